@@ -1,0 +1,148 @@
+"""Joins the parts; decides nothing."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from commentsvc import administering, sealing
+from commentsvc.config import Config
+from commentsvc.errors import Misconfigured
+from commentsvc.sealing import Keyring
+from commentsvc.service import Service
+from commentsvc.store import Database, schema
+from commentsvc.store.sqlite import SqliteDatabase
+from commentsvc.web.connections import Deadlines, Runner
+from commentsvc.web.routes import application
+
+LOG: Final = logging.getLogger(__name__)
+TIDY_SECONDS: Final = 3600
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Service]:
+    """The service without its web: the database as it is.
+
+    Raises:
+        Misconfigured: it cannot be opened, or there is no secret key for it.
+    """
+    database = await _database(config)
+    try:
+        yield Service(database, config, Keyring(_secrets(config)))
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def ready(config: Config) -> AsyncIterator[Service]:
+    """The service with its schema current and its sites made."""
+    async with opened(config) as service:
+        await schema.migrate(service.db, service.now())
+        await administering.prepare(service)
+        yield service
+
+
+async def _database(config: Config) -> Database:
+    path = config.sqlite_path
+    if path is not None:
+        return await SqliteDatabase.open(path)
+    try:
+        from commentsvc.store.postgres import PostgresDatabase  # noqa: PLC0415 -- an extra that need not be there
+    except ImportError:
+        raise Misconfigured(
+            "COMMENTSVC_DATABASE_URL names PostgreSQL, whose driver is not installed. "
+            "Install it with: pip install 'commentsvc[postgres]'"
+        ) from None
+    return await PostgresDatabase.open(config.database_url)
+
+
+def _secrets(config: Config) -> list[str]:
+    """The secret keys: given, or for SQLite kept beside the database, where the first start makes one."""
+    if config.secret_key:
+        return config.secret_key.split()
+    path = config.sqlite_path
+    if path is None:
+        raise Misconfigured(
+            "COMMENTSVC_SECRET_KEY must be set with PostgreSQL: it seals emails, and must not lie beside them. "
+            "Make one with: openssl rand -base64 48"
+        )
+    return _secret_file(path.with_name("secret.key")).split()
+
+
+def _secret_file(file: Path) -> str:
+    try:
+        if not file.exists():
+            # Written apart and linked in place: of two processes that start at once, one makes the key.
+            fresh = file.with_name(f"secret.{os.getpid()}.new")
+            fresh.touch(mode=0o600)
+            fresh.write_text(sealing.new_secret(), encoding="utf-8")
+            with suppress(FileExistsError):
+                os.link(fresh, file)
+            fresh.unlink()
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"The secret key {file} cannot be read or made: {os.strerror(error.errno or 0)}.") from None
+
+
+@asynccontextmanager
+async def listening(service: Service, deadlines: Deadlines, listener: socket.socket) -> AsyncIterator[Runner]:
+    """The service's web on a socket; on leaving, it finishes what is under way."""
+    runner = Runner(application(service), deadlines)
+    await runner.setup()
+    tidying = asyncio.create_task(_tidy_forever(service), name="tidying")
+    try:
+        await web.SockSite(runner, listener, backlog=1024).start()
+        yield runner
+    finally:
+        tidying.cancel()
+        await runner.drain()
+
+
+async def _tidy_forever(service: Service) -> None:
+    while True:
+        try:
+            await administering.tidy(service)
+        except Exception:
+            LOG.exception("tidying failed; it is tried again in an hour")
+        await asyncio.sleep(TIDY_SECONDS)
+
+
+async def serve(config: Config, announce: Callable[[Service, int], Awaitable[None]], deadlines: Deadlines) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way.
+
+    ``announce`` is awaited once, with the service and the port it listens on.
+
+    Raises:
+        Misconfigured: see ``opened``; or the port is taken.
+    """
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    listener = _listener(config)
+    port = listener.getsockname()[1]
+    async with ready(config) as service, listening(service, deadlines, listener):
+        LOG.info("listening on port %s", port)
+        await announce(service, port)
+        await stop.wait()
+        LOG.info("stopping: no more connections are taken")
+    LOG.info("stopped")
+
+
+def _listener(config: Config) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
+    except OSError as error:
+        raise Misconfigured(
+            f"COMMENTSVC_HOST and COMMENTSVC_PORT: cannot listen on {config.host} port {config.port}: "
+            f"{os.strerror(error.errno or 0)}."
+        ) from None
+    listener.setblocking(False)
+    return listener

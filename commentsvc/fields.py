@@ -1,0 +1,371 @@
+"""What each field of a comment may hold, and how it is made ready to be kept.
+
+A shape (a msgspec ``Struct``) names its fields' checks in its types; ``read`` applies them all and
+reports every fault at once.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from urllib.parse import urlsplit
+
+import email_validator
+import idna
+import msgspec
+
+from commentsvc.errors import Fault, Invalid
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a field may be, in characters (Unicode code points)."""
+
+    comment: int = 10_000
+    name: int = 80
+    website: int = 500
+    title: int = 300
+
+
+@dataclass(frozen=True)
+class Check:
+    """Stands in a field's type: makes its text ready to be kept, or raises ``Unfit``."""
+
+    clean: Callable[[str, Limits], Any]
+
+
+class Unfit(Exception):  # noqa: N818 -- becomes a Fault once the field is known
+    """Why one field's value cannot be taken, without repeating it."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Email:
+    """An email address. Nothing that prints it shows it; whoever needs it asks with ``reveal``."""
+
+    __slots__ = ("_address",)
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def reveal(self) -> str:
+        """The address itself."""
+        return self._address
+
+    def masked(self) -> str:
+        """Its first letter and its domain: ``m…@example.com``."""
+        local, _, domain = self._address.rpartition("@")
+        return f"{local[:1]}…@{domain}"
+
+    def folded(self) -> str:
+        """The same for every spelling that reaches the same mailbox in practice: letter case is ignored."""
+        return self._address.casefold()
+
+    def __repr__(self) -> str:
+        return "Email(hidden)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Email) and other._address == self._address
+
+    def __hash__(self) -> int:
+        return hash(self._address)
+
+
+def read(shape: type[Shape], values: Mapping[str, Any], limits: Limits, *, strict: bool = True) -> Shape:
+    """Make a shape of what was sent.
+
+    ``strict`` is for JSON: values have their types already, and a field nobody knows is a fault.
+    Without it (forms, query strings) texts are read as numbers where numbers are due, and unknown
+    fields are passed over.
+
+    Raises:
+        Invalid: with every fault of every field, in the order of the shape.
+    """
+    known = _fields(shape)
+    kept: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for field in known:
+        try:
+            kept[field.name] = _value(field, values.get(field.name), limits, strict=strict)
+        except Unfit as unfit:
+            faults.append(Fault(field.name, unfit.code, unfit.detail))
+    if strict:
+        faults += _strangers(values, {field.name for field in known})
+    if faults:
+        raise Invalid(*faults)
+    return shape(**kept)
+
+
+def _strangers(values: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
+    return [
+        Fault(
+            printable(name)[:80],
+            "unknown_field",
+            f"There is no such field. Known are: {', '.join(sorted(known))}.",
+        )
+        for name in values
+        if name not in known
+    ]
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    type: Any
+    check: Check | None
+    required: bool
+    default: Any
+
+
+@cache
+def _fields(shape: type[msgspec.Struct]) -> tuple[_Field, ...]:
+    found = []
+    for field in msgspec.structs.fields(shape):
+        plain, check = _split(field.type)
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        else:
+            default = None if field.default is msgspec.NODEFAULT else field.default
+        found.append(_Field(field.encode_name, plain, check, field.required, default))
+    return tuple(found)
+
+
+def _split(kind: Any) -> tuple[Any, Check | None]:
+    """A field's type as msgspec knows it, and our own check, which may stand inside an optional type."""
+    for part in (kind, *get_args(kind)):
+        if get_origin(part) is Annotated:
+            for mark in part.__metadata__:
+                if isinstance(mark, Check):
+                    return str, mark
+    return kind, None
+
+
+def _value(field: _Field, value: Any, limits: Limits, *, strict: bool) -> Any:
+    if value is None or value == "":
+        if field.required:
+            raise Unfit("required", REQUIRED.get(field.name, "This field is required."))
+        return field.default
+    if field.check is not None:
+        return field.check.clean(_plain(_text(value)), limits)
+    try:
+        read_value = msgspec.convert(value, field.type, strict=strict)
+    except msgspec.ValidationError:
+        raise Unfit("invalid", _expectation(field.type)) from None
+    return _plain(read_value) if isinstance(read_value, str) else read_value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Unfit("invalid", "This must be text.")
+    return value
+
+
+REQUIRED = {
+    "name": "Please enter your name.",
+    "email": "Please enter your email address. It will not be published.",
+    "comment": "Please write a comment.",
+    "thread": "Say which page this belongs to: its address, or the thread's key.",
+}
+
+
+def _expectation(kind: Any) -> str:
+    """What would have been accepted, in words."""
+    base, meta = kind, msgspec.Meta()
+    if get_origin(kind) is Annotated:
+        base = kind.__origin__
+        meta = next((mark for mark in kind.__metadata__ if isinstance(mark, msgspec.Meta)), meta)
+    options = [part for part in get_args(base) if part is not type(None)]
+    if get_origin(base) is Literal:
+        return f"This must be one of: {', '.join(map(str, options))}."
+    if isinstance(base, type) and issubclass(base, Enum):
+        return f"This must be one of: {', '.join(str(member.value) for member in base)}."
+    if options and get_origin(base) is not list:
+        return _expectation(options[0])  # an optional one
+    names = {int: "a whole number", str: "text", bool: "true or false"}
+    if base in names:
+        return f"This must be {names[base]}{_bounds(meta)}."
+    return f"This must be a list{_bounds(meta)}."
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    if meta.ge is not None and meta.le is not None:
+        return f" from {meta.ge} to {meta.le}"
+    if meta.max_length is not None:
+        return f", {meta.min_length or 0} to {meta.max_length:,} long"
+    return ""
+
+
+def printable(text: str) -> str:
+    """Text that can be written anywhere: what UTF-8 cannot carry is shown as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain(text: str) -> str:
+    """Refuse what one of the two databases, or UTF-8 itself, cannot keep."""
+    if "\x00" in text:
+        raise Unfit("not_text", "There is a NUL character in this. Please take it out.")
+    if SURROGATE.search(text):
+        raise Unfit("not_text", "There is half of a character (a lone surrogate) in this. Please take it out.")
+    return text
+
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+# Invisible marks that reorder or hide what a reader sees in a name: bidirectional controls, zero-width
+# characters, soft hyphens, tags. The joiners U+200C and U+200D stay: Persian and emoji need them.
+TRICKS = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\U000e0000-\U000e0fff]"
+)
+CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
+# More marks than any language stacks on one letter; a pile of them climbs over its neighbours.
+MARKS_KEPT = 4
+
+
+def name(text: str, limits: Limits) -> str:
+    """A writer's name: NFC, one line, single spaces, nothing invisible.
+
+    Raises:
+        Unfit: it is empty, too long, or holds control characters.
+    """
+    text = line(text)
+    if not _visible(text):
+        raise Unfit("required", REQUIRED["name"])
+    return _at_most(text, limits.name)
+
+
+def title(text: str, limits: Limits) -> str | None:
+    """A page's title: one line, cut where it is too long (the page chose it, not the writer)."""
+    return line(text, lenient=True)[: limits.title].rstrip() or None
+
+
+def line(text: str, *, lenient: bool = False) -> str:
+    """Text that stands on one line, its tricks and stacked marks taken out.
+
+    Raises:
+        Unfit: it holds control characters and is not read leniently.
+    """
+    if lenient:
+        text = CONTROL.sub(" ", text)
+    elif CONTROL.search(text):
+        raise Unfit("not_text", "There are control characters in this. Please take them out.")
+    text = TRICKS.sub("", unicodedata.normalize("NFC", text))
+    return " ".join(_thinned(text).split())
+
+
+def _thinned(text: str) -> str:
+    """At most ``MARKS_KEPT`` combining marks in a row."""
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.combining(character) else 0
+        if run <= MARKS_KEPT:
+            kept.append(character)
+    return "".join(kept)
+
+
+def comment(text: str, limits: Limits) -> str:
+    """A comment, whole, just as it was written.
+
+    Raises:
+        Unfit: nothing in it can be seen, or it is too long.
+    """
+    if not _visible(TRICKS.sub("", text)):
+        raise Unfit("required", REQUIRED["comment"])
+    return _at_most(text, limits.comment)
+
+
+def _visible(text: str) -> bool:
+    """Whether anything would show: a letter, digit, sign or symbol, not only spaces and marks."""
+    return any(unicodedata.category(character)[0] in "LNPS" for character in text)
+
+
+def _at_most(text: str, most: int) -> str:
+    if len(text) > most:
+        raise Unfit("too_long", f"This has {len(text):,} characters; at most {most:,} are taken. Please shorten it.")
+    return text
+
+
+# Past this no address is deliverable (RFC 5321, 4.5.3.1.3), and checking a longer one costs time.
+EMAIL_LONGEST = 254
+
+
+def email(text: str, _limits: Limits) -> Email:
+    """An address that mail could reach, by its syntax alone (RFC 5321, 6531; IDNA 2008).
+
+    Raises:
+        Unfit: it is not one.
+    """
+    text = text.strip()
+    if len(text) > EMAIL_LONGEST:
+        raise Unfit("too_long", f"An email address has at most {EMAIL_LONGEST} characters.")
+    try:
+        valid = email_validator.validate_email(text, check_deliverability=False, strict=True)
+    except email_validator.EmailNotValidError:
+        raise Unfit("invalid_email", "This is not a valid email address. One looks like name@example.com.") from None
+    return Email(valid.normalized)
+
+
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+BARE_HOST = re.compile(r"[^\s/:@?#]+\.[^\s/:@?#]+([/?#:].*)?$")
+WEBSITE_ADVICE = "This is not a web address. One looks like https://example.com, and starts with http:// or https://."
+
+
+def website(text: str, limits: Limits) -> str | None:
+    """A writer's own page; ``https://`` is added where somebody left it out.
+
+    Raises:
+        Unfit: it is not an http(s) address, or it carries a password.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    if BARE_HOST.match(text):
+        text = f"https://{text}"
+    _at_most(text, limits.website)
+    try:
+        parts = urlsplit(text)
+        host(parts.hostname or "")
+        _ = parts.port
+    except ValueError:
+        raise Unfit("invalid_url", WEBSITE_ADVICE) from None
+    awkward = re.search(r"[\s\x00-\x20\x7f-\x9f<>\"'`{}|\\^]", text) or TRICKS.search(text)
+    if parts.scheme not in {"http", "https"} or "@" in parts.netloc or awkward:
+        raise Unfit("invalid_url", WEBSITE_ADVICE)
+    return text
+
+
+def host(text: str) -> str:
+    """A host name as it travels: lower case, IDNA 2008 (UTS 46), IP addresses as they are.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if re.fullmatch(r"[0-9a-f:.]*:[0-9a-f:.]*", text):
+        return f"[{text}]"
+    try:
+        return idna.encode(text, uts46=True, transitional=False).decode("ascii").lower()
+    except idna.IDNAError as error:
+        if re.fullmatch(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*", text):
+            return text
+        raise ValueError("not a host name") from error
+
+
+def token(text: str, _limits: Limits) -> str:
+    """A name that a program made: 8 to 200 visible ASCII characters.
+
+    Raises:
+        Unfit: it is something else.
+    """
+    if not re.fullmatch(r"[\x21-\x7e]{8,200}", text):
+        raise Unfit("invalid", "This must be 8 to 200 visible ASCII characters.")
+    return text

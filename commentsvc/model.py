@@ -1,0 +1,185 @@
+"""The nouns, as they are kept. What each person may send and see of them stands in ``shapes``."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+
+class Status(StrEnum):
+    """Where a comment stands."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    SPAM = "spam"
+    TRASH = "trash"
+
+
+class Mode(StrEnum):
+    """Who is held: everybody, all but proven writers, or nobody whom no rule holds."""
+
+    ALL = "all"
+    TRUSTED = "trusted"
+    NONE = "none"
+
+
+class Scope(StrEnum):
+    """What a key may do; each includes the ones before it."""
+
+    READ = "read"
+    MODERATE = "moderate"
+    ADMIN = "admin"
+
+
+class Verb(StrEnum):
+    """What a moderator does to a comment."""
+
+    APPROVE = "approve"
+    HOLD = "hold"
+    SPAM = "spam"
+    TRASH = "trash"
+    RESTORE = "restore"
+
+
+# --------------------------------------------------------------------------------- what is kept
+
+
+class Site(Struct, frozen=True):
+    """One blog. Without origins, pages of this very machine are its own."""
+
+    id: str
+    name: str
+    created_at: str
+
+
+class Thread(Struct, frozen=True):
+    """One page's discussion, as it is kept."""
+
+    id: str
+    site_id: str
+    key: str
+    url: str | None
+    title: str | None
+    approved: int
+    version: int
+    created_at: str
+    published_at: str | None
+    closed_at: str | None
+
+
+class Comment(Struct, frozen=True):
+    """A comment, as it is kept: everything but what is private of its writer."""
+
+    id: str
+    site_id: str
+    thread_id: str
+    parent_id: str | None
+    author_id: str
+    moderator_id: str | None
+    depth: int
+    path: str
+    top: str
+    name: str
+    website: str | None
+    text: str
+    html: str
+    text_digest: str
+    status: Status
+    status_before: Status | None
+    note: str | None
+    version: int
+    listed_replies: int
+    created_at: str
+    edited_at: str | None
+    published_at: str | None
+    listed_at: str | None
+    erased_at: str | None
+
+
+class Contact(Struct, frozen=True):
+    """What is private of a comment's writer."""
+
+    comment_id: str
+    email_sealed: str
+    email_digest: str
+    network: str | None
+    network_digest: str | None
+    agent: str | None
+    created_at: str
+
+    def __repr__(self) -> str:
+        return f"Contact(comment_id={self.comment_id!r}, hidden)"
+
+
+class ApiKey(Struct, frozen=True):
+    """An API key, of which only the hash is kept. Without a site it is good for every one of its moderator's."""
+
+    id: str
+    name: str
+    key_hash: str
+    scopes: str
+    site_id: str | None
+    moderator_id: str | None
+    created_at: str
+    expires_at: str | None
+
+
+class Decision(Struct, frozen=True):
+    """What was decided of a comment, why, and by whom: ``rule:…``, ``key:…`` or ``author``."""
+
+    status: Status
+    reason: str
+    made_by: str
+
+
+class Visit(Struct, frozen=True):
+    """Where a request came from, as far as the service may know."""
+
+    origin: str | None = None
+    address: str = "0.0.0.0"  # noqa: S104 -- the address of nobody, not one to listen on
+    agent: str | None = None
+
+    def __repr__(self) -> str:
+        return "Visit(hidden)"
+
+
+class Principal(Struct, frozen=True):
+    """Whoever a key speaks for: its name in decisions, what it may do, and on which sites (None: all)."""
+
+    name: str
+    scopes: frozenset[Scope]
+    sites: tuple[str, ...] | None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether it may do what this scope, or a greater one, allows."""
+        order = list(Scope)
+        return any(order.index(held) >= order.index(scope) for held in self.scopes)
+
+    def reaches(self, site_id: str) -> bool:
+        """Whether this site is one of its own."""
+        return self.sites is None or site_id in self.sites
+
+
+# --------------------------------------------------------------------------------- time
+
+
+TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S"
+
+
+def time_text(moment: datetime) -> str:
+    """A moment as it is kept and sent."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:{TIME_FORMAT}}.{utc.microsecond // 1000:03d}Z"
+
+
+def time_of(text: str) -> datetime:
+    """The moment a text names.
+
+    Raises:
+        ValueError: it names none, or says no zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment.astimezone(UTC)

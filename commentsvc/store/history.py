@@ -1,0 +1,151 @@
+"""What was decided, done and said before: decisions, actions, revisions. Rows are only added, until erased."""
+
+from collections.abc import Sequence
+
+from commentsvc.model import Comment, Decision
+from commentsvc.store import Row, Transaction, among
+
+
+async def decide(
+    tx: Transaction,
+    decision_id: str,
+    comment_id: str,
+    decision: Decision,
+    now: str,
+    action_id: str | None = None,
+) -> None:
+    """Append a decision."""
+    await tx.run(
+        """
+        INSERT INTO decision (id, comment_id, action_id, status, reason, made_by, created_at)
+        VALUES (:id, :comment_id, :action_id, :status, :reason, :made_by, :now)
+        """,
+        id=decision_id,
+        comment_id=comment_id,
+        action_id=action_id,
+        status=decision.status.value,
+        reason=decision.reason,
+        made_by=decision.made_by,
+        now=now,
+    )
+
+
+async def decisions(tx: Transaction, comment_ids: Sequence[str]) -> Sequence[Row]:
+    """Every decision on these comments, oldest first."""
+    ids, values = among("id", comment_ids)
+    return await tx.all(
+        f"""
+        SELECT id, comment_id, action_id, status, reason, made_by, created_at FROM decision
+        WHERE comment_id IN {ids} ORDER BY id
+        """,
+        **values,
+    )
+
+
+async def revise(tx: Transaction, comment: Comment, edited_by: str, now: str) -> None:
+    """Keep a comment's present words before they change."""
+    await tx.run(
+        """
+        INSERT INTO revision (comment_id, version, name, text, edited_by, created_at)
+        VALUES (:id, :version, :name, :text, :edited_by, :now)
+        """,
+        id=comment.id,
+        version=comment.version,
+        name=comment.name,
+        text=comment.text,
+        edited_by=edited_by,
+        now=now,
+    )
+
+
+async def revisions(tx: Transaction, comment_id: str) -> Sequence[Row]:
+    """A comment's earlier words, oldest first."""
+    return await tx.all(
+        """
+        SELECT version, name, text, edited_by, created_at FROM revision WHERE comment_id = :id ORDER BY version
+        """,
+        id=comment_id,
+    )
+
+
+async def revision(tx: Transaction, comment_id: str, version: int) -> Row | None:
+    """A comment's words at a version, if they changed right after it."""
+    return await tx.one(
+        "SELECT name, text FROM revision WHERE comment_id = :id AND version = :version",
+        id=comment_id,
+        version=version,
+    )
+
+
+async def forget(tx: Transaction, comment_id: str) -> None:
+    """Take away earlier words, and that they were said."""
+    await tx.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
+
+
+async def act(tx: Transaction, action_id: str, verb: str, made_by: str, note: str | None, now: str) -> None:
+    """Append an action."""
+    await tx.run(
+        "INSERT INTO action (id, verb, made_by, note, created_at) VALUES (:id, :verb, :made_by, :note, :now)",
+        id=action_id,
+        verb=verb,
+        made_by=made_by,
+        note=note,
+        now=now,
+    )
+
+
+async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comment) -> None:
+    """Append what an action did to one comment."""
+    await tx.run(
+        """
+        INSERT INTO action_item (action_id, comment_id, from_status, to_status, from_version, to_version)
+        VALUES (:action_id, :comment_id, :from_status, :to_status, :from_version, :to_version)
+        """,
+        action_id=action_id,
+        comment_id=before.id,
+        from_status=before.status,
+        to_status=after.status,
+        from_version=before.version,
+        to_version=after.version,
+    )
+
+
+async def action(tx: Transaction, action_id: str) -> Row | None:
+    """``id, verb, made_by, note, created_at, undone_by`` of an action."""
+    return await tx.one(
+        "SELECT id, verb, made_by, note, created_at, undone_by FROM action WHERE id = :id", id=action_id
+    )
+
+
+async def items(tx: Transaction, action_id: str) -> Sequence[Row]:
+    """What an action did, a row a comment, with each comment's site."""
+    return await tx.all(
+        """
+        SELECT action_item.comment_id, from_status, to_status, from_version, to_version, comment.site_id
+        FROM action_item JOIN comment ON comment.id = action_item.comment_id
+        WHERE action_id = :id ORDER BY comment_id
+        """,
+        id=action_id,
+    )
+
+
+async def actions_on(tx: Transaction, comment_id: str) -> Sequence[Row]:
+    """Every action on a comment, oldest first."""
+    return await tx.all(
+        """
+        SELECT action.id, verb, made_by, note, created_at, undone_by, from_status, to_status
+        FROM action_item JOIN action ON action.id = action_item.action_id
+        WHERE comment_id = :id ORDER BY action.id
+        """,
+        id=comment_id,
+    )
+
+
+async def mark_undone(tx: Transaction, action_id: str, undone_by: str) -> bool:
+    """Say that an action was undone by another; False if one already did."""
+    changed = await tx.run(
+        "UPDATE action SET undone_by = :undone_by WHERE id = :id AND undone_by IS NULL",
+        id=action_id,
+        undone_by=undone_by,
+    )
+    return changed == 1

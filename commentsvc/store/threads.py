@@ -1,0 +1,148 @@
+"""Threads and all the names they ever had."""
+
+from collections.abc import Sequence
+
+from commentsvc.model import Thread
+from commentsvc.store import Row, Transaction, among, within
+
+COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
+    thread.created_at, thread.published_at, thread.closed_at"""
+
+
+async def named(tx: Transaction, site_id: str, name: str) -> Thread | None:
+    """The thread that has, or once had, this name."""
+    row = await tx.one(
+        f"""
+        SELECT {COLUMNS} FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
+        WHERE thread_name.site_id = :site_id AND thread_name.name = :name
+        """,
+        site_id=site_id,
+        name=name,
+    )
+    return Thread(**row) if row else None
+
+
+async def get(tx: Transaction, thread_id: str) -> Thread | None:
+    """One thread."""
+    row = await tx.one(f"SELECT {COLUMNS} FROM thread WHERE id = :id", id=thread_id)
+    return Thread(**row) if row else None
+
+
+async def several(tx: Transaction, thread_ids: Sequence[str]) -> dict[str, Thread]:
+    """Threads by id."""
+    ids, values = among("id", thread_ids)
+    rows = await tx.all(f"SELECT {COLUMNS} FROM thread WHERE id IN {ids}", **values)
+    return {row["id"]: Thread(**row) for row in rows}
+
+
+async def add(tx: Transaction, thread: Thread) -> bool:
+    """Keep a new thread under its key; False if the name is taken, and nothing is kept."""
+    await tx.run(
+        """
+        INSERT INTO thread (id, site_id, key, url, title, created_at)
+        VALUES (:id, :site_id, :key, :url, :title, :created_at)
+        """,
+        id=thread.id,
+        site_id=thread.site_id,
+        key=thread.key,
+        url=thread.url,
+        title=thread.title,
+        created_at=thread.created_at,
+    )
+    if await add_name(tx, thread.site_id, thread.key, thread.id):
+        return True
+    await tx.run("DELETE FROM thread WHERE id = :id", id=thread.id)
+    return False
+
+
+async def add_name(tx: Transaction, site_id: str, name: str, thread_id: str) -> bool:
+    """Let a thread be found by one more name; False if another thread has it."""
+    row = await tx.one(
+        """
+        INSERT INTO thread_name (site_id, name, thread_id) VALUES (:site_id, :name, :thread_id)
+        ON CONFLICT (site_id, name) DO UPDATE SET thread_id = excluded.thread_id
+            WHERE thread_name.thread_id = excluded.thread_id
+        RETURNING name
+        """,
+        site_id=site_id,
+        name=name,
+        thread_id=thread_id,
+    )
+    return row is not None
+
+
+async def names(tx: Transaction, thread_id: str) -> list[str]:
+    """Every name of a thread, sorted."""
+    rows = await tx.all("SELECT name FROM thread_name WHERE thread_id = :id ORDER BY name", id=thread_id)
+    return [row["name"] for row in rows]
+
+
+async def next_seq(tx: Transaction, thread_id: str) -> int:
+    """The next comment's number. On PostgreSQL this also makes writers of one thread wait for each other."""
+    row = await tx.one("UPDATE thread SET last_seq = last_seq + 1 WHERE id = :id RETURNING last_seq", id=thread_id)
+    return int(row["last_seq"]) if row else 0
+
+
+async def changed(tx: Transaction, thread_id: str, approved: int, now: str) -> None:
+    """Some public byte changed, and the count of approved comments by ``approved``."""
+    await tx.run(
+        """
+        UPDATE thread SET version = version + 1, approved = approved + CAST(:approved AS BIGINT),
+            published_at = CASE WHEN CAST(:approved AS BIGINT) > 0 THEN COALESCE(published_at, :now)
+                                ELSE published_at END
+        WHERE id = :id
+        """,
+        id=thread_id,
+        approved=approved,
+        now=now,
+    )
+
+
+async def amend(
+    tx: Transaction, thread_id: str, key: str, url: str | None, title: str | None, closed_at: str | None
+) -> None:
+    """Rename, retitle, close or open."""
+    await tx.run(
+        """
+        UPDATE thread SET key = :key, url = :url, title = :title, closed_at = :closed_at, version = version + 1
+        WHERE id = :id
+        """,
+        id=thread_id,
+        key=key,
+        url=url,
+        title=title,
+        closed_at=closed_at,
+    )
+
+
+async def counts(tx: Transaction, site_id: str, asked: Sequence[str]) -> dict[str, int]:
+    """Approved comments of each thread that is known by one of these names."""
+    listed, values = among("name", asked)
+    rows = await tx.all(
+        f"""
+        SELECT thread_name.name, thread.approved FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
+        WHERE thread_name.site_id = :site_id AND thread_name.name IN {listed}
+        """,
+        site_id=site_id,
+        **values,
+    )
+    return {row["name"]: row["approved"] for row in rows}
+
+
+async def page(tx: Transaction, sites: Sequence[str] | None, before: str | None, limit: int) -> Sequence[Row]:
+    """Threads, newest first, with how many of their comments wait."""
+    reach, values = within("site_id", sites)
+    return await tx.all(
+        f"""
+        SELECT {COLUMNS}, (
+            SELECT COUNT(*) FROM comment WHERE comment.thread_id = thread.id AND comment.status = 'pending'
+        ) AS pending
+        FROM thread
+        WHERE {reach}
+          AND (CAST(:before AS TEXT) IS NULL OR id < :before)
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)
+        """,
+        before=before,
+        limit=limit,
+        **values,
+    )

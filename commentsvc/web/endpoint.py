@@ -1,0 +1,170 @@
+"""From the wire to a handler and back. Every route passes through here."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import msgspec
+from aiohttp import hdrs, web
+
+from commentsvc import administering, fields
+from commentsvc.errors import Refused, Unreadable
+from commentsvc.model import Principal, Scope, Visit
+from commentsvc.service import Service
+from commentsvc.web import guards, wire
+
+SERVICE: Final = web.AppKey("service", Service)
+WHO: Final = web.RequestKey("who", Principal)
+VISIT: Final = web.RequestKey("visit", Visit)
+
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+COMMENT_BYTES: Final = 64 * 1024
+RULES_BYTES: Final = 2 * 1024 * 1024
+BODY_SECONDS: Final = 10.0
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One row of the route table, read by people, by the router, and by the OpenAPI document."""
+
+    method: str
+    path: str
+    handler: Handler
+    asks: type[msgspec.Struct] | None = None  # the query string
+    takes: type[msgspec.Struct] | None = None  # the body
+    form: bool = False  # the body may be a plain form
+    repeats: bool = False  # … whose fields may stand several times
+    gives: Any = None  # the body of a success
+    status: tuple[int, ...] = (200,)
+    scope: Scope | None = None  # what a key must allow; None: open to anybody
+    edit_token: bool = False  # takes a writer's edit token
+    etag: bool = False
+    cors: bool = False  # pages of the sites' origins may call it
+    page: bool = False  # HTML, for people
+    again: Handler | None = None  # shows a refusal to a browser without script, its form filled in again
+    refuses: tuple[type[Refused], ...] = ()
+    most_bytes: int = COMMENT_BYTES
+
+    def says(self) -> str:
+        """What it is for: the first line of its handler's docstring."""
+        return (self.handler.__doc__ or "").partition("\n")[0]
+
+
+def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Make an aiohttp handler of a row of the table."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        service = request.app[SERVICE]
+        request[VISIT] = guards.visit(request, service.config)
+        body = await read_body(request, route.most_bytes)
+        try:
+            if route.scope is not None:
+                request[WHO] = await _known(request, route.scope)
+            answer = await route.handler(request, *_given(route, request, body))
+        except Refused as error:
+            if route.again is None or not navigating(request):
+                raise
+            return cast(web.StreamResponse, await route.again(request, error, body))
+        return answer if isinstance(answer, web.StreamResponse) else respond(answer, route.status[0])
+
+    return handle
+
+
+async def _known(request: web.Request, scope: Scope) -> Principal:
+    who = await administering.recognise(request.app[SERVICE], guards.bearer(request))
+    return administering.allow(who, scope)
+
+
+def _given(route: Route, request: web.Request, body: bytes) -> list[Any]:
+    """What the handler takes: the query string and the body, as the shapes of its row."""
+    limits = request.app[SERVICE].config.limits
+    given = [_asked(route.asks, request, limits)] if route.asks is not None else []
+    if route.takes is not None:
+        given.append(_taken(route, route.takes, request, body, limits))
+    return given
+
+
+async def read_body(request: web.Request, most_bytes: int) -> bytes:
+    """The whole body, if it is neither encoded, nor too long, nor too slow.
+
+    Raises:
+        aiohttp.web.HTTPException: 408, 413 or 415.
+    """
+    if not request.body_exists:
+        return b""
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise web.HTTPUnsupportedMediaType(headers={hdrs.ACCEPT_ENCODING: "identity"}, text="Send the body unencoded.")
+    if (request.content_length or 0) > most_bytes:
+        raise web.HTTPRequestEntityTooLarge(most_bytes, request.content_length or 0)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > most_bytes:
+                    raise web.HTTPRequestEntityTooLarge(most_bytes, len(body))
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    return bytes(body)
+
+
+def _asked(shape: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
+    values = wire.query(shape, request.rel_url.raw_query_string)
+    wire.refuse_strangers(shape, values)
+    return fields.read(shape, values, limits, strict=False)
+
+
+def _taken(route: Route, shape: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits) -> Any:
+    kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
+    if route.form and kind == FORM:
+        values: Mapping[str, Any] = wire.repeated(body) if route.repeats else wire.form(body)
+        return fields.read(shape, values, limits, strict=False)
+    if kind != JSON:
+        wanted = f"{JSON} or {FORM}" if route.form else JSON
+        raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
+    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise Unreadable("The body must be UTF-8.")
+    return fields.read(shape, _with_key(request, shape, wire.json_object(body)), limits)
+
+
+def _with_key(request: web.Request, shape: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:
+    """An ``Idempotency-Key`` header stands for the field ``submission`` where that was not sent."""
+    key = request.headers.get("Idempotency-Key")
+    named = any(field.name == "submission" for field in msgspec.structs.fields(shape))
+    return values | {"submission": key.strip('"')} if key and named and not values.get("submission") else values
+
+
+def respond(answer: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An answer as JSON that nothing keeps, unless the headers say otherwise."""
+    if answer is None:
+        return web.Response(status=204)
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(answer),
+        content_type=JSON,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def tags_of(header: str | None) -> Callable[[str], bool]:
+    """Whether an ``If-None-Match`` names a tag (RFC 9110, 13.1.2: compared weakly)."""
+    if not header:
+        return lambda _tag: False
+    named = set(re.findall(r'"([^"]*)"', header))
+    everything = header.strip() == "*"
+    return lambda tag: everything or tag in named
+
+
+def navigating(request: web.Request) -> bool:
+    """Whether a person's browser went here, rather than a script of a page's."""
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if mode:
+        return mode == "navigate"
+    accept = request.headers.get(hdrs.ACCEPT, "")
+    return request.content_type == FORM and "text/html" in accept

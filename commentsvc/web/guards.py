@@ -1,0 +1,79 @@
+"""Who may come in, and what every answer says about that: origins, addresses, keys, headers."""
+
+import ipaddress
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from commentsvc.config import Config
+from commentsvc.model import Visit
+
+AGENT_LONGEST: Final = 300
+
+# On every answer. Pages add a policy of their own.
+HEADERS: Final = {
+    "Server": "commentsvc",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+PAGE_POLICY: Final = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+CORS: Final = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
+    "Access-Control-Max-Age": "7200",
+}
+EXPOSED: Final = "ETag, Location, Retry-After, X-Request-ID"
+
+
+def visit(request: web.Request, config: Config) -> Visit:
+    """Where a request came from. ``origin`` is None where no page of another origin is behind it."""
+    return Visit(_origin(request), _address(request, config), _agent(request))
+
+
+def _origin(request: web.Request) -> str | None:
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return None
+    origin = request.headers.get(hdrs.ORIGIN)
+    # A plain form of a page without a referrer says "null" (HTML, 4.10.21); it carries no rights of anybody.
+    if origin == "null" and request.content_type == "application/x-www-form-urlencoded":
+        return None
+    return origin
+
+
+def _address(request: web.Request, config: Config) -> str:
+    """The right-most address that no trusted proxy of ours stands at."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    address = peer[0] if isinstance(peer, tuple) and peer else "0.0.0.0"  # noqa: S104 -- nobody's address
+    if not config.trusted_proxies:
+        return str(address)
+    chain = [part.strip() for part in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
+    for hop in reversed(chain):
+        if not _trusted(address, config) or not _is_address(hop):
+            break
+        address = hop
+    return str(address)
+
+
+def _trusted(address: str, config: Config) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in network for network in config.proxies)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _agent(request: web.Request) -> str | None:
+    agent = request.headers.get(hdrs.USER_AGENT, "").encode("utf-8", "replace").decode()
+    return "".join(character for character in agent if character.isprintable())[:AGENT_LONGEST] or None
+
+
+def bearer(request: web.Request) -> str | None:
+    """The token of an ``Authorization: Bearer``, or None."""
+    kind, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return token.strip() or None if kind.lower() == "bearer" else None

@@ -1,0 +1,71 @@
+"""What moderators call."""
+
+from aiohttp import hdrs, web
+
+from commentsvc import moderating
+from commentsvc.shapes import (
+    Action,
+    ActionResult,
+    Amendment,
+    PrivateSearch,
+    Queue,
+    QueueQuery,
+    ThreadChange,
+    ThreadRecord,
+    Threads,
+    ThreadsQuery,
+)
+from commentsvc.web.endpoint import SERVICE, WHO, respond
+
+
+async def list_queue(request: web.Request, query: QueueQuery) -> Queue:
+    """Read the queue: what waits, oldest first, unless something else is asked for."""
+    return await moderating.search(request.app[SERVICE], request[WHO], query)
+
+
+async def search(request: web.Request, query: PrivateSearch) -> Queue:
+    """Search comments, also by email or network; the address travels in the body alone."""
+    return await moderating.search(request.app[SERVICE], request[WHO], query)
+
+
+async def get_detail(request: web.Request) -> web.Response:
+    """Read all about one comment. Its version is the ETag."""
+    comment = await moderating.detail(request.app[SERVICE], request[WHO], request.match_info["id"])
+    return respond(comment, headers={hdrs.ETAG: f'"{comment.version}"'})
+
+
+async def amend(request: web.Request, change: Amendment) -> ActionResult:
+    """Change one comment's status, words or note, if nobody did since the version named by If-Match."""
+    return await moderating.amend(
+        request.app[SERVICE], request[WHO], request.match_info["id"], _version_seen(request), change
+    )
+
+
+def _version_seen(request: web.Request) -> int | None:
+    text = request.headers.get(hdrs.IF_MATCH, "").strip().strip('"')
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None  # noqa: PLR2004 -- fits 63 bits
+
+
+async def act(request: web.Request, action: Action) -> ActionResult:
+    """Decide on many comments in one go."""
+    return await moderating.act(request.app[SERVICE], request[WHO], action)
+
+
+async def undo(request: web.Request) -> ActionResult:
+    """Take an action back, whole; what was decided since is left and named."""
+    return await moderating.undo(request.app[SERVICE], request[WHO], request.match_info["id"])
+
+
+async def erase(request: web.Request) -> ActionResult:
+    """Erase a comment of spam or trash for good, and all that is private of its writer."""
+    return await moderating.erase(request.app[SERVICE], request[WHO], request.match_info["id"])
+
+
+async def list_threads(request: web.Request, query: ThreadsQuery) -> Threads:
+    """Read the threads, newest first."""
+    return await moderating.list_threads(request.app[SERVICE], request[WHO], query)
+
+
+async def change_thread(request: web.Request, change: ThreadChange) -> ThreadRecord:
+    """Open, close, retitle or rename a thread, or give it one more name."""
+    return await moderating.change_thread(request.app[SERVICE], request[WHO], request.match_info["id"], change)

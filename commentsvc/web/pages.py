@@ -1,0 +1,250 @@
+"""The HTML, for people: a thread with its form, the demonstration, the contract, the sign-in link."""
+
+from datetime import datetime
+from functools import cache
+from http import HTTPStatus
+from importlib import resources
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+import jinja2
+import msgspec
+from aiohttp import hdrs, web
+from markupsafe import Markup
+
+import commentsvc
+from commentsvc import administering, reading
+from commentsvc.errors import Invalid, NotFound, Refused, TooFast
+from commentsvc.model import Principal, time_of
+from commentsvc.shapes import (
+    Cursor,
+    Draft,
+    MadeKey,
+    PublicThread,
+    Receipt,
+    SiteName,
+    ThreadName,
+    ThreadQuery,
+    TreeListing,
+)
+from commentsvc.web import guards, problems, wire
+from commentsvc.web.endpoint import SERVICE, VISIT
+from commentsvc.web.operations import DOCUMENT
+
+DEMO_THREAD: Final = "demo"
+RECEIPT_MINUTES: Final = 60
+ON_A_PAGE: Final = 200
+FORM_FIELDS: Final = ("comment", "name", "email", "website")
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which thread to show, and perhaps which comment is being answered."""
+
+    thread: ThreadName
+    site: SiteName | None = None
+    reply_to: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    receipt: (
+        Annotated[
+            str,
+            msgspec.Meta(max_length=200, description="Shows a writer's own waiting comment, for an hour."),
+        ]
+        | None
+    ) = None
+    cursor: Cursor | None = None
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("commentsvc.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["when"] = _when
+    environment.filters["safe_html"] = Markup  # only ever given what markup.render made
+    return environment
+
+
+def _when(text: str) -> str:
+    moment: datetime = time_of(text)
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
+def _page(
+    request: web.Request, template: str, *, status: int = 200, private: bool = True, **values: Any
+) -> web.Response:
+    config = request.app[SERVICE].config
+    text = (
+        _templates()
+        .get_template(template)
+        .render(version=commentsvc.__version__, own_origin=config.own_origin, **values)
+    )
+    return web.Response(
+        status=status,
+        text=text,
+        content_type="text/html",
+        headers={
+            hdrs.CACHE_CONTROL: "no-store" if private else "public, max-age=300",
+            "Content-Security-Policy": guards.PAGE_POLICY,
+            "X-Frame-Options": "DENY",
+        },
+    )
+
+
+# --------------------------------------------------------------------------------- a thread
+
+
+async def thread(request: web.Request, query: PageQuery) -> web.Response:
+    """A thread as a page of its own, form and all; needs no script."""
+    return await _thread_page(request, query)
+
+
+async def _thread_page(
+    request: web.Request,
+    query: PageQuery,
+    *,
+    values: dict[str, str] | None = None,
+    refused: Refused | None = None,
+    template: str = "thread.html",
+    **more: Any,
+) -> web.Response:
+    service = request.app[SERVICE]
+    own = service.keyring.subject("receipt", query.receipt, service.clock()) if query.receipt else None
+    listing = await _listing(request, query, own)
+    faults = refused.faults if isinstance(refused, Invalid) else ()
+    return _page(
+        request,
+        template,
+        status=problems.STATUS[type(refused)] if refused else HTTPStatus.OK,
+        listing=listing,
+        asked=query.thread,
+        site=query.site,
+        back=_page_of(listing.thread, query.thread),
+        parent=_parent(listing.comments, query.reply_to),
+        reply_to=query.reply_to,
+        values={name: (values or {}).get(name, "") for name in FORM_FIELDS},
+        receipt=query.receipt,
+        receipt_status=_receipt_status(listing.comments, own),
+        own=own,
+        refused=refused,
+        faults={fault.field: fault.detail for fault in reversed(faults)},
+        general=[fault.detail for fault in faults if fault.field not in FORM_FIELDS],
+        submission=service.new_id(),
+        longest=service.config.comment_length,
+        **more,
+    )
+
+
+async def _listing(request: web.Request, query: PageQuery, own: str | None) -> TreeListing:
+    asked = ThreadQuery(thread=query.thread, site=query.site, limit=ON_A_PAGE, cursor=query.cursor)
+    page = await reading.list_thread(request.app[SERVICE], asked, request[VISIT], own=own)
+    if not isinstance(page.listing, TreeListing):
+        raise TypeError("a tree was asked for")
+    return page.listing
+
+
+def _page_of(public: PublicThread, asked: str) -> str | None:
+    """The article's address, if anybody said it."""
+    return public.url or (asked if asked.startswith(("http://", "https://")) else None)
+
+
+def _walk(nodes: list[Any]) -> list[Any]:
+    return [found for node in nodes for found in (node, *_walk(node.replies))]
+
+
+def _parent(nodes: list[Any], reply_to: str | None) -> Any:
+    shown = (node for node in _walk(nodes) if node.id == reply_to and not getattr(node, "stub", False))
+    return next((node for node in shown if not node.deleted), None)
+
+
+def _receipt_status(nodes: list[Any], own: str | None) -> str | None:
+    """What has become of the writer's own comment, as far as the page shows it."""
+    mine = next((node for node in _walk(nodes) if own and node.id == own), None)
+    if mine is None:
+        return None
+    return "approved" if mine.status is msgspec.UNSET else "pending"
+
+
+def lead_to_thread(request: web.Request, draft: Draft, receipt: Receipt) -> web.Response:
+    """Send a browser that posted to the thread's page, where its writer sees the comment."""
+    service = request.app[SERVICE]
+    until = service.clock().timestamp() + RECEIPT_MINUTES * 60
+    token = service.keyring.token("receipt", receipt.id, datetime.fromtimestamp(until).astimezone())
+    asked = {"thread": draft.thread, "site": draft.site, "receipt": token}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return web.Response(
+        status=303,
+        headers={hdrs.LOCATION: f"/t?{query}#comment-{receipt.id}", hdrs.CACHE_CONTROL: "no-store"},
+    )
+
+
+async def form_again(request: web.Request, refused: Refused, body: bytes) -> web.Response:
+    """The thread's page again: what is wrong, and the form as it was filled in."""
+    try:
+        values = wire.form(body)
+    except Refused:
+        values = {}
+    named = {"thread": values.get("thread") or None, "site": values.get("site") or None}
+    reply_to = values.get("parent") or None
+    try:
+        query = PageQuery(thread=named["thread"] or "", site=named["site"], reply_to=reply_to)
+        response = await _thread_page(request, query, values=values, refused=refused)
+    except Refused:
+        response = _page(request, "refused.html", status=problems.STATUS[type(refused)], refused=refused)
+    if isinstance(refused, TooFast):
+        response.headers[hdrs.RETRY_AFTER] = str(refused.retry_after)
+    return response
+
+
+# --------------------------------------------------------------------------------- the demonstration
+
+
+async def demo(request: web.Request) -> web.Response:
+    """The service at work: a thread, its form, and what to do next."""
+    service = request.app[SERVICE]
+    everything = await administering.list_sites(service, Principal("demo", frozenset(), None))
+    query = PageQuery(thread=DEMO_THREAD, site=everything.sites[0].name)
+    return await _thread_page(request, query, template="demo.html", sites=everything.sites)
+
+
+# --------------------------------------------------------------------------------- the contract
+
+
+async def docs(request: web.Request) -> web.Response:
+    """The contract, for people to read."""
+    return _page(request, "docs.html", private=False, document=request.app[DOCUMENT], problems=_refusals())
+
+
+def _refusals() -> list[tuple[int, str, str]]:
+    """Status, code and title of every refusal."""
+    ours = [(status, error.code, error.title) for error, status in problems.STATUS.items()]
+    codes = {code for _, code, _ in ours}
+    framework = [(status, code, title) for status, (code, title) in problems.FRAMEWORK.items() if code not in codes]
+    return sorted({code: (status, code, title) for status, code, title in framework + ours}.values())
+
+
+# --------------------------------------------------------------------------------- signing in
+
+
+async def sign_in(request: web.Request) -> web.Response:
+    """Ask whether to use a one-time link; looking changes nothing, so a mail scanner may look."""
+    name = await administering.invited(request.app[SERVICE], request.match_info["token"])
+    status = HTTPStatus.OK if name else HTTPStatus.NOT_FOUND
+    return _page(request, "sign_in.html", status=status, name=name, key=None)
+
+
+async def signed_in(request: web.Request) -> web.Response:
+    """Use a one-time link up: its moderator gets a key, shown this once."""
+    try:
+        made: MadeKey = await administering.sign_in(request.app[SERVICE], request.match_info["token"])
+    except NotFound:
+        return _page(request, "sign_in.html", status=HTTPStatus.NOT_FOUND, name=None, key=None)
+    return _page(request, "sign_in.html", name=made.name, key=made)
+
+
+async def stylesheet(_request: web.Request) -> web.Response:
+    """The style of these pages."""
+    text = resources.files("commentsvc.web").joinpath("static", "page.css").read_text(encoding="utf-8")
+    return web.Response(text=text, content_type="text/css", headers={hdrs.CACHE_CONTROL: "public, max-age=300"})

@@ -1,0 +1,158 @@
+"""The whole HTTP surface on one page."""
+
+from typing import Final
+
+from aiohttp import web
+
+from commentsvc.errors import (
+    Conflict,
+    Duplicate,
+    ExpectationFailed,
+    Forbidden,
+    ForeignOrigin,
+    Gone,
+    Invalid,
+    NotFound,
+    NotYours,
+    SubmissionReused,
+    ThreadClosed,
+    TooFast,
+    Unauthorized,
+    Unavailable,
+    Unreadable,
+    VersionNeeded,
+    VersionPassed,
+)
+from commentsvc.model import Scope
+from commentsvc.service import Service
+from commentsvc.shapes import (
+    Action,
+    ActionResult,
+    Amendment,
+    Counts,
+    CountsQuery,
+    Draft,
+    Edit,
+    Keys,
+    Latest,
+    LatestQuery,
+    Listing,
+    MadeKey,
+    ModeratorDetail,
+    NewKey,
+    NewSite,
+    OwnComment,
+    Preview,
+    PrivateSearch,
+    PublicComment,
+    Queue,
+    QueueQuery,
+    Receipt,
+    Rendered,
+    SiteRecord,
+    Sites,
+    ThreadChange,
+    ThreadQuery,
+    ThreadRecord,
+    Threads,
+    ThreadsQuery,
+    TreeListing,
+)
+from commentsvc.web import administration, answers, moderation, operations, pages, public
+from commentsvc.web.endpoint import COMMENT_BYTES, SERVICE, Route, endpoint
+from commentsvc.web.openapi import document
+
+# fmt: off
+ROUTES: Final[tuple[Route, ...]] = (
+    # A blog's readers and writers
+    Route(method="POST", path="/v1/comments", handler=public.post_reply, takes=Draft, form=True, gives=Receipt,
+          status=(201, 202, 303), cors=True, again=pages.form_again,
+          refuses=(Unreadable, Invalid, ForeignOrigin, ThreadClosed, Duplicate, SubmissionReused, Gone, TooFast,
+                   Unavailable)),
+    Route(method="GET", path="/v1/comments", handler=public.list_thread, asks=ThreadQuery,
+          gives=TreeListing | Listing, status=(200, 304), cors=True, edit_token=True, etag=True,
+          refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
+    Route(method="GET", path="/v1/comments/{id}", handler=public.get_comment, gives=PublicComment | OwnComment,
+          cors=True, edit_token=True, refuses=(NotFound, Gone, Unavailable)),
+    Route(method="PATCH", path="/v1/comments/{id}", handler=public.edit_comment, takes=Edit, gives=Receipt,
+          cors=True, edit_token=True,
+          refuses=(Unreadable, Unauthorized, Invalid, NotYours, NotFound, Gone, Unavailable)),
+    Route(method="DELETE", path="/v1/comments/{id}", handler=public.withdraw_comment, status=(204,),
+          cors=True, edit_token=True, refuses=(Unauthorized, NotYours, NotFound, Gone, Unavailable)),
+    Route(method="GET", path="/v1/counts", handler=public.count, asks=CountsQuery, gives=Counts, cors=True,
+          refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
+    Route(method="POST", path="/v1/counts", handler=public.count, takes=CountsQuery, form=True, repeats=True,
+          gives=Counts, cors=True, refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
+    Route(method="GET", path="/v1/latest", handler=public.list_latest, asks=LatestQuery, gives=Latest,
+          status=(200, 304), cors=True, etag=True, refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
+    Route(method="POST", path="/v1/preview", handler=public.preview, takes=Preview, form=True, gives=Rendered,
+          cors=True, refuses=(Unreadable, Invalid)),
+
+    # Moderators
+    Route(method="GET", path="/v1/moderation/comments", handler=moderation.list_queue, asks=QueueQuery, gives=Queue,
+          scope=Scope.READ, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="POST", path="/v1/moderation/search", handler=moderation.search, takes=PrivateSearch, gives=Queue,
+          scope=Scope.MODERATE, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="GET", path="/v1/moderation/comments/{id}", handler=moderation.get_detail, gives=ModeratorDetail,
+          scope=Scope.READ, etag=True, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
+    Route(method="PATCH", path="/v1/moderation/comments/{id}", handler=moderation.amend, takes=Amendment,
+          gives=ActionResult, scope=Scope.MODERATE, refuses=(
+              Unreadable, Unauthorized, Forbidden, NotFound, Conflict, VersionPassed, Invalid, VersionNeeded,
+              Unavailable)),
+    Route(method="DELETE", path="/v1/moderation/comments/{id}", handler=moderation.erase, gives=ActionResult,
+          scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
+    Route(method="POST", path="/v1/moderation/actions", handler=moderation.act, takes=Action, gives=ActionResult,
+          scope=Scope.MODERATE,
+          refuses=(Unreadable, Unauthorized, Forbidden, ExpectationFailed, Invalid, Unavailable)),
+    Route(method="POST", path="/v1/moderation/actions/{id}/undo", handler=moderation.undo, gives=ActionResult,
+          scope=Scope.MODERATE, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
+    Route(method="GET", path="/v1/threads", handler=moderation.list_threads, asks=ThreadsQuery, gives=Threads,
+          scope=Scope.READ, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="PATCH", path="/v1/threads/{id}", handler=moderation.change_thread, takes=ThreadChange,
+          gives=ThreadRecord, scope=Scope.MODERATE,
+          refuses=(Unreadable, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)),
+
+    # Operators
+    Route(method="GET", path="/v1/keys", handler=administration.list_keys, gives=Keys, scope=Scope.ADMIN,
+          refuses=(Unauthorized, Forbidden, Unavailable)),
+    Route(method="POST", path="/v1/keys", handler=administration.make_key, takes=NewKey, gives=MadeKey,
+          status=(201,), scope=Scope.ADMIN, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="DELETE", path="/v1/keys/{id}", handler=administration.revoke_key, status=(204,),
+          scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
+    Route(method="GET", path="/v1/sites", handler=administration.list_sites, gives=Sites, scope=Scope.ADMIN,
+          refuses=(Unauthorized, Forbidden, Unavailable)),
+    Route(method="POST", path="/v1/sites", handler=administration.add_site, takes=NewSite, gives=SiteRecord,
+          status=(201,), scope=Scope.ADMIN, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+
+    # Machines and developers
+    Route(method="GET", path="/healthz", handler=operations.healthz, gives=operations.Health),
+    Route(method="GET", path="/readyz", handler=operations.readyz, gives=operations.Health, refuses=(Unavailable,)),
+    Route(method="GET", path="/version", handler=operations.version, gives=operations.Version),
+    Route(method="GET", path="/openapi.json", handler=operations.openapi, gives=dict),
+
+    # Pages for people
+    Route(method="GET", path="/", handler=pages.demo, page=True, refuses=(Unavailable,)),
+    Route(method="GET", path="/t", handler=pages.thread, page=True, asks=pages.PageQuery,
+          refuses=(Unreadable, Invalid, Unavailable)),
+    Route(method="GET", path="/docs", handler=pages.docs, page=True),
+    Route(method="GET", path="/sign-in/{token}", handler=pages.sign_in, page=True, refuses=(Unavailable,)),
+    Route(method="POST", path="/sign-in/{token}", handler=pages.signed_in, page=True, refuses=(Unavailable,)),
+    Route(method="GET", path="/page.css", handler=pages.stylesheet, page=True),
+)
+# fmt: on
+
+
+def application(service: Service) -> web.Application:
+    """An aiohttp application that serves the table."""
+    app = web.Application(middlewares=[answers.answered], client_max_size=COMMENT_BYTES)
+    app[SERVICE] = service
+    app[answers.DRAINING] = []
+    app[answers.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
+    app[operations.DOCUMENT] = document(ROUTES)
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, endpoint(route))
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, endpoint(route))
+    for path in app[answers.CORS_PATHS]:
+        app.router.add_route("OPTIONS", path, answers.preflight)
+    return app

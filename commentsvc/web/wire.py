@@ -1,0 +1,164 @@
+"""From bytes to values, and nothing lenient about it: strict JSON, plain forms, query strings."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from commentsvc import fields
+from commentsvc.errors import Fault, Invalid, Unreadable
+
+DEEPEST: Final = 16
+LONGEST_NUMBER: Final = 32
+MOST_FIELDS: Final = 1000
+STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object (RFC 8259; I-JSON, RFC 7493: UTF-8 alone, no name twice, nothing but numbers for numbers).
+
+    Raises:
+        Unreadable: saying what is wrong with it.
+    """
+    _refuse_depth(body)
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_once_each,
+            parse_constant=_no_constant,
+            parse_int=_whole_number,
+            parse_float=_number,
+        )
+    except UnicodeDecodeError:
+        raise Unreadable("The body is not UTF-8.") from None
+    except (ValueError, RecursionError):
+        raise Unreadable("The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise Unreadable('The body must be a JSON object: {"name": …}')
+    return value
+
+
+def _refuse_depth(body: bytes) -> None:
+    """Before anything walks down into it."""
+    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return
+    depth = 0
+    for byte in STRING.sub(b"", body):
+        depth += (byte in b"[{") - (byte in b"]}")
+        if depth > DEEPEST:
+            raise Unreadable(f"The body is nested deeper than {DEEPEST} levels.")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise Unreadable("A name stands twice in one object.")
+    return values
+
+
+def _no_constant(_name: str) -> Any:
+    raise Unreadable("NaN and Infinity are not JSON.")
+
+
+def _whole_number(digits: str) -> int:
+    return int(_short(digits))
+
+
+def _number(digits: str) -> float:
+    return float(_short(digits))
+
+
+def _short(digits: str) -> str:
+    if len(digits) > LONGEST_NUMBER:
+        raise Unreadable(f"A number has more than {LONGEST_NUMBER} digits.")
+    return digits
+
+
+def form(body: bytes) -> dict[str, str]:
+    """Read a plain form (application/x-www-form-urlencoded, UTF-8).
+
+    Raises:
+        Unreadable: it is none, or it has too many fields.
+        Invalid: naming a field that was sent twice.
+    """
+    try:
+        return single(_pairs(body.decode("utf-8")))
+    except ValueError:
+        raise Unreadable("The form is not UTF-8, or has too many fields.") from None
+
+
+def repeated(body: bytes) -> dict[str, Any]:
+    """A form whose fields may stand several times: each as a list.
+
+    Raises:
+        Unreadable: it is none, or it has too many fields.
+    """
+    try:
+        return lists(_pairs(body.decode("utf-8")))
+    except ValueError:
+        raise Unreadable("The form is not UTF-8, or has too many fields.") from None
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return parse_qsl(text, keep_blank_values=True, strict_parsing=False, errors="strict", max_num_fields=MOST_FIELDS)
+
+
+def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Fields that stand once each.
+
+    Raises:
+        Invalid: naming one that does not.
+    """
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name in values:
+            raise Invalid(Fault(fields.printable(name)[:80], "repeated", "Send this once."))
+        values[name] = value
+    return values
+
+
+def lists(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Every value of each field, in their order."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def query(shape: type[msgspec.Struct], text: str) -> Mapping[str, Any]:
+    """A query string's fields for a shape; only those it holds as lists may stand several times.
+
+    Raises:
+        Unreadable: it is not UTF-8.
+        Invalid: naming a field that was sent twice.
+    """
+    try:
+        pairs = _pairs(text)
+    except ValueError:
+        raise Unreadable("The query string is not UTF-8, or has too many fields.") from None
+    many = {field.encode_name for field in msgspec.structs.fields(shape) if "list[" in str(field.type)}
+    return single(pair for pair in pairs if pair[0] not in many) | lists(pair for pair in pairs if pair[0] in many)
+
+
+def refuse_strangers(shape: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
+    """A query field that nobody knows is a mistake; and caches must not keep a page under many names.
+
+    Raises:
+        Invalid: naming it.
+    """
+    known = {field.encode_name for field in msgspec.structs.fields(shape)}
+    strange = [name for name in values if name not in known]
+    if strange:
+        raise Invalid(
+            *(
+                Fault(
+                    fields.printable(name)[:80],
+                    "unknown_field",
+                    f"There is no such field. Known are: {', '.join(sorted(known))}.",
+                )
+                for name in strange
+            )
+        )
