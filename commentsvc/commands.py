@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
-from commentsvc import administering, app, fields, logs
+from commentsvc import administering, admitting, app, fields, logs
 from commentsvc.config import Config
 from commentsvc.errors import Fault, Invalid, Misconfigured, Refused
 from commentsvc.fields import Unfit
@@ -66,7 +66,7 @@ async def _serve(config: Config, say: Say) -> None:
     async def announce(service: Service, port: int) -> None:
         # Printed to whoever started it, never logged: the link is a right.
         host = f"http://localhost:{port}" if not config.public_url else config.own_origin
-        link = await administering.invite_first(service)
+        link = await admitting.invite_first(service)
         say(f"commentsvc is at {host}/")
         if link:
             say(f"Sign in, once, within a day: {link.replace(config.own_origin, host)}")
@@ -95,7 +95,7 @@ async def _reseal(service: Service, _asked: argparse.Namespace) -> Answer:
 async def _add_moderator(service: Service, asked: argparse.Namespace) -> Answer:
     name = _fit("name", fields.name, asked.name)
     email = _fit("email", fields.email, asked.email) if asked.email else None
-    made = await administering.add_moderator(service, name, email, asked.site)
+    made = await admitting.add_moderator(service, name, email, asked.site)
     return (
         made,
         f"{made.name} may moderate. Print a sign-in link with: commentsvc moderator invite {made.name!r}",
@@ -110,17 +110,17 @@ def _fit(field: str, clean: Callable[[str, fields.Limits], Any], text: str) -> A
 
 
 async def _invite(service: Service, asked: argparse.Namespace) -> Answer:
-    link = await administering.invite(service, asked.name)
+    link = await admitting.invite(service, asked.name)
     return {"link": link}, link
 
 
 async def _list_moderators(service: Service, _asked: argparse.Namespace) -> Answer:
-    found = await administering.list_moderators(service)
+    found = await admitting.list_moderators(service)
     return found, _lines(f"{one.name}  {' '.join(one.sites) or 'every site'}" for one in found)
 
 
 async def _remove_moderator(service: Service, asked: argparse.Namespace) -> Answer:
-    await administering.remove_moderator(service, asked.name)
+    await admitting.remove_moderator(service, asked.name)
     return {"removed": asked.name}, f"{asked.name} may moderate no more."
 
 
@@ -128,12 +128,12 @@ async def _create_key(service: Service, asked: argparse.Namespace) -> Answer:
     scopes = [Scope(scope) for scope in asked.scope or ["moderate"]]
     name = _fit("name", fields.name, asked.name)
     new = NewKey(name=name, scopes=scopes, site=asked.site, expires_at=asked.expires)
-    made = await administering.make_key(service, OPERATOR, new)
+    made = await admitting.make_key(service, OPERATOR, new)
     return made, made.key
 
 
 async def _list_keys(service: Service, _asked: argparse.Namespace) -> Answer:
-    found = (await administering.list_keys(service, OPERATOR)).keys
+    found = (await admitting.list_keys(service, OPERATOR)).keys
     return found, _lines(
         f"{key.id}  {' '.join(key.scopes):<20} {key.site or 'every site':<20} {_state(key)}  {key.name}"
         for key in found
@@ -147,7 +147,7 @@ def _state(key: Any) -> str:
 
 
 async def _revoke_key(service: Service, asked: argparse.Namespace) -> Answer:
-    await administering.revoke_key(service, OPERATOR, asked.id)
+    await admitting.revoke_key(service, OPERATOR, asked.id)
     return {"revoked": asked.id}, "The key has ended."
 
 

@@ -1,25 +1,14 @@
-"""What each field of a comment may hold, and how it is made ready to be kept.
-
-A shape (a msgspec ``Struct``) names its fields' checks in its types; ``read`` applies them all and
-reports every fault at once.
-"""
+"""What each field of a comment may hold, and how it is made ready to be kept."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
-from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Any
 from urllib.parse import urlsplit
 
 import email_validator
 import idna
-import msgspec
-
-from commentsvc.errors import Fault, Invalid
-
-Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True)
@@ -79,95 +68,6 @@ class Email:
         return hash(self._address)
 
 
-def read(shape: type[Shape], values: Mapping[str, Any], limits: Limits, *, strict: bool = True) -> Shape:
-    """Make a shape of what was sent.
-
-    ``strict`` is for JSON: values have their types already, and a field nobody knows is a fault.
-    Without it (forms, query strings) texts are read as numbers where numbers are due, and unknown
-    fields are passed over.
-
-    Raises:
-        Invalid: with every fault of every field, in the order of the shape.
-    """
-    known = _fields(shape)
-    kept: dict[str, Any] = {}
-    faults: list[Fault] = []
-    for field in known:
-        try:
-            kept[field.name] = _value(field, values.get(field.name), limits, strict=strict)
-        except Unfit as unfit:
-            faults.append(Fault(field.name, unfit.code, unfit.detail))
-    if strict:
-        faults += _strangers(values, {field.name for field in known})
-    if faults:
-        raise Invalid(*faults)
-    return shape(**kept)
-
-
-def _strangers(values: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
-    return [
-        Fault(
-            printable(name)[:80],
-            "unknown_field",
-            f"There is no such field. Known are: {', '.join(sorted(known))}.",
-        )
-        for name in values
-        if name not in known
-    ]
-
-
-@dataclass(frozen=True)
-class _Field:
-    name: str
-    type: Any
-    check: Check | None
-    required: bool
-    default: Any
-
-
-@cache
-def _fields(shape: type[msgspec.Struct]) -> tuple[_Field, ...]:
-    found = []
-    for field in msgspec.structs.fields(shape):
-        plain, check = _split(field.type)
-        if field.default_factory is not msgspec.NODEFAULT:
-            default = field.default_factory()
-        else:
-            default = None if field.default is msgspec.NODEFAULT else field.default
-        found.append(_Field(field.encode_name, plain, check, field.required, default))
-    return tuple(found)
-
-
-def _split(kind: Any) -> tuple[Any, Check | None]:
-    """A field's type as msgspec knows it, and our own check, which may stand inside an optional type."""
-    for part in (kind, *get_args(kind)):
-        if get_origin(part) is Annotated:
-            for mark in part.__metadata__:
-                if isinstance(mark, Check):
-                    return str, mark
-    return kind, None
-
-
-def _value(field: _Field, value: Any, limits: Limits, *, strict: bool) -> Any:
-    if value is None or value == "":
-        if field.required:
-            raise Unfit("required", REQUIRED.get(field.name, "This field is required."))
-        return field.default
-    if field.check is not None:
-        return field.check.clean(_plain(_text(value)), limits)
-    try:
-        read_value = msgspec.convert(value, field.type, strict=strict)
-    except msgspec.ValidationError:
-        raise Unfit("invalid", _expectation(field.type)) from None
-    return _plain(read_value) if isinstance(read_value, str) else read_value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise Unfit("invalid", "This must be text.")
-    return value
-
-
 REQUIRED = {
     "name": "Please enter your name.",
     "email": "Please enter your email address. It will not be published.",
@@ -176,39 +76,12 @@ REQUIRED = {
 }
 
 
-def _expectation(kind: Any) -> str:
-    """What would have been accepted, in words."""
-    base, meta = kind, msgspec.Meta()
-    if get_origin(kind) is Annotated:
-        base = kind.__origin__
-        meta = next((mark for mark in kind.__metadata__ if isinstance(mark, msgspec.Meta)), meta)
-    options = [part for part in get_args(base) if part is not type(None)]
-    if get_origin(base) is Literal:
-        return f"This must be one of: {', '.join(map(str, options))}."
-    if isinstance(base, type) and issubclass(base, Enum):
-        return f"This must be one of: {', '.join(str(member.value) for member in base)}."
-    if options and get_origin(base) is not list:
-        return _expectation(options[0])  # an optional one
-    names = {int: "a whole number", str: "text", bool: "true or false"}
-    if base in names:
-        return f"This must be {names[base]}{_bounds(meta)}."
-    return f"This must be a list{_bounds(meta)}."
-
-
-def _bounds(meta: msgspec.Meta) -> str:
-    if meta.ge is not None and meta.le is not None:
-        return f" from {meta.ge} to {meta.le}"
-    if meta.max_length is not None:
-        return f", {meta.min_length or 0} to {meta.max_length:,} long"
-    return ""
-
-
 def printable(text: str) -> str:
     """Text that can be written anywhere: what UTF-8 cannot carry is shown as an escape."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Refuse what one of the two databases, or UTF-8 itself, cannot keep."""
     if "\x00" in text:
         raise Unfit("not_text", "There is a NUL character in this. Please take it out.")

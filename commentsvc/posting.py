@@ -1,4 +1,4 @@
-"""A visitor writes, edits, withdraws."""
+"""A visitor writes."""
 
 import asyncio
 import ipaddress
@@ -14,18 +14,15 @@ from commentsvc.errors import (
     Fault,
     Gone,
     Invalid,
-    NotFound,
-    NotYours,
     SubmissionReused,
     ThreadClosed,
     TooFast,
-    Unauthorized,
 )
 from commentsvc.fields import Email
 from commentsvc.model import Comment, Contact, Decision, Status, Thread, Visit, time_of, time_text
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
-from commentsvc.shapes import Draft, Edit, Receipt
+from commentsvc.shapes import Draft, Receipt
 from commentsvc.store import Transaction, comments, contacts, history, repeats, threads
 
 
@@ -76,14 +73,37 @@ async def _keep(tx: Transaction, service: Service, draft: Draft, visit: Visit) -
         raise ThreadClosed("Its moderators have closed it.")
     parent = await _parent(tx, service, thread, draft.parent)
     author_id = service.keyring.subject("author", draft.author_token or "", service.clock()) or service.new_id()
-    decision = await _judge(tx, service, author_id)
+    decision = await judge(tx, service, author_id)
     await _say_once(tx, service, draft, thread, comment_id)
-    seq = comments.step(await threads.next_seq(tx, thread.id))
-    path = parent.path + seq if parent else seq
-    approved = decision.status is Status.APPROVED
-    comment = Comment(
+    seq = await threads.next_seq(tx, thread.id)
+    comment = _comment(service, draft, comment_id, author_id, thread, parent, seq, decision)
+    await comments.add(tx, comment)
+    await contacts.add(tx, _contact(service, comment, draft.email, visit))
+    await history.decide(tx, service.new_id(), comment.id, decision, now)
+    if comment.status is Status.APPROVED:
+        await comments.relist(tx, comment.id, now)
+        await threads.changed(tx, thread.id, 1, now)
+    if draft.submission:
+        await repeats.settle(tx, place.site.id, draft.submission, decision.status)
+    return receipt(service, comment, thread.key, decision.status)
+
+
+def _comment(
+    service: Service,
+    draft: Draft,
+    comment_id: str,
+    author_id: str,
+    thread: Thread,
+    parent: Comment | None,
+    seq: int,
+    decision: Decision,
+) -> Comment:
+    now = service.now()
+    step = comments.step(seq)
+    path = parent.path + step if parent else step
+    return Comment(
         id=comment_id,
-        site_id=place.site.id,
+        site_id=thread.site_id,
         thread_id=thread.id,
         parent_id=parent.id if parent else None,
         author_id=author_id,
@@ -95,7 +115,7 @@ async def _keep(tx: Transaction, service: Service, draft: Draft, visit: Visit) -
         website=draft.website,
         text=draft.comment,
         html=markup.render(draft.comment),
-        text_digest=text_digest(_gist(draft.comment)),
+        text_digest=text_digest(gist(draft.comment)),
         status=decision.status,
         status_before=None,
         note=None,
@@ -103,19 +123,10 @@ async def _keep(tx: Transaction, service: Service, draft: Draft, visit: Visit) -
         listed_replies=0,
         created_at=now,
         edited_at=None,
-        published_at=now if approved else None,
+        published_at=now if decision.status is Status.APPROVED else None,
         listed_at=None,
         erased_at=None,
     )
-    await comments.add(tx, comment)
-    await contacts.add(tx, _contact(service, comment, draft.email, visit))
-    await history.decide(tx, service.new_id(), comment.id, decision, now)
-    if approved:
-        await comments.relist(tx, comment.id, now)
-        await threads.changed(tx, thread.id, 1, now)
-    if draft.submission:
-        await repeats.settle(tx, place.site.id, draft.submission, decision.status)
-    return _receipt(service, comment, thread.key, decision.status)
 
 
 async def _earlier(tx: Transaction, service: Service, site_id: str, draft: Draft, comment_id: str) -> Receipt | None:
@@ -135,7 +146,7 @@ async def _earlier(tx: Transaction, service: Service, site_id: str, draft: Draft
     if comment is None or comment.erased_at:
         raise Gone
     thread = await threads.get(tx, comment.thread_id)
-    return _receipt(service, comment, thread.key if thread else "", Status(earlier["status"]))
+    return receipt(service, comment, thread.key if thread else "", Status(earlier["status"]))
 
 
 async def _spend_allowance(tx: Transaction, service: Service, visit: Visit) -> None:
@@ -199,21 +210,22 @@ async def _parent(tx: Transaction, service: Service, thread: Thread, parent_id: 
     return await comments.on_path(tx, thread.id, parent.path[: deepest * comments.PATH_DIGITS])
 
 
-async def _judge(tx: Transaction, service: Service, author_id: str) -> Decision:
+async def judge(tx: Transaction, service: Service, author_id: str) -> Decision:
+    """What becomes of a comment by this author."""
     context = rules.Context(proven_approvals=await comments.approved_by(tx, author_id))
     return rules.decide(context, service.config.policy)
 
 
 async def _say_once(tx: Transaction, service: Service, draft: Draft, thread: Thread, comment_id: str) -> None:
     """Only what is public is compared, never the email. What is asked for is compared, not where it was hung."""
-    digest = text_digest(thread.id, draft.parent or "", draft.name.casefold(), _gist(draft.comment))
+    digest = text_digest(thread.id, draft.parent or "", draft.name.casefold(), gist(draft.comment))
     if not await repeats.first_to_say(tx, digest, comment_id, service.now(), service.ago(hours=24)):
         raise Duplicate(
             "The same was written here under this name within the last 24 hours. It need not be sent again."
         )
 
 
-def _gist(text: str) -> str:
+def gist(text: str) -> str:
     """The same for texts that differ only in white space."""
     return " ".join(text.split())
 
@@ -244,94 +256,12 @@ def _period(service: Service) -> int:
     return int(service.clock().timestamp()) // (service.config.network_days * 86_400)
 
 
-async def edit(service: Service, comment_id: str, token: str | None, words: Edit) -> Receipt:
-    """Give one's own comment other words. It is judged anew.
-
-    Raises:
-        Unauthorized: no edit token came along.
-        NotYours: the token is another comment's, or the time for edits is over.
-        NotFound, Gone: the comment was erased.
-    """
-    return await service.db.write(_edit, service, comment_id, token, words)
-
-
-async def _edit(tx: Transaction, service: Service, comment_id: str, token: str | None, words: Edit) -> Receipt:
-    comment = await _own(tx, service, comment_id, token)
-    now = service.now()
-    new = msgspec.structs.replace(
-        comment,
-        text=words.comment,
-        html=markup.render(words.comment),
-        text_digest=text_digest(_gist(words.comment)),
-    )
-    await history.revise(tx, comment, "author", now)
-    edited = await comments.set_text(tx, comment, new, now)
-    decision = await _judge(tx, service, comment.author_id)
-    # What a person called spam or trash stays that; all else is open again.
-    if comment.status in {Status.PENDING, Status.APPROVED}:
-        edited = (
-            await comments.set_status(tx, edited, decision.status, now)
-            if (decision.status is not comment.status)
-            else edited
-        )
-        await history.decide(tx, service.new_id(), comment.id, decision, now)
-    was, became = comment.status is Status.APPROVED, edited.status is Status.APPROVED
-    if was or became:
-        await threads.changed(tx, comment.thread_id, became - was, now)
-    thread = await threads.get(tx, comment.thread_id)
-    return _receipt(service, edited, thread.key if thread else "", edited.status)
-
-
-async def withdraw(service: Service, comment_id: str, token: str | None) -> None:
-    """Take one's own comment back. It is erased; where replies hang on it, its place stays.
-
-    Raises:
-        Unauthorized, NotYours, NotFound, Gone: see ``edit``.
-    """
-    await service.db.write(_withdraw, service, comment_id, token)
-
-
-async def _withdraw(tx: Transaction, service: Service, comment_id: str, token: str | None) -> None:
-    comment = await _own(tx, service, comment_id, token)
-    await erase(tx, service, comment, Decision(Status.TRASH, "Its writer withdrew it.", "author"))
-
-
-async def erase(
-    tx: Transaction, service: Service, comment: Comment, decision: Decision, action_id: str | None = None
-) -> None:
-    """Take away every word of a comment and all that is private of its writer."""
-    now = service.now()
-    await comments.erase(tx, comment, now)
-    await contacts.erase(tx, comment.id)
-    await history.forget(tx, comment.id)
-    await repeats.unsay(tx, comment.id)
-    await history.decide(tx, service.new_id(), comment.id, decision, now, action_id)
-    if comment.status is Status.APPROVED:
-        await threads.changed(tx, comment.thread_id, -1, now)
-
-
-async def _own(tx: Transaction, service: Service, comment_id: str, token: str | None) -> Comment:
-    """The comment whose writer holds this token. The token is looked at first: it tells nothing of other comments."""
-    if not token:
-        raise Unauthorized("Send the comment's edit token: Authorization: Bearer ct_…")
-    if service.keyring.subject("edit", token, service.clock()) != comment_id:
-        raise NotYours("This edit token is not this comment's.")
-    comment = await comments.get(tx, comment_id)
-    if comment is None:
-        raise NotFound
-    if comment.erased_at:
-        raise Gone
-    if service.now() >= edit_until(service, comment):
-        raise NotYours(f"Comments can be changed for {service.config.edit_minutes} minutes after they were written.")
-    return comment
-
-
 def edit_until(service: Service, comment: Comment) -> str:
     """Until when the writer may edit or withdraw a comment."""
     return time_text(time_of(comment.created_at) + timedelta(minutes=service.config.edit_minutes))
 
 
-def _receipt(service: Service, comment: Comment, thread_key: str, status: Status) -> Receipt:
+def receipt(service: Service, comment: Comment, thread_key: str, status: Status) -> Receipt:
     """What the writer gets. Whatever is not shown waits, as far as the writer is told."""
     return Receipt(
         id=comment.id,

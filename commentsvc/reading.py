@@ -1,14 +1,12 @@
 """The public reads: what anybody may see, and a writer's own comment beside it."""
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from commentsvc import markup, places, posting
-from commentsvc.errors import Fault, Gone, Invalid, NotFound
-from commentsvc.model import Comment, Status, Thread, Visit, time_of, time_text
+from commentsvc import cursors, forms, markup, places, posting
+from commentsvc.errors import Gone, NotFound
+from commentsvc.model import Comment, Status, Thread, Visit
 from commentsvc.service import Service
 from commentsvc.shapes import (
     Counts,
@@ -84,7 +82,7 @@ async def _list(
         order=query.order,
         limit=query.limit + 1,
         after=_after(query),
-        since=moment("since", query.since),
+        since=forms.moment("since", query.since),
         own=mine.id if mine else None,
     )
     page, cursor = found[: query.limit], None
@@ -180,57 +178,16 @@ async def _missing_ancestors(tx: Transaction, thread: Thread, page: Sequence[Com
 
 
 def _cursor(query: ThreadQuery, last: Comment) -> str:
-    return encoded_cursor(query.view[0], query.order[0], last.path, last.id)
+    return cursors.encoded(query.view[0], query.order[0], last.path, last.id)
 
 
 def _after(query: ThreadQuery) -> tuple[str, str] | None:
     if query.cursor is None:
         return None
-    view, order, path, id_ = decoded_cursor(query.cursor, 4)
+    view, order, path, id_ = cursors.decoded(query.cursor, 4)
     if (view, order) != (query.view[0], query.order[0]):
-        raise _bad_cursor()
+        raise cursors.unfit()
     return path, id_
-
-
-def encoded_cursor(*parts: str) -> str:
-    """Where the next page begins, as one word."""
-    return base64.urlsafe_b64encode(" ".join(parts).encode()).decode().rstrip("=")
-
-
-def decoded_cursor(cursor: str, parts: int) -> list[str]:
-    """What a cursor was made of.
-
-    Raises:
-        Invalid: it is none of ours.
-    """
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        found = raw.decode("ascii").split(" ")
-    except (binascii.Error, ValueError):
-        raise _bad_cursor() from None
-    if len(found) != parts or not all(found):
-        raise _bad_cursor()
-    return found
-
-
-def _bad_cursor() -> Invalid:
-    return Invalid(Fault("cursor", "invalid_cursor", "Take the cursor from next_cursor of the same question."))
-
-
-def moment(field: str, text: str | None) -> str | None:
-    """A time that somebody sent, as times are kept.
-
-    Raises:
-        Invalid: naming the field.
-    """
-    if text is None:
-        return None
-    try:
-        return time_text(time_of(text))
-    except (ValueError, OverflowError):
-        raise Invalid(
-            Fault(field, "invalid_time", "A time looks like 2026-11-22T16:02:11Z (RFC 3339, with its zone).")
-        ) from None
 
 
 async def get_comment(service: Service, comment_id: str, token: str | None) -> PublicComment:
@@ -301,7 +258,7 @@ async def _latest(tx: Transaction, service: Service, query: LatestQuery, visit: 
     everything = await places.directory(tx, service)
     site = places.find_site(everything, query.site, visit.origin)
     places.admit(everything, site, visit.origin)
-    before = decoded_cursor(query.cursor, 1)[0] if query.cursor else None
+    before = cursors.decoded(query.cursor, 1)[0] if query.cursor else None
     found = await comments.latest(tx, site.id, before, query.limit + 1)
     page = found[: query.limit]
     beside = await threads.several(tx, sorted({comment.thread_id for comment in page}))
@@ -312,7 +269,7 @@ async def _latest(tx: Transaction, service: Service, query: LatestQuery, visit: 
         )
         for comment in page
     ]
-    return Latest(shown, encoded_cursor(page[-1].id) if len(found) > query.limit else None)
+    return Latest(shown, cursors.encoded(page[-1].id) if len(found) > query.limit else None)
 
 
 def preview(words: Preview) -> Rendered:

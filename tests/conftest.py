@@ -17,9 +17,10 @@ import asyncpg
 import pytest
 import uvloop
 
-from commentsvc import administering, app
+from commentsvc import administering, admitting, app
 from commentsvc.config import Config
-from commentsvc.fields import Limits, read
+from commentsvc.fields import Limits
+from commentsvc.forms import read
 from commentsvc.model import Principal, Scope, Visit
 from commentsvc.sealing import Keyring
 from commentsvc.service import Ids, Service
@@ -198,7 +199,7 @@ async def key(service):
 
 
 async def a_key(service, *scopes, name="ada", **more):
-    made = await administering.make_key(
+    made = await admitting.make_key(
         service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **more)
     )
     return {"Authorization": f"Bearer {made.key}"}

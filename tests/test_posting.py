@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from commentsvc import moderating, posting, reading
+from commentsvc import curating, inspecting, moderating, posting, reading, revising
 from commentsvc.errors import (
     Duplicate,
     Gone,
@@ -16,7 +16,7 @@ from commentsvc.errors import (
     TooFast,
 )
 from commentsvc.model import Mode, Status, Verb
-from commentsvc.shapes import Action, Edit, QueueQuery, ThreadQuery
+from commentsvc.shapes import Action, Edit, QueueQuery, ThreadChange, ThreadQuery, ThreadsQuery
 from tests.conftest import EVERYTHING, a_service, draft, visit
 
 
@@ -42,7 +42,7 @@ async def test_a_comment_is_kept_and_waits(service):
 
     assert receipt.status == "pending"
     assert (await shown(service)).comments == []
-    queue = await moderating.search(service, EVERYTHING, QueueQuery())
+    queue = await inspecting.search(service, EVERYTHING, QueueQuery())
     assert [(card.comment, card.email) for card in queue.comments] == [
         ("I have been wondering about this too.", "mia@example.com")
     ]
@@ -108,8 +108,8 @@ async def test_a_reply_deeper_than_the_limit_joins_the_deepest_level(database_ur
 async def test_a_closed_thread_takes_no_more_replies(service):
     receipt = await posting.post_reply(service, draft(), visit())
     await approve(service, receipt)
-    (record,) = (await moderating.list_threads(service, EVERYTHING, moderating.ThreadsQuery())).threads
-    await moderating.change_thread(service, EVERYTHING, record.id, moderating.ThreadChange(closed=True))
+    (record,) = (await curating.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    await curating.change_thread(service, EVERYTHING, record.id, ThreadChange(closed=True))
 
     with pytest.raises(ThreadClosed):
         await posting.post_reply(service, draft(comment="Too late."), visit())
@@ -184,12 +184,12 @@ async def test_a_writer_mends_their_own_comment_and_it_is_judged_anew(service):
     receipt = await posting.post_reply(service, draft(), visit())
     await approve(service, receipt)
 
-    edited = await posting.edit(service, receipt.id, receipt.edit_token, Edit(comment="I *have* been wondering."))
+    edited = await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="I *have* been wondering."))
 
     assert edited.html == "<p>I <em>have</em> been wondering.</p>"
     assert edited.status == "pending"
     assert (await shown(service)).comments == []
-    detail = await moderating.detail(service, EVERYTHING, receipt.id)
+    detail = await inspecting.detail(service, EVERYTHING, receipt.id)
     assert [revision.comment for revision in detail.revisions] == ["I have been wondering about this too."]
 
 
@@ -197,10 +197,10 @@ async def test_an_edit_does_not_bring_back_what_a_person_removed(service):
     receipt = await posting.post_reply(service, draft(), visit())
     await moderating.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[receipt.id]))
 
-    edited = await posting.edit(service, receipt.id, receipt.edit_token, Edit(comment="Quite harmless now."))
+    edited = await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Quite harmless now."))
 
     assert edited.status == "pending", "the writer is told no more than any held writer"
-    assert (await moderating.detail(service, EVERYTHING, receipt.id)).status is Status.SPAM
+    assert (await inspecting.detail(service, EVERYTHING, receipt.id)).status is Status.SPAM
 
 
 async def test_the_time_for_edits_ends(service, clock):
@@ -208,7 +208,7 @@ async def test_the_time_for_edits_ends(service, clock):
     clock.move(minutes=15)
 
     with pytest.raises(NotYours):
-        await posting.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too late."))
+        await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too late."))
 
 
 async def test_a_token_opens_only_its_own_comment(service):
@@ -217,20 +217,20 @@ async def test_a_token_opens_only_its_own_comment(service):
 
     for token in (theirs.edit_token, mine.author_token, mine.edit_token[:-2], "ct_", "nonsense"):
         with pytest.raises(NotYours):
-            await posting.withdraw(service, mine.id, token)
+            await revising.withdraw(service, mine.id, token)
 
 
 async def test_a_withdrawn_comment_is_erased(service):
     receipt = await posting.post_reply(service, draft(comment="Too personal after all."), visit())
-    await posting.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too personal, still."))
+    await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too personal, still."))
 
-    await posting.withdraw(service, receipt.id, receipt.edit_token)
+    await revising.withdraw(service, receipt.id, receipt.edit_token)
 
     for table in ("comment", "contact", "revision", "wording"):
         assert "ersonal" not in str(await everything_in(service, table))
     assert await everything_in(service, "contact") == []
     with pytest.raises(Gone):
-        await posting.withdraw(service, receipt.id, receipt.edit_token)
+        await revising.withdraw(service, receipt.id, receipt.edit_token)
     with pytest.raises(NotFound):
         await reading.get_comment(service, receipt.id, None)
 
@@ -241,7 +241,7 @@ async def test_where_replies_hang_a_tombstone_stays(service):
     reply = await posting.post_reply(service, draft(parent=first.id, comment="So have I."), visit())
     await approve(service, reply)
 
-    await posting.withdraw(service, first.id, first.edit_token)
+    await revising.withdraw(service, first.id, first.edit_token)
 
     (top,) = (await shown(service)).comments
     assert (top.deleted, top.name, top.html, top.edited_at) == (True, None, None, None)

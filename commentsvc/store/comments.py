@@ -213,6 +213,15 @@ async def approved_by(tx: Transaction, author_id: str) -> int:
     return int(row["number"]) if row else 0
 
 
+async def waiting_in(tx: Transaction, thread_id: str) -> int:
+    """How many comments of a thread wait to be read."""
+    row = await tx.one(
+        "SELECT COUNT(*) AS number FROM comment WHERE thread_id = :thread_id AND status = 'pending'",
+        thread_id=thread_id,
+    )
+    return int(row["number"]) if row else 0
+
+
 async def totals(tx: Transaction, sites: Sequence[str] | None) -> Sequence[Row]:
     """``status, number`` of what has not been erased."""
     reach, values = within("site_id", sites)

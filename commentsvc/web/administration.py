@@ -2,24 +2,24 @@
 
 from aiohttp import web
 
-from commentsvc import administering
+from commentsvc import administering, admitting
 from commentsvc.shapes import Keys, MadeKey, NewKey, NewSite, SiteRecord, Sites
 from commentsvc.web.endpoint import SERVICE, WHO
 
 
 async def list_keys(request: web.Request) -> Keys:
     """Read the API keys, without the keys themselves."""
-    return await administering.list_keys(request.app[SERVICE], request[WHO])
+    return await admitting.list_keys(request.app[SERVICE], request[WHO])
 
 
 async def make_key(request: web.Request, new: NewKey) -> MadeKey:
     """Make an API key. It is shown this once."""
-    return await administering.make_key(request.app[SERVICE], request[WHO], new)
+    return await admitting.make_key(request.app[SERVICE], request[WHO], new)
 
 
 async def revoke_key(request: web.Request) -> None:
     """End an API key at once."""
-    await administering.revoke_key(request.app[SERVICE], request[WHO], request.match_info["id"])
+    await admitting.revoke_key(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
 async def list_sites(request: web.Request) -> Sites:

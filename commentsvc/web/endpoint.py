@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc import administering, fields
+from commentsvc import admitting, fields, forms
 from commentsvc.errors import Refused, Unreadable
 from commentsvc.model import Principal, Scope, Visit
 from commentsvc.service import Service
@@ -76,8 +76,8 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 
 async def _known(request: web.Request, scope: Scope) -> Principal:
-    who = await administering.recognise(request.app[SERVICE], guards.bearer(request))
-    return administering.allow(who, scope)
+    who = await admitting.recognise(request.app[SERVICE], guards.bearer(request))
+    return admitting.allow(who, scope)
 
 
 def _given(route: Route, request: web.Request, body: bytes) -> list[Any]:
@@ -117,20 +117,20 @@ async def read_body(request: web.Request, most_bytes: int) -> bytes:
 def _asked(shape: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
     values = wire.query(shape, request.rel_url.raw_query_string)
     wire.refuse_strangers(shape, values)
-    return fields.read(shape, values, limits, strict=False)
+    return forms.read(shape, values, limits, strict=False)
 
 
 def _taken(route: Route, shape: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits) -> Any:
     kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
     if route.form and kind == FORM:
         values: Mapping[str, Any] = wire.repeated(body) if route.repeats else wire.form(body)
-        return fields.read(shape, values, limits, strict=False)
+        return forms.read(shape, values, limits, strict=False)
     if kind != JSON:
         wanted = f"{JSON} or {FORM}" if route.form else JSON
         raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
         raise Unreadable("The body must be UTF-8.")
-    return fields.read(shape, _with_key(request, shape, wire.json_object(body)), limits)
+    return forms.read(shape, _with_key(request, shape, wire.json_object(body)), limits)
 
 
 def _with_key(request: web.Request, shape: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:

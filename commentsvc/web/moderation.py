@@ -2,7 +2,7 @@
 
 from aiohttp import hdrs, web
 
-from commentsvc import moderating
+from commentsvc import curating, inspecting, moderating
 from commentsvc.shapes import (
     Action,
     ActionResult,
@@ -20,17 +20,17 @@ from commentsvc.web.endpoint import SERVICE, WHO, respond
 
 async def list_queue(request: web.Request, query: QueueQuery) -> Queue:
     """Read the queue: what waits, oldest first, unless something else is asked for."""
-    return await moderating.search(request.app[SERVICE], request[WHO], query)
+    return await inspecting.search(request.app[SERVICE], request[WHO], query)
 
 
 async def search(request: web.Request, query: PrivateSearch) -> Queue:
     """Search comments, also by email or network; the address travels in the body alone."""
-    return await moderating.search(request.app[SERVICE], request[WHO], query)
+    return await inspecting.search(request.app[SERVICE], request[WHO], query)
 
 
 async def get_detail(request: web.Request) -> web.Response:
     """Read all about one comment. Its version is the ETag."""
-    comment = await moderating.detail(request.app[SERVICE], request[WHO], request.match_info["id"])
+    comment = await inspecting.detail(request.app[SERVICE], request[WHO], request.match_info["id"])
     return respond(comment, headers={hdrs.ETAG: f'"{comment.version}"'})
 
 
@@ -63,9 +63,9 @@ async def erase(request: web.Request) -> ActionResult:
 
 async def list_threads(request: web.Request, query: ThreadsQuery) -> Threads:
     """Read the threads, newest first."""
-    return await moderating.list_threads(request.app[SERVICE], request[WHO], query)
+    return await curating.list_threads(request.app[SERVICE], request[WHO], query)
 
 
 async def change_thread(request: web.Request, change: ThreadChange) -> ThreadRecord:
     """Open, close, retitle or rename a thread, or give it one more name."""
-    return await moderating.change_thread(request.app[SERVICE], request[WHO], request.match_info["id"], change)
+    return await curating.change_thread(request.app[SERVICE], request[WHO], request.match_info["id"], change)

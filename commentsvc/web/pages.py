@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 import commentsvc
-from commentsvc import administering, reading
+from commentsvc import administering, admitting, reading
 from commentsvc.errors import Invalid, NotFound, Refused, TooFast
 from commentsvc.model import Principal, time_of
 from commentsvc.shapes import (
@@ -230,7 +230,7 @@ def _refusals() -> list[tuple[int, str, str]]:
 
 async def sign_in(request: web.Request) -> web.Response:
     """Ask whether to use a one-time link; looking changes nothing, so a mail scanner may look."""
-    name = await administering.invited(request.app[SERVICE], request.match_info["token"])
+    name = await admitting.invited(request.app[SERVICE], request.match_info["token"])
     status = HTTPStatus.OK if name else HTTPStatus.NOT_FOUND
     return _page(request, "sign_in.html", status=status, name=name, key=None)
 
@@ -238,7 +238,7 @@ async def sign_in(request: web.Request) -> web.Response:
 async def signed_in(request: web.Request) -> web.Response:
     """Use a one-time link up: its moderator gets a key, shown this once."""
     try:
-        made: MadeKey = await administering.sign_in(request.app[SERVICE], request.match_info["token"])
+        made: MadeKey = await admitting.sign_in(request.app[SERVICE], request.match_info["token"])
     except NotFound:
         return _page(request, "sign_in.html", status=HTTPStatus.NOT_FOUND, name=None, key=None)
     return _page(request, "sign_in.html", name=made.name, key=made)

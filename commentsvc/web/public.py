@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc import posting, reading
+from commentsvc import posting, reading, revising
 from commentsvc.shapes import (
     Counts,
     CountsQuery,
@@ -86,12 +86,12 @@ async def get_comment(request: web.Request) -> PublicComment:
 
 async def edit_comment(request: web.Request, words: Edit) -> Receipt:
     """Give one's own comment other words, for a while; it is judged anew."""
-    return await posting.edit(request.app[SERVICE], request.match_info["id"], guards.bearer(request), words)
+    return await revising.edit(request.app[SERVICE], request.match_info["id"], guards.bearer(request), words)
 
 
 async def withdraw_comment(request: web.Request) -> None:
     """Take one's own comment back, for a while; it is erased."""
-    await posting.withdraw(request.app[SERVICE], request.match_info["id"], guards.bearer(request))
+    await revising.withdraw(request.app[SERVICE], request.match_info["id"], guards.bearer(request))
 
 
 async def count(request: web.Request, query: CountsQuery) -> Counts:

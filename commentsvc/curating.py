@@ -1,0 +1,92 @@
+"""A moderator keeps threads: opens, closes and names them."""
+
+from commentsvc import cursors, inspecting, places
+from commentsvc.errors import (
+    Fault,
+    Invalid,
+    NotFound,
+)
+from commentsvc.model import Principal, Thread
+from commentsvc.service import Service
+from commentsvc.shapes import (
+    ThreadChange,
+    ThreadRecord,
+    Threads,
+    ThreadsQuery,
+    Where,
+)
+from commentsvc.store import Transaction, comments, threads
+
+
+async def list_threads(service: Service, who: Principal, query: ThreadsQuery) -> Threads:
+    """Threads, newest first.
+
+    Raises:
+        Invalid: naming the site or the cursor.
+    """
+    return await service.db.read_private(_list_threads, service, who, query)
+
+
+async def _list_threads(tx: Transaction, service: Service, who: Principal, query: ThreadsQuery) -> Threads:
+    reach = (await inspecting.conditions(tx, service, who, Where(site=query.site))).sites
+    before = cursors.decoded(query.cursor, 1)[0] if query.cursor else None
+    rows = await threads.page(tx, reach, before, query.limit + 1)
+    shown = []
+    for row in rows[: query.limit]:
+        kept = {name: row[name] for name in Thread.__struct_fields__}
+        shown.append(await _thread_record(tx, service, Thread(**kept), row["pending"]))
+    cursor = cursors.encoded(shown[-1].id) if len(rows) > query.limit else None
+    return Threads(shown, cursor)
+
+
+async def _thread_record(tx: Transaction, service: Service, thread: Thread, pending: int) -> ThreadRecord:
+    site = (await places.directory(tx, service)).by_id(thread.site_id)
+    names = await threads.names(tx, thread.id)
+    return ThreadRecord(
+        id=thread.id,
+        site=site.name,
+        key=thread.key,
+        url=thread.url,
+        title=thread.title,
+        closed=thread.closed_at is not None,
+        count=thread.approved,
+        aliases=[name for name in names if name != thread.key],
+        pending=pending,
+        created_at=thread.created_at,
+        closed_at=thread.closed_at,
+    )
+
+
+async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
+    """Open, close, retitle, rename a thread, or give it one more name. Every old name keeps working.
+
+    Raises:
+        NotFound: there is no such thread on this key's sites.
+        Invalid: naming ``thread`` or ``alias``: it cannot be a name on that site, or another thread has it.
+    """
+    return await service.db.write(_change_thread, service, who, thread_id, change)
+
+
+async def _change_thread(
+    tx: Transaction, service: Service, who: Principal, thread_id: str, change: ThreadChange
+) -> ThreadRecord:
+    thread = await threads.get(tx, thread_id)
+    if thread is None or not who.reaches(thread.site_id):
+        raise NotFound
+    everything = await places.directory(tx, service)
+    site = everything.by_id(thread.site_id)
+    key, url = thread.key, thread.url
+    for field, name in (("thread", change.thread), ("alias", change.alias)):
+        if name is None:
+            continue
+        place = places.find(everything, name, site.name, None)
+        if not await threads.add_name(tx, site.id, place.ref.name, thread.id):
+            raise Invalid(Fault(field, "name_taken", "Another thread has this name."))
+        if field == "thread":
+            key, url = place.ref.name, place.ref.url or url
+    closed_at = thread.closed_at
+    if change.closed is not None:
+        closed_at = (closed_at or service.now()) if change.closed else None
+    await threads.amend(tx, thread.id, key, url, change.title or thread.title, closed_at)
+    fresh = await threads.get(tx, thread.id) or thread
+    return await _thread_record(tx, service, fresh, await comments.waiting_in(tx, fresh.id))

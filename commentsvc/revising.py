@@ -1,0 +1,98 @@
+"""A writer edits a comment of their own, or takes it back."""
+
+import msgspec
+
+from commentsvc import markup, posting
+from commentsvc.errors import (
+    Gone,
+    NotFound,
+    NotYours,
+    Unauthorized,
+)
+from commentsvc.model import Comment, Decision, Status
+from commentsvc.sealing import text_digest
+from commentsvc.service import Service
+from commentsvc.shapes import Edit, Receipt
+from commentsvc.store import Transaction, comments, contacts, history, repeats, threads
+
+
+async def edit(service: Service, comment_id: str, token: str | None, words: Edit) -> Receipt:
+    """Give one's own comment other words. It is judged anew.
+
+    Raises:
+        Unauthorized: no edit token came along.
+        NotYours: the token is another comment's, or the time for edits is over.
+        NotFound, Gone: the comment was erased.
+    """
+    return await service.db.write(_edit, service, comment_id, token, words)
+
+
+async def _edit(tx: Transaction, service: Service, comment_id: str, token: str | None, words: Edit) -> Receipt:
+    comment = await _own(tx, service, comment_id, token)
+    now = service.now()
+    new = msgspec.structs.replace(
+        comment,
+        text=words.comment,
+        html=markup.render(words.comment),
+        text_digest=text_digest(posting.gist(words.comment)),
+    )
+    await history.revise(tx, comment, "author", now)
+    edited = await comments.set_text(tx, comment, new, now)
+    decision = await posting.judge(tx, service, comment.author_id)
+    # What a person called spam or trash stays that; all else is open again.
+    if comment.status in {Status.PENDING, Status.APPROVED}:
+        edited = (
+            await comments.set_status(tx, edited, decision.status, now)
+            if (decision.status is not comment.status)
+            else edited
+        )
+        await history.decide(tx, service.new_id(), comment.id, decision, now)
+    was, became = comment.status is Status.APPROVED, edited.status is Status.APPROVED
+    if was or became:
+        await threads.changed(tx, comment.thread_id, became - was, now)
+    thread = await threads.get(tx, comment.thread_id)
+    return posting.receipt(service, edited, thread.key if thread else "", edited.status)
+
+
+async def withdraw(service: Service, comment_id: str, token: str | None) -> None:
+    """Take one's own comment back. It is erased; where replies hang on it, its place stays.
+
+    Raises:
+        Unauthorized, NotYours, NotFound, Gone: see ``edit``.
+    """
+    await service.db.write(_withdraw, service, comment_id, token)
+
+
+async def _withdraw(tx: Transaction, service: Service, comment_id: str, token: str | None) -> None:
+    comment = await _own(tx, service, comment_id, token)
+    await erase(tx, service, comment, Decision(Status.TRASH, "Its writer withdrew it.", "author"))
+
+
+async def erase(
+    tx: Transaction, service: Service, comment: Comment, decision: Decision, action_id: str | None = None
+) -> None:
+    """Take away every word of a comment and all that is private of its writer."""
+    now = service.now()
+    await comments.erase(tx, comment, now)
+    await contacts.erase(tx, comment.id)
+    await history.forget(tx, comment.id)
+    await repeats.unsay(tx, comment.id)
+    await history.decide(tx, service.new_id(), comment.id, decision, now, action_id)
+    if comment.status is Status.APPROVED:
+        await threads.changed(tx, comment.thread_id, -1, now)
+
+
+async def _own(tx: Transaction, service: Service, comment_id: str, token: str | None) -> Comment:
+    """The comment whose writer holds this token. The token is looked at first: it tells nothing of other comments."""
+    if not token:
+        raise Unauthorized("Send the comment's edit token: Authorization: Bearer ct_…")
+    if service.keyring.subject("edit", token, service.clock()) != comment_id:
+        raise NotYours("This edit token is not this comment's.")
+    comment = await comments.get(tx, comment_id)
+    if comment is None:
+        raise NotFound
+    if comment.erased_at:
+        raise Gone
+    if service.now() >= posting.edit_until(service, comment):
+        raise NotYours(f"Comments can be changed for {service.config.edit_minutes} minutes after they were written.")
+    return comment
