@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 
 from commentsvc.errors import Fault, Invalid
 
@@ -22,7 +23,7 @@ def decoded(cursor: str, parts: int) -> list[str]:
         found = raw.decode("ascii").split(" ")
     except (binascii.Error, ValueError):
         raise unfit() from None
-    if len(found) != parts or not all(found):
+    if len(found) != parts or not all(re.fullmatch(r"[0-9a-z-]+", part) for part in found):
         raise unfit()
     return found
 

@@ -100,7 +100,15 @@ def _value(field: _Field, value: Any, limits: Limits, *, strict: bool) -> Any:
         read_value = msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError:
         raise Unfit("invalid", _expectation(field.type)) from None
-    return fields.plain(read_value) if isinstance(read_value, str) else read_value
+    return _plain_throughout(read_value)
+
+
+def _plain_throughout(value: Any) -> Any:
+    if isinstance(value, str):
+        return fields.plain(value)
+    if isinstance(value, list):
+        return [_plain_throughout(part) for part in value]
+    return value
 
 
 def _text(value: Any) -> str:

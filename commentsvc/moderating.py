@@ -49,7 +49,9 @@ async def act(service: Service, who: Principal, action: Action) -> ActionResult:
 
 
 async def _act_where(tx: Transaction, service: Service, who: Principal, action: Action, where: Where) -> ActionResult:
-    matching = await queue.matching(tx, await inspecting.conditions(tx, service, who, where), MOST_AT_ONCE + 1)
+    conditions = await inspecting.conditions(tx, service, who, where)
+    await threads.hold(tx, await queue.matching(tx, conditions, MOST_AT_ONCE + 1))
+    matching = await queue.matching(tx, conditions, MOST_AT_ONCE + 1)
     if len(matching) != action.expect:
         found = f"more than {MOST_AT_ONCE:,}" if len(matching) > MOST_AT_ONCE else f"{len(matching):,}"
         raise ExpectationFailed(f"{found} match now, not {action.expect:,}. Look again, then send the new number.")
@@ -101,6 +103,7 @@ async def _together(
 ) -> ActionResult:
     """Do one thing to each comment and keep it as one action. What cannot be done is named, not fatal."""
     action_id, now = service.new_id(), service.now()
+    await threads.hold(tx, ids)
     await history.act(tx, action_id, verb, who.name, note, now)
     results = []
     for comment_id in ids:
@@ -241,6 +244,7 @@ async def amend(service: Service, who: Principal, comment_id: str, seen: int | N
 async def _amend(
     tx: Transaction, service: Service, who: Principal, comment_id: str, seen: int, change: Amendment
 ) -> ActionResult:
+    await threads.hold(tx, [comment_id])
     present = await inspecting.reachable(tx, who, comment_id)
     if present.erased_at:
         raise Conflict("This comment was erased.")
@@ -268,6 +272,7 @@ async def erase(service: Service, who: Principal, comment_id: str) -> ActionResu
 
 
 async def _erase(tx: Transaction, service: Service, who: Principal, comment_id: str) -> ActionResult:
+    await threads.hold(tx, [comment_id])
     comment = await inspecting.reachable(tx, who, comment_id)
     if comment.status not in {Status.SPAM, Status.TRASH}:
         raise Conflict("Only spam and trash can be erased for good. Move the comment to the trash first.")

@@ -69,13 +69,13 @@ async def _keep(tx: Transaction, service: Service, draft: Draft, visit: Visit) -
             return earlier
     await _spend_allowance(tx, service, visit)
     thread = await _thread(tx, service, place, draft.title)
+    seq = await threads.next_seq(tx, thread.id)  # from here on nobody else changes this thread
     if thread.closed_at:
         raise ThreadClosed("Its moderators have closed it.")
     parent = await _parent(tx, service, thread, draft.parent)
     author_id = service.keyring.subject("author", draft.author_token or "", service.clock()) or service.new_id()
     decision = await judge(tx, service, author_id)
     await _say_once(tx, service, draft, thread, comment_id)
-    seq = await threads.next_seq(tx, thread.id)
     comment = _comment(service, draft, comment_id, author_id, thread, parent, seq, decision)
     await comments.add(tx, comment)
     await contacts.add(tx, _contact(service, comment, draft.email, visit))

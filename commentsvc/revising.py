@@ -88,6 +88,7 @@ async def _own(tx: Transaction, service: Service, comment_id: str, token: str | 
         raise Unauthorized("Send the comment's edit token: Authorization: Bearer ct_…")
     if service.keyring.subject("edit", token, service.clock()) != comment_id:
         raise NotYours("This edit token is not this comment's.")
+    await threads.hold(tx, [comment_id])
     comment = await comments.get(tx, comment_id)
     if comment is None:
         raise NotFound

@@ -167,7 +167,9 @@ async def _transacted(
     pool: asyncpg.Pool, work: Callable[[PostgresTransaction], Coroutine[Any, Any, T]], *, readonly: bool
 ) -> T:
     try:
-        async with pool.acquire() as connection, connection.transaction(readonly=readonly):
+        # What is read is one moment's, however many statements it takes.
+        isolation = "repeatable_read" if readonly else "read_committed"
+        async with pool.acquire() as connection, connection.transaction(isolation=isolation, readonly=readonly):
             return await work(PostgresTransaction(connection))
     except AWAY as error:
         raise Unavailable(

@@ -77,6 +77,18 @@ async def names(tx: Transaction, thread_id: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
+async def hold(tx: Transaction, comment_ids: Sequence[str]) -> None:
+    """Let nobody else change the threads of these comments until this unit of work ends.
+
+    SQLite has one writer anyway. On PostgreSQL the rows are locked, always in the same order, so that two
+    who decide at once wait for each other and neither works from what the other has changed.
+    """
+    ids, values = among("id", comment_ids)
+    rows = await tx.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids} ORDER BY thread_id", **values)
+    for row in rows:
+        await tx.run("UPDATE thread SET last_seq = last_seq WHERE id = :id", id=row["thread_id"])
+
+
 async def next_seq(tx: Transaction, thread_id: str) -> int:
     """The next comment's number. On PostgreSQL this also makes writers of one thread wait for each other."""
     row = await tx.one("UPDATE thread SET last_seq = last_seq + 1 WHERE id = :id RETURNING last_seq", id=thread_id)

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from commentsvc import admitting, fields, forms
-from commentsvc.errors import Refused, Unreadable
+from commentsvc.errors import NotFound, Refused, Unreadable
 from commentsvc.model import Principal, Scope, Visit
 from commentsvc.service import Service
 from commentsvc.web import guards, wire
@@ -63,6 +63,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         request[VISIT] = guards.visit(request, service.config)
         body = await read_body(request, route.most_bytes)
         try:
+            _refuse_odd_names(request)
             if route.scope is not None:
                 request[WHO] = await _known(request, route.scope)
             answer = await route.handler(request, *_given(route, request, body))
@@ -73,6 +74,16 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         return answer if isinstance(answer, web.StreamResponse) else respond(answer, route.status[0])
 
     return handle
+
+
+def _refuse_odd_names(request: web.Request) -> None:
+    """Ids and tokens in a path are plain ASCII; nothing has another name.
+
+    Raises:
+        NotFound: as for any other unknown name.
+    """
+    if not all(re.fullmatch(r"[\w-]{1,200}", name, re.ASCII) for name in request.match_info.values()):
+        raise NotFound
 
 
 async def _known(request: web.Request, scope: Scope) -> Principal:

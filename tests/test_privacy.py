@@ -1,0 +1,274 @@
+"""An email goes in and never comes out."""
+
+import base64
+import hashlib
+import io
+import json
+import logging
+import re
+import uuid
+from itertools import count
+
+import pytest
+
+from commentsvc import logs, posting
+from commentsvc.config import Config
+from commentsvc.fields import Email
+from commentsvc.model import Contact, Visit
+from commentsvc.sealing import Keyring
+from commentsvc.service import Service
+from commentsvc.web.routes import ROUTES, application
+from tests.conftest import OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
+from tests.test_posting import everything_in
+
+NOBODYS = {"X-Request-ID", "Date"}  # random, and the machine's clock
+FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+
+
+def counting_ids():
+    numbers = count(1)
+    return lambda: str(uuid.UUID(int=next(numbers) | 7 << 76 | 2 << 62))
+
+
+async def heard(response):
+    headers = sorted((name, value) for name, value in response.headers.items() if name not in NOBODYS)
+    return response.status, headers, await response.read()
+
+
+async def traffic(client, key, emails):
+    """Everything that anybody may ask, with these emails typed; returns every public byte of every answer."""
+    first, second, third = emails
+    answers = []
+
+    async def say(method, path, **more):
+        answers.append(await heard(await client.request(method, path, allow_redirects=False, **more)))
+        return answers[-1]
+
+    async def post(**changed):
+        status, _, body = await say("POST", "/v1/comments", json=fields_of(**changed))
+        return json.loads(body) if status < 300 else {}
+
+    async def approve(*ids):
+        done = await client.post("/v1/moderation/actions", json={"action": "approve", "ids": ids}, headers=key)
+        assert done.status == 200
+
+    one = await post(email=first, comment="One.")
+    two = await post(email=second, comment="Two.")
+    await post(email=third, comment="One.")  # a duplicate of another's
+    await post(email=first, comment="One.", submission="same-form-1")
+    await post(email=first, comment="Three.", submission="same-form-2")
+    await post(email=first, comment="Three.", submission="same-form-2")
+    await approve(one["id"])
+    await post(email=first, comment="A known writer, perhaps.", name="Mia")
+    await post(email=third, comment="A stranger, perhaps.", name="Mia")
+    await post(email=third, comment="Proven.", author_token=one["author_token"])
+    await post(email=second, comment="A reply.", parent=one["id"])
+    await post(email=second, comment="A reply to what waits.", parent=two["id"])
+    await post(email=first, comment="", name="", website="nonsense")
+    for address in emails:
+        await say("POST", "/v1/comments", data=fields_of(email=address, comment=""), headers=FORM)
+    await say("POST", "/v1/comments", data=fields_of(email=second, comment="By form."), headers=FORM)
+    mine = {"Authorization": f"Bearer {two['edit_token']}"}
+    await say("PATCH", f"/v1/comments/{two['id']}", json={"comment": "Two, mended."}, headers=mine)
+    for path in (
+        "/v1/comments?thread=/a-page/",
+        "/v1/comments?thread=/a-page/&view=flat&order=newest",
+        "/v1/comments?thread=/unknown/",
+        f"/v1/comments/{one['id']}",
+        f"/v1/comments/{two['id']}",
+        "/v1/counts?thread=/a-page/",
+        "/v1/latest",
+        "/t?thread=/a-page/",
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/readyz",
+        "/version",
+        "/nowhere",
+    ):
+        await say("GET", path)
+        await say("GET", path, headers=mine)
+    await say("POST", "/v1/preview", json={"comment": "*x*"})
+    await say("DELETE", f"/v1/comments/{two['id']}", headers=mine)
+    await say("GET", "/v1/moderation/comments")
+    return answers
+
+
+class Frozen:
+    """Runs the same traffic with the same clock, ids and secrets, on a database of its own."""
+
+    def __init__(self, tmp_path, clock, aiohttp_client):
+        self.tmp_path, self.clock, self.aiohttp_client = tmp_path, clock, aiohttp_client
+
+    async def run(self, name, emails):
+        database = await open_database(f"sqlite:///{self.tmp_path}/{name}.db")
+        config = Config(database_url="sqlite:///unused.db", rate_limit="off")
+        service = Service(database, config, Keyring([SECRET]), self.clock, counting_ids())
+        from commentsvc import administering
+        from commentsvc.store import schema
+
+        await schema.migrate(database, service.now())
+        await administering.prepare(service)
+        client = await self.aiohttp_client(application(service))
+        answers = await traffic(client, await a_key(service), emails)
+        await database.close()
+        return answers
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        ("aa@example.org", "bb@example.org", "cc@example.org"),
+        ("MIA@EXAMPLE.COM", "mia@example.com", "Mia@Example.com"),  # one mailbox, three spellings
+        ("a.very.long.address.with.many.dots@a.long.domain.example.co.uk", "用户@例子.广告", "12345678@example.com"),
+    ],
+)
+async def test_no_public_byte_depends_on_whose_email_was_typed(tmp_path, clock, aiohttp_client, others):
+    frozen = Frozen(tmp_path, clock, aiohttp_client)
+    these = await frozen.run("these", ("mia@example.com", "noa@example.com", "lea@example.com"))
+    those = await frozen.run("those", others)
+
+    assert len(these) == len(those) > 40
+    for this, that in zip(these, those, strict=True):
+        # A refused form is given back as it was filled in, to whoever filled it in; it is kept by nobody.
+        assert _without_form(this) == _without_form(that)
+
+
+def _without_form(answer):
+    status, headers, body = answer
+    if status == 422 and b"<form" in body:
+        body = re.sub(rb'(name="email" type="email") value="[^"]*"', rb"\1", body)
+        headers = [(name, value) for name, value in headers if name != "Content-Length"]
+        assert ("Cache-Control", "no-store") in headers
+    return status, headers, body
+
+
+def disguises(address):
+    """An address, and what people make of addresses."""
+    plain = {address, address.lower(), address.replace("@", "%40"), address.replace("@", "&#64;")}
+    raw = {base64.b64encode(b"x" * pad + address.encode()).decode()[4:-4] for pad in range(3)}
+    digests = {
+        hashlib.new(name, spelling.encode()).hexdigest()[:10]
+        for name in ("md5", "sha1", "sha256", "sha512", "blake2b")
+        for spelling in (address, address.lower(), address.strip().lower())
+    }
+    return [text.encode() for text in plain | raw | digests]
+
+
+async def test_an_address_is_nowhere_but_sealed_in_the_database(tmp_path, clock, aiohttp_client, caplog):
+    canary = "c0ffee0123456789abcdef@canary.example.com"
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(logs.Formatter("text"))
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger().addHandler(handler)
+    frozen = Frozen(tmp_path, clock, aiohttp_client)
+    answers = await frozen.run("kept", (canary, canary.upper().replace("CANARY", "canary"), canary))
+    logging.getLogger().removeHandler(handler)
+
+    everywhere = [body for status, _, body in answers if not (status == 422 and b"<form" in body)]
+    everywhere += [str(headers).encode() for _, headers, _ in answers]
+    everywhere += [written.getvalue().encode(), caplog.text.encode()]
+    everywhere += [file.read_bytes() for file in tmp_path.glob("kept.db*")]
+    assert len(everywhere) > 80
+    for said in everywhere:
+        for disguise in disguises(canary):
+            assert disguise not in said
+            assert disguise not in said.lower()
+
+
+async def test_a_failure_inside_says_nothing_of_what_was_sent(service, aiohttp_client):
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(logs.Formatter("json"))
+    logging.getLogger().addHandler(handler)
+    client = await aiohttp_client(application(service))
+
+    async def break_it(tx):
+        await tx.run("ALTER TABLE decision RENAME TO elsewhere")
+
+    await service.db.write(break_it)
+    response = await client.post("/v1/comments", json=fields_of(email="canary@example.com", name="Canary"))
+    logging.getLogger().removeHandler(handler)
+
+    assert response.status in {500, 503}
+    assert "anary" not in await response.text()
+    assert "decision" not in await response.text()
+    assert "anary" not in written.getvalue()
+    assert response.headers["X-Request-ID"] in written.getvalue(), "whoever looks can find what happened"
+
+
+def test_nothing_that_holds_an_address_prints_it(clock):
+    email = Email("mia@example.com")
+    config = Config(secret_key=SECRET, admin_key=SECRET)
+    holders = [
+        email,
+        draft(),
+        Contact("id", "sealed", "digest", "198.51.100.0/24", "digest", "Browser", "2026"),
+        Visit("https://blog.example", "198.51.100.7", "Browser"),
+        config,
+        Keyring([SECRET]),
+    ]
+    for holder in holders:
+        for text in (repr(holder), str(holder), f"{holder}", repr([holder]), f"{[holder]!r}"):
+            for secret in ("mia@", "198.51", "Browser", SECRET, "sealed"):
+                assert secret not in text
+
+
+async def test_a_network_is_kept_shortened_and_not_for_ever(service, clock):
+    await posting.post_reply(service, draft(), visit(address="2001:db8:aa:bb:cc:dd:ee:ff", agent="A browser"))
+    await posting.post_reply(service, draft(comment="v4"), visit(address="198.51.100.77"))
+    await posting.post_reply(service, draft(comment="mapped"), visit(address="::ffff:198.51.100.78"))
+    kept = await everything_in(service, "contact")
+    assert [row["network"] for row in kept] == ["2001:db8:aa:bb::/64", "198.51.100.0/24", "198.51.100.0/24"]
+    assert "198.51.100.7" not in str([row["network_digest"] for row in kept])
+
+    from commentsvc import administering
+
+    clock.move(days=29)
+    await administering.tidy(service)
+    assert (await everything_in(service, "contact"))[0]["agent"] == "A browser"
+    clock.move(days=2)
+    await administering.tidy(service)
+    kept = await everything_in(service, "contact")
+    assert {(row["network"], row["network_digest"], row["agent"]) for row in kept} == {(None, None, None)}
+
+
+async def test_an_address_is_sealed_differently_each_time_and_found_by_its_digest(service):
+    await posting.post_reply(service, draft(), visit())
+    await posting.post_reply(service, draft(comment="again", email="MIA@example.com"), visit())
+
+    one, two = await everything_in(service, "contact")
+    assert one["email_sealed"] != two["email_sealed"]
+    assert one["email_digest"] == two["email_digest"]
+
+
+async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock):
+    from commentsvc import administering, inspecting
+    from commentsvc.errors import Misconfigured
+    from commentsvc.shapes import PrivateSearch
+    from tests.conftest import EVERYTHING
+
+    search = PrivateSearch(status=None, email=Email("Mia@example.com"))
+    async with a_service(database_url, clock, secrets=[OLD_SECRET]) as service:
+        receipt = await posting.post_reply(service, draft(), visit())
+    with pytest.raises(Misconfigured, match="SECRET_KEY"):
+        async with a_service(database_url, clock, secrets=[SECRET]):
+            pass
+    async with a_service(database_url, clock, secrets=[SECRET, OLD_SECRET]) as service:
+        await posting.post_reply(service, draft(comment="With the new key."), visit())
+        assert len((await inspecting.search(service, EVERYTHING, search)).comments) == 2
+        assert service.keyring.subject("edit", receipt.edit_token, clock()) == receipt.id
+        assert await administering.reseal(service) == 2
+    async with a_service(database_url, clock, secrets=[SECRET]) as service:
+        found = (await inspecting.search(service, EVERYTHING, search)).comments
+        assert [card.email for card in found] == ["mia@example.com"] * 2
+
+
+def test_every_public_route_is_in_the_proof():
+    """A new public route must be added to the traffic above."""
+    covered = {
+        "/v1/comments", "/v1/comments/{id}", "/v1/counts", "/v1/latest", "/v1/preview", "/healthz", "/readyz",
+        "/version", "/openapi.json", "/", "/t", "/docs", "/page.css", "/sign-in/{token}",
+    }  # fmt: skip
+    assert {route.path for route in ROUTES if route.scope is None} == covered
