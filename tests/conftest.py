@@ -31,8 +31,8 @@ from commentsvc.store.sqlite import SqliteDatabase
 from commentsvc.web.connections import Deadlines
 from commentsvc.web.routes import application
 
-SECRET = "a secret of the tests, long enough to be one"
-OLD_SECRET = "an older secret of the tests, long enough too"
+SECRET = "a-secret-of-the-tests-long-enough-to-be-one"
+OLD_SECRET = "an-older-secret-of-the-tests-long-enough-too"
 EVERYTHING = Principal("key:ada", frozenset(Scope), None)
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 

@@ -54,9 +54,12 @@ async def test_a_card_holds_all_that_a_decision_needs(client, service, key, cloc
     assert (card["email"], card["network"], card["website"]) == (
         "mia@example.com", "203.0.113.0/24", "https://example.com"
     )  # fmt: skip
-    assert card["reasons"] == [{"rule": "rule:mode", "reason": "Every comment on this site is read before it is shown."}]
+    assert card["reasons"] == [
+        {"rule": "rule:mode", "reason": "Every comment on this site is read before it is shown."}
+    ]
     assert card["author"] == {"approved": 1, "spam": 0}
-    assert card["parent_excerpt"].startswith("An opening word") and card["parent_excerpt"].endswith("…")
+    assert card["parent_excerpt"].startswith("An opening word")
+    assert card["parent_excerpt"].endswith("…")
     assert card["similar"] == 2
     assert card["thread"] == {
         "key": "/a-page", "url": "http://localhost/a-page", "title": "The page", "closed": False, "count": 1
@@ -287,12 +290,14 @@ async def test_a_key_ends_when_it_is_revoked_or_too_old(client, service, key, cl
     )
     assert made.status == 201
     record = await made.json()
-    assert record["key"].startswith("cs_") and record["expires_at"] == "2026-11-22T23:00:00.000Z"
+    assert record["key"].startswith("cs_")
+    assert record["expires_at"] == "2026-11-22T23:00:00.000Z"
     script = {"Authorization": f"Bearer {record['key']}"}
     assert (await client.get(QUEUE, headers=script)).status == 200
     listed = (await (await client.get("/v1/keys", headers=key)).json())["keys"]
     assert [one["name"] for one in listed] == ["ada", "script"]
-    assert "key" not in listed[1] and listed[1]["last_used_at"] == "2026-11-22T16:02:11.000Z"
+    assert "key" not in listed[1]
+    assert listed[1]["last_used_at"] == "2026-11-22T16:02:11.000Z"
     assert record["key"] not in str(await everything_in(service, "api_key"))
 
     clock.move(hours=8)
@@ -383,4 +388,3 @@ async def test_comments_written_before_a_site_was_set_stay_with_it(database_url,
     async with a_service(database_url, clock, sites="https://blog.example") as service:
         listing = await shown(service, thread="https://blog.example/a-page/")
         assert [comment.html for comment in listing.comments] == ["<p>early</p>"]
-

@@ -11,14 +11,17 @@ from itertools import count
 
 import pytest
 
-from commentsvc import logs, posting
+from commentsvc import administering, inspecting, logs, posting
 from commentsvc.config import Config
+from commentsvc.errors import Misconfigured
 from commentsvc.fields import Email
 from commentsvc.model import Contact, Visit
 from commentsvc.sealing import Keyring
 from commentsvc.service import Service
+from commentsvc.shapes import PrivateSearch
+from commentsvc.store import schema
 from commentsvc.web.routes import ROUTES, application
-from tests.conftest import OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
+from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
 from tests.test_posting import everything_in
 
 NOBODYS = {"X-Request-ID", "Date"}  # random, and the machine's clock
@@ -104,9 +107,6 @@ class Frozen:
         database = await open_database(f"sqlite:///{self.tmp_path}/{name}.db")
         config = Config(database_url="sqlite:///unused.db", rate_limit="off")
         service = Service(database, config, Keyring([SECRET]), self.clock, counting_ids())
-        from commentsvc import administering
-        from commentsvc.store import schema
-
         await schema.migrate(database, service.now())
         await administering.prepare(service)
         client = await self.aiohttp_client(application(service))
@@ -223,8 +223,6 @@ async def test_a_network_is_kept_shortened_and_not_for_ever(service, clock):
     assert [row["network"] for row in kept] == ["2001:db8:aa:bb::/64", "198.51.100.0/24", "198.51.100.0/24"]
     assert "198.51.100.7" not in str([row["network_digest"] for row in kept])
 
-    from commentsvc import administering
-
     clock.move(days=29)
     await administering.tidy(service)
     assert (await everything_in(service, "contact"))[0]["agent"] == "A browser"
@@ -244,11 +242,6 @@ async def test_an_address_is_sealed_differently_each_time_and_found_by_its_diges
 
 
 async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock):
-    from commentsvc import administering, inspecting
-    from commentsvc.errors import Misconfigured
-    from commentsvc.shapes import PrivateSearch
-    from tests.conftest import EVERYTHING
-
     search = PrivateSearch(status=None, email=Email("Mia@example.com"))
     async with a_service(database_url, clock, secrets=[OLD_SECRET]) as service:
         receipt = await posting.post_reply(service, draft(), visit())

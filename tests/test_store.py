@@ -10,7 +10,7 @@ from commentsvc.errors import Misconfigured, Unavailable
 from commentsvc.store import among, schema
 from commentsvc.store.postgres import PUBLIC_ROLE, numbered
 from commentsvc.store.sqlite import PRAGMAS, SqliteDatabase
-from tests.conftest import a_service, draft, open_database, visit
+from tests.conftest import _make, a_service, draft, open_database, visit
 from tests.test_posting import everything_in
 
 
@@ -147,7 +147,7 @@ async def test_sqlite_is_set_up_to_lose_nothing(tmp_path):
     database = await SqliteDatabase.open(tmp_path / "comments.db")
 
     async def look(tx):
-        return {name: tuple(await tx.one(f"PRAGMA {name}"))[0] for name in PRAGMAS}
+        return {name: next(iter(await tx.one(f"PRAGMA {name}"))) for name in PRAGMAS}
 
     assert await database.read_private(look) == PRAGMAS
     await database.close()
@@ -185,14 +185,20 @@ async def test_while_another_process_holds_the_lock_writers_are_told_so(tmp_path
 async def test_when_the_disk_is_full_writers_are_told_so_and_readers_go_on(tmp_path, clock):
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock) as service:
         await service.db._writer.execute("PRAGMA max_page_count = 60")
+        receipts = []
         with pytest.raises(Unavailable):
-            for number in range(200):
-                await posting.post_reply(service, draft(comment=f"{number} " + "x" * 5000), visit())
+            await fill_up(service, receipts)
         kept = len(await everything_in(service, "comment"))
+        assert kept == len(receipts) > 0
         await service.db._writer.execute("PRAGMA max_page_count = 100000")
         await posting.post_reply(service, draft(comment="There is room again."), visit())
 
         assert len(await everything_in(service, "comment")) == kept + 1
+
+
+async def fill_up(service, receipts):
+    for number in range(200):
+        receipts.append(await posting.post_reply(service, draft(comment=f"{number} " + "x" * 5000), visit()))
 
 
 async def test_everything_acknowledged_is_there_after_it_is_opened_again(database_url, clock):
@@ -233,8 +239,6 @@ async def described(database, engine):
 def empty(engine, request, tmp_path, name):
     if engine == "sqlite":
         return f"sqlite:///{tmp_path}/{name}.db"
-    from tests.conftest import _make
-
     postgres = request.getfixturevalue("postgres")
     database = f"{name}_{tmp_path.name.replace('-', '_').lower()}"
     asyncio.run(_make(postgres, f'CREATE DATABASE "{database}"'))

@@ -85,6 +85,8 @@ class PostgresDatabase:
         """
         try:
             writers = await _pool(url)
+            async with writers.acquire():
+                pass  # somebody answers
         except (*AWAY, asyncpg.PostgresError, ValueError) as error:
             raise Misconfigured(
                 "COMMENTSVC_DATABASE_URL: PostgreSQL cannot be reached, or does not take this user "
