@@ -1,6 +1,7 @@
 """Who may come in: keys, moderators, and the links by which they sign in."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from commentsvc import forms, places, sealing
@@ -11,6 +12,7 @@ from commentsvc.errors import (
     Invalid,
     NotFound,
     Unauthorized,
+    Unavailable,
 )
 from commentsvc.fields import Email
 from commentsvc.model import ApiKey, Principal, Scope
@@ -45,7 +47,8 @@ async def recognise(service: Service, key: str | None) -> Principal:
         raise Unauthorized("This key is unknown, has ended, or was revoked.")
     row, reach = found
     if row["last_used_at"] is None or row["last_used_at"] < service.ago(minutes=1):
-        await service.db.write(access.note_use, row["id"], service.now())
+        with suppress(Unavailable):  # a full disk keeps nobody from reading
+            await service.db.write(access.note_use, row["id"], service.now())
     return Principal(f"key:{row['name']}", frozenset(map(Scope, row["scopes"].split())), reach)
 
 

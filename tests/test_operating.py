@@ -186,6 +186,15 @@ def test_a_wrong_setting_is_named_before_anything_runs(tmp_path, settings, named
     assert SECRET not in done.stderr
 
 
+def test_a_database_that_is_none_is_named_and_left_alone(tmp_path):
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear reader, " * 200, encoding="utf-8")
+    done = run(tmp_path, "serve", DATABASE_URL=f"sqlite:///{file}")
+
+    assert (done.returncode, "COMMENTSVC_DATABASE_URL" in done.stderr) == (78, True)
+    assert file.read_text(encoding="utf-8").startswith("Dear reader")
+
+
 def test_all_wrong_settings_are_named_at_once():
     with pytest.raises(Misconfigured) as refused:
         Config.read({"COMMENTSVC_PORT": "x", "COMMENTSVC_NESTING": "99", "COMMENTSVC_NONSENSE": "1", "OTHER": "x"})

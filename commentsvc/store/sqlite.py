@@ -84,19 +84,20 @@ class SqliteDatabase:
         opened: list[aiosqlite.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            opened += [await _connect(path), await _connect(path)]
-            database = cls(*opened)
-            for _ in range(READERS):
-                reader = await _connect(path)
-                await reader.set_authorizer(_only_public)
-                database._readers.put_nowait(reader)
+            while len(opened) < 2 + READERS:
+                opened += [await _connect(path)]
         except (OSError, sqlite3.Error) as error:
             for connection in opened:
                 await connection.close()
             raise Misconfigured(
                 f"COMMENTSVC_DATABASE_URL: the database at {path} cannot be opened ({error}). "
-                "Its folder must be writable by this user."
+                "It must be an SQLite file in a folder that this user may write to."
             ) from None
+        writer, private, *readers = opened
+        database = cls(writer, private)
+        for reader in readers:
+            await reader.set_authorizer(_only_public)
+            database._readers.put_nowait(reader)
         return database
 
     async def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -143,7 +144,10 @@ class SqliteDatabase:
             batch = [await self._waiting.get()]
             while len(batch) < MOST_TOGETHER and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            outcomes = await _in_thread(self._writer, _commit_together, [job for job, _ in batch])
+            try:
+                outcomes = await _in_thread(self._writer, _commit_together, [job for job, _ in batch])
+            except Exception as error:  # noqa: BLE001 -- whatever happens, the next batch is written
+                outcomes = [error for _ in batch]
             for (_, done), outcome in zip(batch, outcomes, strict=True):
                 _tell(done, outcome)
                 self._waiting.task_done()
@@ -159,16 +163,23 @@ def _tell(done: asyncio.Future[Any], outcome: Any) -> None:
 
 async def _connect(path: Path) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(path, isolation_level=None, cached_statements=256)
+    try:
+        await _set_up(connection)
+    except sqlite3.Error:
+        await connection.close()  # its thread would keep the process alive
+        raise
+    return connection
+
+
+async def _set_up(connection: aiosqlite.Connection) -> None:
     connection.row_factory = sqlite3.Row
     for name, value in PRAGMAS.items():
         await connection.execute_fetchall(f"PRAGMA {name}={value}")
         (kept,) = tuple(await connection.execute_fetchall(f"PRAGMA {name}"))
         if kept[0] != value:
-            await connection.close()
             raise sqlite3.OperationalError(f"PRAGMA {name} is {kept[0]}, not {value}")
     # SQLite's own LOWER knows ASCII alone.
     await connection.create_function("LOWER", 1, _lower, deterministic=True)
-    return connection
 
 
 def _lower(text: str | None) -> str | None:
