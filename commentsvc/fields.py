@@ -217,6 +217,12 @@ def website(text: str, limits: Limits) -> str | None:
     return text
 
 
+# Letters, digits and hyphens (RFC 1123, 2.1), and the underscores that some networks use all the same.
+PLAIN_HOST = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*", re.IGNORECASE
+)
+
+
 def host(text: str) -> str:
     """A host name as it travels: lower case, IDNA 2008 (UTS 46), IP addresses as they are.
 
@@ -225,11 +231,11 @@ def host(text: str) -> str:
     """
     if re.fullmatch(r"[0-9a-f:.]*:[0-9a-f:.]*", text):
         return f"[{text}]"
+    if PLAIN_HOST.fullmatch(text) and "--" not in text:
+        return text.lower()  # nothing to encode: nearly every host, a hundred times faster
     try:
         return idna.encode(text, uts46=True, transitional=False).decode("ascii").lower()
     except idna.IDNAError as error:
-        if re.fullmatch(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*", text):
-            return text
         raise ValueError("not a host name") from error
 
 

@@ -68,30 +68,35 @@ class Thread(Struct, frozen=True):
     closed_at: str | None
 
 
-class Comment(Struct, frozen=True):
-    """A comment, as it is kept: everything but what is private of its writer."""
+class Shown(Struct, frozen=True):
+    """What readers' lists need of a comment. Of these a long thread has many, so they are no more than that."""
 
     id: str
-    site_id: str
-    thread_id: str
     parent_id: str | None
-    author_id: str
     moderator_id: str | None
     depth: int
     path: str
-    top: str
     name: str
     website: str | None
-    text: str
     html: str
-    text_digest: str
     status: Status
+    created_at: str
+    edited_at: str | None
+    thread_id: str
+
+
+class Comment(Shown, frozen=True):
+    """A comment, as it is kept: everything but what is private of its writer."""
+
+    site_id: str
+    author_id: str
+    top: str
+    text: str
+    text_digest: str
     status_before: Status | None
     note: str | None
     version: int
     listed_replies: int
-    created_at: str
-    edited_at: str | None
     published_at: str | None
     listed_at: str | None
     erased_at: str | None

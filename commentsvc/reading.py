@@ -6,7 +6,7 @@ from typing import Any
 
 from commentsvc import cursors, forms, markup, places, posting
 from commentsvc.errors import Gone, NotFound
-from commentsvc.model import Comment, Status, Thread, Visit
+from commentsvc.model import Comment, Shown, Status, Thread, Visit
 from commentsvc.service import Service
 from commentsvc.shapes import (
     Counts,
@@ -75,6 +75,13 @@ async def _list(
     if thread is None or (thread.published_at is None and mine is None):
         empty = TreeListing(public, [], None) if query.view == "tree" else Listing(public, [], None)
         return ThreadPage(tag, empty, private=False)
+    listing = await _part(tx, query, thread, public, mine.id if mine else None)
+    return ThreadPage(tag, listing, private=mine is not None)
+
+
+async def _part(
+    tx: Transaction, query: ThreadQuery, thread: Thread, public: PublicThread, own: str | None
+) -> Listing | TreeListing:
     found = await comments.listed(
         tx,
         thread.id,
@@ -83,24 +90,22 @@ async def _list(
         limit=query.limit + 1,
         after=_after(query),
         since=forms.moment("since", query.since),
-        own=mine.id if mine else None,
+        own=own,
     )
-    page, cursor = found[: query.limit], None
-    if len(found) > query.limit:
-        cursor = _cursor(query, page[-1])
+    page = found[: query.limit]
+    cursor = _cursor(query, page[-1]) if len(found) > query.limit else None
     if query.view == "flat":
-        return ThreadPage(
-            tag, Listing(public, [public_comment(kept) for kept in page], cursor), private=mine is not None
-        )
-    nested = _nested(page, await _missing_ancestors(tx, thread, page))
-    return ThreadPage(tag, TreeListing(public, nested, cursor), private=mine is not None)
+        return Listing(public, [PublicComment(**public_fields(comment, own)) for comment in page], cursor)
+    return TreeListing(public, _nested(page, await _missing_ancestors(tx, thread, page), own), cursor)
 
 
 async def _waiting(tx: Transaction, own: str | None, thread: Thread | None) -> Comment | None:
-    """The reader's own comment, if it belongs here and is neither public nor gone."""
+    """The reader's own comment, if it belongs here, is not shown, and was not removed after it had been."""
     mine = await comments.get(tx, own) if own and thread else None
-    hidden = mine is not None and mine.listed_at is None and mine.published_at is None and mine.erased_at is None
-    return mine if hidden and thread and mine and mine.thread_id == thread.id else None
+    if mine is None or thread is None or mine.thread_id != thread.id or mine.erased_at:
+        return None
+    waits = mine.status is not Status.APPROVED and (mine.published_at is None or mine.status is Status.PENDING)
+    return mine if waits else None
 
 
 def _tag(thread: Thread | None) -> str:
@@ -117,10 +122,13 @@ def public_thread(thread: Thread | None, name: str) -> PublicThread:
     return PublicThread(thread.key, thread.url, thread.title, thread.closed_at is not None, thread.approved)
 
 
-def public_fields(comment: Comment) -> dict[str, Any]:
-    """What anybody may read of a comment; of one that is not approved, only that it was."""
-    shown = comment.status is Status.APPROVED
-    waits = not shown and comment.published_at is None and comment.listed_at is None
+def public_fields(comment: Shown, own: str | None = None) -> dict[str, Any]:
+    """What anybody may read of a comment; of one that is not approved, only that it was.
+
+    Whose ``own`` it is reads it all the same, and that it waits.
+    """
+    shown = comment.status == Status.APPROVED
+    waits = not shown and comment.id == own
     fields: dict[str, Any] = {
         "id": comment.id,
         "parent": comment.parent_id,
@@ -136,17 +144,12 @@ def public_fields(comment: Comment) -> dict[str, Any]:
     return fields | {"status": Status.PENDING} if waits else fields
 
 
-def public_comment(comment: Comment) -> PublicComment:
-    """A comment of a listing."""
-    return PublicComment(**public_fields(comment))
-
-
-def _nested(page: Sequence[Comment], ancestors: dict[str, str]) -> list[TreeComment | Stub]:
+def _nested(page: Sequence[Shown], ancestors: dict[str, str], own: str | None) -> list[TreeComment | Stub]:
     """Replies inside what they answer; ancestors of an earlier page stand as stubs."""
     roots: list[TreeComment | Stub] = []
     by_path: dict[str, TreeComment | Stub] = {}
     for comment in page:
-        node = TreeComment(**public_fields(comment))
+        node = TreeComment(**public_fields(comment, own))
         by_path[comment.path] = node
         _hang(node, comment.path, by_path, roots, ancestors)
     return roots
@@ -169,7 +172,7 @@ def _hang(
     by_path[above].replies.append(node)
 
 
-async def _missing_ancestors(tx: Transaction, thread: Thread, page: Sequence[Comment]) -> dict[str, str]:
+async def _missing_ancestors(tx: Transaction, thread: Thread, page: Sequence[Shown]) -> dict[str, str]:
     """Ids by path of all that stands above this page's comments but not on it."""
     here = {comment.path for comment in page}
     digits = comments.PATH_DIGITS
@@ -177,7 +180,7 @@ async def _missing_ancestors(tx: Transaction, thread: Thread, page: Sequence[Com
     return await comments.on_paths(tx, thread.id, sorted(above)) if above else {}
 
 
-def _cursor(query: ThreadQuery, last: Comment) -> str:
+def _cursor(query: ThreadQuery, last: Shown) -> str:
     return cursors.encoded(query.view[0], query.order[0], last.path, last.id)
 
 
@@ -212,7 +215,7 @@ async def _get(tx: Transaction, service: Service, comment_id: str, own: bool) ->
     ):
         raise Gone
     if not own:
-        return public_comment(comment)
+        return PublicComment(**public_fields(comment))
     shown = public_fields(comment) | {
         "name": comment.name,
         "website": comment.website,

@@ -293,11 +293,11 @@ async def test_pages_of_a_site_may_call_and_others_may_not(database_url, clock, 
             assert "Access-Control-Allow-Origin" not in refused.headers, origin
         posted = await client.post("/v1/comments", json=fields_of(thread=page), headers=foreign)
         assert (posted.status, (await posted.json())["code"]) == (403, "foreign_origin")
-        crossed = await client.post("/v1/comments", json=fields_of(thread="https://other.example:8443/a/"), headers=ours)
-        assert crossed.status == 403
-        asked = await client.options(
-            "/v1/comments", headers=ours | {"Access-Control-Request-Method": "POST"}
+        crossed = await client.post(
+            "/v1/comments", json=fields_of(thread="https://other.example:8443/a/"), headers=ours
         )
+        assert crossed.status == 403
+        asked = await client.options("/v1/comments", headers=ours | {"Access-Control-Request-Method": "POST"})
         assert asked.status == 204
         assert asked.headers["Access-Control-Allow-Origin"] == "https://blog.example"
         assert "Idempotency-Key" in asked.headers["Access-Control-Allow-Headers"]
@@ -309,7 +309,9 @@ async def test_pages_of_a_site_may_call_and_others_may_not(database_url, clock, 
         assert told.status == 202
         by_origin = await client.post("/v1/comments", json=fields_of(thread="/a/"), headers=ours)
         assert by_origin.status == 202
-        form = await client.post("/v1/comments", data=fields_of(thread=page, comment="form"), headers={"Origin": "null"})
+        form = await client.post(
+            "/v1/comments", data=fields_of(thread=page, comment="form"), headers={"Origin": "null"}
+        )
         assert form.status == 202
         moderators = await client.get("/v1/moderation/comments", headers=ours)
         assert "Access-Control-Allow-Origin" not in moderators.headers
@@ -352,3 +354,18 @@ async def test_the_detail_of_a_comment_has_its_source_whole(service):
     receipt = await posting.post_reply(service, draft(comment=source), visit())
 
     assert (await inspecting.detail(service, EVERYTHING, receipt.id)).comment == source
+
+
+async def test_a_writer_who_mended_a_shown_comment_sees_that_it_waits_again(client, service):
+    mine = await posting.post_reply(service, draft(), visit())
+    await approve(service, mine)
+    reply = await posting.post_reply(service, draft(comment="A reply.", parent=mine.id), visit())
+    await approve(service, reply)
+    token = {"Authorization": f"Bearer {mine.edit_token}"}
+    await client.patch(f"/v1/comments/{mine.id}", json={"comment": "Mended."}, headers=token)
+
+    (public,) = (await (await client.get(LIST)).json())["comments"]
+    assert (public["deleted"], public["html"]) == (True, None)
+    (own,) = (await (await client.get(LIST, headers=token)).json())["comments"]
+    assert (own["deleted"], own["html"], own["status"]) == (False, "<p>Mended.</p>", "pending")
+    assert [below["id"] for below in own["replies"]] == [reply.id]

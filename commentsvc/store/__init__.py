@@ -77,3 +77,8 @@ def within(column: str, sites: Sequence[str] | None) -> tuple[str, dict[str, Any
         return "1 = 1", {}
     listed, values = among("site", sites)
     return f"{column} IN {listed}", values
+
+
+def in_order(row: Row) -> tuple[Any, ...]:
+    """A row's values as they were selected. Rows of both drivers are mappings, but iterate over values."""
+    return tuple(row)

@@ -5,10 +5,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from commentsvc.model import Comment, Status
-from commentsvc.store import Row, Transaction, among, within
+from commentsvc.model import Comment, Shown, Status
+from commentsvc.store import Row, Transaction, among, in_order, within
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
+SHOWN: Final = ", ".join(f"comment.{name}" for name in Shown.__struct_fields__)
 KEPT: Final = ", ".join(Comment.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Comment.__struct_fields__)
 
@@ -153,7 +154,7 @@ async def listed(
     after: tuple[str, str] | None,
     since: str | None,
     own: str | None,
-) -> list[Comment]:
+) -> list[Shown]:
     """What readers see of a thread, from after (path, id) on; ``own`` is a writer's own waiting comment.
 
     In a tree, oldest first walks depth first; newest first turns only the top level round.
@@ -162,7 +163,7 @@ async def listed(
     path, id_ = after or ("", "")
     rows = await tx.all(
         f"""
-        SELECT {COLUMNS} FROM comment
+        SELECT {SHOWN} FROM comment
         WHERE thread_id = :thread_id AND {"(listed_at IS NOT NULL OR id = :own)" if own else "listed_at IS NOT NULL"}
           {f"AND {past}" if after else ""} {"AND listed_at > :since" if since else ""}
         ORDER BY {sorting} LIMIT CAST(:limit AS BIGINT)
@@ -175,7 +176,7 @@ async def listed(
         own=own,
         limit=limit,
     )
-    return [msgspec.convert(dict(row), Comment) for row in rows]
+    return [Shown(*in_order(row)) for row in rows]
 
 
 async def on_paths(tx: Transaction, thread_id: str, paths: Sequence[str]) -> dict[str, str]:
@@ -189,11 +190,11 @@ async def on_paths(tx: Transaction, thread_id: str, paths: Sequence[str]) -> dic
     return {row["path"]: row["id"] for row in rows}
 
 
-async def latest(tx: Transaction, site_id: str, before: str | None, limit: int) -> list[Comment]:
+async def latest(tx: Transaction, site_id: str, before: str | None, limit: int) -> list[Shown]:
     """A site's approved comments, newest first, from before an id on."""
     rows = await tx.all(
         f"""
-        SELECT {COLUMNS} FROM comment
+        SELECT {SHOWN} FROM comment
         WHERE site_id = :site_id AND status = 'approved' AND (CAST(:before AS TEXT) IS NULL OR id < :before)
         ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)
         """,
@@ -201,7 +202,7 @@ async def latest(tx: Transaction, site_id: str, before: str | None, limit: int) 
         before=before,
         limit=limit,
     )
-    return [msgspec.convert(dict(row), Comment) for row in rows]
+    return [Shown(*in_order(row)) for row in rows]
 
 
 async def approved_by(tx: Transaction, author_id: str) -> int:
