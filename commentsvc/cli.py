@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.command == "healthcheck":
         return _healthcheck()  # before anything heavy is imported: it runs every few seconds
+    os.umask(0o077)  # what we keep is for this user's eyes alone
     from commentsvc import commands  # noqa: PLC0415 -- see above
 
     return commands.run(asked, os.environ, say=_say, complain=_complain)

@@ -92,7 +92,9 @@ def test_with_nothing_set_it_works_and_says_what_to_do_next(tmp_path):
         log = process.stderr.read()
     assert link.rpartition("/")[2] not in log
     secret = tmp_path / "data" / "secret.key"
-    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    for kept in (tmp_path / "data").iterdir():
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600, kept
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     assert secret.read_text(encoding="utf-8").encode() not in (tmp_path / "data" / "commentsvc.db").read_bytes()
 
 

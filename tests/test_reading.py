@@ -8,6 +8,7 @@ import pytest
 from commentsvc import curating, inspecting, moderating, posting
 from commentsvc.model import Mode, Verb
 from commentsvc.shapes import Action, ThreadChange, ThreadsQuery
+from commentsvc.web.bodies import Bodies
 from commentsvc.web.routes import application
 from tests.conftest import EVERYTHING, a_service, draft, fields_of, visit
 from tests.test_posting import approve, shown
@@ -94,6 +95,28 @@ async def test_two_forms_of_a_listing_have_two_tags(open_client):
     assert len(tags) == 4
     refused = await open_client.get(LIST, headers={"Accept-Encoding": "gzip;q=0"})
     assert "Content-Encoding" not in refused.headers
+
+
+async def test_a_thread_that_another_process_changed_is_read_anew(client, service):
+    first = await posting.post_reply(service, draft(), visit())
+    await approve(service, first)
+    for _ in range(3):
+        assert len((await (await client.get(LIST)).json())["comments"]) == 1
+    second = await posting.post_reply(service, draft(comment="Second."), visit())
+    await approve(service, second)  # not through this server
+    assert len((await (await client.get(LIST)).json())["comments"]) == 2
+
+
+def test_finished_answers_are_kept_within_their_bounds():
+    bodies = Bodies(most_bytes=100)
+    for number in range(10):
+        bodies.keep(number, b"x" * 30)
+        bodies.find(0)
+    assert [number for number in range(10) if bodies.find(number)] == [0, 8, 9]
+    bodies.keep(0, b"y" * 30)
+    assert bodies.find(0) == b"y" * 30
+    bodies.keep("larger than all", b"z" * 101)
+    assert bodies.find("larger than all") is None
 
 
 async def test_head_says_what_get_says(open_client):

@@ -3,7 +3,8 @@
 import gzip
 import hashlib
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
@@ -22,10 +23,13 @@ from commentsvc.shapes import (
     ThreadQuery,
 )
 from commentsvc.web import guards, pages
+from commentsvc.web.bodies import Bodies
 from commentsvc.web.endpoint import JSON, SERVICE, VISIT, navigating, respond, tags_of
 
 CACHE: Final = "public, max-age=10, stale-while-revalidate=60"
 WORTH_PACKING: Final = 1024
+GZIP_MAGIC: Final = b"\x1f\x8b"
+BODIES: Final = web.AppKey("bodies", Bodies)
 
 
 async def post_reply(request: web.Request, draft: Draft) -> web.Response:
@@ -46,37 +50,53 @@ async def list_thread(request: web.Request, query: ThreadQuery) -> web.Response:
     With a writer's edit token, their own waiting comment stands among the others.
     """
     token = guards.bearer(request)
-    service = request.app[SERVICE]
+    service, bodies = request.app[SERVICE], request.app[BODIES]
     own = service.keyring.subject("edit", token, service.clock()) if token else None
-    named = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))
-    page = await reading.list_thread(
-        service,
-        query,
-        request[VISIT],
-        own=own,
-        seen=lambda tag: named(f"{tag}-{query.view}") or named(f"{tag}-{query.view}-gzip"),
-    )
+    has = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))
+    packs = takes_gzip(request)
+
+    def known(tag: str) -> bool:
+        return _has(has, f"{tag}-{query.view}") or bodies.find((tag, query, packs)) is not None
+
+    page = await reading.list_thread(service, query, request[VISIT], own=own, seen=known)
     if page.private:
         return respond(page.listing)
-    return cacheable(request, page.listing, f"{page.tag}-{query.view}")
+    if page.listing is not None:
+        bodies.keep((page.tag, query, packs), packed(msgspec.json.encode(page.listing), packs=packs))
+    body = None if _has(has, f"{page.tag}-{query.view}") else bodies.find((page.tag, query, packs))
+    return cacheable(body, f"{page.tag}-{query.view}", packs=packs)
 
 
-def cacheable(request: web.Request, answer: Any, tag: str) -> web.Response:
-    """An answer that caches may keep; without one, that what they keep is still right (RFC 9110, 15.4.5)."""
-    packs = re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-    body = b"" if answer is None else msgspec.json.encode(answer)
-    packed = bool(packs) and (answer is None or len(body) >= WORTH_PACKING)
+def takes_gzip(request: web.Request) -> bool:
+    """Whether whoever asks can unpack gzip (RFC 9110, 12.5.3)."""
+    accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "")
+    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
+
+
+def packed(body: bytes, *, packs: bool) -> bytes:
+    """A body as it travels: compressed where that is understood and worth it."""
+    worth = packs and len(body) >= WORTH_PACKING
+    return gzip.compress(body, compresslevel=5, mtime=0) if worth else body
+
+
+def cacheable(body: bytes | None, tag: str, *, packs: bool) -> web.Response:
+    """An answer that caches may keep; without a body, that what they keep is still right (RFC 9110, 15.4.5)."""
+    is_packed = packs if body is None else body.startswith(GZIP_MAGIC)
     headers = {
         hdrs.CACHE_CONTROL: CACHE,
-        hdrs.ETAG: f'"{tag}-gzip"' if packed else f'"{tag}"',
+        hdrs.ETAG: f'"{tag}-gzip"' if is_packed else f'"{tag}"',
         hdrs.VARY: "Accept-Encoding, Authorization",
     }
-    if answer is None:
+    if body is None:
         return web.Response(status=304, headers=headers)
-    if packed:
-        body = gzip.compress(body, compresslevel=5, mtime=0)
+    if is_packed:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
     return web.Response(body=body, content_type=JSON, headers=headers)
+
+
+def _has(has: Callable[[str], bool], tag: str) -> bool:
+    """Whether somebody has the state of a tag, in either encoding."""
+    return has(tag) or has(f"{tag}-gzip")
 
 
 async def get_comment(request: web.Request) -> PublicComment:
@@ -101,11 +121,11 @@ async def count(request: web.Request, query: CountsQuery) -> Counts:
 
 async def list_latest(request: web.Request, query: LatestQuery) -> web.Response:
     """Read a site's latest comments, newest first."""
-    latest = await reading.latest(request.app[SERVICE], query, request[VISIT])
-    tag = hashlib.blake2b(msgspec.json.encode(latest), digest_size=12).hexdigest()
-    named = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))
-    unchanged = named(tag) or named(f"{tag}-gzip")
-    return cacheable(request, None if unchanged else latest, tag)
+    latest = msgspec.json.encode(await reading.latest(request.app[SERVICE], query, request[VISIT]))
+    tag = hashlib.blake2b(latest, digest_size=12).hexdigest()
+    packs = takes_gzip(request)
+    unchanged = _has(tags_of(request.headers.get(hdrs.IF_NONE_MATCH)), tag)
+    return cacheable(None if unchanged else packed(latest, packs=packs), tag, packs=packs)
 
 
 async def preview(_request: web.Request, words: Preview) -> Rendered:

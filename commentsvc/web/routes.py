@@ -59,6 +59,7 @@ from commentsvc.shapes import (
     TreeListing,
 )
 from commentsvc.web import administration, answers, moderation, operations, pages, public
+from commentsvc.web.bodies import Bodies
 from commentsvc.web.endpoint import COMMENT_BYTES, SERVICE, Route, endpoint
 from commentsvc.web.openapi import document
 
@@ -148,6 +149,7 @@ def application(service: Service) -> web.Application:
     app[SERVICE] = service
     app[answers.DRAINING] = []
     app[answers.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
+    app[public.BODIES] = Bodies()
     app[operations.DOCUMENT] = document(ROUTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))
