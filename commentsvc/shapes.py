@@ -37,21 +37,36 @@ SiteName: TypeAlias = Annotated[
         description="Needed only when several sites are served and nothing else tells.",
     ),
 ]
-Name: TypeAlias = Annotated[str, Check(fields.name), Meta(min_length=1, max_length=80)]
+Name: TypeAlias = Annotated[str, Check(fields.name), Meta(min_length=1, max_length=80, description="Shown.")]
 Address: TypeAlias = Annotated[
     Email,
     Check(fields.email),
-    Meta(extra_json_schema={"type": "string", "format": "email", "maxLength": 254}),
+    Meta(
+        description="Kept sealed; never shown to readers.",
+        extra_json_schema={"type": "string", "format": "email", "maxLength": 254},
+    ),
 ]
 Text: TypeAlias = Annotated[
     str,
     Check(fields.comment),
     Meta(min_length=1, description="CommonMark; 10,000 characters unless the operator says otherwise."),
 ]
-Website: TypeAlias = Annotated[str, Check(fields.website), Meta(max_length=500, extra_json_schema={"format": "uri"})]
+Website: TypeAlias = Annotated[
+    str,
+    Check(fields.website),
+    Meta(
+        max_length=500,
+        description="http or https; https:// is added where it is left out.",
+        extra_json_schema={"format": "uri"},
+    ),
+]
 Title: TypeAlias = Annotated[str, Check(fields.title), Meta(description="Of the page; cut at 300 characters.")]
-Token: TypeAlias = Annotated[str, Check(fields.token), Meta(min_length=8, max_length=200)]
-Loose: TypeAlias = Annotated[str, Meta(max_length=4000)]
+Token: TypeAlias = Annotated[
+    str,
+    Check(fields.token),
+    Meta(min_length=8, max_length=200, description="Made by the sender: the same one again gives the same answer."),
+]
+Unused: TypeAlias = Annotated[str, Meta(max_length=4000, description="Taken, and not used yet.")]
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -70,11 +85,11 @@ class Draft(Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(max_length=200, description="Given with an earlier comment: proves the same writer.")]
         | None
     ) = None
-    subscribe: bool | Literal["on", "1", "0", ""] | None = None
-    started: Loose | None = None
-    phone: Loose | None = None
-    altcha: Loose | None = None
-    redirect_to: Loose | None = None
+    subscribe: Annotated[bool | Literal["on", "1", "0", ""], Meta(description="Taken, and not used yet.")] | None = None
+    started: Unused | None = None
+    phone: Unused | None = None
+    altcha: Unused | None = None
+    redirect_to: Unused | None = None
 
 
 class Edit(Struct, frozen=True, kw_only=True):

@@ -205,3 +205,13 @@ async def test_an_undeliverable_domain_is_named_only_where_the_operator_asks(ser
     with pytest.raises(Invalid) as refused:
         await posting.post_reply(asking, draft(email="x@no-such-domain-anywhere.invalid.example"), visit())
     assert refused.value.faults[0].field == "email"
+
+
+async def test_a_browser_that_asks_for_no_thread_is_told_so_on_a_page(client):
+    browser = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    page = await client.get("/t", headers=browser)
+
+    assert (page.status, page.content_type) == (422, "text/html")
+    assert "Some fields need your attention." in await page.text()
+    script = await client.get("/t", headers={"Sec-Fetch-Mode": "cors"})
+    assert (script.status, script.content_type) == (422, "application/problem+json")

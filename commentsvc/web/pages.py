@@ -1,7 +1,7 @@
 """The HTML, for people: a thread with its form, the demonstration, the contract, the sign-in link."""
 
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from importlib import resources
 from typing import Annotated, Any, Final
@@ -13,8 +13,8 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 import commentsvc
-from commentsvc import administering, admitting, reading
-from commentsvc.errors import Invalid, NotFound, Refused, TooFast
+from commentsvc import addresses, administering, admitting, reading
+from commentsvc.errors import Gone, Invalid, NotFound, Refused, TooFast
 from commentsvc.model import Principal, time_of
 from commentsvc.shapes import (
     Cursor,
@@ -23,6 +23,7 @@ from commentsvc.shapes import (
     PublicThread,
     Receipt,
     SiteName,
+    Stub,
     ThreadName,
     ThreadQuery,
     TreeListing,
@@ -63,7 +64,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["when"] = _when
-    environment.filters["safe_html"] = Markup  # only ever given what markup.render made
+    environment.filters["words"] = _words
     return environment
 
 
@@ -72,15 +73,20 @@ def _when(text: str) -> str:
     return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
 
 
-def _page(
-    request: web.Request, template: str, *, status: int = 200, private: bool = True, **values: Any
-) -> web.Response:
-    config = request.app[SERVICE].config
-    text = (
-        _templates()
-        .get_template(template)
-        .render(version=commentsvc.__version__, own_origin=config.own_origin, **values)
-    )
+def _words(html: str) -> Markup:
+    """A comment's text, only ever as markup.render made it. A table too wide to fit is scrolled, also by keys."""
+    return Markup(html.replace("<table>", '<table tabindex="0">'))  # noqa: S704 -- see above
+
+
+def _page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    return _html(_rendered(template, own_origin=request.app[SERVICE].config.own_origin, **values), status=status)
+
+
+def _rendered(template: str, **values: Any) -> str:
+    return _templates().get_template(template).render(version=commentsvc.__version__, **values)
+
+
+def _html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
     return web.Response(
         status=status,
         text=text,
@@ -113,17 +119,22 @@ async def _thread_page(
     service = request.app[SERVICE]
     own = service.keyring.subject("receipt", query.receipt, service.clock()) if query.receipt else None
     listing = await _listing(request, query, own)
+    parent = await _parent(request, listing, query.reply_to)
     faults = refused.faults if isinstance(refused, Invalid) else ()
     return _page(
         request,
         template,
         status=problems.STATUS[type(refused)] if refused else HTTPStatus.OK,
         listing=listing,
-        asked=query.thread,
-        site=query.site,
+        link=partial(_link, query.thread, query.site),
         back=_page_of(listing.thread, query.thread),
-        parent=_parent(listing.comments, query.reply_to),
-        reply_to=query.reply_to,
+        parent=parent,
+        hidden={
+            "thread": query.thread,
+            "site": query.site,
+            "parent": parent and parent.id,
+            "submission": service.new_id(),
+        },
         values={name: (values or {}).get(name, "") for name in FORM_FIELDS},
         receipt=query.receipt,
         receipt_status=_receipt_status(listing.comments, own),
@@ -131,8 +142,6 @@ async def _thread_page(
         refused=refused,
         faults={fault.field: fault.detail for fault in reversed(faults)},
         general=[fault.detail for fault in faults if fault.field not in FORM_FIELDS],
-        submission=service.new_id(),
-        longest=service.config.comment_length,
         **more,
     )
 
@@ -145,23 +154,40 @@ async def _listing(request: web.Request, query: PageQuery, own: str | None) -> T
     return page.listing
 
 
+def _link(thread: str, site: str | None, **more: str) -> str:
+    """This thread's page: one part of it, or a reply to be written."""
+    asked = {"thread": thread, "site": site, **more}
+    return f"/t?{urlencode({name: value for name, value in asked.items() if value})}"
+
+
 def _page_of(public: PublicThread, asked: str) -> str | None:
-    """The article's address, if anybody said it."""
-    return public.url or (asked if asked.startswith(("http://", "https://")) else None)
+    """The article's address, if anybody said it; in canonical form, whose host is surely the site's."""
+    return public.url or addresses.read(asked).url
 
 
 def _walk(nodes: list[Any]) -> list[Any]:
     return [found for node in nodes for found in (node, *_walk(node.replies))]
 
 
-def _parent(nodes: list[Any], reply_to: str | None) -> Any:
-    shown = (node for node in _walk(nodes) if node.id == reply_to and not getattr(node, "stub", False))
-    return next((node for node in shown if not node.deleted), None)
+async def _parent(request: web.Request, listing: TreeListing, reply_to: str | None) -> Any:
+    """The comment that is being answered, also where it stands on another page; None if it is not shown."""
+    if reply_to is None:
+        return None
+    shown = (node for node in _walk(listing.comments) if node.id == reply_to and not _empty(node))
+    try:
+        return next(shown, None) or await reading.get_comment(request.app[SERVICE], reply_to, None)
+    except (NotFound, Gone):
+        return None
+
+
+def _empty(node: Any) -> bool:
+    """Whether only the place of a comment is shown."""
+    return isinstance(node, Stub) or node.deleted
 
 
 def _receipt_status(nodes: list[Any], own: str | None) -> str | None:
     """What has become of the writer's own comment, as far as the page shows it."""
-    mine = next((node for node in _walk(nodes) if own and node.id == own), None)
+    mine = next((node for node in _walk(nodes) if own and node.id == own and not _empty(node)), None)
     if mine is None:
         return None
     return "approved" if mine.status is msgspec.UNSET else "pending"
@@ -172,11 +198,10 @@ def lead_to_thread(request: web.Request, draft: Draft, receipt: Receipt) -> web.
     service = request.app[SERVICE]
     until = service.clock().timestamp() + RECEIPT_MINUTES * 60
     token = service.keyring.token("receipt", receipt.id, datetime.fromtimestamp(until).astimezone())
-    asked = {"thread": draft.thread, "site": draft.site, "receipt": token}
-    query = urlencode({name: value for name, value in asked.items() if value})
+    page = _link(draft.thread, draft.site, receipt=token)
     return web.Response(
         status=303,
-        headers={hdrs.LOCATION: f"/t?{query}#comment-{receipt.id}", hdrs.CACHE_CONTROL: "no-store"},
+        headers={hdrs.LOCATION: f"{page}#comment-{receipt.id}", hdrs.CACHE_CONTROL: "no-store"},
     )
 
 
@@ -192,10 +217,16 @@ async def form_again(request: web.Request, refused: Refused, body: bytes) -> web
         query = PageQuery(thread=named["thread"] or "", site=named["site"], reply_to=reply_to)
         response = await _thread_page(request, query, values=values, refused=refused)
     except Refused:
-        response = _page(request, "refused.html", status=problems.STATUS[type(refused)], refused=refused)
+        response = await not_shown(request, refused, body)
     if isinstance(refused, TooFast):
         response.headers[hdrs.RETRY_AFTER] = str(refused.retry_after)
     return response
+
+
+async def not_shown(request: web.Request, refused: Refused, body: bytes) -> web.Response:
+    """Why a page cannot be shown."""
+    status = problems.STATUS[type(refused)]
+    return _page(request, "refused.html", status=status, refused=refused, wrote=bool(body))
 
 
 # --------------------------------------------------------------------------------- the demonstration
@@ -206,7 +237,9 @@ async def demo(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     everything = await administering.list_sites(service, Principal("demo", frozenset(), None))
     query = PageQuery(thread=DEMO_THREAD, site=everything.sites[0].name)
-    return await _thread_page(request, query, template="demo.html", sites=everything.sites)
+    return await _thread_page(
+        request, query, template="demo.html", sites=everything.sites, moderation=service.config.moderation
+    )
 
 
 # --------------------------------------------------------------------------------- the contract
@@ -214,7 +247,13 @@ async def demo(request: web.Request) -> web.Response:
 
 async def docs(request: web.Request) -> web.Response:
     """The contract, for people to read."""
-    return _page(request, "docs.html", private=False, document=request.app[DOCUMENT], problems=_refusals())
+    return _html(_contract(msgspec.json.encode(request.app[DOCUMENT])), private=False)
+
+
+@cache
+def _contract(document: bytes) -> str:
+    """Made once: it takes a tenth of a second, for which everybody else would wait."""
+    return _rendered("docs.html", document=msgspec.json.decode(document), problems=_refusals())
 
 
 def _refusals() -> list[tuple[int, str, str]]:

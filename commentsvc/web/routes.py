@@ -132,12 +132,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/openapi.json", handler=operations.openapi, gives=dict),
 
     # Pages for people
-    Route(method="GET", path="/", handler=pages.demo, page=True, refuses=(Unavailable,)),
+    Route(method="GET", path="/", handler=pages.demo, page=True, again=pages.not_shown, refuses=(Unavailable,)),
     Route(method="GET", path="/t", handler=pages.thread, page=True, asks=pages.PageQuery,
-          refuses=(Unreadable, Invalid, Unavailable)),
+          again=pages.not_shown, refuses=(Unreadable, Invalid, Unavailable)),
     Route(method="GET", path="/docs", handler=pages.docs, page=True),
-    Route(method="GET", path="/sign-in/{token}", handler=pages.sign_in, page=True, refuses=(Unavailable,)),
-    Route(method="POST", path="/sign-in/{token}", handler=pages.signed_in, page=True, refuses=(Unavailable,)),
+    Route(method="GET", path="/sign-in/{token}", handler=pages.sign_in, page=True, again=pages.not_shown,
+          refuses=(Unavailable,)),
+    Route(method="POST", path="/sign-in/{token}", handler=pages.signed_in, page=True, again=pages.not_shown,
+          refuses=(Unavailable,)),
     Route(method="GET", path="/page.css", handler=pages.stylesheet, page=True),
 )
 # fmt: on

@@ -1,0 +1,95 @@
+"""People's browsers: Chromium, and somebody who notes whatever a page should never do."""
+
+import shutil
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, async_playwright
+
+from tests import conftest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# What Chromium itself says of an answer that refuses; it is no fault of the page's.
+REFUSED = "Failed to load resource: the server responded with a status of 4"
+
+# Starting Chromium takes a second, so the tests of a module share one, and with it their event loop: such a
+# module is marked asyncio(loop_scope="module").
+in_shared_loop = partial(pytest_asyncio.fixture, loop_scope="module")
+
+
+@in_shared_loop(scope="module")
+async def chromium():
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@in_shared_loop()
+async def opened(request, tmp_path, clock):
+    """The fixture ``live``, in the loop that the browser lives in: ``url, service = await opened(...)``."""
+    async with asynccontextmanager(conftest.live.__wrapped__)(request, tmp_path, clock) as start:
+        yield start
+
+
+@in_shared_loop()
+async def curl():
+    """Somebody at a command line."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@in_shared_loop()
+async def browse(chromium):
+    """Sit somebody down at a browser of their own: ``page = await browse(url)``. No script runs, unless asked for.
+
+    When the test is over, no page may have asked another origin, opened a dialog, or left a word in the console
+    (where violations of the Content-Security-Policy are noted).
+    """
+    misdeeds = []
+    async with AsyncExitStack() as stack:
+
+        async def sit_down(url, *, script=False, **options) -> Page:
+            person = await chromium.new_context(base_url=url, java_script_enabled=script, **options)
+            stack.push_async_callback(person.close)
+            person.set_default_timeout(10_000)
+            page = await person.new_page()
+            _watch(page, url, misdeeds)
+            return page
+
+        yield sit_down
+    assert misdeeds == []
+
+
+def _watch(page, url, misdeeds):
+    async def dismiss(dialog):
+        misdeeds.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()
+
+    def ask(request):
+        if urlsplit(request.url).netloc != urlsplit(url).netloc:
+            misdeeds.append(f"request: {request.url}")
+
+    def say(message):
+        if not message.text.startswith(REFUSED):
+            misdeeds.append(f"console: {message.text}")
+
+    page.on("dialog", dismiss)
+    page.on("request", ask)
+    page.on("console", say)
+    page.on("pageerror", lambda error: misdeeds.append(f"error: {error}"))
