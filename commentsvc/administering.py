@@ -22,9 +22,7 @@ from commentsvc.shapes import (
 )
 from commentsvc.store import Transaction, access, contacts, repeats, schema, sites
 
-INVITATION_HOURS: Final = 24
 FIRST_SITE: Final = "blog"
-FIRST_MODERATOR: Final = "owner"
 RESEAL_AT_ONCE: Final = 500
 
 # --------------------------------------------------------------------------------- starting

@@ -27,9 +27,7 @@ from commentsvc.shapes import (
 from commentsvc.store import Transaction, access
 
 INVITATION_HOURS: Final = 24
-FIRST_SITE: Final = "blog"
 FIRST_MODERATOR: Final = "owner"
-RESEAL_AT_ONCE: Final = 500
 
 
 async def recognise(service: Service, key: str | None) -> Principal:
@@ -243,8 +241,9 @@ async def _invite(tx: Transaction, service: Service, name: str, token: str) -> N
 
 
 async def invite_first(service: Service) -> str | None:
-    """A sign-in link for whoever starts the service, until somebody has a key; then None."""
-    if service.config.admin_key or (await list_keys(service, Principal("start", frozenset(), None))).keys:
+    """A sign-in link for whoever starts the service, while nobody has a key in force; else None."""
+    keys = (await list_keys(service, Principal("start", frozenset(), None))).keys
+    if service.config.admin_key or any(_in_force(key, service.now()) for key in keys):
         return None
     known = {moderator.name for moderator in await list_moderators(service)}
     if FIRST_MODERATOR not in known:
@@ -252,6 +251,10 @@ async def invite_first(service: Service) -> str | None:
             return None
         await add_moderator(service, FIRST_MODERATOR, None, [])
     return await invite(service, FIRST_MODERATOR)
+
+
+def _in_force(key: KeyRecord, now: str) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
 
 
 async def _moderator_id(tx: Transaction, name: str) -> str:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from commentsvc import administering, sealing
@@ -114,10 +115,10 @@ async def _tidy_forever(service: Service) -> None:
         await asyncio.sleep(TIDY_SECONDS)
 
 
-async def serve(config: Config, announce: Callable[[Service, int], Awaitable[None]], deadlines: Deadlines) -> None:
+async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], deadlines: Deadlines) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way.
 
-    ``announce`` is awaited once, with the service and the port it listens on.
+    ``announce`` is awaited once, with the service as it listens.
 
     Raises:
         Misconfigured: see ``opened``; or the port is taken.
@@ -127,9 +128,10 @@ async def serve(config: Config, announce: Callable[[Service, int], Awaitable[Non
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     listener = _listener(config)
     port = listener.getsockname()[1]
+    config = msgspec.structs.replace(config, port=port)  # the one that was free, where 0 was asked for
     async with ready(config) as service, listening(service, deadlines, listener):
         LOG.info("listening on port %s", port)
-        await announce(service, port)
+        await announce(service)
         await stop.wait()
         LOG.info("stopping: no more connections are taken")
     LOG.info("stopped")

@@ -28,9 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _healthcheck() -> int:
     """Ask the service on this machine whether it is alive; needs nothing but the standard library."""
-    port = int(os.environ.get("COMMENTSVC_PORT") or 8080)
+    port = os.environ.get("COMMENTSVC_PORT") or "8080"
+    if not port.isdecimal():
+        _complain("COMMENTSVC_PORT must be a whole number from 0 to 65535.")
+        return 78
     host = os.environ.get("COMMENTSVC_HOST") or "127.0.0.1"
-    connection = http.client.HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, port, timeout=3)  # noqa: S104
+    connection = http.client.HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, int(port), timeout=3)  # noqa: S104
     try:
         connection.request("GET", "/healthz")
         return 0 if connection.getresponse().status == http.client.OK else 1

@@ -63,14 +63,14 @@ async def _do(asked: argparse.Namespace, config: Config, say: Say) -> None:
 
 
 async def _serve(config: Config, say: Say) -> None:
-    async def announce(service: Service, port: int) -> None:
+    async def announce(service: Service) -> None:
         # Printed to whoever started it, never logged: the link is a right.
-        host = f"http://localhost:{port}" if not config.public_url else config.own_origin
+        here = service.config.own_origin
         link = await admitting.invite_first(service)
-        say(f"commentsvc is at {host}/")
+        say(f"commentsvc is at {here}/")
         if link:
-            say(f"Sign in, once, within a day: {link.replace(config.own_origin, host)}")
-        say(f'In a page of your blog: <a href="{host}/t?thread=/the-page/">Comments</a>')
+            say(f"Sign in, once, within a day: {link}")
+        say(f'In a page of your blog: <a href="{here}/t?thread=/the-page/">Comments</a>')
 
     await app.serve(config, announce, Deadlines())
 
@@ -89,7 +89,9 @@ Answer = tuple[Any, str]
 
 async def _reseal(service: Service, _asked: argparse.Namespace) -> Answer:
     number = await administering.reseal(service)
-    return {"resealed": number}, f"{number} addresses are sealed with the newest key. Older keys can be dropped."
+    return {
+        "resealed": number
+    }, f"{number} addresses are sealed with the newest key. Older keys are needed for one more week."
 
 
 async def _add_moderator(service: Service, asked: argparse.Namespace) -> Answer:

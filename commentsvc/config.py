@@ -65,9 +65,12 @@ class Config(Struct, frozen=True, kw_only=True):
             "rule holds."
         ),
     ] = Mode.ALL
-    comment_length: Annotated[int, Meta(ge=1, le=60000, description="The longest comment taken, in characters.")] = (
-        10_000
-    )
+    comment_length: Annotated[
+        int,
+        Meta(
+            ge=1, le=60000, description="The longest comment taken, in characters. A whole request has at most 64 KiB."
+        ),
+    ] = 10_000
     nesting: Annotated[
         int, Meta(ge=0, le=20, description="How deep replies nest; a deeper one joins the deepest level.")
     ] = 6

@@ -1,5 +1,7 @@
 """A moderator keeps threads: opens, closes and names them."""
 
+from msgspec import UNSET
+
 from commentsvc import cursors, inspecting, places
 from commentsvc.errors import (
     Fault,
@@ -87,6 +89,6 @@ async def _change_thread(
     closed_at = thread.closed_at
     if change.closed is not None:
         closed_at = (closed_at or service.now()) if change.closed else None
-    await threads.amend(tx, thread.id, key, url, change.title or thread.title, closed_at)
+    await threads.amend(tx, thread.id, key, url, thread.title if change.title is UNSET else change.title, closed_at)
     fresh = await threads.get(tx, thread.id) or thread
     return await _thread_record(tx, service, fresh, await comments.waiting_in(tx, fresh.id))

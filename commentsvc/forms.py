@@ -35,7 +35,7 @@ def read(shape: type[Shape], values: Mapping[str, Any], limits: Limits, *, stric
     faults: list[Fault] = []
     for field in known:
         try:
-            kept[field.name] = _value(field, values.get(field.name), limits, strict=strict)
+            kept[field.name] = _value(field, values.get(field.name), limits, sent=field.name in values, strict=strict)
         except Unfit as unfit:
             faults.append(Fault(field.name, unfit.code, unfit.detail))
     if strict:
@@ -89,11 +89,12 @@ def _split(kind: Any) -> tuple[Any, Check | None]:
     return kind, None
 
 
-def _value(field: _Field, value: Any, limits: Limits, *, strict: bool) -> Any:
+def _value(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: bool) -> Any:
     if value is None or value == "":
         if field.required:
             raise Unfit("required", fields.REQUIRED.get(field.name, "This field is required."))
-        return field.default
+        # Of a field that can be left out or taken away, being sent empty means the latter.
+        return None if field.default is msgspec.UNSET and sent else field.default
     if field.check is not None:
         return field.check.clean(fields.plain(_text(value)), limits)
     try:

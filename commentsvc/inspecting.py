@@ -22,6 +22,7 @@ from commentsvc.shapes import (
     Reason,
     Record,
     Revision,
+    Standing,
     Totals,
     Where,
 )
@@ -69,7 +70,7 @@ async def conditions(tx: Transaction, service: Service, who: Principal, query: Q
         thread_id = thread.id if thread else "none"
     email = getattr(query, "email", None)
     return queue.Search(
-        status=query.status,
+        status=None if query.status is Standing.ANY else Status(query.status),
         sites=reach,
         thread_id=thread_id,
         q=query.q,

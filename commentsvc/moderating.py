@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from commentsvc import forms, inspecting, markup, revising
 from commentsvc.errors import (
@@ -45,6 +46,8 @@ async def act(service: Service, who: Principal, action: Action) -> ActionResult:
     if action.expect is None:
         raise Invalid(Fault("expect", "required", "Say how many comments you expect to match."))
     where = forms.read(Where, action.where, service.config.limits)
+    if where == Where(status=where.status):
+        raise Invalid(Fault("where", "required", "Name at least one condition beside the status."))
     return await service.db.write(_act_where, service, who, action, where)
 
 
@@ -185,6 +188,7 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
             passed.add(comment.id)
             return comment
         restored = await _reword(tx, service, who, comment, item["from_version"])
+        restored = await _renote(tx, restored, item["from_note"])
         decision = Decision(Status(item["from_status"]), "Undone.", who.name)
         return await _move(tx, service, restored, decision, undo_id)
 
@@ -253,12 +257,16 @@ async def _amend(
 
     async def change_it(tx: Transaction, comment: Comment, action_id: str) -> Comment:
         after = await _rewrite(tx, service, who, comment, change.name or comment.name, change.comment or comment.text)
-        if change.note is not None:
-            await comments.set_note(tx, comment.id, change.note)
+        after = await _renote(tx, after, after.note if change.note is UNSET else change.note)
         decision = Decision(change.status or after.status, change.note or "", who.name)
         return await _move(tx, service, after, decision, action_id)
 
-    return await _together(tx, service, who, "amend", change.note, [present.id], change_it)
+    return await _together(tx, service, who, "amend", change.note or None, [present.id], change_it)
+
+
+async def _renote(tx: Transaction, comment: Comment, note: str | None) -> Comment:
+    """Give a comment another note, if it has another."""
+    return comment if note == comment.note else await comments.set_note(tx, comment, note)
 
 
 async def erase(service: Service, who: Principal, comment_id: str) -> ActionResult:
@@ -266,7 +274,7 @@ async def erase(service: Service, who: Principal, comment_id: str) -> ActionResu
 
     Raises:
         NotFound: there is no such comment on this key's sites.
-        Conflict: it is neither spam nor trash.
+        Conflict: it is neither spam nor trash, or was erased already.
     """
     return await service.db.write(_erase, service, who, comment_id)
 
@@ -276,9 +284,10 @@ async def _erase(tx: Transaction, service: Service, who: Principal, comment_id: 
     comment = await inspecting.reachable(tx, who, comment_id)
     if comment.status not in {Status.SPAM, Status.TRASH}:
         raise Conflict("Only spam and trash can be erased for good. Move the comment to the trash first.")
+    if comment.erased_at:
+        raise Conflict("This comment was erased already.")
     action_id = service.new_id()
     await history.act(tx, action_id, "erase", who.name, None, service.now())
-    if not comment.erased_at:
-        await revising.erase(tx, service, comment, Decision(Status.TRASH, "Erased for good.", who.name), action_id)
+    await revising.erase(tx, service, comment, Decision(Status.TRASH, "Erased for good.", who.name), action_id)
     item = ActionItem(comment=comment.id, from_=comment.status, to=Status.TRASH, ok=True)
     return ActionResult(id=action_id, action="erase", changed=1, undo_until=None, results=[item])

@@ -133,14 +133,14 @@ async def _earlier(tx: Transaction, service: Service, site_id: str, draft: Draft
     """The receipt that this submission got before; None if it is new, and now claimed for this comment."""
     name = draft.submission or ""
     body = msgspec.json.encode([draft.email.reveal(), draft.name, draft.comment, draft.thread, draft.parent]).decode()
-    digest = service.keyring.body_digest(body)
+    digests = service.keyring.body_digests(body)
     claimed = await repeats.claim(
-        tx, site_id, name, body_digest=digest, comment_id=comment_id, status=Status.PENDING, now=service.now()
+        tx, site_id, name, body_digest=digests[0], comment_id=comment_id, status=Status.PENDING, now=service.now()
     )
     if claimed:
         return None
     earlier = await repeats.claimed(tx, site_id, name)
-    if earlier is None or earlier["body_digest"] != digest:
+    if earlier is None or earlier["body_digest"] not in digests:
         raise SubmissionReused("Make a new submission id for each comment; keep it only to send the same one again.")
     comment = await comments.get(tx, earlier["comment_id"])
     if comment is None or comment.erased_at:

@@ -73,7 +73,9 @@ async def erase(
 ) -> None:
     """Take away every word of a comment and all that is private of its writer."""
     now = service.now()
-    await comments.erase(tx, comment, now)
+    erased = await comments.erase(tx, comment, now)
+    if action_id:
+        await history.add_item(tx, action_id, comment, erased)
     await contacts.erase(tx, comment.id)
     await history.forget(tx, comment.id)
     await repeats.unsay(tx, comment.id)

@@ -98,9 +98,9 @@ class Keyring:
         """The same by every key, newest first: rows sealed before a rotation are found too."""
         return [_digest(secret, "email", email.folded()) for secret in self._secrets]
 
-    def body_digest(self, text: str) -> str:
-        """What stands for a body that is compared later and may hold an address."""
-        return _digest(self._secrets[-1], "body", text)
+    def body_digests(self, text: str) -> list[str]:
+        """What stands for a body that is compared later and may hold an address: by every key, newest first."""
+        return [_digest(secret, "body", text) for secret in self._secrets]
 
     def network_digest(self, address: str, period: int) -> str:
         """Recognises an IP address within one retention period, and never beyond it."""

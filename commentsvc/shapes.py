@@ -4,6 +4,7 @@ One type for each level of trust. A ``Draft`` is what somebody sent, checked. A 
 anybody may read and has no email at all. A ``ModeratorComment`` is the only one that carries one.
 """
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -253,10 +254,20 @@ class LatestQuery(Struct, frozen=True, kw_only=True):
 # --------------------------------------------------------------------------------- what moderators send and see
 
 
+class Standing(StrEnum):
+    """Where comments that are looked for stand."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    SPAM = "spam"
+    TRASH = "trash"
+    ANY = "any"
+
+
 class QueueQuery(Struct, frozen=True, kw_only=True):
     """Which comments a moderator wants to see."""
 
-    status: Status | None = Status.PENDING
+    status: Standing = Standing.PENDING
     site: SiteName | None = None
     thread: ThreadName | None = None
     q: Annotated[str, Meta(max_length=200, description="In the text or the name, letter case ignored.")] | None = None
@@ -369,7 +380,7 @@ class Amendment(Struct, frozen=True, kw_only=True):
     status: Status | None = None
     comment: Text | None = None
     name: Name | None = None
-    note: Annotated[str, Meta(max_length=2000)] | None = None
+    note: Annotated[str, Meta(max_length=2000, description="null takes it away.")] | UnsetType | None = UNSET
 
 
 Note: TypeAlias = Annotated[str, Meta(max_length=2000, description="Why, in the moderator's own words.")]
@@ -378,7 +389,7 @@ Note: TypeAlias = Annotated[str, Meta(max_length=2000, description="Why, in the 
 class Where(Struct, frozen=True, kw_only=True):
     """Every comment that matches; at least one condition beside the status."""
 
-    status: Status | None = Status.PENDING
+    status: Standing = Standing.PENDING
     site: SiteName | None = None
     thread: ThreadName | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
@@ -449,7 +460,7 @@ class ThreadChange(Struct, frozen=True, kw_only=True):
     """What becomes of a thread; what is left out stays. A new name keeps the old one as an alias."""
 
     closed: bool | None = None
-    title: Title | None = None
+    title: Title | UnsetType | None = UNSET
     thread: ThreadName | None = None
     alias: ThreadName | None = None
 

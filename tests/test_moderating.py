@@ -8,7 +8,7 @@ from commentsvc import admitting, posting
 from commentsvc.errors import Unauthorized
 from commentsvc.model import Mode, Scope
 from commentsvc.web.routes import ROUTES, application
-from tests.conftest import a_key, a_service, draft, visit
+from tests.conftest import EVERYTHING, a_key, a_service, draft, visit
 from tests.test_posting import everything_in, shown
 
 QUEUE = "/v1/moderation/comments"
@@ -106,6 +106,7 @@ async def test_a_moderator_finds_what_they_look_for(client, service, key, clock)
     assert await found(reason="read BEFORE") == ["Änne", "Mia"]
     assert await found(reason="links") == []
     assert await found(status="spam") == []
+    assert await found(status="any") == ["Änne", "Mia"]
     assert await searched(email="NOA@example.com") == ["Mia"]
     assert await searched(network="198.51.100.0/24") == ["Änne"]
     assert await searched(network="198.51.100.0/24", q="nothing") == []
@@ -161,7 +162,14 @@ async def test_an_action_on_all_that_match_needs_the_number_expected(client, ser
     done = await act(client, key, "spam", where=where, expect=3)
     assert done["changed"] == 3
     assert (await statuses(service))[kept] == "pending"
-    for body in ({}, {"where": where}, {"where": where, "expect": 0, "ids": [kept]}, {"where": {"x": 1}, "expect": 1}):
+    for body in (
+        {},
+        {"where": {}, "expect": 1},
+        {"where": {"status": "any"}, "expect": 1},
+        {"where": where},
+        {"where": where, "expect": 0, "ids": [kept]},
+        {"where": {"x": 1}, "expect": 1},
+    ):
         await act(client, key, "spam", status=422, **body)
 
 
@@ -199,6 +207,25 @@ async def test_a_comment_is_amended_only_by_whoever_saw_its_present_version(clie
     assert (now["comment"], now["status"]) == ("teh text", "pending")
 
 
+async def test_a_note_is_set_taken_away_and_brought_back(client, service, key):
+    comment = await post(service, "x")
+
+    async def note(text, version):
+        headers = key | {"If-Match": f'"{version}"'}
+        response = await client.patch(f"{QUEUE}/{comment}", json={"note": text}, headers=headers)
+        assert (await response.json())["changed"] == 1
+        return (await response.json())["id"]
+
+    await note("ask Noa", 1)
+    taken = await note(None, 2)
+    assert (await detail(client, key, comment))["note"] is None
+    await client.post(f"/v1/moderation/actions/{taken}/undo", headers=key)
+    assert (await detail(client, key, comment))["note"] == "ask Noa"
+    left = await client.patch(f"{QUEUE}/{comment}", json={"status": "trash"}, headers=key | {"If-Match": '"4"'})
+    assert left.status == 200
+    assert (await detail(client, key, comment))["note"] == "ask Noa"
+
+
 async def test_every_judgement_is_kept_with_its_reason_and_its_maker(client, service, key):
     comment = await post(service, "x")
     done = await act(client, key, "spam", comment, note="an advertisement")
@@ -226,6 +253,8 @@ async def test_what_is_erased_is_gone_for_good(client, service, key):
         assert "orget" not in rows
     final = await client.post(f"/v1/moderation/actions/{(await erased.json())['id']}/undo", headers=key)
     assert final.status == 409
+    assert (await client.delete(f"{QUEUE}/{comment}", headers=key)).status == 409
+    assert [one["action"] for one in (await detail(client, key, comment))["actions"]] == ["trash", "erase"]
     assert (await act(client, key, "approve", comment))["results"][0]["code"] == "erased"
     assert (await queue(client, key, status="trash"))["totals"]["trash"] == 0
 
@@ -370,6 +399,8 @@ async def test_the_first_to_start_the_service_is_given_a_link_until_somebody_has
     made = await admitting.sign_in(service, link.rpartition("/")[2])
     assert Scope.ADMIN in made.scopes
     assert await admitting.invite_first(service) is None
+    await admitting.revoke_key(service, EVERYTHING, made.id)
+    assert await admitting.invite_first(service), "nobody shall be locked out"
 
 
 async def test_a_site_gets_more_origins_and_no_origin_has_two_sites(client, service, key):

@@ -235,6 +235,11 @@ def test_the_service_asks_itself_whether_it_is_well(tmp_path):
     assert run(tmp_path, "healthcheck", PORT=port).returncode == 1
 
 
+def test_a_health_check_with_a_wrong_port_says_so(tmp_path):
+    done = run(tmp_path, "healthcheck", PORT="http")
+    assert (done.returncode, "COMMENTSVC_PORT" in done.stderr, "Traceback" in done.stderr) == (78, True, False)
+
+
 def test_the_health_check_loads_nothing_heavy():
     script = "import sys, commentsvc.cli; print(sorted({'aiohttp', 'msgspec', 'jinja2', 'uvloop'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -18,7 +18,7 @@ from commentsvc.fields import Email
 from commentsvc.model import Contact, Visit
 from commentsvc.sealing import Keyring
 from commentsvc.service import Service
-from commentsvc.shapes import PrivateSearch
+from commentsvc.shapes import PrivateSearch, Standing
 from commentsvc.store import schema
 from commentsvc.web.routes import ROUTES, application
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
@@ -242,7 +242,7 @@ async def test_an_address_is_sealed_differently_each_time_and_found_by_its_diges
 
 
 async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock):
-    search = PrivateSearch(status=None, email=Email("Mia@example.com"))
+    search = PrivateSearch(status=Standing.ANY, email=Email("Mia@example.com"))
     async with a_service(database_url, clock, secrets=[OLD_SECRET]) as service:
         receipt = await posting.post_reply(service, draft(), visit())
     with pytest.raises(Misconfigured, match="SECRET_KEY"):

@@ -184,6 +184,8 @@ async def test_the_idempotency_key_stands_for_the_submission(client):
 
     assert (once.status, again.status) == (202, 202)
     assert await once.read() == await again.read()
+    by_form = await client.post("/v1/comments", data=fields_of(), headers=header)
+    assert (by_form.status, await by_form.read()) == (202, await once.read())
     assert once.headers["Location"] == f"/v1/comments/{(await once.json())['id']}"
     assert (other.status, (await other.json())["code"]) == (422, "submission_reused")
 

@@ -90,12 +90,13 @@ async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) 
     return await _fresh(tx, comment.id)
 
 
-async def set_note(tx: Transaction, comment_id: str, note: str | None) -> None:
-    """Moderators' own note on a comment."""
-    await tx.run("UPDATE comment SET note = :note WHERE id = :id", id=comment_id, note=note)
+async def set_note(tx: Transaction, comment: Comment, note: str | None) -> Comment:
+    """Give a comment another note of its moderators', and a new version."""
+    await tx.run("UPDATE comment SET note = :note, version = version + 1 WHERE id = :id", id=comment.id, note=note)
+    return await _fresh(tx, comment.id)
 
 
-async def erase(tx: Transaction, comment: Comment, now: str) -> None:
+async def erase(tx: Transaction, comment: Comment, now: str) -> Comment:
     """Take away every word of a comment; only its place, and that it was, stay."""
     await tx.run(
         """
@@ -107,6 +108,7 @@ async def erase(tx: Transaction, comment: Comment, now: str) -> None:
         now=now,
     )
     await relist(tx, comment.id, now)
+    return await _fresh(tx, comment.id)
 
 
 async def relist(tx: Transaction, comment_id: str | None, now: str) -> None:

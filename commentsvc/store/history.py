@@ -80,6 +80,7 @@ async def revision(tx: Transaction, comment_id: str, version: int) -> Row | None
 async def forget(tx: Transaction, comment_id: str) -> None:
     """Take away earlier words, and that they were said."""
     await tx.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
+    await tx.run("UPDATE action_item SET from_note = NULL WHERE comment_id = :id", id=comment_id)
 
 
 async def act(tx: Transaction, action_id: str, verb: str, made_by: str, note: str | None, now: str) -> None:
@@ -98,8 +99,9 @@ async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comm
     """Append what an action did to one comment."""
     await tx.run(
         """
-        INSERT INTO action_item (action_id, comment_id, from_status, to_status, from_version, to_version)
-        VALUES (:action_id, :comment_id, :from_status, :to_status, :from_version, :to_version)
+        INSERT INTO action_item (action_id, comment_id, from_status, to_status, from_version, to_version,
+            from_note)
+        VALUES (:action_id, :comment_id, :from_status, :to_status, :from_version, :to_version, :from_note)
         """,
         action_id=action_id,
         comment_id=before.id,
@@ -107,6 +109,7 @@ async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comm
         to_status=after.status,
         from_version=before.version,
         to_version=after.version,
+        from_note=before.note,
     )
 
 
@@ -121,7 +124,7 @@ async def items(tx: Transaction, action_id: str) -> Sequence[Row]:
     """What an action did, a row a comment, with each comment's site."""
     return await tx.all(
         """
-        SELECT action_item.comment_id, from_status, to_status, from_version, to_version, comment.site_id
+        SELECT action_item.comment_id, from_status, to_status, from_version, to_version, from_note, comment.site_id
         FROM action_item JOIN comment ON comment.id = action_item.comment_id
         WHERE action_id = :id ORDER BY comment_id
         """,

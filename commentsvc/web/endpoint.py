@@ -21,6 +21,7 @@ VISIT: Final = web.RequestKey("visit", Visit)
 
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+GZIP: Final = "-gzip"  # what marks the tag of a compressed answer
 COMMENT_BYTES: Final = 64 * 1024
 RULES_BYTES: Final = 2 * 1024 * 1024
 BODY_SECONDS: Final = 10.0
@@ -134,7 +135,7 @@ def _asked(shape: type[msgspec.Struct], request: web.Request, limits: fields.Lim
 def _taken(route: Route, shape: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits) -> Any:
     kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
     if route.form and kind == FORM:
-        values: Mapping[str, Any] = wire.repeated(body) if route.repeats else wire.form(body)
+        values = wire.repeated(body) if route.repeats else _with_key(request, shape, dict(wire.form(body)))
         return forms.read(shape, values, limits, strict=False)
     if kind != JSON:
         wanted = f"{JSON} or {FORM}" if route.form else JSON
@@ -163,13 +164,15 @@ def respond(answer: Any, status: int = 200, headers: Mapping[str, str] | None = 
     )
 
 
-def tags_of(header: str | None) -> Callable[[str], bool]:
-    """Whether an ``If-None-Match`` names a tag (RFC 9110, 13.1.2: compared weakly)."""
-    if not header:
-        return lambda _tag: False
-    named = set(re.findall(r'"([^"]*)"', header))
-    everything = header.strip() == "*"
-    return lambda tag: everything or tag in named
+def tags_of(header: str | None) -> Callable[[str], str | None]:
+    """Which form of a tag, plain or compressed, an ``If-None-Match`` names (RFC 9110, 13.1.2: compared weakly)."""
+    named = set(re.findall(r'"([^"]*)"', header or ""))
+    everything = (header or "").strip() == "*"
+
+    def held(tag: str) -> str | None:
+        return tag if everything else next((form for form in (tag, f"{tag}{GZIP}") if form in named), None)
+
+    return held
 
 
 def navigating(request: web.Request) -> bool:

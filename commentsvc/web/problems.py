@@ -39,8 +39,8 @@ FRAMEWORK: Final = {
     408: ("too_slow", "The request took too long to arrive."),
     413: ("too_large", "The request is too large."),
     415: ("unsupported_media_type", "This kind of body is not read here."),
-    417: ("expectation_failed", "This expectation cannot be met."),
-    431: ("too_large", "The request's header is too large."),
+    417: ("expectation_not_met", "This expectation cannot be met."),
+    431: ("header_too_large", "The request's header is too large."),
     500: ("internal_error", "Something went wrong inside the service. It was noted in its log."),
 }
 

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import re
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -24,7 +23,7 @@ from commentsvc.shapes import (
 )
 from commentsvc.web import guards, pages
 from commentsvc.web.bodies import Bodies
-from commentsvc.web.endpoint import JSON, SERVICE, VISIT, navigating, respond, tags_of
+from commentsvc.web.endpoint import GZIP, JSON, SERVICE, VISIT, navigating, respond, tags_of
 
 CACHE: Final = "public, max-age=10, stale-while-revalidate=60"
 WORTH_PACKING: Final = 1024
@@ -52,19 +51,23 @@ async def list_thread(request: web.Request, query: ThreadQuery) -> web.Response:
     token = guards.bearer(request)
     service, bodies = request.app[SERVICE], request.app[BODIES]
     own = service.keyring.subject("edit", token, service.clock()) if token else None
-    has = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))
+    held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))
     packs = takes_gzip(request)
+    kept: dict[str, bytes | None] = {}
 
     def known(tag: str) -> bool:
-        return _has(has, f"{tag}-{query.view}") or bodies.find((tag, query, packs)) is not None
+        kept[tag] = bodies.find((tag, query, packs))
+        return held(f"{tag}-{query.view}") is not None or kept[tag] is not None
 
     page = await reading.list_thread(service, query, request[VISIT], own=own, seen=known)
     if page.private:
         return respond(page.listing)
+    body = kept.get(page.tag)
     if page.listing is not None:
-        bodies.keep((page.tag, query, packs), packed(msgspec.json.encode(page.listing), packs=packs))
-    body = None if _has(has, f"{page.tag}-{query.view}") else bodies.find((page.tag, query, packs))
-    return cacheable(body, f"{page.tag}-{query.view}", packs=packs)
+        body = packed(msgspec.json.encode(page.listing), packs=packs)
+        if page.listing.comments:
+            bodies.keep((page.tag, query, packs), body)
+    return cacheable(body, f"{page.tag}-{query.view}", held(f"{page.tag}-{query.view}"))
 
 
 def takes_gzip(request: web.Request) -> bool:
@@ -79,24 +82,16 @@ def packed(body: bytes, *, packs: bool) -> bytes:
     return gzip.compress(body, compresslevel=5, mtime=0) if worth else body
 
 
-def cacheable(body: bytes | None, tag: str, *, packs: bool) -> web.Response:
-    """An answer that caches may keep; without a body, that what they keep is still right (RFC 9110, 15.4.5)."""
-    is_packed = packs if body is None else body.startswith(GZIP_MAGIC)
-    headers = {
-        hdrs.CACHE_CONTROL: CACHE,
-        hdrs.ETAG: f'"{tag}-gzip"' if is_packed else f'"{tag}"',
-        hdrs.VARY: "Accept-Encoding, Authorization",
-    }
-    if body is None:
-        return web.Response(status=304, headers=headers)
-    if is_packed:
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
+def cacheable(body: bytes | None, tag: str, held: str | None) -> web.Response:
+    """An answer that caches may keep; where they hold it already, that it is still right (RFC 9110, 15.4.5)."""
+    headers = {hdrs.CACHE_CONTROL: CACHE, hdrs.VARY: "Accept-Encoding, Authorization"}
+    if held is not None or body is None:
+        return web.Response(status=304, headers=headers | {hdrs.ETAG: f'"{held}"'})
+    if body.startswith(GZIP_MAGIC):
+        headers |= {hdrs.CONTENT_ENCODING: "gzip", hdrs.ETAG: f'"{tag}{GZIP}"'}
+    else:
+        headers |= {hdrs.ETAG: f'"{tag}"'}
     return web.Response(body=body, content_type=JSON, headers=headers)
-
-
-def _has(has: Callable[[str], bool], tag: str) -> bool:
-    """Whether somebody has the state of a tag, in either encoding."""
-    return has(tag) or has(f"{tag}-gzip")
 
 
 async def get_comment(request: web.Request) -> PublicComment:
@@ -123,9 +118,8 @@ async def list_latest(request: web.Request, query: LatestQuery) -> web.Response:
     """Read a site's latest comments, newest first."""
     latest = msgspec.json.encode(await reading.latest(request.app[SERVICE], query, request[VISIT]))
     tag = hashlib.blake2b(latest, digest_size=12).hexdigest()
-    packs = takes_gzip(request)
-    unchanged = _has(tags_of(request.headers.get(hdrs.IF_NONE_MATCH)), tag)
-    return cacheable(None if unchanged else packed(latest, packs=packs), tag, packs=packs)
+    held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
+    return cacheable(packed(latest, packs=takes_gzip(request)), tag, held)
 
 
 async def preview(_request: web.Request, words: Preview) -> Rendered:
