@@ -63,7 +63,7 @@ def read(text: str) -> ThreadRef:
     Raises:
         Invalid: naming the field ``thread``.
     """
-    text = text.strip()
+    text = fields.TRICKS.sub("", text).strip()
     if not 0 < len(text) <= LONGEST or fields.CONTROL.search(text) or re.search(r"[\r\n\t]", text):
         raise _unfit(f"A thread is named by 1 to {LONGEST:,} characters on one line.")
     if text.startswith("//"):
@@ -72,7 +72,7 @@ def read(text: str) -> ThreadRef:
         return _address(text)
     if text.startswith("/"):
         return ThreadRef(name=_path_and_query(urlsplit(f"https://host{text}")))
-    return ThreadRef(name=fields.line(text, lenient=True) or text)
+    return ThreadRef(name=fields.line(text, lenient=True))
 
 
 def _address(text: str) -> ThreadRef:
@@ -130,7 +130,10 @@ def _path_and_query(parts: SplitResult) -> str:
     pairs = sorted(
         _normalised(pair, keep="=!$'()*+,;:@/?") for pair in parts.query.split("&") if pair and not _tracks(pair)
     )
-    return f"{path}?{'&'.join(pairs)}" if pairs else path
+    name = f"{path}?{'&'.join(pairs)}" if pairs else path
+    if len(name) > LONGEST:
+        raise _unfit(f"Percent-encoded, this page's path has more than {LONGEST:,} characters.")
+    return name
 
 
 def _tracks(pair: str) -> bool:
@@ -152,12 +155,13 @@ def _trimmed(path: str) -> str:
 
 
 ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def _normalised(text: str, keep: str) -> str:
     """Percent-encoding as RFC 3986, 6.2.2.2 has it: unreserved characters plain, escapes in upper case."""
     safe = f"{keep}%-._~"
-    plain = ESCAPE.sub(lambda escape: _unescaped(int(escape[1], 16)), text)
+    plain = ESCAPE.sub(lambda escape: _unescaped(int(escape[1], 16)), STRAY.sub("%25", text))
     return quote(plain.encode("utf-8", "replace"), safe=safe) if not plain.isascii() or _odd(plain) else plain
 
 

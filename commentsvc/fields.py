@@ -95,11 +95,15 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 # characters, soft hyphens, tags. The joiners U+200C and U+200D stay: Persian and emoji need them.
 TRICKS = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufeff\uffa0\U000e0000-\U000e0fff]"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
 # More marks than any language stacks on one letter; a pile of them climbs over its neighbours.
 MARKS_KEPT = 4
+# A text may be so many times its limit before it is made ready; what is longer is not even looked at.
+ROOM = 8
+# Blank in every font, though Unicode calls it a symbol.
+BRAILLE_BLANK = "\u2800"
 
 
 def name(text: str, limits: Limits) -> str:
@@ -108,7 +112,7 @@ def name(text: str, limits: Limits) -> str:
     Raises:
         Unfit: it is empty, too long, or holds control characters.
     """
-    text = line(text)
+    text = line(_at_most(text, ROOM * limits.name))
     if not _visible(text):
         raise Unfit("required", REQUIRED["name"])
     return _at_most(text, limits.name)
@@ -116,7 +120,7 @@ def name(text: str, limits: Limits) -> str:
 
 def title(text: str, limits: Limits) -> str | None:
     """A page's title: one line, cut where it is too long (the page chose it, not the writer)."""
-    return line(text, lenient=True)[: limits.title].rstrip() or None
+    return line(text[: ROOM * limits.title], lenient=True)[: limits.title].rstrip() or None
 
 
 def line(text: str, *, lenient: bool = False) -> str:
@@ -129,7 +133,7 @@ def line(text: str, *, lenient: bool = False) -> str:
         text = CONTROL.sub(" ", text)
     elif CONTROL.search(text):
         raise Unfit("not_text", "There are control characters in this. Please take them out.")
-    text = TRICKS.sub("", unicodedata.normalize("NFC", text))
+    text = unicodedata.normalize("NFC", TRICKS.sub("", text))
     return " ".join(_thinned(text).split())
 
 
@@ -159,7 +163,7 @@ def comment(text: str, limits: Limits) -> str:
 
 def _visible(text: str) -> bool:
     """Whether anything would show: a letter, digit, sign or symbol, not only spaces and marks."""
-    return any(unicodedata.category(character)[0] in "LNPS" for character in text)
+    return any(unicodedata.category(character)[0] in "LNPS" and character != BRAILLE_BLANK for character in text)
 
 
 def _at_most(text: str, most: int) -> str:
@@ -199,12 +203,11 @@ def website(text: str, limits: Limits) -> str | None:
     Raises:
         Unfit: it is not an http(s) address, or it carries a password.
     """
-    text = text.strip()
+    text = _at_most(text.strip(), limits.website)
     if not text:
         return None
     if BARE_HOST.match(text):
         text = f"https://{text}"
-    _at_most(text, limits.website)
     try:
         parts = urlsplit(text)
         host(parts.hostname or "")

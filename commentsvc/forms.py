@@ -95,21 +95,23 @@ def _value(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: boo
             raise Unfit("required", fields.REQUIRED.get(field.name, "This field is required."))
         # Of a field that can be left out or taken away, being sent empty means the latter.
         return None if field.default is msgspec.UNSET and sent else field.default
+    _refuse_what_cannot_be_kept(value)
     if field.check is not None:
-        return field.check.clean(fields.plain(_text(value)), limits)
+        return field.check.clean(_text(value), limits)
     try:
-        read_value = msgspec.convert(value, field.type, strict=strict)
+        return msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError:
         raise Unfit("invalid", _expectation(field.type)) from None
-    return _plain_throughout(read_value)
 
 
-def _plain_throughout(value: Any) -> Any:
+def _refuse_what_cannot_be_kept(value: Any) -> None:
     if isinstance(value, str):
-        return fields.plain(value)
-    if isinstance(value, list):
-        return [_plain_throughout(part) for part in value]
-    return value
+        fields.plain(value)
+    elif isinstance(value, list):
+        for part in value:
+            _refuse_what_cannot_be_kept(part)
+    elif isinstance(value, dict):
+        _refuse_what_cannot_be_kept([*value, *value.values()])
 
 
 def _text(value: Any) -> str:

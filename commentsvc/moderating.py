@@ -190,7 +190,9 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
         restored = await _reword(tx, service, who, comment, item["from_version"])
         restored = await _renote(tx, restored, item["from_note"])
         decision = Decision(Status(item["from_status"]), "Undone.", who.name)
-        return await _move(tx, service, restored, decision, undo_id)
+        moved = await _move(tx, service, restored, decision, undo_id)
+        await comments.remember(tx, comment.id, item["from_before"])
+        return moved
 
     result = await _together(tx, service, who, "undo", None, sorted(items), revert)
     if not await history.mark_undone(tx, action_id, result.id):

@@ -66,6 +66,7 @@ async def _list(
     seen: Callable[[str], bool],
 ) -> ThreadPage:
     place = places.find(await places.directory(tx, service), query.thread, query.site, visit.origin)
+    _after(query)  # a cursor of another question is refused, whatever it would have led to
     thread = await threads.named(tx, place.site.id, place.ref.name)
     mine = await _waiting(tx, own, thread)
     tag = _tag(thread)

@@ -38,20 +38,28 @@ async def _edit(tx: Transaction, service: Service, comment_id: str, token: str |
     )
     await history.revise(tx, comment, "author", now)
     edited = await comments.set_text(tx, comment, new, now)
-    decision = await posting.judge(tx, service, comment.author_id)
-    # What a person called spam or trash stays that; all else is open again.
-    if comment.status in {Status.PENDING, Status.APPROVED}:
-        edited = (
-            await comments.set_status(tx, edited, decision.status, now)
-            if (decision.status is not comment.status)
-            else edited
-        )
-        await history.decide(tx, service.new_id(), comment.id, decision, now)
+    if await _open(tx, comment):
+        edited = await _judged_anew(tx, service, edited)
     was, became = comment.status is Status.APPROVED, edited.status is Status.APPROVED
     if was or became:
         await threads.changed(tx, comment.thread_id, became - was, now)
     thread = await threads.get(tx, comment.thread_id)
     return posting.receipt(service, edited, thread.key if thread else "", edited.status)
+
+
+async def _open(tx: Transaction, comment: Comment) -> bool:
+    """Whether new words may change where a comment stands: not where a person held or removed it."""
+    if comment.status is Status.PENDING:
+        return not (await history.latest_maker(tx, comment.id)).startswith("key:")
+    return comment.status is Status.APPROVED
+
+
+async def _judged_anew(tx: Transaction, service: Service, comment: Comment) -> Comment:
+    decision = await posting.judge(tx, service, comment.author_id)
+    await history.decide(tx, service.new_id(), comment.id, decision, service.now())
+    if decision.status is comment.status:
+        return comment
+    return await comments.set_status(tx, comment, decision.status, service.now())
 
 
 async def withdraw(service: Service, comment_id: str, token: str | None) -> None:

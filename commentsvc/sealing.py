@@ -116,8 +116,8 @@ class Keyring:
         raw = _decoded(token.removeprefix(PREFIX[purpose])) if token.startswith(PREFIX[purpose]) else b""
         body, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
         genuine = [hmac.compare_digest(mac, _mac(secret, purpose, body)) for secret in self._secrets]
-        if len(body) not in {16, 24} or not any(genuine):
-            return None
+        if len(body) not in {16, 24} or not any(genuine) or token != PREFIX[purpose] + _encoded(raw):
+            return None  # the last: one token has one spelling
         if body[16:] and int.from_bytes(body[16:]) < now.timestamp():
             return None
         return str(uuid.UUID(bytes=body[:16]))

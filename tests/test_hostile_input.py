@@ -445,7 +445,7 @@ class Prober:
         response = await self.client.request(method, address, data=data, headers=headers, allow_redirects=False)
         self.sent += 1
         if response.status >= 500:
-            self.choked.append(f"{response.status} {method} {address} {(data or b'')[:90]!r}")
+            self.choked.append(f"{response.status} {method} {address} {(data or b'')[-90:]!r} {more or ''}")
 
 
 async def test_nothing_in_any_field_of_any_route_breaks_the_service(client, key):

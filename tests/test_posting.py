@@ -262,3 +262,16 @@ async def test_a_proven_writer_passes_where_the_site_trusts(database_url, clock)
         assert (await posting.post_reply(service, proven, visit())).status == "approved"
         assert (await posting.post_reply(service, stranger, visit())).status == "pending"
         assert typed.status == "pending"
+
+
+async def test_an_edit_does_not_show_what_a_person_held(database_url, clock):
+    async with a_service(database_url, clock, moderation=Mode.NONE) as service:
+        receipt = await posting.post_reply(service, draft(), visit())
+        await moderating.act(service, EVERYTHING, Action(action=Verb.HOLD, ids=[receipt.id]))
+        edited = await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Harmless."))
+        assert edited.status == "pending"
+
+
+async def test_something_is_always_shown_of_what_was_written(service):
+    receipt = await posting.post_reply(service, draft(comment="[a]: https://example.com"), visit())
+    assert "example.com" in receipt.html

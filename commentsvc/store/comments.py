@@ -90,6 +90,11 @@ async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) 
     return await _fresh(tx, comment.id)
 
 
+async def remember(tx: Transaction, comment_id: str, before: str | None) -> None:
+    """Set which status a hidden comment goes back to when it is restored."""
+    await tx.run("UPDATE comment SET status_before = :before WHERE id = :id", id=comment_id, before=before)
+
+
 async def set_note(tx: Transaction, comment: Comment, note: str | None) -> Comment:
     """Give a comment another note of its moderators', and a new version."""
     await tx.run("UPDATE comment SET note = :note, version = version + 1 WHERE id = :id", id=comment.id, note=note)

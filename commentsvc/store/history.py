@@ -100,8 +100,9 @@ async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comm
     await tx.run(
         """
         INSERT INTO action_item (action_id, comment_id, from_status, to_status, from_version, to_version,
-            from_note)
-        VALUES (:action_id, :comment_id, :from_status, :to_status, :from_version, :to_version, :from_note)
+            from_before, from_note)
+        VALUES (:action_id, :comment_id, :from_status, :to_status, :from_version, :to_version,
+            :from_before, :from_note)
         """,
         action_id=action_id,
         comment_id=before.id,
@@ -109,6 +110,7 @@ async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comm
         to_status=after.status,
         from_version=before.version,
         to_version=after.version,
+        from_before=before.status_before,
         from_note=before.note,
     )
 
@@ -124,12 +126,19 @@ async def items(tx: Transaction, action_id: str) -> Sequence[Row]:
     """What an action did, a row a comment, with each comment's site."""
     return await tx.all(
         """
-        SELECT action_item.comment_id, from_status, to_status, from_version, to_version, from_note, comment.site_id
+        SELECT action_item.comment_id, from_status, to_status, from_version, to_version, from_before, from_note,
+            comment.site_id
         FROM action_item JOIN comment ON comment.id = action_item.comment_id
         WHERE action_id = :id ORDER BY comment_id
         """,
         id=action_id,
     )
+
+
+async def latest_maker(tx: Transaction, comment_id: str) -> str:
+    """Who decided last on a comment."""
+    row = await tx.one("SELECT made_by FROM decision WHERE comment_id = :id ORDER BY id DESC LIMIT 1", id=comment_id)
+    return row["made_by"] if row else ""
 
 
 async def actions_on(tx: Transaction, comment_id: str) -> Sequence[Row]:

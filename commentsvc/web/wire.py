@@ -14,7 +14,8 @@ from commentsvc.errors import Fault, Invalid, Unreadable
 DEEPEST: Final = 16
 LONGEST_NUMBER: Final = 32
 MOST_FIELDS: Final = 1000
-STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# What matters of JSON for its depth: escapes, the ends of texts, brackets.
+MARK: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -45,9 +46,13 @@ def _refuse_depth(body: bytes) -> None:
     """Before anything walks down into it."""
     if body.count(b"[") + body.count(b"{") <= DEEPEST:
         return
-    depth = 0
-    for byte in STRING.sub(b"", body):
-        depth += (byte in b"[{") - (byte in b"]}")
+    depth, in_text = 0, False
+    for match in MARK.finditer(body):
+        mark = match[0]
+        if mark == b'"':
+            in_text = not in_text
+        elif not in_text and len(mark) == 1:
+            depth += 1 if mark in b"[{" else -1
         if depth > DEEPEST:
             raise Unreadable(f"The body is nested deeper than {DEEPEST} levels.")
 

@@ -192,6 +192,7 @@ CREATE TABLE action_item (
     to_status    TEXT   NOT NULL,
     from_version BIGINT NOT NULL,
     to_version   BIGINT NOT NULL,
+    from_before  TEXT,  -- its status_before then
     from_note    TEXT,
     PRIMARY KEY (action_id, comment_id)
 );
