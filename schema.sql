@@ -109,6 +109,8 @@ CREATE TABLE comment (
     top            TEXT   NOT NULL,            -- the first six digits of path
     name           TEXT   NOT NULL,
     website        TEXT,
+    page_url       TEXT,                       -- what its writer's page called itself; the thread takes both
+    page_title     TEXT,                       -- from the first of its comments that is approved
     text           TEXT   NOT NULL,            -- as it was written
     html           TEXT   NOT NULL,            -- as it is shown
     text_digest    TEXT   NOT NULL,            -- finds the same text elsewhere

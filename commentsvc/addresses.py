@@ -72,7 +72,7 @@ def read(text: str) -> ThreadRef:
         return _address(text)
     if text.startswith("/"):
         return ThreadRef(name=_path_and_query(urlsplit(f"https://host{text}")))
-    return ThreadRef(name=fields.line(text, lenient=True))
+    return ThreadRef(name=_short(fields.line(text, lenient=True)))
 
 
 def _address(text: str) -> ThreadRef:
@@ -130,9 +130,13 @@ def _path_and_query(parts: SplitResult) -> str:
     pairs = sorted(
         _normalised(pair, keep="=!$'()*+,;:@/?") for pair in parts.query.split("&") if pair and not _tracks(pair)
     )
-    name = f"{path}?{'&'.join(pairs)}" if pairs else path
-    if len(name) > LONGEST:
-        raise _unfit(f"Percent-encoded, this page's path has more than {LONGEST:,} characters.")
+    return _short(f"{path}?{'&'.join(pairs)}" if pairs else path)
+
+
+def _short(name: str) -> str:
+    """A name that both databases can index."""
+    if not 0 < len(name.encode("utf-8", "replace")) <= LONGEST:
+        raise _unfit(f"A thread's name takes 1 to {LONGEST:,} bytes, once it is percent-encoded or in UTF-8.")
     return name
 
 

@@ -34,7 +34,7 @@ async def prepare(service: Service) -> None:
     Raises:
         Misconfigured: the database was sealed with a key that is not listed, or sites are at odds.
     """
-    await service.db.write(_prepare, service)
+    await service.db.alone(_prepare, service)
 
 
 async def _prepare(tx: Transaction, service: Service) -> None:
@@ -56,10 +56,12 @@ async def _make_sites(tx: Transaction, service: Service) -> None:
     """
     everything = await places.directory(tx, service)
     unbound = [site for site in everything.sites if not everything.origins_of(site)]
-    for origin in service.config.origins:
+    for origin in dict.fromkeys(service.config.origins):
         if origin in everything.origins:
             continue
-        site = unbound.pop() if unbound else await _new_site(tx, service, urlsplit(origin).netloc)
+        name = urlsplit(origin).netloc
+        known = (await places.directory(tx, service)).by_name(name)
+        site = known or (unbound.pop() if unbound else await _new_site(tx, service, name))
         await sites.add_origin(tx, site.id, origin)
     if not everything.sites and not service.config.origins:
         await _new_site(tx, service, FIRST_SITE)

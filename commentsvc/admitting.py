@@ -126,6 +126,8 @@ async def _make_key(
         raise Forbidden("A key that is bound to a site makes keys for that site alone.")
     key, key_id, now = sealing.new_api_key(), service.new_id(), service.now()
     expires_at = forms.moment("expires_at", new.expires_at)
+    if expires_at is not None and expires_at <= now:
+        raise Invalid(Fault("expires_at", "invalid_time", "This time has passed. Choose one to come."))
     scopes = [scope for scope in Scope if scope in new.scopes]
     kept = ApiKey(
         id=key_id,
@@ -245,12 +247,12 @@ async def invite_first(service: Service) -> str | None:
     keys = (await list_keys(service, Principal("start", frozenset(), None))).keys
     if service.config.admin_key or any(_in_force(key, service.now()) for key in keys):
         return None
-    known = {moderator.name for moderator in await list_moderators(service)}
-    if FIRST_MODERATOR not in known:
-        if known:
-            return None
+    with suppress(Conflict):  # another server made them meanwhile, or an operator removed them
         await add_moderator(service, FIRST_MODERATOR, None, [])
-    return await invite(service, FIRST_MODERATOR)
+    try:
+        return await invite(service, FIRST_MODERATOR)
+    except NotFound:
+        return None
 
 
 def _in_force(key: KeyRecord, now: str) -> bool:

@@ -21,6 +21,7 @@ from commentsvc.model import Mode
 from commentsvc.rules import Policy
 
 PREFIX: Final = "COMMENTSVC_"
+MOST_A_SECOND: Final = 100
 SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url"})
 
 
@@ -136,6 +137,8 @@ class Config(Struct, frozen=True, kw_only=True):
             raise Misconfigured(
                 f"{PREFIX}DATABASE_URL must begin with sqlite:/// or postgresql:// and name a database."
             )
+        if self.allowance and self.allowance[0] > MOST_A_SECOND * self.allowance[1]:
+            raise Misconfigured(f"{PREFIX}RATE_LIMIT allows more than {MOST_A_SECOND} a second; say off instead.")
         if self.admin_key and len(self.admin_key) < 32:  # noqa: PLR2004 -- as its description says
             raise Misconfigured(f"{PREFIX}ADMIN_KEY must have at least 32 characters.")
 

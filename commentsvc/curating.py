@@ -72,6 +72,7 @@ async def change_thread(service: Service, who: Principal, thread_id: str, change
 async def _change_thread(
     tx: Transaction, service: Service, who: Principal, thread_id: str, change: ThreadChange
 ) -> ThreadRecord:
+    await threads.hold_one(tx, thread_id)
     thread = await threads.get(tx, thread_id)
     if thread is None or not who.reaches(thread.site_id):
         raise NotFound
@@ -89,6 +90,8 @@ async def _change_thread(
     closed_at = thread.closed_at
     if change.closed is not None:
         closed_at = (closed_at or service.now()) if change.closed else None
-    await threads.amend(tx, thread.id, key, url, thread.title if change.title is UNSET else change.title, closed_at)
+    title = thread.title if change.title is UNSET else change.title
+    if (key, url, title, closed_at) != (thread.key, thread.url, thread.title, thread.closed_at):
+        await threads.amend(tx, thread.id, key, url, title, closed_at)
     fresh = await threads.get(tx, thread.id) or thread
     return await _thread_record(tx, service, fresh, await comments.waiting_in(tx, fresh.id))

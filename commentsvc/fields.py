@@ -133,8 +133,9 @@ def line(text: str, *, lenient: bool = False) -> str:
         text = CONTROL.sub(" ", text)
     elif CONTROL.search(text):
         raise Unfit("not_text", "There are control characters in this. Please take them out.")
-    text = unicodedata.normalize("NFC", TRICKS.sub("", text))
-    return " ".join(_thinned(text).split())
+    # Thinned first: putting long piles of marks in order takes quadratic time.
+    text = unicodedata.normalize("NFC", _thinned(TRICKS.sub("", text)))
+    return " ".join(text.split())
 
 
 def _thinned(text: str) -> str:
@@ -192,7 +193,6 @@ def email(text: str, _limits: Limits) -> Email:
     return Email(valid.normalized)
 
 
-SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 BARE_HOST = re.compile(r"[^\s/:@?#]+\.[^\s/:@?#]+([/?#:].*)?$")
 WEBSITE_ADVICE = "This is not a web address. One looks like https://example.com, and starts with http:// or https://."
 

@@ -39,13 +39,14 @@ def read(shape: type[Shape], values: Mapping[str, Any], limits: Limits, *, stric
         except Unfit as unfit:
             faults.append(Fault(field.name, unfit.code, unfit.detail))
     if strict:
-        faults += _strangers(values, {field.name for field in known})
+        faults += strangers(values, {field.name for field in known})
     if faults:
         raise Invalid(*faults)
     return shape(**kept)
 
 
-def _strangers(values: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
+def strangers(values: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
+    """A fault for each field that nobody knows."""
     return [
         Fault(
             fields.printable(name)[:80],

@@ -65,7 +65,8 @@ async def conditions(tx: Transaction, service: Service, who: Principal, query: Q
             raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
         reach = (site.id,)
     if query.thread:
-        place = places.find(everything, query.thread, query.site, None)
+        only = everything.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
+        place = places.find(everything, query.thread, query.site or only, None)
         thread = await threads.named(tx, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
         thread_id = thread.id if thread else "none"
     email = getattr(query, "email", None)
@@ -142,7 +143,7 @@ def _card(
         "author": records.get(contact.email_digest, Record()) if contact else Record(),
         "parent_excerpt": _excerpt(parent),
         "similar": max(0, alike - (comment.status is Status.PENDING)),
-        "thread": _thread_for_moderators(thread),
+        "thread": _thread_for_moderators(thread, comment),
         "note": comment.note,
         "version": comment.version,
     }
@@ -175,8 +176,12 @@ def _excerpt(parent: Comment | None) -> str | None:
     return text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…"
 
 
-def _thread_for_moderators(thread: Thread) -> PublicThread:
-    return PublicThread(thread.key, thread.url, thread.title, thread.closed_at is not None, thread.approved)
+def _thread_for_moderators(thread: Thread, comment: Comment) -> PublicThread:
+    """Before a thread is public, its address and title are what this comment's page said."""
+    url, title = thread.url, thread.title
+    if thread.published_at is None:
+        url, title = url or comment.page_url, title or comment.page_title
+    return PublicThread(thread.key, url, title, thread.closed_at is not None, thread.approved)
 
 
 async def detail(service: Service, who: Principal, comment_id: str) -> ModeratorDetail:

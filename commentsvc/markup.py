@@ -39,20 +39,32 @@ _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]"
 
 
 # Nobody reads further in than this; and thousands of quotations within quotations cost a second to clean.
-_QUOTED_TOO_DEEP: Final = re.compile(r"^([ \t>*+\-\d.)]*?(?:>[ \t]?){12})(?:[ \t]*>)+", re.MULTILINE)
+DEEPEST: Final = 20
+_QUOTATION: Final = re.compile("<(/?)blockquote>")
 
 
 def render(text: str) -> str:
     """Markdown as HTML of our own few elements; linear in the length of the text. Something is always shown."""
     text = _ILLEGAL.sub("", text)
-    shown = _rendered(_QUOTED_TOO_DEEP.sub(r"\1", text))
-    return shown or f"<p>{nh3.clean_text(text.strip())}</p>"  # link definitions alone, say
-
-
-def _rendered(text: str) -> str:
     html = comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_RENDER)
-    html = _IMAGE.sub(r"\1", _HEADING.sub(_bold_paragraph, html))
-    return _CLEANER.clean(html).strip()
+    if not _too_deep(html):
+        html = _CLEANER.clean(_IMAGE.sub(r"\1", _HEADING.sub(_bold_paragraph, html))).strip()
+        if html:
+            return html
+    return f"<p>{_escaped(text.strip())}</p>"  # as it was typed: absurd nesting, or link definitions alone
+
+
+def _too_deep(html: str) -> bool:
+    depth = 0
+    for tag in _QUOTATION.finditer(html):
+        depth += -1 if tag[1] else 1
+        if depth > DEEPEST:
+            return True
+    return False
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")
 
 
 def _bold_paragraph(heading: re.Match[str]) -> str:

@@ -91,6 +91,8 @@ class Comment(Shown, frozen=True):
     site_id: str
     author_id: str
     top: str
+    page_url: str | None
+    page_title: str | None
     text: str
     text_digest: str
     status_before: Status | None
@@ -169,6 +171,7 @@ class Principal(Struct, frozen=True):
 # --------------------------------------------------------------------------------- time
 
 
+EARLIEST: Final = 1970  # the year; earlier ones would not sort as text
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S"
 
 
@@ -185,6 +188,6 @@ def time_of(text: str) -> datetime:
         ValueError: it names none, or says no zone.
     """
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("no time zone")
+    if moment.tzinfo is None or moment.year < EARLIEST:
+        raise ValueError("no time zone, or before there were blogs")
     return moment.astimezone(UTC)

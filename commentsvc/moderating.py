@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from commentsvc import forms, inspecting, markup, revising
+from commentsvc import forms, inspecting, markup, posting, revising
 from commentsvc.errors import (
     Conflict,
     ExpectationFailed,
@@ -152,7 +152,7 @@ async def _move(tx: Transaction, service: Service, comment: Comment, decision: D
     await history.decide(tx, service.new_id(), comment.id, decision, now, action_id)
     was, became = comment.status is Status.APPROVED, after.status is Status.APPROVED
     if was != became:
-        await threads.changed(tx, comment.thread_id, became - was, now)
+        await threads.changed(tx, comment, became - was, now)
     return after
 
 
@@ -225,11 +225,11 @@ async def _rewrite(
         name=name,
         text=text,
         html=markup.render(text),
-        text_digest=text_digest(" ".join(text.split())),
+        text_digest=text_digest(posting.gist(text)),
     )
     after = await comments.set_text(tx, comment, words, now)
     if comment.status is Status.APPROVED:
-        await threads.changed(tx, comment.thread_id, 0, now)
+        await threads.changed(tx, comment, 0, now)
     return after
 
 

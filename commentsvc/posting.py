@@ -3,12 +3,14 @@
 import asyncio
 import ipaddress
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 
 import email_validator
 import msgspec
 
 from commentsvc import markup, places, rules
+from commentsvc.addresses import ThreadRef
 from commentsvc.errors import (
     Duplicate,
     Fault,
@@ -64,55 +66,60 @@ async def _keep(tx: Transaction, service: Service, draft: Draft, visit: Visit) -
     place = places.find(await places.directory(tx, service), draft.thread, draft.site, visit.origin)
     comment_id, now = service.new_id(), service.now()
     if draft.submission:
-        earlier = await _earlier(tx, service, place.site.id, draft, comment_id)
+        earlier = await _earlier(tx, service, place, draft, comment_id)
         if earlier is not None:
             return earlier
-    await _spend_allowance(tx, service, visit)
-    thread = await _thread(tx, service, place, draft.title)
-    seq = await threads.next_seq(tx, thread.id)  # from here on nobody else changes this thread
-    if thread.closed_at:
-        raise ThreadClosed("Its moderators have closed it.")
-    parent = await _parent(tx, service, thread, draft.parent)
+    await spend_allowance(tx, service, visit)
+    spot = await _spot(tx, service, place, draft.parent)
     author_id = service.keyring.subject("author", draft.author_token or "", service.clock()) or service.new_id()
-    decision = await judge(tx, service, author_id)
-    await _say_once(tx, service, draft, thread, comment_id)
-    comment = _comment(service, draft, comment_id, author_id, thread, parent, seq, decision)
+    decision = await judge(tx, service, place.site.id, author_id)
+    await _say_once(tx, service, draft, spot.thread, comment_id)
+    comment = _comment(draft, spot, comment_id, author_id, decision, now)
     await comments.add(tx, comment)
     await contacts.add(tx, _contact(service, comment, draft.email, visit))
     await history.decide(tx, service.new_id(), comment.id, decision, now)
     if comment.status is Status.APPROVED:
         await comments.relist(tx, comment.id, now)
-        await threads.changed(tx, thread.id, 1, now)
+        await threads.changed(tx, comment, 1, now)
     if draft.submission:
         await repeats.settle(tx, place.site.id, draft.submission, decision.status)
-    return receipt(service, comment, thread.key, decision.status)
+    return receipt(service, comment, spot.thread.key, decision.status)
 
 
-def _comment(
-    service: Service,
-    draft: Draft,
-    comment_id: str,
-    author_id: str,
-    thread: Thread,
-    parent: Comment | None,
-    seq: int,
-    decision: Decision,
-) -> Comment:
-    now = service.now()
-    step = comments.step(seq)
-    path = parent.path + step if parent else step
+@dataclass(frozen=True)
+class _Spot:
+    """Where a comment hangs: its page, its thread, what it answers, and its place below that."""
+
+    page: ThreadRef
+    thread: Thread
+    parent: Comment | None
+    path: str
+
+
+async def _spot(tx: Transaction, service: Service, place: places.Place, parent_id: str | None) -> _Spot:
+    thread = await _thread(tx, service, place)
+    seq = await threads.next_seq(tx, thread.id)  # from here on nobody else changes this thread
+    if seq is None:
+        raise ThreadClosed("Its moderators have closed it.")
+    parent = await _parent(tx, service, thread, parent_id)
+    return _Spot(place.ref, thread, parent, (parent.path if parent else "") + comments.step(seq))
+
+
+def _comment(draft: Draft, spot: _Spot, comment_id: str, author_id: str, decision: Decision, now: str) -> Comment:
     return Comment(
         id=comment_id,
-        site_id=thread.site_id,
-        thread_id=thread.id,
-        parent_id=parent.id if parent else None,
+        site_id=spot.thread.site_id,
+        thread_id=spot.thread.id,
+        parent_id=spot.parent.id if spot.parent else None,
         author_id=author_id,
         moderator_id=None,
-        depth=parent.depth + 1 if parent else 0,
-        path=path,
-        top=path[: comments.PATH_DIGITS],
+        depth=spot.parent.depth + 1 if spot.parent else 0,
+        path=spot.path,
+        top=spot.path[: comments.PATH_DIGITS],
         name=draft.name,
         website=draft.website,
+        page_url=spot.page.url,
+        page_title=draft.title,
         text=draft.comment,
         html=markup.render(draft.comment),
         text_digest=text_digest(gist(draft.comment)),
@@ -129,17 +136,21 @@ def _comment(
     )
 
 
-async def _earlier(tx: Transaction, service: Service, site_id: str, draft: Draft, comment_id: str) -> Receipt | None:
+async def _earlier(
+    tx: Transaction, service: Service, place: places.Place, draft: Draft, comment_id: str
+) -> Receipt | None:
     """The receipt that this submission got before; None if it is new, and now claimed for this comment."""
     name = draft.submission or ""
-    body = msgspec.json.encode([draft.email.reveal(), draft.name, draft.comment, draft.thread, draft.parent]).decode()
+    body = msgspec.json.encode(
+        [draft.email.reveal(), draft.name, draft.website, draft.comment, place.ref.name, draft.parent]
+    ).decode()
     digests = service.keyring.body_digests(body)
     claimed = await repeats.claim(
-        tx, site_id, name, body_digest=digests[0], comment_id=comment_id, status=Status.PENDING, now=service.now()
+        tx, place.site.id, name, body_digest=digests[0], comment_id=comment_id, status=Status.PENDING, now=service.now()
     )
     if claimed:
         return None
-    earlier = await repeats.claimed(tx, site_id, name)
+    earlier = await repeats.claimed(tx, place.site.id, name)
     if earlier is None or earlier["body_digest"] not in digests:
         raise SubmissionReused("Make a new submission id for each comment; keep it only to send the same one again.")
     comment = await comments.get(tx, earlier["comment_id"])
@@ -149,8 +160,14 @@ async def _earlier(tx: Transaction, service: Service, site_id: str, draft: Draft
     return receipt(service, comment, thread.key if thread else "", Status(earlier["status"]))
 
 
-async def _spend_allowance(tx: Transaction, service: Service, visit: Visit) -> None:
-    """Limits are by network, never by email: nobody can lock another out by typing their address."""
+async def spend_allowance(tx: Transaction, service: Service, visit: Visit) -> None:
+    """Take one comment, or one edit, from what a network may send.
+
+    Limits are by network, never by email: nobody can lock another out by typing their address.
+
+    Raises:
+        TooFast: nothing is left for now.
+    """
     allowance = service.config.allowance
     if allowance is None:
         return
@@ -168,7 +185,7 @@ async def _spend_allowance(tx: Transaction, service: Service, visit: Visit) -> N
         raise TooFast(max(1, math.ceil(wait)))
 
 
-async def _thread(tx: Transaction, service: Service, place: places.Place, title: str | None) -> Thread:
+async def _thread(tx: Transaction, service: Service, place: places.Place) -> Thread:
     """The thread of this name; it comes to be with its first comment."""
     found = await threads.named(tx, place.site.id, place.ref.name)
     if found is not None:
@@ -177,8 +194,8 @@ async def _thread(tx: Transaction, service: Service, place: places.Place, title:
         id=service.new_id(),
         site_id=place.site.id,
         key=place.ref.name,
-        url=place.ref.url,
-        title=title,
+        url=None,
+        title=None,
         approved=0,
         version=0,
         created_at=service.now(),
@@ -210,9 +227,9 @@ async def _parent(tx: Transaction, service: Service, thread: Thread, parent_id: 
     return await comments.on_path(tx, thread.id, parent.path[: deepest * comments.PATH_DIGITS])
 
 
-async def judge(tx: Transaction, service: Service, author_id: str) -> Decision:
+async def judge(tx: Transaction, service: Service, site_id: str, author_id: str) -> Decision:
     """What becomes of a comment by this author."""
-    context = rules.Context(proven_approvals=await comments.approved_by(tx, author_id))
+    context = rules.Context(proven_approvals=await comments.approved_by(tx, site_id, author_id))
     return rules.decide(context, service.config.policy)
 
 

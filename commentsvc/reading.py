@@ -66,7 +66,7 @@ async def _list(
     seen: Callable[[str], bool],
 ) -> ThreadPage:
     place = places.find(await places.directory(tx, service), query.thread, query.site, visit.origin)
-    _after(query)  # a cursor of another question is refused, whatever it would have led to
+    after, since = _after(query), forms.moment("since", query.since)  # what is wrong is said of any thread
     thread = await threads.named(tx, place.site.id, place.ref.name)
     mine = await _waiting(tx, own, thread)
     tag = _tag(thread)
@@ -76,12 +76,18 @@ async def _list(
     if thread is None or (thread.published_at is None and mine is None):
         empty = TreeListing(public, [], None) if query.view == "tree" else Listing(public, [], None)
         return ThreadPage(tag, empty, private=False)
-    listing = await _part(tx, query, thread, public, mine.id if mine else None)
+    listing = await _part(tx, query, thread, public, after, since, mine.id if mine else None)
     return ThreadPage(tag, listing, private=mine is not None)
 
 
 async def _part(
-    tx: Transaction, query: ThreadQuery, thread: Thread, public: PublicThread, own: str | None
+    tx: Transaction,
+    query: ThreadQuery,
+    thread: Thread,
+    public: PublicThread,
+    after: tuple[str, str] | None,
+    since: str | None,
+    own: str | None,
 ) -> Listing | TreeListing:
     found = await comments.listed(
         tx,
@@ -89,8 +95,8 @@ async def _part(
         view=query.view,
         order=query.order,
         limit=query.limit + 1,
-        after=_after(query),
-        since=forms.moment("since", query.since),
+        after=after,
+        since=since,
         own=own,
     )
     page = found[: query.limit]

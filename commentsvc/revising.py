@@ -9,26 +9,34 @@ from commentsvc.errors import (
     NotYours,
     Unauthorized,
 )
-from commentsvc.model import Comment, Decision, Status
+from commentsvc.model import Comment, Decision, Status, Visit
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Edit, Receipt
 from commentsvc.store import Transaction, comments, contacts, history, repeats, threads
 
 
-async def edit(service: Service, comment_id: str, token: str | None, words: Edit) -> Receipt:
+async def edit(service: Service, comment_id: str, token: str | None, words: Edit, visit: Visit) -> Receipt:
     """Give one's own comment other words. It is judged anew.
 
     Raises:
         Unauthorized: no edit token came along.
         NotYours: the token is another comment's, or the time for edits is over.
         NotFound, Gone: the comment was erased.
+        TooFast: the writer's network has sent too much.
     """
-    return await service.db.write(_edit, service, comment_id, token, words)
+    return await service.db.write(_edit, service, comment_id, token, words, visit)
 
 
-async def _edit(tx: Transaction, service: Service, comment_id: str, token: str | None, words: Edit) -> Receipt:
+async def _edit(
+    tx: Transaction, service: Service, comment_id: str, token: str | None, words: Edit, visit: Visit
+) -> Receipt:
     comment = await _own(tx, service, comment_id, token)
+    thread = await threads.get(tx, comment.thread_id)
+    key = thread.key if thread else ""
+    if words.comment == comment.text:
+        return posting.receipt(service, comment, key, comment.status)
+    await posting.spend_allowance(tx, service, visit)
     now = service.now()
     new = msgspec.structs.replace(
         comment,
@@ -42,9 +50,8 @@ async def _edit(tx: Transaction, service: Service, comment_id: str, token: str |
         edited = await _judged_anew(tx, service, edited)
     was, became = comment.status is Status.APPROVED, edited.status is Status.APPROVED
     if was or became:
-        await threads.changed(tx, comment.thread_id, became - was, now)
-    thread = await threads.get(tx, comment.thread_id)
-    return posting.receipt(service, edited, thread.key if thread else "", edited.status)
+        await threads.changed(tx, comment, became - was, now)
+    return posting.receipt(service, edited, key, edited.status)
 
 
 async def _open(tx: Transaction, comment: Comment) -> bool:
@@ -55,7 +62,7 @@ async def _open(tx: Transaction, comment: Comment) -> bool:
 
 
 async def _judged_anew(tx: Transaction, service: Service, comment: Comment) -> Comment:
-    decision = await posting.judge(tx, service, comment.author_id)
+    decision = await posting.judge(tx, service, comment.site_id, comment.author_id)
     await history.decide(tx, service.new_id(), comment.id, decision, service.now())
     if decision.status is comment.status:
         return comment
@@ -89,7 +96,7 @@ async def erase(
     await repeats.unsay(tx, comment.id)
     await history.decide(tx, service.new_id(), comment.id, decision, now, action_id)
     if comment.status is Status.APPROVED:
-        await threads.changed(tx, comment.thread_id, -1, now)
+        await threads.changed(tx, comment, -1, now)
 
 
 async def _own(tx: Transaction, service: Service, comment_id: str, token: str | None) -> Comment:

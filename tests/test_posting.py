@@ -184,7 +184,9 @@ async def test_a_writer_mends_their_own_comment_and_it_is_judged_anew(service):
     receipt = await posting.post_reply(service, draft(), visit())
     await approve(service, receipt)
 
-    edited = await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="I *have* been wondering."))
+    edited = await revising.edit(
+        service, receipt.id, receipt.edit_token, Edit(comment="I *have* been wondering."), visit()
+    )
 
     assert edited.html == "<p>I <em>have</em> been wondering.</p>"
     assert edited.status == "pending"
@@ -197,7 +199,7 @@ async def test_an_edit_does_not_bring_back_what_a_person_removed(service):
     receipt = await posting.post_reply(service, draft(), visit())
     await moderating.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[receipt.id]))
 
-    edited = await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Quite harmless now."))
+    edited = await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Quite harmless now."), visit())
 
     assert edited.status == "pending", "the writer is told no more than any held writer"
     assert (await inspecting.detail(service, EVERYTHING, receipt.id)).status is Status.SPAM
@@ -208,7 +210,7 @@ async def test_the_time_for_edits_ends(service, clock):
     clock.move(minutes=15)
 
     with pytest.raises(NotYours):
-        await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too late."))
+        await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too late."), visit())
 
 
 async def test_a_token_opens_only_its_own_comment(service):
@@ -222,7 +224,7 @@ async def test_a_token_opens_only_its_own_comment(service):
 
 async def test_a_withdrawn_comment_is_erased(service):
     receipt = await posting.post_reply(service, draft(comment="Too personal after all."), visit())
-    await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too personal, still."))
+    await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too personal, still."), visit())
 
     await revising.withdraw(service, receipt.id, receipt.edit_token)
 
@@ -268,7 +270,7 @@ async def test_an_edit_does_not_show_what_a_person_held(database_url, clock):
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         receipt = await posting.post_reply(service, draft(), visit())
         await moderating.act(service, EVERYTHING, Action(action=Verb.HOLD, ids=[receipt.id]))
-        edited = await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Harmless."))
+        edited = await revising.edit(service, receipt.id, receipt.edit_token, Edit(comment="Harmless."), visit())
         assert edited.status == "pending"
 
 

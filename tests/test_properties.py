@@ -495,7 +495,7 @@ class Conversation:
         receipt = self.receipts[number]
         if not (await self.standing())[receipt.id]["erased_at"]:
             words = Edit(comment=f"I said it otherwise {next(self.words)}.")
-            await revising.edit(self.service, receipt.id, receipt.edit_token, words)
+            await revising.edit(self.service, receipt.id, receipt.edit_token, words, visit())
 
     async def _withdraw(self, _verb, number):
         receipt = self.receipts[number]

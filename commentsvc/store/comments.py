@@ -105,7 +105,8 @@ async def erase(tx: Transaction, comment: Comment, now: str) -> Comment:
     """Take away every word of a comment; only its place, and that it was, stay."""
     await tx.run(
         """
-        UPDATE comment SET name = '', website = NULL, text = '', html = '', text_digest = '', note = NULL,
+        UPDATE comment SET name = '', website = NULL, page_url = NULL, page_title = NULL, text = '', html = '',
+            text_digest = '', note = NULL,
             status = 'trash', status_before = NULL, erased_at = :now, version = version + 1
         WHERE id = :id
         """,
@@ -212,11 +213,15 @@ async def latest(tx: Transaction, site_id: str, before: str | None, limit: int) 
     return [Shown(*in_order(row)) for row in rows]
 
 
-async def approved_by(tx: Transaction, author_id: str) -> int:
-    """How many approved comments an author has."""
+async def approved_by(tx: Transaction, site_id: str, author_id: str) -> int:
+    """How many approved comments an author has on a site; what other sites' moderators think proves nothing here."""
     row = await tx.one(
-        "SELECT COUNT(*) AS number FROM comment WHERE author_id = :author_id AND status = 'approved'",
+        """
+        SELECT COUNT(*) AS number FROM comment
+        WHERE author_id = :author_id AND site_id = :site_id AND status = 'approved'
+        """,
         author_id=author_id,
+        site_id=site_id,
     )
     return int(row["number"]) if row else 0
 

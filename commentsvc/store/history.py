@@ -78,9 +78,14 @@ async def revision(tx: Transaction, comment_id: str, version: int) -> Row | None
 
 
 async def forget(tx: Transaction, comment_id: str) -> None:
-    """Take away earlier words, and that they were said."""
+    """Take away earlier words, and what moderators wrote about them; that it was decided stays."""
     await tx.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
     await tx.run("UPDATE action_item SET from_note = NULL WHERE comment_id = :id", id=comment_id)
+    await tx.run("UPDATE decision SET reason = '' WHERE comment_id = :id AND made_by LIKE 'key:%'", id=comment_id)
+    await tx.run(
+        "UPDATE action SET note = NULL WHERE id IN (SELECT action_id FROM action_item WHERE comment_id = :id)",
+        id=comment_id,
+    )
 
 
 async def act(tx: Transaction, action_id: str, verb: str, made_by: str, note: str | None, now: str) -> None:

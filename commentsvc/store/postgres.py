@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 # Has SELECT on the public tables alone; made when the schema is laid.
 PUBLIC_ROLE = "commentsvc_public"
+MAKE_ROLE = f"CREATE ROLE {PUBLIC_ROLE} NOLOGIN"
+JOIN_ROLE = f"GRANT {PUBLIC_ROLE} TO CURRENT_USER"
+GRANT_PUBLIC = f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {PUBLIC_ROLE}"
 SCHEMA_LOCK = 4_041_961_220_260_101  # any number, as long as every server takes the same
 LOG = logging.getLogger(__name__)
 NAMED = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
@@ -30,18 +33,19 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
+CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+ATTEMPTS = 4
+
 
 @lru_cache(maxsize=512)
 def numbered(sql: str) -> tuple[str, tuple[str, ...]]:
     """``:name`` as ``$1``, and the names in their order."""
-    names: list[str] = []
+    places: dict[str, int] = {}
 
     def number(match: re.Match[str]) -> str:
-        if match[1] not in names:
-            names.append(match[1])
-        return f"${names.index(match[1]) + 1}"
+        return f"${places.setdefault(match[1], len(places) + 1)}"
 
-    return NAMED.sub(number, sql), tuple(names)
+    return NAMED.sub(number, sql), tuple(places)
 
 
 class PostgresTransaction:
@@ -120,14 +124,17 @@ class PostgresDatabase:
         try:
             async with self._writers.acquire() as connection, connection.transaction():
                 await connection.execute(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
-                for statement in _protection():
-                    await connection.execute(statement)
+                if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", PUBLIC_ROLE):
+                    await connection.execute(MAKE_ROLE)
+                if not await connection.fetchval("SELECT pg_has_role($1, 'MEMBER')", PUBLIC_ROLE):
+                    await connection.execute(JOIN_ROLE)
+                await connection.execute(GRANT_PUBLIC)
         except asyncpg.InsufficientPrivilegeError:
             LOG.warning(
                 "PostgreSQL does not let this user make the role %s, so readers' connections are not confined. "
                 "Give the user CREATEROLE, or have a superuser run: %s",
                 PUBLIC_ROLE,
-                " ".join(_protection()),
+                f"{MAKE_ROLE}; {JOIN_ROLE}; {GRANT_PUBLIC};",
             )
         await self._readers.expire_connections()
 
@@ -140,14 +147,6 @@ class PostgresDatabase:
 async def _pool(url: str, most: int = 8, init: Callable[[Any], Any] | None = None) -> asyncpg.Pool:
     # Sessions hold no state of ours but their role, so there is nothing to reset between uses.
     return await asyncpg.create_pool(url, min_size=0, max_size=most, init=init, reset=_keep, timeout=10)
-
-
-def _protection() -> list[str]:
-    return [
-        f"DO $$ BEGIN CREATE ROLE {PUBLIC_ROLE} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;",
-        f"GRANT {PUBLIC_ROLE} TO CURRENT_USER;",
-        f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {PUBLIC_ROLE};",
-    ]
 
 
 async def _keep(_connection: asyncpg.Connection) -> None:
@@ -168,12 +167,16 @@ async def _to_its_end(
 async def _transacted(
     pool: asyncpg.Pool, work: Callable[[PostgresTransaction], Coroutine[Any, Any, T]], *, readonly: bool
 ) -> T:
-    try:
-        # What is read is one moment's, however many statements it takes.
-        isolation = "repeatable_read" if readonly else "read_committed"
-        async with pool.acquire() as connection, connection.transaction(isolation=isolation, readonly=readonly):
-            return await work(PostgresTransaction(connection))
-    except AWAY as error:
-        raise Unavailable(
-            "The database cannot be used at the moment. Nothing was changed; please try again."
-        ) from error
+    # What is read is one moment's, however many statements it takes.
+    isolation = "repeatable_read" if readonly else "read_committed"
+    for attempts_left in reversed(range(ATTEMPTS)):
+        try:
+            async with pool.acquire() as connection, connection.transaction(isolation=isolation, readonly=readonly):
+                return await work(PostgresTransaction(connection))
+        except (*CLASHES, *AWAY) as error:
+            # Of two that wait for each other PostgreSQL gives one up. It did nothing, so it can be done again.
+            if not attempts_left or isinstance(error, AWAY):
+                raise Unavailable(
+                    "The database cannot be used at the moment. Nothing was changed; please try again."
+                ) from error
+    raise AssertionError("the last attempt ends above")

@@ -97,6 +97,7 @@ async def spend(tx: Transaction, network_digest: str, *, latest: str, now: str, 
 
 async def forget(tx: Transaction, *, submissions_before: str, words_before: str, now: str) -> None:
     """Drop what no longer matters."""
+    # In the order in which a comment takes them, so that neither waits for the other in vain.
     await tx.run("DELETE FROM submission WHERE created_at < :before", before=submissions_before)
-    await tx.run("DELETE FROM wording WHERE created_at < :before", before=words_before)
     await tx.run("DELETE FROM allowance WHERE whole_at < :now", now=now)
+    await tx.run("DELETE FROM wording WHERE created_at < :before", before=words_before)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from commentsvc.model import Thread
+from commentsvc.model import Comment, Thread
 from commentsvc.store import Row, Transaction, among, within
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
@@ -86,28 +86,49 @@ async def hold(tx: Transaction, comment_ids: Sequence[str]) -> None:
     ids, values = among("id", comment_ids)
     rows = await tx.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids} ORDER BY thread_id", **values)
     for row in rows:
-        await tx.run("UPDATE thread SET last_seq = last_seq WHERE id = :id", id=row["thread_id"])
+        await hold_one(tx, row["thread_id"])
 
 
-async def next_seq(tx: Transaction, thread_id: str) -> int:
-    """The next comment's number. On PostgreSQL this also makes writers of one thread wait for each other."""
-    row = await tx.one("UPDATE thread SET last_seq = last_seq + 1 WHERE id = :id RETURNING last_seq", id=thread_id)
-    return int(row["last_seq"]) if row else 0
+async def hold_one(tx: Transaction, thread_id: str) -> None:
+    """The same for one thread."""
+    await tx.run("UPDATE thread SET last_seq = last_seq WHERE id = :id", id=thread_id)
 
 
-async def changed(tx: Transaction, thread_id: str, approved: int, now: str) -> None:
-    """Some public byte changed, and the count of approved comments by ``approved``."""
+async def next_seq(tx: Transaction, thread_id: str) -> int | None:
+    """The next comment's number; None where the thread is closed.
+
+    On PostgreSQL this also makes writers of one thread wait for each other.
+    """
+    row = await tx.one(
+        "UPDATE thread SET last_seq = last_seq + 1 WHERE id = :id AND closed_at IS NULL RETURNING last_seq",
+        id=thread_id,
+    )
+    return int(row["last_seq"]) if row else None
+
+
+async def changed(tx: Transaction, comment: Comment, approved: int, now: str) -> None:
+    """A public byte changed by this comment, and the count of approved ones by ``approved``.
+
+    With its first approval a thread becomes public; until then nobody had checked its address and title.
+    """
     await tx.run(
         """
-        UPDATE thread SET version = version + 1, approved = approved + CAST(:approved AS BIGINT),
-            published_at = CASE WHEN CAST(:approved AS BIGINT) > 0 THEN COALESCE(published_at, :now)
-                                ELSE published_at END
-        WHERE id = :id
+        UPDATE thread SET version = version + 1, approved = approved + CAST(:approved AS BIGINT) WHERE id = :id
         """,
-        id=thread_id,
+        id=comment.thread_id,
         approved=approved,
-        now=now,
     )
+    if approved > 0:
+        await tx.run(
+            """
+            UPDATE thread SET published_at = :now, url = COALESCE(url, :url), title = COALESCE(title, :title)
+            WHERE id = :id AND published_at IS NULL
+            """,
+            id=comment.thread_id,
+            now=now,
+            url=comment.page_url,
+            title=comment.page_title,
+        )
 
 
 async def amend(

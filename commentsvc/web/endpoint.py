@@ -22,8 +22,7 @@ VISIT: Final = web.RequestKey("visit", Visit)
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
 GZIP: Final = "-gzip"  # what marks the tag of a compressed answer
-COMMENT_BYTES: Final = 64 * 1024
-RULES_BYTES: Final = 2 * 1024 * 1024
+MOST_BYTES: Final = 64 * 1024
 BODY_SECONDS: Final = 10.0
 
 Handler = Callable[..., Awaitable[Any]]
@@ -39,7 +38,6 @@ class Route:
     asks: type[msgspec.Struct] | None = None  # the query string
     takes: type[msgspec.Struct] | None = None  # the body
     form: bool = False  # the body may be a plain form
-    repeats: bool = False  # … whose fields may stand several times
     gives: Any = None  # the body of a success
     status: tuple[int, ...] = (200,)
     scope: Scope | None = None  # what a key must allow; None: open to anybody
@@ -49,7 +47,6 @@ class Route:
     page: bool = False  # HTML, for people
     again: Handler | None = None  # shows a refusal to a browser without script, its form filled in again
     refuses: tuple[type[Refused], ...] = ()
-    most_bytes: int = COMMENT_BYTES
 
     def says(self) -> str:
         """What it is for: the first line of its handler's docstring."""
@@ -62,7 +59,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     async def handle(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[VISIT] = guards.visit(request, service.config)
-        body = await read_body(request, route.most_bytes)
+        body = await read_body(request)
         try:
             _refuse_odd_names(request)
             if route.scope is not None:
@@ -101,7 +98,7 @@ def _given(route: Route, request: web.Request, body: bytes) -> list[Any]:
     return given
 
 
-async def read_body(request: web.Request, most_bytes: int) -> bytes:
+async def read_body(request: web.Request) -> bytes:
     """The whole body, if it is neither encoded, nor too long, nor too slow.
 
     Raises:
@@ -112,15 +109,15 @@ async def read_body(request: web.Request, most_bytes: int) -> bytes:
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise web.HTTPUnsupportedMediaType(headers={hdrs.ACCEPT_ENCODING: "identity"}, text="Send the body unencoded.")
-    if (request.content_length or 0) > most_bytes:
-        raise web.HTTPRequestEntityTooLarge(most_bytes, request.content_length or 0)
+    if (request.content_length or 0) > MOST_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, request.content_length or 0)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.content.iter_any():
                 body += chunk
-                if len(body) > most_bytes:
-                    raise web.HTTPRequestEntityTooLarge(most_bytes, len(body))
+                if len(body) > MOST_BYTES:
+                    raise web.HTTPRequestEntityTooLarge(MOST_BYTES, len(body))
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
     return bytes(body)
@@ -135,8 +132,7 @@ def _asked(shape: type[msgspec.Struct], request: web.Request, limits: fields.Lim
 def _taken(route: Route, shape: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits) -> Any:
     kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
     if route.form and kind == FORM:
-        values = wire.repeated(body) if route.repeats else _with_key(request, shape, dict(wire.form(body)))
-        return forms.read(shape, values, limits, strict=False)
+        return forms.read(shape, _with_key(request, shape, wire.form(shape, body)), limits, strict=False)
     if kind != JSON:
         wanted = f"{JSON} or {FORM}" if route.form else JSON
         raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")

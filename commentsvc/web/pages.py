@@ -1,5 +1,6 @@
 """The HTML, for people: a thread with its form, the demonstration, the contract, the sign-in link."""
 
+import re
 from datetime import datetime
 from functools import cache, partial
 from http import HTTPStatus
@@ -32,6 +33,7 @@ from commentsvc.web import guards, problems, wire
 from commentsvc.web.endpoint import SERVICE, VISIT
 from commentsvc.web.operations import DOCUMENT
 
+ID: Final = re.compile(r"[0-9a-f-]{36}")
 DEMO_THREAD: Final = "demo"
 RECEIPT_MINUTES: Final = 60
 ON_A_PAGE: Final = 200
@@ -208,11 +210,11 @@ def lead_to_thread(request: web.Request, draft: Draft, receipt: Receipt) -> web.
 async def form_again(request: web.Request, refused: Refused, body: bytes) -> web.Response:
     """The thread's page again: what is wrong, and the form as it was filled in."""
     try:
-        values = wire.form(body)
+        values = wire.form(Draft, body)
     except Refused:
         values = {}
     named = {"thread": values.get("thread") or None, "site": values.get("site") or None}
-    reply_to = values.get("parent") or None
+    reply_to = values.get("parent") if ID.fullmatch(values.get("parent", "")) else None
     try:
         query = PageQuery(thread=named["thread"] or "", site=named["site"], reply_to=reply_to)
         response = await _thread_page(request, query, values=values, refused=refused)
@@ -238,7 +240,11 @@ async def demo(request: web.Request) -> web.Response:
     everything = await administering.list_sites(service, Principal("demo", frozenset(), None))
     query = PageQuery(thread=DEMO_THREAD, site=everything.sites[0].name)
     return await _thread_page(
-        request, query, template="demo.html", sites=everything.sites, moderation=service.config.moderation
+        request,
+        query,
+        template="demo.html",
+        sites=everything.sites[:1] if len(everything.sites) == 1 else [],
+        moderation=service.config.moderation,
     )
 
 

@@ -101,7 +101,9 @@ async def get_comment(request: web.Request) -> PublicComment:
 
 async def edit_comment(request: web.Request, words: Edit) -> Receipt:
     """Give one's own comment other words, for a while; it is judged anew."""
-    return await revising.edit(request.app[SERVICE], request.match_info["id"], guards.bearer(request), words)
+    return await revising.edit(
+        request.app[SERVICE], request.match_info["id"], guards.bearer(request), words, request[VISIT]
+    )
 
 
 async def withdraw_comment(request: web.Request) -> None:

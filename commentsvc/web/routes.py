@@ -60,7 +60,7 @@ from commentsvc.shapes import (
 )
 from commentsvc.web import administration, answers, moderation, operations, pages, public
 from commentsvc.web.bodies import Bodies
-from commentsvc.web.endpoint import COMMENT_BYTES, SERVICE, Route, endpoint
+from commentsvc.web.endpoint import MOST_BYTES, SERVICE, Route, endpoint
 from commentsvc.web.openapi import document
 
 # fmt: off
@@ -77,12 +77,12 @@ ROUTES: Final[tuple[Route, ...]] = (
           cors=True, edit_token=True, refuses=(NotFound, Gone, Unavailable)),
     Route(method="PATCH", path="/v1/comments/{id}", handler=public.edit_comment, takes=Edit, gives=Receipt,
           cors=True, edit_token=True,
-          refuses=(Unreadable, Unauthorized, Invalid, NotYours, NotFound, Gone, Unavailable)),
+          refuses=(Unreadable, Unauthorized, Invalid, NotYours, NotFound, Gone, TooFast, Unavailable)),
     Route(method="DELETE", path="/v1/comments/{id}", handler=public.withdraw_comment, status=(204,),
           cors=True, edit_token=True, refuses=(Unauthorized, NotYours, NotFound, Gone, Unavailable)),
     Route(method="GET", path="/v1/counts", handler=public.count, asks=CountsQuery, gives=Counts, cors=True,
           refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
-    Route(method="POST", path="/v1/counts", handler=public.count, takes=CountsQuery, form=True, repeats=True,
+    Route(method="POST", path="/v1/counts", handler=public.count, takes=CountsQuery, form=True,
           gives=Counts, cors=True, refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
     Route(method="GET", path="/v1/latest", handler=public.list_latest, asks=LatestQuery, gives=Latest,
           status=(200, 304), cors=True, etag=True, refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
@@ -147,7 +147,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 def application(service: Service) -> web.Application:
     """An aiohttp application that serves the table."""
-    app = web.Application(middlewares=[answers.answered], client_max_size=COMMENT_BYTES)
+    app = web.Application(middlewares=[answers.answered], client_max_size=MOST_BYTES)
     app[SERVICE] = service
     app[answers.DRAINING] = []
     app[answers.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))

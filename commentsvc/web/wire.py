@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from commentsvc import fields
+from commentsvc import fields, forms
 from commentsvc.errors import Fault, Invalid, Unreadable
 
 DEEPEST: Final = 16
@@ -82,70 +82,46 @@ def _short(digits: str) -> str:
     return digits
 
 
-def form(body: bytes) -> dict[str, str]:
-    """Read a plain form (application/x-www-form-urlencoded, UTF-8).
+def form(shape: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
+    """A plain form's fields for a shape (application/x-www-form-urlencoded, UTF-8).
 
     Raises:
         Unreadable: it is none, or it has too many fields.
         Invalid: naming a field that was sent twice.
     """
-    try:
-        return single(_pairs(body.decode("utf-8")))
-    except ValueError:
-        raise Unreadable("The form is not UTF-8, or has too many fields.") from None
+    return _for_shape(shape, _pairs(body, "The form"))
 
 
-def repeated(body: bytes) -> dict[str, Any]:
-    """A form whose fields may stand several times: each as a list.
+def query(shape: type[msgspec.Struct], text: str) -> dict[str, Any]:
+    """A query string's fields for a shape.
 
     Raises:
-        Unreadable: it is none, or it has too many fields.
+        Unreadable: it is not UTF-8, or it has too many fields.
+        Invalid: naming a field that was sent twice.
     """
+    return _for_shape(shape, _pairs(text.encode("utf-8", "surrogateescape"), "The query string"))
+
+
+def _pairs(raw: bytes, what: str) -> list[tuple[str, str]]:
     try:
-        return lists(_pairs(body.decode("utf-8")))
+        text = raw.decode("utf-8")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError:
-        raise Unreadable("The form is not UTF-8, or has too many fields.") from None
+        raise Unreadable(f"{what} is not UTF-8, or has too many fields.") from None
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    return parse_qsl(text, keep_blank_values=True, strict_parsing=False, errors="strict", max_num_fields=MOST_FIELDS)
-
-
-def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Fields that stand once each.
-
-    Raises:
-        Invalid: naming one that does not.
-    """
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        if name in values:
-            raise Invalid(Fault(fields.printable(name)[:80], "repeated", "Send this once."))
-        values[name] = value
-    return values
-
-
-def lists(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Every value of each field, in their order."""
+def _for_shape(shape: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Only what the shape holds as a list may stand several times."""
+    many = {field.encode_name for field in msgspec.structs.fields(shape) if "list[" in str(field.type)}
     values: dict[str, Any] = {}
     for name, value in pairs:
-        values.setdefault(name, []).append(value)
+        if name in many:
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise Invalid(Fault(fields.printable(name)[:80], "repeated", "Send this once."))
+        else:
+            values[name] = value
     return values
-
-
-def query(shape: type[msgspec.Struct], text: str) -> Mapping[str, Any]:
-    """A query string's fields for a shape; only those it holds as lists may stand several times.
-
-    Raises:
-        Unreadable: it is not UTF-8.
-        Invalid: naming a field that was sent twice.
-    """
-    try:
-        pairs = _pairs(text)
-    except ValueError:
-        raise Unreadable("The query string is not UTF-8, or has too many fields.") from None
-    many = {field.encode_name for field in msgspec.structs.fields(shape) if "list[" in str(field.type)}
-    return single(pair for pair in pairs if pair[0] not in many) | lists(pair for pair in pairs if pair[0] in many)
 
 
 def refuse_strangers(shape: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
@@ -154,16 +130,6 @@ def refuse_strangers(shape: type[msgspec.Struct], values: Mapping[str, Any]) -> 
     Raises:
         Invalid: naming it.
     """
-    known = {field.encode_name for field in msgspec.structs.fields(shape)}
-    strange = [name for name in values if name not in known]
+    strange = forms.strangers(values, {field.encode_name for field in msgspec.structs.fields(shape)})
     if strange:
-        raise Invalid(
-            *(
-                Fault(
-                    fields.printable(name)[:80],
-                    "unknown_field",
-                    f"There is no such field. Known are: {', '.join(sorted(known))}.",
-                )
-                for name in strange
-            )
-        )
+        raise Invalid(*strange)
