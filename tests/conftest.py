@@ -136,9 +136,12 @@ def engine(request) -> str:
 @pytest.fixture
 def database_url(engine, request, tmp_path) -> str:
     """A database of either kind without a row in it."""
-    if engine == "sqlite":
-        return f"sqlite:///{tmp_path}/comments.db"
-    postgres, laid = request.getfixturevalue("postgres"), request.getfixturevalue("laid")
+    return f"sqlite:///{tmp_path}/comments.db" if engine == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def postgres_url(postgres, laid) -> str:
+    """A PostgreSQL database of one's own, without a row in it."""
     name = f"test_{os.urandom(6).hex()}"
     asyncio.run(_make(postgres, f"CREATE DATABASE {name} TEMPLATE {laid}"))
     return postgres.format(name)

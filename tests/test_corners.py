@@ -181,7 +181,7 @@ async def test_before_a_thread_is_public_moderators_see_what_its_pages_said(serv
     assert (card.thread.title, card.thread.url) == ("The page", "http://localhost/a-page")
 
 
-async def test_where_readers_are_confined_nobody_is_told_otherwise(postgres, laid, clock, caplog):
+async def test_where_readers_are_confined_nobody_is_told_otherwise(postgres_url, clock, caplog):
     caplog.set_level(logging.WARNING)
-    async with a_service(postgres.format(laid), clock):
+    async with a_service(postgres_url, clock):
         assert "confined" not in caplog.text

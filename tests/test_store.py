@@ -139,8 +139,8 @@ async def test_a_reader_cannot_attach_another_file_nor_change_its_rights(tmp_pat
                 await service.db.read(look)
 
 
-async def test_readers_on_postgresql_have_a_role_of_their_own(postgres, clock, laid):
-    async with a_service(postgres.format(laid), clock) as service:
+async def test_readers_on_postgresql_have_a_role_of_their_own(postgres_url, clock):
+    async with a_service(postgres_url, clock) as service:
 
         async def who(tx):
             return (await tx.one("SELECT current_user AS name"))["name"]
