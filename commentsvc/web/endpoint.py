@@ -144,7 +144,7 @@ def _taken(route: Route, shape: type[msgspec.Struct], request: web.Request, body
 def _with_key(request: web.Request, shape: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:
     """An ``Idempotency-Key`` header stands for the field ``submission`` where that was not sent."""
     key = request.headers.get("Idempotency-Key")
-    named = any(field.name == "submission" for field in msgspec.structs.fields(shape))
+    named = "submission" in shape.__struct_fields__
     return values | {"submission": key.strip('"')} if key and named and not values.get("submission") else values
 
 

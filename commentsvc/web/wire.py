@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -112,7 +113,7 @@ def _pairs(raw: bytes, what: str) -> list[tuple[str, str]]:
 
 def _for_shape(shape: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dict[str, Any]:
     """Only what the shape holds as a list may stand several times."""
-    many = {field.encode_name for field in msgspec.structs.fields(shape) if "list[" in str(field.type)}
+    many = _lists_of(shape)
     values: dict[str, Any] = {}
     for name, value in pairs:
         if name in many:
@@ -124,12 +125,17 @@ def _for_shape(shape: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dic
     return values
 
 
+@cache
+def _lists_of(shape: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(shape) if "list[" in str(field.type))
+
+
 def refuse_strangers(shape: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
     """A query field that nobody knows is a mistake; and caches must not keep a page under many names.
 
     Raises:
         Invalid: naming it.
     """
-    strange = forms.strangers(values, {field.encode_name for field in msgspec.structs.fields(shape)})
+    strange = forms.strangers(values, shape.__struct_encode_fields__)
     if strange:
         raise Invalid(*strange)
