@@ -2,6 +2,8 @@
 
 One type for each level of trust. A ``Draft`` is what somebody sent, checked. A ``PublicComment`` is what
 anybody may read and has no email at all. A ``ModeratorComment`` is the only one that carries one.
+
+The file is long because it is a table: it is looked up, not read through.
 """
 
 from enum import StrEnum

@@ -285,6 +285,12 @@ async def every_count_agrees(move: Move) -> None:
     assert {one["key"]: one["count"] for one in threads} == {name: len(ids) for name, ids in move.threads.items()}
 
 
+async def nothing_was_lost(move):
+    await everything_is_listed_where_it_hung(move)
+    await every_text_is_whole(move)
+    await every_count_agrees(move)
+
+
 # --------------------------------------------------------------------------------- the moves
 
 
@@ -292,9 +298,7 @@ async def test_a_technical_blog_moves_in_and_the_books_balance(travisdowns, data
     async with a_service(database_url, clock, sites="https://travisdowns.github.io") as service:
         move = await moving_in(service, clock, aiohttp_client, since="2019-01-01T00:00:00Z")
         await move.every(travisdowns)
-        await everything_is_listed_where_it_hung(move)
-        await every_text_is_whole(move)
-        await every_count_agrees(move)
+        await nothing_was_lost(move)
 
     assert move.refused == {
         "422 name required": 1,  # it is one zero-width joiner
@@ -310,9 +314,7 @@ async def test_a_french_blog_moves_in_and_the_books_balance(arey, database_url, 
     async with a_service(database_url, clock, sites="https://www.javaetmoi.com") as service:
         move = await moving_in(service, clock, aiohttp_client, since="2012-01-01T00:00:00Z")
         await move.every(arey)
-        await everything_is_listed_where_it_hung(move)
-        await every_text_is_whole(move)
-        await every_count_agrees(move)
+        await nothing_was_lost(move)
 
     assert move.refused == {
         "422 comment too_long": 1,  # 25,690 characters of a stack trace

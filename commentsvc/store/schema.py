@@ -49,12 +49,6 @@ async def _migrate(tx: Transaction, now: str) -> int:
     return newest() - reached
 
 
-async def replay(tx: Transaction) -> None:
-    """Take every step from nothing, as the oldest database did."""
-    for step in steps().values():
-        await _run(tx, step.read_text(encoding="utf-8"))
-
-
 def steps() -> dict[int, Traversable]:
     """The numbered steps, oldest first."""
     files = resources.files("commentsvc.store").joinpath("migrations").iterdir()
