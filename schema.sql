@@ -14,14 +14,19 @@ CREATE TABLE IF NOT EXISTS schema_step (
 CREATE TABLE installation (
     id          BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     fingerprint TEXT   NOT NULL,
-    created_at  TEXT   NOT NULL
+    created_at  TEXT   NOT NULL,
+    audited     BIGINT NOT NULL DEFAULT 0,   -- how many rows the audit log has
+    audit_hash  TEXT   NOT NULL DEFAULT ''   -- of its newest row
 );
 
 -- One blog.
 CREATE TABLE site (
-    id         TEXT NOT NULL PRIMARY KEY,
-    name       TEXT NOT NULL UNIQUE,
-    created_at TEXT NOT NULL
+    id                TEXT   NOT NULL PRIMARY KEY,
+    name              TEXT   NOT NULL UNIQUE,
+    created_at        TEXT   NOT NULL,
+    mode              TEXT,                       -- who is held; NULL: as the setting says
+    rules_version     BIGINT NOT NULL DEFAULT 0,  -- grows whenever a rule of it changes
+    closes_after_days BIGINT                      -- what its rules say of old threads, for readers
 );
 
 -- Where a blog's pages live: scheme://host[:port]. A browser may post from here, and only from here.
@@ -44,7 +49,12 @@ CREATE TABLE thread (
     version      BIGINT NOT NULL DEFAULT 0,  -- grows whenever a public byte of it changes
     created_at   TEXT   NOT NULL,
     published_at TEXT,
-    closed_at    TEXT
+    closed_at    TEXT,
+    mode         TEXT,                       -- who is held; NULL: as its site says
+    pending      BIGINT NOT NULL DEFAULT 0,  -- how many of its comments stand there, erased ones left out
+    spam         BIGINT NOT NULL DEFAULT 0,
+    trash        BIGINT NOT NULL DEFAULT 0,
+    reported     BIGINT NOT NULL DEFAULT 0   -- how many of its comments have reports that nobody has looked at
 );
 
 CREATE INDEX thread_site ON thread (site_id, id);
@@ -124,6 +134,7 @@ CREATE TABLE comment (
     published_at   TEXT,                       -- when it was first public
     listed_at      TEXT,                       -- since when it stands in the public listing: itself or as a tombstone
     erased_at      TEXT,
+    reports        BIGINT NOT NULL DEFAULT 0,  -- of readers, since a person last decided
     UNIQUE (thread_id, path)
 );
 
@@ -136,6 +147,8 @@ CREATE INDEX comment_thread ON comment (thread_id, id);
 CREATE INDEX comment_parent ON comment (parent_id);
 CREATE INDEX comment_author ON comment (author_id);
 CREATE INDEX comment_same_text ON comment (text_digest);
+CREATE INDEX comment_waiting_text ON comment (text_digest, site_id) WHERE status = 'pending';
+CREATE INDEX comment_reported ON comment (id) WHERE reports > 0;
 
 -- What is private of a comment's writer. Only commentsvc/store/contacts.py names this table, and the
 -- connections that serve readers cannot read it.
@@ -146,11 +159,14 @@ CREATE TABLE contact (
     network        TEXT,           -- /24 or /64: what moderators see
     network_digest TEXT,           -- keyed: recognises the full address
     agent          TEXT,
-    created_at     TEXT NOT NULL
+    created_at     TEXT NOT NULL,
+    site_id        TEXT NOT NULL REFERENCES site (id),
+    status         TEXT NOT NULL   -- its comment's, here too so that counting needs no second table
 );
 
-CREATE INDEX contact_email ON contact (email_digest);
-CREATE INDEX contact_network ON contact (network);
+CREATE INDEX contact_email ON contact (email_digest, status, site_id);
+CREATE INDEX contact_network ON contact (network, status, site_id);
+CREATE INDEX contact_recent ON contact (network, created_at);
 CREATE INDEX contact_created ON contact (created_at) WHERE network IS NOT NULL;
 
 -- Every judgement ever passed on a comment, by a rule or a person. Rows are only added.
@@ -161,10 +177,43 @@ CREATE TABLE decision (
     status     TEXT NOT NULL,
     reason     TEXT NOT NULL,
     made_by    TEXT NOT NULL,  -- rule:… or key:… or author
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    rule_id    TEXT            -- the stored rule that decided
 );
 
 CREATE INDEX decision_comment ON decision (comment_id, id);
+
+-- What other rules thought of the same comment, those that did not decide.
+CREATE TABLE verdict (
+    decision_id TEXT   NOT NULL REFERENCES decision (id),
+    position    BIGINT NOT NULL,  -- the order in which they were heard
+    comment_id  TEXT   NOT NULL REFERENCES comment (id),
+    rule        TEXT   NOT NULL,
+    rule_id     TEXT,
+    effect      TEXT   NOT NULL,
+    reason      TEXT   NOT NULL,
+    PRIMARY KEY (decision_id, position)
+);
+
+CREATE INDEX verdict_comment ON verdict (comment_id, decision_id);
+
+-- What a moderator wants of comments: bans, words, limits. Removed ones stay, so that removing can be undone.
+CREATE TABLE rule (
+    id           TEXT   NOT NULL PRIMARY KEY,
+    site_id      TEXT   REFERENCES site (id),  -- NULL: every site
+    kind         TEXT   NOT NULL,
+    matching     TEXT   NOT NULL,              -- what it looks for; of an email ban, nothing
+    email_sealed TEXT,                         -- the address that is banned, as in contact
+    email_digest TEXT,
+    effect       TEXT   NOT NULL,
+    note         TEXT,
+    version      BIGINT NOT NULL DEFAULT 1,
+    created_at   TEXT   NOT NULL,
+    expires_at   TEXT,
+    removed_at   TEXT
+);
+
+CREATE INDEX rule_site ON rule (site_id) WHERE removed_at IS NULL;
 
 -- A comment's earlier wording: what stood at that version.
 CREATE TABLE revision (
@@ -184,7 +233,10 @@ CREATE TABLE action (
     made_by    TEXT NOT NULL,
     note       TEXT,
     created_at TEXT NOT NULL,
-    undone_by  TEXT REFERENCES action (id)
+    undone_by  TEXT REFERENCES action (id),
+    subject    TEXT,  -- thread:…, rule:… or site:…, where it was not comments that changed
+    was        TEXT,  -- that subject before, and after: JSON
+    became     TEXT
 );
 
 CREATE TABLE action_item (
@@ -229,3 +281,37 @@ CREATE TABLE allowance (
     network_digest TEXT NOT NULL PRIMARY KEY,
     whole_at       TEXT NOT NULL
 );
+
+-- A reader's word that a comment should be looked at.
+CREATE TABLE report (
+    comment_id    TEXT NOT NULL REFERENCES comment (id),
+    reader_digest TEXT NOT NULL,  -- keyed: the same network, within the time for which networks are kept
+    reason        TEXT,
+    created_at    TEXT NOT NULL,
+    settled_at    TEXT,           -- when a person decided after it
+    PRIMARY KEY (comment_id, reader_digest)
+);
+
+-- Forms and proofs of work that have been used; each is good once.
+CREATE TABLE spent (
+    name     TEXT NOT NULL PRIMARY KEY,
+    spent_at TEXT NOT NULL
+);
+
+CREATE INDEX spent_at ON spent (spent_at);
+
+-- Who did what. Rows are only added, and each carries the hash of the one before.
+CREATE TABLE audit (
+    seq        BIGINT NOT NULL PRIMARY KEY,
+    created_at TEXT   NOT NULL,
+    made_by    TEXT   NOT NULL,
+    verb       TEXT   NOT NULL,
+    site_id    TEXT,
+    body       TEXT   NOT NULL,  -- ids, statuses and versions, never words: JSON
+    previous   TEXT   NOT NULL,
+    hash       TEXT   NOT NULL,
+    salt       TEXT,             -- of the note's digest in the body; both go when the comment is erased
+    note       TEXT
+);
+
+CREATE INDEX audit_site ON audit (site_id, seq);

@@ -1,5 +1,6 @@
 """A moderator keeps threads: opens, closes and names them."""
 
+import msgspec
 from msgspec import UNSET
 
 from commentsvc import cursors, inspecting, places
@@ -36,7 +37,7 @@ async def _list_threads(tx: Transaction, service: Service, who: Principal, query
     shown = []
     for row in rows[: query.limit]:
         kept = {name: row[name] for name in Thread.__struct_fields__}
-        shown.append(await _thread_record(tx, service, Thread(**kept), row["pending"]))
+        shown.append(await _thread_record(tx, service, msgspec.convert(kept, Thread), row["pending"]))
     cursor = cursors.encoded(shown[-1].id) if len(rows) > query.limit else None
     return Threads(shown, cursor)
 

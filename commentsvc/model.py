@@ -51,6 +51,9 @@ class Site(Struct, frozen=True):
     id: str
     name: str
     created_at: str
+    mode: Mode | None = None  # None: as the setting says
+    rules_version: int = 0
+    closes_after_days: int | None = None
 
 
 class Thread(Struct, frozen=True):
@@ -66,6 +69,7 @@ class Thread(Struct, frozen=True):
     created_at: str
     published_at: str | None
     closed_at: str | None
+    mode: Mode | None = None  # None: as its site says
 
 
 class Shown(Struct, frozen=True):
@@ -114,6 +118,8 @@ class Contact(Struct, frozen=True):
     network_digest: str | None
     agent: str | None
     created_at: str
+    site_id: str
+    status: Status  # its comment's
 
     def __repr__(self) -> str:
         return f"Contact(comment_id={self.comment_id!r}, hidden)"

@@ -256,6 +256,8 @@ def _contact(service: Service, comment: Comment, email: Email, visit: Visit) -> 
         network_digest=service.keyring.network_digest(visit.address, _period(service)),
         agent=visit.agent,
         created_at=comment.created_at,
+        site_id=comment.site_id,
+        status=comment.status,
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from commentsvc.model import Contact, Status
 from commentsvc.store import Row, Transaction, among, within
 
@@ -26,7 +28,7 @@ async def several(tx: Transaction, comment_ids: Sequence[str]) -> dict[str, Cont
     """Contacts by comment id."""
     ids, values = among("id", comment_ids)
     rows = await tx.all(f"SELECT {COLUMNS} FROM contact WHERE comment_id IN {ids}", **values)
-    return {row["comment_id"]: Contact(**row) for row in rows}
+    return {row["comment_id"]: msgspec.convert(dict(row), Contact) for row in rows}
 
 
 async def records(tx: Transaction, digests: Sequence[str], sites: Sequence[str] | None) -> Sequence[Row]:

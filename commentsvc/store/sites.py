@@ -1,9 +1,14 @@
 """Sites and where their pages live."""
 
 from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from commentsvc.model import Site
 from commentsvc.store import Row, Transaction
+
+COLUMNS: Final = ", ".join(Site.__struct_fields__)
 
 
 async def add(tx: Transaction, site: Site) -> bool:
@@ -36,7 +41,7 @@ async def add_origin(tx: Transaction, site_id: str, origin: str) -> bool:
 
 async def every(tx: Transaction) -> list[Site]:
     """All sites, oldest first."""
-    return [Site(**row) for row in await tx.all("SELECT id, name, created_at FROM site ORDER BY id")]
+    return [msgspec.convert(dict(row), Site) for row in await tx.all(f"SELECT {COLUMNS} FROM site ORDER BY id")]
 
 
 async def origins(tx: Transaction) -> Sequence[Row]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from commentsvc.model import Comment, Thread
 from commentsvc.store import Row, Transaction, among, within
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
-    thread.created_at, thread.published_at, thread.closed_at"""
+    thread.created_at, thread.published_at, thread.closed_at, thread.mode"""
 
 
 async def named(tx: Transaction, site_id: str, name: str) -> Thread | None:
@@ -19,20 +21,20 @@ async def named(tx: Transaction, site_id: str, name: str) -> Thread | None:
         site_id=site_id,
         name=name,
     )
-    return Thread(**row) if row else None
+    return msgspec.convert(dict(row), Thread) if row else None
 
 
 async def get(tx: Transaction, thread_id: str) -> Thread | None:
     """One thread."""
     row = await tx.one(f"SELECT {COLUMNS} FROM thread WHERE id = :id", id=thread_id)
-    return Thread(**row) if row else None
+    return msgspec.convert(dict(row), Thread) if row else None
 
 
 async def several(tx: Transaction, thread_ids: Sequence[str]) -> dict[str, Thread]:
     """Threads by id."""
     ids, values = among("id", thread_ids)
     rows = await tx.all(f"SELECT {COLUMNS} FROM thread WHERE id IN {ids}", **values)
-    return {row["id"]: Thread(**row) for row in rows}
+    return {row["id"]: msgspec.convert(dict(row), Thread) for row in rows}
 
 
 async def add(tx: Transaction, thread: Thread) -> bool:
