@@ -141,14 +141,23 @@ CREATE TABLE comment (
 CREATE INDEX comment_listed ON comment (thread_id, path) WHERE listed_at IS NOT NULL;
 CREATE INDEX comment_listed_newest ON comment (thread_id, top DESC, path) WHERE listed_at IS NOT NULL;
 CREATE INDEX comment_listed_flat ON comment (thread_id, id) WHERE listed_at IS NOT NULL;
-CREATE INDEX comment_latest ON comment (site_id, id) WHERE status = 'approved';
 CREATE INDEX comment_queue ON comment (status, id);
+CREATE INDEX comment_site ON comment (site_id, status, id);
 CREATE INDEX comment_thread ON comment (thread_id, id);
 CREATE INDEX comment_parent ON comment (parent_id);
 CREATE INDEX comment_author ON comment (author_id);
-CREATE INDEX comment_same_text ON comment (text_digest);
-CREATE INDEX comment_waiting_text ON comment (text_digest, site_id) WHERE status = 'pending';
+CREATE INDEX comment_same_text ON comment (text_digest, status, site_id);
 CREATE INDEX comment_reported ON comment (id) WHERE reports > 0;
+
+-- A comment once more, in lower case and apart from all else: whoever searches reads no more than that.
+CREATE TABLE comment_search (
+    comment_id TEXT NOT NULL PRIMARY KEY REFERENCES comment (id),
+    status     TEXT NOT NULL,            -- its comment's
+    words      TEXT NOT NULL,            -- name and text
+    reasons    TEXT NOT NULL DEFAULT ''  -- the latest decision's and its verdicts', with the names of their rules
+);
+
+CREATE INDEX comment_search_status ON comment_search (status, comment_id);
 
 -- What is private of a comment's writer. Only commentsvc/store/contacts.py names this table, and the
 -- connections that serve readers cannot read it.
@@ -164,8 +173,8 @@ CREATE TABLE contact (
     status         TEXT NOT NULL   -- its comment's, here too so that counting needs no second table
 );
 
-CREATE INDEX contact_email ON contact (email_digest, status, site_id);
-CREATE INDEX contact_network ON contact (network, status, site_id);
+CREATE INDEX contact_email ON contact (email_digest, status, comment_id, site_id);
+CREATE INDEX contact_network ON contact (network, status, comment_id, site_id);
 CREATE INDEX contact_recent ON contact (network, created_at);
 CREATE INDEX contact_created ON contact (created_at) WHERE network IS NOT NULL;
 

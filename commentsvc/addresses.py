@@ -5,6 +5,7 @@ is lower case, default ports, fragments, ``index.html``, trailing slashes and tr
 dropped, other query parameters are sorted, percent-encoding is normalised. It is idempotent.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -181,3 +182,12 @@ def _unescaped(byte: int) -> str:
 
 def _unfit(detail: str) -> Invalid:
     return Invalid(Fault("thread", "invalid_thread", detail))
+
+
+def network(address: str) -> str:
+    """The /24 or /64 around an IP address: what moderators see, and what limits count by."""
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    prefix = 24 if isinstance(parsed, ipaddress.IPv4Address) else 64
+    return str(ipaddress.ip_network((parsed, prefix), strict=False))

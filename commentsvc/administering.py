@@ -4,23 +4,28 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
-from commentsvc import addresses, places
+import msgspec
+from msgspec import UNSET
+
+from commentsvc import addresses, auditing, challenges, places, recording
 from commentsvc.errors import (
     Conflict,
     Fault,
     Forbidden,
     Invalid,
     Misconfigured,
+    NotFound,
     Unavailable,
 )
 from commentsvc.model import Principal, Site
 from commentsvc.service import Service
 from commentsvc.shapes import (
     NewSite,
+    SiteChange,
     SiteRecord,
     Sites,
 )
-from commentsvc.store import Transaction, access, contacts, repeats, schema, sites
+from commentsvc.store import Transaction, access, contacts, repeats, reports, rules, schema, sites, spent
 
 FIRST_SITE: Final = "blog"
 RESEAL_AT_ONCE: Final = 500
@@ -56,6 +61,7 @@ async def _make_sites(tx: Transaction, service: Service) -> None:
     """
     everything = await places.directory(tx, service)
     unbound = [site for site in everything.sites if not everything.origins_of(site)]
+    made: list[tuple[Site, str | None]] = []
     for origin in dict.fromkeys(service.config.origins):
         if origin in everything.origins:
             continue
@@ -63,8 +69,16 @@ async def _make_sites(tx: Transaction, service: Service) -> None:
         known = (await places.directory(tx, service)).by_name(name)
         site = known or (unbound.pop() if unbound else await _new_site(tx, service, name))
         await sites.add_origin(tx, site.id, origin)
+        made.append((site, origin))
     if not everything.sites and not service.config.origins:
-        await _new_site(tx, service, FIRST_SITE)
+        made.append((await _new_site(tx, service, FIRST_SITE), None))
+    for site, origins in made:
+        await _note_site(tx, service, auditing.OPERATOR, site, origins)
+
+
+async def _note_site(tx: Transaction, service: Service, who: str, site: Site, origins: str | None) -> None:
+    body, texts = {"site": site.id}, {"origins": origins}
+    await auditing.note(tx, service, who=who, verb="site_add", site_id=site.id, body=body, texts=texts)
 
 
 async def _new_site(tx: Transaction, service: Service, name: str) -> Site:
@@ -96,12 +110,14 @@ async def _probe(tx: Transaction, service: Service) -> None:
 
 
 async def tidy(service: Service) -> None:
-    """Forget what has outlived its purpose: networks, old submissions, yesterday's wordings."""
+    """Forget what has outlived its purpose: networks, used forms, old submissions, yesterday's wordings."""
     await service.db.write(_tidy, service)
 
 
 async def _tidy(tx: Transaction, service: Service) -> None:
     await contacts.forget_networks(tx, service.ago(days=service.config.network_days))
+    await reports.forget(tx, service.ago(days=service.config.network_days))
+    await spent.forget(tx, service.ago(seconds=challenges.OLDEST_SECONDS))
     await repeats.forget(
         tx, submissions_before=service.ago(days=7), words_before=service.ago(hours=24), now=service.now()
     )
@@ -121,7 +137,38 @@ async def _list_sites(tx: Transaction, service: Service, who: Principal) -> Site
 
 
 def _site_record(everything: places.Directory, site: Site) -> SiteRecord:
-    return SiteRecord(id=site.id, name=site.name, origins=everything.origins_of(site), created_at=site.created_at)
+    return SiteRecord(
+        id=site.id,
+        name=site.name,
+        origins=everything.origins_of(site),
+        created_at=site.created_at,
+        mode=site.mode,
+    )
+
+
+async def change_site(service: Service, who: Principal, site_id: str, change: SiteChange) -> SiteRecord:
+    """Say who is held on a site.
+
+    Raises:
+        NotFound: there is no such site among this key's.
+    """
+    return await service.db.write(_change_site, service, who, site_id, change)
+
+
+async def _change_site(
+    tx: Transaction, service: Service, who: Principal, site_id: str, change: SiteChange
+) -> SiteRecord:
+    everything = await places.directory(tx, service)
+    site = next((site for site in everything.sites if site.id == site_id and who.reaches(site.id)), None)
+    if site is None:
+        raise NotFound
+    record = _site_record(everything, site)
+    if change.mode is UNSET or change.mode == site.mode:
+        return record
+    await sites.set_mode(tx, site.id, change.mode)
+    was, became = {"mode": site.mode}, {"mode": change.mode}
+    action = await recording.record(tx, service, who, "site_change", ("site", site.id, site.id), was, became)
+    return msgspec.structs.replace(record, mode=change.mode, action=action)
 
 
 async def add_site(service: Service, who: Principal, new: NewSite) -> SiteRecord:
@@ -133,10 +180,10 @@ async def add_site(service: Service, who: Principal, new: NewSite) -> SiteRecord
     """
     if who.sites is not None:
         raise Forbidden("A key that is bound to a site adds none.")
-    return await service.db.write(_add_site, service, new)
+    return await service.db.write(_add_site, service, who, new)
 
 
-async def _add_site(tx: Transaction, service: Service, new: NewSite) -> SiteRecord:
+async def _add_site(tx: Transaction, service: Service, who: Principal, new: NewSite) -> SiteRecord:
     everything = await places.directory(tx, service)
     site = everything.by_name(new.name) or await _new_site(tx, service, new.name)
     for text in new.origins:
@@ -152,6 +199,7 @@ async def _add_site(tx: Transaction, service: Service, new: NewSite) -> SiteReco
             ) from None
         if not await sites.add_origin(tx, site.id, origin):
             raise Invalid(Fault("origins", "origin_taken", "Another site has one of these origins."))
+    await _note_site(tx, service, who.name, site, " ".join(new.origins))
     return _site_record(await places.directory(tx, service), site)
 
 
@@ -169,7 +217,7 @@ async def reseal(service: Service) -> int:
         done += count
         if not count:
             break
-    return done + await service.db.write(_reseal_moderators, service)
+    return done + await service.db.write(_reseal_others, service)
 
 
 async def _reseal_some(tx: Transaction, service: Service, after: str) -> tuple[int, str]:
@@ -180,10 +228,16 @@ async def _reseal_some(tx: Transaction, service: Service, after: str) -> tuple[i
     return len(rows), rows[-1]["comment_id"] if rows else after
 
 
-async def _reseal_moderators(tx: Transaction, service: Service) -> int:
-    rows = [row for row in await access.moderators(tx) if row["email_sealed"]]
-    for row in rows:
-        email = service.keyring.unseal(row["email_sealed"])
-        await access.reseal_moderator(tx, row["id"], service.keyring.seal(email), service.keyring.digest(email))
-    await access.set_fingerprint(tx, service.keyring.fingerprints[0], service.now())
-    return len(rows)
+async def _reseal_others(tx: Transaction, service: Service) -> int:
+    """The addresses of moderators, and those that rules ban."""
+    moderators = [row for row in await access.moderators(tx) if row["email_sealed"]]
+    bans = await rules.sealed(tx)
+    for rows, keep in ((moderators, access.reseal_moderator), (bans, rules.reseal)):
+        for row in rows:
+            email = service.keyring.unseal(row["email_sealed"])
+            await keep(tx, row["id"], service.keyring.seal(email), service.keyring.digest(email))
+    newest = service.keyring.fingerprints[0]
+    await access.set_fingerprint(tx, newest, service.now())
+    body = {"fingerprint": newest}
+    await auditing.note(tx, service, who=auditing.OPERATOR, verb="reseal", site_id=None, body=body)
+    return len(moderators) + len(bans)

@@ -4,26 +4,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from commentsvc import forms, places, sealing
-from commentsvc.errors import (
-    Conflict,
-    Fault,
-    Forbidden,
-    Invalid,
-    NotFound,
-    Unauthorized,
-    Unavailable,
-)
+import msgspec
+
+from commentsvc import auditing, forms, places, sealing
+from commentsvc.errors import Conflict, Fault, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
 from commentsvc.fields import Email
 from commentsvc.model import ApiKey, Principal, Scope
 from commentsvc.service import Service
-from commentsvc.shapes import (
-    KeyRecord,
-    Keys,
-    MadeKey,
-    ModeratorRecord,
-    NewKey,
-)
+from commentsvc.shapes import KeyRecord, Keys, MadeKey, ModeratorRecord, NewKey
 from commentsvc.store import Transaction, access
 
 INVITATION_HOURS: Final = 24
@@ -140,18 +128,11 @@ async def _make_key(
         expires_at=expires_at,
     )
     await access.add_key(tx, kept)
-    return MadeKey(
-        id=key_id,
-        name=new.name,
-        scopes=scopes,
-        site=site.name if site else None,
-        moderator=moderator["name"] if moderator else None,
-        created_at=now,
-        expires_at=expires_at,
-        last_used_at=None,
-        revoked_at=None,
-        key=key,
-    )
+    body = {"key": key_id, "scopes": scopes, "moderator": kept.moderator_id, "expires_at": expires_at}
+    await auditing.note(tx, service, who=who.name, verb="key_create", site_id=kept.site_id, body=body)
+    row = msgspec.structs.asdict(kept) | {"last_used_at": None, "revoked_at": None}
+    sites = {site.id: site.name} if site else {}
+    return MadeKey(**_key_fields(row, sites, {moderator["id"]: moderator["name"]} if moderator else {}), key=key)
 
 
 async def revoke_key(service: Service, who: Principal, key_id: str) -> None:
@@ -160,9 +141,16 @@ async def revoke_key(service: Service, who: Principal, key_id: str) -> None:
     Raises:
         NotFound: there is no such key in force on this principal's sites.
     """
-    known = {key.id for key in (await list_keys(service, who)).keys}
-    if key_id not in known or not await service.db.write(access.revoke_key, key_id, service.now()):
+    await service.db.write(_revoke_key, service, who, key_id)
+
+
+async def _revoke_key(tx: Transaction, service: Service, who: Principal, key_id: str) -> None:
+    known = {row["id"]: row["site_id"] for row in await access.keys(tx)}
+    reached = key_id in known and (who.sites is None or known[key_id] in who.sites)
+    if not reached or not await access.revoke_key(tx, key_id, service.now()):
         raise NotFound("There is no such key in force.")
+    body = {"key": key_id}
+    await auditing.note(tx, service, who=who.name, verb="key_revoke", site_id=known[key_id], body=body)
 
 
 async def add_moderator(service: Service, name: str, email: Email | None, site_names: list[str]) -> ModeratorRecord:
@@ -189,6 +177,7 @@ async def _add_moderator(
         if site is None:
             raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
         await access.give_site(tx, moderator_id, site.id)
+    await _note(tx, service, "moderator_add", moderator_id, sites=await access.moderator_sites(tx, moderator_id))
     return ModeratorRecord(
         id=moderator_id, name=name, email=email.reveal() if email else None, sites=site_names, created_at=now
     )
@@ -223,7 +212,9 @@ async def remove_moderator(service: Service, name: str) -> None:
 
 
 async def _remove_moderator(tx: Transaction, service: Service, name: str) -> None:
-    await access.remove_moderator(tx, await _moderator_id(tx, name), service.now())
+    moderator_id = await _moderator_id(tx, name)
+    await access.remove_moderator(tx, moderator_id, service.now())
+    await _note(tx, service, "moderator_remove", moderator_id)
 
 
 async def invite(service: Service, name: str) -> str:
@@ -240,6 +231,13 @@ async def invite(service: Service, name: str) -> str:
 async def _invite(tx: Transaction, service: Service, name: str, token: str) -> None:
     moderator_id = await _moderator_id(tx, name)
     await access.invite(tx, sealing.hashed(token), moderator_id, service.now(), service.ahead(hours=INVITATION_HOURS))
+    await _note(tx, service, "moderator_invite", moderator_id)
+
+
+async def _note(tx: Transaction, service: Service, verb: str, moderator_id: str, **more: Any) -> None:
+    """Only whoever has the shell keeps moderators."""
+    body = {"moderator": moderator_id, **more}
+    await auditing.note(tx, service, who=auditing.OPERATOR, verb=verb, site_id=None, body=body)
 
 
 async def invite_first(service: Service) -> str | None:

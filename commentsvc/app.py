@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from commentsvc import administering, sealing
+from commentsvc import administering, auditing, sealing
 from commentsvc.config import Config
 from commentsvc.errors import Misconfigured
 from commentsvc.sealing import Keyring
@@ -110,6 +110,8 @@ async def _tidy_forever(service: Service) -> None:
     while True:
         try:
             await administering.tidy(service)
+            # Where logs are shipped elsewhere, this proves later what the audit log was by now.
+            LOG.info("audit log: %s entries, head %s", *await auditing.head(service))
         except Exception:
             LOG.exception("tidying failed; it is tried again in an hour")
         await asyncio.sleep(TIDY_SECONDS)

@@ -1,4 +1,4 @@
-"""What each command does, and what it says of it."""
+"""What each command does, and what it says of it. Those of moderators: ``desk``, ``rulebook``."""
 
 import argparse
 import asyncio
@@ -8,14 +8,16 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
-from commentsvc import administering, admitting, app, fields, logs
+from commentsvc import administering, admitting, app, auditing, desk, fields, logs, rulebook
 from commentsvc.config import Config
-from commentsvc.errors import Fault, Invalid, Misconfigured, Refused
+from commentsvc.desk import OPERATOR
+from commentsvc.errors import Fault, Invalid, Misconfigured, NotFound, Refused
 from commentsvc.fields import Unfit
-from commentsvc.model import Principal, Scope
+from commentsvc.model import Mode, Scope
 from commentsvc.service import Service
-from commentsvc.shapes import NewKey, NewSite
+from commentsvc.shapes import NewKey, NewSite, SiteChange
 from commentsvc.store import schema
+from commentsvc.terminal import Answer, Terminal, as_json, harmless
 from commentsvc.web.connections import Deadlines
 from commentsvc.web.openapi import document
 from commentsvc.web.routes import ROUTES
@@ -24,45 +26,56 @@ DONE: Final = 0
 REFUSED: Final = 1
 MISCONFIGURED: Final = 78  # EX_CONFIG of sysexits.h
 
-# Whoever has the shell has every right.
-OPERATOR: Final = Principal("operator", frozenset(Scope), None)
 
-Say = Callable[[str], None]
-
-
-def run(asked: argparse.Namespace, environment: Mapping[str, str], *, say: Say, complain: Say) -> int:
+def run(asked: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> int:
     """Do what was asked; returns the exit code."""
     try:
         config = Config.read(environment)
         logs.start(config.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_do(asked, config, say))
+            return runner.run(_do(asked, config, terminal))
     except Misconfigured as error:
-        complain(str(error))
+        terminal.complain(str(error))
         return MISCONFIGURED
     except Refused as error:
-        complain(f"{error.title} {error.detail}" if error.detail != error.title else error.title)
+        terminal.complain(f"{error.title} {error.detail}" if error.detail != error.title else error.title)
         return REFUSED
     except KeyboardInterrupt:
         return REFUSED
+
+
+async def _do(asked: argparse.Namespace, config: Config, terminal: Terminal) -> int:
+    if asked.command == "openapi":
+        terminal.say(msgspec.json.format(msgspec.json.encode(document(ROUTES)).decode(), indent=2))
+    elif asked.command == "serve":
+        await _serve(config, terminal.say)
+    elif asked.command == "migrate":
+        return _tell(await _migrate(config), asked, terminal)
+    else:
+        async with app.ready(config) as service:
+            if asked.command == "moderate":
+                await desk.moderate(service, asked, terminal)
+            else:
+                return _tell(await _answer(service, asked, terminal), asked, terminal)
     return DONE
 
 
-async def _do(asked: argparse.Namespace, config: Config, say: Say) -> None:
-    if asked.command == "openapi":
-        say(msgspec.json.format(msgspec.json.encode(document(ROUTES)).decode(), indent=2))
-    elif asked.command == "serve":
-        await _serve(config, say)
-    elif asked.command == "migrate":
-        await _migrate(asked, config, say)
-    else:
-        verb = getattr(asked, "verb", asked.command)
-        async with app.ready(config) as service:
-            result, text = await VERBS[asked.command, verb](service, asked)
-        say(msgspec.json.encode(result).decode() if asked.json else text)
+def _tell(answer: Answer, asked: argparse.Namespace, terminal: Terminal) -> int:
+    terminal.say(as_json(answer.shape) if asked.json else harmless(answer.text))
+    if answer.refused:
+        terminal.complain(harmless(answer.refused))
+    return REFUSED if answer.refused else DONE
 
 
-async def _serve(config: Config, say: Say) -> None:
+async def _answer(service: Service, asked: argparse.Namespace, terminal: Terminal) -> Answer:
+    verb = asked.command, getattr(asked, "verb", asked.command)
+    for_moderators = desk.VERBS | rulebook.VERBS
+    if verb in for_moderators:
+        return await for_moderators[verb](service, asked, terminal)
+    return await VERBS[verb](service, asked)
+
+
+async def _serve(config: Config, say: Callable[[str], None]) -> None:
     async def announce(service: Service) -> None:
         # Printed to whoever started it, never logged: the link is a right.
         here = service.config.own_origin
@@ -75,33 +88,25 @@ async def _serve(config: Config, say: Say) -> None:
     await app.serve(config, announce, Deadlines())
 
 
-async def _migrate(asked: argparse.Namespace, config: Config, say: Say) -> None:
+async def _migrate(config: Config) -> Answer:
     async with app.opened(config) as service:
         steps = await schema.migrate(service.db, service.now())
-    if asked.json:
-        say(msgspec.json.encode({"steps": steps, "schema": schema.newest()}).decode())
-    else:
-        say(f"The schema is {schema.newest()}; {steps} steps were taken.")
-
-
-Answer = tuple[Any, str]
+    newest = schema.newest()
+    return Answer({"steps": steps, "schema": newest}, f"The schema is {newest}; {steps} steps were taken.")
 
 
 async def _reseal(service: Service, _asked: argparse.Namespace) -> Answer:
     number = await administering.reseal(service)
-    return {
-        "resealed": number
-    }, f"{number} addresses are sealed with the newest key. Older keys are needed for one more week."
+    text = f"{number} addresses are sealed with the newest key. Older keys are needed for one more week."
+    return Answer({"resealed": number}, text)
 
 
 async def _add_moderator(service: Service, asked: argparse.Namespace) -> Answer:
     name = _fit("name", fields.name, asked.name)
     email = _fit("email", fields.email, asked.email) if asked.email else None
     made = await admitting.add_moderator(service, name, email, asked.site)
-    return (
-        made,
-        f"{made.name} may moderate. Print a sign-in link with: commentsvc moderator invite {made.name!r}",
-    )
+    text = f"{made.name} may moderate. Print a sign-in link with: commentsvc moderator invite {made.name!r}"
+    return Answer(made, text)
 
 
 def _fit(field: str, clean: Callable[[str, fields.Limits], Any], text: str) -> Any:
@@ -113,17 +118,17 @@ def _fit(field: str, clean: Callable[[str, fields.Limits], Any], text: str) -> A
 
 async def _invite(service: Service, asked: argparse.Namespace) -> Answer:
     link = await admitting.invite(service, asked.name)
-    return {"link": link}, link
+    return Answer({"link": link}, link)
 
 
 async def _list_moderators(service: Service, _asked: argparse.Namespace) -> Answer:
     found = await admitting.list_moderators(service)
-    return found, _lines(f"{one.name}  {' '.join(one.sites) or 'every site'}" for one in found)
+    return Answer(found, _lines(f"{one.name}  {' '.join(one.sites) or 'every site'}" for one in found))
 
 
 async def _remove_moderator(service: Service, asked: argparse.Namespace) -> Answer:
     await admitting.remove_moderator(service, asked.name)
-    return {"removed": asked.name}, f"{asked.name} may moderate no more."
+    return Answer({"removed": asked.name}, f"{asked.name} may moderate no more.")
 
 
 async def _create_key(service: Service, asked: argparse.Namespace) -> Answer:
@@ -131,15 +136,16 @@ async def _create_key(service: Service, asked: argparse.Namespace) -> Answer:
     name = _fit("name", fields.name, asked.name)
     new = NewKey(name=name, scopes=scopes, site=asked.site, expires_at=asked.expires)
     made = await admitting.make_key(service, OPERATOR, new)
-    return made, made.key
+    return Answer(made, made.key)
 
 
 async def _list_keys(service: Service, _asked: argparse.Namespace) -> Answer:
     found = (await admitting.list_keys(service, OPERATOR)).keys
-    return found, _lines(
+    rows = (
         f"{key.id}  {' '.join(key.scopes):<20} {key.site or 'every site':<20} {_state(key)}  {key.name}"
         for key in found
     )
+    return Answer(found, _lines(rows))
 
 
 def _state(key: Any) -> str:
@@ -150,18 +156,38 @@ def _state(key: Any) -> str:
 
 async def _revoke_key(service: Service, asked: argparse.Namespace) -> Answer:
     await admitting.revoke_key(service, OPERATOR, asked.id)
-    return {"revoked": asked.id}, "The key has ended."
+    return Answer({"revoked": asked.id}, "The key has ended.")
 
 
 async def _add_site(service: Service, asked: argparse.Namespace) -> Answer:
     new = NewSite(name=_fit("name", fields.name, asked.name), origins=asked.origin)
     site = await administering.add_site(service, OPERATOR, new)
-    return site, f"{site.name} is served from {' '.join(site.origins)}."
+    return Answer(site, f"{site.name} is served from {' '.join(site.origins)}.")
 
 
 async def _list_sites(service: Service, _asked: argparse.Namespace) -> Answer:
     found = (await administering.list_sites(service, OPERATOR)).sites
-    return found, _lines(f"{site.name}  {' '.join(site.origins) or 'pages of this machine'}" for site in found)
+    return Answer(found, _lines(f"{site.name}  {' '.join(site.origins) or 'pages of this machine'}" for site in found))
+
+
+async def _set_mode(service: Service, asked: argparse.Namespace) -> Answer:
+    found = (await administering.list_sites(service, OPERATOR)).sites
+    site = next((site for site in found if site.name == asked.name), None)
+    if site is None:
+        raise NotFound("There is no site of this name. See: commentsvc site list")
+    mode = None if asked.mode == "default" else Mode(asked.mode)
+    changed = await administering.change_site(service, OPERATOR, site.id, SiteChange(mode=mode))
+    text = f"{site.name} has the mode {mode or service.config.moderation}."
+    return Answer(changed, f"{text} To take it back: commentsvc undo {changed.action}" if changed.action else text)
+
+
+async def _verify_audit(service: Service, asked: argparse.Namespace) -> Answer:
+    try:
+        found = await auditing.verify(service, asked.head)
+    except auditing.Broken as broken:
+        return Answer({"entry": broken.seq, "wrong": str(broken)}, "broken", f"The log is broken. {broken}")
+    noted = f"; the hash noted elsewhere is entry {found.noted:,}'s" if found.noted else ""
+    return Answer(found, f"ok: {found.entries:,} entries, head {found.head or 'none'}{noted}")
 
 
 def _lines(texts: Any) -> str:
@@ -179,4 +205,6 @@ VERBS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Await
     ("key", "revoke"): _revoke_key,
     ("site", "add"): _add_site,
     ("site", "list"): _list_sites,
+    ("site", "mode"): _set_mode,
+    ("audit", "verify"): _verify_audit,
 }

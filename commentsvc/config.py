@@ -15,10 +15,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from commentsvc import addresses
+from commentsvc.challenges import OLDEST_SECONDS
 from commentsvc.errors import Misconfigured
 from commentsvc.fields import Limits
 from commentsvc.model import Mode
-from commentsvc.rules import Policy
 
 PREFIX: Final = "COMMENTSVC_"
 MOST_A_SECOND: Final = 100
@@ -91,8 +91,34 @@ class Config(Struct, frozen=True, kw_only=True):
         Meta(
             pattern=r"^(off|[1-9]\d{0,3}/[1-9]\d{0,4})$",
             description="Comments one network (/24 or /64) may send, as `number/seconds`; `off` for benchmarks.",
+            extra={"wanted": "off, or number/seconds such as 20/300"},
         ),
     ] = "20/300"
+    form_seconds: Annotated[
+        str,
+        Meta(
+            pattern=r"^(off|\d{1,5}-[1-9]\d{0,5})$",
+            description="How soon and how late a form may be sent after it was opened, as `quickest-oldest`; one that "
+            "cannot show it is held. `off` asks nothing.",
+            extra={"wanted": "off, or quickest-oldest in seconds such as 3-86400"},
+        ),
+    ] = "3-86400"
+    proof_of_work: Annotated[
+        Literal["off", "suspicious", "on"],
+        Meta(
+            description="Whether a form must show that its reader's device worked for it; `suspicious` asks only "
+            "networks whose comments moderators called spam, or that sent ten within the hour."
+        ),
+    ] = "off"
+    proof_cost: Annotated[
+        int,
+        Meta(
+            ge=10,
+            le=100_000,
+            description="The most tries that a proof of work takes, on average half; a phone makes about a thousand "
+            "a second.",
+        ),
+    ] = 1000
     trusted_proxies: Annotated[
         str,
         Meta(description="Networks of proxies whose `X-Forwarded-For` is believed, space separated: `10.0.0.0/8`."),
@@ -139,6 +165,10 @@ class Config(Struct, frozen=True, kw_only=True):
             )
         if self.allowance and self.allowance[0] > MOST_A_SECOND * self.allowance[1]:
             raise Misconfigured(f"{PREFIX}RATE_LIMIT allows more than {MOST_A_SECOND} a second; say off instead.")
+        if self.form_age and not self.form_age[0] < self.form_age[1] <= OLDEST_SECONDS:
+            raise Misconfigured(
+                f"{PREFIX}FORM_SECONDS must name fewer seconds first, then more, {OLDEST_SECONDS} (a week) at most."
+            )
         if self.admin_key and len(self.admin_key) < 32:  # noqa: PLR2004 -- as its description says
             raise Misconfigured(f"{PREFIX}ADMIN_KEY must have at least 32 characters.")
 
@@ -175,9 +205,10 @@ class Config(Struct, frozen=True, kw_only=True):
         return None if self.rate_limit == "off" else (int(number), int(seconds))
 
     @property
-    def policy(self) -> Policy:
-        """What the rules go by."""
-        return Policy(mode=self.moderation)
+    def form_age(self) -> tuple[int, int] | None:
+        """How many seconds old a form must be, and may be, when it is sent; None where nothing is asked."""
+        quickest, _, oldest = self.form_seconds.partition("-")
+        return None if self.form_seconds == "off" else (int(quickest), int(oldest))
 
     @property
     def limits(self) -> Limits:
@@ -223,7 +254,7 @@ def _wanted(kind: Any) -> str:
         return f"one of: {', '.join(get_args(base))}"
     if base is Mode:
         return f"one of: {', '.join(Mode)}"
-    return "off, or number/seconds such as 20/300"
+    return str(meta.extra["wanted"])
 
 
 def _origin(variable: str, text: str) -> str:

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET
 
-from commentsvc import cursors, inspecting, places
+from commentsvc import cursors, inspecting, places, recording
 from commentsvc.errors import (
     Fault,
     Invalid,
@@ -57,11 +57,14 @@ async def _thread_record(tx: Transaction, service: Service, thread: Thread, pend
         pending=pending,
         created_at=thread.created_at,
         closed_at=thread.closed_at,
+        mode=thread.mode,
     )
 
 
 async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
-    """Open, close, retitle, rename a thread, or give it one more name. Every old name keeps working.
+    """Open, close, retitle, rename a thread, say who is held there, or give it one more name.
+
+    Every name it ever had keeps working, also after the change was undone.
 
     Raises:
         NotFound: there is no such thread on this key's sites.
@@ -79,7 +82,8 @@ async def _change_thread(
         raise NotFound
     everything = await places.directory(tx, service)
     site = everything.by_id(thread.site_id)
-    key, url = thread.key, thread.url
+    was = recording.state("thread", thread)
+    became = was | {"mode": thread.mode if change.mode is UNSET else change.mode}
     for field, name in (("thread", change.thread), ("alias", change.alias)):
         if name is None:
             continue
@@ -87,12 +91,16 @@ async def _change_thread(
         if not await threads.add_name(tx, site.id, place.ref.name, thread.id):
             raise Invalid(Fault(field, "name_taken", "Another thread has this name."))
         if field == "thread":
-            key, url = place.ref.name, place.ref.url or url
-    closed_at = thread.closed_at
+            became |= {"key": place.ref.name, "url": place.ref.url or thread.url}
     if change.closed is not None:
-        closed_at = (closed_at or service.now()) if change.closed else None
-    title = thread.title if change.title is UNSET else change.title
-    if (key, url, title, closed_at) != (thread.key, thread.url, thread.title, thread.closed_at):
-        await threads.amend(tx, thread.id, key, url, title, closed_at)
+        became["closed_at"] = (thread.closed_at or service.now()) if change.closed else None
+    if change.title is not UNSET:
+        became["title"] = change.title
+    action = None
+    if became != was:
+        await threads.amend(tx, thread.id, **became)
+        subject = ("thread", thread.id, site.id)
+        action = await recording.record(tx, service, who, "thread_change", subject, was, became)
     fresh = await threads.get(tx, thread.id) or thread
-    return await _thread_record(tx, service, fresh, await comments.waiting_in(tx, fresh.id))
+    record = await _thread_record(tx, service, fresh, await comments.waiting_in(tx, fresh.id))
+    return msgspec.structs.replace(record, action=action)

@@ -58,6 +58,10 @@ class ThreadClosed(Refused):
     """This thread takes no more replies."""
 
 
+class NotTaken(Refused):
+    """This site does not take this comment."""
+
+
 class Duplicate(Refused):
     """You have said this here already."""
 

@@ -54,6 +54,10 @@ class Email:
         local, _, domain = self._address.rpartition("@")
         return f"{local[:1]}…@{domain}"
 
+    def domain(self) -> str:
+        """What stands after the @, as it travels."""
+        return host(self._address.rpartition("@")[2])
+
     def folded(self) -> str:
         """The same for every spelling that reaches the same mailbox in practice: letter case is ignored."""
         return self._address.casefold()

@@ -9,26 +9,29 @@ from commentsvc.errors import (
     Invalid,
     NotFound,
 )
-from commentsvc.model import Comment, Contact, Principal, Scope, Status, Thread
+from commentsvc.model import Comment, Contact, Effect, Principal, Scope, Status, Thread
 from commentsvc.service import Service
 from commentsvc.shapes import (
     ActionRecord,
     DecisionRecord,
     ModeratorComment,
     ModeratorDetail,
+    Opinion,
     PublicThread,
     Queue,
     QueueQuery,
     Reason,
     Record,
+    ReportRecord,
     Revision,
     Standing,
     Totals,
     Where,
 )
-from commentsvc.store import Transaction, comments, contacts, history, queue, threads
+from commentsvc.store import Row, Transaction, comments, contacts, history, queue, reports, threads
 
 EXCERPT: Final = 160
+MOST_ALIKE: Final = 1000  # so many are counted; a page then costs the same however long the queue is
 
 
 async def search(service: Service, who: Principal, query: QueueQuery) -> Queue:
@@ -46,9 +49,10 @@ async def _search(tx: Transaction, service: Service, who: Principal, query: Queu
     found = await queue.page(tx, wanted, after=after, newest_first=query.order == "newest", limit=query.limit + 1)
     page = found[: query.limit]
     shown = await _for_moderators(tx, service, who, page)
-    totals = {row["status"]: row["number"] for row in await comments.totals(tx, wanted.sites)}
+    counted = await threads.totals(tx, wanted.sites)
+    totals = Totals(**{name: counted[name] for name in Totals.__struct_fields__})
     cursor = cursors.encoded(page[-1].id) if len(found) > query.limit else None
-    return Queue([ModeratorComment(**card) for card in shown], Totals(**totals), cursor)
+    return Queue([ModeratorComment(**card) for card in shown], totals, cursor)
 
 
 async def conditions(tx: Transaction, service: Service, who: Principal, query: QueueQuery | Where) -> queue.Search:
@@ -70,8 +74,9 @@ async def conditions(tx: Transaction, service: Service, who: Principal, query: Q
         thread = await threads.named(tx, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
         thread_id = thread.id if thread else "none"
     email = getattr(query, "email", None)
+    status = query.status or (Standing.ANY if query.reported else Standing.PENDING)
     return queue.Search(
-        status=None if query.status is Standing.ANY else Status(query.status),
+        status=None if status is Standing.ANY else Status(status),
         sites=reach,
         thread_id=thread_id,
         q=query.q,
@@ -80,6 +85,7 @@ async def conditions(tx: Transaction, service: Service, who: Principal, query: Q
         until=forms.moment("until", query.until),
         email_digests=tuple(service.keyring.digests(email)) if email else None,
         network=getattr(query, "network", None),
+        reported=query.reported,
     )
 
 
@@ -89,20 +95,20 @@ async def _for_moderators(
     """The fields of a ``ModeratorComment`` for each, in a handful of statements for all of them."""
     ids = [comment.id for comment in page]
     private = await contacts.several(tx, ids)
-    decided = await history.decisions(tx, ids)
+    decided = await history.latest_decisions(tx, ids)
+    verdicts = await _verdicts(tx, list(decided.values()))
     beside = await threads.several(tx, sorted({comment.thread_id for comment in page}))
     parents = await comments.several(tx, sorted({comment.parent_id for comment in page if comment.parent_id}))
     records = await _records(tx, who, [contact.email_digest for contact in private.values()])
-    networks = sorted({contact.network for contact in private.values() if contact.network})
-    from_network = await contacts.waiting(tx, networks, who.sites)
-    with_text = await queue.same_text(tx, sorted({comment.text_digest for comment in page}), who.sites)
+    from_network = await contacts.waiting(tx, ids, who.sites, MOST_ALIKE + 1)
+    with_text = await queue.same_text(tx, ids, who.sites, MOST_ALIKE + 1)
     names = {site.id: site.name for site in (await places.directory(tx, service)).sites}
     return [
         _card(
             comment,
             email=_email(service, who, private.get(comment.id)),
             contact=private.get(comment.id),
-            reasons=_reasons(comment, decided),
+            reasons=_reasons(decided.get(comment.id), verdicts),
             records=records,
             alike=max(_from(private.get(comment.id), from_network), with_text.get(comment.text_digest, 0)),
             parent=parents.get(comment.parent_id or ""),
@@ -142,10 +148,11 @@ def _card(
         "reasons": reasons,
         "author": records.get(contact.email_digest, Record()) if contact else Record(),
         "parent_excerpt": _excerpt(parent),
-        "similar": max(0, alike - (comment.status is Status.PENDING)),
+        "similar": min(MOST_ALIKE, max(0, alike - (comment.status is Status.PENDING))),
         "thread": _thread_for_moderators(thread, comment),
         "note": comment.note,
         "version": comment.version,
+        "reports": comment.reports,
     }
 
 
@@ -163,10 +170,21 @@ def _email(service: Service, who: Principal, contact: Contact | None) -> str | N
     return email.reveal() if who.may(Scope.MODERATE) else email.masked()
 
 
-def _reasons(comment: Comment, decided: Sequence[Mapping[str, Any]]) -> list[Reason]:
-    """Of the latest decision: why the comment stands where it stands."""
-    mine = [row for row in decided if row["comment_id"] == comment.id]
-    return [Reason(row["made_by"], row["reason"]) for row in mine[-1:]]
+async def _verdicts(tx: Transaction, decisions: Sequence[Row]) -> dict[str, list[Row]]:
+    """What other rules thought beside decisions that rules made, by the decision's id."""
+    by_rules = [row["id"] for row in decisions if row["made_by"].startswith("rule:")]
+    found: dict[str, list[Row]] = {}
+    for row in await history.verdicts(tx, by_rules) if by_rules else ():
+        found.setdefault(row["decision_id"], []).append(row)
+    return found
+
+
+def _reasons(decision: Row | None, verdicts: Mapping[str, Sequence[Row]]) -> list[Reason]:
+    """Why a comment stands where it stands: who decided last, then what other rules thought."""
+    if decision is None:
+        return []
+    others = [Reason(row["rule"], row["reason"], row["rule_id"]) for row in verdicts.get(decision["id"], ())]
+    return [Reason(decision["made_by"], decision["reason"], decision["rule_id"]), *others]
 
 
 def _excerpt(parent: Comment | None) -> str | None:
@@ -200,10 +218,7 @@ async def _detail(tx: Transaction, service: Service, who: Principal, comment_id:
     return ModeratorDetail(
         **card,
         agent=contact.agent if contact else None,
-        decisions=[
-            DecisionRecord(Status(row["status"]), row["reason"], row["made_by"], row["created_at"], row["action_id"])
-            for row in await history.decisions(tx, [comment.id])
-        ],
+        decisions=await _decisions(tx, comment.id),
         revisions=[
             Revision(row["version"], row["name"], row["text"], row["edited_by"], row["created_at"])
             for row in await history.revisions(tx, comment.id)
@@ -212,7 +227,31 @@ async def _detail(tx: Transaction, service: Service, who: Principal, comment_id:
             ActionRecord(row["id"], row["verb"], row["made_by"], row["note"], row["created_at"], row["undone_by"])
             for row in await history.actions_on(tx, comment.id)
         ],
+        reported=[
+            ReportRecord(row["reason"], row["created_at"], row["settled_at"])
+            for row in await reports.of(tx, comment.id)
+        ],
     )
+
+
+async def _decisions(tx: Transaction, comment_id: str) -> list[DecisionRecord]:
+    decisions = await history.decisions(tx, [comment_id])
+    verdicts = await _verdicts(tx, decisions)
+    return [
+        DecisionRecord(
+            Status(row["status"]),
+            row["reason"],
+            row["made_by"],
+            row["created_at"],
+            row["action_id"],
+            row["rule_id"],
+            [
+                Opinion(one["rule"], Effect(one["effect"]), one["reason"], one["rule_id"])
+                for one in verdicts.get(row["id"], ())
+            ],
+        )
+        for row in decisions
+    ]
 
 
 async def reachable(tx: Transaction, who: Principal, comment_id: str) -> Comment:

@@ -42,6 +42,35 @@ class Verb(StrEnum):
     RESTORE = "restore"
 
 
+class Effect(StrEnum):
+    """What a rule wants done with a comment it has an opinion on, gravest first."""
+
+    REFUSE = "refuse"
+    SPAM = "spam"
+    HOLD = "hold"
+    APPROVE = "approve"
+
+
+class RuleKind(StrEnum):
+    """What a stored rule looks at."""
+
+    EMAIL = "email"
+    EMAIL_DOMAIN = "email_domain"
+    DISPOSABLE = "disposable"
+    AUTHOR = "author"
+    NETWORK = "network"
+    WEBSITE = "website"
+    WORDS = "words"
+    LINKS = "links"
+    LENGTH = "length"
+    SCRIPT = "script"
+    SAME_TEXT = "same_text"
+    TOO_FAST = "too_fast"
+    TOO_MANY = "too_many"
+    CLOSING_AGE = "closing_age"
+    TRUST = "trust"
+
+
 # --------------------------------------------------------------------------------- what is kept
 
 
@@ -106,6 +135,7 @@ class Comment(Shown, frozen=True):
     published_at: str | None
     listed_at: str | None
     erased_at: str | None
+    reports: int = 0  # of readers, that nobody has looked at
 
 
 class Contact(Struct, frozen=True):
@@ -138,12 +168,33 @@ class ApiKey(Struct, frozen=True):
     expires_at: str | None
 
 
+class Rule(Struct, frozen=True):
+    """What a moderator wants of comments, on one site or on all. An email ban keeps its address sealed."""
+
+    id: str
+    site_id: str | None
+    kind: RuleKind
+    matching: str
+    email_sealed: str | None
+    email_digest: str | None
+    effect: Effect
+    note: str | None
+    version: int
+    created_at: str
+    expires_at: str | None
+    removed_at: str | None
+
+    def __repr__(self) -> str:
+        return f"Rule(id={self.id!r}, kind={self.kind!r}, hidden)"
+
+
 class Decision(Struct, frozen=True):
     """What was decided of a comment, why, and by whom: ``rule:…``, ``key:…`` or ``author``."""
 
     status: Status
     reason: str
     made_by: str
+    rule_id: str | None = None  # the stored rule that decided
 
 
 class Visit(Struct, frozen=True):

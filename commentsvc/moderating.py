@@ -6,27 +6,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from commentsvc import forms, inspecting, markup, posting, revising
-from commentsvc.errors import (
-    Conflict,
-    ExpectationFailed,
-    Fault,
-    Invalid,
-    NotFound,
-    VersionNeeded,
-    VersionPassed,
-)
+from commentsvc import auditing, forms, inspecting, judging, markup, recording, revising
+from commentsvc.errors import Conflict, ExpectationFailed, Fault, Invalid, NotFound, VersionNeeded, VersionPassed
 from commentsvc.model import Comment, Decision, Principal, Status, Verb
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
-from commentsvc.shapes import (
-    Action,
-    ActionItem,
-    ActionResult,
-    Amendment,
-    Where,
-)
-from commentsvc.store import Transaction, comments, history, queue, threads
+from commentsvc.shapes import Action, ActionItem, ActionResult, Amendment, Where
+from commentsvc.store import Row, Transaction, comments, history, queue, reports, threads
 
 UNDO_DAYS: Final = 30
 MOST_AT_ONCE: Final = 5000
@@ -74,7 +60,7 @@ Decide = Callable[[Transaction, Comment, str], Coroutine[Any, Any, Comment]]
 def _decider(service: Service, who: Principal, action: Action) -> Decide:
     async def decide(tx: Transaction, comment: Comment, action_id: str) -> Comment:
         wanted = _wanted(action.action, comment)
-        return await _move(tx, service, comment, Decision(wanted, action.note or "", who.name), action_id)
+        return await _look(tx, service, comment, Decision(wanted, action.note or "", who.name), action_id)
 
     return decide
 
@@ -108,7 +94,7 @@ async def _together(
     action_id, now = service.new_id(), service.now()
     await threads.hold(tx, ids)
     await history.act(tx, action_id, verb, who.name, note, now)
-    results = []
+    results, changes = [], []
     for comment_id in ids:
         comment = await comments.get(tx, comment_id)
         if comment is None or not who.reaches(comment.site_id):
@@ -119,7 +105,9 @@ async def _together(
             after = await decide(tx, comment, action_id)
             if after.version != comment.version:
                 await history.add_item(tx, action_id, comment, after)
+                changes.append((comment, after))
             results.append(_item(comment, after))
+    await auditing.note_changes(tx, service, who=who.name, verb=verb, changes=changes, action_id=action_id, why=note)
     return _result(service, action_id, verb, results)
 
 
@@ -143,9 +131,16 @@ def _result(service: Service, action_id: str, verb: str, results: list[ActionIte
     )
 
 
+async def _look(tx: Transaction, service: Service, comment: Comment, decision: Decision, action_id: str) -> Comment:
+    """Decide on a comment; whatever readers reported of it is settled by that."""
+    after = await _move(tx, service, comment, decision, action_id)
+    await reports.settle(tx, comment, service.now())
+    return after
+
+
 async def _move(tx: Transaction, service: Service, comment: Comment, decision: Decision, action_id: str) -> Comment:
-    """Give a comment the status decided, if it has another."""
-    if comment.status is decision.status:
+    """Give a comment the status decided, if it has another, or if readers asked whether it should."""
+    if comment.status is decision.status and not comment.reports:
         return comment
     now = service.now()
     after = await comments.set_status(tx, comment, decision.status, now)
@@ -170,6 +165,9 @@ async def undo(service: Service, who: Principal, action_id: str) -> ActionResult
 
 async def _undo(tx: Transaction, service: Service, who: Principal, action_id: str) -> ActionResult:
     action = await history.action(tx, action_id)
+    if action is not None and action["subject"]:
+        _refuse_late(service, action)
+        return await recording.undo(tx, service, who, action)
     items = {row["comment_id"]: row for row in await history.items(tx, action_id)}
     if action is None or (items and not all(who.reaches(row["site_id"]) for row in items.values())):
         raise NotFound
@@ -177,8 +175,7 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
         raise NotFound
     if action["verb"] == "erase":
         raise Conflict("What was erased for good cannot be brought back.")
-    if action["created_at"] < service.ago(days=UNDO_DAYS):
-        raise Conflict(f"Actions can be undone for {UNDO_DAYS} days.")
+    _refuse_late(service, action)
 
     passed: set[str] = set()
 
@@ -189,6 +186,7 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
             return comment
         restored = await _reword(tx, service, who, comment, item["from_version"])
         restored = await _renote(tx, restored, item["from_note"])
+        restored = await reports.reopen(tx, restored, action["created_at"])
         decision = Decision(Status(item["from_status"]), "Undone.", who.name)
         moved = await _move(tx, service, restored, decision, undo_id)
         await comments.remember(tx, comment.id, item["from_before"])
@@ -202,6 +200,11 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
         for item in result.results
     ]
     return msgspec.structs.replace(result, results=named)
+
+
+def _refuse_late(service: Service, action: Row) -> None:
+    if action["created_at"] < service.ago(days=UNDO_DAYS):
+        raise Conflict(f"Actions can be undone for {UNDO_DAYS} days.")
 
 
 async def _reword(tx: Transaction, service: Service, who: Principal, comment: Comment, version: int) -> Comment:
@@ -225,7 +228,7 @@ async def _rewrite(
         name=name,
         text=text,
         html=markup.render(text),
-        text_digest=text_digest(posting.gist(text)),
+        text_digest=text_digest(judging.gist(text)),
     )
     after = await comments.set_text(tx, comment, words, now)
     if comment.status is Status.APPROVED:
@@ -260,8 +263,9 @@ async def _amend(
     async def change_it(tx: Transaction, comment: Comment, action_id: str) -> Comment:
         after = await _rewrite(tx, service, who, comment, change.name or comment.name, change.comment or comment.text)
         after = await _renote(tx, after, after.note if change.note is UNSET else change.note)
-        decision = Decision(change.status or after.status, change.note or "", who.name)
-        return await _move(tx, service, after, decision, action_id)
+        if change.status is None:
+            return after
+        return await _look(tx, service, after, Decision(change.status, change.note or "", who.name), action_id)
 
     return await _together(tx, service, who, "amend", change.note or None, [present.id], change_it)
 

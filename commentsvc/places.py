@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from commentsvc import addresses
 from commentsvc.addresses import ThreadRef
 from commentsvc.errors import Fault, ForeignOrigin, Invalid
-from commentsvc.model import Site
+from commentsvc.model import Site, Thread
 from commentsvc.service import Service
 from commentsvc.store import Transaction, sites
 
@@ -126,3 +128,12 @@ def admit(everything: Directory, site: Site, origin: str | None) -> None:
             "The page that sent this is not on one of the site's origins. An operator adds its origin with "
             "COMMENTSVC_SITES or with: commentsvc site add"
         )
+
+
+def aged(service: Service, site: Site, thread: Thread | None) -> Thread | None:
+    """A thread as it is by now: on sites whose rules say so, closed so many days after it became public."""
+    if thread is None or thread.closed_at or thread.published_at is None or site.closes_after_days is None:
+        return thread
+    if thread.published_at >= service.ago(days=site.closes_after_days):
+        return thread
+    return msgspec.structs.replace(thread, closed_at=thread.published_at)

@@ -1,16 +1,15 @@
 """A visitor writes."""
 
 import asyncio
-import ipaddress
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 
 import email_validator
 import msgspec
 
-from commentsvc import markup, places, rules
-from commentsvc.addresses import ThreadRef
+from commentsvc import challenges, challenging, judging, markup, pacing, places
+from commentsvc.addresses import ThreadRef, network
+from commentsvc.challenges import Form, Work
 from commentsvc.errors import (
     Duplicate,
     Fault,
@@ -18,14 +17,14 @@ from commentsvc.errors import (
     Invalid,
     SubmissionReused,
     ThreadClosed,
-    TooFast,
 )
 from commentsvc.fields import Email
+from commentsvc.judging import Occasion
 from commentsvc.model import Comment, Contact, Decision, Status, Thread, Visit, time_of, time_text
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Draft, Receipt
-from commentsvc.store import Transaction, comments, contacts, history, repeats, threads
+from commentsvc.store import Transaction, comments, contacts, repeats, spent, threads
 
 
 async def post_reply(service: Service, draft: Draft, visit: Visit) -> Receipt:
@@ -40,6 +39,7 @@ async def post_reply(service: Service, draft: Draft, visit: Visit) -> Receipt:
         ThreadClosed: the thread takes no more replies.
         Duplicate: the same was said there under this name within a day.
         TooFast: the writer's network has sent too much.
+        NotTaken: a rule of the site's refuses it.
         SubmissionReused: the submission's name stands for another comment.
         Unavailable: it could not be kept; nothing was.
     """
@@ -69,21 +69,24 @@ async def _keep(tx: Transaction, service: Service, draft: Draft, visit: Visit) -
         earlier = await _earlier(tx, service, place, draft, comment_id)
         if earlier is not None:
             return earlier
-    await spend_allowance(tx, service, visit)
+    await pacing.spend(tx, service, visit)
     spot = await _spot(tx, service, place, draft.parent)
     author_id = service.keyring.subject("author", draft.author_token or "", service.clock()) or service.new_id()
-    decision = await judge(tx, service, place.site.id, author_id)
+    occasion = await _occasion(tx, service, draft, visit, place, spot.thread, author_id)
+    judgement = await judging.judge(tx, service, draft, occasion)
+    if judgement.refusal:
+        raise judgement.refusal
     await _say_once(tx, service, draft, spot.thread, comment_id)
-    comment = _comment(draft, spot, comment_id, author_id, decision, now)
+    comment = _comment(draft, spot, comment_id, author_id, judgement.decision, now)
     await comments.add(tx, comment)
     await contacts.add(tx, _contact(service, comment, draft.email, visit))
-    await history.decide(tx, service.new_id(), comment.id, decision, now)
+    await judging.keep(tx, service, comment.id, judgement)
     if comment.status is Status.APPROVED:
         await comments.relist(tx, comment.id, now)
         await threads.changed(tx, comment, 1, now)
     if draft.submission:
-        await repeats.settle(tx, place.site.id, draft.submission, decision.status)
-    return receipt(service, comment, spot.thread.key, decision.status)
+        await repeats.settle(tx, place.site.id, draft.submission, comment.status)
+    return receipt(service, comment, spot.thread.key, comment.status)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def _comment(draft: Draft, spot: _Spot, comment_id: str, author_id: str, decisio
         page_title=draft.title,
         text=draft.comment,
         html=markup.render(draft.comment),
-        text_digest=text_digest(gist(draft.comment)),
+        text_digest=text_digest(judging.gist(draft.comment)),
         status=decision.status,
         status_before=None,
         note=None,
@@ -158,31 +161,6 @@ async def _earlier(
         raise Gone
     thread = await threads.get(tx, comment.thread_id)
     return receipt(service, comment, thread.key if thread else "", Status(earlier["status"]))
-
-
-async def spend_allowance(tx: Transaction, service: Service, visit: Visit) -> None:
-    """Take one comment, or one edit, from what a network may send.
-
-    Limits are by network, never by email: nobody can lock another out by typing their address.
-
-    Raises:
-        TooFast: nothing is left for now.
-    """
-    allowance = service.config.allowance
-    if allowance is None:
-        return
-    number, seconds = allowance
-    each = timedelta(seconds=seconds / number)
-    spent = await repeats.spend(
-        tx,
-        service.keyring.network_digest(_network(visit.address), _period(service)),
-        latest=service.ahead(seconds=seconds - each.total_seconds()),
-        now=service.now(),
-        whole_at=lambda stands: time_text(time_of(stands) + each),
-    )
-    if spent is not None:
-        wait = (time_of(spent) + each - service.clock()).total_seconds() - seconds
-        raise TooFast(max(1, math.ceil(wait)))
 
 
 async def _thread(tx: Transaction, service: Service, place: places.Place) -> Thread:
@@ -227,24 +205,39 @@ async def _parent(tx: Transaction, service: Service, thread: Thread, parent_id: 
     return await comments.on_path(tx, thread.id, parent.path[: deepest * comments.PATH_DIGITS])
 
 
-async def judge(tx: Transaction, service: Service, site_id: str, author_id: str) -> Decision:
-    """What becomes of a comment by this author."""
-    context = rules.Context(proven_approvals=await comments.approved_by(tx, site_id, author_id))
-    return rules.decide(context, service.config.policy)
+async def _occasion(
+    tx: Transaction, service: Service, draft: Draft, visit: Visit, place: places.Place, thread: Thread, author_id: str
+) -> Occasion:
+    """What speaks for and against the way a draft was sent. A form and a work are used up by being kept."""
+    now = service.clock()
+    form, form_name = challenges.read_started(service.keyring, draft.started, now, service.config.form_age)
+    if form_name and not await spent.first_use(tx, form_name, service.now()):
+        form = Form.USED
+    work = Work.NOT_ASKED
+    if await challenging.asks_work(tx, service, visit):
+        work, work_name = challenges.solved(service.keyring, draft.altcha, now)
+        if work_name and not await spent.first_use(tx, work_name, service.now()):
+            work = Work.USED
+    return Occasion(
+        site=place.site,
+        thread=thread,
+        author_id=author_id,
+        at=service.now(),
+        address=visit.address,
+        network=network(visit.address),
+        form=form,
+        work=work,
+        trapped=bool(draft.phone),
+    )
 
 
 async def _say_once(tx: Transaction, service: Service, draft: Draft, thread: Thread, comment_id: str) -> None:
     """Only what is public is compared, never the email. What is asked for is compared, not where it was hung."""
-    digest = text_digest(thread.id, draft.parent or "", draft.name.casefold(), gist(draft.comment))
+    digest = text_digest(thread.id, draft.parent or "", draft.name.casefold(), judging.gist(draft.comment))
     if not await repeats.first_to_say(tx, digest, comment_id, service.now(), service.ago(hours=24)):
         raise Duplicate(
             "The same was written here under this name within the last 24 hours. It need not be sent again."
         )
-
-
-def gist(text: str) -> str:
-    """The same for texts that differ only in white space."""
-    return " ".join(text.split())
 
 
 def _contact(service: Service, comment: Comment, email: Email, visit: Visit) -> Contact:
@@ -252,27 +245,13 @@ def _contact(service: Service, comment: Comment, email: Email, visit: Visit) -> 
         comment_id=comment.id,
         email_sealed=service.keyring.seal(email),
         email_digest=service.keyring.digest(email),
-        network=_network(visit.address),
-        network_digest=service.keyring.network_digest(visit.address, _period(service)),
+        network=network(visit.address),
+        network_digest=service.keyring.network_digest(visit.address, pacing.period(service)),
         agent=visit.agent,
         created_at=comment.created_at,
         site_id=comment.site_id,
         status=comment.status,
     )
-
-
-def _network(address: str) -> str:
-    """The /24 or /64 around an address: what moderators see, and what limits count by."""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    prefix = 24 if isinstance(parsed, ipaddress.IPv4Address) else 64
-    return str(ipaddress.ip_network((parsed, prefix), strict=False))
-
-
-def _period(service: Service) -> int:
-    """The retention period we are in; digests of networks mean nothing beyond it."""
-    return int(service.clock().timestamp()) // (service.config.network_days * 86_400)
 
 
 def edit_until(service: Service, comment: Comment) -> str:

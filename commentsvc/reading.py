@@ -67,7 +67,7 @@ async def _list(
 ) -> ThreadPage:
     place = places.find(await places.directory(tx, service), query.thread, query.site, visit.origin)
     after, since = _after(query), forms.moment("since", query.since)  # what is wrong is said of any thread
-    thread = await threads.named(tx, place.site.id, place.ref.name)
+    thread = places.aged(service, place.site, await threads.named(tx, place.site.id, place.ref.name))
     mine = await _waiting(tx, own, thread)
     tag = _tag(thread)
     if mine is None and seen(tag):
@@ -119,7 +119,7 @@ def _tag(thread: Thread | None) -> str:
     """The same for an unknown thread and for one of which nothing is public."""
     if thread is None or thread.published_at is None:
         return "0c" if thread and thread.closed_at else "0"
-    return f"{thread.id[-12:]}.{thread.version}"
+    return f"{thread.id[-12:]}.{thread.version}{'c' if thread.closed_at else ''}"
 
 
 def public_thread(thread: Thread | None, name: str) -> PublicThread:
@@ -275,7 +275,7 @@ async def _latest(tx: Transaction, service: Service, query: LatestQuery, visit: 
     shown = [
         LatestComment(
             **public_fields(comment),
-            thread=public_thread(beside[comment.thread_id], beside[comment.thread_id].key),
+            thread=public_thread(places.aged(service, site, beside[comment.thread_id]), beside[comment.thread_id].key),
         )
         for comment in page
     ]

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from commentsvc import markup, posting
+from commentsvc import auditing, judging, markup, pacing, posting
 from commentsvc.errors import (
     Gone,
     NotFound,
@@ -13,7 +13,7 @@ from commentsvc.model import Comment, Decision, Status, Visit
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Edit, Receipt
-from commentsvc.store import Transaction, comments, contacts, history, repeats, threads
+from commentsvc.store import Transaction, audit, comments, contacts, history, repeats, reports, threads
 
 
 async def edit(service: Service, comment_id: str, token: str | None, words: Edit, visit: Visit) -> Receipt:
@@ -24,6 +24,7 @@ async def edit(service: Service, comment_id: str, token: str | None, words: Edit
         NotYours: the token is another comment's, or the time for edits is over.
         NotFound, Gone: the comment was erased.
         TooFast: the writer's network has sent too much.
+        NotTaken, ThreadClosed: a rule of the site's refuses the new words; the old ones stay.
     """
     return await service.db.write(_edit, service, comment_id, token, words, visit)
 
@@ -36,37 +37,40 @@ async def _edit(
     key = thread.key if thread else ""
     if words.comment == comment.text:
         return posting.receipt(service, comment, key, comment.status)
-    await posting.spend_allowance(tx, service, visit)
+    await pacing.spend(tx, service, visit)
     now = service.now()
     new = msgspec.structs.replace(
         comment,
         text=words.comment,
         html=markup.render(words.comment),
-        text_digest=text_digest(posting.gist(words.comment)),
+        text_digest=text_digest(judging.gist(words.comment)),
     )
     await history.revise(tx, comment, "author", now)
     edited = await comments.set_text(tx, comment, new, now)
     if await _open(tx, comment):
-        edited = await _judged_anew(tx, service, edited)
+        edited = await _judged_anew(tx, service, edited, visit)
     was, became = comment.status is Status.APPROVED, edited.status is Status.APPROVED
     if was or became:
         await threads.changed(tx, comment, became - was, now)
+    if edited.status is not comment.status:
+        await auditing.note_changes(tx, service, who="author", verb="edit", changes=[(comment, edited)])
     return posting.receipt(service, edited, key, edited.status)
 
 
 async def _open(tx: Transaction, comment: Comment) -> bool:
     """Whether new words may change where a comment stands: not where a person held or removed it."""
-    if comment.status is Status.PENDING:
+    if comment.status in {Status.PENDING, Status.SPAM}:
         return not (await history.latest_maker(tx, comment.id)).startswith("key:")
     return comment.status is Status.APPROVED
 
 
-async def _judged_anew(tx: Transaction, service: Service, comment: Comment) -> Comment:
-    decision = await posting.judge(tx, service, comment.site_id, comment.author_id)
-    await history.decide(tx, service.new_id(), comment.id, decision, service.now())
-    if decision.status is comment.status:
-        return comment
-    return await comments.set_status(tx, comment, decision.status, service.now())
+async def _judged_anew(tx: Transaction, service: Service, comment: Comment, visit: Visit) -> Comment:
+    judgement = await judging.judge_again(tx, service, comment, visit.address)
+    if judgement.refusal:
+        raise judgement.refusal
+    await judging.keep(tx, service, comment.id, judgement)
+    status = judgement.decision.status
+    return comment if status is comment.status else await comments.set_status(tx, comment, status, service.now())
 
 
 async def withdraw(service: Service, comment_id: str, token: str | None) -> None:
@@ -93,10 +97,15 @@ async def erase(
         await history.add_item(tx, action_id, comment, erased)
     await contacts.erase(tx, comment.id)
     await history.forget(tx, comment.id)
+    await reports.settle(tx, comment, now)
+    await reports.erase(tx, comment.id)
     await repeats.unsay(tx, comment.id)
     await history.decide(tx, service.new_id(), comment.id, decision, now, action_id)
     if comment.status is Status.APPROVED:
         await threads.changed(tx, comment, -1, now)
+    await audit.forget(tx, comment.id)
+    who, verb = decision.made_by, "erase" if action_id else "withdraw"
+    await auditing.note_changes(tx, service, who=who, verb=verb, changes=[(comment, erased)], action_id=action_id)
 
 
 async def _own(tx: Transaction, service: Service, comment_id: str, token: str | None) -> Comment:

@@ -22,8 +22,8 @@ from commentsvc.fields import Email
 SHORTEST_SECRET: Final = 32
 MAC_BYTES: Final = 18
 
-Purpose = Literal["edit", "author", "receipt"]
-PREFIX: Final[dict[Purpose, str]] = {"edit": "ct_", "author": "ca_", "receipt": "cr_"}
+Purpose = Literal["edit", "author", "receipt", "form"]
+PREFIX: Final[dict[Purpose, str]] = {"edit": "ct_", "author": "ca_", "receipt": "cr_", "form": "cf_"}
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,13 @@ class Keyring:
     def network_digest(self, address: str, period: int) -> str:
         """Recognises an IP address within one retention period, and never beyond it."""
         return _digest(self._secrets[-1], f"network/{period}", address)
+
+    @property
+    def work_keys(self) -> list[tuple[str, str]]:
+        """What signs a challenge, and what signs its solution; from every key, newest first. Text, for libraries."""
+        return [
+            (secret.derived("work/challenge").hex(), secret.derived("work/solution").hex()) for secret in self._secrets
+        ]
 
     def token(self, purpose: Purpose, subject: str, until: datetime | None = None) -> str:
         """A token for the holder of ``subject`` (a UUID). Derived: the same question gives the same token."""

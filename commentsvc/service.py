@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from commentsvc.config import Config
 from commentsvc.model import time_text
+from commentsvc.rules import StoredRule
 from commentsvc.sealing import Keyring
 from commentsvc.store import Database
 
@@ -37,6 +38,8 @@ class Service:
     keyring: Keyring
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = field(default_factory=Ids)
+    # Of each site, ready to be asked, and for which version of its rules.
+    rules: dict[str, tuple[int, tuple[StoredRule, ...]]] = field(default_factory=dict)
 
     def now(self) -> str:
         """The present moment as text."""

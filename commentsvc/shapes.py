@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from commentsvc import fields
 from commentsvc.fields import Check, Email
-from commentsvc.model import Scope, Status, Verb
+from commentsvc.model import Effect, Mode, RuleKind, Scope, Status, Verb
 
 Id: TypeAlias = Annotated[str, Meta(min_length=36, max_length=36, description="A UUIDv7.")]
 Time: TypeAlias = Annotated[
@@ -89,9 +89,16 @@ class Draft(Struct, frozen=True, kw_only=True):
         | None
     ) = None
     subscribe: Annotated[bool | Literal["on", "1", "0", ""], Meta(description="Taken, and not used yet.")] | None = None
-    started: Unused | None = None
-    phone: Unused | None = None
-    altcha: Unused | None = None
+    started: Annotated[str, Meta(max_length=200, description="From GET /v1/form: when the form was opened.")] | None = (
+        None
+    )
+    phone: (
+        Annotated[str, Meta(max_length=4000, description="People do not see it; whoever fills it in is a machine.")]
+        | None
+    ) = None
+    altcha: Annotated[str, Meta(max_length=4000, description="The work that GET /v1/form asked for, done.")] | None = (
+        None
+    )
     redirect_to: Unused | None = None
 
 
@@ -105,6 +112,18 @@ class Preview(Struct, frozen=True, kw_only=True):
     """Words to be shown as they would look."""
 
     comment: Text
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """That a comment should be looked at, and why."""
+
+    reason: Annotated[str, Meta(max_length=500, description="For moderators alone.")] | None = None
+
+
+class Reported(Struct, frozen=True):
+    """That a report was taken: always the same, whatever comes of it."""
+
+    reported: Literal[True] = True
 
 
 class Rendered(Struct, frozen=True):
@@ -214,6 +233,33 @@ class Receipt(Struct, frozen=True, kw_only=True):
     author_token: str
 
 
+class ChallengeParameters(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Work to be done, in the words of ALTCHA: a number whose key begins like this is to be found."""
+
+    algorithm: str
+    cost: Annotated[int, Meta(description="Rounds of one try.")]
+    expires_at: Annotated[int, Meta(description="Seconds since 1970; later answers come too late.")]
+    key_length: Annotated[int, Meta(description="In bytes.")]
+    key_prefix: str
+    key_signature: str
+    nonce: str
+    salt: str
+
+
+class Challenge(Struct, frozen=True):
+    """A proof of work that is asked for, as ALTCHA's widget and libraries take it."""
+
+    parameters: ChallengeParameters
+    signature: str
+
+
+class OpenForm(Struct, frozen=True):
+    """What a form is given when somebody begins to fill it in."""
+
+    started: Annotated[str, Meta(description="Send it back as started: it tells when this was.")]
+    altcha: Annotated[Challenge | None, Meta(description="Send its solution as altcha, where one is asked for.")]
+
+
 class OwnComment(PublicComment, frozen=True, kw_only=True):
     """One's own comment: also what was written, and until when it can be changed."""
 
@@ -269,13 +315,18 @@ class Standing(StrEnum):
 class QueueQuery(Struct, frozen=True, kw_only=True):
     """Which comments a moderator wants to see."""
 
-    status: Standing = Standing.PENDING
+    status: Annotated[Standing, Meta(description="Unless said pending; where reported ones are meant, any.")] | None = (
+        None
+    )
     site: SiteName | None = None
     thread: ThreadName | None = None
     q: Annotated[str, Meta(max_length=200, description="In the text or the name, letter case ignored.")] | None = None
     reason: Annotated[str, Meta(max_length=200, description="A rule's name, or words of the reason.")] | None = None
     since: Annotated[str, Meta(max_length=40, description="Written at or after this time.")] | None = None
     until: Annotated[str, Meta(max_length=40, description="Written before this time.")] | None = None
+    reported: Annotated[bool, Meta(description="Whether readers reported it, and nobody has looked since.")] | None = (
+        None
+    )
     order: Literal["oldest", "newest"] = "oldest"
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Cursor | None = None
@@ -293,6 +344,7 @@ class Reason(Struct, frozen=True):
 
     rule: Annotated[str, Meta(description="Who decided: rule:…, key:… or author.")]
     reason: str
+    id: Annotated[Id | None, Meta(description="Of the stored rule.")] = None
 
 
 class Record(Struct, frozen=True):
@@ -312,20 +364,22 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
     reasons: list[Reason]
     author: Record
     parent_excerpt: str | None
-    similar: Annotated[int, Meta(description="Others waiting from this network or with this text.")]
+    similar: Annotated[int, Meta(description="Others waiting from this network or with this text; 1,000 at most.")]
     thread: PublicThread
     site: str
     note: str | None
     version: int
+    reports: Annotated[int, Meta(description="Of readers, since a person last decided.")]
 
 
 class Totals(Struct, frozen=True):
-    """How many comments stand where."""
+    """How many comments stand where, and how many are reported, wherever they stand."""
 
     pending: int = 0
     approved: int = 0
     spam: int = 0
     trash: int = 0
+    reported: int = 0
 
 
 class Queue(Struct, frozen=True):
@@ -336,14 +390,33 @@ class Queue(Struct, frozen=True):
     next_cursor: str | None
 
 
+class Opinion(Struct, frozen=True):
+    """What a rule thought that did not decide."""
+
+    rule: str
+    effect: Effect
+    reason: str
+    id: Annotated[Id | None, Meta(description="Of the stored rule.")]
+
+
 class DecisionRecord(Struct, frozen=True):
-    """A judgement, when, and by whom."""
+    """A judgement, when, and by whom; and what other rules thought then."""
 
     status: Status
     reason: str
     made_by: str
     created_at: Time
     action: Id | None
+    rule: Annotated[Id | None, Meta(description="The stored rule that decided.")]
+    verdicts: list[Opinion]
+
+
+class ReportRecord(Struct, frozen=True):
+    """A reader's report. It is settled once a person decided after it."""
+
+    reason: str | None
+    created_at: Time
+    settled_at: Time | None
 
 
 class Revision(Struct, frozen=True):
@@ -374,6 +447,7 @@ class ModeratorDetail(ModeratorComment, frozen=True, kw_only=True):
     decisions: list[DecisionRecord]
     revisions: list[Revision]
     actions: list[ActionRecord]
+    reported: Annotated[list[ReportRecord], Meta(description="Every report, oldest first.")]
 
 
 class Amendment(Struct, frozen=True, kw_only=True):
@@ -391,13 +465,14 @@ Note: TypeAlias = Annotated[str, Meta(max_length=2000, description="Why, in the 
 class Where(Struct, frozen=True, kw_only=True):
     """Every comment that matches; at least one condition beside the status."""
 
-    status: Standing = Standing.PENDING
+    status: Standing | None = None
     site: SiteName | None = None
     thread: ThreadName | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
     reason: Annotated[str, Meta(max_length=200)] | None = None
     since: Annotated[str, Meta(max_length=40)] | None = None
     until: Annotated[str, Meta(max_length=40)] | None = None
+    reported: bool | None = None
     email: Address | None = None
     network: Annotated[str, Meta(max_length=50)] | None = None
 
@@ -441,6 +516,8 @@ class ThreadRecord(PublicThread, frozen=True, kw_only=True):
     pending: int
     created_at: Time
     closed_at: Time | None
+    mode: Annotated[Mode | None, Meta(description="Who is held there; null: as its site says.")]
+    action: Annotated[Id | None, Meta(description="By which this change can be undone.")] = None
 
 
 class Threads(Struct, frozen=True):
@@ -465,6 +542,130 @@ class ThreadChange(Struct, frozen=True, kw_only=True):
     title: Title | UnsetType | None = UNSET
     thread: ThreadName | None = None
     alias: ThreadName | None = None
+    mode: Annotated[Mode, Meta(description="Who is held there; null: as its site says.")] | UnsetType | None = UNSET
+
+
+# --------------------------------------------------------------------------------- rules
+
+Matching: TypeAlias = Annotated[
+    str,
+    Meta(max_length=2_000_000, description="What the kind looks for: see docs/moderating.md. Words stand one a line."),
+]
+
+
+class RuleText(Struct, frozen=True, kw_only=True):
+    """A rule, without saying how long it stands."""
+
+    kind: RuleKind
+    match: Matching = ""
+    effect: Annotated[Effect, Meta(description="What comes of a hit; each kind has its own default.")] | None = None
+    site: SiteName | None = None
+
+
+class NewRule(RuleText, frozen=True, kw_only=True):
+    """A rule to be kept. Without a site it stands on every site of the key's."""
+
+    expires_at: Annotated[str, Meta(max_length=40, description="Of bans and words.")] | None = None
+    note: Note | None = None
+
+
+class RuleChange(Struct, frozen=True, kw_only=True):
+    """What becomes of a rule; what is left out stays."""
+
+    match: Matching | None = None
+    effect: Effect | None = None
+    expires_at: Annotated[str, Meta(max_length=40, description="null: for good.")] | UnsetType | None = UNSET
+    note: Annotated[str, Meta(max_length=2000, description="null takes it away.")] | UnsetType | None = UNSET
+
+
+class RuleRecord(Struct, frozen=True, kw_only=True):
+    """A rule as moderators see it."""
+
+    id: Id
+    site: Annotated[str | None, Meta(description="null: every site.")]
+    kind: RuleKind
+    match: Annotated[str, Meta(description="In lists cut at 200 characters. Masked for scope read if an address.")]
+    match_length: int
+    effect: Effect
+    note: str | None
+    created_at: Time
+    expires_at: Time | None
+    version: int
+    action: Annotated[Id | None, Meta(description="By which this change can be undone.")] = None
+
+
+class RulesQuery(Struct, frozen=True, kw_only=True):
+    """Which rules."""
+
+    site: SiteName | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Cursor | None = None
+
+
+class RuleRecords(Struct, frozen=True):
+    """Rules, oldest first."""
+
+    rules: list[RuleRecord]
+    next_cursor: str | None
+
+
+class RuleTrial(RuleText, frozen=True, kw_only=True):
+    """A rule to be tried on the comments that people decided last."""
+
+    last: Annotated[int, Meta(ge=1, le=1000)] = 200
+
+
+class Disagreement(Struct, frozen=True, kw_only=True):
+    """A comment on which a rule and a person think differently."""
+
+    comment: Id
+    status: Annotated[Status, Meta(description="What a person decided.")]
+    name: str
+    excerpt: str
+    created_at: Time
+    reason: Annotated[str, Meta(description="Why the rule would have acted.")]
+
+
+class TrialResult(Struct, frozen=True, kw_only=True):
+    """What a rule would have done to comments that people have decided."""
+
+    tried: int
+    effect: Effect
+    hit: Annotated[int, Meta(description="On so many it would have acted.")]
+    rejected: Annotated[int, Meta(description="So many of those people had made spam or trash.")]
+    approved: Annotated[int, Meta(description="So many of those people had approved.")]
+    missed: Annotated[int, Meta(description="So many that people rejected it would not have touched.")]
+    disagreements: Annotated[list[Disagreement], Meta(description="Newest first, at most 100.")]
+
+
+class AuditQuery(Struct, frozen=True, kw_only=True):
+    """Which part of the log."""
+
+    site: SiteName | None = None
+    since: Annotated[str, Meta(max_length=40, description="Done at or after this time.")] | None = None
+    until: Annotated[str, Meta(max_length=40, description="Done before this time.")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Cursor | None = None
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One thing that somebody did."""
+
+    seq: int
+    created_at: Time
+    made_by: str
+    verb: str
+    site: str | None
+    body: Annotated[dict[str, Any], Meta(description="Ids, statuses and versions; of words their salted digests.")]
+    note: str | None
+    hash: Annotated[str, Meta(description="Covers the entry and, through the one before it, all earlier ones.")]
+
+
+class AuditLog(Struct, frozen=True):
+    """Who did what, newest first."""
+
+    entries: list[AuditEntry]
+    next_cursor: str | None
 
 
 # --------------------------------------------------------------------------------- what operators send and see
@@ -519,6 +720,14 @@ class SiteRecord(Struct, frozen=True, kw_only=True):
     name: str
     origins: list[str]
     created_at: Time
+    mode: Annotated[Mode | None, Meta(description="Who is held there; null: as the setting says.")]
+    action: Annotated[Id | None, Meta(description="By which this change can be undone.")] = None
+
+
+class SiteChange(Struct, frozen=True, kw_only=True):
+    """What becomes of a site; what is left out stays."""
+
+    mode: Annotated[Mode, Meta(description="Who is held there; null: as the setting says.")] | UnsetType | None = UNSET
 
 
 class Sites(Struct, frozen=True):

@@ -162,7 +162,7 @@ async def open_database(url: str) -> Database:
 @asynccontextmanager
 async def a_service(url: str, clock: Clock, *, secrets=(SECRET,), **settings) -> AsyncIterator[Service]:
     """The service on this database, with these settings; limits are off unless a test wants them."""
-    config = Config(database_url=url, **({"rate_limit": "off"} | settings))
+    config = Config(database_url=url, **({"rate_limit": "off", "form_seconds": "off"} | settings))
     database = await open_database(url)
     try:
         service = Service(database, config, Keyring(list(secrets)), clock, Ids(clock.milliseconds))

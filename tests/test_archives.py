@@ -269,7 +269,7 @@ async def every_text_is_whole(move: Move) -> None:
     assert {id_: one["email"] for id_, one in found.items()} == {
         id_: written.email for id_, written in move.kept.items()
     }
-    assert pages[-1]["totals"] == {"approved": len(move.kept), "pending": 0, "spam": 0, "trash": 0}
+    assert pages[-1]["totals"] == {"approved": len(move.kept), "pending": 0, "spam": 0, "trash": 0, "reported": 0}
     for id_ in [*move.kept][::25]:
         response = await move.client.get(f"/v1/moderation/comments/{id_}", headers=move.key)
         assert (await response.json())["comment"] == move.kept[id_].text

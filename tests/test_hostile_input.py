@@ -28,9 +28,14 @@ from commentsvc.shapes import (
     Draft,
     Edit,
     NewKey,
+    NewRule,
     NewSite,
     Preview,
     PrivateSearch,
+    Report,
+    RuleChange,
+    RuleTrial,
+    SiteChange,
     ThreadChange,
     Where,
 )
@@ -415,6 +420,11 @@ OTHERWISE: dict[type, dict[str, Any]] = {
     Draft: fields_of(),
     Edit: {"comment": "Other words."},
     Preview: {"comment": "Words."},
+    Report: {},
+    NewRule: {"kind": "links", "match": "2"},
+    RuleChange: {},
+    RuleTrial: {"kind": "links", "match": "2"},
+    SiteChange: {},
     CountsQuery: {"thread": ["/a-page/"]},
     PrivateSearch: {},
     Amendment: {},
@@ -453,9 +463,15 @@ async def test_nothing_in_any_field_of_any_route_breaks_the_service(client, key)
     receipt = await (await client.post("/v1/comments", json=fields_of())).json()
     await client.post("/v1/moderation/actions", json={"action": "approve", "ids": [receipt["id"]]}, headers=key)
     (thread,) = (await (await client.get("/v1/threads", headers=key)).json())["threads"]
+    kept = await client.post("/v1/rules", json={"kind": "website", "match": "shop.example"}, headers=key)
+    ids = {
+        "/v1/threads/{id}": thread["id"],
+        "/v1/rules/{id}": (await kept.json())["id"],
+        "/v1/sites/{id}": (await (await client.get("/v1/sites", headers=key)).json())["sites"][0]["id"],
+    }
     jobs = []
     for route in ROUTES:
-        path = route.path.replace("{id}", thread["id"] if "threads" in route.path else receipt["id"])
+        path = route.path.replace("{id}", ids.get(route.path, receipt["id"]))
         for field in msgspec.structs.fields(route.asks) if route.asks else ():
             needed = {"thread": "/a-page/"} if "thread" in route.asks.__struct_fields__ else {}
             jobs += [prober.send(route.method, path, query=needed | {field.encode_name: text}) for text in TEXTS]

@@ -55,7 +55,7 @@ async def test_a_card_holds_all_that_a_decision_needs(client, service, key, cloc
         "mia@example.com", "203.0.113.0/24", "https://example.com"
     )  # fmt: skip
     assert card["reasons"] == [
-        {"rule": "rule:mode", "reason": "Every comment on this site is read before it is shown."}
+        {"rule": "rule:mode", "reason": "Every comment on this site is read before it is shown.", "id": None}
     ]
     assert card["author"] == {"approved": 1, "spam": 0}
     assert card["parent_excerpt"].startswith("An opening word")
@@ -64,7 +64,7 @@ async def test_a_card_holds_all_that_a_decision_needs(client, service, key, cloc
     assert card["thread"] == {
         "key": "/a-page", "url": "http://localhost/a-page", "title": "The page", "closed": False, "count": 1
     }  # fmt: skip
-    assert listing["totals"] == {"pending": 3, "approved": 1, "spam": 0, "trash": 0}
+    assert listing["totals"] == {"pending": 3, "approved": 1, "spam": 0, "trash": 0, "reported": 0}
 
 
 async def test_the_queue_is_paged_oldest_first(client, service, key):

@@ -11,14 +11,14 @@ from itertools import count
 
 import pytest
 
-from commentsvc import administering, inspecting, logs, posting
+from commentsvc import administering, admitting, inspecting, logs, posting, ruling
 from commentsvc.config import Config
 from commentsvc.errors import Misconfigured
 from commentsvc.fields import Email
-from commentsvc.model import Contact, Visit
+from commentsvc.model import Contact, Effect, Mode, RuleKind, Status, Visit
 from commentsvc.sealing import Keyring
 from commentsvc.service import Service
-from commentsvc.shapes import PrivateSearch, Standing
+from commentsvc.shapes import NewRule, PrivateSearch, Standing
 from commentsvc.store import schema
 from commentsvc.web.routes import ROUTES, application
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
@@ -58,6 +58,7 @@ async def traffic(client, key, emails):
     one = await post(email=first, comment="One.")
     two = await post(email=second, comment="Two.")
     await post(email=third, comment="One.")  # a duplicate of another's
+    await say("GET", "/v1/form")
     await post(email=first, comment="One.", submission="same-form-1")
     await post(email=first, comment="Three.", submission="same-form-2")
     await post(email=first, comment="Three.", submission="same-form-2")
@@ -81,6 +82,7 @@ async def traffic(client, key, emails):
         f"/v1/comments/{two['id']}",
         "/v1/counts?thread=/a-page/",
         "/v1/latest",
+        "/v1/form",
         "/t?thread=/a-page/",
         "/",
         "/docs",
@@ -91,6 +93,9 @@ async def traffic(client, key, emails):
     ):
         await say("GET", path)
         await say("GET", path, headers=mine)
+    for _ in range(2):
+        await say("POST", f"/v1/comments/{one['id']}/reports", json={"reason": "rude"})
+        await say("POST", f"/v1/comments/{two['id']}/reports", json={})
     await say("POST", "/v1/preview", json={"comment": "*x*"})
     await say("DELETE", f"/v1/comments/{two['id']}", headers=mine)
     await say("GET", "/v1/moderation/comments")
@@ -103,12 +108,15 @@ class Frozen:
     def __init__(self, tmp_path, clock, aiohttp_client):
         self.tmp_path, self.clock, self.aiohttp_client = tmp_path, clock, aiohttp_client
 
-    async def run(self, name, emails):
+    async def run(self, name, emails, *, prepare=None, **settings):
         database = await open_database(f"sqlite:///{self.tmp_path}/{name}.db")
-        config = Config(database_url="sqlite:///unused.db", rate_limit="off")
+        limits = {"rate_limit": "off", "form_seconds": "off", "proof_of_work": "suspicious"}
+        config = Config(database_url="sqlite:///unused.db", **(limits | settings))
         service = Service(database, config, Keyring([SECRET]), self.clock, counting_ids())
         await schema.migrate(database, service.now())
         await administering.prepare(service)
+        if prepare:
+            await prepare(service)
         client = await self.aiohttp_client(application(service))
         answers = await traffic(client, await a_key(service), emails)
         await database.close()
@@ -131,6 +139,40 @@ async def test_no_public_byte_depends_on_whose_email_was_typed(tmp_path, clock, 
     assert len(these) == len(those) > 40
     for this, that in zip(these, those, strict=True):
         # A refused form is given back as it was filled in, to whoever filled it in; it is kept by nobody.
+        assert _without_form(this) == _without_form(that)
+
+
+async def ban_some(service):
+    """Rules by address of every kind and effect, and a moderator whose address strangers may type."""
+    for kind, match, effect in (
+        ("email", "held@example.com", "hold"),
+        ("email", "spammer@example.com", "spam"),
+        ("email_domain", "held.example", "hold"),
+        ("email_domain", "spam.example", "spam"),
+        ("disposable", "", "spam"),
+    ):
+        new = NewRule(kind=RuleKind(kind), match=match, effect=Effect(effect))
+        await ruling.add_rule(service, EVERYTHING, new)
+    await admitting.add_moderator(service, "Ada", Email("ada@blog.example"), [])
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(
+    "others",
+    [
+        ("held@example.com", "spammer@example.com", "ada@blog.example"),
+        ("a@spam.example", "b@held.example", "c@mailinator.com"),
+        ("ada@blog.example", "SPAMMER@example.com", "x@y.spam.example"),
+    ],
+)
+async def test_nor_whether_that_address_is_banned_called_spam_or_a_moderators(
+    tmp_path, clock, aiohttp_client, mode, others
+):
+    frozen = Frozen(tmp_path, clock, aiohttp_client)
+    strangers = ("mia@example.org", "noa@example.org", "lea@example.org")
+    these = await frozen.run("these", strangers, prepare=ban_some, moderation=mode)
+    those = await frozen.run("those", others, prepare=ban_some, moderation=mode)
+    for this, that in zip(these, those, strict=True):
         assert _without_form(this) == _without_form(that)
 
 
@@ -204,7 +246,7 @@ def test_nothing_that_holds_an_address_prints_it(clock):
     holders = [
         email,
         draft(),
-        Contact("id", "sealed", "digest", "198.51.100.0/24", "digest", "Browser", "2026"),
+        Contact("id", "sealed", "digest", "198.51.100.0/24", "digest", "Browser", "2026", "site", Status.PENDING),
         Visit("https://blog.example", "198.51.100.7", "Browser"),
         config,
         Keyring([SECRET]),
@@ -261,7 +303,8 @@ async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock)
 def test_every_public_route_is_in_the_proof():
     """A new public route must be added to the traffic above."""
     covered = {
-        "/v1/comments", "/v1/comments/{id}", "/v1/counts", "/v1/latest", "/v1/preview", "/healthz", "/readyz",
-        "/version", "/openapi.json", "/", "/t", "/docs", "/page.css", "/sign-in/{token}",
+        "/v1/comments", "/v1/comments/{id}", "/v1/comments/{id}/reports", "/v1/counts", "/v1/form", "/v1/latest",
+        "/v1/preview", "/healthz",
+        "/readyz", "/version", "/openapi.json", "/", "/t", "/docs", "/page.css", "/sign-in/{token}",
     }  # fmt: skip
     assert {route.path for route in ROUTES if route.scope is None} == covered

@@ -57,8 +57,12 @@ async def give_site(tx: Transaction, moderator_id: str, site_id: str) -> None:
 
 
 async def moderators(tx: Transaction) -> Sequence[Row]:
-    """``id, name, email_sealed, created_at`` of those not removed, oldest first."""
-    return await tx.all("SELECT id, name, email_sealed, created_at FROM moderator WHERE removed_at IS NULL ORDER BY id")
+    """``id, name, email_sealed, email_digest, created_at`` of those not removed, oldest first."""
+    return await tx.all(
+        """
+        SELECT id, name, email_sealed, email_digest, created_at FROM moderator WHERE removed_at IS NULL ORDER BY id
+        """
+    )
 
 
 async def moderator_sites(tx: Transaction, moderator_id: str) -> list[str]:

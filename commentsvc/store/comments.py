@@ -1,12 +1,13 @@
 """Comments: kept, changed, and listed to readers."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from commentsvc.model import Comment, Shown, Status
-from commentsvc.store import Row, Transaction, among, in_order, within
+from commentsvc.store import Transaction, among, contacts, in_order, reports, search, threads
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
 SHOWN: Final = ", ".join(f"comment.{name}" for name in Shown.__struct_fields__)
@@ -22,11 +23,13 @@ def step(seq: int) -> str:
 
 
 async def add(tx: Transaction, comment: Comment) -> None:
-    """Keep a new comment."""
+    """Keep a new comment; its thread counts it, and searches find it."""
     await tx.run(
         f"INSERT INTO comment ({KEPT}) VALUES ({VALUES})",
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
     )
+    await search.add(tx, comment)
+    await threads.tally(tx, comment.thread_id, {comment.status: 1})
 
 
 async def get(tx: Transaction, comment_id: str) -> Comment | None:
@@ -53,23 +56,43 @@ async def on_path(tx: Transaction, thread_id: str, path: str) -> Comment | None:
 
 
 async def set_status(tx: Transaction, comment: Comment, status: Status, now: str) -> Comment:
-    """Give a comment another status and a new version; the listing and the thread's count follow."""
-    hidden = status in {Status.SPAM, Status.TRASH}
-    before = comment.status if comment.status in {Status.PENDING, Status.APPROVED} else comment.status_before
+    """Give a comment another status and a new version; its place in the listing, counts and searches follow."""
+    return (await set_statuses(tx, [comment], status, now))[comment.id]
+
+
+async def set_statuses(tx: Transaction, found: Sequence[Comment], status: Status, now: str) -> dict[str, Comment]:
+    """The same for many, in hardly more statements than for one; returns them by id."""
+    ids = [comment.id for comment in found]
+    listed, values = among("id", ids)
     await tx.run(
-        """
-        UPDATE comment SET status = :status, status_before = :before, version = version + 1,
+        f"""
+        UPDATE comment SET status = :status, version = version + 1,
+            status_before = CASE WHEN CAST(:status AS TEXT) IN ('pending', 'approved') THEN NULL
+                                 WHEN status IN ('pending', 'approved') THEN status
+                                 ELSE status_before END,
             published_at = CASE WHEN CAST(:status AS TEXT) = 'approved' THEN COALESCE(published_at, :now)
                                 ELSE published_at END
-        WHERE id = :id
+        WHERE id IN {listed}
         """,
-        id=comment.id,
         status=status.value,
-        before=before if hidden else None,
         now=now,
+        **values,
     )
-    await relist(tx, comment.id, now)
-    return await _fresh(tx, comment.id)
+    await contacts.follow(tx, ids, status)
+    await search.follow(tx, ids, status)
+    await _recount(tx, found, status)
+    await _relist(tx, ids, now)
+    return await several(tx, ids)
+
+
+async def _recount(tx: Transaction, found: Sequence[Comment], status: Status) -> None:
+    """Let threads count comments where they stand now, and no more where they stood."""
+    changes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for comment in found:
+        changes[comment.thread_id].update({status.value: 1})
+        changes[comment.thread_id].subtract({comment.status.value: 1})
+    for thread_id, by in sorted(changes.items()):
+        await threads.tally(tx, thread_id, by)
 
 
 async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) -> Comment:
@@ -87,6 +110,7 @@ async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) 
         digest=words.text_digest,
         edited_at=now,
     )
+    await search.reword(tx, words)
     return await _fresh(tx, comment.id)
 
 
@@ -102,46 +126,57 @@ async def set_note(tx: Transaction, comment: Comment, note: str | None) -> Comme
 
 
 async def erase(tx: Transaction, comment: Comment, now: str) -> Comment:
-    """Take away every word of a comment; only its place, and that it was, stay."""
+    """Take away every word of a comment, and what readers said of it; only its place, and that it was, stay."""
     await tx.run(
         """
         UPDATE comment SET name = '', website = NULL, page_url = NULL, page_title = NULL, text = '', html = '',
-            text_digest = '', note = NULL,
+            text_digest = '', note = NULL, reports = 0,
             status = 'trash', status_before = NULL, erased_at = :now, version = version + 1
         WHERE id = :id
         """,
         id=comment.id,
         now=now,
     )
+    await search.erase(tx, comment.id)
+    await reports.erase(tx, comment.id)
+    await threads.tally(tx, comment.thread_id, {comment.status: -1, "reported": -int(comment.reports > 0)})
     await relist(tx, comment.id, now)
     return await _fresh(tx, comment.id)
 
 
-async def relist(tx: Transaction, comment_id: str | None, now: str) -> None:
+async def relist(tx: Transaction, comment_id: str, now: str) -> None:
     """Bring a comment's place in the public listing up to date, and those above it.
 
     A comment is listed while it is approved, and as a tombstone while a listed reply hangs on it.
     """
-    while comment_id:
-        row = await tx.one(
-            "SELECT parent_id, status, listed_at, listed_replies FROM comment WHERE id = :id", id=comment_id
+    await _relist(tx, [comment_id], now)
+
+
+async def _relist(tx: Transaction, comment_ids: Sequence[str], now: str) -> None:
+    listed = "(status = 'approved' OR listed_replies > 0)"
+    while comment_ids:
+        ids, values = among("id", comment_ids)
+        turned = await tx.all(
+            f"""
+            UPDATE comment SET listed_at = CASE WHEN {listed} THEN CAST(:now AS TEXT) END
+            WHERE id IN {ids} AND {listed} <> (listed_at IS NOT NULL)
+            RETURNING parent_id, listed_at
+            """,
+            now=now,
+            **values,
         )
-        if row is None:
-            return
-        listed = row["status"] == Status.APPROVED or row["listed_replies"] > 0
-        if listed == (row["listed_at"] is not None):
-            return
-        await tx.run(
-            "UPDATE comment SET listed_at = :listed_at WHERE id = :id",
-            id=comment_id,
-            listed_at=now if listed else None,
-        )
-        await tx.run(
-            "UPDATE comment SET listed_replies = listed_replies + CAST(:change AS BIGINT) WHERE id = :id",
-            id=row["parent_id"],
-            change=1 if listed else -1,
-        )
-        comment_id = row["parent_id"]
+        replies: Counter[str] = Counter()
+        for row in turned:
+            if row["parent_id"]:
+                replies[row["parent_id"]] += 1 if row["listed_at"] else -1
+        for change in sorted(set(replies.values())):
+            above, values = among("id", [parent for parent, by in replies.items() if by == change])
+            await tx.run(
+                f"UPDATE comment SET listed_replies = listed_replies + CAST(:by AS BIGINT) WHERE id IN {above}",
+                by=change,
+                **values,
+            )
+        comment_ids = sorted(replies)
 
 
 ORDERS: Final = {
@@ -213,35 +248,43 @@ async def latest(tx: Transaction, site_id: str, before: str | None, limit: int) 
     return [Shown(*in_order(row)) for row in rows]
 
 
-async def approved_by(tx: Transaction, site_id: str, author_id: str) -> int:
-    """How many approved comments an author has on a site; what other sites' moderators think proves nothing here."""
+async def approved_by(tx: Transaction, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
+    """How many approved comments, but one, an author wrote on a site before a moment.
+
+    What other sites' moderators think proves nothing here.
+    """
     row = await tx.one(
         """
         SELECT COUNT(*) AS number FROM comment
         WHERE author_id = :author_id AND site_id = :site_id AND status = 'approved'
+          AND created_at <= :before AND id <> COALESCE(CAST(:but AS TEXT), '')
         """,
         author_id=author_id,
         site_id=site_id,
+        before=before,
+        but=but,
+    )
+    return int(row["number"]) if row else 0
+
+
+async def same_elsewhere(tx: Transaction, text_digest: str, thread_id: str, before: str) -> int:
+    """How many comments of other threads, on any site, had the same text by then."""
+    row = await tx.one(
+        """
+        SELECT COUNT(*) AS number FROM comment
+        WHERE text_digest = :text_digest AND thread_id <> :thread_id AND created_at <= :before
+        """,
+        text_digest=text_digest,
+        thread_id=thread_id,
+        before=before,
     )
     return int(row["number"]) if row else 0
 
 
 async def waiting_in(tx: Transaction, thread_id: str) -> int:
     """How many comments of a thread wait to be read."""
-    row = await tx.one(
-        "SELECT COUNT(*) AS number FROM comment WHERE thread_id = :thread_id AND status = 'pending'",
-        thread_id=thread_id,
-    )
-    return int(row["number"]) if row else 0
-
-
-async def totals(tx: Transaction, sites: Sequence[str] | None) -> Sequence[Row]:
-    """``status, number`` of what has not been erased."""
-    reach, values = within("site_id", sites)
-    return await tx.all(
-        f"SELECT status, COUNT(*) AS number FROM comment WHERE erased_at IS NULL AND {reach} GROUP BY status",
-        **values,
-    )
+    row = await tx.one("SELECT pending FROM thread WHERE id = :id", id=thread_id)
+    return int(row["pending"]) if row else 0
 
 
 async def _fresh(tx: Transaction, comment_id: str) -> Comment:

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from commentsvc.model import Comment, Decision
-from commentsvc.store import Row, Transaction, among
+from commentsvc.store import Row, Transaction, among, search, within
 
 
 async def decide(
@@ -17,8 +19,8 @@ async def decide(
     """Append a decision."""
     await tx.run(
         """
-        INSERT INTO decision (id, comment_id, action_id, status, reason, made_by, created_at)
-        VALUES (:id, :comment_id, :action_id, :status, :reason, :made_by, :now)
+        INSERT INTO decision (id, comment_id, action_id, status, reason, made_by, created_at, rule_id)
+        VALUES (:id, :comment_id, :action_id, :status, :reason, :made_by, :now, :rule_id)
         """,
         id=decision_id,
         comment_id=comment_id,
@@ -27,7 +29,37 @@ async def decide(
         reason=decision.reason,
         made_by=decision.made_by,
         now=now,
+        rule_id=decision.rule_id,
     )
+    await search.explain(tx, [comment_id], decision.made_by, decision.reason)
+
+
+async def note_verdict(
+    tx: Transaction,
+    decision_id: str,
+    position: int,
+    comment_id: str,
+    *,
+    rule: str,
+    rule_id: str | None,
+    effect: str,
+    reason: str,
+) -> None:
+    """Append what a rule thought that did not decide, after those heard before it."""
+    await tx.run(
+        """
+        INSERT INTO verdict (decision_id, position, comment_id, rule, rule_id, effect, reason)
+        VALUES (:decision_id, :position, :comment_id, :rule, :rule_id, :effect, :reason)
+        """,
+        decision_id=decision_id,
+        position=position,
+        comment_id=comment_id,
+        rule=rule,
+        rule_id=rule_id,
+        effect=effect,
+        reason=reason,
+    )
+    await search.explain_more(tx, comment_id, rule, reason)
 
 
 async def decisions(tx: Transaction, comment_ids: Sequence[str]) -> Sequence[Row]:
@@ -35,8 +67,33 @@ async def decisions(tx: Transaction, comment_ids: Sequence[str]) -> Sequence[Row
     ids, values = among("id", comment_ids)
     return await tx.all(
         f"""
-        SELECT id, comment_id, action_id, status, reason, made_by, created_at FROM decision
+        SELECT id, comment_id, action_id, status, reason, made_by, created_at, rule_id FROM decision
         WHERE comment_id IN {ids} ORDER BY id
+        """,
+        **values,
+    )
+
+
+async def latest_decisions(tx: Transaction, comment_ids: Sequence[str]) -> dict[str, Row]:
+    """The last decision on each of these comments, by comment id."""
+    ids, values = among("id", comment_ids)
+    rows = await tx.all(
+        f"""
+        SELECT id, comment_id, reason, made_by, rule_id FROM decision
+        WHERE id IN (SELECT MAX(id) FROM decision WHERE comment_id IN {ids} GROUP BY comment_id)
+        """,
+        **values,
+    )
+    return {row["comment_id"]: row for row in rows}
+
+
+async def verdicts(tx: Transaction, decision_ids: Sequence[str]) -> Sequence[Row]:
+    """What other rules thought beside these decisions: ``decision_id, rule, rule_id, effect, reason``, as heard."""
+    ids, values = among("id", decision_ids)
+    return await tx.all(
+        f"""
+        SELECT decision_id, rule, rule_id, effect, reason FROM verdict
+        WHERE decision_id IN {ids} ORDER BY decision_id, position
         """,
         **values,
     )
@@ -88,15 +145,32 @@ async def forget(tx: Transaction, comment_id: str) -> None:
     )
 
 
-async def act(tx: Transaction, action_id: str, verb: str, made_by: str, note: str | None, now: str) -> None:
-    """Append an action."""
+async def act(  # noqa: PLR0913 -- a row has as many columns
+    tx: Transaction,
+    action_id: str,
+    verb: str,
+    made_by: str,
+    note: str | None,
+    now: str,
+    *,
+    subject: str | None = None,
+    was: str | None = None,
+    became: str | None = None,
+) -> None:
+    """Append an action. One that did not change comments says what it changed, and how: JSON before and after."""
     await tx.run(
-        "INSERT INTO action (id, verb, made_by, note, created_at) VALUES (:id, :verb, :made_by, :note, :now)",
+        """
+        INSERT INTO action (id, verb, made_by, note, created_at, subject, was, became)
+        VALUES (:id, :verb, :made_by, :note, :now, :subject, :was, :became)
+        """,
         id=action_id,
         verb=verb,
         made_by=made_by,
         note=note,
         now=now,
+        subject=subject,
+        was=was,
+        became=became,
     )
 
 
@@ -121,9 +195,10 @@ async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comm
 
 
 async def action(tx: Transaction, action_id: str) -> Row | None:
-    """``id, verb, made_by, note, created_at, undone_by`` of an action."""
+    """``id, verb, made_by, note, created_at, undone_by, subject, was, became`` of an action."""
     return await tx.one(
-        "SELECT id, verb, made_by, note, created_at, undone_by FROM action WHERE id = :id", id=action_id
+        "SELECT id, verb, made_by, note, created_at, undone_by, subject, was, became FROM action WHERE id = :id",
+        id=action_id,
     )
 
 
@@ -144,6 +219,24 @@ async def latest_maker(tx: Transaction, comment_id: str) -> str:
     """Who decided last on a comment."""
     row = await tx.one("SELECT made_by FROM decision WHERE comment_id = :id ORDER BY id DESC LIMIT 1", id=comment_id)
     return row["made_by"] if row else ""
+
+
+async def decided_by_people(tx: Transaction, sites: Sequence[str] | None, limit: int) -> list[Comment]:
+    """The comments that people decided last and that stand as they decided, newest decision first."""
+    reach, values = within("comment.site_id", sites)
+    columns = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
+    rows = await tx.all(
+        f"""
+        SELECT {columns} FROM decision JOIN comment ON comment.id = decision.comment_id
+        WHERE decision.made_by LIKE 'key:%' AND decision.status = comment.status
+          AND comment.status <> 'pending' AND comment.erased_at IS NULL AND {reach}
+          AND decision.id = (SELECT MAX(latest.id) FROM decision AS latest WHERE latest.comment_id = comment.id)
+        ORDER BY decision.id DESC LIMIT CAST(:limit AS BIGINT)
+        """,
+        limit=limit,
+        **values,
+    )
+    return [msgspec.convert(dict(row), Comment) for row in rows]
 
 
 async def actions_on(tx: Transaction, comment_id: str) -> Sequence[Row]:

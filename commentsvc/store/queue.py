@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from commentsvc.model import Comment, Status
 from commentsvc.store import Transaction, among, contacts, within
+from commentsvc.store import search as searched
 from commentsvc.store.comments import COLUMNS
-
-LATEST_DECISION: Final = """
-    SELECT 1 FROM decision WHERE decision.id = (
-        SELECT MAX(latest.id) FROM decision AS latest WHERE latest.comment_id = comment.id
-    )
-"""
 
 
 @dataclass(frozen=True)
@@ -30,19 +25,15 @@ class Search:
     until: str | None = None
     email_digests: tuple[str, ...] | None = None
     network: str | None = None
+    reported: bool | None = None
 
 
 async def page(tx: Transaction, search: Search, *, after: str | None, newest_first: bool, limit: int) -> list[Comment]:
     """Comments that match, from after an id on."""
-    where, values = _conditions(search)
-    direction, past = ("DESC", "<") if newest_first else ("ASC", ">")
+    direction = "DESC" if newest_first else "ASC"
+    ids, values = _ids(search, after=after, newest_first=newest_first)
     rows = await tx.all(
-        f"""
-        SELECT {COLUMNS} FROM comment WHERE {where}
-          {f"AND comment.id {past} :after" if after else ""}
-        ORDER BY comment.id {direction} LIMIT CAST(:limit AS BIGINT)
-        """,
-        after=after,
+        f"SELECT {COLUMNS} FROM comment WHERE comment.id IN ({ids}) ORDER BY comment.id {direction}",
         limit=limit,
         **values,
     )
@@ -51,49 +42,75 @@ async def page(tx: Transaction, search: Search, *, after: str | None, newest_fir
 
 async def matching(tx: Transaction, search: Search, most: int) -> list[str]:
     """Ids of comments that match, oldest first, at most so many."""
-    where, values = _conditions(search)
-    rows = await tx.all(
-        f"SELECT comment.id FROM comment WHERE {where} ORDER BY comment.id LIMIT CAST(:most AS BIGINT)",
-        most=most,
-        **values,
-    )
-    return [row["id"] for row in rows]
+    ids, values = _ids(search)
+    return [row["id"] for row in await tx.all(ids, limit=most, **values)]
 
 
-async def same_text(tx: Transaction, digests: list[str], sites: Sequence[str] | None) -> dict[str, int]:
-    """How many comments wait with each text."""
-    listed, values = among("digest", digests)
+async def same_text(
+    tx: Transaction, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
+) -> dict[str, int]:
+    """How many comments wait with each text of these comments; no more than ``most`` are counted."""
+    ids, values = among("id", comment_ids)
     reach, more = within("site_id", sites)
     rows = await tx.all(
         f"""
-        SELECT text_digest, COUNT(*) AS number FROM comment
-        WHERE text_digest IN {listed} AND status = 'pending'
-          AND {reach}
-        GROUP BY text_digest
+        SELECT seen.text_digest, (
+            SELECT COUNT(*) FROM (
+                SELECT 1 AS one FROM comment
+                WHERE comment.text_digest = seen.text_digest AND status = 'pending' AND {reach}
+                LIMIT CAST(:most AS BIGINT)
+            ) AS counted
+        ) AS number
+        FROM (SELECT DISTINCT text_digest FROM comment WHERE id IN {ids}) AS seen
         """,
+        most=most,
         **values,
         **more,
     )
     return {row["text_digest"]: row["number"] for row in rows}
 
 
-def _conditions(search: Search) -> tuple[str, dict[str, Any]]:
-    reach, values = within("comment.site_id", search.sites)
-    wanted = ["comment.erased_at IS NULL", reach]
-    for column in ("status", "thread_id"):
-        value = getattr(search, column)
-        if value is not None:
-            wanted.append(f"comment.{column} = :{column}")
-            values[column] = str(value)
-    if search.q:
-        wanted.append("(LOWER(comment.text) LIKE :q ESCAPE '!' OR LOWER(comment.name) LIKE :q ESCAPE '!')")
-        values["q"] = _containing(search.q)
-    if search.reason:
-        wanted.append(
-            f"EXISTS ({LATEST_DECISION} AND "
-            "(decision.made_by = :rule OR LOWER(decision.reason) LIKE :reason ESCAPE '!'))"
-        )
-        values |= {"rule": f"rule:{search.reason}", "reason": _containing(search.reason)}
+def _ids(search: Search, *, after: str | None = None, newest_first: bool = False) -> tuple[str, dict[str, Any]]:
+    """The query for the first ``:limit`` ids that match, and its parameters.
+
+    Its tables stand with the most telling one first; SQLite keeps that order for CROSS JOIN
+    (https://sqlite.org/optoverview.html#crossjoin). Each is walked by comment id, so that the walk ends
+    when enough is found: a page costs what it shows, however long the queue.
+    """
+    tables = _tables(search)
+    walked = "comment.id" if tables[0] == "comment" else f"{tables[0]}.comment_id"
+    joined = [f"{table}.comment_id = comment.id" for table in tables if table != "comment"]
+    wanted, values = _conditions(search, tables[0])
+    if after:
+        wanted.append(f"{walked} {'<' if newest_first else '>'} :after")
+        values["after"] = after
+    query = f"""
+        SELECT comment.id FROM {" CROSS JOIN ".join(tables)} WHERE {" AND ".join(joined + wanted)}
+        ORDER BY {walked} {"DESC" if newest_first else "ASC"} LIMIT CAST(:limit AS BIGINT)
+    """
+    return query, values
+
+
+def _tables(search: Search) -> list[str]:
+    sought = [searched.TABLE] if search.q or search.reason else []
+    if search.email_digests is not None or search.network:
+        return [contacts.TABLE, "comment", *sought]
+    if search.thread_id or search.reported:
+        return ["comment", *sought]
+    return [*sought, "comment"]
+
+
+def _conditions(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
+    wanted, values = _standing(search, first)
+    if search.thread_id:
+        wanted.append("comment.thread_id = :thread_id")
+        values["thread_id"] = search.thread_id
+    if search.reported is not None:
+        wanted.append("comment.reports > 0" if search.reported else "comment.reports = 0")
+    for column, text in (("words", search.q), ("reasons", search.reason)):
+        if text:
+            wanted.append(searched.holding(column, column))
+            values[column] = text.lower()
     if search.since:
         wanted.append("comment.created_at >= :since")
         values["since"] = search.since
@@ -107,9 +124,28 @@ def _conditions(search: Search) -> tuple[str, dict[str, Any]]:
     if search.network:
         wanted.append(contacts.WITH_NETWORK)
         values["network"] = search.network
-    return " AND ".join(wanted), values
+    return wanted, values
 
 
-def _containing(text: str) -> str:
-    escaped = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-    return f"%{escaped}%"
+def _standing(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
+    """Where comments stand: which status, which sites. A thread's site was looked at when it was named."""
+    site = f"{first}.site_id" if first == contacts.TABLE else "comment.site_id"
+    reach, values = within(site, None if search.thread_id else search.sites)
+    standing = "1 = 1"
+    if search.status:
+        standing = f"{first}.status = :status"
+        values["status"] = search.status.value
+    if first != "comment":
+        return [standing, reach], values
+    if search.thread_id or search.reported:
+        standing = _aside(standing)
+    if search.reported or search.status is None or len(search.sites or ()) > 1:
+        reach = _aside(reach)
+    if search.status in {None, Status.TRASH}:
+        standing += " AND comment.erased_at IS NULL"  # neither contact nor words are kept of these
+    return [standing, reach], values
+
+
+def _aside(condition: str) -> str:
+    """The same condition, but no index is used for it: a better one is there, or one in the right order."""
+    return f"({condition}) IS TRUE"

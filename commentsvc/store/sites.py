@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from commentsvc.model import Site
+from commentsvc.model import Mode, Site
 from commentsvc.store import Row, Transaction
 
 COLUMNS: Final = ", ".join(Site.__struct_fields__)
@@ -47,3 +47,8 @@ async def every(tx: Transaction) -> list[Site]:
 async def origins(tx: Transaction) -> Sequence[Row]:
     """``origin, site_id`` of every site."""
     return await tx.all("SELECT origin, site_id FROM site_origin ORDER BY origin")
+
+
+async def set_mode(tx: Transaction, site_id: str, mode: Mode | None) -> None:
+    """Say who is held on a site; None leaves it to the setting."""
+    await tx.run("UPDATE site SET mode = :mode WHERE id = :id", id=site_id, mode=mode.value if mode else None)

@@ -1,6 +1,7 @@
 """Threads and all the names they ever had."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,8 @@ from commentsvc.store import Row, Transaction, among, within
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
     thread.created_at, thread.published_at, thread.closed_at, thread.mode"""
+# What a thread counts of its comments for moderators; erased ones are in none. ``approved`` is public: see ``changed``.
+COUNTED: Final = ("pending", "spam", "trash", "reported")
 
 
 async def named(tx: Transaction, site_id: str, name: str) -> Thread | None:
@@ -133,13 +136,29 @@ async def changed(tx: Transaction, comment: Comment, approved: int, now: str) ->
         )
 
 
+async def tally(tx: Transaction, thread_id: str, changes: Mapping[str, int]) -> None:
+    """Keep count: by how many the comments of a thread in each status, and the reported ones, became more."""
+    by = {name: changes.get(name, 0) for name in COUNTED}
+    if any(by.values()):
+        counts = ", ".join(f"{name} = {name} + CAST(:{name} AS BIGINT)" for name in COUNTED)
+        await tx.run(f"UPDATE thread SET {counts} WHERE id = :id", id=thread_id, **by)
+
+
 async def amend(
-    tx: Transaction, thread_id: str, key: str, url: str | None, title: str | None, closed_at: str | None
+    tx: Transaction,
+    thread_id: str,
+    *,
+    key: str,
+    url: str | None,
+    title: str | None,
+    closed_at: str | None,
+    mode: str | None,
 ) -> None:
-    """Rename, retitle, close or open."""
+    """Rename, retitle, close or open, or say who is held."""
     await tx.run(
         """
-        UPDATE thread SET key = :key, url = :url, title = :title, closed_at = :closed_at, version = version + 1
+        UPDATE thread SET key = :key, url = :url, title = :title, closed_at = :closed_at, mode = :mode,
+            version = version + 1
         WHERE id = :id
         """,
         id=thread_id,
@@ -147,6 +166,7 @@ async def amend(
         url=url,
         title=title,
         closed_at=closed_at,
+        mode=mode,
     )
 
 
@@ -164,15 +184,20 @@ async def counts(tx: Transaction, site_id: str, asked: Sequence[str]) -> dict[st
     return {row["name"]: row["approved"] for row in rows}
 
 
+async def totals(tx: Transaction, sites: Sequence[str] | None) -> Row:
+    """``pending, approved, spam, trash, reported``: how many comments of all threads stand where."""
+    reach, values = within("site_id", sites)
+    sums = ", ".join(f"CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS {name}" for name in ("approved", *COUNTED))
+    (row,) = await tx.all(f"SELECT {sums} FROM thread WHERE {reach}", **values)
+    return row
+
+
 async def page(tx: Transaction, sites: Sequence[str] | None, before: str | None, limit: int) -> Sequence[Row]:
     """Threads, newest first, with how many of their comments wait."""
     reach, values = within("site_id", sites)
     return await tx.all(
         f"""
-        SELECT {COLUMNS}, (
-            SELECT COUNT(*) FROM comment WHERE comment.thread_id = thread.id AND comment.status = 'pending'
-        ) AS pending
-        FROM thread
+        SELECT {COLUMNS}, thread.pending FROM thread
         WHERE {reach}
           AND (CAST(:before AS TEXT) IS NULL OR id < :before)
         ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from commentsvc import administering, admitting
-from commentsvc.shapes import Keys, MadeKey, NewKey, NewSite, SiteRecord, Sites
+from commentsvc.shapes import Keys, MadeKey, NewKey, NewSite, SiteChange, SiteRecord, Sites
 from commentsvc.web.endpoint import SERVICE, WHO
 
 
@@ -30,3 +30,8 @@ async def list_sites(request: web.Request) -> Sites:
 async def add_site(request: web.Request, new: NewSite) -> SiteRecord:
     """Serve one more blog, or a known one from more origins."""
     return await administering.add_site(request.app[SERVICE], request[WHO], new)
+
+
+async def change_site(request: web.Request, change: SiteChange) -> SiteRecord:
+    """Say who is held on a site."""
+    return await administering.change_site(request.app[SERVICE], request[WHO], request.match_info["id"], change)

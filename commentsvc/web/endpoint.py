@@ -45,6 +45,7 @@ class Route:
     etag: bool = False
     cors: bool = False  # pages of the sites' origins may call it
     page: bool = False  # HTML, for people
+    most_bytes: int = MOST_BYTES  # of the body
     again: Handler | None = None  # shows a refusal to a browser without script, its form filled in again
     refuses: tuple[type[Refused], ...] = ()
 
@@ -59,7 +60,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     async def handle(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[VISIT] = guards.visit(request, service.config)
-        body = await read_body(request)
+        body = await read_body(request, route.most_bytes)
         try:
             _refuse_odd_names(request)
             if route.scope is not None:
@@ -98,7 +99,7 @@ def _given(route: Route, request: web.Request, body: bytes) -> list[Any]:
     return given
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.Request, most: int = MOST_BYTES) -> bytes:
     """The whole body, if it is neither encoded, nor too long, nor too slow.
 
     Raises:
@@ -109,15 +110,15 @@ async def read_body(request: web.Request) -> bytes:
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise web.HTTPUnsupportedMediaType(headers={hdrs.ACCEPT_ENCODING: "identity"}, text="Send the body unencoded.")
-    if (request.content_length or 0) > MOST_BYTES:
-        raise web.HTTPRequestEntityTooLarge(MOST_BYTES, request.content_length or 0)
+    if (request.content_length or 0) > most:
+        raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.content.iter_any():
                 body += chunk
-                if len(body) > MOST_BYTES:
-                    raise web.HTTPRequestEntityTooLarge(MOST_BYTES, len(body))
+                if len(body) > most:
+                    raise web.HTTPRequestEntityTooLarge(most, len(body))
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
     return bytes(body)

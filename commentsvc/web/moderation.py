@@ -2,18 +2,27 @@
 
 from aiohttp import hdrs, web
 
-from commentsvc import curating, inspecting, moderating
+from commentsvc import auditing, curating, inspecting, moderating, ruling, trying
 from commentsvc.shapes import (
     Action,
     ActionResult,
     Amendment,
+    AuditLog,
+    AuditQuery,
+    NewRule,
     PrivateSearch,
     Queue,
     QueueQuery,
+    RuleChange,
+    RuleRecord,
+    RuleRecords,
+    RulesQuery,
+    RuleTrial,
     ThreadChange,
     ThreadRecord,
     Threads,
     ThreadsQuery,
+    TrialResult,
 )
 from commentsvc.web.endpoint import SERVICE, WHO, respond
 
@@ -69,3 +78,38 @@ async def list_threads(request: web.Request, query: ThreadsQuery) -> Threads:
 async def change_thread(request: web.Request, change: ThreadChange) -> ThreadRecord:
     """Open, close, retitle or rename a thread, or give it one more name."""
     return await curating.change_thread(request.app[SERVICE], request[WHO], request.match_info["id"], change)
+
+
+async def list_rules(request: web.Request, query: RulesQuery) -> RuleRecords:
+    """Read the rules, oldest first."""
+    return await ruling.list_rules(request.app[SERVICE], request[WHO], query)
+
+
+async def get_rule(request: web.Request) -> RuleRecord:
+    """Read one rule, all that it looks for."""
+    return await ruling.get_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
+
+
+async def add_rule(request: web.Request, new: NewRule) -> RuleRecord:
+    """Keep a rule; comments that arrive from now on are judged by it."""
+    return await ruling.add_rule(request.app[SERVICE], request[WHO], new)
+
+
+async def change_rule(request: web.Request, change: RuleChange) -> RuleRecord:
+    """Change what a rule looks for, what it does, how long it stands, or its note."""
+    return await ruling.change_rule(request.app[SERVICE], request[WHO], request.match_info["id"], change)
+
+
+async def remove_rule(request: web.Request) -> RuleRecord:
+    """Take a rule away; undoing the action brings it back."""
+    return await ruling.remove_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
+
+
+async def try_rule(request: web.Request, trial: RuleTrial) -> TrialResult:
+    """Try a rule on the comments that people decided last. Nothing is changed."""
+    return await trying.try_rule(request.app[SERVICE], request[WHO], trial)
+
+
+async def list_audit(request: web.Request, query: AuditQuery) -> AuditLog:
+    """Read who did what, newest first."""
+    return await auditing.entries(request.app[SERVICE], request[WHO], query)

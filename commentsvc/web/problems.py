@@ -16,6 +16,7 @@ STATUS: Final[dict[type[Refused], int]] = {
     errors.ForeignOrigin: 403,
     errors.NotYours: 403,
     errors.ThreadClosed: 403,
+    errors.NotTaken: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Duplicate: 409,

@@ -8,17 +8,20 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc import posting, reading, revising
+from commentsvc import challenging, posting, reading, reporting, revising
 from commentsvc.shapes import (
     Counts,
     CountsQuery,
     Draft,
     Edit,
     LatestQuery,
+    OpenForm,
     Preview,
     PublicComment,
     Receipt,
     Rendered,
+    Report,
+    Reported,
     ThreadQuery,
 )
 from commentsvc.web import guards, pages
@@ -111,6 +114,11 @@ async def withdraw_comment(request: web.Request) -> None:
     await revising.withdraw(request.app[SERVICE], request.match_info["id"], guards.bearer(request))
 
 
+async def report_comment(request: web.Request, said: Report) -> Reported:
+    """Report a comment to its moderators. Each network counts once; the answer is always the same."""
+    return await reporting.report(request.app[SERVICE], request.match_info["id"], said, request[VISIT])
+
+
 async def count(request: web.Request, query: CountsQuery) -> Counts:
     """Count the approved comments of up to 200 threads."""
     return await reading.count(request.app[SERVICE], query, request[VISIT])
@@ -122,6 +130,11 @@ async def list_latest(request: web.Request, query: LatestQuery) -> web.Response:
     tag = hashlib.blake2b(latest, digest_size=12).hexdigest()
     held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
     return cacheable(packed(latest, packs=takes_gzip(request)), tag, held)
+
+
+async def open_form(request: web.Request) -> OpenForm:
+    """Open a form: get what tells when that was, and work to do where some is asked for."""
+    return await challenging.open_form(request.app[SERVICE], request[VISIT])
 
 
 async def preview(_request: web.Request, words: Preview) -> Rendered:

@@ -13,6 +13,7 @@ from commentsvc.errors import (
     Gone,
     Invalid,
     NotFound,
+    NotTaken,
     NotYours,
     SubmissionReused,
     ThreadClosed,
@@ -29,6 +30,8 @@ from commentsvc.shapes import (
     Action,
     ActionResult,
     Amendment,
+    AuditLog,
+    AuditQuery,
     Counts,
     CountsQuery,
     Draft,
@@ -40,7 +43,9 @@ from commentsvc.shapes import (
     MadeKey,
     ModeratorDetail,
     NewKey,
+    NewRule,
     NewSite,
+    OpenForm,
     OwnComment,
     Preview,
     PrivateSearch,
@@ -49,6 +54,14 @@ from commentsvc.shapes import (
     QueueQuery,
     Receipt,
     Rendered,
+    Report,
+    Reported,
+    RuleChange,
+    RuleRecord,
+    RuleRecords,
+    RulesQuery,
+    RuleTrial,
+    SiteChange,
     SiteRecord,
     Sites,
     ThreadChange,
@@ -57,19 +70,22 @@ from commentsvc.shapes import (
     Threads,
     ThreadsQuery,
     TreeListing,
+    TrialResult,
 )
 from commentsvc.web import administration, answers, moderation, operations, pages, public
 from commentsvc.web.bodies import Bodies
 from commentsvc.web.endpoint import MOST_BYTES, SERVICE, Route, endpoint
 from commentsvc.web.openapi import document
 
+RULE_BYTES: Final = 2 * 1024 * 1024  # a word list may be long
+
 # fmt: off
 ROUTES: Final[tuple[Route, ...]] = (
     # A blog's readers and writers
     Route(method="POST", path="/v1/comments", handler=public.post_reply, takes=Draft, form=True, gives=Receipt,
           status=(201, 202, 303), cors=True, again=pages.form_again,
-          refuses=(Unreadable, Invalid, ForeignOrigin, ThreadClosed, Duplicate, SubmissionReused, Gone, TooFast,
-                   Unavailable)),
+          refuses=(Unreadable, Invalid, ForeignOrigin, ThreadClosed, NotTaken, Duplicate, SubmissionReused, Gone,
+                   TooFast, Unavailable)),
     Route(method="GET", path="/v1/comments", handler=public.list_thread, asks=ThreadQuery,
           gives=TreeListing | Listing, status=(200, 304), cors=True, edit_token=True, etag=True,
           refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
@@ -77,15 +93,20 @@ ROUTES: Final[tuple[Route, ...]] = (
           cors=True, edit_token=True, refuses=(NotFound, Gone, Unavailable)),
     Route(method="PATCH", path="/v1/comments/{id}", handler=public.edit_comment, takes=Edit, gives=Receipt,
           cors=True, edit_token=True,
-          refuses=(Unreadable, Unauthorized, Invalid, NotYours, NotFound, Gone, TooFast, Unavailable)),
+          refuses=(Unreadable, Unauthorized, Invalid, NotYours, ThreadClosed, NotTaken, NotFound, Gone, TooFast,
+                   Unavailable)),
     Route(method="DELETE", path="/v1/comments/{id}", handler=public.withdraw_comment, status=(204,),
           cors=True, edit_token=True, refuses=(Unauthorized, NotYours, NotFound, Gone, Unavailable)),
+    Route(method="POST", path="/v1/comments/{id}/reports", handler=public.report_comment, takes=Report, form=True,
+          gives=Reported, status=(202,), cors=True,
+          refuses=(Unreadable, Invalid, ForeignOrigin, NotFound, Gone, TooFast, Unavailable)),
     Route(method="GET", path="/v1/counts", handler=public.count, asks=CountsQuery, gives=Counts, cors=True,
           refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
     Route(method="POST", path="/v1/counts", handler=public.count, takes=CountsQuery, form=True,
           gives=Counts, cors=True, refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
     Route(method="GET", path="/v1/latest", handler=public.list_latest, asks=LatestQuery, gives=Latest,
           status=(200, 304), cors=True, etag=True, refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
+    Route(method="GET", path="/v1/form", handler=public.open_form, gives=OpenForm, cors=True, refuses=(Unavailable,)),
     Route(method="POST", path="/v1/preview", handler=public.preview, takes=Preview, form=True, gives=Rendered,
           cors=True, refuses=(Unreadable, Invalid)),
 
@@ -112,6 +133,23 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="PATCH", path="/v1/threads/{id}", handler=moderation.change_thread, takes=ThreadChange,
           gives=ThreadRecord, scope=Scope.MODERATE,
           refuses=(Unreadable, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)),
+    Route(method="GET", path="/v1/rules", handler=moderation.list_rules, asks=RulesQuery, gives=RuleRecords,
+          scope=Scope.READ, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="POST", path="/v1/rules", handler=moderation.add_rule, takes=NewRule, gives=RuleRecord,
+          status=(201,), scope=Scope.MODERATE, most_bytes=RULE_BYTES,
+          refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="POST", path="/v1/rules/test", handler=moderation.try_rule, takes=RuleTrial, gives=TrialResult,
+          scope=Scope.MODERATE, most_bytes=RULE_BYTES,
+          refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="GET", path="/v1/rules/{id}", handler=moderation.get_rule, gives=RuleRecord, scope=Scope.READ,
+          refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
+    Route(method="PATCH", path="/v1/rules/{id}", handler=moderation.change_rule, takes=RuleChange, gives=RuleRecord,
+          scope=Scope.MODERATE, most_bytes=RULE_BYTES,
+          refuses=(Unreadable, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)),
+    Route(method="DELETE", path="/v1/rules/{id}", handler=moderation.remove_rule, gives=RuleRecord,
+          scope=Scope.MODERATE, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
+    Route(method="GET", path="/v1/audit", handler=moderation.list_audit, asks=AuditQuery, gives=AuditLog,
+          scope=Scope.MODERATE, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
 
     # Operators
     Route(method="GET", path="/v1/keys", handler=administration.list_keys, gives=Keys, scope=Scope.ADMIN,
@@ -124,6 +162,9 @@ ROUTES: Final[tuple[Route, ...]] = (
           refuses=(Unauthorized, Forbidden, Unavailable)),
     Route(method="POST", path="/v1/sites", handler=administration.add_site, takes=NewSite, gives=SiteRecord,
           status=(201,), scope=Scope.ADMIN, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="PATCH", path="/v1/sites/{id}", handler=administration.change_site, takes=SiteChange,
+          gives=SiteRecord, scope=Scope.ADMIN,
+          refuses=(Unreadable, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)),
 
     # Machines and developers
     Route(method="GET", path="/healthz", handler=operations.healthz, gives=operations.Health),

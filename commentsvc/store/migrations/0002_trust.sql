@@ -19,7 +19,29 @@ UPDATE thread SET
 ALTER TABLE comment ADD COLUMN reports BIGINT NOT NULL DEFAULT 0;
 
 CREATE INDEX comment_reported ON comment (id) WHERE reports > 0;
-CREATE INDEX comment_waiting_text ON comment (text_digest, site_id) WHERE status = 'pending';
+
+-- These two, each wide enough for what moderators ask.
+DROP INDEX comment_latest;
+DROP INDEX comment_same_text;
+CREATE INDEX comment_site ON comment (site_id, status, id);
+CREATE INDEX comment_same_text ON comment (text_digest, status, site_id);
+
+CREATE TABLE comment_search (
+    comment_id TEXT NOT NULL PRIMARY KEY REFERENCES comment (id),
+    status     TEXT NOT NULL,
+    words      TEXT NOT NULL,
+    reasons    TEXT NOT NULL DEFAULT ''
+);
+INSERT INTO comment_search (comment_id, status, words, reasons)
+SELECT id, status, LOWER(name || '
+' || text), COALESCE((
+    SELECT LOWER(CASE WHEN made_by LIKE 'rule:%' THEN made_by ELSE '' END || '
+' || reason) FROM decision
+    WHERE decision.id = (SELECT MAX(latest.id) FROM decision AS latest WHERE latest.comment_id = comment.id)
+), '')
+FROM comment WHERE erased_at IS NULL;
+
+CREATE INDEX comment_search_status ON comment_search (status, comment_id);
 
 -- The private table again, with its comment's site and status beside what moderators count by.
 CREATE TABLE contact_before AS SELECT * FROM contact;
@@ -42,8 +64,8 @@ SELECT comment_id, email_sealed, email_digest, network, network_digest, agent, c
 FROM contact_before JOIN comment ON comment.id = contact_before.comment_id;
 DROP TABLE contact_before;
 
-CREATE INDEX contact_email ON contact (email_digest, status, site_id);
-CREATE INDEX contact_network ON contact (network, status, site_id);
+CREATE INDEX contact_email ON contact (email_digest, status, comment_id, site_id);
+CREATE INDEX contact_network ON contact (network, status, comment_id, site_id);
 CREATE INDEX contact_recent ON contact (network, created_at);
 CREATE INDEX contact_created ON contact (created_at) WHERE network IS NOT NULL;
 

@@ -1,0 +1,260 @@
+"""Somebody asks who did what: the log is kept, read, and checked.
+
+An entry says in ids, statuses and versions what changed, never in words. Its hash covers all of that and the
+hash of the entry before, so none can be altered, taken away or slipped in unless all later ones are made anew.
+Words, a note, stand beside the chain with a salt; inside it stands their digest alone. So they can be erased
+and the chain stays whole; but they cannot be altered.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from commentsvc import cursors, forms, places
+from commentsvc.errors import Fault, Invalid
+from commentsvc.model import Comment, Principal
+from commentsvc.service import Service
+from commentsvc.shapes import AuditEntry, AuditLog, AuditQuery
+from commentsvc.store import Row, Transaction, audit
+from commentsvc.store.audit import Entry
+
+OPERATOR: Final = "key:operator"  # whoever has the shell, or writes the settings
+MOST_CHANGES: Final = 250  # in one entry, so that a page of entries has an end
+VERIFIED_AT_ONCE: Final = 1000
+
+# --------------------------------------------------------------------------------- noting
+
+
+async def note(
+    tx: Transaction,
+    service: Service,
+    *,
+    who: str,
+    verb: str,
+    site_id: str | None,
+    body: Mapping[str, Any],
+    note: str | None = None,
+    texts: Mapping[str, str | None] | None = None,
+) -> None:
+    """Append an entry. Do it last in a unit of work: from here on nobody else gets any further than here.
+
+    ``body`` holds ids, verbs, statuses, versions, numbers: what may stay for ever. Words go into ``note``, or, where
+    nobody needs to read them again, into ``texts``, by name: of these only salted digests are kept. Never put an
+    address there: whoever guesses it can check the guess.
+    """
+    words = {**(texts or {}), **({"note": note} if note else {})}
+    salt = secrets.token_hex(16) if any(words.values()) else None
+    told = {**body, **{name: digest(salt, text) if text else None for name, text in words.items()}}
+    seq, previous = await audit.take_number(tx)
+    entry = Entry(
+        seq=seq,
+        created_at=service.now(),
+        made_by=who,
+        verb=verb,
+        site_id=site_id,
+        body=msgspec.json.encode(told, order="deterministic").decode(),
+        previous=previous,
+        hash="",
+        salt=salt,
+        note=note or None,
+    )
+    await audit.add(tx, msgspec.structs.replace(entry, hash=hashed(entry)))
+
+
+async def note_changes(
+    tx: Transaction,
+    service: Service,
+    *,
+    who: str,
+    verb: str,
+    changes: Sequence[tuple[Comment, Comment]],
+    action_id: str | None = None,
+    why: str | None = None,
+) -> None:
+    """Append what became of comments, each before and after: an entry a site, and of many comments several.
+
+    ``{"action": id, "items": [[comment, from, to, version], …]}``. Where nothing changed there is nothing to say.
+    """
+    items: dict[str, list[Any]] = {}
+    for before, after in changes:
+        items.setdefault(before.site_id, []).append([before.id, before.status, after.status, after.version])
+    for site_id, all_of_it in items.items():
+        for start in range(0, len(all_of_it), MOST_CHANGES):
+            body: dict[str, Any] = {"action": action_id} if action_id else {}
+            body["items"] = all_of_it[start : start + MOST_CHANGES]
+            await note(tx, service, who=who, verb=verb, site_id=site_id, body=body, note=why)
+
+
+def hashed(entry: Entry) -> str:
+    """What seals an entry: SHA-256 over its facts and the hash before it, each as a netstring.
+
+    So no two entries come to the same bytes. (https://cr.yp.to/proto/netstrings.txt; what is not there is ``-,``.)
+    """
+    facts = (str(entry.seq), entry.created_at, entry.made_by, entry.verb, entry.site_id, entry.body, entry.previous)
+    return hashlib.sha256(b"".join(map(_framed, facts))).hexdigest()
+
+
+def digest(salt: str | None, text: str) -> str:
+    """What stands in the chain for words that stand beside it."""
+    return hashlib.sha256(_framed(salt) + _framed(text)).hexdigest()
+
+
+def _framed(text: str | None) -> bytes:
+    if text is None:
+        return b"-,"
+    raw = text.encode()
+    return b"%d:%b," % (len(raw), raw)
+
+
+# --------------------------------------------------------------------------------- reading
+
+
+async def entries(service: Service, who: Principal, query: AuditQuery) -> AuditLog:
+    """Who did what on this principal's sites, newest first; what belongs to no site only where that is every site.
+
+    Raises:
+        Invalid: naming the site, the cursor or a time.
+    """
+    return await service.db.read_private(_entries, service, who, query)
+
+
+async def _entries(tx: Transaction, service: Service, who: Principal, query: AuditQuery) -> AuditLog:
+    everything = await places.directory(tx, service)
+    rows = await audit.page(
+        tx,
+        sites=_reach(everything, who, query.site),
+        since=forms.moment("since", query.since),
+        until=forms.moment("until", query.until),
+        before=_number(query.cursor) if query.cursor else None,
+        limit=query.limit + 1,
+    )
+    names = {site.id: site.name for site in everything.sites}
+    shown = [_shown(row, names) for row in rows[: query.limit]]
+    return AuditLog(shown, cursors.encoded(str(shown[-1].seq)) if len(rows) > query.limit else None)
+
+
+def _reach(everything: places.Directory, who: Principal, name: str | None) -> tuple[str, ...] | None:
+    if not name:
+        return who.sites
+    site = everything.by_name(name)
+    if site is None or not who.reaches(site.id):
+        raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
+    return (site.id,)
+
+
+def _number(cursor: str) -> int:
+    (text,) = cursors.decoded(cursor, 1)
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise cursors.unfit()
+    return int(text)
+
+
+def _shown(row: Row, names: Mapping[str, str]) -> AuditEntry:
+    return AuditEntry(
+        seq=row["seq"],
+        created_at=row["created_at"],
+        made_by=row["made_by"],
+        verb=row["verb"],
+        site=names.get(row["site_id"]),
+        body=msgspec.json.decode(row["body"]),
+        note=row["note"],
+        hash=row["hash"],
+    )
+
+
+async def head(service: Service) -> tuple[int, str]:
+    """How many entries there are, and the hash of the newest: who notes it elsewhere can prove the log up to here."""
+    return await service.db.read_private(audit.head)
+
+
+# --------------------------------------------------------------------------------- checking
+
+
+class Broken(Exception):  # noqa: N818 -- found, and told to whoever looked for it
+    """The log is not as it was written; names the first entry that shows it."""
+
+    def __init__(self, seq: int, wrong: str, when: str = "") -> None:
+        dated = f" of {when}" if re.fullmatch(r"[0-9TZ:.-]{24}", when) else ""
+        super().__init__(f"Entry {seq:,}{dated} {wrong}")
+        self.seq = seq
+
+
+class Verified(Struct, frozen=True):
+    """A log that is as it was written."""
+
+    entries: int
+    head: str
+    noted: int | None  # which entry's hash was the one noted elsewhere
+
+
+async def verify(service: Service, noted: str | None = None) -> Verified:
+    """Walk the whole log, a page at a time, so that nobody who writes has to wait.
+
+    ``noted`` is the hash of some entry, as it was noted elsewhere earlier.
+
+    Raises:
+        Broken: something was altered, taken away or slipped in; or ``noted`` is no entry's hash.
+    """
+    seq, last, found = 0, "", None
+    noted = noted and noted.strip().lower()
+    while True:
+        rows, newest = await service.db.read_private(_stretch, seq or None)
+        for row in rows:
+            seq, last = _checked(row, seq, last)
+            found = seq if last == noted else found
+        if len(rows) < VERIFIED_AT_ONCE:
+            break
+    _check_end(seq, last, *newest)
+    if noted and found is None:
+        raise Broken(seq, "ends a whole log that the hash noted elsewhere is not in: it was cut or written anew.")
+    return Verified(seq, last, found)
+
+
+async def _stretch(tx: Transaction, seq: int | None) -> tuple[Sequence[Row], tuple[int, str]]:
+    """The next entries; and in the same moment how many there should be, and the newest one's hash."""
+    return await audit.following(tx, seq, VERIFIED_AT_ONCE), await audit.head(tx)
+
+
+def _checked(row: Row, after: int, previous: str) -> tuple[int, str]:
+    """The number and the hash of an entry that follows this one."""
+    expected = after + 1
+    try:
+        entry = msgspec.convert(dict(row), Entry)
+    except msgspec.ValidationError:
+        raise Broken(expected, "is none: its fields are not even of the right kind.") from None
+    if entry.seq > expected:
+        raise Broken(expected, f"is missing; the next is {entry.seq:,}.")
+    if entry.seq < expected:
+        raise Broken(entry.seq, "was slipped in before the first.", entry.created_at)
+    if entry.hash != hashed(entry):
+        raise Broken(entry.seq, "was altered: its hash is not that of what it says.", entry.created_at)
+    if entry.previous != previous:
+        raise Broken(entry.seq, "does not follow the one before it, which was altered or replaced.", entry.created_at)
+    if not _note_fits(entry):
+        raise Broken(entry.seq, "has another note than it was written with.", entry.created_at)
+    return entry.seq, entry.hash
+
+
+def _note_fits(entry: Entry) -> bool:
+    """Whether the note is the one whose digest stands in the chain; or erased, and its salt with it."""
+    if entry.salt is None:
+        return entry.note is None
+    try:
+        kept = msgspec.json.decode(entry.body, type=dict[str, Any]).get("note")
+    except msgspec.DecodeError:
+        return False
+    return bool(kept == (None if entry.note is None else digest(entry.salt, entry.note)))
+
+
+def _check_end(seq: int, last: str, counted: int, newest: str) -> None:
+    if seq < counted:
+        raise Broken(seq + 1, f"is missing; {counted:,} were written.")
+    if seq > counted:
+        raise Broken(counted + 1, f"was slipped in; only {counted:,} were written.")
+    if last != newest:
+        raise Broken(seq, "was replaced: it is not the one that was written last.")

@@ -1,0 +1,44 @@
+"""Domains: one, and all that lies below it."""
+
+from functools import cache
+
+from commentsvc import fields
+
+
+def read(text: str) -> str:
+    """A domain as somebody names it: example.com, @example.com, *.example.com.
+
+    Raises:
+        ValueError: it is none.
+    """
+    domain = spelled(text.strip().removeprefix("@").removeprefix("*.").rstrip("."))
+    if "." not in domain or not fields.PLAIN_HOST.fullmatch(domain):
+        raise ValueError
+    return domain
+
+
+def spelled(host: str) -> str:
+    """A host as it travels; what is none stays as it is."""
+    try:
+        return fields.host(host)
+    except ValueError:
+        return host.lower()
+
+
+def below(host: str, domain: str) -> bool:
+    """Whether a host is this domain, or lies below it."""
+    return f".{host}".endswith(f".{domain}")
+
+
+@cache
+def disposable() -> frozenset[str]:
+    """Domains of services that give away mailboxes for minutes.
+
+    Raises:
+        ValueError: their list, an extra, is not installed.
+    """
+    try:
+        import disposable_email_domains  # noqa: PLC0415 -- an extra that need not be there
+    except ImportError:
+        raise ValueError from None
+    return frozenset(disposable_email_domains.blocklist)

@@ -1,0 +1,294 @@
+"""The kinds of rules a moderator can keep: what each looks for, and what may come of it.
+
+Looking is pure: an ``Opinion`` knows a draft and its context, and says in words why it objects, or None.
+"""
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from commentsvc import domains, scripts
+from commentsvc.context import Context, Fact
+from commentsvc.errors import NotTaken, Refused, ThreadClosed, TooFast
+from commentsvc.model import Effect, RuleKind
+from commentsvc.shapes import Draft
+from commentsvc.wordlists import WordList
+
+Opinion = Callable[[Draft, Context], str | None]
+
+SUSPICIONS: Final = (Effect.HOLD, Effect.SPAM, Effect.REFUSE)
+# An answer must not tell whose address was typed, so these never refuse and never approve.
+BY_EMAIL: Final = (Effect.HOLD, Effect.SPAM)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of rule."""
+
+    wants: str  # what ``match`` must hold, said to whoever sent something else
+    reads: Callable[[str], Opinion]  # raises ValueError where ``match`` is something else
+    effects: tuple[Effect, ...] = SUSPICIONS  # the first, unless another is asked for
+    needs: frozenset[Fact] = frozenset()
+    by_email: bool = False
+    expires: bool = False
+    refusal: Callable[[str], Refused] = NotTaken
+
+
+# --------------------------------------------------------------------------------- who
+
+
+def email(digest: str) -> Opinion:
+    """The address with this keyed digest."""
+    return lambda _draft, context: "Its address is banned." if digest in context.email_digests else None
+
+
+def email_domain(text: str) -> Opinion:
+    """Addresses at this domain or below it."""
+    domain = domains.read(text)
+
+    def opinion(_draft: Draft, context: Context) -> str | None:
+        return f"Addresses at {domain} are banned." if domains.below(context.email_domain, domain) else None
+
+    return opinion
+
+
+def disposable(text: str) -> Opinion:
+    """Addresses of services that give away mailboxes for minutes."""
+    if text:
+        raise ValueError
+    thrown_away = domains.disposable()
+
+    def opinion(_draft: Draft, context: Context) -> str | None:
+        return "Its address is of a disposable kind." if context.email_domain in thrown_away else None
+
+    return opinion
+
+
+def author(author_id: str) -> Opinion:
+    """Whoever holds the token of this author."""
+    return lambda _draft, context: "Its writer is banned." if context.author_id == author_id else None
+
+
+def network(text: str) -> Opinion:
+    """An IP address, or all of a network."""
+    banned = ipaddress.ip_network(text.strip(), strict=False)
+
+    def opinion(_draft: Draft, context: Context) -> str | None:
+        if context.address is None:
+            return None
+        address = ipaddress.ip_address(context.address)
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return f"Its network {banned} is banned." if address in banned else None
+
+    return opinion
+
+
+def website(text: str) -> Opinion:
+    """A writer's own page at this domain or below it."""
+    domain = domains.read(text)
+
+    def opinion(draft: Draft, _context: Context) -> str | None:
+        host = urlsplit(draft.website or "").hostname or ""
+        return (
+            f"Its website is on {domain}, which is banned."
+            if host and domains.below(domains.spelled(host), domain)
+            else None
+        )
+
+    return opinion
+
+
+def trust(text: str) -> Opinion:
+    """Whoever proved to have written so many approved comments."""
+    least = _number(text, most=1000)
+
+    def opinion(_draft: Draft, context: Context) -> str | None:
+        if context.proven_approvals < least:
+            return None
+        return f"Its writer has {context.proven_approvals} approved comments."
+
+    return opinion
+
+
+# --------------------------------------------------------------------------------- what
+
+LINK: Final = re.compile(r"\b(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
+RANGE: Final = re.compile(r"(\d{1,5})?\.\.(\d{1,5})?")
+# Two people say "Thank you!"; nobody says a whole sentence twice by chance.
+SHORTEST_TO_REPEAT: Final = 20
+FEWEST_LETTERS: Final = 10
+
+
+def words(text: str) -> Opinion:
+    """Whole words or phrases, one a line, in the text, the name or the website."""
+    listed = WordList.read(text)
+
+    def opinion(draft: Draft, _context: Context) -> str | None:
+        for part in (draft.comment, draft.name, draft.website or ""):
+            found = listed.first(part)
+            if found is not None:
+                return f"It has “{found}”, which is on a word list."
+        return None
+
+    return opinion
+
+
+def links(text: str) -> Opinion:
+    """More than so many links."""
+    most = _number(text, least=0, most=1000)
+
+    def opinion(draft: Draft, _context: Context) -> str | None:
+        found = len(LINK.findall(draft.comment))
+        return f"It has {_many(found, 'link')}; {most} may stand here." if found > most else None
+
+    return opinion
+
+
+def length(text: str) -> Opinion:
+    """Fewer or more characters than ``least..most``; either may be left out."""
+    match = RANGE.fullmatch(text.replace(" ", ""))
+    if not match or not (match[1] or match[2]):
+        raise ValueError
+    least, most = int(match[1] or 0), int(match[2] or 10**6)
+
+    def opinion(draft: Draft, _context: Context) -> str | None:
+        found = len(draft.comment)
+        return None if least <= found <= most else f"It has {_many(found, 'character')}; {text} are expected."
+
+    return opinion
+
+
+def script(text: str) -> Opinion:
+    """Mostly letters of other scripts than these; a language stands for its scripts."""
+    expected: set[str] = set()
+    for name in text.replace(",", " ").split():
+        expected |= scripts.read(name)
+    if not expected:
+        raise ValueError
+
+    def opinion(draft: Draft, _context: Context) -> str | None:
+        found = Counter(map(scripts.script_of, filter(str.isalpha, draft.comment)))
+        strange = {name: number for name, number in found.items() if name not in expected}
+        if sum(found.values()) < FEWEST_LETTERS or 2 * sum(strange.values()) <= sum(found.values()):
+            return None
+        return f"It is mostly in another script: {max(strange, key=strange.__getitem__).title()}."
+
+    return opinion
+
+
+def same_text(text: str) -> Opinion:
+    """The same text in so many other threads, or more."""
+    least = _number(text, most=1000)
+
+    def opinion(draft: Draft, context: Context) -> str | None:
+        found = context.same_text_elsewhere
+        if found < least or len(draft.comment) < SHORTEST_TO_REPEAT:
+            return None
+        return f"The same text stands in {_many(found, 'other comment')}."
+
+    return opinion
+
+
+# --------------------------------------------------------------------------------- when
+
+
+def too_fast(text: str) -> Opinion:
+    """Fewer seconds than this after the last one from the same network."""
+    seconds = _number(text, most=86_400)
+
+    def opinion(_draft: Draft, context: Context) -> str | None:
+        since = context.seconds_since_last
+        if since is None or since >= seconds:
+            return None
+        return f"It came {_many(int(since), 'second')} after the last from its network; {seconds} are expected."
+
+    return opinion
+
+
+def too_many(text: str) -> Opinion:
+    """More than so many from the same network within an hour."""
+    most = _number(text, most=10_000)
+
+    def opinion(_draft: Draft, context: Context) -> str | None:
+        number = context.within_an_hour + 1
+        return f"It is number {number} from its network within an hour; {most} may come." if number > most else None
+
+    return opinion
+
+
+def closing_age(text: str) -> Opinion:
+    """Threads that became public more than so many days ago."""
+    days = _number(text, most=36_500)
+
+    def opinion(_draft: Draft, context: Context) -> str | None:
+        old = f"Its thread is older than {_many(days, 'day')}."
+        return old if context.thread_days > days else None
+
+    return opinion
+
+
+# --------------------------------------------------------------------------------- the table
+
+A_NUMBER: Final = "a whole number"
+
+KINDS: Final[dict[RuleKind, Kind]] = {
+    RuleKind.EMAIL: Kind(
+        wants="an email address", reads=email, effects=BY_EMAIL,
+        by_email=True, expires=True,
+    ),
+    RuleKind.EMAIL_DOMAIN: Kind(
+        wants="a domain such as example.com", reads=email_domain, effects=BY_EMAIL,
+        by_email=True, expires=True,
+    ),
+    RuleKind.DISPOSABLE: Kind(
+        wants="nothing; the domains come from the package disposable-email-domains, which must be installed: "
+        "pip install 'commentsvc[disposable]'", reads=disposable, effects=BY_EMAIL,
+        by_email=True,
+    ),
+    RuleKind.AUTHOR: Kind(wants="the id of one of the writer's comments", reads=author, expires=True),
+    RuleKind.NETWORK: Kind(
+        wants="an IP address or a network such as 198.51.100.0/24 or 2001:db8::/32", reads=network, expires=True,
+    ),
+    RuleKind.WEBSITE: Kind(wants="a domain such as example.com", reads=website, expires=True),
+    # A hit is a reason to read, never to throw away.
+    RuleKind.WORDS: Kind(wants="words or phrases, one a line", reads=words, effects=(Effect.HOLD,), expires=True),
+    RuleKind.LINKS: Kind(wants=f"{A_NUMBER} of links, from 0 on", reads=links),
+    RuleKind.LENGTH: Kind(wants="characters as least..most, such as 20.. or 2..5000", reads=length),
+    RuleKind.SCRIPT: Kind(
+        wants="languages or scripts, such as en, or Latin Greek", reads=script, effects=(Effect.HOLD, Effect.SPAM),
+    ),
+    RuleKind.SAME_TEXT: Kind(
+        wants=f"{A_NUMBER} of other comments, from 1 on", reads=same_text, needs=frozenset({Fact.SAME_TEXT}),
+    ),
+    RuleKind.TOO_FAST: Kind(
+        wants=f"{A_NUMBER} of seconds", reads=too_fast, needs=frozenset({Fact.PACE}),
+        refusal=lambda _reason: TooFast(60),
+    ),
+    RuleKind.TOO_MANY: Kind(
+        wants=f"{A_NUMBER} an hour", reads=too_many, needs=frozenset({Fact.PACE}),
+        refusal=lambda _reason: TooFast(3600),
+    ),
+    RuleKind.CLOSING_AGE: Kind(
+        wants=f"{A_NUMBER} of days", reads=closing_age, effects=(Effect.HOLD, Effect.REFUSE), refusal=ThreadClosed,
+    ),
+    RuleKind.TRUST: Kind(wants=f"{A_NUMBER} of approved comments", reads=trust, effects=(Effect.APPROVE,)),
+}  # fmt: skip
+
+
+# --------------------------------------------------------------------------------- reading ``match``
+
+
+def _number(text: str, *, most: int, least: int = 1) -> int:
+    number = int(text) if re.fullmatch(r"\s*\d{1,6}\s*", text, re.ASCII) else -1
+    if not least <= number <= most:
+        raise ValueError
+    return number
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

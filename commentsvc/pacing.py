@@ -1,0 +1,38 @@
+"""How much one network may send. Limits are by network, never by email: nobody can lock another out."""
+
+import math
+from datetime import timedelta
+
+from commentsvc.addresses import network
+from commentsvc.errors import TooFast
+from commentsvc.model import Visit, time_of, time_text
+from commentsvc.service import Service
+from commentsvc.store import Transaction, repeats
+
+
+async def spend(tx: Transaction, service: Service, visit: Visit, what: str = "") -> None:
+    """Take one from what a network may send; each kind of ``what`` has an allowance of its own.
+
+    Raises:
+        TooFast: nothing is left for now.
+    """
+    allowance = service.config.allowance
+    if allowance is None:
+        return
+    number, seconds = allowance
+    each = timedelta(seconds=seconds / number)
+    spent = await repeats.spend(
+        tx,
+        service.keyring.network_digest(what + network(visit.address), period(service)),
+        latest=service.ahead(seconds=seconds - each.total_seconds()),
+        now=service.now(),
+        whole_at=lambda stands: time_text(time_of(stands) + each),
+    )
+    if spent is not None:
+        wait = (time_of(spent) + each - service.clock()).total_seconds() - seconds
+        raise TooFast(max(1, math.ceil(wait)))
+
+
+def period(service: Service) -> int:
+    """The retention period we are in; digests of networks mean nothing beyond it."""
+    return int(service.clock().timestamp()) // (service.config.network_days * 86_400)

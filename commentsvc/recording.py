@@ -1,0 +1,109 @@
+"""What moderators change beside comments: threads, rules, sites. Each change is an action, and can be undone."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from commentsvc import auditing
+from commentsvc.errors import Conflict, NotFound
+from commentsvc.model import Mode, Principal, Rule
+from commentsvc.service import Service
+from commentsvc.shapes import ActionResult
+from commentsvc.store import Row, Transaction, history, rules, sites, threads
+
+UNDO_DAYS: Final = 30
+
+# What of each kind of thing a change may touch, and an undoing puts back.
+STATE: Final = {
+    "thread": ("key", "url", "title", "closed_at", "mode"),
+    "rule": ("matching", "email_sealed", "email_digest", "effect", "note", "expires_at", "removed_at"),
+    "site": ("mode",),
+}
+
+
+# What of it stands in the log: no words and no addresses.
+TOLD: Final = frozenset({"closed_at", "mode", "effect", "expires_at", "removed_at"})
+
+
+def state(kind: str, thing: msgspec.Struct) -> dict[str, Any]:
+    """What of a thing a change may touch."""
+    return {name: getattr(thing, name) for name in STATE[kind]}
+
+
+async def record(
+    tx: Transaction,
+    service: Service,
+    who: Principal,
+    verb: str,
+    subject: tuple[str, str, str | None],
+    was: Mapping[str, Any],
+    became: Mapping[str, Any],
+) -> str:
+    """Keep a change of a subject (kind, id, site) as an action; returns its id."""
+    kind, subject_id, site_id = subject
+    action_id = service.new_id()
+    await history.act(
+        tx,
+        action_id,
+        verb,
+        who.name,
+        None,
+        service.now(),
+        subject=f"{kind}:{subject_id}",
+        was=msgspec.json.encode(was).decode(),
+        became=msgspec.json.encode(became).decode(),
+    )
+    changed = sorted(name for name in became if became[name] != was.get(name))
+    body = {"action": action_id, kind: subject_id, "changed": changed}
+    body |= {name: became[name] for name in changed if name in TOLD}
+    await auditing.note(tx, service, who=who.name, verb=verb, site_id=site_id, body=body)
+    return action_id
+
+
+async def undo(tx: Transaction, service: Service, who: Principal, action: Row) -> ActionResult:
+    """Put a thing back to what it was, if it still is what the action made of it.
+
+    Raises:
+        NotFound: it is on another site.
+        Conflict: it was changed since, or the action was undone already.
+    """
+    kind, _, subject_id = action["subject"].partition(":")
+    thing = await _thing(tx, kind, subject_id)
+    site_id = _site_of(kind, thing)
+    if thing is None or (site_id is None and who.sites is not None) or (site_id and not who.reaches(site_id)):
+        raise NotFound
+    was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
+    if msgspec.json.decode(msgspec.json.encode(state(kind, thing))) != became:
+        raise Conflict("It was changed since. Look at it again.")
+    await _put(tx, kind, thing, was)
+    undo_id = await record(tx, service, who, "undo", (kind, subject_id, site_id), became, was)
+    if not await history.mark_undone(tx, action["id"], undo_id):
+        raise Conflict("This was undone already.")
+    return ActionResult(id=undo_id, action="undo", changed=1, undo_until=service.ahead(days=UNDO_DAYS), results=[])
+
+
+async def _thing(tx: Transaction, kind: str, subject_id: str) -> Any:
+    match kind:
+        case "thread":
+            await threads.hold_one(tx, subject_id)
+            return await threads.get(tx, subject_id)
+        case "rule":
+            return await rules.get(tx, subject_id)
+        case _:
+            return next((site for site in await sites.every(tx) if site.id == subject_id), None)
+
+
+def _site_of(kind: str, thing: Any) -> str | None:
+    return getattr(thing, "id" if kind == "site" else "site_id", None)
+
+
+async def _put(tx: Transaction, kind: str, thing: Any, was: dict[str, Any]) -> None:
+    match kind:
+        case "thread":
+            await threads.amend(tx, thing.id, **was)
+        case "rule":
+            fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}
+            await rules.put(tx, msgspec.convert(fields, Rule))
+        case _:
+            await sites.set_mode(tx, thing.id, Mode(was["mode"]) if was["mode"] else None)
