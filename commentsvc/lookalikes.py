@@ -101,8 +101,15 @@ def _decorates(mark: str) -> bool:
 
 _DECORATION: Final = re.compile(f"[{''.join(filter(_decorates, MARKS))}]")
 # Greek capitals are written without accents, so small letters must do without to be their equals.
-# What NFKC would make a mark, letters or white space of, though people read a mark or a sign.
-_UNSTABLE: Final = {"\uff9e": "\u3099", "\uff9f": "\u309a", "´": "'", "™": "®", "℠": "®"}
+# What NFKC would take for other marks, letters or white space than people see: halfwidth voicing, accents that stand
+# alone, trade marks.
+_UNSTABLE: Final = {
+    **dict.fromkeys("´΄᾽᾿῾", "'"),
+    **dict.fromkeys("¨¯¸˘˙˚˛˜˝ͺ΅῀῁῍῎῏῝῞῟῭‗‾゛゜﹉﹊﹋﹌", "^"),
+    **dict.fromkeys("™℠", "®"),
+    "\uff9e": "\u3099",
+    "\uff9f": "\u309a",
+}
 _GREEK: Final = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _GREEK_ACCENTS: Final = re.compile("(?<=[\u0370-\u03ff])[\u0300-\u0345]+")
 _PILE: Final = re.compile(r"[^\w\s\x00-\x7f]{5,}")
@@ -134,9 +141,7 @@ def folded(text: str) -> str:
     """A text as it is read, each letter in its own alphabet. Lines stay lines."""
     if text.isascii():
         return text.translate(_CONTROLS).lower()
-    text = _UNSEEN.sub("", text)
-    for sign, stable in _UNSTABLE.items():
-        text = text.replace(sign, stable)
+    text = _with(_UNSTABLE, _UNSEEN.sub("", text))
     # Thinned first: putting long piles of marks in order takes quadratic time.
     text = unicodedata.normalize("NFKC", _PILE.sub(_thinned, text)).casefold()
     if _GREEK.search(text):

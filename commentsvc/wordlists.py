@@ -3,14 +3,14 @@
 An entry is found as whole words, never inside one: ``porno`` is in ``Porno!`` and in ``porno-film``, not in
 ``Pornofilm``. Letter case, white space, and how a letter is drawn make no difference. Nothing is a pattern.
 
-* An entry of words is a phrase. Between its words may stand any white space and punctuation.
+* An entry of words is a phrase. Between its words may stand any white space and punctuation, but not ``://``.
 * Punctuation that is joined to a word counts, but for a hyphen or an apostrophe inside: ``c++``, ``.ru``, ``and/or``
   are found as written. An address is found whole or as the end of a longer host: ``example.com`` in
   ``www.example.com/page``, not in ``my-example.com`` or ``example.com.au``. ``https://`` before one does not count.
 * Scripts that put no spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese; and Korean, whose particles
   stick to words) know no whole words: an entry is found wherever its characters stand side by side.
 * Emoji are words of their own. Their skin tones do not count.
-* An entry that is itself in disguise, such as ``be`` with one wide letter, stands for that disguise, and not for ``be``.
+* An entry that is itself in disguise, such as ``be`` with one wide letter, stands for that disguise, not for ``be``.
 """
 
 import re
@@ -92,6 +92,8 @@ class _Reading:
     def holds(self, entry: _Entry, first: int, last: int) -> bool:
         """Whether these words, whose skeletons are the entry's, are the entry indeed."""
         if entry.literal and not self._stands(entry, self.spans[first][0] - entry.offset):
+            return False
+        if last > first and not entry.literal and "://" in self.skeleton[self.spans[first][0] : self.spans[last][1]]:
             return False
         if entry.disguise and not entry.disguise.search(self.as_drawn):
             return False

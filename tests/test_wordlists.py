@@ -81,6 +81,8 @@ TABLE = [
     ("。ｃoｍ",    "see spam.com",                             NO),
     ("™s",       "Ada's",                                    NO),
     ("o´",       "o",                                        NO),
+    ("o¯",       "o",                                        NO),
+    ("don",      "don´t",                                    NO),
     ("rг",       "rr",                                       NO),
     ("größe",    "GRÖSSE",                                   YES),
 
@@ -119,6 +121,7 @@ TABLE = [
     ("buy viagra", "viagra, buy",                            NO),
     ("buy-viagra", "buy viagra",                             YES),
     ("Dr. No",     "dr no",                                  YES),
+    ("http www",   "http://www.example.com",                 NO),
 
     # Apostrophes part words, but for n't.
     ("viagra",     "Viagra's price, l’viagra",               YES),

@@ -29,7 +29,7 @@ async def add(tx: Transaction, comment: Comment) -> None:
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
     )
     await search.add(tx, comment)
-    await threads.tally(tx, comment.thread_id, {comment.status: 1})
+    await threads.tally(tx, {comment.thread_id: {comment.status: 1}})
 
 
 async def get(tx: Transaction, comment_id: str) -> Comment | None:
@@ -91,8 +91,7 @@ async def _recount(tx: Transaction, found: Sequence[Comment], status: Status) ->
     for comment in found:
         changes[comment.thread_id].update({status.value: 1})
         changes[comment.thread_id].subtract({comment.status.value: 1})
-    for thread_id, by in sorted(changes.items()):
-        await threads.tally(tx, thread_id, by)
+    await threads.tally(tx, changes)
 
 
 async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) -> Comment:
@@ -139,7 +138,7 @@ async def erase(tx: Transaction, comment: Comment, now: str) -> Comment:
     )
     await search.erase(tx, comment.id)
     await reports.erase(tx, comment.id)
-    await threads.tally(tx, comment.thread_id, {comment.status: -1, "reported": -int(comment.reports > 0)})
+    await threads.tally(tx, {comment.thread_id: {comment.status: -1, "reported": -int(comment.reports > 0)}})
     await relist(tx, comment.id, now)
     return await _fresh(tx, comment.id)
 

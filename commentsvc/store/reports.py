@@ -65,7 +65,7 @@ async def _open(tx: Transaction, comment: Comment, change: int) -> int:
         change=change,
     )
     now_open = int(row["reports"]) if row else 0
-    await threads.tally(tx, comment.thread_id, {"reported": (now_open > 0) - (now_open > change)})
+    await threads.tally(tx, {comment.thread_id: {"reported": (now_open > 0) - (now_open > change)}})
     return now_open
 
 

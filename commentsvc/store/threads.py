@@ -1,5 +1,6 @@
 """Threads and all the names they ever had."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -136,12 +137,17 @@ async def changed(tx: Transaction, comment: Comment, approved: int, now: str) ->
         )
 
 
-async def tally(tx: Transaction, thread_id: str, changes: Mapping[str, int]) -> None:
-    """Keep count: by how many the comments of a thread in each status, and the reported ones, became more."""
-    by = {name: changes.get(name, 0) for name in COUNTED}
-    if any(by.values()):
-        counts = ", ".join(f"{name} = {name} + CAST(:{name} AS BIGINT)" for name in COUNTED)
-        await tx.run(f"UPDATE thread SET {counts} WHERE id = :id", id=thread_id, **by)
+async def tally(tx: Transaction, changes: Mapping[str, Mapping[str, int]]) -> None:
+    """Keep count: by how many the comments in each status, and the reported ones, became more, by thread id."""
+    alike: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+    for thread_id, by in changes.items():
+        alike[tuple(by.get(name, 0) for name in COUNTED)].append(thread_id)
+    counts = ", ".join(f"{name} = {name} + CAST(:{name} AS BIGINT)" for name in COUNTED)
+    for numbers, thread_ids in sorted(alike.items()):
+        if any(numbers):
+            ids, values = among("id", thread_ids)
+            values |= zip(COUNTED, numbers, strict=True)
+            await tx.run(f"UPDATE thread SET {counts} WHERE id IN {ids}", **values)
 
 
 async def amend(
