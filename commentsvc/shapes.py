@@ -92,7 +92,13 @@ class Draft(Struct, frozen=True, kw_only=True):
     started: Unused | None = None
     phone: Unused | None = None
     altcha: Unused | None = None
-    redirect_to: Unused | None = None
+    redirect_to: (
+        Annotated[
+            str,
+            Meta(max_length=4000, description="Of a form: a page on the site's own origins to be led to."),
+        ]
+        | None
+    ) = None
 
 
 class Edit(Struct, frozen=True, kw_only=True):

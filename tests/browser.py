@@ -58,31 +58,31 @@ async def curl():
 async def browse(chromium):
     """Sit somebody down at a browser of their own: ``page = await browse(url)``. No script runs, unless asked for.
 
-    When the test is over, no page may have asked another origin, opened a dialog, or left a word in the console
-    (where violations of the Content-Security-Policy are noted).
+    When the test is over, no page may have asked an origin but that one and those in ``also``, opened a dialog, or
+    left a word in the console (where violations of the Content-Security-Policy are noted).
     """
     misdeeds = []
     async with AsyncExitStack() as stack:
 
-        async def sit_down(url, *, script=False, **options) -> Page:
+        async def sit_down(url, *, script=False, also=(), **options) -> Page:
             person = await chromium.new_context(base_url=url, java_script_enabled=script, **options)
             stack.push_async_callback(person.close)
             person.set_default_timeout(10_000)
             page = await person.new_page()
-            _watch(page, url, misdeeds)
+            _watch(page, {urlsplit(origin).netloc for origin in (url, *also)}, misdeeds)
             return page
 
         yield sit_down
     assert misdeeds == []
 
 
-def _watch(page, url, misdeeds):
+def _watch(page, known, misdeeds):
     async def dismiss(dialog):
         misdeeds.append(f"dialog: {dialog.message}")
         await dialog.dismiss()
 
     def ask(request):
-        if urlsplit(request.url).netloc != urlsplit(url).netloc:
+        if urlsplit(request.url).netloc not in known:
             misdeeds.append(f"request: {request.url}")
 
     def say(message):

@@ -37,7 +37,7 @@ PACKAGE = Path(commentsvc.__file__).parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 SERVICE = "http://localhost:8080"  # as the documents call it
-KINDS = {"sh", "text", "json", "html", "sql"}
+KINDS = {"sh", "text", "json", "html", "sql", "php"}
 
 
 def text_of(name):
@@ -250,7 +250,7 @@ class Forms(HTMLParser):
         given = dict(attributes)
         if tag == "form":
             self.forms.append((given, {}))
-        elif tag in {"input", "textarea"} and given.get("name"):
+        elif tag in {"input", "textarea"} and given.get("name") and self.forms:
             self.forms[-1][1][given["name"]] = given.get("value") or ""
         elif tag == "a" and given.get("href", "").startswith(SERVICE):
             self.links.append(given["href"])
@@ -269,7 +269,7 @@ def test_every_form_can_be_pasted_and_works_without_script(path, tmp_path):
 
 
 def _filled(fields, words):
-    typed = {"name": "Mia", "email": "mia@example.com", "comment": words}
+    typed = {"author" if "author" in fields else "name": "Mia", "email": "mia@example.com", "comment": words}
     assert set(typed) <= set(fields)
     return fields | typed
 

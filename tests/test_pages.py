@@ -150,6 +150,29 @@ async def test_a_reader_answers_a_comment_that_stands_on_another_page(opened, br
     assert await mia.get_by_role("heading", name="Reply to Ben").count() == 1
 
 
+async def test_a_writer_sees_their_own_comment_below_however_many_there_are(opened, browse, monkeypatch):
+    monkeypatch.setattr(pages, "ON_A_PAGE", 2)
+    url, service = await opened()
+    for name in ("Ada", "Ben", "Lea"):
+        last = await said(service, name=name, comment=f"{name} was here.")
+    mia = await browse(url)
+    await mia.goto(f"{THREAD}&reply_to={last.id}")
+    await write(mia)
+
+    own = mia.get_by_role("article").last
+    assert "Waiting for moderation. Only you can see this." in await own.inner_text()
+    assert await focused(mia) == await own.get_attribute("id")
+    assert await mia.get_by_role("article").count() == 3
+    own_id = (await own.get_attribute("id")).removeprefix("comment-")
+    await moderating.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[own_id]))
+    await mia.reload()
+    assert "is shown" in await mia.get_by_role("status").inner_text()
+    assert await mia.get_by_role("article").count() == 3
+
+    await mia.goto(mia.url.replace("a-page", "another-page"))
+    assert await mia.get_by_text("Waiting for moderation").count() == 0
+
+
 async def test_a_reader_changes_their_mind_about_a_reply(opened, browse):
     url, service = await opened()
     first = await said(service)

@@ -6,7 +6,6 @@ from functools import cache, partial
 from http import HTTPStatus
 from importlib import resources
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
 
 import jinja2
 import msgspec
@@ -14,7 +13,7 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 import commentsvc
-from commentsvc import addresses, administering, admitting, reading
+from commentsvc import addresses, administering, admitting, places, reading
 from commentsvc.errors import Gone, Invalid, NotFound, Refused, TooFast
 from commentsvc.model import Principal, time_of
 from commentsvc.shapes import (
@@ -22,22 +21,21 @@ from commentsvc.shapes import (
     Draft,
     MadeKey,
     PublicThread,
-    Receipt,
     SiteName,
     Stub,
     ThreadName,
     ThreadQuery,
     TreeListing,
 )
-from commentsvc.web import guards, problems, wire
+from commentsvc.web import guards, leading, problems, wire
 from commentsvc.web.endpoint import SERVICE, VISIT
 from commentsvc.web.operations import DOCUMENT
 
 ID: Final = re.compile(r"[0-9a-f-]{36}")
 DEMO_THREAD: Final = "demo"
-RECEIPT_MINUTES: Final = 60
 ON_A_PAGE: Final = 200
 FORM_FIELDS: Final = ("comment", "name", "email", "website")
+KEPT_FIELDS: Final = ("title", "subscribe")  # what a page's own form may say beside these
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +126,7 @@ async def _thread_page(
         template,
         status=problems.STATUS[type(refused)] if refused else HTTPStatus.OK,
         listing=listing,
-        link=partial(_link, query.thread, query.site),
+        link=partial(leading.thread_page, query.thread, query.site),
         back=_page_of(listing.thread, query.thread),
         parent=parent,
         hidden={
@@ -136,6 +134,7 @@ async def _thread_page(
             "site": query.site,
             "parent": parent and parent.id,
             "submission": service.new_id(),
+            **{name: (values or {}).get(name) for name in KEPT_FIELDS},
         },
         values={name: (values or {}).get(name, "") for name in FORM_FIELDS},
         receipt=query.receipt,
@@ -151,15 +150,7 @@ async def _thread_page(
 async def _listing(request: web.Request, query: PageQuery, own: str | None) -> TreeListing:
     asked = ThreadQuery(thread=query.thread, site=query.site, limit=ON_A_PAGE, cursor=query.cursor)
     page = await reading.list_thread(request.app[SERVICE], asked, request[VISIT], own=own)
-    if not isinstance(page.listing, TreeListing):
-        raise TypeError("a tree was asked for")
-    return page.listing
-
-
-def _link(thread: str, site: str | None, **more: str) -> str:
-    """This thread's page: one part of it, or a reply to be written."""
-    asked = {"thread": thread, "site": site, **more}
-    return f"/t?{urlencode({name: value for name, value in asked.items() if value})}"
+    return await leading.with_own(request.app[SERVICE], page, None if query.cursor else own)
 
 
 def _page_of(public: PublicThread, asked: str) -> str | None:
@@ -167,15 +158,11 @@ def _page_of(public: PublicThread, asked: str) -> str | None:
     return public.url or addresses.read(asked).url
 
 
-def _walk(nodes: list[Any]) -> list[Any]:
-    return [found for node in nodes for found in (node, *_walk(node.replies))]
-
-
 async def _parent(request: web.Request, listing: TreeListing, reply_to: str | None) -> Any:
     """The comment that is being answered, also where it stands on another page; None if it is not shown."""
     if reply_to is None:
         return None
-    shown = (node for node in _walk(listing.comments) if node.id == reply_to and not _empty(node))
+    shown = (node for node in leading.walk(listing.comments) if node.id == reply_to and not _empty(node))
     try:
         return next(shown, None) or await reading.get_comment(request.app[SERVICE], reply_to, None)
     except (NotFound, Gone):
@@ -189,22 +176,10 @@ def _empty(node: Any) -> bool:
 
 def _receipt_status(nodes: list[Any], own: str | None) -> str | None:
     """What has become of the writer's own comment, as far as the page shows it."""
-    mine = next((node for node in _walk(nodes) if own and node.id == own and not _empty(node)), None)
+    mine = next((node for node in leading.walk(nodes) if own and node.id == own and not _empty(node)), None)
     if mine is None:
         return None
     return "approved" if mine.status is msgspec.UNSET else "pending"
-
-
-def lead_to_thread(request: web.Request, draft: Draft, receipt: Receipt) -> web.Response:
-    """Send a browser that posted to the thread's page, where its writer sees the comment."""
-    service = request.app[SERVICE]
-    until = service.clock().timestamp() + RECEIPT_MINUTES * 60
-    token = service.keyring.token("receipt", receipt.id, datetime.fromtimestamp(until).astimezone())
-    page = _link(draft.thread, draft.site, receipt=token)
-    return web.Response(
-        status=303,
-        headers={hdrs.LOCATION: f"{page}#comment-{receipt.id}", hdrs.CACHE_CONTROL: "no-store"},
-    )
 
 
 async def form_again(request: web.Request, refused: Refused, body: bytes) -> web.Response:
@@ -213,16 +188,21 @@ async def form_again(request: web.Request, refused: Refused, body: bytes) -> web
         values = wire.form(Draft, body)
     except Refused:
         values = {}
-    named = {"thread": values.get("thread") or None, "site": values.get("site") or None}
     reply_to = values.get("parent") if ID.fullmatch(values.get("parent", "")) else None
     try:
-        query = PageQuery(thread=named["thread"] or "", site=named["site"], reply_to=reply_to)
+        query = PageQuery(thread=values.get("thread", ""), site=await _site(request, values), reply_to=reply_to)
         response = await _thread_page(request, query, values=values, refused=refused)
     except Refused:
         response = await not_shown(request, refused, body)
     if isinstance(refused, TooFast):
         response.headers[hdrs.RETRY_AFTER] = str(refused.retry_after)
     return response
+
+
+async def _site(request: web.Request, values: dict[str, str]) -> str | None:
+    """The form's site, also where only the page that sent it told: the page that shows it again is not there."""
+    everything = await places.consult(request.app[SERVICE])
+    return leading.site_to_say(everything, values.get("thread", ""), values.get("site") or None, request[VISIT].origin)
 
 
 async def not_shown(request: web.Request, refused: Refused, body: bytes) -> web.Response:

@@ -21,7 +21,7 @@ from commentsvc.shapes import (
     Rendered,
     ThreadQuery,
 )
-from commentsvc.web import guards, pages
+from commentsvc.web import guards, leading
 from commentsvc.web.bodies import Bodies
 from commentsvc.web.endpoint import GZIP, JSON, SERVICE, VISIT, navigating, respond, tags_of
 
@@ -34,11 +34,11 @@ BODIES: Final = web.AppKey("bodies", Bodies)
 async def post_reply(request: web.Request, draft: Draft) -> web.Response:
     """Write a reply.
 
-    201: it is shown. 202: it waits to be read. 303: a browser without script is led to the thread's page.
+    201: it is shown. 202: it waits to be read. 303: a browser without script is led to where it sees that.
     """
     receipt = await posting.post_reply(request.app[SERVICE], draft, request[VISIT])
     if navigating(request):
-        return pages.lead_to_thread(request, draft, receipt)
+        return await leading.lead_on(request, draft, receipt)
     status = 201 if receipt.status == "approved" else 202
     return respond(receipt, status, {hdrs.LOCATION: f"/v1/comments/{receipt.id}"})
 
