@@ -69,6 +69,9 @@ Token: TypeAlias = Annotated[
     Check(fields.token),
     Meta(min_length=8, max_length=200, description="Made by the sender: the same one again gives the same answer."),
 ]
+Language: TypeAlias = Annotated[
+    str, Meta(max_length=40, description="Of the interface, such as de or pt-BR; else what the reader's browser likes.")
+]
 Unused: TypeAlias = Annotated[str, Meta(max_length=4000, description="Taken, and not used yet.")]
 
 
@@ -201,6 +204,10 @@ class Counts(Struct, frozen=True):
     """How many approved comments each thread has, by the name it was asked with."""
 
     counts: dict[str, int]
+    words: (
+        Annotated[dict[str, str], Meta(description="The same for people, if a language was asked for: 2 comments.")]
+        | UnsetType
+    ) = UNSET
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -249,6 +256,7 @@ class CountsQuery(Struct, frozen=True, kw_only=True):
 
     thread: Annotated[list[ThreadName], Meta(min_length=1, max_length=200)]
     site: SiteName | None = None
+    lang: Language | None = None
 
 
 class LatestQuery(Struct, frozen=True, kw_only=True):

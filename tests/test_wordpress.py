@@ -120,7 +120,7 @@ async def test_two_readers_talk_through_the_form_of_a_theme(blog, browse, curl):
     reply = await approve_what_waits()
     assert (reply["parent"], reply["thread"]["key"]) == (first["id"], "17")
     await mia.reload()
-    assert "So have I." in await mia.locator("li li").inner_text()
+    assert "So have I." in await mia.get_by_role("listitem").get_by_role("listitem").inner_text()
 
 
 async def test_a_form_with_mistakes_comes_back_and_knows_its_site(blog, browse):
@@ -134,8 +134,8 @@ async def test_a_form_with_mistakes_comes_back_and_knows_its_site(blog, browse):
         "comment": "I have been wondering too.", "name": "", "email": "mia@example.com",
         "website": "javascript:alert(1)",
     }  # fmt: skip
-    await mia.get_by_label("Name").fill("Mia")
-    await mia.get_by_label("Website").fill("")
+    await mia.get_by_role("textbox", name="Name").fill("Mia")
+    await mia.get_by_role("textbox", name="Website").fill("")
     answer = await press(mia)
     assert answer.status == 200
     assert "Waiting for moderation" in await mia.get_by_role("article").inner_text()
@@ -158,7 +158,7 @@ async def test_after_a_mistake_the_threads_page_stands_in_for_the_sites_own(blog
     mia = await browse(origin, also=[url])
     await mia.goto(POST)
     await write(mia, author="")
-    await mia.get_by_label("Name").fill("Mia")
+    await mia.get_by_role("textbox", name="Name").fill("Mia")
     await press(mia)
     assert "Waiting for moderation" in await mia.get_by_role("article").inner_text()
 

@@ -35,7 +35,8 @@ async def lead_on(request: web.Request, draft: Draft, receipt: Receipt) -> web.R
     else:
         token = _receipt_token(request.app[SERVICE], receipt.id)
         site = site_to_say(everything, draft.thread, draft.site, request[VISIT].origin)
-        target = f"{thread_page(draft.thread, site, receipt=token)}#comment-{receipt.id}"
+        lang = request.query.get("lang", "")
+        target = f"{thread_page(draft.thread, site, receipt=token, lang=lang)}#comment-{receipt.id}"
     return web.Response(status=303, headers={hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"})
 
 
@@ -64,7 +65,7 @@ def _receipt_token(service: Service, comment_id: str) -> str:
     return service.keyring.token("receipt", comment_id, datetime.fromtimestamp(until).astimezone())
 
 
-def thread_page(thread: str, site: str | None, **more: str) -> str:
+def thread_page(thread: str, site: str | None, **more: str | None) -> str:
     """The address of a thread's page: one part of it, a reply to be written, or what a writer alone sees."""
     asked = {"thread": thread, "site": site, **more}
     return f"/t?{urlencode({name: value for name, value in asked.items() if value})}"

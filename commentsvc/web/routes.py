@@ -58,9 +58,20 @@ from commentsvc.shapes import (
     ThreadsQuery,
     TreeListing,
 )
-from commentsvc.web import administration, answers, moderation, operations, pages, public
+from commentsvc.web import (
+    administration,
+    answers,
+    assets,
+    moderation,
+    operations,
+    pages,
+    public,
+    rendering,
+)
 from commentsvc.web.bodies import Bodies
-from commentsvc.web.endpoint import MOST_BYTES, SERVICE, Route, endpoint
+from commentsvc.web.caching import BODIES
+from commentsvc.web.endpoint import HTML, MOST_BYTES, SERVICE, Route, endpoint
+from commentsvc.web.fragments import FragmentQuery
 from commentsvc.web.openapi import document
 
 # fmt: off
@@ -72,6 +83,9 @@ ROUTES: Final[tuple[Route, ...]] = (
                    Unavailable)),
     Route(method="GET", path="/v1/comments", handler=public.list_thread, asks=ThreadQuery,
           gives=TreeListing | Listing, status=(200, 304), cors=True, edit_token=True, etag=True,
+          refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
+    Route(method="GET", path="/v1/comments.html", handler=public.list_fragment, asks=FragmentQuery,
+          gives=str, kind=HTML, status=(200, 304), cors=True, etag=True,
           refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
     Route(method="GET", path="/v1/comments/{id}", handler=public.get_comment, gives=PublicComment | OwnComment,
           cors=True, edit_token=True, refuses=(NotFound, Gone, Unavailable)),
@@ -140,7 +154,13 @@ ROUTES: Final[tuple[Route, ...]] = (
           refuses=(Unavailable,)),
     Route(method="POST", path="/sign-in/{token}", handler=pages.signed_in, page=True, again=pages.not_shown,
           refuses=(Unavailable,)),
-    Route(method="GET", path="/page.css", handler=pages.stylesheet, page=True),
+    Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),
+
+    # What pages load
+    Route(method="GET", path="/embed.js", handler=assets.embed_script, page=True, status=(200, 304)),
+    Route(method="GET", path="/embed.{digest}.js", handler=assets.embed_script_for_ever, page=True,
+          status=(200, 304), refuses=(NotFound,)),
+    Route(method="GET", path="/thread.css", handler=assets.thread_stylesheet, page=True, status=(200, 304)),
 )
 # fmt: on
 
@@ -151,8 +171,9 @@ def application(service: Service) -> web.Application:
     app[SERVICE] = service
     app[answers.DRAINING] = []
     app[answers.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
-    app[public.BODIES] = Bodies()
+    app[BODIES] = Bodies()
     app[operations.DOCUMENT] = document(ROUTES)
+    rendering.precompile()
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))
         if route.method == "GET":
