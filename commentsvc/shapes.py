@@ -259,12 +259,28 @@ class CountsQuery(Struct, frozen=True, kw_only=True):
     lang: Language | None = None
 
 
+class FeedQuery(Struct, frozen=True, kw_only=True):
+    """Which thread to follow."""
+
+    thread: ThreadName
+    site: SiteName | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Cursor | None = None
+    lang: Language | None = None
+
+
 class LatestQuery(Struct, frozen=True, kw_only=True):
     """Which site's latest comments."""
 
     site: SiteName | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 20
     cursor: Cursor | None = None
+
+
+class LatestFeedQuery(LatestQuery, frozen=True, kw_only=True):
+    """Which site to follow."""
+
+    lang: Language | None = None
 
 
 # --------------------------------------------------------------------------------- what moderators send and see

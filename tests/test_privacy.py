@@ -82,6 +82,8 @@ async def traffic(client, key, emails):
         f"/v1/comments/{two['id']}",
         "/v1/counts?thread=/a-page/",
         "/v1/latest",
+        "/v1/comments.atom?thread=/a-page/",
+        "/v1/latest.atom",
         "/t?thread=/a-page/",
         "/",
         "/docs",
@@ -262,7 +264,7 @@ async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock)
 def test_every_public_route_is_in_the_proof():
     """A new public route must be added to the traffic above."""
     covered = {
-        "/v1/comments", "/v1/comments/{id}", "/v1/counts", "/v1/latest",
+        "/v1/comments", "/v1/comments/{id}", "/v1/counts", "/v1/latest", "/v1/comments.atom", "/v1/latest.atom",
         "/v1/preview", "/healthz", "/readyz",
         "/version", "/openapi.json", "/", "/t", "/docs", "/page.css", "/sign-in/{token}",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/thread.css",

@@ -145,6 +145,12 @@ def test_what_can_be_said_in_other_languages_is_what_the_service_says():
 # --------------------------------------------------------------------------------- the catalogues
 
 
+def test_the_document_names_the_languages():
+    text = (PACKAGE.parent / "docs" / "embedding.md").read_text(encoding="utf-8")
+    told = re.search(r"The interface speaks (.*?)\.", text, re.DOTALL)[1]
+    assert sorted(re.findall(r"[A-Z]\w+", told)) == sorted(Locale(lang).english_name for lang in LANGUAGES)
+
+
 def test_make_knows_the_languages():
     makefile = (PACKAGE.parent / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"^LANGUAGES = (.*)$", makefile, re.MULTILINE)[1].split() == list(TRANSLATED)

@@ -11,6 +11,8 @@ from commentsvc.shapes import (
     CountsQuery,
     Draft,
     Edit,
+    FeedQuery,
+    LatestFeedQuery,
     LatestQuery,
     Listing,
     Preview,
@@ -20,7 +22,7 @@ from commentsvc.shapes import (
     ThreadQuery,
     TreeListing,
 )
-from commentsvc.web import fragments, guards, leading
+from commentsvc.web import feeds, fragments, guards, leading
 from commentsvc.web.caching import cacheable, packed, takes_gzip, thread_in_form
 from commentsvc.web.endpoint import SERVICE, VISIT, fragment_wanted, navigating, respond, tags_of
 from commentsvc.web.fragments import FragmentQuery
@@ -105,6 +107,29 @@ def _by_digest(request: web.Request, body: bytes, **more: str) -> web.Response:
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
     held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
     return cacheable(packed(body, packs=takes_gzip(request)), tag, held, **more)
+
+
+async def follow_thread(request: web.Request, query: FeedQuery) -> web.Response:
+    """Follow a thread in a feed reader (Atom), newest first."""
+    words = words_of(request, query.lang)
+    query = msgspec.structs.replace(query, lang=query.lang and words.lang)
+
+    async def made(listing: Listing) -> bytes:
+        return await feeds.of_thread(request.app[SERVICE], query, listing, request[VISIT], words)
+
+    form = f"atom-{words.lang}{'-asked' if query.lang else ''}"  # the feed names its own address
+    return await thread_in_form(
+        request, feeds.thread_query(query), form, made, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE
+    )
+
+
+async def follow_site(request: web.Request, query: LatestFeedQuery) -> web.Response:
+    """Follow a site's latest comments in a feed reader (Atom)."""
+    service, words = request.app[SERVICE], words_of(request, query.lang)
+    query = msgspec.structs.replace(query, lang=query.lang and words.lang)
+    latest = await reading.latest(service, query, request[VISIT])
+    feed = await feeds.of_site(service, query, latest, request[VISIT], words)
+    return _by_digest(request, feed, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE)
 
 
 async def preview(_request: web.Request, words: Preview) -> Rendered:
