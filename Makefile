@@ -13,7 +13,7 @@ LANGUAGES = de fr es pt it nl pl uk ar he fa zh ja ko
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format types words wheel lock
+.PHONY: help serve test generators lint format types words wheel lock
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -23,6 +23,9 @@ serve: $(VENV)/.runs  ## run the service on port 8080, its data in ./data
 
 test: $(VENV)/.develops  ## run every test
 	$(VENV)/bin/python -m pytest -n auto
+
+generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (needs npm; slow)
+	$(VENV)/bin/python -m tests.generators
 
 lint: $(VENV)/.develops  ## look for mistakes and for untidiness
 	$(VENV)/bin/ruff check .
