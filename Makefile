@@ -6,10 +6,14 @@ VENV ?= .venv
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
+BABEL = $(VENV)/bin/pybabel --quiet
+# English needs no catalogue: it stands in the code.
+LANGUAGES = de fr es pt it nl pl uk ar he fa zh ja ko
+
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format types wheel lock
+.PHONY: help serve test generators lint format types words wheel lock
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,6 +23,9 @@ serve: $(VENV)/.runs  ## run the service on port 8080, its data in ./data
 
 test: $(VENV)/.develops  ## run every test
 	$(VENV)/bin/python -m pytest -n auto
+
+generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (needs npm; slow)
+	$(VENV)/bin/python -m tests.generators
 
 lint: $(VENV)/.develops  ## look for mistakes and for untidiness
 	$(VENV)/bin/ruff check .
@@ -30,6 +37,14 @@ format: $(VENV)/.develops  ## tidy up
 
 types: $(VENV)/.develops  ## check the types
 	$(VENV)/bin/mypy
+
+words: $(VENV)/.develops  ## find the words of the interface, add them to every language, compile
+	$(BABEL) extract --mapping-file=pyproject.toml --keyword=marked --add-location=file --omit-header \
+		--output-file=$(VENV)/words.pot commentsvc/web
+	for lang in $(LANGUAGES); do $(BABEL) update --locale=$$lang --init-missing --input-file=$(VENV)/words.pot \
+		--domain=commentsvc --output-dir=commentsvc/web/catalogues --no-wrap --no-fuzzy-matching --ignore-obsolete \
+		--ignore-pot-creation-date || exit; done
+	$(BABEL) compile --domain=commentsvc --directory=commentsvc/web/catalogues
 
 wheel: $(VENV)/.develops  ## build the wheel into dist/
 	rm -rf dist

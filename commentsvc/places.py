@@ -71,6 +71,11 @@ async def directory(tx: Transaction, service: Service) -> Directory:
     return Directory(tuple(await sites.every(tx)), origins, service.config.own_origin)
 
 
+async def consult(service: Service) -> Directory:
+    """The same, for whoever holds no transaction."""
+    return await service.db.read(directory, service)
+
+
 def find(everything: Directory, thread: str, site_name: str | None, origin: str | None) -> Place:
     """Read a thread's name.
 

@@ -289,5 +289,4 @@ def preview(words: Preview) -> Rendered:
 
 async def welcomes(service: Service, origin: str) -> bool:
     """Whether browsers may let a page of this origin talk to the service."""
-    everything = await service.db.read(places.directory, service)
-    return everything.welcomes(origin)
+    return (await places.consult(service)).welcomes(origin)

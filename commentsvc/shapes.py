@@ -69,6 +69,9 @@ Token: TypeAlias = Annotated[
     Check(fields.token),
     Meta(min_length=8, max_length=200, description="Made by the sender: the same one again gives the same answer."),
 ]
+Language: TypeAlias = Annotated[
+    str, Meta(max_length=40, description="Of the interface, such as de or pt-BR; else what the reader's browser likes.")
+]
 Unused: TypeAlias = Annotated[str, Meta(max_length=4000, description="Taken, and not used yet.")]
 
 
@@ -99,7 +102,13 @@ class Draft(Struct, frozen=True, kw_only=True):
     altcha: Annotated[str, Meta(max_length=4000, description="The work that GET /v1/form asked for, done.")] | None = (
         None
     )
-    redirect_to: Unused | None = None
+    redirect_to: (
+        Annotated[
+            str,
+            Meta(max_length=4000, description="Of a form: a page on the site's own origins to be led to."),
+        ]
+        | None
+    ) = None
 
 
 class Edit(Struct, frozen=True, kw_only=True):
@@ -214,6 +223,10 @@ class Counts(Struct, frozen=True):
     """How many approved comments each thread has, by the name it was asked with."""
 
     counts: dict[str, int]
+    words: (
+        Annotated[dict[str, str], Meta(description="The same for people, if a language was asked for: 2 comments.")]
+        | UnsetType
+    ) = UNSET
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
@@ -289,6 +302,17 @@ class CountsQuery(Struct, frozen=True, kw_only=True):
 
     thread: Annotated[list[ThreadName], Meta(min_length=1, max_length=200)]
     site: SiteName | None = None
+    lang: Language | None = None
+
+
+class FeedQuery(Struct, frozen=True, kw_only=True):
+    """Which thread to follow."""
+
+    thread: ThreadName
+    site: SiteName | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    cursor: Cursor | None = None
+    lang: Language | None = None
 
 
 class LatestQuery(Struct, frozen=True, kw_only=True):
@@ -297,6 +321,12 @@ class LatestQuery(Struct, frozen=True, kw_only=True):
     site: SiteName | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 20
     cursor: Cursor | None = None
+
+
+class LatestFeedQuery(LatestQuery, frozen=True, kw_only=True):
+    """Which site to follow."""
+
+    lang: Language | None = None
 
 
 # --------------------------------------------------------------------------------- what moderators send and see

@@ -238,12 +238,13 @@ async def live(request, tmp_path, clock):
     async with AsyncExitStack() as stack:
 
         async def start(deadlines=None, **settings):
-            service = await stack.enter_async_context(a_service(f"sqlite:///{tmp_path}/live.db", clock, **settings))
             listener = socket.create_server(("127.0.0.1", 0))
             listener.setblocking(False)
-            port = listener.getsockname()[1]
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            of_its_own = a_service(f"sqlite:///{tmp_path}/live.db", clock, **{"public_url": url} | settings)
+            service = await stack.enter_async_context(of_its_own)
             await stack.enter_async_context(app.listening(service, deadlines or Deadlines(drain=0, finish=2), listener))
-            return f"http://127.0.0.1:{port}", service
+            return url, service
 
         yield start
 

@@ -9,8 +9,10 @@ from aiohttp import hdrs, web
 
 from commentsvc import reading
 from commentsvc.errors import Refused
-from commentsvc.web import guards, problems
-from commentsvc.web.endpoint import SERVICE
+from commentsvc.web import faults, guards, problems
+from commentsvc.web.endpoint import SERVICE, fragment_wanted
+from commentsvc.web.faults import Explanation
+from commentsvc.web.rendering import words_of
 
 LOG: Final = logging.getLogger(__name__)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
@@ -43,12 +45,19 @@ async def _answer(
     except Refused as error:
         if error.__cause__ is not None:
             LOG.warning("%s could not be served", request[REQUEST_ID], exc_info=error.__cause__)
-        return problems.refusal(error)
+        return problems.refusal(error, _for_people(request, error))
     except web.HTTPException as error:
         return _framework(error)
     except Exception:
         LOG.exception("%s failed", request[REQUEST_ID])
         return problems.respond(problems.framework_problem(500))
+
+
+def _for_people(request: web.Request, error: Refused) -> Explanation | None:
+    """What the widget shows of a refusal, in its reader's language; programs are answered in English."""
+    if not fragment_wanted(request):
+        return None
+    return faults.explained(words_of(request), error, request.app[SERVICE].config.limits)
 
 
 def _framework(error: web.HTTPException) -> web.StreamResponse:

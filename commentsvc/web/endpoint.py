@@ -20,6 +20,7 @@ WHO: Final = web.RequestKey("who", Principal)
 VISIT: Final = web.RequestKey("visit", Visit)
 
 JSON: Final = "application/json"
+HTML: Final = "text/html"
 FORM: Final = "application/x-www-form-urlencoded"
 GZIP: Final = "-gzip"  # what marks the tag of a compressed answer
 MOST_BYTES: Final = 64 * 1024
@@ -39,6 +40,7 @@ class Route:
     takes: type[msgspec.Struct] | None = None  # the body
     form: bool = False  # the body may be a plain form
     gives: Any = None  # the body of a success
+    kind: str = JSON  # what that body is
     status: tuple[int, ...] = (200,)
     scope: Scope | None = None  # what a key must allow; None: open to anybody
     edit_token: bool = False  # takes a writer's edit token
@@ -178,4 +180,10 @@ def navigating(request: web.Request) -> bool:
     if mode:
         return mode == "navigate"
     accept = request.headers.get(hdrs.ACCEPT, "")
-    return request.content_type == FORM and "text/html" in accept
+    return request.content_type == FORM and HTML in accept and not fragment_wanted(request)
+
+
+def fragment_wanted(request: web.Request) -> bool:
+    """Whether a script asks for HTML to put into its page. Browsers that go somewhere accept no problems in JSON."""
+    accept = request.headers.get(hdrs.ACCEPT, "")
+    return accept.startswith(HTML) and "application/problem+json" in accept

@@ -20,6 +20,11 @@ HEADERS: Final = {
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# What a strict page needs for the widget, and nothing more.
+WIDGET_POLICY: Final = (
+    f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types commentsvc"
+)
 CORS: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",

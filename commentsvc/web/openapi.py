@@ -65,7 +65,7 @@ def _shapes(routes: Sequence[Route]) -> list[Any]:
     found: list[Any] = [problems.Problem]
     for route in routes:
         if not route.page:
-            found += [shape for shape in (route.takes, *_parts(route.gives)) if shape not in {None, dict}]
+            found += [shape for shape in (route.takes, *_parts(route.gives)) if shape not in {None, dict, str}]
     return list(dict.fromkeys([*found, TreeComment, Stub]))  # these two are named by reference alone
 
 
@@ -89,8 +89,8 @@ def _schemas(routes: Sequence[Route]) -> Json:
 
 
 def _ref(shape: Any) -> Json:
-    if shape is dict:
-        return {"type": "object"}
+    if shape in {dict, str}:
+        return {"type": "object" if shape is dict else "string"}
     parts = [{"$ref": REFS.format(name=part.__name__)} for part in _parts(shape)]
     return parts[0] if len(parts) == 1 else {"anyOf": parts}
 
@@ -177,7 +177,7 @@ def _responses(route: Route) -> Json:
 def _success(route: Route, status: int) -> Json:
     answer: Json = {"description": MEANING[status], "headers": _headers(route, status)}
     if status < 300 and route.gives is not None:  # noqa: PLR2004 -- the first status without a body
-        answer["content"] = {JSON: {"schema": _ref(route.gives)}}
+        answer["content"] = {route.kind: {"schema": _ref(route.gives)}}
     return answer
 
 

@@ -1,43 +1,40 @@
 """The HTML, for people: a thread with its form, the demonstration, the contract, the sign-in link."""
 
 import re
-from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from http import HTTPStatus
-from importlib import resources
-from typing import Annotated, Any, Final
-from urllib.parse import urlencode
+from typing import Annotated, Any, Final, Literal
 
-import jinja2
 import msgspec
 from aiohttp import hdrs, web
-from markupsafe import Markup
 
-import commentsvc
-from commentsvc import addresses, administering, admitting, reading
-from commentsvc.errors import Gone, Invalid, NotFound, Refused, TooFast
-from commentsvc.model import Principal, time_of
+from commentsvc import addresses, administering, admitting, challenging, places, reading
+from commentsvc.errors import Gone, NotFound, Refused, TooFast
+from commentsvc.model import Principal
+from commentsvc.service import Service
 from commentsvc.shapes import (
     Cursor,
     Draft,
+    Language,
     MadeKey,
     PublicThread,
-    Receipt,
     SiteName,
     Stub,
     ThreadName,
     ThreadQuery,
     TreeListing,
 )
-from commentsvc.web import guards, problems, wire
-from commentsvc.web.endpoint import SERVICE, VISIT
+from commentsvc.web import assets, faults, fragments, guards, leading, problems, wire
+from commentsvc.web.endpoint import HTML, SERVICE, VISIT
 from commentsvc.web.operations import DOCUMENT
+from commentsvc.web.rendering import rendered, words_of
+from commentsvc.web.words import Words, words_for
 
 ID: Final = re.compile(r"[0-9a-f-]{36}")
 DEMO_THREAD: Final = "demo"
-RECEIPT_MINUTES: Final = 60
 ON_A_PAGE: Final = 200
-FORM_FIELDS: Final = ("comment", "name", "email", "website")
+ENGLISH: Final = words_for()  # what developers and moderators read
+KEPT_FIELDS: Final = ("title", "subscribe")  # what a page's own form may say beside these
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,46 +50,21 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    order: Literal["oldest", "newest"] | None = None
     cursor: Cursor | None = None
+    lang: Language | None = None
 
 
-@cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("commentsvc.web"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["when"] = _when
-    environment.filters["words"] = _words
-    return environment
-
-
-def _when(text: str) -> str:
-    moment: datetime = time_of(text)
-    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
-
-
-def _words(html: str) -> Markup:
-    """A comment's text, only ever as markup.render made it."""
-    return Markup(html)  # noqa: S704 -- see above
-
-
-def _page(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    return _html(_rendered(template, own_origin=request.app[SERVICE].config.own_origin, **values), status=status)
-
-
-def _rendered(template: str, **values: Any) -> str:
-    return _templates().get_template(template).render(version=commentsvc.__version__, **values)
+def _page(request: web.Request, template: str, words: Words, *, status: int = 200, **values: Any) -> web.Response:
+    own_origin = request.app[SERVICE].config.own_origin
+    return _html(rendered(template, words, own_origin=own_origin, **values), status=status)
 
 
 def _html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
     return web.Response(
         status=status,
         text=text,
-        content_type="text/html",
+        content_type=HTML,
         headers={
             hdrs.CACHE_CONTROL: "no-store" if private else "public, max-age=300",
             "Content-Security-Policy": guards.PAGE_POLICY,
@@ -113,53 +85,56 @@ async def _thread_page(
     request: web.Request,
     query: PageQuery,
     *,
-    values: dict[str, str] | None = None,
+    filled: dict[str, str] | None = None,
     refused: Refused | None = None,
     template: str = "thread.html",
     **more: Any,
 ) -> web.Response:
-    service = request.app[SERVICE]
+    service, words = request.app[SERVICE], words_of(request, query.lang)
     own = service.keyring.subject("receipt", query.receipt, service.clock()) if query.receipt else None
     listing = await _listing(request, query, own)
     parent = await _parent(request, listing, query.reply_to)
-    faults = refused.faults if isinstance(refused, Invalid) else ()
+    form = fragments.Form(
+        hidden=_hidden(service, query, parent, filled or {}),
+        filled=filled or {},
+        refused=faults.explained(words, refused, service.config.limits) if refused else None,
+        parent=parent,
+    )
     return _page(
         request,
         template,
+        words,
         status=problems.STATUS[type(refused)] if refused else HTTPStatus.OK,
-        listing=listing,
-        link=partial(_link, query.thread, query.site),
+        **fragments.shown(listing, "", query.thread, query.site, order=query.order, lang=query.lang),
+        **form.shown(),
         back=_page_of(listing.thread, query.thread),
-        parent=parent,
-        hidden={
-            "thread": query.thread,
-            "site": query.site,
-            "parent": parent and parent.id,
-            "submission": service.new_id(),
-        },
-        values={name: (values or {}).get(name, "") for name in FORM_FIELDS},
-        receipt=query.receipt,
-        receipt_status=_receipt_status(listing.comments, own),
+        received=_received(listing.comments, own) if query.receipt else None,
         own=own,
-        refused=refused,
-        faults={fault.field: fault.detail for fault in reversed(faults)},
-        general=[fault.detail for fault in faults if fault.field not in FORM_FIELDS],
         **more,
     )
 
 
+def _hidden(service: Service, query: PageQuery, parent: Any, filled: dict[str, str]) -> dict[str, str | None]:
+    """What the form sends beside what is typed.
+
+    This page is kept by nobody, so it may name its submission, and say when it was opened. A form that is given
+    back was opened when it first was.
+    """
+    return {
+        "thread": query.thread,
+        "site": query.site,
+        "parent": parent and parent.id,
+        "submission": service.new_id(),
+        "started": filled.get("started") or challenging.new_started(service),
+    } | {name: filled.get(name) for name in KEPT_FIELDS}
+
+
 async def _listing(request: web.Request, query: PageQuery, own: str | None) -> TreeListing:
-    asked = ThreadQuery(thread=query.thread, site=query.site, limit=ON_A_PAGE, cursor=query.cursor)
+    asked = ThreadQuery(
+        thread=query.thread, site=query.site, order=query.order or "oldest", limit=ON_A_PAGE, cursor=query.cursor
+    )
     page = await reading.list_thread(request.app[SERVICE], asked, request[VISIT], own=own)
-    if not isinstance(page.listing, TreeListing):
-        raise TypeError("a tree was asked for")
-    return page.listing
-
-
-def _link(thread: str, site: str | None, **more: str) -> str:
-    """This thread's page: one part of it, or a reply to be written."""
-    asked = {"thread": thread, "site": site, **more}
-    return f"/t?{urlencode({name: value for name, value in asked.items() if value})}"
+    return await leading.with_own(request.app[SERVICE], page, None if query.cursor else own)
 
 
 def _page_of(public: PublicThread, asked: str) -> str | None:
@@ -167,15 +142,11 @@ def _page_of(public: PublicThread, asked: str) -> str | None:
     return public.url or addresses.read(asked).url
 
 
-def _walk(nodes: list[Any]) -> list[Any]:
-    return [found for node in nodes for found in (node, *_walk(node.replies))]
-
-
 async def _parent(request: web.Request, listing: TreeListing, reply_to: str | None) -> Any:
     """The comment that is being answered, also where it stands on another page; None if it is not shown."""
     if reply_to is None:
         return None
-    shown = (node for node in _walk(listing.comments) if node.id == reply_to and not _empty(node))
+    shown = (node for node in leading.walk(listing.comments) if node.id == reply_to and not _empty(node))
     try:
         return next(shown, None) or await reading.get_comment(request.app[SERVICE], reply_to, None)
     except (NotFound, Gone):
@@ -187,24 +158,14 @@ def _empty(node: Any) -> bool:
     return isinstance(node, Stub) or node.deleted
 
 
-def _receipt_status(nodes: list[Any], own: str | None) -> str | None:
+def _received(nodes: list[Any], own: str | None) -> str:
     """What has become of the writer's own comment, as far as the page shows it."""
-    mine = next((node for node in _walk(nodes) if own and node.id == own and not _empty(node)), None)
+    if own is None:
+        return "late"
+    mine = next((node for node in leading.walk(nodes) if node.id == own and not _empty(node)), None)
     if mine is None:
-        return None
+        return "gone"
     return "approved" if mine.status is msgspec.UNSET else "pending"
-
-
-def lead_to_thread(request: web.Request, draft: Draft, receipt: Receipt) -> web.Response:
-    """Send a browser that posted to the thread's page, where its writer sees the comment."""
-    service = request.app[SERVICE]
-    until = service.clock().timestamp() + RECEIPT_MINUTES * 60
-    token = service.keyring.token("receipt", receipt.id, datetime.fromtimestamp(until).astimezone())
-    page = _link(draft.thread, draft.site, receipt=token)
-    return web.Response(
-        status=303,
-        headers={hdrs.LOCATION: f"{page}#comment-{receipt.id}", hdrs.CACHE_CONTROL: "no-store"},
-    )
 
 
 async def form_again(request: web.Request, refused: Refused, body: bytes) -> web.Response:
@@ -213,11 +174,11 @@ async def form_again(request: web.Request, refused: Refused, body: bytes) -> web
         values = wire.form(Draft, body)
     except Refused:
         values = {}
-    named = {"thread": values.get("thread") or None, "site": values.get("site") or None}
     reply_to = values.get("parent") if ID.fullmatch(values.get("parent", "")) else None
     try:
-        query = PageQuery(thread=named["thread"] or "", site=named["site"], reply_to=reply_to)
-        response = await _thread_page(request, query, values=values, refused=refused)
+        site, lang = await _site(request, values), request.query.get("lang")
+        query = PageQuery(thread=values.get("thread", ""), site=site, reply_to=reply_to, lang=lang)
+        response = await _thread_page(request, query, filled=values, refused=refused)
     except Refused:
         response = await not_shown(request, refused, body)
     if isinstance(refused, TooFast):
@@ -225,27 +186,37 @@ async def form_again(request: web.Request, refused: Refused, body: bytes) -> web
     return response
 
 
+async def _site(request: web.Request, values: dict[str, str]) -> str | None:
+    """The form's site, also where only the page that sent it told: the page that shows it again is not there."""
+    everything = await places.consult(request.app[SERVICE])
+    return leading.site_to_say(everything, values.get("thread", ""), values.get("site") or None, request[VISIT].origin)
+
+
 async def not_shown(request: web.Request, refused: Refused, body: bytes) -> web.Response:
     """Why a page cannot be shown."""
-    status = problems.STATUS[type(refused)]
-    return _page(request, "refused.html", status=status, refused=refused, wrote=bool(body))
+    words = words_of(request, request.query.get("lang"))
+    told = faults.explained(words, refused, request.app[SERVICE].config.limits)
+    return _page(request, "refused.html", words, status=problems.STATUS[type(refused)], refused=told, wrote=bool(body))
 
 
 # --------------------------------------------------------------------------------- the demonstration
 
 
 async def demo(request: web.Request) -> web.Response:
-    """The service at work: a thread, its form, and what to do next."""
+    """The service at work: the widget, and the line to paste."""
     service = request.app[SERVICE]
     everything = await administering.list_sites(service, Principal("demo", frozenset(), None))
     query = PageQuery(thread=DEMO_THREAD, site=everything.sites[0].name)
-    return await _thread_page(
+    page = await _thread_page(
         request,
         query,
         template="demo.html",
         sites=everything.sites[:1] if len(everything.sites) == 1 else [],
         moderation=service.config.moderation,
+        script=assets.embed(),
     )
+    page.headers["Content-Security-Policy"] = guards.WIDGET_POLICY
+    return page
 
 
 # --------------------------------------------------------------------------------- the contract
@@ -259,7 +230,7 @@ async def docs(request: web.Request) -> web.Response:
 @cache
 def _contract(document: bytes) -> str:
     """Made once: it takes a tenth of a second, for which everybody else would wait."""
-    return _rendered("docs.html", document=msgspec.json.decode(document), problems=_refusals())
+    return rendered("docs.html", ENGLISH, document=msgspec.json.decode(document), problems=_refusals())
 
 
 def _refusals() -> list[tuple[int, str, str]]:
@@ -277,7 +248,7 @@ async def sign_in(request: web.Request) -> web.Response:
     """Ask whether to use a one-time link; looking changes nothing, so a mail scanner may look."""
     name = await admitting.invited(request.app[SERVICE], request.match_info["token"])
     status = HTTPStatus.OK if name else HTTPStatus.NOT_FOUND
-    return _page(request, "sign_in.html", status=status, name=name, key=None)
+    return _page(request, "sign_in.html", ENGLISH, status=status, name=name, key=None)
 
 
 async def signed_in(request: web.Request) -> web.Response:
@@ -285,11 +256,5 @@ async def signed_in(request: web.Request) -> web.Response:
     try:
         made: MadeKey = await admitting.sign_in(request.app[SERVICE], request.match_info["token"])
     except NotFound:
-        return _page(request, "sign_in.html", status=HTTPStatus.NOT_FOUND, name=None, key=None)
-    return _page(request, "sign_in.html", name=made.name, key=made)
-
-
-async def stylesheet(_request: web.Request) -> web.Response:
-    """The style of these pages."""
-    text = resources.files("commentsvc.web").joinpath("static", "page.css").read_text(encoding="utf-8")
-    return web.Response(text=text, content_type="text/css", headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
+        return _page(request, "sign_in.html", ENGLISH, status=HTTPStatus.NOT_FOUND, name=None, key=None)
+    return _page(request, "sign_in.html", ENGLISH, name=made.name, key=made)

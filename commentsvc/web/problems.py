@@ -8,6 +8,7 @@ from aiohttp import web
 
 from commentsvc import errors
 from commentsvc.errors import Invalid, Refused, TooFast
+from commentsvc.web.faults import Explanation
 
 STATUS: Final[dict[type[Refused], int]] = {
     errors.Unreadable: 400,
@@ -65,15 +66,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[ProblemFault]
 
 
-def problem_of(error: Refused) -> Problem:
-    """A refusal in the form in which it travels."""
+def problem_of(error: Refused, told: Explanation | None = None) -> Problem:
+    """A refusal in the form in which it travels; ``told`` are other words for it."""
     faults = error.faults if isinstance(error, Invalid) else ()
+    fields = told.fields if told else {}
     return _problem(
         STATUS[type(error)],
         error.code,
-        error.title,
-        error.detail,
-        [ProblemFault(fault.field, fault.code, fault.detail) for fault in faults],
+        str(told.title if told else error.title),
+        str(told.detail if told else error.detail),
+        [ProblemFault(fault.field, fault.code, str(fields.get(fault.field, fault.detail))) for fault in faults],
     )
 
 
@@ -87,9 +89,9 @@ def _problem(status: int, code: str, title: str, detail: str, faults: list[Probl
     return Problem(type=f"/docs#{code}", title=title, status=status, detail=detail, code=code, errors=faults)
 
 
-def refusal(error: Refused) -> web.Response:
-    """The answer to a refused request."""
-    response = respond(problem_of(error))
+def refusal(error: Refused, told: Explanation | None = None) -> web.Response:
+    """The answer to a refused request; ``told`` are other words for it."""
+    response = respond(problem_of(error, told))
     if isinstance(error, errors.Unauthorized):
         response.headers["WWW-Authenticate"] = 'Bearer realm="commentsvc"'
     if isinstance(error, TooFast):

@@ -1,9 +1,6 @@
 """What a blog's readers and writers call."""
 
-import gzip
 import hashlib
-import re
-from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
@@ -14,7 +11,10 @@ from commentsvc.shapes import (
     CountsQuery,
     Draft,
     Edit,
+    FeedQuery,
+    LatestFeedQuery,
     LatestQuery,
+    Listing,
     OpenForm,
     Preview,
     PublicComment,
@@ -23,26 +23,27 @@ from commentsvc.shapes import (
     Report,
     Reported,
     ThreadQuery,
+    TreeListing,
 )
-from commentsvc.web import guards, pages
-from commentsvc.web.bodies import Bodies
-from commentsvc.web.endpoint import GZIP, JSON, SERVICE, VISIT, navigating, respond, tags_of
-
-CACHE: Final = "public, max-age=10, stale-while-revalidate=60"
-WORTH_PACKING: Final = 1024
-GZIP_MAGIC: Final = b"\x1f\x8b"
-BODIES: Final = web.AppKey("bodies", Bodies)
+from commentsvc.web import feeds, fragments, guards, leading
+from commentsvc.web.caching import cacheable, packed, takes_gzip, thread_in_form
+from commentsvc.web.endpoint import SERVICE, VISIT, fragment_wanted, navigating, respond, tags_of
+from commentsvc.web.fragments import FragmentQuery
+from commentsvc.web.rendering import words_of
+from commentsvc.web.words import Words
 
 
 async def post_reply(request: web.Request, draft: Draft) -> web.Response:
     """Write a reply.
 
-    201: it is shown. 202: it waits to be read. 303: a browser without script is led to the thread's page.
+    201: it is shown. 202: it waits to be read. 303: a browser without script is led to where it sees that.
     """
     receipt = await posting.post_reply(request.app[SERVICE], draft, request[VISIT])
     if navigating(request):
-        return pages.lead_to_thread(request, draft, receipt)
+        return await leading.lead_on(request, draft, receipt)
     status = 201 if receipt.status == "approved" else 202
+    if fragment_wanted(request):
+        return fragments.receipt(request, receipt, draft.comment, status)
     return respond(receipt, status, {hdrs.LOCATION: f"/v1/comments/{receipt.id}"})
 
 
@@ -51,62 +52,32 @@ async def list_thread(request: web.Request, query: ThreadQuery) -> web.Response:
 
     With a writer's edit token, their own waiting comment stands among the others.
     """
-    token = guards.bearer(request)
-    service, bodies = request.app[SERVICE], request.app[BODIES]
+    service, token = request.app[SERVICE], guards.bearer(request)
     own = service.keyring.subject("edit", token, service.clock()) if token else None
-    held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))
-    packs = takes_gzip(request)
-    kept: dict[str, bytes | None] = {}
 
-    def known(tag: str) -> bool:
-        kept[tag] = bodies.find((tag, query, packs))
-        return held(f"{tag}-{query.view}") is not None or kept[tag] is not None
+    async def made(listing: Listing | TreeListing) -> bytes:
+        return msgspec.json.encode(listing)
 
-    page = await reading.list_thread(service, query, request[VISIT], own=own, seen=known)
-    if page.private:
-        return respond(page.listing)
-    body = kept.get(page.tag)
-    if page.listing is not None:
-        body = packed(msgspec.json.encode(page.listing), packs=packs)
-        if page.listing.comments:
-            bodies.keep((page.tag, query, packs), body)
-    return cacheable(body, f"{page.tag}-{query.view}", held(f"{page.tag}-{query.view}"))
+    return await thread_in_form(request, query, query.view, made, own=own)
 
 
-def takes_gzip(request: web.Request) -> bool:
-    """Whether whoever asks can unpack gzip (RFC 9110, 12.5.3)."""
-    accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "")
-    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
+async def list_fragment(request: web.Request, query: FragmentQuery) -> web.Response:
+    """Read a thread as HTML with its form, to be put into a page."""
+    return await fragments.thread(request, query)
 
 
-def packed(body: bytes, *, packs: bool) -> bytes:
-    """A body as it travels: compressed where that is understood and worth it."""
-    worth = packs and len(body) >= WORTH_PACKING
-    return gzip.compress(body, compresslevel=5, mtime=0) if worth else body
-
-
-def cacheable(body: bytes | None, tag: str, held: str | None) -> web.Response:
-    """An answer that caches may keep; where they hold it already, that it is still right (RFC 9110, 15.4.5)."""
-    headers = {hdrs.CACHE_CONTROL: CACHE, hdrs.VARY: "Accept-Encoding, Authorization"}
-    if held is not None or body is None:
-        return web.Response(status=304, headers=headers | {hdrs.ETAG: f'"{held}"'})
-    if body.startswith(GZIP_MAGIC):
-        headers |= {hdrs.CONTENT_ENCODING: "gzip", hdrs.ETAG: f'"{tag}{GZIP}"'}
-    else:
-        headers |= {hdrs.ETAG: f'"{tag}"'}
-    return web.Response(body=body, content_type=JSON, headers=headers)
-
-
-async def get_comment(request: web.Request) -> PublicComment:
+async def get_comment(request: web.Request) -> PublicComment | web.Response:
     """Read one comment. Its writer, by the edit token, also sees it while it waits."""
-    return await reading.get_comment(request.app[SERVICE], request.match_info["id"], guards.bearer(request))
+    comment = await reading.get_comment(request.app[SERVICE], request.match_info["id"], guards.bearer(request))
+    return fragments.own(request, comment) if fragment_wanted(request) else comment
 
 
-async def edit_comment(request: web.Request, words: Edit) -> Receipt:
+async def edit_comment(request: web.Request, words: Edit) -> Receipt | web.Response:
     """Give one's own comment other words, for a while; it is judged anew."""
-    return await revising.edit(
+    receipt = await revising.edit(
         request.app[SERVICE], request.match_info["id"], guards.bearer(request), words, request[VISIT]
     )
+    return fragments.receipt(request, receipt, words.comment, 200) if fragment_wanted(request) else receipt
 
 
 async def withdraw_comment(request: web.Request) -> None:
@@ -121,15 +92,52 @@ async def report_comment(request: web.Request, said: Report) -> Reported:
 
 async def count(request: web.Request, query: CountsQuery) -> Counts:
     """Count the approved comments of up to 200 threads."""
-    return await reading.count(request.app[SERVICE], query, request[VISIT])
+    counts = await reading.count(request.app[SERVICE], query, request[VISIT])
+    return counts if query.lang is None else _in_words(counts, words_of(request, query.lang))
+
+
+def _in_words(counts: Counts, words: Words) -> Counts:
+    said = {
+        name: str(words.ngettext("%(num)d comment", "%(num)d comments", number))
+        for name, number in counts.counts.items()
+    }
+    return msgspec.structs.replace(counts, words=said)
 
 
 async def list_latest(request: web.Request, query: LatestQuery) -> web.Response:
     """Read a site's latest comments, newest first."""
     latest = msgspec.json.encode(await reading.latest(request.app[SERVICE], query, request[VISIT]))
-    tag = hashlib.blake2b(latest, digest_size=12).hexdigest()
+    return _by_digest(request, latest)
+
+
+def _by_digest(request: web.Request, body: bytes, **more: str) -> web.Response:
+    """What has no tag of its own, under a digest of itself."""
+    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
     held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
-    return cacheable(packed(latest, packs=takes_gzip(request)), tag, held)
+    return cacheable(packed(body, packs=takes_gzip(request)), tag, held, **more)
+
+
+async def follow_thread(request: web.Request, query: FeedQuery) -> web.Response:
+    """Follow a thread in a feed reader (Atom), newest first."""
+    words = words_of(request, query.lang)
+    query = msgspec.structs.replace(query, lang=query.lang and words.lang)
+
+    async def made(listing: Listing) -> bytes:
+        return await feeds.of_thread(request.app[SERVICE], query, listing, request[VISIT], words)
+
+    form = f"atom-{words.lang}{'-asked' if query.lang else ''}"  # the feed names its own address
+    return await thread_in_form(
+        request, feeds.thread_query(query), form, made, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE
+    )
+
+
+async def follow_site(request: web.Request, query: LatestFeedQuery) -> web.Response:
+    """Follow a site's latest comments in a feed reader (Atom)."""
+    service, words = request.app[SERVICE], words_of(request, query.lang)
+    query = msgspec.structs.replace(query, lang=query.lang and words.lang)
+    latest = await reading.latest(service, query, request[VISIT])
+    feed = await feeds.of_site(service, query, latest, request[VISIT], words)
+    return _by_digest(request, feed, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE)
 
 
 async def open_form(request: web.Request) -> OpenForm:

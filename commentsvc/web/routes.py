@@ -36,8 +36,10 @@ from commentsvc.shapes import (
     CountsQuery,
     Draft,
     Edit,
+    FeedQuery,
     Keys,
     Latest,
+    LatestFeedQuery,
     LatestQuery,
     Listing,
     MadeKey,
@@ -72,9 +74,21 @@ from commentsvc.shapes import (
     TreeListing,
     TrialResult,
 )
-from commentsvc.web import administration, answers, moderation, operations, pages, public
+from commentsvc.web import (
+    administration,
+    answers,
+    assets,
+    feeds,
+    moderation,
+    operations,
+    pages,
+    public,
+    rendering,
+)
 from commentsvc.web.bodies import Bodies
-from commentsvc.web.endpoint import MOST_BYTES, SERVICE, Route, endpoint
+from commentsvc.web.caching import BODIES
+from commentsvc.web.endpoint import HTML, MOST_BYTES, SERVICE, Route, endpoint
+from commentsvc.web.fragments import FragmentQuery
 from commentsvc.web.openapi import document
 
 RULE_BYTES: Final = 2 * 1024 * 1024  # a word list may be long
@@ -88,6 +102,9 @@ ROUTES: Final[tuple[Route, ...]] = (
                    TooFast, Unavailable)),
     Route(method="GET", path="/v1/comments", handler=public.list_thread, asks=ThreadQuery,
           gives=TreeListing | Listing, status=(200, 304), cors=True, edit_token=True, etag=True,
+          refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
+    Route(method="GET", path="/v1/comments.html", handler=public.list_fragment, asks=FragmentQuery,
+          gives=str, kind=HTML, status=(200, 304), cors=True, etag=True,
           refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
     Route(method="GET", path="/v1/comments/{id}", handler=public.get_comment, gives=PublicComment | OwnComment,
           cors=True, edit_token=True, refuses=(NotFound, Gone, Unavailable)),
@@ -107,6 +124,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/v1/latest", handler=public.list_latest, asks=LatestQuery, gives=Latest,
           status=(200, 304), cors=True, etag=True, refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
     Route(method="GET", path="/v1/form", handler=public.open_form, gives=OpenForm, cors=True, refuses=(Unavailable,)),
+    Route(method="GET", path="/v1/comments.atom", handler=public.follow_thread, asks=FeedQuery, gives=str,
+          kind=feeds.KIND, status=(200, 304), cors=True, etag=True,
+          refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
+    Route(method="GET", path="/v1/latest.atom", handler=public.follow_site, asks=LatestFeedQuery, gives=str,
+          kind=feeds.KIND, status=(200, 304), cors=True, etag=True,
+          refuses=(Unreadable, Invalid, ForeignOrigin, Unavailable)),
     Route(method="POST", path="/v1/preview", handler=public.preview, takes=Preview, form=True, gives=Rendered,
           cors=True, refuses=(Unreadable, Invalid)),
 
@@ -181,7 +204,13 @@ ROUTES: Final[tuple[Route, ...]] = (
           refuses=(Unavailable,)),
     Route(method="POST", path="/sign-in/{token}", handler=pages.signed_in, page=True, again=pages.not_shown,
           refuses=(Unavailable,)),
-    Route(method="GET", path="/page.css", handler=pages.stylesheet, page=True),
+    Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),
+
+    # What pages load
+    Route(method="GET", path="/embed.js", handler=assets.embed_script, page=True, status=(200, 304)),
+    Route(method="GET", path="/embed.{digest}.js", handler=assets.embed_script_for_ever, page=True,
+          status=(200, 304), refuses=(NotFound,)),
+    Route(method="GET", path="/thread.css", handler=assets.thread_stylesheet, page=True, status=(200, 304)),
 )
 # fmt: on
 
@@ -192,8 +221,9 @@ def application(service: Service) -> web.Application:
     app[SERVICE] = service
     app[answers.DRAINING] = []
     app[answers.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
-    app[public.BODIES] = Bodies()
+    app[BODIES] = Bodies()
     app[operations.DOCUMENT] = document(ROUTES)
+    rendering.precompile()
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))
         if route.method == "GET":

@@ -11,10 +11,13 @@ import msgspec
 
 from commentsvc import fields, forms
 from commentsvc.errors import Fault, Invalid, Unreadable
+from commentsvc.shapes import Draft
 
 DEEPEST: Final = 16
 LONGEST_NUMBER: Final = 32
 MOST_FIELDS: Final = 1000
+# What the form of a WordPress theme calls them (comment_form in wp-includes/comment-template.php), and what we do.
+WORDPRESS: Final = {"author": "name", "url": "website", "comment_post_ID": "thread", "comment_parent": "parent"}
 # What matters of JSON for its depth: escapes, the ends of texts, brackets.
 MARK: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
 
@@ -84,13 +87,20 @@ def _short(digits: str) -> str:
 
 
 def form(shape: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
-    """A plain form's fields for a shape (application/x-www-form-urlencoded, UTF-8).
+    """A plain form's fields for a shape (application/x-www-form-urlencoded, UTF-8), by our names for them.
 
     Raises:
         Unreadable: it is none, or it has too many fields.
         Invalid: naming a field that was sent twice.
     """
-    return _for_shape(shape, _pairs(body, "The form"))
+    values = _for_shape(shape, _pairs(body, "The form"))
+    return values | _by_our_names(values) if shape is Draft else values
+
+
+def _by_our_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a WordPress theme's form says; a field of ours that stands beside it wins. Parent 0 is no comment."""
+    theirs = {ours: values[name] for name, ours in WORDPRESS.items() if name in values and ours not in values}
+    return {ours: value for ours, value in theirs.items() if (ours, value) != ("parent", "0")}
 
 
 def query(shape: type[msgspec.Struct], text: str) -> dict[str, Any]:
