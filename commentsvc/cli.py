@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _healthcheck()  # before anything heavy is imported: it runs every few seconds
     os.umask(0o077)  # what we keep is for this user's eyes alone
     from commentsvc import commands  # noqa: PLC0415 -- see above
-    from commentsvc.keyboard import keys  # noqa: PLC0415 -- see above
-    from commentsvc.terminal import Terminal  # noqa: PLC0415 -- see above
+    from commentsvc.terminal.keyboard import keys  # noqa: PLC0415 -- see above
+    from commentsvc.terminal.screen import Terminal  # noqa: PLC0415 -- see above
 
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

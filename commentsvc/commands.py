@@ -8,16 +8,17 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
-from commentsvc import administering, admitting, app, auditing, desk, fields, logs, rulebook
+from commentsvc import administering, admitting, app, auditing, fields, logs
 from commentsvc.config import Config
-from commentsvc.desk import OPERATOR
+from commentsvc.terminal.desk import OPERATOR
 from commentsvc.errors import Fault, Invalid, Misconfigured, NotFound, Refused
 from commentsvc.fields import Unfit
 from commentsvc.model import Mode, Scope
 from commentsvc.service import Service
 from commentsvc.shapes import NewKey, NewSite, SiteChange
 from commentsvc.store import schema
-from commentsvc.terminal import Answer, Terminal, as_json, harmless
+from commentsvc.terminal import desk, rulebook
+from commentsvc.terminal.screen import Answer, Terminal, as_json, harmless
 from commentsvc.web.connections import Deadlines
 from commentsvc.web.openapi import document
 from commentsvc.web.routes import ROUTES

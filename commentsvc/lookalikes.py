@@ -105,7 +105,7 @@ _DECORATION: Final = re.compile(f"[{''.join(filter(_decorates, MARKS))}]")
 # alone, trade marks.
 _UNSTABLE: Final = {
     **dict.fromkeys("´΄᾽᾿῾", "'"),
-    **dict.fromkeys("¨¯¸˘˙˚˛˜˝ͺ΅῀῁῍῎῏῝῞῟῭‗‾゛゜﹉﹊﹋﹌", "^"),
+    **dict.fromkeys("¨¯¸˘˙˚˛˜˝ͺ΅῀῁῍῎῏῝῞῟῭‗‾゛゜﹉﹊﹋﹌￣", "^"),
     **dict.fromkeys("™℠", "®"),
     "\uff9e": "\u3099",
     "\uff9f": "\u309a",
@@ -151,8 +151,8 @@ def folded(text: str) -> str:
 
 def is_disguised(text: str) -> bool:
     """Whether plain Latin letters stand beside others that are drawn another way: a wide one, a circled one."""
-    letters = {letter for letter in text if letter.isascii() and letter.isalpha()}
-    return bool(letters) and any(map(_is_styled, set(text) - letters))
+    others = {letter for letter in text if not letter.isascii()}
+    return bool(others) and any(map(str.isalpha, set(text) - others)) and any(map(_is_styled, others))
 
 
 def _is_styled(character: str) -> bool:

@@ -57,7 +57,7 @@ class _Entry(NamedTuple):
     words: str  # folded, in single spaces
     literal: str  # a skeleton
     offset: int  # where in it the first word begins
-    disguise: re.Pattern[str] | None  # how it must be drawn
+    disguise: str  # how it must be drawn, if it must
 
 
 class _Reading:
@@ -65,6 +65,7 @@ class _Reading:
 
     def __init__(self, text: str, word: re.Pattern[str]) -> None:
         self._text = text
+        self._disguises: dict[str, bool] = {}  # that were looked for, and whether they are there
         self.folded = " ".join(lookalikes.folded(text).split())
         self.skeleton = lookalikes.drawn(self.folded)
         self._word = _ASCII_WORD if self.skeleton.isascii() else word
@@ -95,13 +96,20 @@ class _Reading:
             return False
         if last > first and not entry.literal and "://" in self.skeleton[self.spans[first][0] : self.spans[last][1]]:
             return False
-        if entry.disguise and not entry.disguise.search(self.as_drawn):
+        if entry.disguise and not self._shows(entry.disguise):
             return False
         if self.folded is self.skeleton:
             written = self.words[first : last + 1]
         else:
             written = [self.folded[begin:end] for begin, end in self.spans[first : last + 1]]
         return all(map(self._is_meant, written, entry.words.split(" ")))
+
+    def _shows(self, disguise: str) -> bool:
+        """Whether something is there just as it is drawn."""
+        if disguise not in self._disguises:
+            edged = f"{_EDGE}{re.escape(disguise)}{_EDGE}"
+            self._disguises[disguise] = disguise in self.as_drawn and re.search(edged, self.as_drawn) is not None
+        return self._disguises[disguise]
 
     def _stands(self, entry: _Entry, begin: int) -> bool:
         """Whether an entry's punctuation is there as well; an address also must not go on."""
@@ -206,12 +214,12 @@ class WordList:
             path = " ".join(words[:number])
             entries = self._paths.setdefault(path, [])
         if path == folded and written.isascii():
-            entries.append(_Entry(written, path, "", 0, None))
+            entries.append(_Entry(written, path, "", 0, ""))
             return True
         spans = [found.span() for found in word.finditer(skeleton)]
         spelled = " ".join(folded[begin:end] for begin, end in spans)
         literal = skeleton if _is_literal(skeleton, spans) else ""
-        disguise = re.compile(f"{_EDGE}{re.escape(_as_drawn(written))}{_EDGE}") if is_disguised(written) else None
+        disguise = _as_drawn(written) if is_disguised(written) else ""
         entries.append(_Entry(written, spelled, literal, spans[0][0], disguise))
         return True
 

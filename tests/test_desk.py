@@ -15,15 +15,16 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import pytest
+from commentsvc.terminal.desk import OPERATOR
+from commentsvc.sitting import Sitting
 
-from commentsvc import administering, app, cli, commands, keyboard, moderating, posting, reporting, revising
+from commentsvc import administering, app, cli, commands, moderating, posting, reporting, revising
 from commentsvc.config import Config
-from commentsvc.desk import OPERATOR
 from commentsvc.errors import Invalid
 from commentsvc.model import Mode, Status, Verb
 from commentsvc.shapes import Action, Edit, QueueQuery, Report, Standing
-from commentsvc.sitting import Sitting
-from commentsvc.terminal import Terminal
+from commentsvc.terminal import keyboard
+from commentsvc.terminal.screen import Terminal
 from tests.conftest import EVERYTHING, a_service, draft, visit
 from tests.test_operating import environment
 from tests.test_posting import everything_in

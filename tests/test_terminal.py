@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commentsvc.terminal import as_json, harmless, one_line, width, wrapped
+from commentsvc.terminal.screen import as_json, harmless, one_line, width, wrapped
 
 # What has been done to people at terminals: see CWE-150, and "Terminal escape injection" in many an advisory.
 CORPUS = {

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from commentsvc import cards, cursors, inspecting, moderating
+from commentsvc import cursors, inspecting, moderating
 from commentsvc.errors import Conflict, NotFound, Refused, VersionPassed
 from commentsvc.model import Principal, Status, Verb
 from commentsvc.service import Service
@@ -20,7 +20,8 @@ from commentsvc.shapes import (
     QueueQuery,
     Totals,
 )
-from commentsvc.terminal import DIM, Keys, Terminal, as_json
+from commentsvc.terminal import cards
+from commentsvc.terminal.screen import DIM, Keys, Terminal, as_json
 
 HINT: Final = "a approve · s spam{} · d trash · u undo · n next · ? help · q quit"
 ALIKE: Final = " · S with all from its network"

@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from commentsvc import administering, admitting, auditing, cards, forms, inspecting, moderating
+from commentsvc import administering, admitting, auditing, forms, inspecting, moderating
 from commentsvc.errors import Fault, Invalid, NotFound
 from commentsvc.model import Principal, Scope, Verb
 from commentsvc.service import Service
 from commentsvc.shapes import Action, ActionResult, QueueQuery
-from commentsvc.sitting import Sitting
-from commentsvc.terminal import Answer, Terminal
+from commentsvc.terminal import cards
+from commentsvc.terminal.screen import Answer, Terminal
+from commentsvc.terminal.sitting import Sitting
 
 # Whoever has the shell has every right. It is a person who decides, as one with a key does.
 OPERATOR: Final = Principal(auditing.OPERATOR, frozenset(Scope), None)

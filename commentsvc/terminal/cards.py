@@ -7,7 +7,7 @@ from typing import Final
 
 from commentsvc.model import Status, time_of
 from commentsvc.shapes import ModeratorComment
-from commentsvc.terminal import BOLD, DIM, YELLOW, Terminal, harmless, one_line, width, wrapped
+from commentsvc.terminal.screen import BOLD, DIM, YELLOW, Terminal, harmless, one_line, width, wrapped
 
 NARROWEST: Final = 30
 WIDEST: Final = 100  # longer lines are hard to read

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from commentsvc.terminal import Keys
+from commentsvc.terminal.screen import Keys
 
 LEAVING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 END_OF_INPUT: Final = "\x04"  # Ctrl+D
