@@ -84,7 +84,7 @@ async def _serve(config: Config, say: Callable[[str], None]) -> None:
         say(f"commentsvc is at {here}/")
         if link:
             say(f"Sign in, once, within a day: {link}")
-        say(f'In a page of your blog: <a href="{here}/t?thread=/the-page/">Comments</a>')
+        say(f'In a page of your blog: <script async src="{here}/embed.js"></script>')
 
     await app.serve(config, announce, Deadlines())
 

@@ -76,7 +76,7 @@ def test_with_nothing_set_it_works_and_says_what_to_do_next(tmp_path):
     with serving(tmp_path) as (process, printed):
         port = port_of(printed)
         assert "Sign in, once, within a day: http://localhost" in printed
-        assert f'<a href="http://localhost:{port}/t?thread=/the-page/">' in printed
+        assert f'<script async src="http://localhost:{port}/embed.js"></script>' in printed
         status, _, body = call(port, "POST", "/v1/comments", fields_of())
         assert status == 202
         link = re.search(r"/sign-in/\S+", printed)[0]

@@ -68,7 +68,7 @@ def cacheable(
     body: bytes | None, tag: str, held: str | None, *, kind: str = JSON, vary: str = "Authorization"
 ) -> web.Response:
     """An answer that caches may keep; where they hold it already, that it is still right (RFC 9110, 15.4.5)."""
-    headers = {hdrs.CACHE_CONTROL: KEEP, hdrs.VARY: f"Accept-Encoding, {vary}"}
+    headers = {hdrs.CACHE_CONTROL: KEEP, hdrs.VARY: ", ".join(filter(None, [hdrs.ACCEPT_ENCODING, vary]))}
     if held is not None or body is None:
         return web.Response(status=304, headers=headers | {hdrs.ETAG: f'"{held}"'})
     if body.startswith(GZIP_MAGIC):

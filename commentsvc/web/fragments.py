@@ -108,7 +108,7 @@ async def thread(request: web.Request, query: FragmentQuery) -> web.Response:
         f"html.{words.lang}{'.asked' if query.lang else ''}.{query.known}.{edition()}",
         partial(_fragment, request, query, words),
         kind=HTML,
-        vary="Origin" if query.lang else "Origin, Accept-Language",
+        vary="" if query.lang else hdrs.ACCEPT_LANGUAGE,
     )
 
 

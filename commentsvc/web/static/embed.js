@@ -147,9 +147,9 @@ class CommentThread extends HTMLElement {
     } catch {}
   }
 
-  async fresh(link) {
-    link.remove()
+  async fresh() {
     await this.recount()
+    this.part("news").replaceChildren()
     return this.merge(repliesOf(this.offer), this.list(), this.at("order") == "newest" ? "prepend" : "append")
   }
 
