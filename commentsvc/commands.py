@@ -10,7 +10,6 @@ import uvloop
 
 from commentsvc import administering, admitting, app, auditing, fields, logs
 from commentsvc.config import Config
-from commentsvc.terminal.desk import OPERATOR
 from commentsvc.errors import Fault, Invalid, Misconfigured, NotFound, Refused
 from commentsvc.fields import Unfit
 from commentsvc.model import Mode, Scope
@@ -18,6 +17,7 @@ from commentsvc.service import Service
 from commentsvc.shapes import NewKey, NewSite, SiteChange
 from commentsvc.store import schema
 from commentsvc.terminal import desk, rulebook
+from commentsvc.terminal.desk import OPERATOR
 from commentsvc.terminal.screen import Answer, Terminal, as_json, harmless
 from commentsvc.web.connections import Deadlines
 from commentsvc.web.openapi import document

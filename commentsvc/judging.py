@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from commentsvc import places, rules, wordlists
+from commentsvc import places, rules
 from commentsvc.addresses import network
 from commentsvc.challenges import Form, Work
-from commentsvc.context import Context, Fact
-from commentsvc.kinds import KINDS
 from commentsvc.model import Comment, Mode, Rule, Site, Thread, time_of, time_text
-from commentsvc.rules import Judgement, Policy, StoredRule
+from commentsvc.rules import Judgement, Policy, StoredRule, wordlists
+from commentsvc.rules.context import Context, Fact
+from commentsvc.rules.kinds import KINDS
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Draft

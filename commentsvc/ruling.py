@@ -8,9 +8,9 @@ from msgspec import UNSET
 from commentsvc import cursors, fields, forms, inspecting, judging, places, recording
 from commentsvc.errors import Fault, Forbidden, Invalid, NotFound
 from commentsvc.fields import Email, Unfit
-from commentsvc.kinds import KINDS
 from commentsvc.model import Effect, Principal, Rule, RuleKind, Scope
 from commentsvc.rules import StoredRule
+from commentsvc.rules.kinds import KINDS
 from commentsvc.service import Service
 from commentsvc.shapes import (
     NewRule,

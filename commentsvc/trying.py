@@ -3,9 +3,9 @@
 from typing import Final
 
 from commentsvc import judging, places, ruling
-from commentsvc.kinds import KINDS
 from commentsvc.model import Comment, Effect, Principal, Status
 from commentsvc.rules import StoredRule
+from commentsvc.rules.kinds import KINDS
 from commentsvc.service import Service
 from commentsvc.shapes import Disagreement, RuleTrial, TrialResult
 from commentsvc.store import Transaction, contacts, history

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import pytest
-from commentsvc.terminal.desk import OPERATOR
 from commentsvc.sitting import Sitting
 
 from commentsvc import administering, app, cli, commands, moderating, posting, reporting, revising
@@ -24,6 +23,7 @@ from commentsvc.errors import Invalid
 from commentsvc.model import Mode, Status, Verb
 from commentsvc.shapes import Action, Edit, QueueQuery, Report, Standing
 from commentsvc.terminal import keyboard
+from commentsvc.terminal.desk import OPERATOR
 from commentsvc.terminal.screen import Terminal
 from tests.conftest import EVERYTHING, a_service, draft, visit
 from tests.test_operating import environment

@@ -1,13 +1,17 @@
 """Readers report what should be looked at."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
-from commentsvc import inspecting, moderating, posting, reporting
+from commentsvc import administering, inspecting, moderating, posting, reading, reporting, revising
 from commentsvc.errors import Gone, NotFound, TooFast
 from commentsvc.model import Mode, Status, Verb
-from commentsvc.shapes import Action, QueueQuery, Report, Standing
+from commentsvc.shapes import Action, Edit, QueueQuery, Report, Standing
+from commentsvc.web.routes import application
 from tests.conftest import EVERYTHING, a_service, draft, fields_of, visit
-from tests.test_posting import approve, everything_in
+from tests.test_posting import approve, everything_in, shown
 
 
 @pytest.fixture
@@ -130,3 +134,97 @@ async def test_reports_go_with_what_they_are_about(open_house):
     await moderating.erase(open_house, EVERYTHING, comment.id)
     assert await everything_in(open_house, "report") == []
     assert await reported(open_house) == ([], 0)
+
+
+async def test_held_by_readers_it_is_hidden_as_a_moderator_would_hide_it(open_house):
+    comment = await posting.post_reply(open_house, draft(), visit())
+    reply = await posting.post_reply(open_house, draft(comment="An answer.", parent=comment.id), visit())
+    before = await everything_in(open_house, "thread")
+    for reader in (1, 2, 3):
+        await report(open_house, comment, reader)
+
+    listing = await shown(open_house)
+    assert [(one.id, one.deleted) for one in listing.comments] == [(comment.id, True)]
+    assert [one.id for one in listing.comments[0].replies] == [reply.id]
+    assert listing.thread.count == 1
+    (thread,) = await everything_in(open_house, "thread")
+    assert thread["version"] == before[0]["version"] + 1, "what caches keep is renewed, once"
+    assert (thread["pending"], thread["approved"], thread["reported"]) == (1, 1, 1)
+    with pytest.raises(Gone):
+        await reading.get_comment(open_house, comment.id, None)
+
+
+async def test_whoever_wrote_it_cannot_free_it_by_other_words(open_house):
+    comment = await posting.post_reply(open_house, draft(), visit())
+    for reader in (1, 2, 3):
+        await report(open_house, comment, reader)
+    await revising.edit(open_house, comment.id, comment.edit_token, Edit(comment="How kind of you."), visit())
+
+    assert (await card(open_house, comment)).status is Status.PENDING
+    assert await reported(open_house) == ([comment.id], 1)
+
+
+async def test_what_a_person_approved_before_it_was_edited_is_theirs_no_more(open_house):
+    comment = await posting.post_reply(open_house, draft(), visit())
+    await act(open_house, Verb.SPAM, comment)
+    await act(open_house, Verb.APPROVE, comment)
+    await revising.edit(open_house, comment.id, comment.edit_token, Edit(comment="Rude words."), visit())
+    for reader in (1, 2, 3):
+        await report(open_house, comment, reader)
+
+    assert (await card(open_house, comment)).status is Status.PENDING
+
+
+async def test_a_report_comes_by_json_or_by_a_plain_form_from_the_sites_own_pages(database_url, clock, aiohttp_client):
+    sites = "https://one.example https://two.example"
+    async with a_service(database_url, clock, moderation=Mode.NONE, sites=sites) as service:
+        client = await aiohttp_client(application(service))
+        comment = await posting.post_reply(service, draft(thread="https://one.example/a/"), visit())
+        address, ours, theirs = (
+            f"/v1/comments/{comment.id}/reports", {"Origin": "https://one.example"}, {"Origin": "https://two.example"}
+        )  # fmt: skip
+        by_form = await client.post(address, data={"reason": "rude", "extra": "passed over"}, headers=ours)
+        assert (by_form.status, by_form.headers["Access-Control-Allow-Origin"]) == (202, "https://one.example")
+        assert (await client.options(address, headers=ours | {"Access-Control-Request-Method": "POST"})).status == 204
+        foreign = await client.post(address, json={}, headers=theirs)
+        assert (foreign.status, (await foreign.json())["code"]) == (403, "foreign_origin")
+        long = await client.post(address, json={"reason": "x" * 501}, headers=ours)
+        assert [fault["field"] for fault in (await long.json())["errors"]] == ["reason"]
+        assert [one.reason for one in (await card(service, comment)).reported] == ["rude"]
+
+
+async def test_unknown_and_waiting_comments_are_refused_alike(client):
+    posted = await (await client.post("/v1/comments", json=fields_of())).json()
+    answers = []
+    for name in (posted["id"], "01990000-0000-7000-8000-000000000000"):
+        response = await client.post(f"/v1/comments/{name}/reports", json={})
+        answers.append((response.status, await response.read()))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+
+
+async def test_who_reported_is_known_by_no_more_than_a_digest_and_that_for_a_while(open_house, clock):
+    comments = [await posting.post_reply(open_house, draft(comment=f"n {n}"), visit()) for n in range(2)]
+    for comment in comments:
+        await report(open_house, comment, 1)
+    kept = await everything_in(open_house, "report")
+    assert len({row["reader_digest"] for row in kept}) == 2, "nobody can tell what else this reader reported"
+    assert "198.51" not in str(kept)
+
+    await act(open_house, Verb.APPROVE, comments[0])
+    clock.move(days=31)
+    await administering.tidy(open_house)
+    assert [row["comment_id"] for row in await everything_in(open_house, "report")] == [comments[1].id]
+    assert await reported(open_house) == ([comments[1].id], 1)
+
+
+async def test_readers_at_once_are_each_counted_and_hold_it_once(open_house):
+    comment = await posting.post_reply(open_house, draft(), visit())
+
+    async def one(reader):
+        with suppress(Gone):
+            await report(open_house, comment, reader)
+
+    await asyncio.gather(*(one(reader % 5) for reader in range(20)))
+    held = await card(open_house, comment)
+    assert (held.status, held.reports, len(held.decisions)) == (Status.PENDING, 3, 2)

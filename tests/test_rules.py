@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from commentsvc import rules
 from commentsvc.challenges import Form, Work
-from commentsvc.context import Context
-from commentsvc.kinds import KINDS
 from commentsvc.model import Effect, Mode, RuleKind, Status
 from commentsvc.rules import Policy, StoredRule
+from commentsvc.rules.context import Context
+from commentsvc.rules.kinds import KINDS
 from tests.conftest import draft
 
 PENDING, APPROVED, SPAM = Status.PENDING, Status.APPROVED, Status.SPAM

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from commentsvc import lookalikes, wordlists
-from commentsvc.lookalikes import impression, skeleton
-from commentsvc.wordlists import WordList
+from commentsvc.rules import lookalikes, wordlists
+from commentsvc.rules.lookalikes import impression, skeleton
+from commentsvc.rules.wordlists import WordList
 
 YES, NO = True, False
 

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from commentsvc import forms, ruling, trying
-from commentsvc.terminal.desk import OPERATOR, who_decides
 from commentsvc.errors import NotFound
 from commentsvc.model import Effect
 from commentsvc.service import Service
 from commentsvc.shapes import NewRule, RuleRecord, RuleRecords, RulesQuery, RuleTrial, TrialResult
+from commentsvc.terminal.desk import OPERATOR, who_decides
 from commentsvc.terminal.screen import Answer, Terminal, one_line
 
 AT_ONCE: Final = 200

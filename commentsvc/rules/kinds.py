@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from commentsvc import domains, scripts
-from commentsvc.context import Context, Fact
 from commentsvc.errors import NotTaken, Refused, ThreadClosed, TooFast
 from commentsvc.model import Effect, RuleKind
+from commentsvc.rules import domains, scripts
+from commentsvc.rules.context import Context, Fact
+from commentsvc.rules.wordlists import WordList
 from commentsvc.shapes import Draft
-from commentsvc.wordlists import WordList
 
 Opinion = Callable[[Draft, Context], str | None]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from commentsvc.challenges import Form, Work
-from commentsvc.context import Context, Fact
 from commentsvc.errors import Refused
-from commentsvc.kinds import KINDS, Opinion
 from commentsvc.model import Decision, Effect, Mode, RuleKind, Status
+from commentsvc.rules.context import Context, Fact
+from commentsvc.rules.kinds import KINDS, Opinion
 from commentsvc.shapes import Draft
 
 

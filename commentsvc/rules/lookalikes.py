@@ -100,7 +100,6 @@ def _decorates(mark: str) -> bool:
 
 
 _DECORATION: Final = re.compile(f"[{''.join(filter(_decorates, MARKS))}]")
-# Greek capitals are written without accents, so small letters must do without to be their equals.
 # What NFKC would take for other marks, letters or white space than people see: halfwidth voicing, accents that stand
 # alone, trade marks.
 _UNSTABLE: Final = {
@@ -110,6 +109,7 @@ _UNSTABLE: Final = {
     "\uff9e": "\u3099",
     "\uff9f": "\u309a",
 }
+# Greek capitals are written without accents, so small letters must do without to be their equals.
 _GREEK: Final = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _GREEK_ACCENTS: Final = re.compile("(?<=[\u0370-\u03ff])[\u0300-\u0345]+")
 _PILE: Final = re.compile(r"[^\w\s\x00-\x7f]{5,}")
@@ -151,8 +151,10 @@ def folded(text: str) -> str:
 
 def is_disguised(text: str) -> bool:
     """Whether plain Latin letters stand beside others that are drawn another way: a wide one, a circled one."""
+    if text.isascii():
+        return False
     others = {letter for letter in text if not letter.isascii()}
-    return bool(others) and any(map(str.isalpha, set(text) - others)) and any(map(_is_styled, others))
+    return any(map(_is_styled, others)) and any(map(str.isalpha, set(text) - others))
 
 
 def _is_styled(character: str) -> bool:

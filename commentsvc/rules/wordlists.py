@@ -21,9 +21,9 @@ from functools import cached_property, lru_cache
 from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
 
-from commentsvc import lookalikes
-from commentsvc.lookalikes import MARKS, is_disguised, skeleton
-from commentsvc.scripts import script_of
+from commentsvc.rules import lookalikes
+from commentsvc.rules.lookalikes import MARKS, is_disguised, skeleton
+from commentsvc.rules.scripts import script_of
 
 __all__ = ["WordList", "skeleton"]
 
