@@ -10,7 +10,7 @@ from commentsvc import places, rules
 from commentsvc.addresses import network
 from commentsvc.challenges import Form, Work
 from commentsvc.model import Comment, Mode, Rule, Site, Thread, time_of, time_text
-from commentsvc.rules import Judgement, Policy, StoredRule, wordlists
+from commentsvc.rules import Judgement, Policy, StoredRule, lookalikes
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.kinds import KINDS
 from commentsvc.sealing import text_digest
@@ -157,7 +157,7 @@ async def context(
         email_digests=digests,
         email_domain=draft.email.domain() if occasion.by_email else "",
         is_moderators_email=not addresses.isdisjoint(digests),
-        is_moderators_name=wordlists.skeleton(draft.name) in names,
+        is_moderators_name=lookalikes.impression(draft.name) in names,
         seconds_since_last=since,
         within_an_hour=number,
         same_text_elsewhere=await _elsewhere(tx, draft, occasion) if Fact.SAME_TEXT in needs else 0,
@@ -171,7 +171,7 @@ async def context(
 async def _moderators(tx: Transaction) -> tuple[frozenset[str], frozenset[str]]:
     """How moderators' names look, and the digests of their addresses."""
     rows = await access.moderators(tx)
-    names = frozenset(wordlists.skeleton(row["name"]) for row in rows)
+    names = frozenset(lookalikes.impression(row["name"]) for row in rows)
     return names, frozenset(row["email_digest"] for row in rows if row["email_digest"])
 
 

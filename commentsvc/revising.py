@@ -58,9 +58,9 @@ async def _edit(
 
 
 async def _open(tx: Transaction, comment: Comment) -> bool:
-    """Whether new words may change where a comment stands: not where a person held or removed it."""
+    """Whether new words may change where a comment stands: not where a person held or removed it, or readers did."""
     if comment.status in {Status.PENDING, Status.SPAM}:
-        return not (await history.latest_maker(tx, comment.id)).startswith("key:")
+        return not (await history.latest_maker(tx, comment.id)).startswith(("key:", "rule:reports"))
     return comment.status is Status.APPROVED
 
 

@@ -25,7 +25,6 @@ ARGUMENTS = [
 ]
 # What Chromium itself says of an answer that refuses; it is no fault of the page's.
 REFUSED = "Failed to load resource: the server responded with a status of 4"
-NOT_YET = "/v1/form?"  # an older service has no such address, and a widget does without it
 
 # Starting Chromium takes a second, so the tests of a module share one, and with it their event loop: such a
 # module is marked asyncio(loop_scope="module").
@@ -112,7 +111,7 @@ def _watch(page, known, misdeeds):
 
     def say(message):
         said = f"{message.text} {message.location['url']}"
-        if not any(expected in said for expected in (REFUSED, NOT_YET, *page.ignored)):
+        if not any(expected in said for expected in (REFUSED, *page.ignored)):
             misdeeds.append(f"console: {message.text}")
 
     page.on("dialog", dismiss)

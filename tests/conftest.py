@@ -34,6 +34,7 @@ from commentsvc.web.routes import application
 SECRET = "a-secret-of-the-tests-long-enough-to-be-one"
 OLD_SECRET = "an-older-secret-of-the-tests-long-enough-too"
 EVERYTHING = Principal("key:ada", frozenset(Scope), None)
+pytest.register_assert_rewrite("tests.browser")  # before anything imports it
 NO_ARCHIVES = "the archives of real blogs are not beside this checkout"
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 

@@ -135,7 +135,9 @@ async def test_what_operators_and_moderators_keep_is_noted_too(client, service, 
         ("key:operator", "moderator_remove"), ("key:ada", "site_add"), ("key:operator", "reseal"),
     ]  # fmt: skip
     bodies = [body for _, _, body in noted]
-    assert bodies[1] == {"action": closed.action, "thread": thread["id"], "changed": ["closed_at"]}
+    assert bodies[1] == {"action": closed.action, "thread": thread["id"], "changed": ["closed_at"]} | {
+        "closed_at": closed.closed_at
+    }
     assert bodies[4]["key"] == bodies[5]["key"] == made.id
     assert bodies[4]["scopes"] == ["read", "moderate"]
     assert bodies[2]["moderator"] == bodies[4]["moderator"] == bodies[6]["moderator"]

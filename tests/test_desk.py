@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import pytest
-from commentsvc.sitting import Sitting
 
 from commentsvc import administering, app, cli, commands, moderating, posting, reporting, revising
 from commentsvc.config import Config
@@ -25,6 +24,7 @@ from commentsvc.shapes import Action, Edit, QueueQuery, Report, Standing
 from commentsvc.terminal import keyboard
 from commentsvc.terminal.desk import OPERATOR
 from commentsvc.terminal.screen import Terminal
+from commentsvc.terminal.sitting import Sitting
 from tests.conftest import EVERYTHING, a_service, draft, visit
 from tests.test_operating import environment
 from tests.test_posting import everything_in

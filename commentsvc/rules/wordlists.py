@@ -22,10 +22,8 @@ from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
 
 from commentsvc.rules import lookalikes
-from commentsvc.rules.lookalikes import MARKS, is_disguised, skeleton
+from commentsvc.rules.lookalikes import MARKS, is_disguised
 from commentsvc.rules.scripts import script_of
-
-__all__ = ["WordList", "skeleton"]
 
 # Scripts without spaces between words; see the module's docstring on Korean.
 _DENSE: Final = (
