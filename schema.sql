@@ -25,7 +25,7 @@ CREATE TABLE site (
     name              TEXT   NOT NULL UNIQUE,
     created_at        TEXT   NOT NULL,
     mode              TEXT,                       -- who is held; NULL: as the setting says
-    rules_version     BIGINT NOT NULL DEFAULT 0,  -- grows whenever a rule of it changes
+    rules_version     BIGINT NOT NULL DEFAULT 0,  -- another one whenever a rule of it changes
     closes_after_days BIGINT                      -- what its rules say of old threads, for readers
 );
 

@@ -25,7 +25,7 @@ from commentsvc.shapes import (
     SiteRecord,
     Sites,
 )
-from commentsvc.store import Transaction, access, contacts, repeats, reports, rules, schema, sites, spent
+from commentsvc.store import Transaction, access, contacts, history, repeats, reports, rules, schema, sites, spent
 
 FIRST_SITE: Final = "blog"
 RESEAL_AT_ONCE: Final = 500
@@ -117,6 +117,8 @@ async def tidy(service: Service) -> None:
 async def _tidy(tx: Transaction, service: Service) -> None:
     await contacts.forget_networks(tx, service.ago(days=service.config.network_days))
     await reports.forget(tx, service.ago(days=service.config.network_days))
+    await rules.forget(tx, service.ago(days=recording.UNDO_DAYS))
+    await history.forget_states(tx, service.ago(days=recording.UNDO_DAYS))
     await spent.forget(tx, service.ago(seconds=challenges.OLDEST_SECONDS))
     await repeats.forget(
         tx, submissions_before=service.ago(days=7), words_before=service.ago(hours=24), now=service.now()

@@ -4,15 +4,16 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 from commentsvc import places, rules
 from commentsvc.addresses import network
 from commentsvc.challenges import Form, Work
-from commentsvc.model import Comment, Mode, Rule, Site, Thread, time_of, time_text
-from commentsvc.rules import Judgement, Policy, StoredRule, lookalikes
+from commentsvc.model import Comment, Effect, Mode, Rule, RuleKind, Site, Thread, time_of, time_text
+from commentsvc.rules import Judgement, Policy, StoredRule, Verdict, lookalikes
 from commentsvc.rules.context import Context, Fact
-from commentsvc.rules.kinds import KINDS
+from commentsvc.rules.kinds import KINDS, Opinion
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Draft
@@ -49,7 +50,21 @@ async def judge(tx: Transaction, service: Service, draft: Draft, occasion: Occas
 async def judge_again(tx: Transaction, service: Service, comment: Comment, address: str | None) -> Judgement:
     """What becomes of a comment whose words were changed, sent from this address."""
     occasion = await occasion_of(tx, service, comment, address, service.now())
-    return await judge(tx, service, await draft_of(tx, service, comment), occasion)
+    draft = await draft_of(tx, service, comment)
+    policy = await standing(tx, service, occasion.site, occasion.thread, occasion.at)
+    known = await context(tx, service, draft, occasion, policy.needs)
+    return rules.judge(draft, known, policy, await _earlier(tx, comment.id))
+
+
+async def _earlier(tx: Transaction, comment_id: str) -> list[Verdict]:
+    """What rules said of how a comment was sent, where no person has decided since."""
+    rows = await history.latest_verdicts(tx, comment_id)
+    effects = {status: effect for effect, status in rules.STATUS.items()}
+    return [
+        Verdict(effects.get(row["effect"]) or Effect(row["effect"]), row["reason"], row["rule"], row["rule_id"])
+        for row in rows
+        if row["rule"] in rules.CIRCUMSTANCES
+    ]
 
 
 async def keep(tx: Transaction, service: Service, comment_id: str, judgement: Judgement) -> None:
@@ -133,8 +148,18 @@ def compiled(rule: Rule) -> StoredRule:
     Raises:
         ValueError: what it looks for cannot be read.
     """
-    opinion = KINDS[rule.kind].reads(rule.email_digest or rule.matching)
+    opinion = opinion_of(rule.kind, rule.email_digest or rule.matching)
     return StoredRule(rule.id, rule.kind, rule.effect, opinion, rule.expires_at)
+
+
+@lru_cache(maxsize=64)
+def opinion_of(kind: RuleKind, matching: str) -> Opinion:
+    """What a rule thinks. A word list takes up to a second to read, so those read lately are kept.
+
+    Raises:
+        ValueError: what it looks for cannot be read.
+    """
+    return KINDS[kind].reads(matching)
 
 
 # --------------------------------------------------------------------------------- what is known

@@ -1,4 +1,4 @@
-"""A moderator decides, amends, undoes, erases."""
+"""A moderator decides, amends, undoes."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from commentsvc import auditing, forms, inspecting, judging, markup, recording, revising
+from commentsvc import auditing, forms, inspecting, judging, markup, recording
 from commentsvc.errors import Conflict, ExpectationFailed, Fault, Invalid, NotFound, VersionNeeded, VersionPassed
 from commentsvc.model import Comment, Decision, Principal, Status, Verb
 from commentsvc.sealing import text_digest
@@ -60,6 +60,8 @@ Decide = Callable[[Transaction, Comment, str], Coroutine[Any, Any, Comment]]
 def _decider(service: Service, who: Principal, action: Action) -> Decide:
     async def decide(tx: Transaction, comment: Comment, action_id: str) -> Comment:
         wanted = _wanted(action.action, comment)
+        if action.action is Verb.RESTORE and wanted is comment.status:
+            return comment  # there is nothing to restore
         return await _look(tx, service, comment, Decision(wanted, action.note or "", who.name), action_id)
 
     return decide
@@ -91,8 +93,8 @@ async def _together(
     decide: Decide,
 ) -> ActionResult:
     """Do one thing to each comment and keep it as one action. What cannot be done is named, not fatal."""
-    action_id, now = service.new_id(), service.now()
     await threads.hold(tx, ids)
+    action_id, now = service.new_id(), service.now()
     await history.act(tx, action_id, verb, who.name, note, now)
     results, changes = [], []
     for comment_id in ids:
@@ -132,8 +134,12 @@ def _result(service: Service, action_id: str, verb: str, results: list[ActionIte
 
 
 async def _look(tx: Transaction, service: Service, comment: Comment, decision: Decision, action_id: str) -> Comment:
-    """Decide on a comment; whatever readers reported of it is settled by that."""
-    after = await _move(tx, service, comment, decision, action_id)
+    """Decide on a comment; whatever readers reported of it is settled by that.
+
+    The status it has already is given again if no person had given it: now somebody has looked.
+    """
+    stands = comment.status is decision.status and not comment.reports and await _by_person(tx, comment)
+    after = comment if stands else await _give(tx, service, comment, decision, action_id)
     await reports.settle(tx, comment, service.now())
     return after
 
@@ -142,6 +148,10 @@ async def _move(tx: Transaction, service: Service, comment: Comment, decision: D
     """Give a comment the status decided, if it has another, or if readers asked whether it should."""
     if comment.status is decision.status and not comment.reports:
         return comment
+    return await _give(tx, service, comment, decision, action_id)
+
+
+async def _give(tx: Transaction, service: Service, comment: Comment, decision: Decision, action_id: str) -> Comment:
     now = service.now()
     after = await comments.set_status(tx, comment, decision.status, now)
     await history.decide(tx, service.new_id(), comment.id, decision, now, action_id)
@@ -149,6 +159,10 @@ async def _move(tx: Transaction, service: Service, comment: Comment, decision: D
     if was != became:
         await threads.changed(tx, comment, became - was, now)
     return after
+
+
+async def _by_person(tx: Transaction, comment: Comment) -> bool:
+    return (await history.latest_maker(tx, comment.id)).startswith("key:")
 
 
 async def undo(service: Service, who: Principal, action_id: str) -> ActionResult:
@@ -186,7 +200,10 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
             return comment
         restored = await _reword(tx, service, who, comment, item["from_version"])
         restored = await _renote(tx, restored, item["from_note"])
-        restored = await reports.reopen(tx, restored, action["created_at"])
+        if action["verb"] == "undo":
+            await reports.settle(tx, restored, service.now())
+        else:
+            restored = await reports.reopen(tx, restored, action["created_at"])
         decision = Decision(Status(item["from_status"]), "Undone.", who.name)
         moved = await _move(tx, service, restored, decision, undo_id)
         await comments.remember(tx, comment.id, item["from_before"])
@@ -273,27 +290,3 @@ async def _amend(
 async def _renote(tx: Transaction, comment: Comment, note: str | None) -> Comment:
     """Give a comment another note, if it has another."""
     return comment if note == comment.note else await comments.set_note(tx, comment, note)
-
-
-async def erase(service: Service, who: Principal, comment_id: str) -> ActionResult:
-    """Take away a comment's words and all that is private of its writer, for good.
-
-    Raises:
-        NotFound: there is no such comment on this key's sites.
-        Conflict: it is neither spam nor trash, or was erased already.
-    """
-    return await service.db.write(_erase, service, who, comment_id)
-
-
-async def _erase(tx: Transaction, service: Service, who: Principal, comment_id: str) -> ActionResult:
-    await threads.hold(tx, [comment_id])
-    comment = await inspecting.reachable(tx, who, comment_id)
-    if comment.status not in {Status.SPAM, Status.TRASH}:
-        raise Conflict("Only spam and trash can be erased for good. Move the comment to the trash first.")
-    if comment.erased_at:
-        raise Conflict("This comment was erased already.")
-    action_id = service.new_id()
-    await history.act(tx, action_id, "erase", who.name, None, service.now())
-    await revising.erase(tx, service, comment, Decision(Status.TRASH, "Erased for good.", who.name), action_id)
-    item = ActionItem(comment=comment.id, from_=comment.status, to=Status.TRASH, ok=True)
-    return ActionResult(id=action_id, action="erase", changed=1, undo_until=None, results=[item])

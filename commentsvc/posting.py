@@ -15,6 +15,7 @@ from commentsvc.errors import (
     Fault,
     Gone,
     Invalid,
+    NotTaken,
     SubmissionReused,
     ThreadClosed,
 )
@@ -45,7 +46,11 @@ async def post_reply(service: Service, draft: Draft, visit: Visit) -> Receipt:
     """
     if service.config.deliverability == "on":
         await _deliverable(draft.email)
-    return await service.db.write(_keep, service, draft, visit)
+    try:
+        return await service.db.write(_keep, service, draft, visit)
+    except NotTaken:
+        await service.db.write(pacing.spend, service, visit)  # what is refused counts too
+        raise
 
 
 async def _deliverable(email: Email) -> None:

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from commentsvc import auditing
-from commentsvc.errors import Conflict, NotFound
-from commentsvc.model import Mode, Principal, Rule
+from commentsvc.errors import Conflict, Forbidden, NotFound
+from commentsvc.model import Mode, Principal, Rule, Scope
 from commentsvc.service import Service
 from commentsvc.shapes import ActionResult
 from commentsvc.store import Row, Transaction, history, rules, sites, threads
@@ -17,7 +17,7 @@ UNDO_DAYS: Final = 30
 # What of each kind of thing a change may touch, and an undoing puts back.
 STATE: Final = {
     "thread": ("key", "url", "title", "closed_at", "mode"),
-    "rule": ("matching", "email_sealed", "email_digest", "effect", "note", "expires_at", "removed_at"),
+    "rule": ("matching", "effect", "note", "expires_at", "removed_at"),
     "site": ("mode",),
 }
 
@@ -43,6 +43,7 @@ async def record(
     """Keep a change of a subject (kind, id, site) as an action; returns its id."""
     kind, subject_id, site_id = subject
     action_id = service.new_id()
+    changed = sorted(name for name in became if became[name] != was.get(name))
     await history.act(
         tx,
         action_id,
@@ -51,10 +52,9 @@ async def record(
         None,
         service.now(),
         subject=f"{kind}:{subject_id}",
-        was=msgspec.json.encode(was).decode(),
-        became=msgspec.json.encode(became).decode(),
+        was=msgspec.json.encode({name: was[name] for name in changed}).decode(),
+        became=msgspec.json.encode({name: became[name] for name in changed}).decode(),
     )
-    changed = sorted(name for name in became if became[name] != was.get(name))
     body = {"action": action_id, kind: subject_id, "changed": changed}
     body |= {name: became[name] for name in changed if name in TOLD}
     await auditing.note(tx, service, who=who.name, verb=verb, site_id=site_id, body=body)
@@ -74,7 +74,10 @@ async def undo(tx: Transaction, service: Service, who: Principal, action: Row) -
     if thing is None or (site_id is None and who.sites is not None) or (site_id and not who.reaches(site_id)):
         raise NotFound
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
-    if msgspec.json.decode(msgspec.json.encode(state(kind, thing))) != became:
+    if kind == "site" and not who.may(Scope.ADMIN):
+        raise Forbidden("Who is held on a site is for a key with scope admin.")
+    present = msgspec.json.decode(msgspec.json.encode(state(kind, thing)))
+    if any(present[name] != value for name, value in became.items()):
         raise Conflict("It was changed since. Look at it again.")
     await _put(tx, kind, thing, was)
     undo_id = await record(tx, service, who, "undo", (kind, subject_id, site_id), became, was)
@@ -89,6 +92,7 @@ async def _thing(tx: Transaction, kind: str, subject_id: str) -> Any:
             await threads.hold_one(tx, subject_id)
             return await threads.get(tx, subject_id)
         case "rule":
+            await rules.hold(tx, subject_id)
             return await rules.get(tx, subject_id)
         case _:
             return next((site for site in await sites.every(tx) if site.id == subject_id), None)
@@ -101,7 +105,7 @@ def _site_of(kind: str, thing: Any) -> str | None:
 async def _put(tx: Transaction, kind: str, thing: Any, was: dict[str, Any]) -> None:
     match kind:
         case "thread":
-            await threads.amend(tx, thing.id, **was)
+            await threads.amend(tx, thing.id, **(state(kind, thing) | was))
         case "rule":
             fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}
             await rules.put(tx, msgspec.convert(fields, Rule))

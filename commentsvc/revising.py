@@ -6,6 +6,7 @@ from commentsvc import auditing, judging, markup, pacing, posting
 from commentsvc.errors import (
     Gone,
     NotFound,
+    NotTaken,
     NotYours,
     Unauthorized,
 )
@@ -26,7 +27,11 @@ async def edit(service: Service, comment_id: str, token: str | None, words: Edit
         TooFast: the writer's network has sent too much.
         NotTaken, ThreadClosed: a rule of the site's refuses the new words; the old ones stay.
     """
-    return await service.db.write(_edit, service, comment_id, token, words, visit)
+    try:
+        return await service.db.write(_edit, service, comment_id, token, words, visit)
+    except NotTaken:
+        await service.db.write(pacing.spend, service, visit)  # what is refused counts too
+        raise
 
 
 async def _edit(

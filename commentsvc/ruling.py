@@ -1,11 +1,12 @@
 """A moderator keeps the rules: bans, words, limits."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from commentsvc import cursors, fields, forms, inspecting, judging, places, recording
+from commentsvc import addresses, cursors, fields, forms, inspecting, judging, places, recording
 from commentsvc.errors import Fault, Forbidden, Invalid, NotFound
 from commentsvc.fields import Email, Unfit
 from commentsvc.model import Effect, Principal, Rule, RuleKind, Scope
@@ -70,10 +71,13 @@ def _record(
     size: int | None = None,
     action: str | None = None,
 ) -> RuleRecord:
-    match = rule.matching
+    match, note = rule.matching, rule.note
+    whole = who.may(Scope.MODERATE) and (rule.site_id is not None or who.sites is None)
     if rule.email_sealed:
         address = service.keyring.unseal(rule.email_sealed)
-        match = address.reveal() if who.may(Scope.MODERATE) else address.masked()
+        match = address.reveal() if whole else address.masked()
+    if rule.kind is RuleKind.NETWORK and not whole:
+        match = addresses.network(match.partition("/")[0])
     return RuleRecord(
         id=rule.id,
         site=everything.by_id(rule.site_id).name if rule.site_id else None,
@@ -81,7 +85,7 @@ def _record(
         match=match,
         match_length=size or len(match),
         effect=rule.effect,
-        note=rule.note,
+        note=note if whole or rule.site_id else None,
         created_at=rule.created_at,
         expires_at=rule.expires_at,
         version=rule.version,
@@ -99,6 +103,7 @@ async def add_rule(service: Service, who: Principal, new: NewRule) -> RuleRecord
         Invalid: naming the field: it looks for nothing this kind knows, an effect this kind cannot have, …
         Forbidden: it would stand on sites that the key does not reach.
     """
+    await _readable(new.kind, new.match)
     return await service.db.write(_add_rule, service, who, new)
 
 
@@ -180,6 +185,25 @@ def _effect(kind: RuleKind, wanted: Effect | None) -> Effect:
     return effect
 
 
+async def _readable(kind: RuleKind, match: str) -> None:
+    """Read what a long rule looks for before anything waits for it; it is kept, so that it is not read again.
+
+    Raises:
+        Invalid: naming ``match``.
+    """
+    if kind not in {RuleKind.EMAIL, RuleKind.AUTHOR}:
+        try:
+            await asyncio.to_thread(judging.opinion_of, kind, match.strip())
+        except ValueError as error:
+            raise _unreadable(kind, error) from None
+
+
+def _unreadable(kind: RuleKind, error: ValueError) -> Invalid:
+    advice = str(error) if kind is RuleKind.WORDS and str(error) else ""
+    detail = advice or f"A rule of kind {kind} looks for {KINDS[kind].wants}."
+    return Invalid(Fault("match", "invalid_match", detail))
+
+
 def ready(rule: Rule) -> StoredRule:
     """The rule, ready to be asked.
 
@@ -189,9 +213,7 @@ def ready(rule: Rule) -> StoredRule:
     try:
         return judging.compiled(rule)
     except ValueError as error:
-        advice = str(error) if rule.kind is RuleKind.WORDS and str(error) else ""
-        detail = advice or f"A rule of kind {rule.kind} looks for {KINDS[rule.kind].wants}."
-        raise Invalid(Fault("match", "invalid_match", detail)) from None
+        raise _unreadable(rule.kind, error) from None
 
 
 def _expiry(service: Service, kind: RuleKind, text: str | None) -> str | None:
@@ -213,6 +235,9 @@ async def change_rule(service: Service, who: Principal, rule_id: str, change: Ru
         Invalid: naming the field.
         Forbidden: it stands on sites that the key does not reach.
     """
+    rule = await service.db.read_private(rules.get, rule_id)
+    if rule is not None and change.match is not None:
+        await _readable(rule.kind, change.match)
     return await service.db.write(_change_rule, service, who, rule_id, change)
 
 
@@ -221,11 +246,13 @@ async def _change_rule(
 ) -> RuleRecord:
     rule = await _mine(tx, who, rule_id)
     changed: dict[str, Any] = {"effect": _effect(rule.kind, change.effect or rule.effect), "version": rule.version + 1}
-    if change.match is not None:
+    if change.match is not None and change.match.strip() != rule.matching:
+        if rule.kind is RuleKind.EMAIL:
+            raise Invalid(Fault("match", "invalid_match", "Remove this ban, and ban the other address."))
         fresh = await read(
             tx, service, who, RuleText(kind=rule.kind, match=change.match, effect=change.effect), rule.site_id
         )
-        changed |= {name: getattr(fresh, name) for name in ("matching", "email_sealed", "email_digest")}
+        changed["matching"] = fresh.matching
     if change.expires_at is not UNSET:
         changed["expires_at"] = _expiry(service, rule.kind, change.expires_at)
     if change.note is not UNSET:
@@ -253,6 +280,7 @@ async def _remove_rule(tx: Transaction, service: Service, who: Principal, rule_i
 
 
 async def _mine(tx: Transaction, who: Principal, rule_id: str) -> Rule:
+    await rules.hold(tx, rule_id)
     rule = await rules.get(tx, rule_id)
     if rule is None or rule.removed_at or (rule.site_id and not who.reaches(rule.site_id)):
         raise NotFound

@@ -26,6 +26,7 @@ VERBS = (
     "inspecting",
     "recording",
     "moderating",
+    "forgetting",
     "ruling",
     "trying",
     "curating",

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from commentsvc import admitting, curating, inspecting, moderating, posting, revising
+from commentsvc import admitting, curating, forgetting, inspecting, moderating, posting, revising
 from commentsvc.errors import Invalid, SubmissionReused, TooFast
 from commentsvc.model import Mode, Scope, Verb
 from commentsvc.shapes import Action, Edit, NewKey, ThreadChange, ThreadsQuery
@@ -102,7 +102,7 @@ async def test_a_change_that_changes_nothing_leaves_what_readers_have_right(serv
 async def test_what_moderators_wrote_of_an_erased_comment_is_erased_too(service):
     receipt = await posting.post_reply(service, draft(), visit())
     await moderating.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[receipt.id], note="that is Canary"))
-    await moderating.erase(service, EVERYTHING, receipt.id)
+    await forgetting.erase(service, EVERYTHING, receipt.id)
     for table in ("action", "decision", "action_item"):
         assert "anary" not in str(await everything_in(service, table))
 

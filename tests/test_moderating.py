@@ -145,6 +145,8 @@ async def test_what_was_decided_since_is_left_and_named(client, service, key):
 
 async def test_an_action_tells_what_became_of_each(client, service, key):
     one = await post(service, "one")
+    confirmed = await act(client, key, "hold", one)
+    assert confirmed["changed"] == 1  # a rule held it; now a person has
     done = await act(client, key, "hold", one, "01990000-0000-7000-8000-000000000000", one)
 
     assert [(item["ok"], item["code"]) for item in done["results"]] == [(True, "unchanged"), (False, "not_found")]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 
-from commentsvc import inspecting, moderating, posting, reporting, revising, ruling
+from commentsvc import forgetting, inspecting, moderating, posting, reporting, revising, ruling
 from commentsvc.errors import Gone
 from commentsvc.fields import Email
 from commentsvc.model import Mode, Principal, RuleKind, Scope, Status, Verb
@@ -119,7 +119,7 @@ async def test_totals_are_of_the_sites_one_reads(database_url, clock):
         ours = await post(service, "ours", thread="https://one.example/a/")
         await post(service, "theirs", thread="https://two.example/a/")
         await act(service, Verb.TRASH, ours)
-        await moderating.erase(service, EVERYTHING, ours)
+        await forgetting.erase(service, EVERYTHING, ours)
         (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
         of_one = Principal("key:noa", frozenset(Scope), (site,))
 
@@ -230,7 +230,7 @@ async def test_a_comment_is_found_by_the_words_it_has_now(service):
     await moderating.amend(service, EVERYTHING, receipt.id, 2, Amendment(name="Ägidius"))
     assert await found(service, q="ÄGID") == ["Other words"]
     await act(service, Verb.TRASH, receipt.id)
-    await moderating.erase(service, EVERYTHING, receipt.id)
+    await forgetting.erase(service, EVERYTHING, receipt.id)
     assert await found(service, q="words", status=Standing.ANY) == []
     assert await everything_in(service, "comment_search") == []
 

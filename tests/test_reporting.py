@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from commentsvc import administering, inspecting, moderating, posting, reading, reporting, revising
+from commentsvc import administering, forgetting, inspecting, moderating, posting, reading, reporting, revising
 from commentsvc.errors import Gone, NotFound, TooFast
 from commentsvc.model import Mode, Status, Verb
 from commentsvc.shapes import Action, Edit, QueueQuery, Report, Standing
@@ -131,7 +131,7 @@ async def test_reports_go_with_what_they_are_about(open_house):
     comment = await posting.post_reply(open_house, draft(), visit())
     await report(open_house, comment, 1, "rude")
     await act(open_house, Verb.TRASH, comment)
-    await moderating.erase(open_house, EVERYTHING, comment.id)
+    await forgetting.erase(open_house, EVERYTHING, comment.id)
     assert await everything_in(open_house, "report") == []
     assert await reported(open_house) == ([], 0)
 

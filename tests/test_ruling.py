@@ -1,5 +1,6 @@
 """A moderator keeps rules, and tries them on the past first."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -85,8 +86,11 @@ async def test_keeping_changing_and_removing_can_each_be_undone(open_house, appl
 
     kept = await keep(client, key, "links", "2")
     changed = await answer(await client.patch(f"/v1/rules/{kept['id']}", json={"match": "5"}, headers=key), 200)
+    taken_back = await undo(kept["action"])
+    assert await matches() == []
     refused = await undo(kept["action"], 409)
     assert refused["detail"] == "It was changed since. Look at it again."
+    await undo(taken_back["id"])
     removed = await answer(await client.delete(f"/v1/rules/{kept['id']}", headers=key), 200)
     assert await matches() == []
     await undo(removed["action"])
@@ -419,3 +423,84 @@ async def test_the_verbs_refuse_as_the_web_does(open_house):
     await ruling.add_rule(open_house, EVERYTHING, NewRule(kind=RuleKind.LENGTH, match="20..", effect=Effect.REFUSE))
     with pytest.raises(NotTaken):
         await posting.post_reply(open_house, draft(comment="short"), visit())
+
+
+# --------------------------------------------------------------------------------- what cannot be got round
+
+
+async def test_other_words_do_not_undo_how_a_comment_was_sent(database_url, clock, application_of):
+    settings = {"moderation": Mode.NONE, "form_seconds": "3-86400", "proof_of_work": "on"}
+    async with a_service(database_url, clock, **settings) as service:
+        client = await application_of(service)
+        key = await a_key(service, Scope.MODERATE)
+        for trap in ("555 1234", None):
+            _, posted = await write(client, phone=trap, comment=f"Buy {trap}")
+            token = {"Authorization": f"Bearer {posted['edit_token']}"}
+            edited = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "A dot."}, headers=token)
+            assert (await answer(edited, 200))["status"] == "pending"
+        stand = {card["status"]: card["reasons"] for card in await queue(client, key, status="any")}
+        assert [reason["rule"] for reason in stand["spam"]] == ["rule:trap", "rule:form", "rule:work"]
+        assert [reason["rule"] for reason in stand["pending"]] == ["rule:form", "rule:work"]
+
+
+async def test_a_spam_that_a_person_confirmed_is_not_freed_by_an_edit(open_house, application_of):
+    client = await application_of(open_house)
+    key = await a_key(open_house, Scope.MODERATE)
+    await keep(client, key, "links", "0", effect="spam")
+    _, posted = await write(client, comment="https://a.example")
+    act = {"action": "spam", "ids": [posted["id"]]}
+    await answer(await client.post("/v1/moderation/actions", json=act, headers=key), 200)
+    token = {"Authorization": f"Bearer {posted['edit_token']}"}
+    edited = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "No link."}, headers=token)
+    assert (await answer(edited, 200))["status"] == "pending"
+
+
+async def test_who_is_held_on_a_site_is_for_admins_also_when_it_is_undone(service, client, key):
+    (site,) = (await answer(await client.get("/v1/sites", headers=key), 200))["sites"]
+    changed = await answer(await client.patch(f"/v1/sites/{site['id']}", json={"mode": "none"}, headers=key), 200)
+    assert (changed["mode"], (await write(client))[0]) == ("none", 201)
+    moderator = await a_key(service, Scope.MODERATE, name="noa")
+    undo = f"/v1/moderation/actions/{changed['action']}/undo"
+    await answer(await client.post(undo, headers=moderator), 403)
+    await answer(await client.post(undo, headers=key), 200)
+    assert (await write(client, comment="Now held."))[0] == 202
+
+
+async def test_a_thread_has_a_mode_of_its_own(service, client, key):
+    await write(client)
+    (thread,) = (await answer(await client.get("/v1/threads", headers=key), 200))["threads"]
+    changed = await client.patch(f"/v1/threads/{thread['id']}", json={"mode": "none"}, headers=key)
+    assert (await answer(changed, 200))["mode"] == "none"
+    assert (await write(client, comment="Here nobody is held."))[0] == 201
+    assert (await write(client, thread="/elsewhere/"))[0] == 202
+
+
+async def test_of_two_who_change_a_rule_at_once_neither_undoes_the_other(service, client, key):
+    for number in range(5):
+        rule = await keep(client, key, "links", str(number))
+        path = f"/v1/rules/{rule['id']}"
+        removing, noting = await asyncio.gather(
+            client.delete(path, headers=key), client.patch(path, json={"note": "shops"}, headers=key)
+        )
+        assert (removing.status, noting.status in {200, 404}) == (200, True)
+    assert await everything_in_rules(client, key) == []
+
+
+async def test_what_is_refused_is_counted(database_url, clock, application_of):
+    async with a_service(database_url, clock, moderation=Mode.NONE, rate_limit="3/300") as service:
+        client = await application_of(service)
+        key = await a_key(service, Scope.MODERATE)
+        await keep(client, key, "links", "0", effect="refuse")
+        sent = [(await write(client, comment=f"{number} https://a.example"))[0] for number in range(5)]
+        assert sent == [403, 403, 403, 429, 429]
+
+
+async def test_a_key_for_one_site_does_not_read_whom_all_sites_ban(database_url, clock, application_of):
+    async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
+        client = await application_of(service)
+        everywhere = await a_key(service, Scope.MODERATE, name="all")
+        one = await a_key(service, Scope.MODERATE, name="one", site="one.example")
+        await keep(client, everywhere, "email", "troll@example.com", note="from two.example")
+        await keep(client, everywhere, "network", "198.51.100.77")
+        seen = await everything_in_rules(client, one)
+        assert [(rule["match"], rule["note"]) for rule in seen] == [("t…@example.com", None), ("198.51.100.0/24", None)]

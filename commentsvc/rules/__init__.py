@@ -4,7 +4,7 @@ Every rule is heard, and what each thinks is kept. The gravest suspicion decides
 without either the mode. So no order of rules can let through what one of them holds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -80,10 +80,10 @@ STATUS: Final = {
 }
 
 
-def judge(draft: Draft, context: Context, policy: Policy) -> Judgement:
-    """Hear every rule, then decide."""
+def judge(draft: Draft, context: Context, policy: Policy, earlier: Sequence[Verdict] = ()) -> Judgement:
+    """Hear every rule, then decide. Verdicts on how an edited comment was first sent still stand."""
     opinions = (rule(draft, context, policy) for rule in RULES)
-    heard = [*filter(None, opinions), *_stored(draft, context, policy)]
+    heard = [*earlier, *filter(None, opinions), *_stored(draft, context, policy)]
     if not any(verdict.effect is Effect.APPROVE for verdict in heard):
         heard.append(_by_mode(context, policy))
     deciding = _gravest([verdict for verdict in heard if not verdict.by_email])
@@ -92,6 +92,12 @@ def judge(draft: Draft, context: Context, policy: Policy) -> Judgement:
         # never whether one is shown: so no answer tells whose address it was.
         deciding = _gravest([verdict for verdict in heard if verdict is deciding or verdict.by_email])
     return Judgement(deciding, tuple(one for one in heard if one is not deciding and one.rule != "rule:none"))
+
+
+# Of how and from where a comment was sent. Other words do not make that undone.
+CIRCUMSTANCES: Final = frozenset(
+    {"rule:trap", "rule:form", "rule:work", "rule:network", "rule:author", "rule:too_fast", "rule:too_many"}
+)
 
 
 def _gravest(verdicts: list[Verdict]) -> Verdict:

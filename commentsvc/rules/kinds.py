@@ -76,6 +76,8 @@ def author(author_id: str) -> Opinion:
 def network(text: str) -> Opinion:
     """An IP address, or all of a network."""
     banned = ipaddress.ip_network(text.strip(), strict=False)
+    if isinstance(banned, ipaddress.IPv6Network) and banned.network_address.ipv4_mapped:
+        raise ValueError("IPv4 written as IPv6")
 
     def opinion(_draft: Draft, context: Context) -> str | None:
         if context.address is None:
@@ -83,7 +85,7 @@ def network(text: str) -> Opinion:
         address = ipaddress.ip_address(context.address)
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
-        return f"Its network {banned} is banned." if address in banned else None
+        return "Its network is banned." if address in banned else None
 
     return opinion
 
@@ -155,6 +157,8 @@ def length(text: str) -> Opinion:
     if not match or not (match[1] or match[2]):
         raise ValueError
     least, most = int(match[1] or 0), int(match[2] or 10**6)
+    if least > most:
+        raise ValueError
 
     def opinion(draft: Draft, _context: Context) -> str | None:
         found = len(draft.comment)

@@ -138,7 +138,8 @@ async def forget(tx: Transaction, comment_id: str) -> None:
     """Take away earlier words, and what moderators wrote about them; that it was decided stays."""
     await tx.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
     await tx.run("UPDATE action_item SET from_note = NULL WHERE comment_id = :id", id=comment_id)
-    await tx.run("UPDATE decision SET reason = '' WHERE comment_id = :id AND made_by LIKE 'key:%'", id=comment_id)
+    await tx.run("UPDATE decision SET reason = '' WHERE comment_id = :id", id=comment_id)
+    await tx.run("DELETE FROM verdict WHERE comment_id = :id", id=comment_id)
     await tx.run(
         "UPDATE action SET note = NULL WHERE id IN (SELECT action_id FROM action_item WHERE comment_id = :id)",
         id=comment_id,
@@ -215,6 +216,21 @@ async def items(tx: Transaction, action_id: str) -> Sequence[Row]:
     )
 
 
+async def latest_verdicts(tx: Transaction, comment_id: str) -> Sequence[Row]:
+    """``rule, rule_id, effect, reason`` of the latest decision and beside it; of the decision, a status as effect."""
+    return await tx.all(
+        """
+        SELECT made_by AS rule, rule_id, status AS effect, reason, 0 AS position FROM decision
+        WHERE id = (SELECT MAX(id) FROM decision WHERE comment_id = :id)
+        UNION ALL
+        SELECT rule, rule_id, effect, reason, position FROM verdict
+        WHERE decision_id = (SELECT MAX(id) FROM decision WHERE comment_id = :id)
+        ORDER BY position
+        """,
+        id=comment_id,
+    )
+
+
 async def latest_maker(tx: Transaction, comment_id: str) -> str:
     """Who decided last on a comment."""
     row = await tx.one("SELECT made_by FROM decision WHERE comment_id = :id ORDER BY id DESC LIMIT 1", id=comment_id)
@@ -248,6 +264,13 @@ async def actions_on(tx: Transaction, comment_id: str) -> Sequence[Row]:
         WHERE comment_id = :id ORDER BY action.id
         """,
         id=comment_id,
+    )
+
+
+async def forget_states(tx: Transaction, before: str) -> None:
+    """Drop what things were before actions that are too old to be undone."""
+    await tx.run(
+        "UPDATE action SET was = NULL, became = NULL WHERE created_at < :before AND was IS NOT NULL", before=before
     )
 
 

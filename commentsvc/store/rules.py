@@ -1,5 +1,6 @@
 """Moderators' rules. Removed ones stay, so that removing can be undone."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,6 +26,16 @@ async def get(tx: Transaction, rule_id: str) -> Rule | None:
     """One rule, also a removed one."""
     row = await tx.one(f"SELECT {COLUMNS} FROM rule WHERE id = :id", id=rule_id)
     return msgspec.convert(dict(row), Rule) if row else None
+
+
+async def hold(tx: Transaction, rule_id: str) -> None:
+    """Let nobody else change a rule until this unit of work ends."""
+    await tx.run("UPDATE rule SET version = version WHERE id = :id", id=rule_id)
+
+
+async def forget(tx: Transaction, before: str) -> None:
+    """Drop rules that were removed so long ago that nobody can bring them back."""
+    await tx.run("DELETE FROM rule WHERE removed_at < :before", before=before)
 
 
 async def put(tx: Transaction, rule: Rule) -> None:
@@ -78,15 +89,19 @@ async def reseal(tx: Transaction, rule_id: str, email_sealed: str, digest: str) 
 
 
 async def _tell_sites(tx: Transaction, site_id: str | None) -> None:
-    """Have every server read the rules anew, and readers see which old threads are closed."""
+    """Have every server read the rules anew, and readers see which old threads are closed.
+
+    The version is no counter: one that was rolled back must not come again with other rules.
+    """
     await tx.run(
         """
-        UPDATE site SET rules_version = rules_version + 1, closes_after_days = (
+        UPDATE site SET rules_version = CAST(:version AS BIGINT), closes_after_days = (
             SELECT MIN(CAST(rule.matching AS BIGINT)) FROM rule
             WHERE rule.kind = 'closing_age' AND rule.effect = 'refuse' AND rule.removed_at IS NULL
               AND (rule.site_id = site.id OR rule.site_id IS NULL)
         )
         WHERE CAST(:site_id AS TEXT) IS NULL OR id = :site_id
         """,
+        version=secrets.randbits(62),
         site_id=site_id,
     )

@@ -2,7 +2,7 @@
 
 from aiohttp import hdrs, web
 
-from commentsvc import auditing, curating, inspecting, moderating, ruling, trying
+from commentsvc import auditing, curating, forgetting, inspecting, moderating, ruling, trying
 from commentsvc.shapes import (
     Action,
     ActionResult,
@@ -67,7 +67,7 @@ async def undo(request: web.Request) -> ActionResult:
 
 async def erase(request: web.Request) -> ActionResult:
     """Erase a comment of spam or trash for good, and all that is private of its writer."""
-    return await moderating.erase(request.app[SERVICE], request[WHO], request.match_info["id"])
+    return await forgetting.erase(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
 async def list_threads(request: web.Request, query: ThreadsQuery) -> Threads:

@@ -1,0 +1,32 @@
+"""A moderator erases a comment for good."""
+
+from commentsvc import inspecting, revising
+from commentsvc.errors import Conflict
+from commentsvc.model import Decision, Principal, Status
+from commentsvc.service import Service
+from commentsvc.shapes import ActionItem, ActionResult
+from commentsvc.store import Transaction, history, threads
+
+
+async def erase(service: Service, who: Principal, comment_id: str) -> ActionResult:
+    """Take away a comment's words and all that is private of its writer, for good.
+
+    Raises:
+        NotFound: there is no such comment on this key's sites.
+        Conflict: it is neither spam nor trash, or was erased already.
+    """
+    return await service.db.write(_erase, service, who, comment_id)
+
+
+async def _erase(tx: Transaction, service: Service, who: Principal, comment_id: str) -> ActionResult:
+    await threads.hold(tx, [comment_id])
+    comment = await inspecting.reachable(tx, who, comment_id)
+    if comment.status not in {Status.SPAM, Status.TRASH}:
+        raise Conflict("Only spam and trash can be erased for good. Move the comment to the trash first.")
+    if comment.erased_at:
+        raise Conflict("This comment was erased already.")
+    action_id = service.new_id()
+    await history.act(tx, action_id, "erase", who.name, None, service.now())
+    await revising.erase(tx, service, comment, Decision(Status.TRASH, "Erased for good.", who.name), action_id)
+    item = ActionItem(comment=comment.id, from_=comment.status, to=Status.TRASH, ok=True)
+    return ActionResult(id=action_id, action="erase", changed=1, undo_until=None, results=[item])
