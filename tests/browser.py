@@ -1,6 +1,5 @@
 """People's browsers: Chromium, and somebody who notes whatever a page should never do."""
 
-import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
@@ -12,17 +11,8 @@ from aiohttp import web
 from playwright.async_api import Page, async_playwright
 
 from tests import conftest
+from tests.chromium import ARGUMENTS, CHROMIUM
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # What Chromium itself says of an answer that refuses; it is no fault of the page's.
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 

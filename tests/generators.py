@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser import ARGUMENTS, CHROMIUM
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.test_documents import ROOT, SERVICE, Running, blocks_of, serving
 
 EMBEDDING = ROOT / "docs" / "embedding.md"
