@@ -28,7 +28,7 @@ from commentsvc.shapes import (
     Totals,
     Where,
 )
-from commentsvc.store import Row, Transaction, comments, contacts, history, queue, reports, threads
+from commentsvc.store import Row, Transaction, comments, contacts, history, queue, reports, revisions, threads
 
 EXCERPT: Final = 160
 MOST_ALIKE: Final = 1000  # so many are counted; a page then costs the same however long the queue is
@@ -221,7 +221,7 @@ async def _detail(tx: Transaction, service: Service, who: Principal, comment_id:
         decisions=await _decisions(tx, comment.id),
         revisions=[
             Revision(row["version"], row["name"], row["text"], row["edited_by"], row["created_at"])
-            for row in await history.revisions(tx, comment.id)
+            for row in await revisions.of(tx, comment.id)
         ],
         actions=[
             ActionRecord(row["id"], row["verb"], row["made_by"], row["note"], row["created_at"], row["undone_by"])

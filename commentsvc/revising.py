@@ -14,7 +14,7 @@ from commentsvc.model import Comment, Decision, Status, Visit
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Edit, Receipt
-from commentsvc.store import Transaction, audit, comments, contacts, history, repeats, reports, threads
+from commentsvc.store import Transaction, audit, comments, contacts, history, repeats, reports, revisions, threads
 
 
 async def edit(service: Service, comment_id: str, token: str | None, words: Edit, visit: Visit) -> Receipt:
@@ -50,7 +50,7 @@ async def _edit(
         html=markup.render(words.comment),
         text_digest=text_digest(judging.gist(words.comment)),
     )
-    await history.revise(tx, comment, "author", now)
+    await revisions.add(tx, comment, "author", now)
     edited = await comments.set_text(tx, comment, new, now)
     if await _open(tx, comment):
         edited = await _judged_anew(tx, service, edited, visit)

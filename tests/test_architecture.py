@@ -25,6 +25,7 @@ VERBS = (
     "reporting",
     "inspecting",
     "recording",
+    "deciding",
     "moderating",
     "forgetting",
     "ruling",

@@ -113,9 +113,10 @@ async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) 
     return await _fresh(tx, comment.id)
 
 
-async def remember(tx: Transaction, comment_id: str, before: str | None) -> None:
-    """Set which status a hidden comment goes back to when it is restored."""
-    await tx.run("UPDATE comment SET status_before = :before WHERE id = :id", id=comment_id, before=before)
+async def remember(tx: Transaction, comment_ids: Sequence[str], before: str | None) -> None:
+    """Set which status hidden comments go back to when they are restored."""
+    ids, values = among("id", comment_ids)
+    await tx.run(f"UPDATE comment SET status_before = :before WHERE id IN {ids}", before=before, **values)
 
 
 async def set_note(tx: Transaction, comment: Comment, note: str | None) -> Comment:

@@ -1,6 +1,7 @@
-"""What was decided, done and said before: decisions, actions, revisions. Rows are only added, until erased."""
+"""What was decided, done and said before: decisions and actions. Rows are only added, until erased."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -32,6 +33,28 @@ async def decide(
         rule_id=decision.rule_id,
     )
     await search.explain(tx, [comment_id], decision.made_by, decision.reason)
+
+
+async def decide_together(
+    tx: Transaction, decisions: Mapping[str, str], decision: Decision, now: str, action_id: str
+) -> None:
+    """Append one decision on many comments: comment ids by new decision ids."""
+    made = enumerate(decisions.items())
+    values = {name: value for n, pair in made for name, value in zip((f"id{n}", f"comment{n}"), pair, strict=True)}
+    rows = (f"(:id{n}, :comment{n}, :action_id, :status, :reason, :made_by, :now)" for n in range(len(decisions)))
+    await tx.run(
+        f"""
+        INSERT INTO decision (id, comment_id, action_id, status, reason, made_by, created_at)
+        VALUES {", ".join(rows)}
+        """,
+        action_id=action_id,
+        status=decision.status.value,
+        reason=decision.reason,
+        made_by=decision.made_by,
+        now=now,
+        **values,
+    )
+    await search.explain(tx, list(decisions.values()), decision.made_by, decision.reason)
 
 
 async def note_verdict(
@@ -99,41 +122,6 @@ async def verdicts(tx: Transaction, decision_ids: Sequence[str]) -> Sequence[Row
     )
 
 
-async def revise(tx: Transaction, comment: Comment, edited_by: str, now: str) -> None:
-    """Keep a comment's present words before they change."""
-    await tx.run(
-        """
-        INSERT INTO revision (comment_id, version, name, text, edited_by, created_at)
-        VALUES (:id, :version, :name, :text, :edited_by, :now)
-        """,
-        id=comment.id,
-        version=comment.version,
-        name=comment.name,
-        text=comment.text,
-        edited_by=edited_by,
-        now=now,
-    )
-
-
-async def revisions(tx: Transaction, comment_id: str) -> Sequence[Row]:
-    """A comment's earlier words, oldest first."""
-    return await tx.all(
-        """
-        SELECT version, name, text, edited_by, created_at FROM revision WHERE comment_id = :id ORDER BY version
-        """,
-        id=comment_id,
-    )
-
-
-async def revision(tx: Transaction, comment_id: str, version: int) -> Row | None:
-    """A comment's words at a version, if they changed right after it."""
-    return await tx.one(
-        "SELECT name, text FROM revision WHERE comment_id = :id AND version = :version",
-        id=comment_id,
-        version=version,
-    )
-
-
 async def forget(tx: Transaction, comment_id: str) -> None:
     """Take away earlier words, and what moderators wrote about them; that it was decided stays."""
     await tx.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
@@ -177,21 +165,28 @@ async def act(  # noqa: PLR0913 -- a row has as many columns
 
 async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comment) -> None:
     """Append what an action did to one comment."""
+    await add_items(tx, action_id, [(before, after)])
+
+
+ITEM: Final = ("comment", "from_status", "to_status", "from_version", "to_version", "from_before", "from_note")
+
+
+async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Comment, Comment]]) -> None:
+    """Append what an action did to each of many."""
+    values: dict[str, Any] = {}
+    for n, (before, after) in enumerate(changes):
+        versions, kept = (before.version, after.version), (before.status_before, before.note)
+        facts = (before.id, before.status, after.status, *versions, *kept)
+        values |= {f"{name}{n}": fact for name, fact in zip(ITEM, facts, strict=True)}
+    rows = (f"(:action_id, {', '.join(f':{name}{n}' for name in ITEM)})" for n in range(len(changes)))
     await tx.run(
-        """
+        f"""
         INSERT INTO action_item (action_id, comment_id, from_status, to_status, from_version, to_version,
             from_before, from_note)
-        VALUES (:action_id, :comment_id, :from_status, :to_status, :from_version, :to_version,
-            :from_before, :from_note)
+        VALUES {", ".join(rows)}
         """,
         action_id=action_id,
-        comment_id=before.id,
-        from_status=before.status,
-        to_status=after.status,
-        from_version=before.version,
-        to_version=after.version,
-        from_before=before.status_before,
-        from_note=before.note,
+        **values,
     )
 
 
@@ -214,6 +209,21 @@ async def items(tx: Transaction, action_id: str) -> Sequence[Row]:
         """,
         id=action_id,
     )
+
+
+async def decided_by_a_person(tx: Transaction, comment_ids: Sequence[str]) -> set[str]:
+    """Which of these comments a person decided on last."""
+    ids, values = among("id", comment_ids)
+    rows = await tx.all(
+        f"""
+        SELECT comment_id FROM decision
+        WHERE made_by LIKE 'key:%' AND id IN (
+            SELECT MAX(id) FROM decision WHERE comment_id IN {ids} GROUP BY comment_id
+        )
+        """,
+        **values,
+    )
+    return {row["comment_id"] for row in rows}
 
 
 async def latest_verdicts(tx: Transaction, comment_id: str) -> Sequence[Row]:

@@ -33,12 +33,6 @@ async def settle(tx: Transaction, comment: Comment, now: str) -> None:
         await _open(tx, comment, -closed)
 
 
-async def reopen(tx: Transaction, comment: Comment, since: str) -> Comment:
-    """Open again what was settled at that time or later: the decision that settled it is taken back."""
-    (after,) = await reopen_together(tx, [comment], since)
-    return after
-
-
 async def reopen_together(tx: Transaction, found: Sequence[Comment], since: str) -> list[Comment]:
     """The same for many."""
     ids, values = among("id", [comment.id for comment in found])

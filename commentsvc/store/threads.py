@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -125,16 +125,42 @@ async def changed(tx: Transaction, comment: Comment, approved: int, now: str) ->
         approved=approved,
     )
     if approved > 0:
-        await tx.run(
-            """
-            UPDATE thread SET published_at = :now, url = COALESCE(url, :url), title = COALESCE(title, :title)
-            WHERE id = :id AND published_at IS NULL
+        await _publish(tx, comment, now)
+
+
+async def _publish(tx: Transaction, comment: Comment, now: str) -> None:
+    await tx.run(
+        """
+        UPDATE thread SET published_at = :now, url = COALESCE(url, :url), title = COALESCE(title, :title)
+        WHERE id = :id AND published_at IS NULL
+        """,
+        id=comment.thread_id,
+        now=now,
+        url=comment.page_url,
+        title=comment.page_title,
+    )
+
+
+async def changed_together(
+    tx: Transaction, turned: Mapping[str, Sequence[Comment]], sign: Literal[1, -1], now: str
+) -> None:
+    """The same for many comments, by thread id, that came into sight (1) or went out of it (-1)."""
+    alike: defaultdict[int, list[str]] = defaultdict(list)
+    for thread_id, comments in turned.items():
+        alike[len(comments)].append(thread_id)
+    for number, thread_ids in sorted(alike.items()):
+        ids, values = among("id", thread_ids)
+        rows = await tx.all(
+            f"""
+            UPDATE thread SET version = version + 1, approved = approved + CAST(:approved AS BIGINT) WHERE id IN {ids}
+            RETURNING id, published_at
             """,
-            id=comment.thread_id,
-            now=now,
-            url=comment.page_url,
-            title=comment.page_title,
+            approved=sign * number,
+            **values,
         )
+        for row in rows:
+            if sign > 0 and row["published_at"] is None:
+                await _publish(tx, turned[row["id"]][0], now)
 
 
 async def tally(tx: Transaction, changes: Mapping[str, Mapping[str, int]]) -> None:
