@@ -14,7 +14,7 @@ from commentsvc.model import Comment, Decision, Status, Visit
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Edit, Receipt
-from commentsvc.store import Transaction, audit, comments, contacts, history, repeats, reports, revisions, threads
+from commentsvc.store import Transaction, audit, comments, contacts, history, repeats, revisions, threads
 
 
 async def edit(service: Service, comment_id: str, token: str | None, words: Edit, visit: Visit) -> Receipt:
@@ -102,8 +102,6 @@ async def erase(
         await history.add_item(tx, action_id, comment, erased)
     await contacts.erase(tx, comment.id)
     await history.forget(tx, comment.id)
-    await reports.settle(tx, comment, now)
-    await reports.erase(tx, comment.id)
     await repeats.unsay(tx, comment.id)
     await history.decide(tx, service.new_id(), comment.id, decision, now, action_id)
     if comment.status is Status.APPROVED:
