@@ -51,7 +51,7 @@ wheel: $(VENV)/.develops  ## build the wheel into dist/
 	$(VENV)/bin/python -m hatchling build --target wheel
 
 lock:  ## write requirements/ anew, everything as new as pyproject.toml allows (needs uv)
-	$(LOCK) --extra postgres pyproject.toml --output-file requirements/runtime.txt
+	$(LOCK) --extra postgres --extra disposable pyproject.toml --output-file requirements/runtime.txt
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' \
 		| $(LOCK) - --output-file requirements/build.txt
 	$(LOCK) --all-extras pyproject.toml requirements/build.txt --output-file requirements/dev.txt
