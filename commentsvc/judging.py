@@ -61,7 +61,13 @@ async def _earlier(tx: Transaction, comment_id: str) -> list[Verdict]:
     rows = await history.latest_verdicts(tx, comment_id)
     effects = {status: effect for effect, status in rules.STATUS.items()}
     return [
-        Verdict(effects.get(row["effect"]) or Effect(row["effect"]), row["reason"], row["rule"], row["rule_id"])
+        Verdict(
+            effects.get(row["effect"]) or Effect(row["effect"]),
+            row["reason"],
+            row["rule"],
+            row["rule_id"],
+            unproven=row["reason"] == rules.FORM_REASONS[Form.ABSENT],
+        )
         for row in rows
         if row["rule"] in rules.CIRCUMSTANCES
     ]

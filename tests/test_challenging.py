@@ -191,12 +191,12 @@ async def test_a_form_with_its_work_is_good_for_one_comment(database_url, clock)
     assert (first.status, second.status) == ("approved", "pending")
 
 
-@pytest.mark.parametrize("missing", ["started", "altcha"])
-async def test_what_comes_without_the_one_or_the_other_waits(database_url, clock, missing):
+@pytest.mark.parametrize(("missing", "status"), [("started", "approved"), ("altcha", "pending")])
+async def test_without_work_a_comment_waits_but_not_for_leaving_out_a_time(database_url, clock, missing, status):
     async with asking_for_all(database_url, clock) as service:
         shown = await filled_in(service, clock) | {missing: None}
         receipt = await posting.post_reply(service, draft(**shown), visit())
-    assert receipt.status == "pending"
+    assert receipt.status == status
 
 
 async def test_a_refused_comment_uses_up_neither_form_nor_work(database_url, clock):

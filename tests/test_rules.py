@@ -101,7 +101,10 @@ JUDGEMENTS = [
     ("trusted", [], {"trapped": True, "proven_approvals": 3}, {}, SPAM, "rule:trap"),
     ("none", [], {"form": Form.QUICK}, {}, PENDING, "rule:form"),
     ("none", [], {"form": Form.USED}, {}, PENDING, "rule:form"),
-    ("none", [], {"form": Form.ABSENT}, {}, PENDING, "rule:form"),
+    ("none", [], {"form": Form.FORGED}, {}, PENDING, "rule:form"),
+    ("none", [], {"form": Form.ABSENT}, {}, APPROVED, "rule:none"),
+    ("trusted", [], {"form": Form.ABSENT, "proven_approvals": 1}, {}, APPROVED, "rule:proven_writer"),
+    ("none", [("links", "0")], {"form": Form.ABSENT}, {"comment": "https://a.example"}, PENDING, "rule:form"),
     ("none", [], {"work": Work.ABSENT}, {}, PENDING, "rule:work"),
     ("none", [], {"work": Work.DONE}, {}, APPROVED, "rule:none"),
 ]  # fmt: skip

@@ -443,6 +443,18 @@ async def test_other_words_do_not_undo_how_a_comment_was_sent(database_url, cloc
         assert [reason["rule"] for reason in stand["pending"]] == ["rule:form", "rule:work"]
 
 
+async def test_a_form_that_tells_no_time_holds_nothing_by_itself_nor_when_its_words_are_edited(
+    database_url, clock, application_of
+):
+    async with a_service(database_url, clock, moderation=Mode.NONE, form_seconds="3-86400") as service:
+        client = await application_of(service)
+        status, posted = await write(client)
+        assert status == 201
+        token = {"Authorization": f"Bearer {posted['edit_token']}"}
+        edited = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "Mended."}, headers=token)
+        assert (await answer(edited, 200))["status"] == "approved"
+
+
 async def test_a_spam_that_a_person_confirmed_is_not_freed_by_an_edit(open_house, application_of):
     client = await application_of(open_house)
     key = await a_key(open_house, Scope.MODERATE)

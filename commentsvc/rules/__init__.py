@@ -24,7 +24,7 @@ class Verdict:
     reason: str
     rule: str
     rule_id: str | None = None
-    by_email: bool = False
+    unproven: bool = False  # it hangs on what anybody can type or leave out
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ def judge(draft: Draft, context: Context, policy: Policy, earlier: Sequence[Verd
     heard = [*earlier, *filter(None, opinions), *_stored(draft, context, policy)]
     if not any(verdict.effect is Effect.APPROVE for verdict in heard):
         heard.append(_by_mode(context, policy))
-    deciding = _gravest([verdict for verdict in heard if not verdict.by_email])
+    deciding = _gravest([verdict for verdict in heard if not verdict.unproven])
     if deciding.effect is Effect.HOLD:
         # An address that was typed proves nothing. It may say what becomes of a comment that waits anyway,
-        # never whether one is shown: so no answer tells whose address it was.
-        deciding = _gravest([verdict for verdict in heard if verdict is deciding or verdict.by_email])
+        # never whether one is shown: so no answer tells whose address it was. Likewise a time left out.
+        deciding = _gravest([verdict for verdict in heard if verdict is deciding or verdict.unproven])
     return Judgement(deciding, tuple(one for one in heard if one is not deciding and one.rule != "rule:none"))
 
 
@@ -138,7 +138,8 @@ FORM_REASONS: Final = {
 def odd_form(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
     """A form is opened, filled in for a while, and sent once."""
     reason = FORM_REASONS.get(context.form)
-    return Verdict(Effect.HOLD, reason, "rule:form") if reason else None
+    # A form of the blog's own, or a program, has no time to tell: that alone holds nothing.
+    return Verdict(Effect.HOLD, reason, "rule:form", unproven=context.form is Form.ABSENT) if reason else None
 
 
 WORK_REASONS: Final = {
@@ -165,7 +166,7 @@ def moderators_email(_draft: Draft, context: Context, _policy: Policy) -> Verdic
     """Likewise under a moderator's address."""
     if not context.is_moderators_email:
         return None
-    return Verdict(Effect.HOLD, "Its address is a moderator's.", "rule:impersonation", by_email=True)
+    return Verdict(Effect.HOLD, "Its address is a moderator's.", "rule:impersonation", unproven=True)
 
 
 def proven_writer(_draft: Draft, context: Context, policy: Policy) -> Verdict | None:
