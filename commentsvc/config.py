@@ -98,8 +98,8 @@ class Config(Struct, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^(off|\d{1,5}-[1-9]\d{0,5})$",
-            description="How soon and how late a form may be sent after it was opened, as `quickest-oldest`; one that "
-            "cannot show it is held. `off` asks nothing.",
+            description="How soon and how late a form may be sent after it was opened, as `quickest-oldest`; what "
+            "comes sooner or later is held. `off` asks nothing.",
             extra={"wanted": "off, or quickest-oldest in seconds such as 3-86400"},
         ),
     ] = "3-86400"
