@@ -35,7 +35,7 @@ async def recognise(service: Service, key: str | None) -> Principal:
     if row["last_used_at"] is None or row["last_used_at"] < service.ago(minutes=1):
         with suppress(Unavailable):  # a full disk keeps nobody from reading
             await service.db.write(access.note_use, row["id"], service.now())
-    return Principal(f"key:{row['name']}", frozenset(map(Scope, row["scopes"].split())), reach)
+    return Principal(f"key:{row['name']}", frozenset(map(Scope, row["scopes"].split())), reach, row["moderator_id"])
 
 
 async def _recognise(

@@ -82,12 +82,17 @@ async def note_changes(
     """
     items: dict[str, list[Any]] = {}
     for before, after in changes:
-        items.setdefault(before.site_id, []).append([before.id, before.status, after.status, after.version])
+        items.setdefault(before.site_id, []).append(step(before, after))
     for site_id, all_of_it in items.items():
         for start in range(0, len(all_of_it), MOST_CHANGES):
             body: dict[str, Any] = {"action": action_id} if action_id else {}
             body["items"] = all_of_it[start : start + MOST_CHANGES]
             await note(tx, service, who=who, verb=verb, site_id=site_id, body=body, note=why)
+
+
+def step(before: Comment, after: Comment) -> list[Any]:
+    """What became of one comment, as an entry tells it."""
+    return [before.id, before.status, after.status, after.version]
 
 
 def hashed(entry: Entry) -> str:

@@ -214,6 +214,7 @@ class Principal(Struct, frozen=True):
     name: str
     scopes: frozenset[Scope]
     sites: tuple[str, ...] | None
+    moderator_id: str | None = None  # whose own key it is
 
     def may(self, scope: Scope) -> bool:
         """Whether it may do what this scope, or a greater one, allows."""

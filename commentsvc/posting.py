@@ -1,14 +1,13 @@
 """A visitor writes."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 
 import email_validator
 import msgspec
 
-from commentsvc import challenges, challenging, judging, markup, pacing, places
-from commentsvc.addresses import ThreadRef, network
+from commentsvc import challenges, challenging, hanging, judging, pacing, places
+from commentsvc.addresses import network
 from commentsvc.challenges import Form, Work
 from commentsvc.errors import (
     Duplicate,
@@ -20,8 +19,9 @@ from commentsvc.errors import (
     ThreadClosed,
 )
 from commentsvc.fields import Email
+from commentsvc.hanging import Spot, Writer
 from commentsvc.judging import Occasion
-from commentsvc.model import Comment, Contact, Decision, Status, Thread, Visit, time_of, time_text
+from commentsvc.model import Comment, Contact, Status, Thread, Visit, time_of, time_text
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Draft, Receipt
@@ -75,73 +75,31 @@ async def _keep(tx: Transaction, service: Service, draft: Draft, visit: Visit) -
         if earlier is not None:
             return earlier
     await pacing.spend(tx, service, visit)
-    spot = await _spot(tx, service, place, draft.parent)
+    spot = await _spot(tx, service, place, draft)
     author_id = service.keyring.subject("author", draft.author_token or "", service.clock()) or service.new_id()
     occasion = await _occasion(tx, service, draft, visit, place, spot.thread, author_id)
     judgement = await judging.judge(tx, service, draft, occasion)
     if judgement.refusal:
         raise judgement.refusal
     await _say_once(tx, service, draft, spot.thread, comment_id)
-    comment = _comment(draft, spot, comment_id, author_id, judgement.decision, now)
-    await comments.add(tx, comment)
+    writer = Writer(author_id, draft.name, draft.website)
+    comment = hanging.written(comment_id, spot, writer, draft.comment, judgement.decision.status, now)
+    await hanging.keep(tx, comment)
     await contacts.add(tx, _contact(service, comment, draft.email, visit))
     await judging.keep(tx, service, comment.id, judgement)
-    if comment.status is Status.APPROVED:
-        await comments.relist(tx, comment.id, now)
-        await threads.changed(tx, comment, 1, now)
     if draft.submission:
         await repeats.settle(tx, place.site.id, draft.submission, comment.status)
     return receipt(service, comment, spot.thread.key, comment.status)
 
 
-@dataclass(frozen=True)
-class _Spot:
-    """Where a comment hangs: its page, its thread, what it answers, and its place below that."""
-
-    page: ThreadRef
-    thread: Thread
-    parent: Comment | None
-    path: str
-
-
-async def _spot(tx: Transaction, service: Service, place: places.Place, parent_id: str | None) -> _Spot:
+async def _spot(tx: Transaction, service: Service, place: places.Place, draft: Draft) -> Spot:
     thread = await _thread(tx, service, place)
     seq = await threads.next_seq(tx, thread.id)  # from here on nobody else changes this thread
     if seq is None:
         raise ThreadClosed("Its moderators have closed it.")
-    parent = await _parent(tx, service, thread, parent_id)
-    return _Spot(place.ref, thread, parent, (parent.path if parent else "") + comments.step(seq))
-
-
-def _comment(draft: Draft, spot: _Spot, comment_id: str, author_id: str, decision: Decision, now: str) -> Comment:
-    return Comment(
-        id=comment_id,
-        site_id=spot.thread.site_id,
-        thread_id=spot.thread.id,
-        parent_id=spot.parent.id if spot.parent else None,
-        author_id=author_id,
-        moderator_id=None,
-        depth=spot.parent.depth + 1 if spot.parent else 0,
-        path=spot.path,
-        top=spot.path[: comments.PATH_DIGITS],
-        name=draft.name,
-        website=draft.website,
-        page_url=spot.page.url,
-        page_title=draft.title,
-        text=draft.comment,
-        html=markup.render(draft.comment),
-        text_digest=text_digest(judging.gist(draft.comment)),
-        status=decision.status,
-        status_before=None,
-        note=None,
-        version=1,
-        listed_replies=0,
-        created_at=now,
-        edited_at=None,
-        published_at=now if decision.status is Status.APPROVED else None,
-        listed_at=None,
-        erased_at=None,
-    )
+    answered = await _answered(tx, thread, draft.parent)
+    parent = await hanging.below(tx, service, answered) if answered else None
+    return Spot(thread, parent, seq, place.ref.url, draft.title)
 
 
 async def _earlier(
@@ -191,12 +149,12 @@ async def _thread(tx: Transaction, service: Service, place: places.Place) -> Thr
     return made_meanwhile or thread
 
 
-async def _parent(tx: Transaction, service: Service, thread: Thread, parent_id: str | None) -> Comment | None:
-    """The comment a reply hangs on: the one it answers, or that one's deepest ancestor that may have replies."""
-    if parent_id is None:
+async def _answered(tx: Transaction, thread: Thread, comment_id: str | None) -> Comment | None:
+    """The comment that is answered."""
+    if comment_id is None:
         return None
-    parent = await comments.get(tx, parent_id)
-    if parent is None or parent.thread_id != thread.id or parent.status != Status.APPROVED:
+    answered = await comments.get(tx, comment_id)
+    if answered is None or answered.thread_id != thread.id or answered.status != Status.APPROVED:
         raise Invalid(
             Fault(
                 "parent",
@@ -204,10 +162,7 @@ async def _parent(tx: Transaction, service: Service, thread: Thread, parent_id: 
                 "The comment this answers is not shown here. It may have been removed.",
             )
         )
-    deepest = service.config.nesting
-    if parent.depth < deepest:
-        return parent
-    return await comments.on_path(tx, thread.id, parent.path[: deepest * comments.PATH_DIGITS])
+    return answered
 
 
 async def _occasion(

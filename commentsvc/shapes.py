@@ -489,6 +489,23 @@ class Amendment(Struct, frozen=True, kw_only=True):
     note: Annotated[str, Meta(max_length=2000, description="null takes it away.")] | UnsetType | None = UNSET
 
 
+class NewReply(Struct, frozen=True, kw_only=True):
+    """A moderator's own reply to a comment."""
+
+    comment: Text
+    approve: Annotated[bool, Meta(description="Whether the comment that it answers is approved along with it.")] = False
+
+
+class MadeReply(PublicComment, frozen=True, kw_only=True):
+    """A moderator's own reply, as it is shown now."""
+
+    status: Status
+    comment: Annotated[str, Meta(description="As it was written.")]
+    thread: PublicThread
+    version: int
+    action: Annotated[Id, Meta(description="By which the reply, and the approval with it, can be undone.")]
+
+
 Note: TypeAlias = Annotated[str, Meta(max_length=2000, description="Why, in the moderator's own words.")]
 
 

@@ -52,9 +52,7 @@ async def _try_rule(tx: Transaction, service: Service, who: Principal, trial: Ru
 
 async def _opinion(tx: Transaction, service: Service, rule: StoredRule, comment: Comment) -> str | None:
     """What a rule would have thought of a comment when it was written."""
-    contact = (await contacts.several(tx, [comment.id])).get(comment.id)
-    if contact is None:
-        return None  # a moderator's own
+    contact = (await contacts.several(tx, [comment.id]))[comment.id]
     # Of the address only its network is kept, and stands for it.
     address = contact.network.partition("/")[0] if contact.network else None
     occasion = await judging.occasion_of(tx, service, comment, address, comment.created_at)

@@ -214,6 +214,14 @@ async def a_key(service, *scopes, name="ada", **more):
     return {"Authorization": f"Bearer {made.key}"}
 
 
+async def a_moderators_key(service, name="Noa", sites=()):
+    """The headers of a moderator who came in by their own link."""
+    await admitting.add_moderator(service, name, None, list(sites))
+    link = await admitting.invite(service, name)
+    made = await admitting.sign_in(service, link.rpartition("/")[2])
+    return {"Authorization": f"Bearer {made.key}"}
+
+
 def fields_of(**changed):
     """What somebody fills in; None leaves a field out."""
     filled = {

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from commentsvc import (
     administering,
     admitting,
+    answering,
     auditing,
     curating,
     forgetting,
@@ -27,9 +28,9 @@ from commentsvc import (
 )
 from commentsvc.errors import Conflict, Refused
 from commentsvc.fields import Email
-from commentsvc.model import Mode, Scope, Status, Verb
+from commentsvc.model import Mode, Principal, Scope, Status, Verb
 from commentsvc.service import Service
-from commentsvc.shapes import Action, Amendment, Edit, NewSite, Report, ThreadChange
+from commentsvc.shapes import Action, Amendment, Edit, NewReply, NewSite, Report, ThreadChange
 from commentsvc.store.audit import Entry
 from commentsvc.web.routes import application
 from tests.conftest import EVERYTHING, Clock, _make, a_key, a_service, draft, visit
@@ -416,8 +417,8 @@ async def replays(service):
 class Desk:
     """A page on which people act by chance; to begin with everybody is held there."""
 
-    def __init__(self, service: Service, clock: Clock, number: int) -> None:
-        self.service, self.clock, self.thread = service, clock, f"/desk/{number}"
+    def __init__(self, service: Service, clock: Clock, noa: Principal, number: int) -> None:
+        self.service, self.clock, self.noa, self.thread = service, clock, noa, f"/desk/{number}"
         self.receipts: list[Any] = []
         self.actions: list[str] = []
         self.words = itertools.count()
@@ -452,9 +453,15 @@ class Desk:
         words = f"A moderator says {next(self.words)}." if more % 2 else None
         return await amend(self.service, receipt.id, status=[*Status, None][more % 5], comment=words)
 
+    async def reply(self, receipt: Any, more: Any) -> None:
+        new = NewReply(comment=f"I answer {next(self.words)}.", approve=bool(more % 2))
+        made = await answering.reply(self.service, self.noa, receipt.id, new)
+        self.receipts.append(made)
+        self.actions.append(made.action)
+
     async def edit(self, receipt: Any, _more: Any) -> None:
         words = Edit(comment=f"I mean {next(self.words)}.")
-        await revising.edit(self.service, receipt.id, receipt.edit_token, words, visit())
+        await revising.edit(self.service, receipt.id, _token(receipt), words, visit())
 
     async def change_mode(self, receipt: Any, more: Any) -> Any:
         """From now on nobody here is held, or everybody."""
@@ -468,13 +475,19 @@ class Desk:
             await reporting.report(self.service, receipt.id, Report(), visit(address=f"203.0.{number}.1"))
 
     async def withdraw(self, receipt: Any, _more: Any) -> None:
-        await revising.withdraw(self.service, receipt.id, receipt.edit_token)
+        await revising.withdraw(self.service, receipt.id, _token(receipt))
 
     async def erase(self, receipt: Any, _more: Any) -> None:
         await forgetting.erase(self.service, EVERYTHING, receipt.id)
 
 
+def _token(receipt: Any) -> str | None:
+    """What proves that a comment is one's own; moderators get nothing of the kind."""
+    return getattr(receipt, "edit_token", None)
+
+
 STEPS = ["write", "decide", "decide", "undo", "amend", "edit", "edit", "change_mode", "report", "withdraw", "erase"]
+STEPS += ["reply"]
 MOVES = st.lists(
     st.tuples(
         st.sampled_from(STEPS),
@@ -495,6 +508,8 @@ class Office:
 
     def __enter__(self) -> Self:
         self.service = self.runner.run(self.stack.enter_async_context(a_service(self.url, self.clock)))
+        noa = self.runner.run(admitting.add_moderator(self.service, "noa", None, []))
+        self.noa = Principal("key:noa", frozenset({Scope.MODERATE}), None, noa.id)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -505,7 +520,7 @@ class Office:
         self.runner.run(self._play(moves))
 
     async def _play(self, moves: list[Any]) -> None:
-        desk = Desk(self.service, self.clock, next(self.numbers))
+        desk = Desk(self.service, self.clock, self.noa, next(self.numbers))
         for move in moves:
             await desk.take(*move)
         await replays(self.service)

@@ -28,6 +28,7 @@ from commentsvc.shapes import (
     Draft,
     Edit,
     NewKey,
+    NewReply,
     NewRule,
     NewSite,
     Preview,
@@ -40,7 +41,7 @@ from commentsvc.shapes import (
     Where,
 )
 from commentsvc.web.routes import ROUTES, application
-from tests.conftest import a_key, a_service, fields_of
+from tests.conftest import a_key, a_moderators_key, a_service, fields_of
 
 HOSTILE = "adversarial"
 JSON = {"Content-Type": "application/json"}
@@ -429,6 +430,7 @@ OTHERWISE: dict[type, dict[str, Any]] = {
     PrivateSearch: {},
     Amendment: {},
     Action: {"action": "hold"},
+    NewReply: {"comment": "An answer."},
     Where: {},
     ThreadChange: {},
     NewKey: {"name": "noa", "scopes": ["read"]},
@@ -458,7 +460,8 @@ class Prober:
             self.choked.append(f"{response.status} {method} {address} {(data or b'')[-90:]!r} {more or ''}")
 
 
-async def test_nothing_in_any_field_of_any_route_breaks_the_service(client, key):
+async def test_nothing_in_any_field_of_any_route_breaks_the_service(client, service):
+    key = await a_moderators_key(service, name="owner")  # who may do everything, and reply too
     prober = Prober(client, key)
     receipt = await (await client.post("/v1/comments", json=fields_of())).json()
     await client.post("/v1/moderation/actions", json={"action": "approve", "ids": [receipt["id"]]}, headers=key)

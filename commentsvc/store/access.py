@@ -65,6 +65,12 @@ async def moderators(tx: Transaction) -> Sequence[Row]:
     )
 
 
+async def moderator_name(tx: Transaction, moderator_id: str) -> str | None:
+    """What a moderator is called, unless they were removed."""
+    row = await tx.one("SELECT name FROM moderator WHERE id = :id AND removed_at IS NULL", id=moderator_id)
+    return row["name"] if row else None
+
+
 async def moderator_sites(tx: Transaction, moderator_id: str) -> list[str]:
     """Ids of the sites a moderator reads; none means every one."""
     rows = await tx.all("SELECT site_id FROM moderator_site WHERE moderator_id = :id ORDER BY site_id", id=moderator_id)

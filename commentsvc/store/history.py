@@ -248,14 +248,17 @@ async def latest_maker(tx: Transaction, comment_id: str) -> str:
 
 
 async def decided_by_people(tx: Transaction, sites: Sequence[str] | None, limit: int) -> list[Comment]:
-    """The comments that people decided last and that stand as they decided, newest decision first."""
+    """The comments that people decided last and that stand as they decided, newest decision first.
+
+    What moderators wrote themselves is not among them.
+    """
     reach, values = within("comment.site_id", sites)
     columns = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
     rows = await tx.all(
         f"""
         SELECT {columns} FROM decision JOIN comment ON comment.id = decision.comment_id
         WHERE decision.made_by LIKE 'key:%' AND decision.status = comment.status
-          AND comment.status <> 'pending' AND comment.erased_at IS NULL AND {reach}
+          AND comment.status <> 'pending' AND comment.erased_at IS NULL AND comment.moderator_id IS NULL AND {reach}
           AND decision.id = (SELECT MAX(latest.id) FROM decision AS latest WHERE latest.comment_id = comment.id)
         ORDER BY decision.id DESC LIMIT CAST(:limit AS BIGINT)
         """,

@@ -100,13 +100,16 @@ async def hold_one(tx: Transaction, thread_id: str) -> None:
     await tx.run("UPDATE thread SET last_seq = last_seq WHERE id = :id", id=thread_id)
 
 
-async def next_seq(tx: Transaction, thread_id: str) -> int | None:
-    """The next comment's number; None where the thread is closed.
+async def next_seq(tx: Transaction, thread_id: str, *, even_closed: bool = False) -> int | None:
+    """The next comment's number; None where the thread is closed and that matters.
 
     On PostgreSQL this also makes writers of one thread wait for each other.
     """
     row = await tx.one(
-        "UPDATE thread SET last_seq = last_seq + 1 WHERE id = :id AND closed_at IS NULL RETURNING last_seq",
+        f"""
+        UPDATE thread SET last_seq = last_seq + 1 WHERE id = :id {"" if even_closed else "AND closed_at IS NULL"}
+        RETURNING last_seq
+        """,
         id=thread_id,
     )
     return int(row["last_seq"]) if row else None

@@ -2,13 +2,15 @@
 
 from aiohttp import hdrs, web
 
-from commentsvc import auditing, curating, forgetting, inspecting, moderating, ruling, trying
+from commentsvc import answering, auditing, curating, forgetting, inspecting, moderating, ruling, trying
 from commentsvc.shapes import (
     Action,
     ActionResult,
     Amendment,
     AuditLog,
     AuditQuery,
+    MadeReply,
+    NewReply,
     NewRule,
     PrivateSearch,
     Queue,
@@ -53,6 +55,11 @@ async def amend(request: web.Request, change: Amendment) -> ActionResult:
 def _version_seen(request: web.Request) -> int | None:
     text = request.headers.get(hdrs.IF_MATCH, "").strip().strip('"')
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None  # noqa: PLR2004 -- fits 63 bits
+
+
+async def reply(request: web.Request, new: NewReply) -> MadeReply:
+    """Reply to a comment in one's own name, shown at once; approve that comment along with it if need be."""
+    return await answering.reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
 
 
 async def act(request: web.Request, action: Action) -> ActionResult:
