@@ -54,7 +54,8 @@ CREATE TABLE thread (
     pending      BIGINT NOT NULL DEFAULT 0,  -- how many of its comments stand there, erased ones left out
     spam         BIGINT NOT NULL DEFAULT 0,
     trash        BIGINT NOT NULL DEFAULT 0,
-    reported     BIGINT NOT NULL DEFAULT 0   -- how many of its comments have reports that nobody has looked at
+    reported     BIGINT NOT NULL DEFAULT 0,  -- how many of its comments have reports that nobody has looked at
+    merged_into  TEXT   REFERENCES thread (id)  -- where its comments and names went; of this one nothing is left
 );
 
 CREATE INDEX thread_site ON thread (site_id, id);

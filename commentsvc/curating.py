@@ -1,9 +1,9 @@
-"""A moderator keeps threads: opens, closes and names them."""
+"""A moderator keeps threads: opens, closes, names and merges them."""
 
 import msgspec
 from msgspec import UNSET
 
-from commentsvc import cursors, inspecting, places, recording
+from commentsvc import cursors, inspecting, merging, places, recording
 from commentsvc.errors import (
     Fault,
     Invalid,
@@ -62,15 +62,35 @@ async def _thread_record(tx: Transaction, service: Service, thread: Thread, pend
 
 
 async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
-    """Open, close, retitle, rename a thread, say who is held there, or give it one more name.
+    """Open, close, retitle, rename a thread, say who is held there, give it one more name, or merge it into another.
 
-    Every name it ever had keeps working, also after the change was undone.
+    Every name it ever had keeps working, also after the change was undone. What was merged is told as the thread
+    that it is part of now.
 
     Raises:
         NotFound: there is no such thread on this key's sites.
-        Invalid: naming ``thread`` or ``alias``: it cannot be a name on that site, or another thread has it.
+        Invalid: naming ``thread`` or ``alias``: it cannot be a name on that site, or another thread has it; or
+            naming ``merge_into``: no other thread has this name, or something else was to be changed too.
+        Conflict: the two threads have too many comments to be merged.
     """
-    return await service.db.write(_change_thread, service, who, thread_id, change)
+    if change.merge_into is None:
+        return await service.db.write(_change_thread, service, who, thread_id, change)
+    if change != ThreadChange(merge_into=change.merge_into):
+        raise Invalid(Fault("merge_into", "invalid", "Send merge_into alone. Then change what became of the two."))
+    return await service.db.write(_merge_thread, service, who, thread_id, change.merge_into)
+
+
+async def _merge_thread(tx: Transaction, service: Service, who: Principal, thread_id: str, name: str) -> ThreadRecord:
+    merged_id, action = await merging.merge(tx, service, who, thread_id, name)
+    return await _changed(tx, service, merged_id, action)
+
+
+async def _changed(tx: Transaction, service: Service, thread_id: str, action: str | None) -> ThreadRecord:
+    thread = await threads.get(tx, thread_id)
+    if thread is None:
+        raise LookupError("a thread that was just changed is gone")
+    record = await _thread_record(tx, service, thread, await comments.waiting_in(tx, thread_id))
+    return msgspec.structs.replace(record, action=action)
 
 
 async def _change_thread(
@@ -78,7 +98,7 @@ async def _change_thread(
 ) -> ThreadRecord:
     await threads.hold_one(tx, thread_id)
     thread = await threads.get(tx, thread_id)
-    if thread is None or not who.reaches(thread.site_id):
+    if thread is None or thread.merged_into or not who.reaches(thread.site_id):
         raise NotFound
     everything = await places.directory(tx, service)
     site = everything.by_id(thread.site_id)
@@ -89,7 +109,7 @@ async def _change_thread(
             continue
         place = places.find(everything, name, site.name, None)
         if not await threads.add_name(tx, site.id, place.ref.name, thread.id):
-            raise Invalid(Fault(field, "name_taken", "Another thread has this name."))
+            raise Invalid(Fault(field, "name_taken", "Another thread has this name. Merge the two with merge_into."))
         if field == "thread":
             became |= {"key": place.ref.name, "url": place.ref.url or thread.url}
     if change.closed is not None:
@@ -101,6 +121,4 @@ async def _change_thread(
         await threads.amend(tx, thread.id, **became)
         subject = ("thread", thread.id, site.id)
         action = await recording.record(tx, service, who, "thread_change", subject, was, became)
-    fresh = await threads.get(tx, thread.id) or thread
-    record = await _thread_record(tx, service, fresh, await comments.waiting_in(tx, fresh.id))
-    return msgspec.structs.replace(record, action=action)
+    return await _changed(tx, service, thread.id, action)

@@ -99,6 +99,7 @@ class Thread(Struct, frozen=True):
     published_at: str | None
     closed_at: str | None
     mode: Mode | None = None  # None: as its site says
+    merged_into: str | None = None  # another thread has its comments and names now
 
 
 class Shown(Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from commentsvc import deciding, forms, inspecting, judging, markup, recording
+from commentsvc import deciding, forms, inspecting, judging, markup, merging, recording
 from commentsvc.errors import Conflict, ExpectationFailed, Fault, Invalid, NotFound, VersionNeeded, VersionPassed
 from commentsvc.model import Comment, Decision, Principal, Status, Verb
 from commentsvc.sealing import text_digest
@@ -109,7 +109,8 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
     action = await history.action(tx, action_id)
     if action is not None and action["subject"]:
         _refuse_late(service, action)
-        return await recording.undo(tx, service, who, action)
+        undoing = merging.undo if merging.did(action) else recording.undo
+        return await undoing(tx, service, who, action)
     items = {row["comment_id"]: row for row in await history.items(tx, action_id)}
     action = _undoable(service, who, action, list(items.values()))
 

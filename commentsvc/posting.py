@@ -93,10 +93,7 @@ async def _keep(tx: Transaction, service: Service, draft: Draft, visit: Visit) -
 
 
 async def _spot(tx: Transaction, service: Service, place: places.Place, draft: Draft) -> Spot:
-    thread = await _thread(tx, service, place)
-    seq = await threads.next_seq(tx, thread.id)  # from here on nobody else changes this thread
-    if seq is None:
-        raise ThreadClosed("Its moderators have closed it.")
+    thread, seq = await _numbered(tx, service, place)
     answered = await _answered(tx, thread, draft.parent)
     parent = await hanging.below(tx, service, answered) if answered else None
     return Spot(thread, parent, seq, place.ref.url, draft.title)
@@ -124,6 +121,23 @@ async def _earlier(
         raise Gone
     thread = await threads.get(tx, comment.thread_id)
     return receipt(service, comment, thread.key if thread else "", Status(earlier["status"]))
+
+
+async def _numbered(tx: Transaction, service: Service, place: places.Place) -> tuple[Thread, int]:
+    """The thread of this name, which from here on nobody else changes, and the next number in it.
+
+    While it is waited for, threads may be merged or parted, and the name lead to another one.
+    """
+    thread = await _thread(tx, service, place)
+    while True:
+        seq = await threads.next_seq(tx, thread.id)
+        named = await _thread(tx, service, place)
+        if named.id != thread.id:
+            thread = named
+        elif seq is None:
+            raise ThreadClosed("Its moderators have closed it.")
+        else:
+            return named, seq
 
 
 async def _thread(tx: Transaction, service: Service, place: places.Place) -> Thread:

@@ -23,7 +23,7 @@ STATE: Final = {
 
 
 # What of it stands in the log: no words and no addresses.
-TOLD: Final = frozenset({"closed_at", "mode", "effect", "expires_at", "removed_at"})
+TOLD: Final = frozenset({"closed_at", "mode", "merged_into", "effect", "expires_at", "removed_at"})
 
 
 def state(kind: str, thing: msgspec.Struct) -> dict[str, Any]:
@@ -74,13 +74,31 @@ async def undo(tx: Transaction, service: Service, who: Principal, action: Row) -
     if thing is None or (site_id is None and who.sites is not None) or (site_id and not who.reaches(site_id)):
         raise NotFound
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
+    if getattr(thing, "merged_into", None):
+        raise Conflict("This thread was merged into another one since. Undo that first.")
     if kind == "site" and not who.may(Scope.ADMIN):
         raise Forbidden("Who is held on a site is for a key with scope admin.")
     present = msgspec.json.decode(msgspec.json.encode(state(kind, thing)))
     if any(present[name] != value for name, value in became.items()):
         raise Conflict("It was changed since. Look at it again.")
     await _put(tx, kind, thing, was)
-    undo_id = await record(tx, service, who, "undo", (kind, subject_id, site_id), became, was)
+    return await undone(tx, service, who, action, (kind, subject_id, site_id), (became, was))
+
+
+async def undone(
+    tx: Transaction,
+    service: Service,
+    who: Principal,
+    action: Row,
+    subject: tuple[str, str, str | None],
+    change: tuple[Mapping[str, Any], Mapping[str, Any]],
+) -> ActionResult:
+    """Keep that an action was undone: that is an action too.
+
+    Raises:
+        Conflict: it was undone already.
+    """
+    undo_id = await record(tx, service, who, "undo", subject, *change)
     if not await history.mark_undone(tx, action["id"], undo_id):
         raise Conflict("This was undone already.")
     return ActionResult(id=undo_id, action="undo", changed=1, undo_until=service.ahead(days=UNDO_DAYS), results=[])
@@ -105,6 +123,8 @@ def _site_of(kind: str, thing: Any) -> str | None:
 async def _put(tx: Transaction, kind: str, thing: Any, was: dict[str, Any]) -> None:
     match kind:
         case "thread":
+            if "key" in was and not await threads.add_name(tx, thing.site_id, was["key"], thing.id):
+                raise Conflict("Another thread has the earlier name by now.")
             await threads.amend(tx, thing.id, **(state(kind, thing) | was))
         case "rule":
             fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}

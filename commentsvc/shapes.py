@@ -583,13 +583,17 @@ class ThreadsQuery(Struct, frozen=True, kw_only=True):
 
 
 class ThreadChange(Struct, frozen=True, kw_only=True):
-    """What becomes of a thread; what is left out stays. A new name keeps the old one as an alias."""
+    """What becomes of a thread; what is left out stays. A new name keeps the old one as an alias.
+
+    With ``merge_into`` all its comments and names go to the thread of that name, and nothing else can be said.
+    """
 
     closed: bool | None = None
     title: Title | UnsetType | None = UNSET
     thread: ThreadName | None = None
     alias: ThreadName | None = None
     mode: Annotated[Mode, Meta(description="Who is held there; null: as its site says.")] | UnsetType | None = UNSET
+    merge_into: ThreadName | None = None
 
 
 # --------------------------------------------------------------------------------- rules

@@ -27,6 +27,7 @@ VERBS = (
     "inspecting",
     "recording",
     "deciding",
+    "merging",
     "moderating",
     "answering",
     "forgetting",

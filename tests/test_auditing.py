@@ -431,13 +431,23 @@ class Desk:
             result = await getattr(self, move)(receipt, more)
             self.actions += [result.id] if result else []
 
-    async def post(self, *_: Any) -> Any:
-        said = draft(thread=self.thread, comment=f"I say {next(self.words)}.")
+    async def post(self, page: str = "") -> Any:
+        said = draft(thread=f"{self.thread}{page}", comment=f"I say {next(self.words)}.")
         self.receipts.append(await posting.post_reply(self.service, said, visit()))
         return self.receipts[-1]
 
-    async def write(self, _receipt: Any, _more: Any) -> None:
-        await self.post()
+    async def write(self, _receipt: Any, more: Any) -> None:
+        """On this page, or on one of two others."""
+        await self.post(["", "/second", "/third"][more % 3])
+
+    async def merge(self, receipt: Any, more: Any) -> None:
+        """What a comment stands in, into what another stands in."""
+        other = self.receipts[more % len(self.receipts)]
+        comments = {row["id"]: row["thread_id"] for row in await everything_in(self.service, "comment")}
+        keys = {row["id"]: row["key"] for row in await everything_in(self.service, "thread")}
+        change = ThreadChange(merge_into=keys[comments[other.id]])
+        merged = await curating.change_thread(self.service, EVERYTHING, comments[receipt.id], change)
+        self.actions += [merged.action] if merged.action else []
 
     async def decide(self, receipt: Any, more: Any) -> Any:
         both = {receipt.id, self.receipts[more % len(self.receipts)].id}
@@ -487,7 +497,7 @@ def _token(receipt: Any) -> str | None:
 
 
 STEPS = ["write", "decide", "decide", "undo", "amend", "edit", "edit", "change_mode", "report", "withdraw", "erase"]
-STEPS += ["reply"]
+STEPS += ["reply", "write", "merge", "undo"]
 MOVES = st.lists(
     st.tuples(
         st.sampled_from(STEPS),

@@ -270,7 +270,7 @@ def test_sites_moderators_and_keys_are_kept_from_the_command_line(tmp_path):
     assert said("moderator", "remove", "noa") == "noa may moderate no more."
     assert said("moderator", "list") == "None yet."
     assert "0 addresses" in said("reseal")
-    assert json.loads(said("migrate", "--json")) == {"steps": 0, "schema": 2}
+    assert json.loads(said("migrate", "--json")) == {"steps": 0, "schema": 3}
     assert json.loads(said("openapi"))["openapi"] == "3.1.0"
     assert said("--version") == f"commentsvc {commentsvc.__version__}"
 

@@ -59,6 +59,22 @@ async def everything_agrees(service) -> None:
     assert {id_: row["reports"] for id_, row in comments.items()} == {id_: still_open.count(id_) for id_ in comments}
 
 
+async def trees_are_whole(service) -> None:
+    """Every comment stands below what it answers, in a thread that has names and was not merged into another."""
+    comments = {row["id"]: row for row in await everything_in(service, "comment")}
+    threads = {row["id"]: row for row in await everything_in(service, "thread")}
+    named = {row["thread_id"] for row in await everything_in(service, "thread_name")}
+    assert named == {id_ for id_, row in threads.items() if not row["merged_into"]}
+    for row in comments.values():
+        parent, above, own = comments.get(row["parent_id"]), row["path"][:-6], row["path"][-6:]
+        assert row["thread_id"] in named
+        assert above == (parent["path"] if parent else "")
+        assert row["thread_id"] == (parent or row)["thread_id"]
+        assert len(own) == 6
+        assert int(own, 16) <= threads[row["thread_id"]]["last_seq"]
+        assert (row["top"], row["depth"]) == (row["path"][:6], len(above) // 6)
+
+
 class Books(Office):
     """After each thing that people do, everything is counted afresh."""
 
@@ -67,6 +83,7 @@ class Books(Office):
         for move in moves:
             await desk.take(*move)
             await everything_agrees(self.service)
+            await trees_are_whole(self.service)
 
 
 @pytest.fixture(scope="module")

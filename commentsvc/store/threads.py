@@ -1,7 +1,7 @@
 """Threads and all the names they ever had."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -10,7 +10,7 @@ from commentsvc.model import Comment, Thread
 from commentsvc.store import Row, Transaction, among, within
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
-    thread.created_at, thread.published_at, thread.closed_at, thread.mode"""
+    thread.created_at, thread.published_at, thread.closed_at, thread.mode, thread.merged_into"""
 # What a thread counts of its comments for moderators; erased ones are in none. ``approved`` is public: see ``changed``.
 COUNTED: Final = ("pending", "spam", "trash", "reported")
 
@@ -83,16 +83,39 @@ async def names(tx: Transaction, thread_id: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
+async def give_names(tx: Transaction, site_id: str, given: Sequence[str], thread_id: str) -> None:
+    """Let these names of a site lead to this thread from now on, whichever they led to."""
+    listed, values = among("name", given)
+    await tx.run(
+        f"UPDATE thread_name SET thread_id = :thread_id WHERE site_id = :site_id AND name IN {listed}",
+        site_id=site_id,
+        thread_id=thread_id,
+        **values,
+    )
+
+
 async def hold(tx: Transaction, comment_ids: Sequence[str]) -> None:
     """Let nobody else change the threads of these comments until this unit of work ends.
 
     SQLite has one writer anyway. On PostgreSQL the rows are locked, always in the same order, so that two
-    who decide at once wait for each other and neither works from what the other has changed.
+    who decide at once wait for each other and neither works from what the other has changed. Comments may be
+    moved to another thread while their own is waited for: then that one is held too.
     """
     ids, values = among("id", comment_ids)
-    rows = await tx.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids} ORDER BY thread_id", **values)
-    for row in rows:
-        await hold_one(tx, row["thread_id"])
+    held: set[str] = set()
+    while True:
+        rows = await tx.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids}", **values)
+        found = {row["thread_id"] for row in rows}
+        if found <= held:
+            return
+        await hold_all(tx, found - held)
+        held |= found
+
+
+async def hold_all(tx: Transaction, thread_ids: Collection[str]) -> None:
+    """The same for these threads."""
+    for thread_id in sorted(thread_ids):
+        await hold_one(tx, thread_id)
 
 
 async def hold_one(tx: Transaction, thread_id: str) -> None:
@@ -101,13 +124,14 @@ async def hold_one(tx: Transaction, thread_id: str) -> None:
 
 
 async def next_seq(tx: Transaction, thread_id: str, *, even_closed: bool = False) -> int | None:
-    """The next comment's number; None where the thread is closed and that matters.
+    """The next comment's number; None where the thread is closed and that matters, or was merged into another.
 
     On PostgreSQL this also makes writers of one thread wait for each other.
     """
     row = await tx.one(
         f"""
-        UPDATE thread SET last_seq = last_seq + 1 WHERE id = :id {"" if even_closed else "AND closed_at IS NULL"}
+        UPDATE thread SET last_seq = last_seq + 1
+        WHERE id = :id AND merged_into IS NULL {"" if even_closed else "AND closed_at IS NULL"}
         RETURNING last_seq
         """,
         id=thread_id,
@@ -228,12 +252,12 @@ async def totals(tx: Transaction, sites: Sequence[str] | None) -> Row:
 
 
 async def page(tx: Transaction, sites: Sequence[str] | None, before: str | None, limit: int) -> Sequence[Row]:
-    """Threads, newest first, with how many of their comments wait."""
+    """Threads, newest first, with how many of their comments wait; none that was merged into another."""
     reach, values = within("site_id", sites)
     return await tx.all(
         f"""
         SELECT {COLUMNS}, thread.pending FROM thread
-        WHERE {reach}
+        WHERE {reach} AND merged_into IS NULL
           AND (CAST(:before AS TEXT) IS NULL OR id < :before)
         ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)
         """,

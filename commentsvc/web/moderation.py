@@ -83,7 +83,7 @@ async def list_threads(request: web.Request, query: ThreadsQuery) -> Threads:
 
 
 async def change_thread(request: web.Request, change: ThreadChange) -> ThreadRecord:
-    """Open, close, retitle or rename a thread, or give it one more name."""
+    """Open, close, retitle or rename a thread, give it one more name, or merge it into another."""
     return await curating.change_thread(request.app[SERVICE], request[WHO], request.match_info["id"], change)
 
 

@@ -160,7 +160,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           scope=Scope.READ, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
     Route(method="PATCH", path="/v1/threads/{id}", handler=moderation.change_thread, takes=ThreadChange,
           gives=ThreadRecord, scope=Scope.MODERATE,
-          refuses=(Unreadable, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)),
+          refuses=(Unreadable, Unauthorized, Forbidden, NotFound, Conflict, Invalid, Unavailable)),
     Route(method="GET", path="/v1/rules", handler=moderation.list_rules, asks=RulesQuery, gives=RuleRecords,
           scope=Scope.READ, refuses=(Unreadable, Unauthorized, Forbidden, Invalid, Unavailable)),
     Route(method="POST", path="/v1/rules", handler=moderation.add_rule, takes=NewRule, gives=RuleRecord,

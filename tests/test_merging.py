@@ -1,0 +1,764 @@
+"""A moderator makes two threads one, and parts them again."""
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from commentsvc import curating, merging, moderating, posting, reading, reporting, revising
+from commentsvc.errors import Conflict, Invalid, NotFound
+from commentsvc.model import Mode, Principal, Scope, Verb
+from commentsvc.shapes import Edit, Report, ThreadChange, ThreadQuery, ThreadsQuery
+from commentsvc.store import threads, trees
+from commentsvc.web.routes import application
+from tests.conftest import EVERYTHING, _make, a_key, a_moderators_key, a_service, draft, visit
+from tests.test_answering import answer
+from tests.test_auditing import Desk, Office, log_of, replays
+from tests.test_moderating import act, queue
+from tests.test_posting import everything_in, shown
+from tests.test_properties import often
+from tests.test_queue import everything_agrees, trees_are_whole
+from tests.test_reading import outline
+
+OLD, NEW = "/old-name/", "/new-name/"
+VIEWS = list(itertools.product(("tree", "flat"), ("oldest", "newest")))
+
+
+@pytest.fixture
+async def open_service(database_url, clock):
+    """A site where nothing is held."""
+    async with a_service(database_url, clock, moderation=Mode.NONE) as service:
+        yield service
+
+
+class Page:
+    """Somebody who writes on two pages, a minute after the other."""
+
+    def __init__(self, service, clock):
+        self.service, self.clock, self.receipts = service, clock, {}
+
+    async def says(self, text, thread, parent=None, **more):
+        self.clock.move(minutes=1)
+        above = self.receipts[parent].id if parent else None
+        said = draft(comment=text, thread=thread, parent=above, **more)
+        self.receipts[text] = await posting.post_reply(self.service, said, visit())
+        return self.receipts[text]
+
+    async def fills(self):
+        """a(c(e)) on the old page, b(d) f on the new one, written in the order of the alphabet."""
+        for text, thread, parent in (
+            ("a", OLD, None), ("b", NEW, None), ("c", OLD, "a"), ("d", NEW, "b"), ("e", OLD, "c"), ("f", NEW, None),
+        ):  # fmt: skip
+            await self.says(text, thread, parent)
+
+
+@pytest.fixture
+async def page(open_service, clock):
+    return Page(open_service, clock)
+
+
+@pytest.fixture
+async def client(open_service, aiohttp_client):
+    return await aiohttp_client(application(open_service))
+
+
+@pytest.fixture
+async def key(open_service):
+    return await a_key(open_service)
+
+
+async def id_of(service, name):
+    rows = await everything_in(service, "thread_name")
+    return next(row["thread_id"] for row in rows if row["name"] == name.rstrip("/"))
+
+
+async def merge(service, name, into, who=EVERYTHING):
+    return await curating.change_thread(service, who, await id_of(service, name), ThreadChange(merge_into=into))
+
+
+async def undo(service, action):
+    return await moderating.undo(service, EVERYTHING, action)
+
+
+async def all_is_well(service):
+    await everything_agrees(service)
+    await trees_are_whole(service)
+
+
+async def drawn(service, name, order="oldest"):
+    """A thread in a line: a(b)c."""
+    listing = await shown(service, thread=name, view="tree", order=order, limit=1000)
+    return outline(msgspec.to_builtins(listing.comments))
+
+
+async def by_time(service, name, order="oldest"):
+    listing = await shown(service, thread=name, view="flat", order=order, limit=1000)
+    return "".join(comment.html[3:-4] for comment in listing.comments)
+
+
+# --------------------------------------------------------------------------------- what readers see
+
+
+async def test_both_names_lead_to_everything_in_the_order_in_which_it_was_written(open_service, page):
+    await page.fills()
+    await merge(open_service, OLD, NEW)
+
+    for name in (OLD, NEW):
+        assert await drawn(open_service, name) == "a(c(e))b(d)f"
+        assert await drawn(open_service, name, "newest") == "fb(d)a(c(e))"
+        assert await by_time(open_service, name) == "abcdef"
+        assert await by_time(open_service, name, "newest") == "fedcba"
+        assert (await shown(open_service, thread=name)).thread.key == "/new-name"
+    await all_is_well(open_service)
+
+
+@pytest.mark.parametrize(("view", "order"), VIEWS)
+async def test_a_merged_thread_is_read_a_page_at_a_time(open_service, page, view, order):
+    await page.fills()
+    await merge(open_service, OLD, NEW)
+    whole = (await shown(open_service, NEW, view="flat")).comments if view == "flat" else None
+    seen, cursor = [], None
+    while True:
+        part = await shown(open_service, OLD, view=view, order=order, limit=1, cursor=cursor)
+        seen += [comment.id for comment in _bottom(part.comments)]
+        cursor = part.next_cursor
+        if cursor is None:
+            break
+
+    assert len(seen) == len(set(seen)) == 6
+    if whole:
+        assert seen == [comment.id for comment in (whole if order == "oldest" else whole[::-1])]
+
+
+def _bottom(nodes):
+    """What a page of one comment shows: all above it are stubs."""
+    return [found for node in nodes for found in (_bottom(getattr(node, "replies", [])) or [node])]
+
+
+@pytest.mark.parametrize(("view", "order"), VIEWS)
+async def test_a_cursor_from_before_still_leads_somewhere(open_service, page, view, order):
+    await page.fills()
+    query = {"view": view, "order": order, "limit": 1}
+    cursors = [(await shown(open_service, name, **query)).next_cursor for name in (OLD, NEW)]
+    merged = await merge(open_service, OLD, NEW)
+    after = [await shown(open_service, name, **query, cursor=one) for name in (OLD, NEW) for one in cursors]
+    await undo(open_service, merged.action)
+    after += [await shown(open_service, name, **query, cursor=one) for name in (OLD, NEW) for one in cursors]
+
+    assert len(after) == 8
+
+
+async def test_whoever_asks_by_either_name_is_told_the_same_everywhere(open_service, page, client):
+    await page.says("a", "http://localhost/old-name/", title="The old page")
+    await page.says("b", "http://localhost/new-name/", title="The new page")
+    await merge(open_service, OLD, NEW)
+
+    counts = await (await client.get(f"/v1/counts?thread={OLD}&thread={NEW}")).json()
+    assert counts["counts"] == {OLD: 2, NEW: 2}
+    for name in (OLD, NEW):
+        listing = await (await client.get(f"/v1/comments?thread={name}")).json()
+        assert listing["thread"] == {
+            "key": "/new-name", "url": "http://localhost/new-name", "title": "The new page", "closed": False, "count": 2
+        }  # fmt: skip
+        html = await (await client.get(f"/t?thread={name}")).text()
+        assert ">a<" in html.replace("</p>", "<")
+        assert ">b<" in html.replace("</p>", "<")
+        feed = await (await client.get(f"/v1/comments.atom?thread={name}")).text()
+        assert feed.count("<entry>") == 2
+        assert "http://localhost/new-name#comment-" in feed
+        assert (await client.get(f"/v1/comments.html?thread={name}")).status == 200
+    latest = await (await client.get("/v1/latest")).json()
+    assert {one["thread"]["key"] for one in latest["comments"]} == {"/new-name"}
+
+
+async def test_what_caches_keep_is_renewed_by_merging_and_by_parting(open_service, page, client):
+    await page.fills()
+    seen: dict[tuple[str, str], bytes] = {}
+
+    async def look():
+        for name in (OLD, NEW):
+            response = await client.get(f"/v1/comments?thread={name}", headers={"Accept-Encoding": "identity"})
+            body = await response.read()
+            assert seen.setdefault((name, response.headers["ETag"]), body) == body
+
+    await look()
+    merged = await merge(open_service, OLD, NEW)
+    await look()
+    parted = await undo(open_service, merged.action)
+    await look()
+    await undo(open_service, parted.id)
+    await look()
+    assert len(seen) == 8
+
+
+# --------------------------------------------------------------------------------- what writers do
+
+
+async def test_a_moved_comment_is_answered_by_either_name_and_new_ones_come_last(open_service, page):
+    await page.fills()
+    await merge(open_service, OLD, NEW)
+    await page.says("g", OLD, "b")
+    await page.says("h", NEW, "a")
+    await page.says("i", OLD)
+
+    assert await drawn(open_service, NEW) == "a(c(e)h)b(dg)fi"
+    await all_is_well(open_service)
+
+
+async def test_a_writer_still_edits_and_withdraws_what_was_moved(open_service, page):
+    await page.fills()
+    await merge(open_service, OLD, NEW)
+    receipt = await revising.edit(
+        open_service, page.receipts["e"].id, page.receipts["e"].edit_token, Edit(comment="E"), visit()
+    )
+    await revising.withdraw(open_service, page.receipts["f"].id, page.receipts["f"].edit_token)
+
+    assert receipt.thread == "/new-name"
+    assert await drawn(open_service, OLD) == "a(c(E))b(d)"
+    await all_is_well(open_service)
+
+
+async def test_the_same_submission_again_gets_the_same_answer_after_merging(open_service, page):
+    sent = {"text": "a", "thread": OLD, "submission": "submission-1"}
+    first = await page.says(**sent)
+    await page.says("b", NEW)
+    await merge(open_service, OLD, NEW)
+    again = await page.says(**sent)
+
+    assert (again.id, again.thread) == (first.id, "/new-name")
+
+
+async def test_ones_own_waiting_comment_is_seen_by_either_name(database_url, clock):
+    async with a_service(database_url, clock) as service:
+        page = Page(service, clock)
+        await page.says("a", OLD)
+        await page.says("b", NEW)
+        await merge(service, OLD, NEW)
+        for name in (OLD, NEW):
+            query = ThreadQuery(thread=name)
+            mine = await reading.list_thread(service, query, visit(), own=page.receipts["a"].id)
+            assert [comment.html for comment in mine.listing.comments] == ["<p>a</p>"]
+
+
+# --------------------------------------------------------------------------------- what moderators see
+
+
+async def test_the_answer_is_the_thread_that_both_are_now(open_service, page, client, key):
+    await page.fills()
+    old, new = await id_of(open_service, OLD), await id_of(open_service, NEW)
+    await client.patch(f"/v1/threads/{old}", json={"alias": "/older-still/"}, headers=key)
+    await act(client, key, "hold", page.receipts["e"].id, page.receipts["f"].id)
+    response = await client.patch(f"/v1/threads/{old}", json={"merge_into": NEW}, headers=key)
+    merged = await response.json()
+
+    assert response.status == 200
+    assert (merged["id"], merged["key"]) == (new, "/new-name")
+    assert (merged["aliases"], merged["count"], merged["pending"]) == (["/old-name", "/older-still"], 4, 2)
+    assert merged["action"]
+    (listed,) = (await (await client.get("/v1/threads", headers=key)).json())["threads"]
+    assert listed == merged | {"action": None}
+    for change in ({"closed": True}, {"merge_into": NEW}):
+        assert (await client.patch(f"/v1/threads/{old}", json=change, headers=key)).status == 404
+    for name in (OLD, NEW, "/older-still/"):
+        found = await queue(client, key, thread=name, status="any")
+        assert len(found["comments"]) == 6
+    assert found["totals"] == {"pending": 2, "approved": 4, "spam": 0, "trash": 0, "reported": 0}
+
+
+@pytest.mark.parametrize(("body", "code"), [
+    ({"merge_into": "/nowhere/"}, "unknown_thread"),
+    ({"merge_into": "https://elsewhere.example/new-name/"}, "unknown_thread"),
+    ({"merge_into": "http://["}, "unknown_thread"),
+    ({"merge_into": OLD}, "invalid"),
+    ({"merge_into": "/older-still/"}, "invalid"),
+    ({"merge_into": NEW, "closed": False}, "invalid"),
+    ({"merge_into": NEW, "title": None}, "invalid"),
+    ({"merge_into": NEW, "mode": "all"}, "invalid"),
+    ({"merge_into": NEW, "thread": "/other/"}, "invalid"),
+    ({"merge_into": NEW, "alias": "/other/"}, "invalid"),
+])  # fmt: skip
+async def test_what_cannot_be_merged_is_refused_and_nothing_is_changed(open_service, page, client, key, body, code):
+    await page.fills()
+    old = await id_of(open_service, OLD)
+    await client.patch(f"/v1/threads/{old}", json={"alias": "/older-still/"}, headers=key)
+    before = await everything_in(open_service, "comment"), await everything_in(open_service, "thread")
+    refused = await client.patch(f"/v1/threads/{old}", json=body, headers=key)
+
+    assert refused.status == 422
+    assert [(one["field"], one["code"]) for one in (await refused.json())["errors"]] == [("merge_into", code)]
+    assert (await everything_in(open_service, "comment"), await everything_in(open_service, "thread")) == before
+
+
+async def test_threads_that_are_too_long_stay_apart(open_service, page, client, key, monkeypatch):
+    monkeypatch.setattr(merging, "MOST", 6)
+    await page.fills()
+    merged = await merge(open_service, OLD, NEW)
+    await page.says("g", NEW)
+    parted = await undo(open_service, merged.action)
+    assert await drawn(open_service, OLD) == "a(c(e))", "what was made one is parted, however long"
+
+    refused = await client.patch(f"/v1/threads/{await id_of(open_service, OLD)}", json={"merge_into": NEW}, headers=key)
+    assert refused.status == 409
+    assert "more than 6 comments" in (await refused.json())["detail"]
+    with pytest.raises(Conflict, match="more than 6 comments"):
+        await undo(open_service, parted.id)
+    await all_is_well(open_service)
+
+
+async def test_many_comments_are_moved_in_parts(open_service, page, monkeypatch):
+    monkeypatch.setattr(trees, "AT_ONCE", 2)
+    await page.fills()
+    merged = await merge(open_service, OLD, NEW)
+    assert await drawn(open_service, OLD) == "a(c(e))b(d)f"
+    await undo(open_service, merged.action)
+    assert [await drawn(open_service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
+
+
+async def test_a_key_of_one_site_merges_nothing_on_another(database_url, clock):
+    async with a_service(
+        database_url, clock, moderation=Mode.NONE, sites="https://one.example https://two.example"
+    ) as service:
+        page = Page(service, clock)
+        await page.says("a", "https://one.example/a/")
+        await page.says("b", "https://two.example/b/")
+        await page.says("c", "https://two.example/c/")
+        with pytest.raises(Invalid, match="No thread of the same site"):
+            await merge(service, "/a", "https://two.example/b/")
+        (one,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
+        noa = Principal("key:noa", frozenset(Scope), (one,))
+        with pytest.raises(NotFound):
+            await merge(service, "/b", "/c", who=noa)
+        merged = await merge(service, "/b", "https://two.example/c/")
+        with pytest.raises(NotFound):
+            await moderating.undo(service, noa, merged.action)
+        assert (await curating.list_threads(service, noa, ThreadsQuery())).threads[0].key == "/a"
+
+
+async def test_what_was_done_to_comments_before_is_undone_after(open_service, page, client, key):
+    await page.fills()
+    done = await act(client, key, "spam", page.receipts["c"].id)
+    await merge(open_service, OLD, NEW)
+    await client.post(f"/v1/moderation/actions/{done['id']}/undo", headers=key)
+
+    assert await drawn(open_service, NEW) == "a(c(e))b(d)f"
+    await all_is_well(open_service)
+
+
+async def test_a_moderator_answers_what_was_moved(open_service, page, client):
+    noa = await a_moderators_key(open_service)
+    await page.fills()
+    merged = await merge(open_service, OLD, NEW)
+    made = await answer(client, noa, page.receipts["e"].id, "x")
+    assert (made["thread"]["key"], made["depth"]) == ("/new-name", 3)
+    await undo(open_service, merged.action)
+    assert await drawn(open_service, OLD) == "a(c(e(x)))"
+    await undo(open_service, made["action"])
+    assert await drawn(open_service, OLD) == "a(c(e))"
+    await all_is_well(open_service)
+
+
+async def test_the_log_tells_what_was_merged_in_ids_alone(open_service, page):
+    await page.fills()
+    old, new = await id_of(open_service, OLD), await id_of(open_service, NEW)
+    merged = await merge(open_service, OLD, NEW)
+    parted = await undo(open_service, merged.action)
+    told = [(one.verb, msgspec.json.decode(one.body)) for one in (await log_of(open_service))[-2:]]
+
+    changed = ["merged_into", "names", "target", "tops"]
+    assert told == [
+        ("thread_merge", {"action": merged.action, "thread": old, "changed": changed, "merged_into": new}),
+        ("undo", {"action": parted.id, "thread": old, "changed": ["merged_into"], "merged_into": None}),
+    ]
+
+
+# --------------------------------------------------------------------------------- parting
+
+
+async def test_parted_again_each_has_what_hangs_on_its_own(open_service, page):
+    await page.fills()
+    merged = await merge(open_service, OLD, NEW)
+    await page.says("g", NEW, "e")
+    await page.says("h", OLD, "d")
+    await page.says("i", OLD)
+    await undo(open_service, merged.action)
+
+    assert await drawn(open_service, OLD) == "a(c(e(g)))"
+    assert await drawn(open_service, NEW) == "b(d(h))fi"
+    assert len((await curating.list_threads(open_service, EVERYTHING, ThreadsQuery())).threads) == 2
+    await page.says("j", OLD, "g")
+    await page.says("k", NEW, "h")
+    assert [await drawn(open_service, name) for name in (OLD, NEW)] == ["a(c(e(g(j))))", "b(d(h(k)))fi"]
+    await all_is_well(open_service)
+
+
+async def test_what_was_parted_can_be_made_one_again_and_parted_again(open_service, page):
+    await page.fills()
+    merged = await merge(open_service, OLD, NEW)
+    parted = await undo(open_service, merged.action)
+    await page.says("g", OLD)
+    again = await undo(open_service, parted.id)
+    assert await drawn(open_service, OLD) == "a(c(e))b(d)fg"
+    for late in (merged.action, parted.id):
+        with pytest.raises(Conflict, match="undone already"):
+            await undo(open_service, late)
+    await undo(open_service, again.id)
+    assert [await drawn(open_service, name) for name in (OLD, NEW)] == ["a(c(e))g", "b(d)f"]
+    with pytest.raises(Conflict, match="undone already"):
+        await undo(open_service, again.id)
+    await all_is_well(open_service)
+
+
+async def test_a_chain_of_threads_is_parted_in_the_order_from_its_end(open_service, page):
+    await page.fills()
+    await page.says("g", "/third/")
+    first = await merge(open_service, OLD, NEW)
+    second = await merge(open_service, NEW, "/third/")
+    for name in (OLD, NEW, "/third/"):
+        assert await drawn(open_service, name) == "a(c(e))b(d)fg"
+    assert second.aliases == ["/new-name", "/old-name"]
+    with pytest.raises(Conflict, match="Undo that first"):
+        await undo(open_service, first.action)
+    await page.says("h", OLD, "a")
+    await undo(open_service, second.action)
+    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == [*["a(c(e)h)b(d)f"] * 2, "g"]
+    await undo(open_service, first.action)
+    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e)h)", "b(d)f", "g"]
+    await all_is_well(open_service)
+
+
+async def test_two_threads_merged_into_one_are_parted_in_any_order(open_service, page):
+    await page.fills()
+    await page.says("g", "/third/")
+    first, second = await merge(open_service, OLD, NEW), await merge(open_service, "/third/", NEW)
+    await undo(open_service, first.action)
+    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e))", *["b(d)fg"] * 2]
+    await undo(open_service, second.action)
+    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e))", "b(d)f", "g"]
+
+
+async def test_threads_that_were_renamed_meanwhile_are_parted_once_their_names_allow_it(open_service, page):
+    await page.fills()
+    merged = await merge(open_service, OLD, NEW)
+    new = await id_of(open_service, NEW)
+    renamed = await curating.change_thread(open_service, EVERYTHING, new, ThreadChange(thread=OLD))
+    with pytest.raises(Conflict, match="Give it another name first"):
+        await undo(open_service, merged.action)
+    back = await undo(open_service, renamed.action)
+    await undo(open_service, merged.action)
+    with pytest.raises(Conflict, match="Another thread has the earlier name"):
+        await undo(open_service, back.id)
+    assert [await drawn(open_service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
+
+
+async def test_a_name_that_another_thread_has_is_refused_with_the_cure(open_service, page):
+    await page.fills()
+    with pytest.raises(Invalid, match="Merge the two with merge_into"):
+        await curating.change_thread(open_service, EVERYTHING, await id_of(open_service, OLD), ThreadChange(alias=NEW))
+
+
+async def test_an_earlier_change_of_a_merged_thread_is_undone_once_it_is_parted(open_service, page):
+    await page.fills()
+    old = await id_of(open_service, OLD)
+    closed = await curating.change_thread(open_service, EVERYTHING, old, ThreadChange(closed=True))
+    merged = await merge(open_service, OLD, NEW)
+    with pytest.raises(Conflict, match="merged into another one since"):
+        await undo(open_service, closed.action)
+    await page.says("g", OLD)  # the thread it is part of is open
+    await undo(open_service, merged.action)
+    assert (await shown(open_service, OLD)).thread.closed is True
+    await undo(open_service, closed.action)
+    assert (await shown(open_service, OLD)).thread.closed is False
+
+
+async def test_a_thread_without_comments_is_merged_too(open_service, page):
+    await page.fills()
+    first = await merge(open_service, OLD, NEW)
+    new = await id_of(open_service, NEW)
+    for receipt in page.receipts.values():
+        await revising.withdraw(open_service, receipt.id, receipt.edit_token)
+    await page.says("g", "/third/")
+    second = await curating.change_thread(open_service, EVERYTHING, new, ThreadChange(merge_into="/third/"))
+    assert await drawn(open_service, OLD) == "g"
+    await undo(open_service, second.action)
+    await undo(open_service, first.action)
+    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == ["", "", "g"]
+    await all_is_well(open_service)
+
+
+async def test_after_a_month_threads_stay_as_they_are(open_service, page, clock):
+    await page.fills()
+    merged = await merge(open_service, OLD, NEW)
+    clock.move(days=31)
+    with pytest.raises(Conflict, match="30 days"):
+        await undo(open_service, merged.action)
+
+
+# --------------------------------------------------------------------------------- what is public of a thread
+
+
+async def about(service, name):
+    thread = (await shown(service, thread=name)).thread
+    return thread.url, thread.title, thread.count
+
+
+async def test_what_is_known_of_a_page_is_lent_to_a_thread_that_knows_nothing_of_its_own(database_url, clock):
+    async with a_service(database_url, clock) as service:
+        page = Page(service, clock)
+        public = await page.says("a", "http://localhost/old-name/", title="The old page")
+        await moderating.act(service, EVERYTHING, moderating.Action(action=Verb.APPROVE, ids=[public.id]))
+        waiting = await page.says("b", "http://localhost/new-name/", title="Nobody has checked this")
+        merged = await merge(service, OLD, NEW)
+
+        assert await about(service, NEW) == ("http://localhost/old-name", "The old page", 1)
+        await undo(service, merged.action)
+        assert await about(service, OLD) == ("http://localhost/old-name", "The old page", 1)
+        assert await about(service, NEW) == (None, None, 0)
+        assert (await shown(service, NEW)).thread.key == "/new-name"
+        await moderating.act(service, EVERYTHING, moderating.Action(action=Verb.APPROVE, ids=[waiting.id]))
+        assert await about(service, NEW) == ("http://localhost/new-name", "Nobody has checked this", 1)
+
+
+async def test_what_became_public_while_threads_were_one_stays_public_when_they_are_parted(database_url, clock):
+    async with a_service(database_url, clock) as service:
+        page = Page(service, clock)
+        late = await page.says("a", "http://localhost/old-name/", title="The old page")
+        public = await page.says("b", "http://localhost/new-name/", title="The new page")
+        await moderating.act(service, EVERYTHING, moderating.Action(action=Verb.APPROVE, ids=[public.id]))
+        merged = await merge(service, OLD, NEW)
+        await moderating.act(service, EVERYTHING, moderating.Action(action=Verb.APPROVE, ids=[late.id]))
+        await undo(service, merged.action)
+
+        assert await about(service, OLD) == ("http://localhost/old-name", "The old page", 1)
+        assert await about(service, NEW) == ("http://localhost/new-name", "The new page", 1)
+        await all_is_well(service)
+
+
+async def test_a_title_given_while_threads_were_one_stays_with_the_one_that_was_named(open_service, page):
+    await page.says("a", "http://localhost/old-name/", title="The old page")
+    await page.says("b", NEW)
+    merged = await merge(open_service, OLD, NEW)
+    change = ThreadChange(title="Both")
+    await curating.change_thread(open_service, EVERYTHING, await id_of(open_service, NEW), change)
+    await undo(open_service, merged.action)
+
+    assert await about(open_service, NEW) == (None, "Both", 1)
+    assert await about(open_service, OLD) == ("http://localhost/old-name", "The old page", 1)
+
+
+async def test_the_earlier_of_two_first_days_is_the_first_day_of_both(open_service, page, clock):
+    async def first_days():
+        rows = {row["id"]: row["published_at"] for row in await everything_in(open_service, "thread")}
+        return [rows[await id_of(open_service, name)] for name in (OLD, NEW)]
+
+    await page.fills()
+    early, late = await first_days()
+    merged = await merge(open_service, OLD, NEW)
+    assert await first_days() == [early, early]
+    await undo(open_service, merged.action)
+    assert await first_days() == [early, late]
+
+
+async def test_what_readers_reported_is_counted_where_it_stands(open_service, page):
+    await page.fills()
+    for text in ("a", "b"):
+        await reporting.report(open_service, page.receipts[text].id, Report(), visit())
+    merged = await merge(open_service, OLD, NEW)
+    await all_is_well(open_service)
+    await undo(open_service, merged.action)
+    await all_is_well(open_service)
+    assert sorted(row["reported"] for row in await everything_in(open_service, "thread")) == [1, 1]
+
+
+# --------------------------------------------------------------------------------- many at once
+
+
+async def test_nobody_is_refused_because_threads_are_merged_and_parted_meanwhile(open_service, page, client, key):
+    await page.fills()
+    old = await id_of(open_service, OLD)
+    ids = [receipt.id for receipt in page.receipts.values()]
+
+    async def write(number):
+        said = draft(comment=f"number {number}", thread=(OLD, NEW)[number % 2])
+        return await posting.post_reply(open_service, said, visit())
+
+    async def decide(number):
+        await act(client, key, ("hold", "approve", "spam", "approve")[number % 4], *ids)
+
+    async def rearrange():
+        for _ in range(4):
+            merged = await curating.change_thread(open_service, EVERYTHING, old, ThreadChange(merge_into=NEW))
+            await undo(open_service, merged.action)
+        await curating.change_thread(open_service, EVERYTHING, old, ThreadChange(merge_into=NEW))
+
+    await asyncio.gather(
+        rearrange(), *(write(number) for number in range(16)), *(decide(number) for number in range(8))
+    )
+
+    comments = await everything_in(open_service, "comment")
+    assert len(comments) == 6 + 16
+    assert {row["thread_id"] for row in comments} == {await id_of(open_service, NEW)}
+    await all_is_well(open_service)
+    await replays(open_service)
+
+
+async def waiting(database):
+    """Come back once somebody waits for what another has not kept yet."""
+
+    async def look(tx):
+        return await tx.one("SELECT 1 AS one FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+
+    while not await database.read_private(look):
+        pass
+
+
+async def meanwhile(service, merging_too, doing):
+    """Do something that waits until a merge, or its undoing, is kept: it has looked at how things were before."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(tx):
+        result = await merging_too(tx)
+        begun.set()
+        await go_on.wait()
+        return result
+
+    first = asyncio.ensure_future(service.db.write(slowly))
+    await begun.wait()
+    second = asyncio.ensure_future(doing)
+    await waiting(service.db)
+    go_on.set()
+    return await first, await second
+
+
+@pytest.fixture
+async def on_postgres(postgres_url, clock):
+    async with a_service(postgres_url, clock, moderation=Mode.NONE) as service:
+        yield Page(service, clock)
+
+
+async def test_a_writer_who_had_looked_the_old_thread_up_is_led_to_where_it_went_and_back(on_postgres):
+    page, service = on_postgres, on_postgres.service
+    await page.fills()
+    old, new = await id_of(service, OLD), await id_of(service, NEW)
+
+    def merge_it(tx):
+        return merging.merge(tx, service, EVERYTHING, old, NEW)
+
+    (_, action), receipt = await meanwhile(service, merge_it, page.says("g", OLD, "e"))
+    assert receipt.thread == "/new-name"
+    assert {row["thread_id"] for row in await everything_in(service, "comment")} == {new}
+
+    def part_it(tx):
+        return moderating._undo(tx, service, EVERYTHING, action)
+
+    _, receipt = await meanwhile(service, part_it, page.says("h", OLD, "g"))
+    assert receipt.thread == "/old-name"
+    assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e(g(h))))", "b(d)f"]
+    await all_is_well(service)
+
+
+async def test_whoever_decides_on_what_is_being_moved_waits_for_where_it_goes(on_postgres):
+    page, service = on_postgres, on_postgres.service
+    await page.fills()
+    old = await id_of(service, OLD)
+    action = moderating.Action(action=Verb.SPAM, ids=[page.receipts[text].id for text in "ae"])
+
+    def merge_it(tx):
+        return merging.merge(tx, service, EVERYTHING, old, NEW)
+
+    _, done = await meanwhile(service, merge_it, moderating.act(service, EVERYTHING, action))
+    assert done.changed == 2
+    assert (await shown(service, OLD)).thread.count == 4
+    await all_is_well(service)
+
+
+async def test_whoever_holds_a_comments_thread_holds_the_one_it_went_to(on_postgres):
+    page, service = on_postgres, on_postgres.service
+    await page.fills()
+    old, new = await id_of(service, OLD), await id_of(service, NEW)
+
+    async def free(tx):
+        rows = await tx.all("SELECT id FROM thread FOR UPDATE SKIP LOCKED")
+        return {row["id"] for row in rows}
+
+    async def hold(tx):
+        await threads.hold(tx, [page.receipts["e"].id])
+        return await service.db.write(free)
+
+    def merge_it(tx):
+        return merging.merge(tx, service, EVERYTHING, old, NEW)
+
+    _, left = await meanwhile(service, merge_it, service.db.write(hold))
+    assert new not in left
+
+
+async def test_two_who_merge_crosswise_at_once_make_one_thread(open_service, page):
+    await page.fills()
+    both = await asyncio.gather(merge(open_service, OLD, NEW), merge(open_service, NEW, OLD), return_exceptions=True)
+
+    (refused,) = [one for one in both if isinstance(one, Exception)]
+    assert isinstance(refused, NotFound | Invalid | Conflict)
+    assert await drawn(open_service, OLD) == await drawn(open_service, NEW) == "a(c(e))b(d)f"
+    await all_is_well(open_service)
+
+
+# --------------------------------------------------------------------------------- whatever people do
+
+
+class Readers(Office):
+    """After each thing that people do, everything is counted afresh, and what caches keep is compared."""
+
+    async def _play(self, moves: list[Any]) -> None:
+        desk = Desk(self.service, self.clock, self.noa, next(self.numbers))
+        await desk.post()
+        await desk.post("/second")
+        seen: dict[Any, bytes] = {}
+        for move in moves:
+            await desk.take(*move)
+            await all_is_well(self.service)
+            for name, view in itertools.product(("", "/second", "/third"), ("tree", "flat")):
+                query = ThreadQuery(thread=f"{desk.thread}{name}", view=view, limit=1000)
+                part = await reading.list_thread(self.service, query, visit())
+                body = msgspec.json.encode(part.listing)
+                assert seen.setdefault((query, part.tag), body) == body, "a tag stands for the same bytes for ever"
+        await replays(self.service)
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory) -> Iterator[Readers]:
+    with Readers(f"sqlite:///{tmp_path_factory.mktemp('readers')}/comments.db") as readers:
+        yield readers
+
+
+@pytest.fixture(scope="module")
+def readers_on_postgres(postgres, laid) -> Iterator[Readers]:
+    asyncio.run(_make(postgres, f"CREATE DATABASE readers TEMPLATE {laid}"))
+    with Readers(postgres.format("readers")) as readers:
+        yield readers
+
+
+STEPS = ["write", "decide", "undo", "undo", "undo", "reply", "merge", "merge", "change_mode", "withdraw"]
+MOVES = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 3), st.integers(0, 9)), min_size=3, max_size=20)
+# Shown, merged, answered, parted, merged again, parted once more.
+AROUND = [
+    ("change_mode", 0, 0), ("write", 0, 0), ("decide", 0, 0), ("merge", 0, 1), ("reply", 2, 1), ("undo", 0, 1),
+    ("undo", 0, 3), ("undo", 0, 4),
+]  # fmt: skip
+
+
+@given(moves=MOVES)
+@example(moves=AROUND)
+@often(60)
+def test_however_threads_are_merged_and_parted_every_tree_count_and_tag_is_right(readers, moves):
+    readers.play(moves)
+
+
+@given(moves=MOVES)
+@example(moves=AROUND)
+@often(15)
+def test_the_same_on_postgresql(readers_on_postgres, moves):
+    readers_on_postgres.play(moves)
