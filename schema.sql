@@ -94,6 +94,17 @@ CREATE TABLE invitation (
     used_at      TEXT
 );
 
+-- Somebody who is signed in to the moderation page: a moderator, or whoever holds a key. The token that their
+-- browser keeps is kept nowhere else.
+CREATE TABLE session (
+    id           TEXT NOT NULL PRIMARY KEY,
+    token_hash   TEXT NOT NULL UNIQUE,
+    moderator_id TEXT REFERENCES moderator (id),
+    key_hash     TEXT,
+    created_at   TEXT NOT NULL,
+    seen_at      TEXT NOT NULL
+);
+
 -- An API key. The key itself is shown once and kept nowhere.
 CREATE TABLE api_key (
     id           TEXT NOT NULL PRIMARY KEY,
@@ -248,6 +259,8 @@ CREATE TABLE action (
     was        TEXT,  -- that subject before, and after: JSON
     became     TEXT
 );
+
+CREATE INDEX action_undone ON action (undone_by) WHERE undone_by IS NOT NULL;
 
 CREATE TABLE action_item (
     action_id    TEXT   NOT NULL REFERENCES action (id),

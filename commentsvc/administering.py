@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET
 
-from commentsvc import addresses, auditing, challenges, places, recording
+from commentsvc import addresses, auditing, challenges, entering, places, recording
 from commentsvc.errors import (
     Conflict,
     Fault,
@@ -25,7 +25,19 @@ from commentsvc.shapes import (
     SiteRecord,
     Sites,
 )
-from commentsvc.store import Transaction, access, contacts, history, repeats, reports, rules, schema, sites, spent
+from commentsvc.store import (
+    Transaction,
+    access,
+    actions,
+    contacts,
+    repeats,
+    reports,
+    rules,
+    schema,
+    sessions,
+    sites,
+    spent,
+)
 
 FIRST_SITE: Final = "blog"
 RESEAL_AT_ONCE: Final = 500
@@ -118,7 +130,9 @@ async def _tidy(tx: Transaction, service: Service) -> None:
     await contacts.forget_networks(tx, service.ago(days=service.config.network_days))
     await reports.forget(tx, service.ago(days=service.config.network_days))
     await rules.forget(tx, service.ago(days=recording.UNDO_DAYS))
-    await history.forget_states(tx, service.ago(days=recording.UNDO_DAYS))
+    await actions.forget_states(tx, service.ago(days=recording.UNDO_DAYS))
+    begun, seen = service.ago(days=entering.LONGEST_DAYS), service.ago(hours=entering.IDLE_HOURS)
+    await sessions.forget(tx, begun_before=begun, seen_before=seen)
     await spent.forget(tx, service.ago(seconds=challenges.OLDEST_SECONDS))
     await repeats.forget(
         tx, submissions_before=service.ago(days=7), words_before=service.ago(hours=24), now=service.now()

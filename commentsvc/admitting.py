@@ -1,4 +1,4 @@
-"""Who may come in: keys, moderators, and the links by which they sign in."""
+"""Who may come in: keys, moderators, and their invitations."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -7,15 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from commentsvc import auditing, forms, places, sealing
-from commentsvc.errors import Conflict, Fault, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
-from commentsvc.fields import Email
+from commentsvc.errors import Fault, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
 from commentsvc.model import ApiKey, Principal, Scope
 from commentsvc.service import Service
-from commentsvc.shapes import KeyRecord, Keys, MadeKey, ModeratorRecord, NewKey
-from commentsvc.store import Transaction, access
+from commentsvc.shapes import KeyRecord, Keys, MadeKey, NewKey
+from commentsvc.store import Row, Transaction, access
 
-INVITATION_HOURS: Final = 24
 FIRST_MODERATOR: Final = "owner"
+ADMIN: Final = Principal("key:COMMENTSVC_ADMIN_KEY", frozenset(Scope), None)
 
 
 async def recognise(service: Service, key: str | None) -> Principal:
@@ -27,27 +26,36 @@ async def recognise(service: Service, key: str | None) -> Principal:
     if not key:
         raise Unauthorized("Send an API key: Authorization: Bearer cs_…")
     if service.config.admin_key and sealing.same(key, service.config.admin_key):
-        return Principal("key:COMMENTSVC_ADMIN_KEY", frozenset(Scope), None)
+        return ADMIN
     found = await service.db.read_private(_recognise, sealing.hashed(key), service.now())
     if found is None:
         raise Unauthorized("This key is unknown, has ended, or was revoked.")
-    row, reach = found
+    row, who = found
     if row["last_used_at"] is None or row["last_used_at"] < service.ago(minutes=1):
         with suppress(Unavailable):  # a full disk keeps nobody from reading
             await service.db.write(access.note_use, row["id"], service.now())
-    return Principal(f"key:{row['name']}", frozenset(map(Scope, row["scopes"].split())), reach, row["moderator_id"])
+    return who
 
 
-async def _recognise(
-    tx: Transaction, key_hash: str, now: str
-) -> tuple[Mapping[str, Any], tuple[str, ...] | None] | None:
+async def holder(tx: Transaction, service: Service, key_hash: str) -> Principal | None:
+    """Whom a key speaks for, by what is kept of it; None where it is in force no more."""
+    admin = service.config.admin_key
+    if admin and sealing.same(sealing.hashed(admin), key_hash):
+        return ADMIN
+    found = await _recognise(tx, key_hash, service.now())
+    return found[1] if found else None
+
+
+async def _recognise(tx: Transaction, key_hash: str, now: str) -> tuple[Row, Principal] | None:
     row = await access.valid_key(tx, key_hash, now)
     if row is None:
         return None
-    if row["site_id"]:
-        return row, (row["site_id"],)
-    reach = await access.moderator_sites(tx, row["moderator_id"]) if row["moderator_id"] else []
-    return row, tuple(reach) or None
+    moderator_id = row["moderator_id"]
+    reach = [row["site_id"]] if row["site_id"] else []
+    if moderator_id and not reach:
+        reach = await access.moderator_sites(tx, moderator_id)
+    scopes = frozenset(map(Scope, row["scopes"].split()))
+    return row, Principal(f"key:{row['name']}", scopes, tuple(reach) or None, moderator_id)
 
 
 def allow(who: Principal, scope: Scope) -> Principal:
@@ -102,6 +110,34 @@ async def make_key(service: Service, who: Principal, new: NewKey) -> MadeKey:
     return await service.db.write(_make_key, service, who, new, None)
 
 
+async def make_key_for(service: Service, name: str, new: NewKey) -> MadeKey:
+    """Make a key that belongs to a moderator, reaches their sites and ends when they are removed.
+
+    Raises:
+        NotFound: there is no such moderator.
+        Invalid: see ``make_key``.
+        Forbidden: it would allow more than they may.
+    """
+    return await service.db.write(_make_key_for, service, name, new)
+
+
+async def _make_key_for(tx: Transaction, service: Service, name: str, new: NewKey) -> MadeKey:
+    if set(new.scopes) - set(scopes_of(name)):
+        raise Forbidden("Of moderators, only the one whom the first start made has scope admin.")
+    return await make_own_key(tx, service, new, await find_moderator(tx, name), auditing.OPERATOR)
+
+
+async def make_own_key(tx: Transaction, service: Service, new: NewKey, moderator_id: str, made_by: str) -> MadeKey:
+    """The same, by the moderator's id, for whoever knows that they may have it."""
+    moderator = next(row for row in await access.moderators(tx) if row["id"] == moderator_id)
+    return await _make_key(tx, service, Principal(made_by, frozenset(Scope), None), new, moderator)
+
+
+def scopes_of(name: str) -> list[Scope]:
+    """What a moderator may do."""
+    return list(Scope) if name == FIRST_MODERATOR else [Scope.READ, Scope.MODERATE]
+
+
 async def _make_key(
     tx: Transaction, service: Service, who: Principal, new: NewKey, moderator: Mapping[str, Any] | None
 ) -> MadeKey:
@@ -153,139 +189,13 @@ async def _revoke_key(tx: Transaction, service: Service, who: Principal, key_id:
     await auditing.note(tx, service, who=who.name, verb="key_revoke", site_id=known[key_id], body=body)
 
 
-async def add_moderator(service: Service, name: str, email: Email | None, site_names: list[str]) -> ModeratorRecord:
-    """Let somebody moderate: on these sites, or on all.
+async def find_moderator(tx: Transaction, name: str) -> str:
+    """The id of the moderator of this name.
 
     Raises:
-        Conflict: the name is taken.
-        Invalid: naming a site that is not.
+        NotFound: there is none.
     """
-    return await service.db.write(_add_moderator, service, name, email, site_names)
-
-
-async def _add_moderator(
-    tx: Transaction, service: Service, name: str, email: Email | None, site_names: list[str]
-) -> ModeratorRecord:
-    everything = await places.directory(tx, service)
-    moderator_id, now = service.new_id(), service.now()
-    sealed = service.keyring.seal(email) if email else None
-    digest = service.keyring.digest(email) if email else None
-    if not await access.add_moderator(tx, moderator_id, name, sealed, digest, now):
-        raise Conflict("There is, or was, a moderator of this name. Choose another.")
-    for site_name in site_names:
-        site = everything.by_name(site_name)
-        if site is None:
-            raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
-        await access.give_site(tx, moderator_id, site.id)
-    await _note(tx, service, "moderator_add", moderator_id, sites=await access.moderator_sites(tx, moderator_id))
-    return ModeratorRecord(
-        id=moderator_id, name=name, email=email.reveal() if email else None, sites=site_names, created_at=now
-    )
-
-
-async def list_moderators(service: Service) -> list[ModeratorRecord]:
-    """Every moderator, oldest first."""
-    return await service.db.read_private(_list_moderators, service)
-
-
-async def _list_moderators(tx: Transaction, service: Service) -> list[ModeratorRecord]:
-    names = {site.id: site.name for site in (await places.directory(tx, service)).sites}
-    return [
-        ModeratorRecord(
-            id=row["id"],
-            name=row["name"],
-            email=service.keyring.unseal(row["email_sealed"]).reveal() if row["email_sealed"] else None,
-            sites=[names[site_id] for site_id in await access.moderator_sites(tx, row["id"])],
-            created_at=row["created_at"],
-        )
-        for row in await access.moderators(tx)
-    ]
-
-
-async def remove_moderator(service: Service, name: str) -> None:
-    """Take away somebody's rights: keys and invitations end at once.
-
-    Raises:
-        NotFound: there is no such moderator.
-    """
-    await service.db.write(_remove_moderator, service, name)
-
-
-async def _remove_moderator(tx: Transaction, service: Service, name: str) -> None:
-    moderator_id = await _moderator_id(tx, name)
-    await access.remove_moderator(tx, moderator_id, service.now())
-    await _note(tx, service, "moderator_remove", moderator_id)
-
-
-async def invite(service: Service, name: str) -> str:
-    """Make a one-time sign-in link for a moderator; an earlier one that was not used ends.
-
-    Raises:
-        NotFound: there is no such moderator.
-    """
-    token = sealing.new_invitation()
-    await service.db.write(_invite, service, name, token)
-    return f"{service.config.own_origin}/sign-in/{token}"
-
-
-async def _invite(tx: Transaction, service: Service, name: str, token: str) -> None:
-    moderator_id = await _moderator_id(tx, name)
-    await access.invite(tx, sealing.hashed(token), moderator_id, service.now(), service.ahead(hours=INVITATION_HOURS))
-    await _note(tx, service, "moderator_invite", moderator_id)
-
-
-async def _note(tx: Transaction, service: Service, verb: str, moderator_id: str, **more: Any) -> None:
-    """Only whoever has the shell keeps moderators."""
-    body = {"moderator": moderator_id, **more}
-    await auditing.note(tx, service, who=auditing.OPERATOR, verb=verb, site_id=None, body=body)
-
-
-async def invite_first(service: Service) -> str | None:
-    """A sign-in link for whoever starts the service, while nobody has a key in force; else None."""
-    keys = (await list_keys(service, Principal("start", frozenset(), None))).keys
-    if service.config.admin_key or any(_in_force(key, service.now()) for key in keys):
-        return None
-    with suppress(Conflict):  # another server made them meanwhile, or an operator removed them
-        await add_moderator(service, FIRST_MODERATOR, None, [])
-    try:
-        return await invite(service, FIRST_MODERATOR)
-    except NotFound:
-        return None
-
-
-def _in_force(key: KeyRecord, now: str) -> bool:
-    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-
-
-async def _moderator_id(tx: Transaction, name: str) -> str:
     for row in await access.moderators(tx):
         if row["name"] == name:
             return str(row["id"])
     raise NotFound("There is no moderator of this name. See: commentsvc moderator list")
-
-
-async def invited(service: Service, token: str) -> str | None:
-    """Whom an open invitation names; looking changes nothing."""
-    row = await service.db.read_private(access.invited, sealing.hashed(token), service.now())
-    return str(row["name"]) if row else None
-
-
-async def sign_in(service: Service, token: str) -> MadeKey:
-    """Use an invitation up: its moderator gets a key.
-
-    Raises:
-        NotFound: it was used, has ended, or never was.
-    """
-    return await service.db.write(_sign_in, service, token)
-
-
-async def _sign_in(tx: Transaction, service: Service, token: str) -> MadeKey:
-    token_hash, now = sealing.hashed(token), service.now()
-    moderator = await access.invited(tx, token_hash, now)
-    if moderator is None or not await access.use_invitation(tx, token_hash, now):
-        raise NotFound(
-            "This sign-in link was used already, or is too old. Ask for another: commentsvc moderator invite"
-        )
-    scopes = list(Scope) if moderator["name"] == FIRST_MODERATOR else [Scope.READ, Scope.MODERATE]
-    new = NewKey(name=moderator["name"], scopes=scopes)
-    return await _make_key(tx, service, Principal("invitation", frozenset(Scope), None), new, moderator)

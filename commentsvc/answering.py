@@ -10,7 +10,7 @@ from commentsvc.hanging import Spot, Writer
 from commentsvc.model import Comment, Decision, Principal, Status
 from commentsvc.service import Service
 from commentsvc.shapes import MadeReply, NewReply
-from commentsvc.store import Transaction, access, history, threads
+from commentsvc.store import Transaction, access, actions, history, threads
 
 
 async def reply(service: Service, who: Principal, comment_id: str, new: NewReply) -> MadeReply:
@@ -32,7 +32,7 @@ async def _reply(tx: Transaction, service: Service, who: Principal, comment_id: 
     answered = await inspecting.reachable(tx, who, comment_id)
     _refuse_hidden(answered, new)
     action_id, now, decision = service.new_id(), service.now(), Decision(Status.APPROVED, "", who.name)
-    await history.act(tx, action_id, "reply", who.name, None, now)
+    await actions.act(tx, action_id, "reply", who.name, None, now)
     approved = answered
     if new.approve:
         approved = (await deciding.look(tx, service, [answered], decision, action_id))[answered.id]
@@ -73,7 +73,7 @@ async def _record(
     """Keep what the action did. To undo the reply is to move it to the trash, so that is where it came from."""
     changed = [parent] if parent[0].version != parent[1].version else []
     unmade = msgspec.structs.replace(made, status=Status.TRASH, status_before=Status.APPROVED, version=0)
-    await history.add_items(tx, action_id, [*changed, (unmade, made)])
+    await actions.add_items(tx, action_id, [*changed, (unmade, made)])
     body: dict[str, Any] = {"action": action_id, "reply": made.id}
     body["items"] = [auditing.step(*change) for change in changed]
     await auditing.note(tx, service, who=who.name, verb="reply", site_id=made.site_id, body=body)

@@ -174,6 +174,8 @@ def _moderator(commands: Any) -> None:
     add.add_argument("--site", action="append", default=[], help="only this site; may be repeated")
     invite = _plain(verbs, "invite", "print a one-time sign-in link, good for a day")
     invite.add_argument("name")
+    sign_out = _plain(verbs, "sign-out", "end every session of somebody's on the moderation page")
+    sign_out.add_argument("name")
     _plain(verbs, "list", "print the moderators")
     remove = _plain(verbs, "remove", "take away somebody's rights at once")
     remove.add_argument("name")
@@ -190,6 +192,7 @@ def _key(commands: Any) -> None:
         help="may be repeated; moderate if left out",
     )
     create.add_argument("--site", help="only this site")
+    create.add_argument("--moderator", metavar="NAME", help="whose own key it is; it reaches their sites")
     create.add_argument("--expires", metavar="TIME", help="such as 2027-01-31T00:00:00Z")
     _plain(verbs, "list", "print the keys, without the keys themselves")
     revoke = _plain(verbs, "revoke", "end a key at once")

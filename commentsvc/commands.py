@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
-from commentsvc import administering, admitting, app, auditing, fields, logs
+from commentsvc import administering, admitting, app, auditing, entering, fields, inviting, logs
 from commentsvc.config import Config
 from commentsvc.errors import Fault, Invalid, Misconfigured, NotFound, Refused
 from commentsvc.fields import Unfit
@@ -80,7 +80,7 @@ async def _serve(config: Config, say: Callable[[str], None]) -> None:
     async def announce(service: Service) -> None:
         # Printed to whoever started it, never logged: the link is a right.
         here = service.config.own_origin
-        link = await admitting.invite_first(service)
+        link = await inviting.invite_first(service)
         say(f"commentsvc is at {here}/")
         if link:
             say(f"Sign in, once, within a day: {link}")
@@ -105,7 +105,7 @@ async def _reseal(service: Service, _asked: argparse.Namespace) -> Answer:
 async def _add_moderator(service: Service, asked: argparse.Namespace) -> Answer:
     name = _fit("name", fields.name, asked.name)
     email = _fit("email", fields.email, asked.email) if asked.email else None
-    made = await admitting.add_moderator(service, name, email, asked.site)
+    made = await inviting.add_moderator(service, name, email, asked.site)
     text = f"{made.name} may moderate. Print a sign-in link with: commentsvc moderator invite {made.name!r}"
     return Answer(made, text)
 
@@ -118,25 +118,34 @@ def _fit(field: str, clean: Callable[[str, fields.Limits], Any], text: str) -> A
 
 
 async def _invite(service: Service, asked: argparse.Namespace) -> Answer:
-    link = await admitting.invite(service, asked.name)
+    link = await inviting.invite(service, asked.name)
     return Answer({"link": link}, link)
 
 
 async def _list_moderators(service: Service, _asked: argparse.Namespace) -> Answer:
-    found = await admitting.list_moderators(service)
+    found = await inviting.list_moderators(service)
     return Answer(found, _lines(f"{one.name}  {' '.join(one.sites) or 'every site'}" for one in found))
 
 
 async def _remove_moderator(service: Service, asked: argparse.Namespace) -> Answer:
-    await admitting.remove_moderator(service, asked.name)
+    await inviting.remove_moderator(service, asked.name)
     return Answer({"removed": asked.name}, f"{asked.name} may moderate no more.")
+
+
+async def _sign_out(service: Service, asked: argparse.Namespace) -> Answer:
+    number = await entering.sign_out(service, asked.name)
+    sessions = "1 session has" if number == 1 else f"{number} sessions have"
+    return Answer({"signed_out": asked.name, "sessions": number}, f"{sessions} ended.")
 
 
 async def _create_key(service: Service, asked: argparse.Namespace) -> Answer:
     scopes = [Scope(scope) for scope in asked.scope or ["moderate"]]
     name = _fit("name", fields.name, asked.name)
     new = NewKey(name=name, scopes=scopes, site=asked.site, expires_at=asked.expires)
-    made = await admitting.make_key(service, OPERATOR, new)
+    if asked.moderator:
+        made = await admitting.make_key_for(service, asked.moderator, new)
+    else:
+        made = await admitting.make_key(service, OPERATOR, new)
     return Answer(made, made.key)
 
 
@@ -199,6 +208,7 @@ VERBS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Await
     ("reseal", "reseal"): _reseal,
     ("moderator", "add"): _add_moderator,
     ("moderator", "invite"): _invite,
+    ("moderator", "sign-out"): _sign_out,
     ("moderator", "list"): _list_moderators,
     ("moderator", "remove"): _remove_moderator,
     ("key", "create"): _create_key,

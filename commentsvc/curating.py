@@ -33,7 +33,7 @@ async def list_threads(service: Service, who: Principal, query: ThreadsQuery) ->
 async def _list_threads(tx: Transaction, service: Service, who: Principal, query: ThreadsQuery) -> Threads:
     reach = (await inspecting.conditions(tx, service, who, Where(site=query.site))).sites
     before = cursors.decoded(query.cursor, 1)[0] if query.cursor else None
-    rows = await threads.page(tx, reach, before, query.limit + 1)
+    rows = await threads.page(tx, reach, before, query.limit + 1, query.q)
     shown = []
     for row in rows[: query.limit]:
         kept = {name: row[name] for name in Thread.__struct_fields__}
@@ -59,6 +59,24 @@ async def _thread_record(tx: Transaction, service: Service, thread: Thread, pend
         closed_at=thread.closed_at,
         mode=thread.mode,
     )
+
+
+async def get_thread(service: Service, who: Principal, thread_id: str) -> ThreadRecord:
+    """One thread; where it was merged into another, that one.
+
+    Raises:
+        NotFound: there is none, or it is on another site.
+    """
+    return await service.db.read_private(_get_thread, service, who, thread_id)
+
+
+async def _get_thread(tx: Transaction, service: Service, who: Principal, thread_id: str) -> ThreadRecord:
+    thread = await threads.get(tx, thread_id)
+    while thread is not None and thread.merged_into:
+        thread = await threads.get(tx, thread.merged_into)
+    if thread is None or not who.reaches(thread.site_id):
+        raise NotFound
+    return await _thread_record(tx, service, thread, await comments.waiting_in(tx, thread.id))
 
 
 async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:

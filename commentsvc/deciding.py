@@ -8,7 +8,7 @@ from commentsvc import auditing
 from commentsvc.model import Comment, Decision, Principal, Status
 from commentsvc.service import Service
 from commentsvc.shapes import ActionItem, ActionResult
-from commentsvc.store import Transaction, comments, history, reports, threads
+from commentsvc.store import Transaction, actions, comments, history, reports, threads
 
 UNDO_DAYS: Final = 30
 AT_ONCE: Final = 500  # in one statement
@@ -31,7 +31,7 @@ async def together(
     Their threads must be held.
     """
     action_id, now = service.new_id(), service.now()
-    await history.act(tx, action_id, verb, who.name, note, now)
+    await actions.act(tx, action_id, verb, who.name, note, now)
     results: list[ActionItem] = []
     changes: list[tuple[Comment, Comment]] = []
     for some in _parts(ids):
@@ -40,7 +40,7 @@ async def together(
         after = await decide(tx, [known[one] for one in some if one in known and not known[one].erased_at], action_id)
         changed = [(known[one], after[one]) for one in after if after[one].version != known[one].version]
         if changed:
-            await history.add_items(tx, action_id, changed)
+            await actions.add_items(tx, action_id, changed)
         changes += changed
         results += [_item(one, known.get(one), after.get(one)) for one in some]
     await auditing.note_changes(tx, service, who=who.name, verb=verb, changes=changes, action_id=action_id, why=note)

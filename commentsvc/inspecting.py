@@ -1,15 +1,14 @@
 """A moderator looks: the queue, a search, all about one comment."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
 
-from commentsvc import cursors, forms, places, reading
+from commentsvc import cursors, forms, places, presenting
 from commentsvc.errors import (
     Fault,
     Invalid,
     NotFound,
 )
-from commentsvc.model import Comment, Contact, Effect, Principal, Scope, Status, Thread
+from commentsvc.model import Comment, Effect, Principal, Status
 from commentsvc.service import Service
 from commentsvc.shapes import (
     ActionRecord,
@@ -17,21 +16,15 @@ from commentsvc.shapes import (
     ModeratorComment,
     ModeratorDetail,
     Opinion,
-    PublicThread,
     Queue,
     QueueQuery,
-    Reason,
-    Record,
     ReportRecord,
     Revision,
     Standing,
     Totals,
     Where,
 )
-from commentsvc.store import Row, Transaction, comments, contacts, history, queue, reports, revisions, threads
-
-EXCERPT: Final = 160
-MOST_ALIKE: Final = 1000  # so many are counted; a page then costs the same however long the queue is
+from commentsvc.store import Transaction, actions, comments, contacts, history, queue, reports, revisions, threads
 
 
 async def search(service: Service, who: Principal, query: QueueQuery) -> Queue:
@@ -48,11 +41,30 @@ async def _search(tx: Transaction, service: Service, who: Principal, query: Queu
     after = cursors.decoded(query.cursor, 1)[0] if query.cursor else None
     found = await queue.page(tx, wanted, after=after, newest_first=query.order == "newest", limit=query.limit + 1)
     page = found[: query.limit]
-    shown = await _for_moderators(tx, service, who, page)
-    counted = await threads.totals(tx, wanted.sites)
-    totals = Totals(**{name: counted[name] for name in Totals.__struct_fields__})
+    shown = await presenting.for_moderators(tx, service, who, page)
     cursor = cursors.encoded(page[-1].id) if len(found) > query.limit else None
-    return Queue([ModeratorComment(**card) for card in shown], totals, cursor)
+    return Queue([ModeratorComment(**card) for card in shown], await _totals(tx, wanted.sites), cursor)
+
+
+async def totals(service: Service, who: Principal) -> Totals:
+    """How many comments stand where, on this principal's sites."""
+    return await service.db.read_private(_totals, who.sites)
+
+
+async def _totals(tx: Transaction, sites: Sequence[str] | None) -> Totals:
+    counted = await threads.totals(tx, sites)
+    return Totals(**{name: counted[name] for name in Totals.__struct_fields__})
+
+
+async def several(service: Service, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
+    """Those of these comments that the principal reaches, oldest first."""
+    return await service.db.read_private(_several, service, who, ids)
+
+
+async def _several(tx: Transaction, service: Service, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
+    found = await comments.several(tx, ids)
+    reached = [found[one] for one in sorted(found) if who.reaches(found[one].site_id)]
+    return [ModeratorComment(**card) for card in await presenting.for_moderators(tx, service, who, reached)]
 
 
 async def conditions(tx: Transaction, service: Service, who: Principal, query: QueueQuery | Where) -> queue.Search:
@@ -74,6 +86,7 @@ async def conditions(tx: Transaction, service: Service, who: Principal, query: Q
         thread = await threads.named(tx, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
         thread_id = thread.id if thread else "none"
     email = getattr(query, "email", None)
+    like = await _like(tx, who, query.same_text) if query.same_text else None
     status = query.status or (Standing.ANY if query.reported else Standing.PENDING)
     return queue.Search(
         status=None if status is Standing.ANY else Status(status),
@@ -86,120 +99,15 @@ async def conditions(tx: Transaction, service: Service, who: Principal, query: Q
         email_digests=tuple(service.keyring.digests(email)) if email else None,
         network=getattr(query, "network", None),
         reported=query.reported,
+        text_digest=like.text_digest if like else None,
     )
 
 
-async def _for_moderators(
-    tx: Transaction, service: Service, who: Principal, page: Sequence[Comment]
-) -> list[dict[str, Any]]:
-    """The fields of a ``ModeratorComment`` for each, in a handful of statements for all of them."""
-    ids = [comment.id for comment in page]
-    private = await contacts.several(tx, ids)
-    decided = await history.latest_decisions(tx, ids)
-    verdicts = await _verdicts(tx, list(decided.values()))
-    beside = await threads.several(tx, sorted({comment.thread_id for comment in page}))
-    parents = await comments.several(tx, sorted({comment.parent_id for comment in page if comment.parent_id}))
-    records = await _records(tx, who, [contact.email_digest for contact in private.values()])
-    from_network = await contacts.waiting(tx, ids, who.sites, MOST_ALIKE + 1)
-    with_text = await queue.same_text(tx, ids, who.sites, MOST_ALIKE + 1)
-    names = {site.id: site.name for site in (await places.directory(tx, service)).sites}
-    return [
-        _card(
-            comment,
-            email=_email(service, who, private.get(comment.id)),
-            contact=private.get(comment.id),
-            reasons=_reasons(decided.get(comment.id), verdicts),
-            records=records,
-            alike=max(_from(private.get(comment.id), from_network), with_text.get(comment.text_digest, 0)),
-            parent=parents.get(comment.parent_id or ""),
-            thread=beside[comment.thread_id],
-        )
-        | {"site": names[comment.site_id]}
-        for comment in page
-    ]
-
-
-def _from(contact: Contact | None, counted: Mapping[str, int]) -> int:
-    return counted.get(contact.network or "", 0) if contact else 0
-
-
-def _card(
-    comment: Comment,
-    *,
-    email: str | None,
-    contact: Contact | None,
-    reasons: list[Reason],
-    records: Mapping[str, Record],
-    alike: int,
-    parent: Comment | None,
-    thread: Thread,
-) -> dict[str, Any]:
-    """What readers may see, and over it what moderators see whatever the status."""
-    return reading.public_fields(comment) | {
-        "name": comment.name,
-        "website": comment.website,
-        "html": comment.html,
-        "edited_at": comment.edited_at,
-        "deleted": comment.erased_at is not None,
-        "status": comment.status,
-        "comment": comment.text,
-        "email": email,
-        "network": contact.network if contact else None,
-        "reasons": reasons,
-        "author": records.get(contact.email_digest, Record()) if contact else Record(),
-        "parent_excerpt": _excerpt(parent),
-        "similar": min(MOST_ALIKE, max(0, alike - (comment.status is Status.PENDING))),
-        "thread": _thread_for_moderators(thread, comment),
-        "note": comment.note,
-        "version": comment.version,
-        "reports": comment.reports,
-    }
-
-
-async def _records(tx: Transaction, who: Principal, digests: Sequence[str]) -> dict[str, Record]:
-    counted: dict[str, dict[str, int]] = {}
-    for row in await contacts.records(tx, sorted(set(digests)), who.sites):
-        counted.setdefault(row["email_digest"], {})[row["status"]] = row["number"]
-    return {digest: Record(**numbers) for digest, numbers in counted.items()}
-
-
-def _email(service: Service, who: Principal, contact: Contact | None) -> str | None:
-    if contact is None:
-        return None
-    email = service.keyring.unseal(contact.email_sealed)
-    return email.reveal() if who.may(Scope.MODERATE) else email.masked()
-
-
-async def _verdicts(tx: Transaction, decisions: Sequence[Row]) -> dict[str, list[Row]]:
-    """What other rules thought beside decisions that rules made, by the decision's id."""
-    by_rules = [row["id"] for row in decisions if row["made_by"].startswith("rule:")]
-    found: dict[str, list[Row]] = {}
-    for row in await history.verdicts(tx, by_rules) if by_rules else ():
-        found.setdefault(row["decision_id"], []).append(row)
-    return found
-
-
-def _reasons(decision: Row | None, verdicts: Mapping[str, Sequence[Row]]) -> list[Reason]:
-    """Why a comment stands where it stands: who decided last, then what other rules thought."""
-    if decision is None:
-        return []
-    others = [Reason(row["rule"], row["reason"], row["rule_id"]) for row in verdicts.get(decision["id"], ())]
-    return [Reason(decision["made_by"], decision["reason"], decision["rule_id"]), *others]
-
-
-def _excerpt(parent: Comment | None) -> str | None:
-    if parent is None:
-        return None
-    text = " ".join(parent.text.split())
-    return text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…"
-
-
-def _thread_for_moderators(thread: Thread, comment: Comment) -> PublicThread:
-    """Before a thread is public, its address and title are what this comment's page said."""
-    url, title = thread.url, thread.title
-    if thread.published_at is None:
-        url, title = url or comment.page_url, title or comment.page_title
-    return PublicThread(thread.key, url, title, thread.closed_at is not None, thread.approved)
+async def _like(tx: Transaction, who: Principal, comment_id: str) -> Comment:
+    try:
+        return await reachable(tx, who, comment_id)
+    except NotFound:
+        raise Invalid(Fault("same_text", "unknown_comment", "There is no comment with this id.")) from None
 
 
 async def detail(service: Service, who: Principal, comment_id: str) -> ModeratorDetail:
@@ -213,7 +121,7 @@ async def detail(service: Service, who: Principal, comment_id: str) -> Moderator
 
 async def _detail(tx: Transaction, service: Service, who: Principal, comment_id: str) -> ModeratorDetail:
     comment = await reachable(tx, who, comment_id)
-    (card,) = await _for_moderators(tx, service, who, [comment])
+    (card,) = await presenting.for_moderators(tx, service, who, [comment])
     contact = (await contacts.several(tx, [comment.id])).get(comment.id)
     return ModeratorDetail(
         **card,
@@ -225,7 +133,7 @@ async def _detail(tx: Transaction, service: Service, who: Principal, comment_id:
         ],
         actions=[
             ActionRecord(row["id"], row["verb"], row["made_by"], row["note"], row["created_at"], row["undone_by"])
-            for row in await history.actions_on(tx, comment.id)
+            for row in await actions.actions_on(tx, comment.id)
         ],
         reported=[
             ReportRecord(row["reason"], row["created_at"], row["settled_at"])
@@ -236,7 +144,7 @@ async def _detail(tx: Transaction, service: Service, who: Principal, comment_id:
 
 async def _decisions(tx: Transaction, comment_id: str) -> list[DecisionRecord]:
     decisions = await history.decisions(tx, [comment_id])
-    verdicts = await _verdicts(tx, decisions)
+    verdicts = await presenting.opinions(tx, decisions)
     return [
         DecisionRecord(
             Status(row["status"]),

@@ -1,7 +1,7 @@
 """A moderator decides, amends, undoes."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -12,7 +12,7 @@ from commentsvc.model import Comment, Decision, Principal, Status, Verb
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Action, ActionResult, Amendment, Where
-from commentsvc.store import Row, Transaction, comments, history, queue, reports, revisions, threads
+from commentsvc.store import Row, Transaction, actions, comments, queue, reports, revisions, threads
 
 T = TypeVar("T")
 
@@ -33,10 +33,28 @@ async def act(service: Service, who: Principal, action: Action) -> ActionResult:
         return await service.db.write(_act_ids, service, who, action, list(dict.fromkeys(action.ids or [])))
     if action.expect is None:
         raise Invalid(Fault("expect", "required", "Say how many comments you expect to match."))
-    where = forms.read(Where, action.where, service.config.limits)
-    if where == Where(status=where.status):
+    return await service.db.write(_act_where, service, who, action, _conditions(service, action.where))
+
+
+def _conditions(service: Service, where: Mapping[str, Any]) -> Where:
+    read = forms.read(Where, where, service.config.limits)
+    if read == Where(status=read.status):
         raise Invalid(Fault("where", "required", "Name at least one condition beside the status."))
-    return await service.db.write(_act_where, service, who, action, where)
+    return read
+
+
+async def count(service: Service, who: Principal, where: Mapping[str, Any]) -> int:
+    """How many comments match at this moment; one more than can be decided at once stands for more.
+
+    Raises:
+        Invalid: a condition that cannot be read.
+    """
+    return await service.db.read_private(_count, service, who, _conditions(service, where))
+
+
+async def _count(tx: Transaction, service: Service, who: Principal, where: Where) -> int:
+    conditions = await inspecting.conditions(tx, service, who, where)
+    return len(await queue.matching(tx, conditions, MOST_AT_ONCE + 1))
 
 
 async def _act_ids(
@@ -57,8 +75,12 @@ async def _act_where(tx: Transaction, service: Service, who: Principal, action: 
 
 
 async def _act(tx: Transaction, service: Service, who: Principal, action: Action, ids: Sequence[str]) -> ActionResult:
+    seen, passed = action.seen or {}, set[str]()
+
     async def decide(tx: Transaction, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
         after = {comment.id: comment for comment in found}
+        passed.update(comment.id for comment in found if seen.get(comment.id, comment.version) != comment.version)
+        found = [comment for comment in found if comment.id not in passed]
         if action.action is Verb.RESTORE:  # of what is not hidden there is nothing to restore
             found = [comment for comment in found if comment.status in HIDDEN]
         for status, these in _by(found, lambda comment: _wanted(action.action, comment)).items():
@@ -66,7 +88,17 @@ async def _act(tx: Transaction, service: Service, who: Principal, action: Action
             after |= await deciding.look(tx, service, these, decision, action_id)
         return after
 
-    return await deciding.together(tx, service, who, action.action, action.note, ids, decide)
+    result = await deciding.together(tx, service, who, action.action, action.note, ids, decide)
+    return _left(result, passed)
+
+
+def _left(result: ActionResult, passed: Collection[str]) -> ActionResult:
+    """The result, with those named that somebody had changed meanwhile."""
+    named = [
+        msgspec.structs.replace(item, ok=False, code="changed_since") if item.comment in passed else item
+        for item in result.results
+    ]
+    return msgspec.structs.replace(result, results=named)
 
 
 def _by(found: Sequence[Comment], key: Callable[[Comment], T]) -> dict[T, list[Comment]]:
@@ -106,12 +138,12 @@ async def undo(service: Service, who: Principal, action_id: str) -> ActionResult
 
 
 async def _undo(tx: Transaction, service: Service, who: Principal, action_id: str) -> ActionResult:
-    action = await history.action(tx, action_id)
+    action = await actions.action(tx, action_id)
     if action is not None and action["subject"]:
         _refuse_late(service, action)
         undoing = merging.undo if merging.did(action) else recording.undo
         return await undoing(tx, service, who, action)
-    items = {row["comment_id"]: row for row in await history.items(tx, action_id)}
+    items = {row["comment_id"]: row for row in await actions.items(tx, action_id)}
     action = _undoable(service, who, action, list(items.values()))
 
     passed: set[str] = set()
@@ -136,13 +168,28 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
 
     await threads.hold(tx, sorted(items))
     result = await deciding.together(tx, service, who, "undo", None, sorted(items), revert)
-    if not await history.mark_undone(tx, action_id, result.id):
+    if not await actions.mark_undone(tx, action_id, result.id):
         raise Conflict("This was undone already.")
-    named = [
-        msgspec.structs.replace(item, ok=False, code="changed_since") if item.comment in passed else item
-        for item in result.results
-    ]
-    return msgspec.structs.replace(result, results=named)
+    return _left(result, passed)
+
+
+async def undo_last(service: Service, who: Principal, since: str) -> tuple[str, ActionResult]:
+    """Take back this principal's last action after the id ``since`` that still stands; said again, the one before.
+
+    Returns what it was that was taken back, by its id, and the result.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: see ``undo``.
+    """
+    return await service.db.write(_undo_last, service, who, since)
+
+
+async def _undo_last(tx: Transaction, service: Service, who: Principal, since: str) -> tuple[str, ActionResult]:
+    action_id = await actions.last_action(tx, who.name, since)
+    if action_id is None:
+        raise NotFound("There is nothing to take back.")
+    return action_id, await _undo(tx, service, who, action_id)
 
 
 def _undoable(service: Service, who: Principal, action: Row | None, items: Sequence[Row]) -> Row:

@@ -10,13 +10,17 @@ from commentsvc.service import Service
 from commentsvc.store import Transaction, repeats
 
 
-async def spend(tx: Transaction, service: Service, visit: Visit, what: str = "") -> None:
+async def spend(
+    tx: Transaction, service: Service, visit: Visit, what: str = "", allowance: tuple[int, int] | None = None
+) -> None:
     """Take one from what a network may send; each kind of ``what`` has an allowance of its own.
+
+    That is as the settings say, unless it is named: so many in so many seconds.
 
     Raises:
         TooFast: nothing is left for now.
     """
-    allowance = service.config.allowance
+    allowance = allowance or service.config.allowance
     if allowance is None:
         return
     number, seconds = allowance

@@ -10,7 +10,7 @@ from commentsvc.errors import Conflict, Forbidden, NotFound
 from commentsvc.model import Mode, Principal, Rule, Scope
 from commentsvc.service import Service
 from commentsvc.shapes import ActionResult
-from commentsvc.store import Row, Transaction, history, rules, sites, threads
+from commentsvc.store import Row, Transaction, actions, rules, sites, threads
 
 UNDO_DAYS: Final = 30
 
@@ -44,7 +44,7 @@ async def record(
     kind, subject_id, site_id = subject
     action_id = service.new_id()
     changed = sorted(name for name in became if became[name] != was.get(name))
-    await history.act(
+    await actions.act(
         tx,
         action_id,
         verb,
@@ -69,9 +69,10 @@ async def undo(tx: Transaction, service: Service, who: Principal, action: Row) -
         Conflict: it was changed since, or the action was undone already.
     """
     kind, _, subject_id = action["subject"].partition(":")
+    await _hold(tx, kind, subject_id)
     thing = await _thing(tx, kind, subject_id)
     site_id = _site_of(kind, thing)
-    if thing is None or (site_id is None and who.sites is not None) or (site_id and not who.reaches(site_id)):
+    if not _reached(who, thing, site_id):
         raise NotFound
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
     if getattr(thing, "merged_into", None):
@@ -99,18 +100,35 @@ async def undone(
         Conflict: it was undone already.
     """
     undo_id = await record(tx, service, who, "undo", subject, *change)
-    if not await history.mark_undone(tx, action["id"], undo_id):
+    if not await actions.mark_undone(tx, action["id"], undo_id):
         raise Conflict("This was undone already.")
     return ActionResult(id=undo_id, action="undo", changed=1, undo_until=service.ahead(days=UNDO_DAYS), results=[])
+
+
+async def reaches(tx: Transaction, who: Principal, subject: str) -> bool:
+    """Whether what an action changed is on one of this principal's sites."""
+    kind, _, subject_id = subject.partition(":")
+    thing = await _thing(tx, kind, subject_id)
+    return _reached(who, thing, _site_of(kind, thing))
+
+
+def _reached(who: Principal, thing: Any, site_id: str | None) -> bool:
+    return thing is not None and (who.sites is None if site_id is None else who.reaches(site_id))
+
+
+async def _hold(tx: Transaction, kind: str, subject_id: str) -> None:
+    match kind:
+        case "thread":
+            await threads.hold_one(tx, subject_id)
+        case "rule":
+            await rules.hold(tx, subject_id)
 
 
 async def _thing(tx: Transaction, kind: str, subject_id: str) -> Any:
     match kind:
         case "thread":
-            await threads.hold_one(tx, subject_id)
             return await threads.get(tx, subject_id)
         case "rule":
-            await rules.hold(tx, subject_id)
             return await rules.get(tx, subject_id)
         case _:
             return next((site for site in await sites.every(tx) if site.id == subject_id), None)

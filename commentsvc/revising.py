@@ -14,7 +14,7 @@ from commentsvc.model import Comment, Decision, Status, Visit
 from commentsvc.sealing import text_digest
 from commentsvc.service import Service
 from commentsvc.shapes import Edit, Receipt
-from commentsvc.store import Transaction, audit, comments, contacts, history, repeats, revisions, threads
+from commentsvc.store import Transaction, actions, audit, comments, contacts, history, repeats, revisions, threads
 
 
 async def edit(service: Service, comment_id: str, token: str | None, words: Edit, visit: Visit) -> Receipt:
@@ -99,7 +99,7 @@ async def erase(
     now = service.now()
     erased = await comments.erase(tx, comment, now)
     if action_id:
-        await history.add_item(tx, action_id, comment, erased)
+        await actions.add_item(tx, action_id, comment, erased)
     await contacts.erase(tx, comment.id)
     await history.forget(tx, comment.id)
     await repeats.unsay(tx, comment.id)

@@ -22,8 +22,8 @@ from commentsvc.fields import Email
 SHORTEST_SECRET: Final = 32
 MAC_BYTES: Final = 18
 
-Purpose = Literal["edit", "author", "receipt", "form"]
-PREFIX: Final[dict[Purpose, str]] = {"edit": "ct_", "author": "ca_", "receipt": "cr_", "form": "cf_"}
+Purpose = Literal["edit", "author", "receipt", "form", "csrf"]
+PREFIX: Final[dict[Purpose, str]] = {"edit": "ct_", "author": "ca_", "receipt": "cr_", "form": "cf_", "csrf": "cx_"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,18 @@ class Keyring:
         except InvalidToken:
             raise ValueError("sealed with a key that is not listed") from None
 
+    def veil(self, text: str) -> str:
+        """A text that may travel in an address: nobody but the service reads it."""
+        return self._opener.encrypt(b"veil:" + text.encode()).decode()
+
+    def unveil(self, veiled: str) -> str | None:
+        """The text, or None if it was not veiled here."""
+        try:
+            plain = self._opener.decrypt(veiled.encode())
+        except InvalidToken:
+            return None
+        return plain.removeprefix(b"veil:").decode() if plain.startswith(b"veil:") else None
+
     def digest(self, email: Email) -> str:
         """By which the address is found without being read; carries its key's fingerprint."""
         return self.digests(email)[0]
@@ -142,6 +154,11 @@ def new_api_key() -> str:
 
 def new_invitation() -> str:
     """The secret part of a one-time sign-in link."""
+    return secrets.token_urlsafe(32)
+
+
+def new_session() -> str:
+    """What a browser keeps while somebody is signed in."""
     return secrets.token_urlsafe(32)
 
 

@@ -342,6 +342,9 @@ class Standing(StrEnum):
     ANY = "any"
 
 
+SameText: TypeAlias = Annotated[str, Meta(max_length=100, description="With the text of the comment with this id.")]
+
+
 class QueueQuery(Struct, frozen=True, kw_only=True):
     """Which comments a moderator wants to see."""
 
@@ -357,6 +360,7 @@ class QueueQuery(Struct, frozen=True, kw_only=True):
     reported: Annotated[bool, Meta(description="Whether readers reported it, and nobody has looked since.")] | None = (
         None
     )
+    same_text: SameText | None = None
     order: Literal["oldest", "newest"] = "oldest"
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Cursor | None = None
@@ -393,8 +397,11 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
     network: str | None
     reasons: list[Reason]
     author: Record
+    parent_name: str | None
     parent_excerpt: str | None
-    similar: Annotated[int, Meta(description="Others waiting from this network or with this text; 1,000 at most.")]
+    similar: Annotated[int, Meta(description="The greater of the next two.")]
+    similar_network: Annotated[int, Meta(description="Others waiting from this network; 1,000 at most.")]
+    similar_text: Annotated[int, Meta(description="Others waiting with this text; 1,000 at most.")]
     thread: PublicThread
     site: str
     note: str | None
@@ -520,6 +527,7 @@ class Where(Struct, frozen=True, kw_only=True):
     since: Annotated[str, Meta(max_length=40)] | None = None
     until: Annotated[str, Meta(max_length=40)] | None = None
     reported: bool | None = None
+    same_text: SameText | None = None
     email: Address | None = None
     network: Annotated[str, Meta(max_length=50)] | None = None
 
@@ -529,6 +537,13 @@ class Action(Struct, frozen=True, kw_only=True):
 
     action: Verb
     ids: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=500)] | None = None
+    seen: (
+        Annotated[
+            dict[str, int],
+            Meta(description="By id, the version that was seen: what has another one by now is left, and named."),
+        ]
+        | None
+    ) = None
     where: dict[str, Any] | None = None
     expect: Annotated[int, Meta(ge=0, le=5000)] | None = None
     note: Note | None = None
@@ -578,6 +593,7 @@ class ThreadsQuery(Struct, frozen=True, kw_only=True):
     """Which threads."""
 
     site: SiteName | None = None
+    q: Annotated[str, Meta(max_length=200, description="In the title or the name, letter case ignored.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Cursor | None = None
 

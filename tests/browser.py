@@ -10,6 +10,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page, async_playwright
 
+from commentsvc import inviting
 from tests import conftest
 from tests.chromium import ARGUMENTS, CHROMIUM
 
@@ -49,17 +50,20 @@ async def curl():
 async def browse(chromium):
     """Sit somebody down at a browser of their own: ``page = await browse(url)``. No script runs, unless asked for.
 
+    A ``moderator`` may keep the cookie of a session.
+
     When the test is over, no page may have asked an origin but that one and those in ``also``, opened a dialog, set
     a cookie, or left a word in the console (where violations of the Content-Security-Policy are noted).
     """
     misdeeds, people = [], []
     async with AsyncExitStack() as stack:
 
-        async def sit_down(url, *, script=False, also=(), **options) -> Page:
+        async def sit_down(url, *, script=False, also=(), moderator=False, **options) -> Page:
             person = await chromium.new_context(base_url=url, java_script_enabled=script, **options)
             stack.push_async_callback(person.close)
             person.set_default_timeout(10_000)
-            people.append(person)
+            if not moderator:
+                people.append(person)
             page = await person.new_page()
             page.ignored = []  # what a test expects to be complained of
             _watch(page, {urlsplit(origin).netloc for origin in (url, *also)}, misdeeds)
@@ -132,6 +136,24 @@ async def at_post(opened, blog, browse):
         blog_url = await blog(POST.format(lang=lang, **parts), told)
         page = await browse(blog_url, script=True, also=[url], **(person or {}))
         await page.goto(path)
+        return page, service
+
+    yield sit_down
+
+
+@in_shared_loop()
+async def at_desk(opened, browse):
+    """A moderator at their page: ``ada, service = await at_desk()``; ``await at_desk("Sam", beside=service)``."""
+
+    async def sit_down(name="Ada", *, beside=None, script=True, person=None, **settings):
+        service = beside or (await opened(**settings))[1]
+        url = service.config.own_origin
+        if name not in {one.name for one in await inviting.list_moderators(service)}:
+            await inviting.add_moderator(service, name, None, [])
+        page = await browse(url, script=script, moderator=True, **(person or {}))
+        await page.goto((await inviting.invite(service, name)).removeprefix(url))
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url("**/moderate")
         return page, service
 
     yield sit_down

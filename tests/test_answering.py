@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from commentsvc import admitting, inspecting, moderating
+from commentsvc import inspecting, inviting, moderating
 from commentsvc.errors import Conflict
 from commentsvc.model import Scope, Verb
 from commentsvc.shapes import Action, QueueQuery, Standing
@@ -212,7 +212,7 @@ async def test_there_is_no_replying_to_what_one_cannot_reach_or_what_was_erased(
 async def test_once_a_moderator_was_removed_nothing_more_is_said_in_their_name(service, noa, client):
     asked = await post(service, "Is this still so?")
     await answer(client, noa, asked, approve=True)
-    await admitting.remove_moderator(service, "Noa")
+    await inviting.remove_moderator(service, "Noa")
 
     await answer(client, noa, asked, status=401)
     assert len((await shown(service, view="flat")).comments) == 2, "what they said stays"

@@ -20,7 +20,9 @@ from commentsvc import (
     answering,
     auditing,
     curating,
+    entering,
     forgetting,
+    inviting,
     moderating,
     posting,
     reporting,
@@ -133,27 +135,31 @@ async def test_what_operators_and_moderators_keep_is_noted_too(client, service, 
     await post(service, "x")
     (thread,) = await everything_in(service, "thread")
     closed = await curating.change_thread(service, EVERYTHING, thread["id"], ThreadChange(closed=True))
-    await admitting.add_moderator(service, "noa", Email("noa@example.com"), ["blog"])
-    token = (await admitting.invite(service, "noa")).rpartition("/")[2]
-    made = await admitting.sign_in(service, token)
+    await inviting.add_moderator(service, "noa", Email("noa@example.com"), ["blog"])
+    token = (await inviting.invite(service, "noa")).rpartition("/")[2]
+    session = await entering.recognise(service, await entering.by_link(service, token, visit()))
+    made = await entering.make_key(service, session)
+    await entering.end(service, session, session.id)
     await admitting.revoke_key(service, EVERYTHING, made.id)
-    await admitting.remove_moderator(service, "noa")
+    await inviting.remove_moderator(service, "noa")
     await administering.add_site(service, EVERYTHING, NewSite(name="b", origins=["https://b.example"]))
     await administering.reseal(service)
 
     noted = await told(service)
     assert [(who, verb) for who, verb, _ in noted] == [
         ("key:ada", "key_create"), ("key:ada", "thread_change"), ("key:operator", "moderator_add"),
-        ("key:operator", "moderator_invite"), ("invitation", "key_create"), ("key:ada", "key_revoke"),
+        ("key:operator", "moderator_invite"), ("key:noa", "sign_in"), ("key:noa", "key_create"),
+        ("key:noa", "sign_out"), ("key:ada", "key_revoke"),
         ("key:operator", "moderator_remove"), ("key:ada", "site_add"), ("key:operator", "reseal"),
     ]  # fmt: skip
     bodies = [body for _, _, body in noted]
     assert bodies[1] == {"action": closed.action, "thread": thread["id"], "changed": ["closed_at"]} | {
         "closed_at": closed.closed_at
     }
-    assert bodies[4]["key"] == bodies[5]["key"] == made.id
-    assert bodies[4]["scopes"] == ["read", "moderate"]
-    assert bodies[2]["moderator"] == bodies[4]["moderator"] == bodies[6]["moderator"]
+    assert bodies[5]["key"] == bodies[7]["key"] == made.id
+    assert bodies[5]["scopes"] == ["read", "moderate"]
+    assert bodies[2]["moderator"] == bodies[5]["moderator"] == bodies[8]["moderator"]
+    assert bodies[4] == bodies[6] == {"session": session.id}
     await auditing.verify(service)
 
 
@@ -164,7 +170,7 @@ async def test_no_word_that_anybody_wrote_stands_in_the_chain(service):
     (thread,) = await everything_in(service, "thread")
     change = ThreadChange(title="Canary", thread="/canary/", alias="/a-canary/")
     await curating.change_thread(service, EVERYTHING, thread["id"], change)
-    await admitting.add_moderator(service, "canary", Email("canary@example.com"), [])
+    await inviting.add_moderator(service, "canary", Email("canary@example.com"), [])
     await a_key(service, name="canary")
     await administering.add_site(service, EVERYTHING, NewSite(name="canary", origins=["https://canary.example"]))
 
@@ -518,7 +524,7 @@ class Office:
 
     def __enter__(self) -> Self:
         self.service = self.runner.run(self.stack.enter_async_context(a_service(self.url, self.clock)))
-        noa = self.runner.run(admitting.add_moderator(self.service, "noa", None, []))
+        noa = self.runner.run(inviting.add_moderator(self.service, "noa", None, []))
         self.noa = Principal("key:noa", frozenset({Scope.MODERATE}), None, noa.id)
         return self
 

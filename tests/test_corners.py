@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from commentsvc import admitting, curating, forgetting, inspecting, moderating, posting, revising
+from commentsvc import admitting, curating, forgetting, inspecting, inviting, moderating, posting, revising
 from commentsvc.errors import Invalid, SubmissionReused, TooFast
 from commentsvc.model import Mode, Scope, Verb
 from commentsvc.shapes import Action, Edit, NewKey, ThreadChange, ThreadsQuery
@@ -126,9 +126,9 @@ async def test_servers_that_start_at_once_with_new_sites_agree(database_url, clo
 
 
 async def test_a_removed_owner_keeps_nobody_from_starting(service):
-    assert await admitting.invite_first(service)
-    await admitting.remove_moderator(service, "owner")
-    assert await admitting.invite_first(service) is None
+    assert await inviting.invite_first(service)
+    await inviting.remove_moderator(service, "owner")
+    assert await inviting.invite_first(service) is None
 
 
 async def test_a_form_that_counts_may_name_its_site(database_url, clock, aiohttp_client):

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from yarl import URL
 
-from commentsvc import markup
+from commentsvc import inviting, markup
 from commentsvc.model import Mode
 from commentsvc.shapes import (
     Action,
@@ -473,7 +473,7 @@ async def test_nothing_in_any_field_of_any_route_breaks_the_service(client, serv
         "/v1/sites/{id}": (await (await client.get("/v1/sites", headers=key)).json())["sites"][0]["id"],
     }
     jobs = []
-    for route in ROUTES:
+    for route in [route for route in ROUTES if not (route.page and route.form)]:
         path = route.path.replace("{id}", ids.get(route.path, receipt["id"]))
         for field in msgspec.structs.fields(route.asks) if route.asks else ():
             needed = {"thread": "/a-page/"} if "thread" in route.asks.__struct_fields__ else {}
@@ -495,6 +495,47 @@ async def test_nothing_in_any_field_of_any_route_breaks_the_service(client, serv
     assert prober.sent > 2000
 
 
+async def test_nothing_in_any_form_of_the_moderation_page_breaks_the_service(client, service):
+    await inviting.add_moderator(service, "owner", None, [])
+    ours = {"Sec-Fetch-Site": "same-origin"}
+    await client.post((await inviting.invite(service, "owner")).partition("8080")[2], headers=ours)
+    page = await (await client.get("/moderate", headers=ours)).text()
+    token = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+    key = await a_key(service)
+    comment = (await (await client.post("/v1/comments", json=fields_of())).json())["id"]
+    (thread,) = (await (await client.get("/v1/threads", headers=key)).json())["threads"]
+    kept = await client.post("/v1/rules", json={"kind": "website", "match": "shop.example"}, headers=key)
+    ids = {"threads": thread["id"], "rules": (await kept.json())["id"]}
+    filled = {
+        "kind": "links", "match": "2", "version": "1", "comment": "Words.", "name": "Mia", "key": "cs_x",
+        "act": f"hold {comment}.1", "do": "title",
+    }  # fmt: skip
+    choked = []
+
+    async def send(method, path, query, form):
+        asked = urlencode(query, errors="surrogatepass")
+        address = URL(f"{path}?{asked}" if asked else path, encoded=True)
+        body = urlencode(form, errors="surrogatepass").encode() if form else None
+        headers = ours | ({"Content-Type": "application/x-www-form-urlencoded"} if form else {})
+        response = await client.request(method, address, data=body, headers=headers, allow_redirects=False)
+        if response.status >= 500 or response.content_type not in {"text/html", "application/octet-stream"}:
+            choked.append((response.status, method, address, form))
+
+    jobs = []
+    for route in [route for route in ROUTES if route.desk and not route.path.endswith(("counts", "sign-out"))]:
+        path = route.path.replace("{id}", ids.get(route.path.split("/")[2] if "{" in route.path else "", comment))
+        for field in msgspec.structs.fields(route.asks) if route.asks else ():
+            jobs += [send(route.method, path, {field.encode_name: text}, None) for text in TEXTS]
+        for field in msgspec.structs.fields(route.takes) if route.takes else ():
+            known = {one.encode_name for one in msgspec.structs.fields(route.takes)}
+            form = {name: value for name, value in filled.items() if name in known} | {"csrf": token}
+            jobs += [send(route.method, path, {}, form | {field.encode_name: text}) for text in TEXTS]
+    await crowd(jobs)
+
+    assert len(jobs) > 800
+    assert choked == []
+
+
 async def test_nothing_in_a_path_breaks_the_service(client, key):
     prober = Prober(client, key)
     odd = [
@@ -512,7 +553,7 @@ async def test_nothing_in_a_path_breaks_the_service(client, key):
         "'",
     ]
     for route in ROUTES:
-        if "{" in route.path:
+        if "{" in route.path and not route.desk:
             body = OTHERWISE[route.takes] if route.takes else None
             for text in odd:
                 await prober.send(route.method, text.join(re.split(r"\{\w+\}", route.path)), body)

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from commentsvc import admitting, posting
+from commentsvc import admitting, entering, inviting, posting
 from commentsvc.errors import Unauthorized
 from commentsvc.model import Mode, Scope
+from commentsvc.shapes import NewKey
 from commentsvc.web.routes import ROUTES, application
 from tests.conftest import EVERYTHING, a_key, a_service, draft, visit
 from tests.test_posting import everything_in, shown
@@ -375,34 +376,46 @@ async def test_a_key_of_one_site_reaches_no_other(database_url, clock, aiohttp_c
 
 
 async def test_a_moderator_is_invited_by_a_link_that_works_once(service, clock):
-    await admitting.add_moderator(service, "noa", None, [])
-    link = await admitting.invite(service, "noa")
+    await inviting.add_moderator(service, "noa", None, [])
+    link = await inviting.invite(service, "noa")
     token = link.rpartition("/")[2]
 
-    assert await admitting.invited(service, token) == "noa"
-    assert await admitting.invited(service, token) == "noa", "looking changes nothing"
-    made = await admitting.sign_in(service, token)
+    assert await entering.invited(service, token) == "noa"
+    assert await entering.invited(service, token) == "noa", "looking changes nothing"
+    session = await entering.by_link(service, token, visit())
+    noa = await entering.recognise(service, session)
+    assert (noa.who.name, noa.who.scopes) == ("key:noa", {Scope.READ, Scope.MODERATE})
+    made = await entering.make_key(service, noa)
     assert (made.moderator, made.scopes) == ("noa", [Scope.READ, Scope.MODERATE])
-    assert await admitting.invited(service, token) is None
+    assert await entering.invited(service, token) is None
     assert token not in str(await everything_in(service, "invitation"))
-    stale = (await admitting.invite(service, "noa")).rpartition("/")[2]
-    fresh = (await admitting.invite(service, "noa")).rpartition("/")[2]
-    assert await admitting.invited(service, stale) is None
+    stale = (await inviting.invite(service, "noa")).rpartition("/")[2]
+    fresh = (await inviting.invite(service, "noa")).rpartition("/")[2]
+    assert await entering.invited(service, stale) is None
     clock.move(hours=25)
-    assert await admitting.invited(service, fresh) is None
-    await admitting.remove_moderator(service, "noa")
+    assert await entering.invited(service, fresh) is None
+    await inviting.remove_moderator(service, "noa")
     with pytest.raises(Unauthorized):
         await admitting.recognise(service, made.key)
+    with pytest.raises(Unauthorized):
+        await entering.recognise(service, session)
 
 
-async def test_the_first_to_start_the_service_is_given_a_link_until_somebody_has_a_key(service):
-    link = await admitting.invite_first(service)
+async def test_the_first_to_start_the_service_is_given_a_link_until_somebody_has_come_in(service):
+    link = await inviting.invite_first(service)
     assert "/sign-in/" in link
-    made = await admitting.sign_in(service, link.rpartition("/")[2])
-    assert Scope.ADMIN in made.scopes
-    assert await admitting.invite_first(service) is None
+    assert await inviting.invite_first(service) != link, "nobody has come in"
+    link = await inviting.invite_first(service)
+    owner = await entering.recognise(service, await entering.by_link(service, link.rpartition("/")[2], visit()))
+    assert Scope.ADMIN in owner.who.scopes
+    assert await inviting.invite_first(service) is None
+
+
+async def test_no_link_is_printed_while_somebody_has_a_key(service):
+    made = await admitting.make_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ]))
+    assert await inviting.invite_first(service) is None
     await admitting.revoke_key(service, EVERYTHING, made.id)
-    assert await admitting.invite_first(service), "nobody shall be locked out"
+    assert await inviting.invite_first(service), "nobody shall be locked out"
 
 
 async def test_a_site_gets_more_origins_and_no_origin_has_two_sites(client, service, key):

@@ -12,6 +12,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -38,34 +39,42 @@ def run(folder, *arguments, **settings):
 @contextmanager
 def serving(folder, **settings):
     """The service as an operator starts it; yields the process and what it printed first."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "commentsvc", "serve"],
-        cwd=folder,
-        env=environment(PORT="0", **settings),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        printed = []
-        while not printed or not printed[-1].startswith("In a page"):
-            line = process.stdout.readline()
-            assert line, process.stderr.read()
-            printed.append(line)
-        yield process, "".join(printed)
-    finally:
-        process.kill()
-        process.communicate()
+    log = folder / "log"  # a pipe that nobody empties would stop the service once it is full
+    with log.open("w", encoding="utf-8") as written, log.open(encoding="utf-8") as read:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "commentsvc", "serve"],
+            cwd=folder,
+            env=environment(PORT="0", **settings),
+            stdout=subprocess.PIPE,
+            stderr=written,
+            text=True,
+        )
+        process.stderr = read
+        try:
+            printed = []
+            while not printed or not printed[-1].startswith("In a page"):
+                line = process.stdout.readline()
+                assert line, process.stderr.read()
+                printed.append(line)
+            yield process, "".join(printed)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
 
 
 def port_of(printed):
     return int(re.search(r"http://localhost:(\d+)/", printed)[1])
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
 def call(port, method, path, body=None, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     kind = {"Content-Type": "application/json"} if body is not None else {}
-    connection.request(method, path, json.dumps(body) if body is not None else None, kind | headers)
+    told = urlencode(body) if headers.get("Content-Type") == FORM["Content-Type"] else json.dumps(body)
+    connection.request(method, path, told if body is not None else None, kind | headers)
     response = connection.getresponse()
     answer = response.status, dict(response.getheaders()), response.read()
     connection.close()
@@ -80,11 +89,17 @@ def test_with_nothing_set_it_works_and_says_what_to_do_next(tmp_path):
         status, _, body = call(port, "POST", "/v1/comments", fields_of())
         assert status == 202
         link = re.search(r"/sign-in/\S+", printed)[0]
-        status, _, page = call(port, "POST", link)
-        key = re.search(rb"cs_[\w-]+", page)[0].decode()
         ids = [json.loads(body)["id"]]
-        decide = {"action": "approve", "ids": ids}
-        assert call(port, "POST", "/v1/moderation/actions", decide, Authorization=f"Bearer {key}")[0] == 200
+        ours = {"Sec-Fetch-Site": "same-origin"}
+        status, headers, _ = call(port, "POST", link, **ours)
+        assert (status, headers["Location"]) == (303, "/moderate")
+        ours |= {"Cookie": headers["Set-Cookie"].partition(";")[0]}
+        page = call(port, "GET", "/moderate", **ours)[2].decode()
+        fields = {
+            "csrf": re.search('name="csrf" value="([^"]+)"', page)[1],
+            "act": re.search(f'value="(approve {ids[0]}[^"]+)"', page)[1],
+        }
+        assert call(port, "POST", "/moderate/act", fields, **ours, **FORM)[0] == 303
         listing = json.loads(call(port, "GET", "/v1/comments?thread=/a-page/")[2])
         assert [comment["id"] for comment in listing["comments"]] == ids
         process.send_signal(signal.SIGTERM)

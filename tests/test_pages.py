@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from commentsvc import admitting, curating, moderating, posting
+from commentsvc import curating, inviting, moderating, posting
 from commentsvc.model import Mode, Verb
 from commentsvc.shapes import Action, ThreadChange, ThreadsQuery
 from commentsvc.web import pages
@@ -372,9 +372,9 @@ async def test_every_page_fits_a_phone_and_is_well_made(opened, browse):
     parent = await said(service, name=long[:80], comment=wide, title=long * 2)
     for level in range(7):
         parent = await said(service, parent=parent.id, comment=f"`{long}`", name=f"مريم {level}")
-    await admitting.add_moderator(service, long[:80], None, [])
-    sign_in = (await admitting.invite(service, long[:80])).partition("/sign-in")[2]
-    mia = await browse(url, viewport=NARROW)
+    await inviting.add_moderator(service, long[:80], None, [])
+    sign_in = (await inviting.invite(service, long[:80])).partition("/sign-in")[2]
+    mia = await browse(url, viewport=NARROW, moderator=True)
     reply = f"{THREAD}&reply_to={parent.id}"
 
     for path in ("/", THREAD, reply, "/t?thread=/empty/", "/docs", f"/sign-in{sign_in}"):
@@ -412,30 +412,3 @@ async def test_the_contract_names_every_route_shape_and_refusal(opened, browse, 
     ids = await all_of(mia, "[id]", "one.id")
     assert set(await all_of(mia, "a[href^='#']", "one.hash.slice(1)")) <= set(ids)
     assert {"too_fast", "invalid", "internal_error"} <= set(ids)
-
-
-# --------------------------------------------------------------------------------- signing in
-
-
-async def test_a_sign_in_link_waits_for_the_button_and_works_once(opened, browse, curl):
-    url, service = await opened()
-    await admitting.add_moderator(service, "Ada", None, [])
-    path = (await admitting.invite(service, "Ada")).partition("/sign-in")[2]
-    ada, late = await browse(url), await browse(url)
-
-    for _ in range(3):
-        answer = await ada.goto(f"/sign-in{path}")
-        assert answer.headers["cache-control"] == "no-store"
-        assert await ada.get_by_role("heading", name="Sign in as Ada").count() == 1
-    await late.goto(f"/sign-in{path}")
-
-    await press(ada)
-    key = await ada.locator(".key").inner_text()
-    authorization = {"Authorization": f"Bearer {key}"}
-    async with curl.get(f"{url}/v1/moderation/comments", headers=authorization) as response:
-        assert response.status == 200
-
-    answer = await press(late)
-    assert answer.status == 404
-    assert await late.get_by_role("heading", name="This link has ended").count() == 1
-    assert "cs_" not in await late.content()

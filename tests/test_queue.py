@@ -295,6 +295,16 @@ async def test_once_a_person_decided_theirs_is_the_reason(service):
     assert [len(decision.verdicts) for decision in detail.decisions] == [1, 0]
 
 
+async def test_what_was_put_back_says_again_why_it_was_held(service):
+    await ruling.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
+    comment = await post(service, "see https://shop.example")
+    done = await moderating.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[comment]))
+    await moderating.undo(service, EVERYTHING, done.id)
+
+    (card,) = (await inspecting.search(service, EVERYTHING, QueueQuery())).comments
+    assert [reason.rule for reason in card.reasons] == ["key:ada", "rule:links", "rule:mode"]
+
+
 # --------------------------------------------------------------------------------- however long it is
 
 

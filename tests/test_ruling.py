@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from commentsvc import admitting, posting, ruling
+from commentsvc import inviting, posting, ruling
 from commentsvc.errors import NotTaken
 from commentsvc.model import Effect, Mode, RuleKind, Scope, time_text
 from commentsvc.shapes import NewRule
@@ -298,7 +298,7 @@ async def test_new_words_that_a_rule_refuses_leave_the_old_ones(open_house, appl
 
 async def test_nobody_else_uses_a_moderators_name_or_address(open_house, application_of):
     client = await application_of(open_house)
-    await admitting.add_moderator(open_house, "Ada", admitting_email("ada@blog.example"), [])
+    await inviting.add_moderator(open_house, "Ada", admitting_email("ada@blog.example"), [])
     key = await a_key(open_house, Scope.MODERATE)
     assert (await write(client, name="ada"))[0] == 202
     assert (await write(client, name="Аdа", comment="in Cyrillic letters"))[0] == 202
@@ -316,7 +316,7 @@ def admitting_email(text):
 async def test_a_moderators_address_is_held_where_everybody_unproven_is(database_url, clock, application_of):
     async with a_service(database_url, clock, moderation=Mode.TRUSTED) as service:
         client = await application_of(service)
-        await admitting.add_moderator(service, "Ada", admitting_email("ada@blog.example"), [])
+        await inviting.add_moderator(service, "Ada", admitting_email("ada@blog.example"), [])
         key = await a_key(service, Scope.MODERATE)
         await write(client, email="ada@blog.example")
         (card,) = await queue(client, key)

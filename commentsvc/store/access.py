@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from commentsvc.model import ApiKey
-from commentsvc.store import Row, Transaction
+from commentsvc.store import Row, Transaction, sessions
 
 
 async def fingerprint(tx: Transaction) -> str | None:
@@ -90,6 +90,7 @@ async def remove_moderator(tx: Transaction, moderator_id: str, now: str) -> None
         now=now,
     )
     await tx.run("DELETE FROM invitation WHERE moderator_id = :id", id=moderator_id)
+    await sessions.end_all(tx, moderator_id)
 
 
 async def reseal_moderator(tx: Transaction, moderator_id: str, sealed: str, digest: str) -> None:
@@ -140,6 +141,17 @@ async def use_invitation(tx: Transaction, token_hash: str, now: str) -> bool:
         now=now,
     )
     return changed == 1
+
+
+async def anybody_came_in(tx: Transaction) -> bool:
+    """Whether a moderator who is still one has used an invitation."""
+    row = await tx.one(
+        """
+        SELECT 1 AS found FROM invitation JOIN moderator ON moderator.id = invitation.moderator_id
+        WHERE used_at IS NOT NULL AND removed_at IS NULL LIMIT 1
+        """
+    )
+    return row is not None
 
 
 async def add_key(tx: Transaction, key: ApiKey) -> None:

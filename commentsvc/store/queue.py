@@ -26,6 +26,7 @@ class Search:
     email_digests: tuple[str, ...] | None = None
     network: str | None = None
     reported: bool | None = None
+    text_digest: str | None = None
 
 
 async def page(tx: Transaction, search: Search, *, after: str | None, newest_first: bool, limit: int) -> list[Comment]:
@@ -95,7 +96,7 @@ def _tables(search: Search) -> list[str]:
     sought = [searched.TABLE] if search.q or search.reason else []
     if search.email_digests is not None or search.network:
         return [contacts.TABLE, "comment", *sought]
-    if search.thread_id or search.reported:
+    if search.thread_id or search.reported or search.text_digest:
         return ["comment", *sought]
     return [*sought, "comment"]
 
@@ -105,6 +106,9 @@ def _conditions(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
     if search.thread_id:
         wanted.append("comment.thread_id = :thread_id")
         values["thread_id"] = search.thread_id
+    if search.text_digest is not None:
+        wanted.append("comment.text_digest = :text_digest AND comment.erased_at IS NULL")
+        values["text_digest"] = search.text_digest
     if search.reported is not None:
         wanted.append("comment.reports > 0" if search.reported else "comment.reports = 0")
     for column, text in (("words", search.q), ("reasons", search.reason)):

@@ -251,17 +251,24 @@ async def totals(tx: Transaction, sites: Sequence[str] | None) -> Row:
     return row
 
 
-async def page(tx: Transaction, sites: Sequence[str] | None, before: str | None, limit: int) -> Sequence[Row]:
-    """Threads, newest first, with how many of their comments wait; none that was merged into another."""
+async def page(
+    tx: Transaction, sites: Sequence[str] | None, before: str | None, limit: int, q: str | None = None
+) -> Sequence[Row]:
+    """Threads, newest first, with how many of their comments wait; none that was merged into another.
+
+    ``q`` is in their titles or names.
+    """
     reach, values = within("site_id", sites)
+    called = "LOWER(COALESCE(title, '') || ' ' || key)"
     return await tx.all(
         f"""
         SELECT {COLUMNS}, thread.pending FROM thread
-        WHERE {reach} AND merged_into IS NULL
+        WHERE {reach} AND merged_into IS NULL {f"AND REPLACE({called}, :q, '') <> {called}" if q else ""}
           AND (CAST(:before AS TEXT) IS NULL OR id < :before)
         ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)
         """,
         before=before,
+        q=q and q.lower(),
         limit=limit,
         **values,
     )

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from commentsvc.model import Status, time_of
+from commentsvc.model import Status
+from commentsvc.phrases import ago
 from commentsvc.shapes import ModeratorComment
 from commentsvc.terminal.screen import BOLD, DIM, YELLOW, Terminal, harmless, one_line, width, wrapped
 
@@ -14,7 +15,6 @@ WIDEST: Final = 100  # longer lines are hard to read
 LABEL: Final = 9
 EXCERPT: Final = 60
 GUTTER: Final = "│ "  # stands before every line of a comment, and before no other
-AGES: Final = ((365 * 86_400, "year"), (86_400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def shown(card: ModeratorComment, place: str, now: datetime, terminal: Terminal) -> str:
@@ -35,15 +35,6 @@ def listed(card: ModeratorComment, now: datetime) -> str:
     begins = wrapped(one_line(card.comment), EXCERPT)[0]
     facts = (card.id, ago(card.created_at, now), f"{card.site} {card.thread.key}", card.name or "", begins)
     return "  ".join(map(one_line, facts))
-
-
-def ago(time: str, now: datetime) -> str:
-    """How long ago that was, in the largest unit that fits."""
-    seconds = int((now - time_of(time)).total_seconds())
-    for length, unit in AGES:
-        if seconds >= length:
-            return f"{seconds // length} {unit}{'' if seconds < 2 * length else 's'} ago"
-    return "just now"
 
 
 def _columns(terminal: Terminal) -> int:

@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from commentsvc import administering, admitting, auditing, forms, inspecting, moderating
+from commentsvc import administering, auditing, forms, inspecting, inviting, moderating
 from commentsvc.errors import Fault, Invalid, NotFound
 from commentsvc.model import Principal, Scope, Verb
+from commentsvc.phrases import DONE
 from commentsvc.service import Service
 from commentsvc.shapes import Action, ActionResult, QueueQuery
 from commentsvc.terminal import cards
@@ -16,14 +17,6 @@ from commentsvc.terminal.sitting import Sitting
 # Whoever has the shell has every right. It is a person who decides, as one with a key does.
 OPERATOR: Final = Principal(auditing.OPERATOR, frozenset(Scope), None)
 MOST_IDS: Final = 500
-DONE: Final = {
-    "approve": "approved",
-    "hold": "held",
-    "spam": "marked as spam",
-    "trash": "moved to the trash",
-    "restore": "restored",
-    "undo": "taken back",
-}
 
 
 async def moderate(service: Service, asked: argparse.Namespace, terminal: Terminal) -> None:
@@ -90,7 +83,7 @@ async def who_decides(service: Service, asked: argparse.Namespace) -> Principal:
     name = asked.moderator
     if name is None:
         return OPERATOR
-    found = next((one for one in await admitting.list_moderators(service) if one.name == name), None)
+    found = next((one for one in await inviting.list_moderators(service) if one.name == name), None)
     if found is None:
         raise NotFound("There is no moderator of this name. See: commentsvc moderator list")
     sites = (await administering.list_sites(service, OPERATOR)).sites

@@ -10,13 +10,13 @@ import msgspec
 from commentsvc import cursors, inspecting, moderating
 from commentsvc.errors import Conflict, NotFound, Refused, VersionPassed
 from commentsvc.model import Principal, Status, Verb
+from commentsvc.phrases import person
 from commentsvc.service import Service
 from commentsvc.shapes import (
     Action,
     ActionResult,
     Amendment,
     ModeratorComment,
-    PrivateSearch,
     QueueQuery,
     Totals,
 )
@@ -36,7 +36,6 @@ n  next, or the space bar: leave it as it is
 q  quit: what was decided stays decided"""
 STATUSES: Final = {"a": Status.APPROVED, "s": Status.SPAM, "d": Status.TRASH}
 SAID: Final = {Status.APPROVED: "Approved.", Status.SPAM: "Spam.", Status.TRASH: "To the trash."}
-TOGETHER: Final = 200  # as many as a page of the queue may have
 
 
 class Then(Enum):
@@ -195,7 +194,7 @@ class Sitting:
             return "It was erased meanwhile."
         if now.status is card.status:
             return "It was changed meanwhile. Read it again, please."
-        return f"{_who(now.decisions[-1].made_by)} decided meanwhile: {now.status}. It stays so."
+        return f"{person(now.decisions[-1].made_by)} decided meanwhile: {now.status}. It stays so."
 
     async def _decide_alike(self, card: ModeratorComment) -> Then:
         """Spam, without asking: this comment and all others that wait and came from its network."""
@@ -203,25 +202,14 @@ class Sitting:
             raise Conflict("Its network is not known any more.")
         if card.status is not Status.PENDING:
             raise Conflict("S is for comments that wait.")
-        number = await self._waiting_from(card.network)
+        where = {"status": "pending", "site": self.query.site, "network": card.network}
+        number = await moderating.count(self.service, self.who, where)
         if number > moderating.MOST_AT_ONCE:
             raise Conflict(f"More than {moderating.MOST_AT_ONCE:,} wait from this network: too many for one key.")
-        where = {"status": "pending", "site": self.query.site, "network": card.network}
         alike = Action(action=Verb.SPAM, where=where, expect=number)
         done = await moderating.act(self.service, self.who, alike)
         self._keep(done, Status.SPAM, f"{done.changed:,} spam.")
         return Then.SHOW
-
-    async def _waiting_from(self, network: str) -> int:
-        """How many comments of a network wait at this moment."""
-        number, cursor = 0, None
-        while number <= moderating.MOST_AT_ONCE:
-            query = PrivateSearch(site=self.query.site, network=network, limit=TOGETHER, cursor=cursor)
-            found = await inspecting.search(self.service, self.who, query)
-            number, cursor = number + len(found.comments), found.next_cursor
-            if cursor is None:
-                break
-        return number
 
     def _keep(self, done: ActionResult, status: Status, said: str) -> None:
         self.deeds.append(Deed(done.id, status, done.changed, self.after))
@@ -245,11 +233,6 @@ class Sitting:
         self.after = deed.after
         self.passed = [one for one in self.passed if deed.after and one <= deed.after]
         return Then.SHOW
-
-
-def _who(made_by: str) -> str:
-    kind, _, name = made_by.partition(":")
-    return name if kind == "key" else {"author": "Its writer"}.get(kind, "A rule")
 
 
 def _summary(decided: Totals) -> str:

@@ -54,6 +54,18 @@ def page_style() -> Asset:
     return _asset(STYLE, _style(_text("page.css")))
 
 
+@cache
+def moderate() -> Asset:
+    """The moderation page's script."""
+    return _asset(SCRIPT, _script(_text("moderate.js")))
+
+
+@cache
+def moderate_style() -> Asset:
+    """The style of the moderation page."""
+    return _asset(STYLE, _style(_text("moderate.css")))
+
+
 def _text(name: str) -> str:
     return (resources.files("commentsvc.web") / "static" / name).read_text(encoding="utf-8")
 
@@ -106,6 +118,16 @@ async def thread_stylesheet(request: web.Request) -> web.Response:
 async def page_stylesheet(request: web.Request) -> web.Response:
     """The style of these pages."""
     return _served(request, page_style(), SHORT)
+
+
+async def moderate_script(request: web.Request) -> web.Response:
+    """The moderation page's script."""
+    return _served(request, moderate(), SHORT)
+
+
+async def moderate_stylesheet(request: web.Request) -> web.Response:
+    """The style of the moderation page."""
+    return _served(request, moderate_style(), SHORT)
 
 
 def _served(request: web.Request, asset: Asset, keep: str) -> web.Response:

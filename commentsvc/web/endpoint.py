@@ -9,8 +9,9 @@ from typing import Any, Final, cast
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc import admitting, fields, forms
-from commentsvc.errors import NotFound, Refused, Unreadable
+from commentsvc import admitting, entering, fields, forms
+from commentsvc.entering import Session
+from commentsvc.errors import Forbidden, NotFound, Refused, Unreadable
 from commentsvc.model import Principal, Scope, Visit
 from commentsvc.service import Service
 from commentsvc.web import guards, wire
@@ -18,6 +19,7 @@ from commentsvc.web import guards, wire
 SERVICE: Final = web.AppKey("service", Service)
 WHO: Final = web.RequestKey("who", Principal)
 VISIT: Final = web.RequestKey("visit", Visit)
+SESSION: Final = web.RequestKey("session", Session)
 
 JSON: Final = "application/json"
 HTML: Final = "text/html"
@@ -43,6 +45,7 @@ class Route:
     kind: str = JSON  # what that body is
     status: tuple[int, ...] = (200,)
     scope: Scope | None = None  # what a key must allow; None: open to anybody
+    desk: Scope | None = None  # part of the moderation page: what whoever is signed in must be allowed
     edit_token: bool = False  # takes a writer's edit token
     etag: bool = False
     cors: bool = False  # pages of the sites' origins may call it
@@ -67,9 +70,11 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             _refuse_odd_names(request)
             if route.scope is not None:
                 request[WHO] = await _known(request, route.scope)
+            if route.desk is not None:
+                await _sign_in(request, route.desk, body)
             answer = await route.handler(request, *_given(route, request, body))
         except Refused as error:
-            if route.again is None or not navigating(request):
+            if route.again is None or not (route.desk or navigating(request)):
                 raise
             return cast(web.StreamResponse, await route.again(request, error, body))
         return answer if isinstance(answer, web.StreamResponse) else respond(answer, route.status[0])
@@ -90,6 +95,24 @@ def _refuse_odd_names(request: web.Request) -> None:
 async def _known(request: web.Request, scope: Scope) -> Principal:
     who = await admitting.recognise(request.app[SERVICE], guards.bearer(request))
     return admitting.allow(who, scope)
+
+
+async def _sign_in(request: web.Request, scope: Scope, body: bytes) -> None:
+    """Let whoever is signed in pass; what changes something must come from a form of their own session's pages.
+
+    Raises:
+        Unauthorized, ForeignOrigin, Forbidden: nobody is, or it does not, or they may not.
+    """
+    service = request.app[SERVICE]
+    if request.method == "POST":
+        guards.require_own_page(request, service.config)
+    session = await entering.recognise(service, guards.session_token(request, service.config))
+    request[SESSION], request[WHO] = session, session.who
+    if request.method == "POST":
+        sent = wire.one_field("csrf", body) if request.content_type == FORM else ""
+        if service.keyring.subject("csrf", sent, service.clock()) != session.id:
+            raise Forbidden("This form is of an earlier visit. Open the page anew, and send it from there.")
+    admitting.allow(session.who, scope)
 
 
 def _given(route: Route, request: web.Request, body: bytes) -> list[Any]:

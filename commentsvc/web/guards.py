@@ -5,7 +5,9 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from commentsvc import addresses
 from commentsvc.config import Config
+from commentsvc.errors import ForeignOrigin
 from commentsvc.model import Visit
 
 AGENT_LONGEST: Final = 300
@@ -25,6 +27,18 @@ WIDGET_POLICY: Final = (
     f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'; "
     "require-trusted-types-for 'script'; trusted-types commentsvc"
 )
+# What moderators see is kept by nobody, framed by nobody, and told to nobody.
+DESK_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers would not say where our own forms come from
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 CORS: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
@@ -81,6 +95,34 @@ def _is_address(text: str) -> bool:
 def _agent(request: web.Request) -> str | None:
     agent = request.headers.get(hdrs.USER_AGENT, "").encode("utf-8", "replace").decode()
     return "".join(character for character in agent if character.isprintable())[:AGENT_LONGEST] or None
+
+
+def require_own_page(request: web.Request, config: Config) -> None:
+    """Let what changes something come from our own pages alone (Fetch Metadata; where it is not sent, Origin).
+
+    Raises:
+        ForeignOrigin: it comes from another page, or does not say where from.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get(hdrs.ORIGIN, "")
+    ours = origin == config.own_origin or origin.partition("://")[2] == request.host
+    if not (site in {"same-origin", "none"} if site else ours):
+        raise ForeignOrigin("This form must be sent from the moderation page itself.")
+
+
+def session_cookie(config: Config) -> str | None:
+    """What the cookie of whoever is signed in is called; None where no connection keeps it secret.
+
+    The prefix has browsers see to it that it is Secure and of this very host (RFC 6265bis, 4.1.3).
+    """
+    if config.own_origin.startswith("https://"):
+        return "__Host-commentsvc"
+    return "commentsvc" if addresses.local(addresses.host_of(config.own_origin)) else None
+
+
+def session_token(request: web.Request, config: Config) -> str | None:
+    """What the browser of somebody who is signed in keeps."""
+    return request.cookies.get(session_cookie(config) or "")
 
 
 def bearer(request: web.Request) -> str | None:

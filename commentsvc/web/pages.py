@@ -1,4 +1,4 @@
-"""The HTML, for people: a thread with its form, the demonstration, the contract, the sign-in link."""
+"""The HTML, for people: a thread with its form, the demonstration, the contract."""
 
 import re
 from functools import cache
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc import addresses, administering, admitting, challenging, places, reading
+from commentsvc import addresses, administering, challenging, places, reading
 from commentsvc.errors import Gone, NotFound, Refused, TooFast
 from commentsvc.model import Principal
 from commentsvc.service import Service
@@ -16,7 +16,6 @@ from commentsvc.shapes import (
     Cursor,
     Draft,
     Language,
-    MadeKey,
     PublicThread,
     SiteName,
     Stub,
@@ -33,7 +32,7 @@ from commentsvc.web.words import Words, words_for
 ID: Final = re.compile(r"[0-9a-f-]{36}")
 DEMO_THREAD: Final = "demo"
 ON_A_PAGE: Final = 200
-ENGLISH: Final = words_for()  # what developers and moderators read
+ENGLISH: Final = words_for()  # what developers read
 KEPT_FIELDS: Final = ("title", "subscribe")  # what a page's own form may say beside these
 
 
@@ -170,10 +169,7 @@ def _received(nodes: list[Any], own: str | None) -> str:
 
 async def form_again(request: web.Request, refused: Refused, body: bytes) -> web.Response:
     """The thread's page again: what is wrong, and the form as it was filled in."""
-    try:
-        values = wire.form(Draft, body)
-    except Refused:
-        values = {}
+    values = wire.filled_in(Draft, body)
     reply_to = values.get("parent") if ID.fullmatch(values.get("parent", "")) else None
     try:
         site, lang = await _site(request, values), request.query.get("lang")
@@ -239,22 +235,3 @@ def _refusals() -> list[tuple[int, str, str]]:
     codes = {code for _, code, _ in ours}
     framework = [(status, code, title) for status, (code, title) in problems.FRAMEWORK.items() if code not in codes]
     return sorted({code: (status, code, title) for status, code, title in framework + ours}.values())
-
-
-# --------------------------------------------------------------------------------- signing in
-
-
-async def sign_in(request: web.Request) -> web.Response:
-    """Ask whether to use a one-time link; looking changes nothing, so a mail scanner may look."""
-    name = await admitting.invited(request.app[SERVICE], request.match_info["token"])
-    status = HTTPStatus.OK if name else HTTPStatus.NOT_FOUND
-    return _page(request, "sign_in.html", ENGLISH, status=status, name=name, key=None)
-
-
-async def signed_in(request: web.Request) -> web.Response:
-    """Use a one-time link up: its moderator gets a key, shown this once."""
-    try:
-        made: MadeKey = await admitting.sign_in(request.app[SERVICE], request.match_info["token"])
-    except NotFound:
-        return _page(request, "sign_in.html", ENGLISH, status=HTTPStatus.NOT_FOUND, name=None, key=None)
-    return _page(request, "sign_in.html", ENGLISH, name=made.name, key=made)

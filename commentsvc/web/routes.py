@@ -1,6 +1,6 @@
 """The whole HTTP surface on one page."""
 
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -89,11 +89,21 @@ from commentsvc.web import (
 )
 from commentsvc.web.bodies import Bodies
 from commentsvc.web.caching import BODIES
-from commentsvc.web.endpoint import HTML, MOST_BYTES, SERVICE, Route, endpoint
+from commentsvc.web.desk import comment, entrance, frame, log, queue, rulebook, threads
+from commentsvc.web.endpoint import HTML, MOST_BYTES, SERVICE, Handler, Route, endpoint
 from commentsvc.web.fragments import FragmentQuery
 from commentsvc.web.openapi import document
 
 RULE_BYTES: Final = 2 * 1024 * 1024  # a word list may be long
+
+
+def desk(
+    method: str, path: str, handler: Handler, scope: Scope = Scope.READ, *, again: Handler = frame.refused, **more: Any
+) -> Route:
+    """A part of the moderation page: HTML, for whoever is signed in and may do that. A form leads back."""
+    more = {"status": (303,) if method == "POST" else (200,)} | more
+    return Route(method=method, path=path, handler=handler, desk=scope, page=True, form=True, again=again, **more)
+
 
 # fmt: off
 ROUTES: Final[tuple[Route, ...]] = (
@@ -205,13 +215,45 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/t", handler=pages.thread, page=True, asks=pages.PageQuery,
           again=pages.not_shown, refuses=(Unreadable, Invalid, Unavailable)),
     Route(method="GET", path="/docs", handler=pages.docs, page=True),
-    Route(method="GET", path="/sign-in/{token}", handler=pages.sign_in, page=True, again=pages.not_shown,
-          refuses=(Unavailable,)),
-    Route(method="POST", path="/sign-in/{token}", handler=pages.signed_in, page=True, again=pages.not_shown,
-          refuses=(Unavailable,)),
     Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),
 
+    # The moderation page
+    Route(method="GET", path="/sign-in/{token}", handler=entrance.invited, page=True, again=pages.not_shown),
+    Route(method="POST", path="/sign-in/{token}", handler=entrance.by_link, page=True, status=(303,),
+          again=entrance.not_in),
+    Route(method="POST", path="/moderate/sign-in", handler=entrance.by_key, page=True, takes=entrance.Key, form=True,
+          status=(303,), again=entrance.not_in),
+    desk("GET", "/moderate", queue.show, asks=queue.DeskQuery),
+    desk("GET", "/moderate/counts", queue.counts, status=(200, 304)),
+    desk("POST", "/moderate/search", queue.search, takes=queue.Sought),
+    desk("POST", "/moderate/act", queue.act, Scope.MODERATE, takes=queue.Press),
+    desk("POST", "/moderate/undo", queue.undo, Scope.MODERATE, takes=queue.Undo),
+    desk("GET", "/moderate/comments/{id}", comment.show, asks=comment.Looked),
+    desk("POST", "/moderate/comments/{id}", comment.reword, Scope.MODERATE, takes=comment.Rewording,
+         again=comment.again),
+    desk("POST", "/moderate/comments/{id}/reply", comment.reply, Scope.MODERATE, takes=comment.Answer,
+         again=comment.again),
+    desk("POST", "/moderate/comments/{id}/erase", comment.erase, Scope.ADMIN, takes=comment.Erasing),
+    desk("GET", "/moderate/comments/{id}/ban", rulebook.consider, asks=rulebook.From),
+    desk("POST", "/moderate/comments/{id}/ban", rulebook.ban, Scope.MODERATE, takes=rulebook.Banned,
+         again=rulebook.consider_again, status=(200, 303)),
+    desk("GET", "/moderate/threads", threads.show, asks=threads.Asked),
+    desk("GET", "/moderate/threads/{id}", threads.look, asks=threads.Looked),
+    desk("POST", "/moderate/threads/{id}", threads.change, Scope.MODERATE, takes=threads.Change, again=threads.again),
+    desk("GET", "/moderate/rules", rulebook.show, asks=rulebook.Rules),
+    desk("POST", "/moderate/rules", rulebook.write, Scope.MODERATE, takes=rulebook.Written, again=rulebook.again,
+         most_bytes=RULE_BYTES, status=(200, 303)),
+    desk("GET", "/moderate/rules/{id}", rulebook.look, asks=rulebook.From),
+    desk("POST", "/moderate/rules/{id}", rulebook.rewrite, Scope.MODERATE, takes=rulebook.Rewritten,
+         again=rulebook.look_again, most_bytes=RULE_BYTES),
+    desk("GET", "/moderate/audit", log.show, Scope.MODERATE, asks=log.Asked),
+    desk("GET", "/moderate/you", entrance.you, asks=entrance.Yours),
+    desk("POST", "/moderate/you/key", entrance.make_key, status=(200,)),
+    desk("POST", "/moderate/sign-out", entrance.sign_out, takes=entrance.Ending),
+
     # What pages load
+    Route(method="GET", path="/moderate.js", handler=assets.moderate_script, page=True, status=(200, 304)),
+    Route(method="GET", path="/moderate.css", handler=assets.moderate_stylesheet, page=True, status=(200, 304)),
     Route(method="GET", path="/embed.js", handler=assets.embed_script, page=True, status=(200, 304)),
     Route(method="GET", path="/embed.{digest}.js", handler=assets.embed_script_for_ever, page=True,
           status=(200, 304), refuses=(NotFound,)),

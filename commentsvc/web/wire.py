@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from commentsvc import fields, forms
-from commentsvc.errors import Fault, Invalid, Unreadable
+from commentsvc.errors import Fault, Invalid, Refused, Unreadable
 from commentsvc.shapes import Draft
 
 DEEPEST: Final = 16
@@ -95,6 +95,23 @@ def form(shape: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
     """
     values = _for_shape(shape, _pairs(body, "The form"))
     return values | _by_our_names(values) if shape is Draft else values
+
+
+def filled_in(shape: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
+    """What a plain form says, to be shown in it again; nothing where it cannot be read."""
+    try:
+        return form(shape, body)
+    except Refused:
+        return {}
+
+
+def one_field(name: str, body: bytes) -> str:
+    """What a plain form says in one field; nothing where it has none.
+
+    Raises:
+        Unreadable: it is no form, or has too many fields.
+    """
+    return next((value for field, value in _pairs(body, "The form") if field == name), "")
 
 
 def _by_our_names(values: Mapping[str, Any]) -> dict[str, Any]:

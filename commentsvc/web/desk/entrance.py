@@ -1,0 +1,139 @@
+"""The way in to the moderation page, and out of it."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from commentsvc import entering
+from commentsvc.errors import NotFound, Refused
+from commentsvc.shapes import MadeKey
+from commentsvc.web import guards, problems
+from commentsvc.web.desk import frame
+from commentsvc.web.desk.frame import Back, Done
+from commentsvc.web.endpoint import SERVICE, SESSION, VISIT
+from commentsvc.web.rendering import rendered
+
+COOKIE_SECONDS = entering.LONGEST_DAYS * 86_400
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """A key, typed or pasted."""
+
+    key: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class Ending(Struct, frozen=True, kw_only=True):
+    """A session to be ended; without one, this."""
+
+    session: Annotated[str, Meta(max_length=100)] | None = None
+    back: Back | None = None
+
+
+class Yours(Struct, frozen=True, kw_only=True):
+    """What was just done to one's own way in."""
+
+    done: Done | None = None
+
+
+# --------------------------------------------------------------------------------- in
+
+
+async def invited(request: web.Request) -> web.Response:
+    """Ask whether to use a one-time link; looking changes nothing, so a mail scanner may look."""
+    name = await entering.invited(request.app[SERVICE], request.match_info["token"])
+    return _link_page(request, name)
+
+
+def _link_page(request: web.Request, name: str | None) -> web.Response:
+    safe = guards.session_cookie(request.app[SERVICE].config) is not None
+    own_origin = request.app[SERVICE].config.own_origin
+    text = rendered("desk/link.html", frame.ENGLISH, name=name, safe=safe, own_origin=own_origin)
+    return frame.html(text, HTTPStatus.OK if name else HTTPStatus.NOT_FOUND)
+
+
+async def by_link(request: web.Request) -> web.Response:
+    """Use a one-time link up: its moderator is signed in."""
+    _require_a_safe_place(request)
+    service, token = request.app[SERVICE], request.match_info["token"]
+    try:
+        session = await entering.by_link(service, token, request[VISIT])
+    except NotFound:
+        return _link_page(request, None)
+    return _come_in(request, session)
+
+
+async def by_key(request: web.Request, given: Key) -> web.Response:
+    """Sign in with a key."""
+    _require_a_safe_place(request)
+    session = await entering.by_key(request.app[SERVICE], given.key or "", request[VISIT])
+    return _come_in(request, session)
+
+
+def _require_a_safe_place(request: web.Request) -> None:
+    """Let nobody be signed in by another page, or where the cookie could be read on its way.
+
+    Raises:
+        ForeignOrigin, NotFound: it would be so.
+    """
+    config = request.app[SERVICE].config
+    guards.require_own_page(request, config)
+    if guards.session_cookie(config) is None:
+        raise NotFound("Nobody can sign in without https.")
+
+
+def _come_in(request: web.Request, session: str) -> web.Response:
+    config = request.app[SERVICE].config
+    response = frame.led(None)
+    response.set_cookie(
+        guards.session_cookie(config) or "",
+        session,
+        max_age=COOKIE_SECONDS,
+        path="/",
+        secure=config.own_origin.startswith("https://"),
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
+
+
+async def not_in(request: web.Request, error: Refused, _body: bytes) -> web.Response:
+    """Why somebody was not signed in."""
+    return frame.sign_in_page(request, problems.STATUS[type(error)], error)
+
+
+# --------------------------------------------------------------------------------- being in, and out
+
+
+async def you(request: web.Request, yours: Yours) -> web.Response:
+    """Where one is signed in, and a key for the next time."""
+    return await _you(request, done=yours.done)
+
+
+async def _you(request: web.Request, *, made: MadeKey | None = None, done: str | None = None) -> web.Response:
+    session = request[SESSION]
+    found = await entering.every(request.app[SERVICE], session)
+    shown: dict[str, Any] = {"title": "You", "tab": "you", "sessions": found, "made": made, "idle": entering.IDLE_HOURS}
+    return await frame.page(request, "you.html", done=done, longest=entering.LONGEST_DAYS, **shown)
+
+
+async def make_key(request: web.Request) -> web.Response:
+    """Make a key to sign in with next time. It is shown this once."""
+    return await _you(request, made=await entering.make_key(request.app[SERVICE], request[SESSION]))
+
+
+async def sign_out(request: web.Request, ending: Ending) -> web.Response:
+    """End this session at once, or another of one's own."""
+    session = request[SESSION]
+    await entering.end(request.app[SERVICE], session, ending.session or session.id)
+    response = frame.led("/moderate/you" if ending.session else None)
+    if ending.session in {None, session.id}:
+        response.del_cookie(
+            guards.session_cookie(request.app[SERVICE].config) or "",
+            path="/",
+            secure=request.app[SERVICE].config.own_origin.startswith("https://"),
+            httponly=True,
+            samesite="Strict",
+        )
+    return response

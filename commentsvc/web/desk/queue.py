@@ -1,0 +1,265 @@
+"""What waits, and whatever else is looked for; and what is done to many of it at once."""
+
+import hashlib
+import ipaddress
+import re
+from contextlib import suppress
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from aiohttp import hdrs, web
+from msgspec import Meta, Struct
+
+from commentsvc import addresses, auditing, fields, inspecting, moderating, presenting
+from commentsvc.errors import Conflict, ExpectationFailed, Fault, Invalid
+from commentsvc.fields import Unfit
+from commentsvc.model import Scope, Verb
+from commentsvc.shapes import (
+    Action,
+    Cursor,
+    ModeratorComment,
+    PrivateSearch,
+    Queue,
+    SiteName,
+    Standing,
+    ThreadName,
+    Totals,
+)
+from commentsvc.web.desk import frame
+from commentsvc.web.desk.frame import Back, Done
+from commentsvc.web.endpoint import SERVICE, SESSION, WHO, respond, tags_of
+
+ON_A_PAGE: Final = 50
+REPORTED: Final = "reported"
+# A comment, and the version at which its moderator saw it.
+SEEN: Final = re.compile(r"([0-9a-f-]{36})\.([1-9][0-9]{0,8})")
+# What a button says: a verb, and what it is done to.
+ONE: Final = re.compile(rf"(?P<verb>[a-z]+) {SEEN.pattern}")
+CHOSEN: Final = re.compile(r"(?P<verb>[a-z]+) selected")
+ALIKE: Final = re.compile(r"(?P<verb>[a-z]+) (?P<kind>network|text) (?P<id>[0-9a-f-]{36}) (?P<number>[1-9][0-9]{0,3})")
+
+
+class DeskQuery(Struct, frozen=True, kw_only=True):
+    """Which comments are looked at."""
+
+    status: Literal["pending", "reported", "approved", "spam", "trash", "any"] = "pending"
+    site: SiteName | None = None
+    thread: ThreadName | None = None
+    q: Annotated[str, Meta(max_length=200)] | None = None
+    reason: Annotated[str, Meta(max_length=200)] | None = None
+    since: Annotated[str, Meta(max_length=40)] | None = None
+    until: Annotated[str, Meta(max_length=40)] | None = None
+    order: Literal["oldest", "newest"] | None = None
+    cursor: Cursor | None = None
+    sought: Annotated[str, Meta(max_length=1000, description="What must not be read in an address.")] | None = None
+    done: Done | None = None
+    left: Annotated[list[str], Meta(max_length=50)] = msgspec.field(default_factory=list)
+    shown: Annotated[list[str], Meta(max_length=200)] = msgspec.field(default_factory=list)
+
+
+class Sought(Struct, frozen=True, kw_only=True):
+    """What somebody typed into the search field."""
+
+    text: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class Press(Struct, frozen=True, kw_only=True):
+    """A button that was pressed, and where."""
+
+    act: Annotated[str, Meta(max_length=100)]
+    selected: Annotated[list[str], Meta(max_length=500)] = msgspec.field(default_factory=list)
+    back: Back | None = None
+
+
+class Undo(Struct, frozen=True, kw_only=True):
+    """What is to be taken back; the last thing done here, unless it says."""
+
+    action: Annotated[str, Meta(max_length=100)] | None = None
+    back: Back | None = None
+
+
+# --------------------------------------------------------------------------------- looking
+
+
+async def show(request: web.Request, query: DeskQuery) -> web.Response:
+    """Comments, each with all that a decision needs."""
+    service, who = request.app[SERVICE], request[WHO]
+    veiled = _unveiled(request, query.sought)
+    found = await inspecting.search(service, who, _search(query, veiled))
+    tag = _tag(found.totals, await auditing.head(service))
+    return await frame.page(
+        request,
+        "queue.html",
+        done=query.done,
+        tab=query.status,
+        query=query,
+        typed=veiled.get("email") or veiled.get("network") or veiled.get("q") or query.q or "",
+        cards=await _with_those_gone(request, query, found),
+        left=await inspecting.several(service, who, query.left),
+        following=found.next_cursor and _again(query, cursor=found.next_cursor),
+        turned=_again(query, order="oldest" if _newest(query) else "newest"),
+        newest=_newest(query),
+        oldest=found.comments[0].created_at if found.comments and not (_newest(query) or query.cursor) else None,
+        totals=await inspecting.totals(service, who) if query.site else found.totals,
+        tag=tag,
+    )
+
+
+def _newest(query: DeskQuery) -> bool:
+    """What waits is worked off from its old end; of what was decided the new end is of interest."""
+    return query.order == "newest" if query.order else query.status not in {"pending", REPORTED}
+
+
+def _search(query: DeskQuery, veiled: dict[str, str]) -> PrivateSearch:
+    named = {name: getattr(query, name) for name in ("site", "thread", "q", "reason", "since", "until", "cursor")}
+    if "email" in veiled:
+        named["email"] = fields.email(veiled["email"], fields.Limits())
+    named |= {name: veiled[name] for name in ("network", "q") if name in veiled}
+    if query.status == REPORTED:
+        return PrivateSearch(**named, reported=True, order="newest" if _newest(query) else "oldest", limit=ON_A_PAGE)
+    standing = Standing(query.status)
+    return PrivateSearch(**named, status=standing, order="newest" if _newest(query) else "oldest", limit=ON_A_PAGE)
+
+
+def _again(query: DeskQuery, **changed: str) -> str:
+    """The same page, but for something."""
+    kept = {**msgspec.structs.asdict(query), "cursor": None} | changed
+    named = {name: value for name, value in kept.items() if value and name not in frame.SAID}
+    return frame.address(**named)
+
+
+async def _with_those_gone(request: web.Request, query: DeskQuery, found: Queue) -> list[tuple[ModeratorComment, bool]]:
+    """The page's comments, and in their places those it showed a moment ago that stand elsewhere by now."""
+    here = {card.id for card in found.comments}
+    seen = [match[1] for text in query.shown if (match := SEEN.fullmatch(text)) and match[1] not in here]
+    gone = await inspecting.several(request.app[SERVICE], request[WHO], seen)
+    together = [(card, False) for card in found.comments] + [(card, True) for card in gone]
+    return sorted(together, key=lambda one: one[0].id, reverse=_newest(query))
+
+
+def _tag(totals: Totals, head: tuple[int, str]) -> str:
+    """Names the state of everything that is counted, and of what was decided."""
+    return hashlib.blake2b(repr((totals, head)).encode(), digest_size=9).hexdigest()
+
+
+async def counts(request: web.Request) -> web.Response:
+    """How many comments stand where; whoever has that already is told so."""
+    service = request.app[SERVICE]
+    totals = await inspecting.totals(service, request[WHO])
+    tag = _tag(totals, await auditing.head(service))
+    if tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag):
+        return web.Response(status=304, headers={hdrs.ETAG: f'"{tag}"', hdrs.CACHE_CONTROL: "no-store"})
+    return respond(totals, headers={hdrs.ETAG: f'"{tag}"'})
+
+
+# --------------------------------------------------------------------------------- searching
+
+
+async def search(request: web.Request, sought: Sought) -> web.Response:
+    """Look for words; an email or a network among them is veiled: no address stands in an address."""
+    text = (sought.text or "").strip()
+    if not text:
+        return frame.led(None)
+    network = _network(text)
+    if network is None and "@" not in text:
+        return frame.led(frame.address(status="any", q=text))
+    found = {"network": network} if network else _by_email(text)
+    if "network" not in found and not request[WHO].may(Scope.MODERATE):
+        raise Invalid(Fault("text", "forbidden", "Searching by email is for keys with scope moderate."))
+    return frame.led(frame.address(status="any", sought=request.app[SERVICE].keyring.veil(_encoded(found))))
+
+
+def _network(text: str) -> str | None:
+    """The network of an address, or the network that was named as cards show it."""
+    with suppress(ValueError):
+        return addresses.network(text)
+    with suppress(ValueError):
+        return str(ipaddress.ip_network(text, strict=False))
+    return None
+
+
+def _by_email(text: str) -> dict[str, str]:
+    try:
+        return {"email": fields.email(text, fields.Limits()).reveal()}
+    except Unfit:
+        return {"q": text}
+
+
+def _encoded(values: dict[str, str]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def _unveiled(request: web.Request, sought: str | None) -> dict[str, str]:
+    if sought is None:
+        return {}
+    plain = request.app[SERVICE].keyring.unveil(sought)
+    if plain is None:
+        raise Invalid(Fault("sought", "invalid", "This search was of an earlier key. Please type it again."))
+    return msgspec.json.decode(plain, type=dict[str, str])
+
+
+# --------------------------------------------------------------------------------- deciding
+
+
+async def act(request: web.Request, press: Press) -> web.Response:
+    """Decide on one comment, on those that were selected, or on all that are alike and wait."""
+    if (one := ONE.fullmatch(press.act)) is not None:
+        return await _decide(request, press, one["verb"], {one[2]: int(one[3])})
+    if (alike := ALIKE.fullmatch(press.act)) is not None:
+        return await _decide_alike(request, press, alike)
+    if (chosen := CHOSEN.fullmatch(press.act)) is not None:
+        matches = filter(None, map(SEEN.fullmatch, press.selected))
+        return await _decide(request, press, chosen["verb"], {match[1]: int(match[2]) for match in matches})
+    raise Invalid(Fault("act", "invalid", "There is no such button."))
+
+
+async def _decide(request: web.Request, press: Press, verb: str, seen: dict[str, int]) -> web.Response:
+    if not seen:
+        raise Invalid(Fault("selected", "required", "Select a comment first."))
+    action = Action(action=_verb(verb), ids=list(seen), seen=seen)
+    result = await moderating.act(request.app[SERVICE], request[WHO], action)
+    left = [item.comment for item in result.results if not item.ok]
+    return frame.led(press.back, done=result.id if result.changed else None, left=left[:50])
+
+
+async def _decide_alike(request: web.Request, press: Press, alike: re.Match[str]) -> web.Response:
+    service, who, expected = request.app[SERVICE], request[WHO], int(alike["number"])
+    where = await _alike(request, alike)
+    number = await moderating.count(service, who, where)
+    if number > moderating.MOST_AT_ONCE:
+        raise Conflict(
+            f"More than {moderating.MOST_AT_ONCE:,} wait there, too many for one step. "
+            "Decide on a part of them by the API, with where and until."
+        )
+    if number > expected and expected <= presenting.MOST_ALIKE:  # fewer are no surprise: others decide too
+        raise ExpectationFailed(f"{number:,} wait by now, not {expected:,}. Look at the page anew.")
+    result = await moderating.act(service, who, Action(action=_verb(alike["verb"]), where=where, expect=number))
+    return frame.led(press.back, done=result.id if result.changed else None)
+
+
+async def _alike(request: web.Request, alike: re.Match[str]) -> dict[str, Any]:
+    """What comments have in common with one: their text, or their network."""
+    if alike["kind"] == "text":
+        return {"status": "pending", "same_text": alike["id"]}
+    comment = await inspecting.detail(request.app[SERVICE], request[WHO], alike["id"])
+    if comment.network is None:
+        raise Invalid(Fault("act", "network_forgotten", "Its network is not known any more."))
+    return {"status": "pending", "network": comment.network}
+
+
+def _verb(name: str) -> Verb:
+    try:
+        return Verb(name)
+    except ValueError:
+        raise Invalid(Fault("act", "invalid", "There is no such button.")) from None
+
+
+async def undo(request: web.Request, wanted: Undo) -> web.Response:
+    """Take an action back, or the last one that still stands."""
+    service, who = request.app[SERVICE], request[WHO]
+    if wanted.action:
+        result = await moderating.undo(service, who, wanted.action)
+    else:
+        _, result = await moderating.undo_last(service, who, request[SESSION].id)
+    left = [item.comment for item in result.results if not item.ok]
+    return frame.led(wanted.back, done=result.id, left=left[:50])

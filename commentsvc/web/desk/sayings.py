@@ -1,0 +1,121 @@
+"""How the moderation page says what it shows."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from commentsvc import phrases
+from commentsvc.model import Status
+from commentsvc.phrases import DONE
+from commentsvc.retracing import Deed
+from commentsvc.shapes import ModeratorComment, Reason
+
+LONG: Final = 1200  # characters; of a longer text the rest is behind a button
+SHOWN: Final = 1000
+UNDONE: Final = "Undone."  # the reason of what an undo decided
+# Addresses, and what browsers or people take for some. They are shown, and lead nowhere.
+LINK: Final = re.compile(
+    r"(?:[a-z][a-z0-9+.-]{1,20}://|www\.|(?:javascript|data|mailto):)[^\s<>\"'`()\[\]]+", re.IGNORECASE
+)
+OTHERWISE: Final = {
+    "reply": "The reply is shown.",
+    "rule_add": "The rule is kept.",
+    "rule_change": "The rule was changed.",
+    "rule_remove": "The rule is gone.",
+    "thread_change": "The thread was changed.",
+    "thread_merge": "The threads are one now.",
+    "site_change": "The site was changed.",
+}
+STANDS: Final = {
+    Status.PENDING: "put it back to those that wait",
+    Status.APPROVED: "approved it",
+    Status.SPAM: "called it spam",
+    Status.TRASH: "moved it to the trash",
+}
+
+
+def done(deed: Deed) -> str:
+    """What an action did, in a sentence."""
+    if deed.verb == "undo" and deed.undid in OTHERWISE:
+        return f"Taken back: {OTHERWISE[deed.undid].removesuffix('.').lower()}."
+    verb = deed.undid if deed.verb == "undo" and deed.undid else deed.verb
+    if verb in OTHERWISE:
+        return OTHERWISE[verb]
+    said = f"{counted(deed.number, 'comment')} {DONE.get(verb, verb)}."
+    return f"Taken back: {said}" if deed.verb == "undo" and deed.undid else said
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """So many of something: ``1 comment``, ``1,000 comments``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def meanwhile(card: ModeratorComment) -> str:
+    """Who decided on a comment while somebody else looked at it, and how it stands."""
+    if card.deleted:
+        return "It was erased meanwhile."
+    made_by = card.reasons[0].rule if card.reasons else ""
+    if made_by.startswith("key:") and card.status is not Status.PENDING:
+        return f"{phrases.person(made_by)} {STANDS[card.status]} meanwhile."
+    return f"It was changed meanwhile, and stands among {card.status.value}."
+
+
+def record(card: ModeratorComment) -> str:
+    """What became of a writer's comments so far."""
+    if card.email is None:
+        return "a moderator" if card.by_moderator else "nothing known of its writer"
+    approved, spam = card.author.approved, card.author.spam
+    return f"{approved:,} approved · {spam:,} spam" if approved or spam else "first comment"
+
+
+def chips(card: ModeratorComment) -> Iterator[tuple[str, str]]:
+    """Why a comment stands where it stands: a kind, and words. That everybody is held goes without saying."""
+    if card.reports:
+        yield "grave", f"Reported by {counted(card.reports, 'reader')}"
+    telling = [reason for reason in card.reasons if reason.rule not in {"rule:mode", "rule:none"}]
+    for reason in telling if telling or card.reports else card.reasons:
+        yield _kind(reason), _why(reason)
+
+
+def _kind(reason: Reason) -> str:
+    if reason.rule.startswith("key:"):
+        return "person"
+    quiet = {"rule:mode", "rule:none", "rule:form", "rule:unproven_writer"}
+    return (
+        "known" if reason.rule in {"rule:proven_writer", "rule:trust"} else "quiet" if reason.rule in quiet else "rule"
+    )
+
+
+def _why(reason: Reason) -> str:
+    if reason.rule.startswith("key:") and reason.reason == UNDONE:
+        return f"Put back by {phrases.person(reason.rule)}"
+    if not reason.rule.startswith("key:"):
+        return reason.reason or reason.rule.partition(":")[2]
+    return f"{phrases.person(reason.rule)}: {reason.reason}" if reason.reason else f"By {phrases.person(reason.rule)}"
+
+
+def parts(text: str) -> list[tuple[bool, str]]:
+    """A text in parts, each with whether it is an address."""
+    found, at = [], 0
+    for match in LINK.finditer(text):
+        found += [(False, text[at : match.start()]), (True, match[0])]
+        at = match.end()
+    return [part for part in [*found, (False, text[at:])] if part[1]]
+
+
+def cut(text: str) -> tuple[str, str]:
+    """What is shown of a text at once, and the rest."""
+    return (text, "") if len(text) <= LONG else (text[:SHOWN], text[SHOWN:])
+
+
+# What templates call.
+WORDS: Final[dict[str, Any]] = {
+    "ago": phrases.ago,
+    "person": phrases.person,
+    "counted": counted,
+    "record": record,
+    "chips": chips,
+    "parts": parts,
+    "cut": cut,
+    "meanwhile": meanwhile,
+}
