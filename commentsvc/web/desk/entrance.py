@@ -50,7 +50,7 @@ def _link_page(request: web.Request, name: str | None) -> web.Response:
     safe = guards.session_cookie(request.app[SERVICE].config) is not None
     own_origin = request.app[SERVICE].config.own_origin
     text = rendered("desk/link.html", frame.ENGLISH, name=name, safe=safe, own_origin=own_origin)
-    return frame.html(text, HTTPStatus.OK if name else HTTPStatus.NOT_FOUND)
+    return frame.html(request, text, HTTPStatus.OK if name else HTTPStatus.NOT_FOUND)
 
 
 async def by_link(request: web.Request) -> web.Response:

@@ -1,0 +1,211 @@
+"""A moderator decides on what they saw, looks back, and takes things back one after another."""
+
+import pytest
+
+from commentsvc import curating, inspecting, moderating, retracing, ruling
+from commentsvc.errors import Invalid, NotFound
+from commentsvc.model import Mode, Principal, RuleKind, Scope, Verb
+from commentsvc.shapes import Action, NewRule, QueueQuery, ThreadChange, ThreadsQuery
+from commentsvc.web.desk import sayings
+from tests.conftest import EVERYTHING, a_service
+from tests.test_posting import everything_in
+from tests.test_queue import act, found, post
+
+BOTH_SITES = "https://one.example https://two.example"
+SAM = Principal("key:sam", frozenset({Scope.MODERATE}), None)
+
+
+async def where_they_stand(service):
+    return {row["text"]: row["status"] for row in await everything_in(service, "comment")}
+
+
+# --------------------------------------------------------------------------------- what was seen
+
+
+async def test_only_what_was_seen_as_it_is_is_decided(service):
+    ids = [await post(service, text) for text in ("one", "two", "three")]
+    await act(service, Verb.APPROVE, ids[1])
+    action = Action(action=Verb.SPAM, ids=ids, seen={ids[0]: 1, ids[1]: 1})
+    result = await moderating.act(service, EVERYTHING, action)
+
+    assert [(item.ok, item.code) for item in result.results] == [(True, None), (False, "changed_since"), (True, None)]
+    assert result.changed == 2
+    assert await where_they_stand(service) == {"one": "spam", "two": "approved", "three": "spam"}
+
+
+async def test_a_comment_seen_at_its_present_version_is_decided_by_the_api(client, service, key):
+    comment = await post(service, "one")
+    body = {"action": "spam", "ids": [comment], "seen": {comment: 2}}
+    answer = await (await client.post("/v1/moderation/actions", json=body, headers=key)).json()
+    assert (answer["changed"], answer["results"][0]["code"]) == (0, "changed_since")
+    answer = await (await client.post("/v1/moderation/actions", json=body | {"seen": {comment: 1}}, headers=key)).json()
+    assert answer["changed"] == 1
+
+
+# --------------------------------------------------------------------------------- what is alike
+
+
+async def test_those_with_one_text_are_found_and_decided_together(service):
+    first = await post(service, "Buy my lamps, all of them!", name="A")
+    await post(service, "Buy my  lamps,\nall of them!", name="B", address="203.0.113.1", thread="/b/")
+    await post(service, "Something else.", name="C")
+
+    assert len(await found(service, same_text=first)) == 2
+    assert await moderating.count(service, EVERYTHING, {"same_text": first, "status": "pending"}) == 2
+    action = Action(action=Verb.TRASH, where={"same_text": first}, expect=2)
+    assert (await moderating.act(service, EVERYTHING, action)).changed == 2
+    with pytest.raises(Invalid):
+        await found(service, same_text="01990000-0000-7000-8000-000000000000")
+
+
+async def test_nobody_learns_by_a_text_what_stands_on_anothers_site(database_url, clock):
+    async with a_service(database_url, clock, sites=BOTH_SITES) as service:
+        theirs = await post(service, "the same words", thread="https://two.example/a/")
+        await post(service, "the same words", thread="https://one.example/a/", name="B")
+        one = next(row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example")
+        mine = Principal("key:x", frozenset({Scope.MODERATE}), (one,))
+        with pytest.raises(Invalid):
+            await found(service, mine, same_text=theirs)
+        (card,) = (await inspecting.search(service, mine, QueueQuery())).comments
+        assert (card.similar, card.similar_text, card.similar_network) == (0, 0, 0)
+        assert (await inspecting.totals(service, mine)).pending == 1
+        assert await inspecting.several(service, mine, [theirs]) == []
+
+
+async def test_a_card_tells_its_network_and_its_text_apart(service):
+    for number in range(3):
+        await post(service, f"from here {number}", address="203.0.113.1")
+    await post(service, "from here 0", address="192.0.2.1", name="B")
+    cards = {card.comment: card for card in (await inspecting.search(service, EVERYTHING, QueueQuery())).comments}
+    told = cards["from here 1"]
+    assert (told.similar_network, told.similar_text, told.similar) == (2, 0, 2)
+    others = [card for card in cards.values() if card.comment == "from here 0"]
+    assert {(card.similar_network, card.similar_text) for card in others} <= {(2, 1), (0, 1)}
+
+
+async def test_counting_needs_a_condition(service):
+    with pytest.raises(Invalid):
+        await moderating.count(service, EVERYTHING, {"status": "pending"})
+
+
+# --------------------------------------------------------------------------------- one after another
+
+
+async def test_the_last_thing_is_taken_back_then_the_one_before(service):
+    before = service.new_id()
+    ids = [await post(service, text, address=f"192.0.{n}.1") for n, text in enumerate(("one", "two", "three"))]
+    await act(service, Verb.APPROVE, ids[0])
+    rule = await ruling.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="2"))
+    await act(service, Verb.SPAM, ids[1], ids[2])
+    await moderating.act(service, SAM, Action(action=Verb.TRASH, ids=[ids[0]]))
+    await act(service, Verb.SPAM, ids[1])  # it is spam already: nothing to take back
+
+    taken = []
+    for _ in range(3):
+        action, result = await moderating.undo_last(service, EVERYTHING, before)
+        taken.append((await retracing.deed(service, EVERYTHING, action)).verb)
+        assert result.changed == (2 if taken == ["spam"] else 1 if taken[-1] == "rule_add" else 0)
+    assert taken == ["spam", "rule_add", "approve"]
+    assert await where_they_stand(service) == {"one": "trash", "two": "pending", "three": "pending"}, "Sam's stands"
+    with pytest.raises(NotFound):
+        await moderating.undo_last(service, EVERYTHING, before)
+    with pytest.raises(NotFound):
+        await ruling.get_rule(service, EVERYTHING, rule.id)
+
+
+async def test_what_was_done_before_one_came_in_is_not_taken_back(service, clock):
+    comment = await post(service, "one")
+    await act(service, Verb.SPAM, comment)
+    clock.move(seconds=1)
+    with pytest.raises(NotFound):
+        await moderating.undo_last(service, EVERYTHING, service.new_id())
+
+
+async def test_a_deed_says_what_it_was_and_what_it_took_back(service):
+    comment = await post(service, "one")
+    done = await act(service, Verb.SPAM, comment)
+    undone = await moderating.undo(service, EVERYTHING, done.id)
+    both = await retracing.deeds(service, EVERYTHING, [done.id, undone.id])
+    assert (both[done.id].verb, both[done.id].number, both[done.id].undone_by) == ("spam", 1, undone.id)
+    assert (both[undone.id].verb, both[undone.id].undid) == ("undo", "spam")
+    assert sayings.done(both[done.id]) == "1 comment marked as spam."
+    assert sayings.done(both[undone.id]) == "Taken back: 1 comment marked as spam."
+    again = await moderating.undo(service, EVERYTHING, undone.id)
+    assert sayings.done(await retracing.deed(service, EVERYTHING, again.id)).startswith("Taken back: 1 comment")
+    assert await retracing.deed(service, EVERYTHING, "nothing") is None
+
+
+async def test_every_verb_is_said_in_words(service):
+    await post(service, "one")
+    (thread,) = (await curating.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    closed = await curating.change_thread(service, EVERYTHING, thread.id, ThreadChange(closed=True))
+    assert sayings.done(await retracing.deed(service, EVERYTHING, closed.action)) == "The thread was changed."
+    back = await moderating.undo(service, EVERYTHING, closed.action)
+    assert sayings.done(await retracing.deed(service, EVERYTHING, back.id)) == "Taken back: the thread was changed."
+    for verb in Verb:
+        comment = await post(service, f"a {verb}", name=verb)
+        if verb is Verb.RESTORE:
+            await act(service, Verb.SPAM, comment)
+        if verb is Verb.HOLD:
+            await act(service, Verb.APPROVE, comment)
+        said = sayings.done(await retracing.deed(service, EVERYTHING, (await act(service, verb, comment)).id))
+        assert said.startswith("1 comment ")
+        assert verb.value not in said.split() or verb in {Verb.SPAM, Verb.TRASH}
+
+
+async def test_deeds_on_another_site_are_nobodys_business(database_url, clock):
+    async with a_service(database_url, clock, sites=BOTH_SITES) as service:
+        theirs = await post(service, "theirs", thread="https://two.example/a/")
+        done = await act(service, Verb.SPAM, theirs)
+        rule = await ruling.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="2", site="two.example"))
+        everywhere = await ruling.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="3"))
+        one = next(row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example")
+        mine = Principal("key:x", frozenset({Scope.MODERATE}), (one,))
+        for action in (done.id, rule.action, everywhere.action):
+            assert await retracing.deed(service, mine, action) is None
+            assert await retracing.deed(service, EVERYTHING, action)
+
+
+# --------------------------------------------------------------------------------- finding threads
+
+
+async def test_threads_are_found_by_title_and_by_name(database_url, clock):
+    async with a_service(database_url, clock, moderation=Mode.NONE) as service:
+        await post(service, "one", thread="/2026/Über-uns/", title="About US")
+        await post(service, "two", thread="/lamps/", title="100 % lamps_")
+        await post(service, "three", thread="/untitled/")
+
+        async def named(q):
+            listed = await curating.list_threads(service, EVERYTHING, ThreadsQuery(q=q))
+            return sorted(thread.key for thread in listed.threads)
+
+        assert await named("about us") == ["/2026/%C3%9Cber-uns"]
+        assert await named("LAMPS") == ["/lamps"]
+        assert await named("lamps_") == ["/lamps"]
+        assert await named("%") == ["/2026/%C3%9Cber-uns", "/lamps"]
+        assert await named("untit") == ["/untitled"]
+        assert len(await named(None)) == 3
+
+
+async def test_a_merged_thread_is_told_as_what_it_is_part_of(service):
+    await post(service, "one", thread="/a/")
+    await post(service, "two", thread="/b/")
+    listed = (await curating.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    a, b = (next(thread for thread in listed if thread.key == key) for key in ("/a", "/b"))
+    await curating.change_thread(service, EVERYTHING, a.id, ThreadChange(merge_into="/b/"))
+    assert (await curating.get_thread(service, EVERYTHING, a.id)).id == b.id
+    with pytest.raises(NotFound):
+        await curating.get_thread(service, EVERYTHING, "nothing")
+
+
+# --------------------------------------------------------------------------------- what is veiled
+
+
+async def test_what_is_veiled_is_read_by_nobody_else(service):
+    veiled = service.keyring.veil("mia@example.com")
+    assert "mia" not in veiled
+    assert service.keyring.unveil(veiled) == "mia@example.com"
+    assert service.keyring.unveil(veiled[:-2] + "xx") is None
+    await post(service, "one")
+    (contact,) = await everything_in(service, "contact")
+    assert service.keyring.unveil(contact["email_sealed"]) is None, "what is sealed is no search"
