@@ -139,6 +139,24 @@ async def test_whatever_cannot_be_sent_is_shown_again(at_desk):
     assert await standing(service) == {"Keep me.": "pending"}
 
 
+async def test_whoever_is_offline_loses_no_card(at_desk):
+    ada, service = await at_desk()
+    await write(service, "Keep me.")
+    await write(service, "Keep me too.", address="203.0.113.1")
+    await ada.reload()
+    ada.ignored.append("net::ERR_FAILED")
+
+    await ada.route("**/moderate**", lambda route: route.abort())
+    await ada.keyboard.press("a")
+    await said(ada, "This could not be sent.")
+    assert await ada.locator(".card").count() == 2
+    await ada.unroute("**/moderate**")
+    await card(ada, "Keep me.").focus()
+    await ada.keyboard.press("a")
+    await said(ada, "1 comment approved.")
+    assert await standing(service) == {"Keep me.": "approved", "Keep me too.": "pending"}
+
+
 async def test_keys_move_select_open_and_search(at_desk):
     ada, service = await at_desk()
     for name in ("One", "Two", "Three"):
@@ -260,6 +278,7 @@ async def test_more_than_was_said_is_never_done(at_desk):
 
     await ada.keyboard.press("S")
     await said(ada, "3 wait by now, not 2.")
+    assert await ada.locator(".card").count() == 3
     assert set((await standing(service)).values()) == {"pending"}
 
 
@@ -339,6 +358,46 @@ async def test_a_card_that_another_decided_says_so_before_anybody_presses_a_key(
     await ada.keyboard.press("s")
     await settled(ada)
     assert (await standing(service))["Another."] == "pending", "there was nothing left to press"
+
+
+async def test_no_key_falls_on_a_card_that_has_taken_the_place_of_another(at_desk):
+    ada, service = await at_desk()
+    ids = [await write(service, text, address=f"192.0.{n}.1") for n, text in enumerate(("one", "two", "three"))]
+    await ada.reload()
+    await moderating.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[ids[1]]))
+
+    await ada.keyboard.press("a")
+    await ada.get_by_text("ada moved it to the trash meanwhile.").wait_for()
+    await settled(ada)
+    assert "ada moved it" in await current(ada).inner_text()
+    await ada.keyboard.press("s")
+    await settled(ada)
+    assert await standing(service) == {"one": "approved", "two": "trash", "three": "pending"}
+    await ada.keyboard.press("j")
+    await ada.keyboard.press("s")
+    await settled(ada)
+    assert (await standing(service))["three"] == "spam"
+
+
+async def test_of_several_things_at_once_every_fault_is_told(at_desk):
+    ada, service = await at_desk()
+    await write(service, "one", address="192.0.2.1")
+    for number in range(2):
+        await write(service, f"from here {number}", address=f"203.0.113.{number}")
+    await write(service, "last", address="192.0.3.1")
+    sam, _ = await at_desk("Sam", beside=service)
+    await ada.reload()
+    await write(service, "and one more", address="203.0.113.9")
+    await sam.keyboard.press("s")
+    await settled(sam)
+
+    for key in "aSa":
+        await ada.keyboard.press(key)
+    await settled(ada)
+    assert "Sam called it spam meanwhile." in await ada.locator("#left").inner_text()
+    await said(ada, "3 wait by now, not 2.")
+    assert (await standing(service))["one"] == "spam"
+    assert list((await standing(service)).values()).count("pending") == 3
 
 
 async def test_the_counts_say_only_what_is_new(at_desk):

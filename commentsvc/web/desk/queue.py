@@ -131,10 +131,16 @@ def _again(query: DeskQuery, **changed: str) -> str:
 async def _with_those_gone(request: web.Request, query: DeskQuery, found: Queue) -> list[tuple[ModeratorComment, bool]]:
     """The page's comments, and in their places those it showed a moment ago that stand elsewhere by now."""
     here = {card.id for card in found.comments}
-    seen = [match[1] for text in query.shown if (match := SEEN.fullmatch(text)) and match[1] not in here]
-    gone = await inspecting.several(request.app[SERVICE], request[WHO], seen)
+    seen = {match[1]: int(match[2]) for text in query.shown if (match := SEEN.fullmatch(text)) and match[1] not in here}
+    others = await inspecting.several(request.app[SERVICE], request[WHO], list(seen))
+    gone = [card for card in others if card.version != seen[card.id] and not _by(request, card)]
     together = [(card, False) for card in found.comments] + [(card, True) for card in gone]
     return sorted(together, key=lambda one: one[0].id, reverse=_newest(query))
+
+
+def _by(request: web.Request, card: ModeratorComment) -> bool:
+    """Whether it was whoever asks who decided last; they need not be told."""
+    return bool(card.reasons) and card.reasons[0].rule == request[WHO].name
 
 
 def _tag(totals: Totals, head: tuple[int, str]) -> str:

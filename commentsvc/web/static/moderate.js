@@ -5,10 +5,13 @@ const find = (selector, place = document) => place.querySelector(selector)
 const all = (selector, place = document) => [...place.querySelectorAll(selector)]
 const cards = find("#cards")
 const root = document.documentElement
-// The card that keys are about; how many forms are under way; whether the last of them takes something back.
+// The card that keys are about; how many forms are under way, whether the last of them takes something back, what went
+// wrong with one; and the cards that have left but are not decided yet.
 let here
 let sending = 0
 let undoing
+let fault
+let away = []
 let queue = Promise.resolve()
 let tag = cards?.dataset.tag
 
@@ -32,19 +35,28 @@ const go = card => {
   card?.focus()
 }
 
-const say = words => find("#said").replaceChildren(words)
+const say = words => {
+  const toast = document.createElement("div")
+  toast.className = "toast"
+  toast.textContent = words
+  find("#said").replaceChildren(toast)
+}
+
+// Where the server tells what became of these cards.
+const about = those => {
+  const { here: place } = cards.dataset
+  const seen = new URLSearchParams(those.map(card => ["shown", card.dataset.seen]))
+  return seen.size ? place + (place.includes("?") ? "&" : "?") + seen : place
+}
+const live = () => all(".card[data-seen]", cards)
 
 // Brings the cards to what the server says now. Those that stay are kept as they are, but for what is said of others.
-const settle = page => {
+// One that is gone through somebody else keeps its place and says so: no key may fall on what has taken it. Returns
+// whether that has to be asked for first.
+const settle = (page, told) => {
   const fresh = find("#cards", page)
-  if (!fresh) {
-    const fault = find("main [role=alert]", page)
-    if (fault) return say(toast(fault.textContent))
-    return location.reload()
-  }
+  if (!fresh) return location.reload()
   const shown = all(".card", cards)
-  const at = shown.indexOf(here)
-  const fellBehind = document.activeElement == document.body || cards.contains(document.activeElement)
   const before = new Map(shown.map(card => [card.id, card]))
   const after = all(".card", fresh).map(card => {
     const mine = before.get(card.id)
@@ -52,38 +64,47 @@ const settle = page => {
     find(".alike", mine)?.replaceWith(find(".alike", card))
     return mine
   })
-  const back = after.find(card => !before.has(card.id))
+  const lost = live().filter(card => !after.some(one => one.id == card.id))
+  if (lost.length && !told) {
+    send(about(lost))
+    return true
+  }
+  const at = shown.indexOf(here)
+  const known = after.find(card => card.id == here?.id)
+  const back = undoing && after.find(card => !before.has(card.id))
+  const within = document.activeElement == document.body || cards.contains(document.activeElement)
   const next = [...after, ...all(".empty", fresh)]
   for (const one of [...cards.children]) if (!next.includes(one)) one.remove()
   for (const [place, one] of next.entries()) if (cards.children[place] != one) cards.insertBefore(one, cards.children[place])
-  for (const id of ["tabs", "more", "said", "left"]) {
-    const told = find(`#${id}`, page).childNodes
-    if (id != "left" || find(".card", find("#left", page))) find(`#${id}`).replaceChildren(...told)
-  }
+  for (const id of ["tabs", "more", "said"]) find(`#${id}`).replaceChildren(...find(`#${id}`, page).childNodes)
   document.title = page.title
   tag = fresh.dataset.tag
-  mark(after.includes(here) ? here : undoing && back || after[Math.min(Math.max(at, 0), after.length - 1)])
+  away = []
   undoing = false
-  if (fellBehind) here?.focus({ preventScroll: after.includes(here) && shown.includes(here) })
-}
-const toast = words => {
-  const box = document.createElement("div")
-  box.className = "toast"
-  box.textContent = words
-  return box
+  mark(back || known || after[Math.min(Math.max(at, 0), after.length - 1)])
+  if (within) here?.focus({ preventScroll: known == here })
 }
 
-// One after another, so that each is about what the one before has left. Only the last one's answer is shown.
+// One after another, so that each is about what the one before has left. What went wrong with any of them is told;
+// of what they show, the last one counts.
 const send = (address, body) => {
   sending++
   cards.ariaBusy = "true"
-  queue = queue.then(() => load(address, body)).then(page => {
+  queue = queue.then(() => load(address, body)).catch(() => {}).then(async page => {
     sending--
-    if (!sending) settle(page)
-  }, async () => {
-    sending--
-    if (!sending) await load(cards.dataset.here).then(settle, () => {})
-    say(toast("This could not be sent. Here is how things stand."))
+    const left = page ? all("#left .card", page) : []
+    if (left.length) find("#left").replaceChildren(...[...find("#left").children, ...left].slice(-5))
+    const whole = page && find("#cards", page)
+    if (!whole) fault = page ? find("main [role=alert]", page)?.textContent : "This could not be sent. It waits as it did."
+    if (sending) return
+    if (settle(whole ? page : await load(cards.dataset.here), !body)) return
+    if (fault) say(fault)
+    fault = undefined
+  }).catch(() => {
+    cards.prepend(...away)
+    say(fault)
+    away = []
+    fault = undefined
   }).then(() => sending || (cards.ariaBusy = null))
 }
 
@@ -106,7 +127,10 @@ addEventListener("submit", event => {
     const left = all(".card", cards)
     const rest = left.slice(left.indexOf(those.at(-1))).find(card => !those.includes(card))
     go(rest ?? left.findLast(card => !those.includes(card)))
-    if ("moves" in cards.dataset) for (const card of those) card.remove()
+    if ("moves" in cards.dataset) {
+      away.push(...those)
+      for (const card of those) card.remove()
+    }
   }
   // Not form.action: a field of this name would be that.
   send(form.getAttribute("action"), body)
@@ -139,9 +163,7 @@ const look = async () => {
   if (document.hidden || sending) return
   const answer = await fetch("/moderate/counts", { cache: "no-store", headers: { "If-None-Match": `"${tag}"` } })
   if (!answer.ok || sending) return
-  const seen = all(".card:not(.gone)", cards).map(card => ["shown", card.dataset.seen])
-  const { here: place } = cards.dataset
-  send(place + (place.includes("?") ? "&" : "?") + new URLSearchParams(seen))
+  send(about(live()))
 }
 
 // Single keys can be switched off (WCAG 2.2, 2.1.4).
