@@ -32,4 +32,4 @@ def ago(time: str, now: datetime) -> str:
 def person(made_by: str) -> str:
     """Whoever decided, by name."""
     kind, _, name = made_by.partition(":")
-    return name if kind == "key" else {"author": "Its writer"}.get(kind, "A rule")
+    return name if kind == "key" else {"author": "Its writer", "invitation": "An invitation"}.get(kind, "A rule")

@@ -1,7 +1,6 @@
 """Everybody can moderate: by eye, by ear and by hand, at a desk and on a phone."""
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 
 from commentsvc import moderating, reporting, ruling
 from commentsvc.model import RuleKind, Verb
@@ -9,7 +8,7 @@ from commentsvc.shapes import Action, NewRule, Report
 from commentsvc.web import assets
 from tests.conftest import EVERYTHING, visit
 from tests.test_moderation_page import card, come, press, said, write
-from tests.test_widget_looks import LONG, WCAG
+from tests.test_widget_looks import LONG, assert_accessible
 
 pytest_plugins = ("tests.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -42,13 +41,6 @@ async def a_morning(service):
     return mine
 
 
-async def assert_good(page):
-    results = await Axe().run(page, options=WCAG)
-    found = [f"{one['id']}: {node['html']}" for one in results.response["violations"] for node in one["nodes"]]
-    assert found == []
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
 @pytest.mark.parametrize(
     "place", PLACES, ids=lambda one: f"{one['color_scheme']} {one.get('viewport', {}).get('width')}"
 )
@@ -59,13 +51,13 @@ async def test_every_part_is_accessible(at_desk, place):
     for path in ("", "?status=reported", "?status=spam", "?status=any&q=pills", "/threads", "/rules", "/audit", "/you",
                  f"/comments/{mine}", f"/comments/{mine}/ban"):  # fmt: skip
         await come(ada, f"/moderate{path}")
-        await assert_good(ada)
+        await assert_accessible(ada)
     await come(ada, "/moderate/threads")
     await ada.locator("main .list a").first.click()
-    await assert_good(ada)
+    await assert_accessible(ada)
     await come(ada, "/moderate/rules")
     await ada.get_by_role("link", name="Change").last.click()
-    await assert_good(ada)
+    await assert_accessible(ada)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -76,25 +68,25 @@ async def test_what_happens_is_accessible_too(at_desk, browse, scheme):
     await ada.keyboard.press("x")
     await ada.get_by_text("Filters").click()
     await ada.keyboard.press("?")
-    await assert_good(ada)
+    await assert_accessible(ada)
     await ada.keyboard.press("x")
     await ada.keyboard.press("a")
     await said(ada, "1 comment approved.")
-    await assert_good(ada)
+    await assert_accessible(ada)
     await come(ada, "/moderate/rules")
     await ada.get_by_text("A new rule").click()
     await ada.get_by_label("What it looks for").fill("pills")
     await press(ada, "Try it on the past")
-    await assert_good(ada)
+    await assert_accessible(ada)
     await ada.get_by_label("What it looks at").select_option("links")
     await press(ada, "Keep it")
     await ada.get_by_role("alert").wait_for()
-    await assert_good(ada)
+    await assert_accessible(ada)
     await come(ada, "/moderate/comments/01990000-0000-7000-8000-000000000000")
-    await assert_good(ada)
+    await assert_accessible(ada)
     stranger = await browse(service.config.own_origin, script=True, bypass_csp=True, color_scheme=scheme)
     await stranger.goto("/moderate")
-    await assert_good(stranger)
+    await assert_accessible(stranger)
 
 
 async def test_what_is_said_is_heard_and_the_keyboard_reaches_everything(at_desk):

@@ -1,7 +1,11 @@
 """A moderator decides on what they saw, looks back, and takes things back one after another."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import commentsvc
 from commentsvc import curating, inspecting, moderating, retracing, ruling
 from commentsvc.errors import Invalid, NotFound
 from commentsvc.model import Mode, Principal, RuleKind, Scope, Verb
@@ -151,6 +155,15 @@ async def test_every_verb_is_said_in_words(service):
         said = sayings.done(await retracing.deed(service, EVERYTHING, (await act(service, verb, comment)).id))
         assert said.startswith("1 comment ")
         assert verb.value not in said.split() or verb in {Verb.SPAM, Verb.TRASH}
+
+
+def test_whatever_is_noted_in_the_log_has_words():
+    noted = set()
+    for path in Path(commentsvc.__file__).parent.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        noted |= set(re.findall(r'(?:verb=|_note\(tx, service, |who, |_put\(tx, service, who, )"([a-z_]+)"', text))
+    assert {"rule_add", "sign_in", "moderator_add", "thread_merge", "reseal"} <= noted
+    assert noted | set(Verb) | {"amend", "undo", "erase", "withdraw"} == set(sayings.DID)
 
 
 async def test_deeds_on_another_site_are_nobodys_business(database_url, clock):

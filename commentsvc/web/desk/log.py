@@ -1,18 +1,19 @@
 """Who did what; and whatever can still be taken back, from there."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from commentsvc import auditing, deciding, retracing
-from commentsvc.shapes import AuditEntry, AuditQuery, Cursor, SiteName
+from commentsvc import auditing, deciding, inspecting, retracing
+from commentsvc.shapes import AuditEntry, AuditQuery, Cursor, ModeratorComment, SiteName
 from commentsvc.web.desk import frame
 from commentsvc.web.desk.frame import Done
 from commentsvc.web.endpoint import SERVICE, WHO
 
-MOST_LINKS: Final = 5
+MOST_LINKS: Final = 3  # of one entry
 PLACES: Final = {"thread": "/moderate/threads/", "rule": "/moderate/rules/"}
 
 
@@ -32,7 +33,8 @@ class Line:
 
     entry: AuditEntry
     number: int  # of comments
-    comments: list[tuple[str, str, str]]  # of some: id, from, to
+    comments: list[ModeratorComment]  # some of them
+    change: str  # of their status, where all were changed alike
     link: tuple[str, str] | None  # to what else was changed: its kind, and where it is
     changed: str
     undo: str | None  # the action, where it can be taken back
@@ -43,14 +45,10 @@ async def show(request: web.Request, asked: Asked) -> web.Response:
     service, who = request.app[SERVICE], request[WHO]
     query = AuditQuery(site=asked.site, since=asked.since, until=asked.until, cursor=asked.cursor)
     found = await auditing.entries(service, who, query)
-    actions = [entry.body["action"] for entry in found.entries if entry.body.get("action")]
-    deeds = await retracing.deeds(service, who, actions)
-    too_old = service.ago(days=deciding.UNDO_DAYS)
-    open_ones = {
-        one.id
-        for one in deeds.values()
-        if one.undone_by is None and one.verb != "erase" and (one.number or one.subject)
-    }
+    undoable = await _undoable(request, found.entries)
+    some = {item[0] for entry in found.entries for item in _items(entry)[:MOST_LINKS]}
+    cards = {card.id: card for card in await inspecting.several(service, who, sorted(some))}
+    following = {"site": asked.site, "since": asked.since, "until": asked.until, "cursor": found.next_cursor}
     return await frame.page(
         request,
         "audit.html",
@@ -58,23 +56,39 @@ async def show(request: web.Request, asked: Asked) -> web.Response:
         title="Audit",
         tab="audit",
         asked=asked,
-        lines=[_line(entry, open_ones if entry.created_at > too_old else set()) for entry in found.entries],
-        following=found.next_cursor
-        and frame.address(
-            "/moderate/audit", site=asked.site, since=asked.since, until=asked.until, cursor=found.next_cursor
-        ),
+        lines=[_line(entry, cards, undoable) for entry in found.entries],
+        following=frame.address("/moderate/audit", **following) if found.next_cursor else None,
     )
 
 
-def _line(entry: AuditEntry, open_ones: set[str]) -> Line:
-    items: list[Any] = entry.body.get("items", [])
+async def _undoable(request: web.Request, entries: Sequence[AuditEntry]) -> set[str]:
+    """Those of the entries' actions that can be taken back: by now, by whoever asks."""
+    service = request.app[SERVICE]
+    too_old = service.ago(days=deciding.UNDO_DAYS)
+    recent = [entry.body["action"] for entry in entries if entry.body.get("action") and entry.created_at > too_old]
+    deeds = await retracing.deeds(service, request[WHO], recent)
+    return {
+        one.id for one in deeds.values() if not one.undone_by and one.verb != "erase" and (one.number or one.subject)
+    }
+
+
+def _items(entry: AuditEntry) -> list[Any]:
+    """What became of comments: each its id, from where, to where, and its version."""
+    found: list[Any] = entry.body.get("items", [])
+    return found
+
+
+def _line(entry: AuditEntry, cards: Mapping[str, ModeratorComment], undoable: set[str]) -> Line:
+    items = _items(entry)
     kind = next((kind for kind in PLACES if entry.body.get(kind)), None)
+    changes = {f"{item[1]} → {item[2]}" for item in items}
     action = entry.body.get("action")
     return Line(
         entry=entry,
         number=len(items),
-        comments=[(item[0], item[1], item[2]) for item in items[:MOST_LINKS]],
+        comments=[cards[item[0]] for item in items[:MOST_LINKS] if item[0] in cards],
+        change=changes.pop() if len(changes) == 1 else "",
         link=(kind, PLACES[kind] + entry.body[kind]) if kind else None,
-        changed=", ".join(entry.body.get("changed", [])),
-        undo=action if action in open_ones else None,
+        changed=", ".join(entry.body.get("changed", [])) if entry.verb.endswith("_change") else "",
+        undo=action if action in undoable else None,
     )

@@ -12,6 +12,7 @@ from commentsvc.shapes import ModeratorComment, Reason
 
 LONG: Final = 1200  # characters; of a longer text the rest is behind a button
 SHOWN: Final = 1000
+EXCERPT: Final = 50
 UNDONE: Final = "Undone."  # the reason of what an undo decided
 # Addresses, and what browsers or people take for some. They are shown, and lead nowhere.
 LINK: Final = re.compile(
@@ -25,6 +26,36 @@ OTHERWISE: Final = {
     "thread_change": "The thread was changed.",
     "thread_merge": "The threads are one now.",
     "site_change": "The site was changed.",
+}
+# What somebody did, as the log says it after their name.
+DID: Final = {
+    "approve": "approved",
+    "hold": "put back among those that wait",
+    "spam": "marked as spam",
+    "trash": "moved to the trash",
+    "restore": "restored",
+    "amend": "changed",
+    "reply": "replied",
+    "erase": "erased for good",
+    "undo": "took back",
+    "edit": "edited",
+    "withdraw": "withdrew",
+    "report": "held, for readers reported it",
+    "rule_add": "added",
+    "rule_change": "changed",
+    "rule_remove": "removed",
+    "thread_change": "changed",
+    "thread_merge": "merged",
+    "site_add": "added a site",
+    "site_change": "changed who is held on the site",
+    "key_create": "made a key",
+    "key_revoke": "ended a key",
+    "moderator_add": "added a moderator",
+    "moderator_invite": "invited a moderator",
+    "moderator_remove": "removed a moderator",
+    "sign_in": "signed in",
+    "sign_out": "signed out",
+    "reseal": "sealed every address anew",
 }
 STANDS: Final = {
     Status.PENDING: "put it back to those that wait",
@@ -108,6 +139,14 @@ def cut(text: str) -> tuple[str, str]:
     return (text, "") if len(text) <= LONG else (text[:SHOWN], text[SHOWN:])
 
 
+def begins(card: ModeratorComment) -> str:
+    """By what a comment is known again: its writer's name, and how it begins."""
+    if card.deleted:
+        return "an erased comment"
+    text = " ".join(card.comment.split())
+    return f"{card.name}: {text[:EXCERPT].rstrip()}{'…' if len(text) > EXCERPT else ''}"
+
+
 # What templates call.
 WORDS: Final[dict[str, Any]] = {
     "ago": phrases.ago,
@@ -118,4 +157,6 @@ WORDS: Final[dict[str, Any]] = {
     "parts": parts,
     "cut": cut,
     "meanwhile": meanwhile,
+    "begins": begins,
+    "did": DID,
 }
