@@ -3,7 +3,6 @@
 import hashlib
 import ipaddress
 import re
-from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -133,14 +132,9 @@ async def _with_those_gone(request: web.Request, query: DeskQuery, found: Queue)
     here = {card.id for card in found.comments}
     seen = {match[1]: int(match[2]) for text in query.shown if (match := SEEN.fullmatch(text)) and match[1] not in here}
     others = await inspecting.several(request.app[SERVICE], request[WHO], list(seen))
-    gone = [card for card in others if card.version != seen[card.id] and not _by(request, card)]
+    gone = [card for card in others if card.version != seen[card.id]]
     together = [(card, False) for card in found.comments] + [(card, True) for card in gone]
     return sorted(together, key=lambda one: one[0].id, reverse=_newest(query))
-
-
-def _by(request: web.Request, card: ModeratorComment) -> bool:
-    """Whether it was whoever asks who decided last; they need not be told."""
-    return bool(card.reasons) and card.reasons[0].rule == request[WHO].name
 
 
 def _tag(totals: Totals, head: tuple[int, str]) -> str:
@@ -176,12 +170,19 @@ async def search(request: web.Request, sought: Sought) -> web.Response:
 
 
 def _network(text: str) -> str | None:
-    """The network of an address, or the network that was named as cards show it."""
-    with suppress(ValueError):
-        return addresses.network(text)
-    with suppress(ValueError):
-        return str(ipaddress.ip_network(text, strict=False))
-    return None
+    """The network around an address, or around a smaller network, as cards show it; None where it is no such thing.
+
+    Raises:
+        Invalid: it is wider than any that is kept.
+    """
+    try:
+        named = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+    kept = addresses.network(str(named.network_address))
+    if named.prefixlen < ipaddress.ip_network(kept).prefixlen:
+        raise Invalid(Fault("text", "too_wide", f"This network is too wide to be searched for. One is kept as {kept}."))
+    return kept
 
 
 def _by_email(text: str) -> dict[str, str]:

@@ -120,6 +120,8 @@ def _kind(reason: Reason) -> str:
 def _why(reason: Reason) -> str:
     if reason.rule.startswith("key:") and reason.reason == UNDONE:
         return f"Put back by {phrases.person(reason.rule)}"
+    if reason.rule == "rule:mode":
+        return "Everybody is held here"
     if not reason.rule.startswith("key:"):
         return reason.reason or reason.rule.partition(":")[2]
     return f"{phrases.person(reason.rule)}: {reason.reason}" if reason.reason else f"By {phrases.person(reason.rule)}"
