@@ -17,6 +17,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Moved(Exception):  # noqa: N818 -- nobody is told: the driver begins the unit of work anew
+    """What a unit of work went by was changed while it waited for it. It did nothing yet."""
+
+
 class Transaction(Protocol):
     """Statements that happen together."""
 

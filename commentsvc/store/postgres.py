@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from commentsvc.errors import Misconfigured, Unavailable
-from commentsvc.store import PUBLIC_TABLES, P, Row, Work
+from commentsvc.store import PUBLIC_TABLES, Moved, P, Row, Work
 
 T = TypeVar("T")
 
@@ -33,8 +33,8 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
-CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-ATTEMPTS = 4
+CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Moved)
+ATTEMPTS = 8
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from commentsvc.model import Comment, Thread
-from commentsvc.store import Row, Transaction, among, within
+from commentsvc.store import Moved, Row, Transaction, among, within
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
     thread.created_at, thread.published_at, thread.closed_at, thread.mode, thread.merged_into"""
@@ -98,18 +98,20 @@ async def hold(tx: Transaction, comment_ids: Sequence[str]) -> None:
     """Let nobody else change the threads of these comments until this unit of work ends.
 
     SQLite has one writer anyway. On PostgreSQL the rows are locked, always in the same order, so that two
-    who decide at once wait for each other and neither works from what the other has changed. Comments may be
-    moved to another thread while their own is waited for: then that one is held too.
+    who decide at once wait for each other and neither works from what the other has changed. Call it before anything
+    else is changed: where comments were moved to another thread meanwhile, the whole unit of work begins anew, since
+    going on from here would lock threads out of that order.
     """
+    held = await _of(tx, comment_ids)
+    await hold_all(tx, held)
+    if not await _of(tx, comment_ids) <= held:
+        raise Moved
+
+
+async def _of(tx: Transaction, comment_ids: Sequence[str]) -> set[str]:
     ids, values = among("id", comment_ids)
-    held: set[str] = set()
-    while True:
-        rows = await tx.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids}", **values)
-        found = {row["thread_id"] for row in rows}
-        if found <= held:
-            return
-        await hold_all(tx, found - held)
-        held |= found
+    rows = await tx.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids}", **values)
+    return {row["thread_id"] for row in rows}
 
 
 async def hold_all(tx: Transaction, thread_ids: Collection[str]) -> None:
