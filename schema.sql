@@ -257,9 +257,11 @@ CREATE TABLE action (
     undone_by  TEXT REFERENCES action (id),
     subject    TEXT,  -- thread:…, rule:… or site:…, where it was not comments that changed
     was        TEXT,  -- that subject before, and after: JSON
-    became     TEXT
+    became     TEXT,
+    session_id TEXT   -- where it was done on the moderation page
 );
 
+CREATE INDEX action_session ON action (session_id, id) WHERE session_id IS NOT NULL;
 CREATE INDEX action_undone ON action (undone_by) WHERE undone_by IS NOT NULL;
 
 CREATE TABLE action_item (

@@ -14,6 +14,7 @@ from commentsvc.shapes import KeyRecord, Keys, MadeKey, NewKey
 from commentsvc.store import Row, Transaction, access
 
 FIRST_MODERATOR: Final = "owner"
+RESERVED: Final = frozenset({"operator", "COMMENTSVC_ADMIN_KEY"})  # what the log calls others
 ADMIN: Final = Principal("key:COMMENTSVC_ADMIN_KEY", frozenset(Scope), None)
 
 
@@ -141,6 +142,8 @@ def scopes_of(name: str) -> list[Scope]:
 async def _make_key(
     tx: Transaction, service: Service, who: Principal, new: NewKey, moderator: Mapping[str, Any] | None
 ) -> MadeKey:
+    if new.name in RESERVED:
+        raise Invalid(Fault("name", "name_taken", "The log calls somebody else by this name. Choose another."))
     site = None
     if new.site:
         site = (await places.directory(tx, service)).by_name(new.site)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from commentsvc import auditing, deciding, hanging, inspecting, reading
-from commentsvc.errors import Conflict, Forbidden, NotFound
+from commentsvc.errors import Conflict, Forbidden, NotFound, VersionPassed
 from commentsvc.hanging import Spot, Writer
 from commentsvc.model import Comment, Decision, Principal, Status
 from commentsvc.service import Service
@@ -21,6 +21,7 @@ async def reply(service: Service, who: Principal, comment_id: str, new: NewReply
     Raises:
         Forbidden: the key is no moderator's own.
         NotFound: there is no such comment on this key's sites.
+        VersionPassed: it is not as it was seen.
         Conflict: the comment was erased; or it is not approved, and is not to be.
     """
     return await service.db.write(_reply, service, who, comment_id, new)
@@ -30,9 +31,11 @@ async def _reply(tx: Transaction, service: Service, who: Principal, comment_id: 
     writer = await _writer(tx, who)
     await threads.hold(tx, [comment_id])
     answered = await inspecting.reachable(tx, who, comment_id)
+    if new.seen is not None and new.seen != answered.version:
+        raise VersionPassed(f"The comment is at version {answered.version} now. Look at it again, then answer.")
     _refuse_hidden(answered, new)
     action_id, now, decision = service.new_id(), service.now(), Decision(Status.APPROVED, "", who.name)
-    await actions.act(tx, action_id, "reply", who.name, None, now)
+    await actions.act(tx, action_id, "reply", who, None, now)
     approved = answered
     if new.approve:
         approved = (await deciding.look(tx, service, [answered], decision, action_id))[answered.id]

@@ -105,6 +105,8 @@ async def _reseal(service: Service, _asked: argparse.Namespace) -> Answer:
 async def _add_moderator(service: Service, asked: argparse.Namespace) -> Answer:
     name = _fit("name", fields.name, asked.name)
     email = _fit("email", fields.email, asked.email) if asked.email else None
+    if name in {admitting.FIRST_MODERATOR, *admitting.RESERVED}:
+        raise Invalid(Fault("name", "name_taken", "This name means somebody else here. Choose another."))
     made = await inviting.add_moderator(service, name, email, asked.site)
     text = f"{made.name} may moderate. Print a sign-in link with: commentsvc moderator invite {made.name!r}"
     return Answer(made, text)

@@ -31,7 +31,7 @@ async def together(
     Their threads must be held.
     """
     action_id, now = service.new_id(), service.now()
-    await actions.act(tx, action_id, verb, who.name, note, now)
+    await actions.act(tx, action_id, verb, who, note, now)
     results: list[ActionItem] = []
     changes: list[tuple[Comment, Comment]] = []
     for some in _parts(ids):

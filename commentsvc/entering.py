@@ -4,6 +4,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from commentsvc import admitting, auditing, pacing, sealing
 from commentsvc.errors import NotFound, Unauthorized, Unavailable
 from commentsvc.model import Principal, Scope, Visit
@@ -14,7 +16,7 @@ from commentsvc.store.sessions import Kept
 
 IDLE_HOURS: Final = 12
 LONGEST_DAYS: Final = 7
-TRIES: Final = (10, 900)  # from one network, in so many seconds; right ones count too, or guessing would be free
+TRIES: Final = (10, 900)  # that may fail from one network, in so many seconds
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,11 @@ async def by_link(service: Service, token: str, visit: Visit) -> str:
         NotFound: it was used, has ended, or never was.
         TooFast: the network tries too often.
     """
-    await service.db.write(pacing.spend, service, visit, "sign-in", TRIES)
-    return await service.db.write(_by_link, service, token)
+    try:
+        return await service.db.write(_by_link, service, token)
+    except NotFound:
+        await service.db.write(pacing.spend, service, visit, "sign-in", TRIES)
+        raise
 
 
 async def _by_link(tx: Transaction, service: Service, token: str) -> str:
@@ -70,8 +75,11 @@ async def by_key(service: Service, key: str, visit: Visit) -> str:
         Unauthorized: it is unknown, old or revoked.
         TooFast: the network tries too often.
     """
-    await service.db.write(pacing.spend, service, visit, "sign-in", TRIES)
-    who = await admitting.recognise(service, key.strip())
+    try:
+        who = await admitting.recognise(service, key.strip())
+    except Unauthorized:
+        await service.db.write(pacing.spend, service, visit, "sign-in", TRIES)
+        raise
     return await service.db.write(_by_key, service, who, sealing.hashed(key.strip()))
 
 
@@ -92,8 +100,8 @@ async def _begin(
 # --------------------------------------------------------------------------------- being in
 
 
-async def recognise(service: Service, token: str | None) -> Session:
-    """Whose session this is.
+async def recognise(service: Service, token: str | None, *, of_use: bool = True) -> Session:
+    """Whose session this is. What is not ``of_use`` to anybody does not keep it from being idle.
 
     Raises:
         Unauthorized: there is none, it has ended, or what it came from has.
@@ -101,7 +109,7 @@ async def recognise(service: Service, token: str | None) -> Session:
     session, seen_at = await service.db.read_private(_recognise, service, token or "") or (None, "")
     if session is None:
         raise Unauthorized("Please sign in.")
-    if seen_at < service.ago(minutes=1):
+    if of_use and seen_at < service.ago(minutes=1):
         with suppress(Unavailable):  # a full disk keeps nobody from reading
             await service.db.write(sessions.see, session.id, service.now())
     return session
@@ -113,6 +121,7 @@ async def _recognise(tx: Transaction, service: Service, token: str) -> tuple[Ses
     who = await _holder(tx, service, row) if row else None
     if row is None or who is None:
         return None
+    who = msgspec.structs.replace(who, session_id=row["id"])
     return Session(row["id"], who, row["created_at"], row["moderator_id"], row["key_hash"]), row["seen_at"]
 
 
@@ -131,17 +140,50 @@ async def make_key(service: Service, session: Session) -> MadeKey:
     """Make the moderator a key of their own, to sign in with next time.
 
     Raises:
-        NotFound: the session is not of a moderator, but of a key.
+        NotFound: the session was begun with a key. It could make one that reaches further than itself.
     """
     return await service.db.write(_make_key, service, session)
 
 
 async def _make_key(tx: Transaction, service: Service, session: Session) -> MadeKey:
-    if session.who.moderator_id is None:
-        raise NotFound("Only a moderator gets a key here. Make one with: commentsvc key create")
+    if session.moderator_id is None:
+        raise NotFound("Only who came in by a link gets a key here. Make one with: commentsvc key create")
     scopes = [scope for scope in Scope if scope in session.who.scopes]
     new = NewKey(name=session.name, scopes=scopes)
-    return await admitting.make_own_key(tx, service, new, session.who.moderator_id, session.who.name)
+    return await admitting.make_own_key(tx, service, new, session.moderator_id, session.who.name)
+
+
+async def keys(service: Service, session: Session) -> list[Row]:
+    """``id, name, created_at, last_used_at`` of the moderator's keys in force, oldest first."""
+    return await service.db.read_private(_keys, service, session)
+
+
+async def _keys(tx: Transaction, service: Service, session: Session) -> list[Row]:
+    now = service.now()
+    return [
+        row
+        for row in await access.keys(tx)
+        if session.moderator_id
+        and row["moderator_id"] == session.moderator_id
+        and row["revoked_at"] is None
+        and (row["expires_at"] is None or row["expires_at"] > now)
+    ]
+
+
+async def end_key(service: Service, session: Session, key_id: str) -> None:
+    """End a key of the moderator's own at once, and the sessions begun with it.
+
+    Raises:
+        NotFound: there is no such key of theirs.
+    """
+    await service.db.write(_end_key, service, session, key_id)
+
+
+async def _end_key(tx: Transaction, service: Service, session: Session, key_id: str) -> None:
+    mine = {row["id"] for row in await _keys(tx, service, session)}
+    if key_id not in mine or not await access.revoke_key(tx, key_id, service.now()):
+        raise NotFound("There is no such key of yours.")
+    await auditing.note(tx, service, who=session.who.name, verb="key_revoke", site_id=None, body={"key": key_id})
 
 
 # --------------------------------------------------------------------------------- leaving

@@ -26,7 +26,7 @@ async def _erase(tx: Transaction, service: Service, who: Principal, comment_id: 
     if comment.erased_at:
         raise Conflict("This comment was erased already.")
     action_id = service.new_id()
-    await actions.act(tx, action_id, "erase", who.name, None, service.now())
+    await actions.act(tx, action_id, "erase", who, None, service.now())
     await revising.erase(tx, service, comment, Decision(Status.TRASH, "Erased for good.", who.name), action_id)
     item = ActionItem(comment=comment.id, from_=comment.status, to=Status.TRASH, ok=True)
     return ActionResult(id=action_id, action="erase", changed=1, undo_until=None, results=[item])

@@ -100,6 +100,7 @@ async def conditions(tx: Transaction, service: Service, who: Principal, query: Q
         network=getattr(query, "network", None),
         reported=query.reported,
         text_digest=like.text_digest if like else None,
+        as_of=forms.moment("as_of", query.as_of),
     )
 
 

@@ -216,6 +216,7 @@ class Principal(Struct, frozen=True):
     scopes: frozenset[Scope]
     sites: tuple[str, ...] | None
     moderator_id: str | None = None  # whose own key it is
+    session_id: str | None = None  # on the moderation page
 
     def may(self, scope: Scope) -> bool:
         """Whether it may do what this scope, or a greater one, allows."""

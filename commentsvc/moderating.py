@@ -173,8 +173,8 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
     return _left(result, passed)
 
 
-async def undo_last(service: Service, who: Principal, since: str) -> tuple[str, ActionResult]:
-    """Take back this principal's last action after the id ``since`` that still stands; said again, the one before.
+async def undo_last(service: Service, who: Principal) -> tuple[str, ActionResult]:
+    """Take back the last action of this session that still stands; said again, the one before.
 
     Returns what it was that was taken back, by its id, and the result.
 
@@ -182,11 +182,11 @@ async def undo_last(service: Service, who: Principal, since: str) -> tuple[str, 
         NotFound: there is none.
         Conflict: see ``undo``.
     """
-    return await service.db.write(_undo_last, service, who, since)
+    return await service.db.write(_undo_last, service, who)
 
 
-async def _undo_last(tx: Transaction, service: Service, who: Principal, since: str) -> tuple[str, ActionResult]:
-    action_id = await actions.last_action(tx, who.name, since)
+async def _undo_last(tx: Transaction, service: Service, who: Principal) -> tuple[str, ActionResult]:
+    action_id = await actions.last_action(tx, who.session_id) if who.session_id else None
     if action_id is None:
         raise NotFound("There is nothing to take back.")
     return action_id, await _undo(tx, service, who, action_id)

@@ -48,7 +48,7 @@ async def record(
         tx,
         action_id,
         verb,
-        who.name,
+        who,
         None,
         service.now(),
         subject=f"{kind}:{subject_id}",

@@ -345,6 +345,9 @@ class Standing(StrEnum):
 SameText: TypeAlias = Annotated[str, Meta(max_length=100, description="With the text of the comment with this id.")]
 
 
+AsOf: TypeAlias = Annotated[str, Meta(max_length=40, description="Only as it was by then: written and edited before.")]
+
+
 class QueueQuery(Struct, frozen=True, kw_only=True):
     """Which comments a moderator wants to see."""
 
@@ -361,6 +364,7 @@ class QueueQuery(Struct, frozen=True, kw_only=True):
         None
     )
     same_text: SameText | None = None
+    as_of: AsOf | None = None
     order: Literal["oldest", "newest"] = "oldest"
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Cursor | None = None
@@ -501,6 +505,9 @@ class NewReply(Struct, frozen=True, kw_only=True):
 
     comment: Text
     approve: Annotated[bool, Meta(description="Whether the comment that it answers is approved along with it.")] = False
+    seen: Annotated[int | None, Meta(description="The version of that comment that was seen, if it must be that.")] = (
+        None
+    )
 
 
 class MadeReply(PublicComment, frozen=True, kw_only=True):
@@ -528,6 +535,7 @@ class Where(Struct, frozen=True, kw_only=True):
     until: Annotated[str, Meta(max_length=40)] | None = None
     reported: bool | None = None
     same_text: SameText | None = None
+    as_of: AsOf | None = None
     email: Address | None = None
     network: Annotated[str, Meta(max_length=50)] | None = None
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from commentsvc import admitting, entering, inviting
-from commentsvc.errors import Forbidden, NotFound, TooFast, Unauthorized
+from commentsvc.errors import Forbidden, Invalid, NotFound, TooFast, Unauthorized
 from commentsvc.model import Scope
 from commentsvc.shapes import NewKey
 from commentsvc.web.desk import frame
@@ -111,17 +111,61 @@ async def test_nobody_ends_the_session_of_another(service):
     assert await entering.every(service, sam) == []
 
 
-async def test_guessing_is_limited_by_network(service, clock):
+async def test_guessing_is_limited_by_network_and_locks_nobody_out(service, clock):
     for _ in range(10):
         with pytest.raises(Unauthorized):
             await entering.by_key(service, "cs_guess", visit())
-    token = await invited(service)
     with pytest.raises(TooFast):
-        await entering.by_link(service, token, visit())
-    assert await entering.by_link(service, token, visit(address="203.0.113.1")), "others are not locked out"
+        await entering.by_key(service, "cs_guess", visit())
+    with pytest.raises(TooFast):
+        await entering.by_link(service, "guess", visit())
+    with pytest.raises(Unauthorized):
+        await entering.by_key(service, "cs_guess", visit(address="203.0.113.1"))
+    assert await entering.by_link(service, await invited(service), visit()), "who knows need not guess"
     clock.move(minutes=16)
     with pytest.raises(Unauthorized):
         await entering.by_key(service, "cs_guess", visit())
+
+
+async def test_a_session_begun_with_a_key_makes_no_other(service):
+    """It would reach further, and last longer, than the key itself."""
+    await inviting.add_moderator(service, "Ada", None, [])
+    made = await admitting.make_key_for(service, "Ada", NewKey(name="x", scopes=[Scope.READ], site="blog"))
+    session = await entering.recognise(service, await entering.by_key(service, made.key, visit()))
+    with pytest.raises(NotFound):
+        await entering.make_key(service, session)
+    assert await entering.keys(service, session) == []
+    with pytest.raises(NotFound):
+        await entering.end_key(service, session, made.id)
+
+
+async def test_a_moderator_ends_a_key_of_their_own_and_what_was_begun_with_it(service):
+    session = await entering.recognise(service, await entering.by_link(service, await invited(service), visit()))
+    made = await entering.make_key(service, session)
+    other = await admitting.make_key(service, EVERYTHING, NewKey(name="Ada", scopes=[Scope.READ]))
+    elsewhere = await entering.by_key(service, made.key, visit())
+    assert [row["id"] for row in await entering.keys(service, session)] == [made.id]
+    with pytest.raises(NotFound):
+        await entering.end_key(service, session, other.id)
+    await entering.end_key(service, session, made.id)
+    assert await entering.keys(service, session) == []
+    with pytest.raises(Unauthorized):
+        await entering.recognise(service, elsewhere)
+
+
+async def test_a_page_that_looks_by_itself_keeps_nobody_signed_in(client, service, clock):
+    await signed_in(client, service)
+    for _ in range(13):
+        clock.move(hours=1)
+        looks = OURS | {"Commentsvc-Looks": "by itself"}
+        status = (await client.get("/moderate/counts", headers=looks)).status
+    assert status == 401
+
+
+async def test_nobody_takes_a_name_that_the_log_gives_to_others(service):
+    for name in ("operator", "COMMENTSVC_ADMIN_KEY"):
+        with pytest.raises(Invalid):
+            await admitting.make_key(service, EVERYTHING, NewKey(name=name, scopes=[Scope.READ]))
 
 
 async def test_a_key_of_the_settings_lets_in_while_it_stands_there(database_url, clock):
@@ -177,6 +221,24 @@ async def test_nobody_signs_in_where_the_cookie_could_be_read_on_its_way(databas
         answer = await client.post(f"/sign-in/{token}", headers=OURS, allow_redirects=False)
         assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
         assert await entering.invited(service, token) == "Ada", "the link is still good"
+
+
+async def test_only_this_very_machine_signs_in_without_https(client, service):
+    """Also where nobody has said what the service is called."""
+    elsewhere = {"Host": "comments.example:8080", "Origin": "http://comments.example:8080"}
+    answer = await client.post(f"/sign-in/{await invited(service)}", headers=elsewhere, allow_redirects=False)
+    assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
+    token = await entering.by_link(service, (await inviting.invite(service, "Ada")).rpartition("/")[2], visit())
+    cookie = {"Cookie": f"commentsvc={token}"}
+    assert (await client.get("/moderate", headers=cookie)).status == 200
+    assert (await client.get("/moderate", headers=cookie | elsewhere)).status == 401
+
+
+async def test_a_stranger_sends_no_more_than_a_comment_may_have(client):
+    answer = await client.post("/moderate/rules", data=b"match=" + b"%" * 70_000, headers=OURS)
+    assert answer.status == 413
+    foreign = await client.post("/moderate/rules", data={"match": "call this number"}, headers=CROSS)
+    assert "call this number" not in await foreign.text()
 
 
 async def test_a_link_works_once_and_looking_changes_nothing(client, service):

@@ -94,7 +94,7 @@ async def test_what_is_said_is_heard_and_the_keyboard_reaches_everything(at_desk
     await a_morning(service)
     await ada.reload()
     assert await ada.locator("#said").get_attribute("role") == "status"
-    assert await ada.locator("#left").get_attribute("role") == "alert"
+    assert await ada.locator("#left").get_attribute("aria-live") == "assertive"
     await ada.keyboard.press("Tab")
     assert await ada.evaluate("document.activeElement.className") == "skip"
     ring = "getComputedStyle(document.activeElement)"

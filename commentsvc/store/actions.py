@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from commentsvc.model import Comment
+from commentsvc.model import Comment, Principal
 from commentsvc.store import Row, Transaction, among
 
 
@@ -11,7 +11,7 @@ async def act(  # noqa: PLR0913 -- a row has as many columns
     tx: Transaction,
     action_id: str,
     verb: str,
-    made_by: str,
+    who: Principal,
     note: str | None,
     now: str,
     *,
@@ -22,12 +22,13 @@ async def act(  # noqa: PLR0913 -- a row has as many columns
     """Append an action. One that did not change comments says what it changed, and how: JSON before and after."""
     await tx.run(
         """
-        INSERT INTO action (id, verb, made_by, note, created_at, subject, was, became)
-        VALUES (:id, :verb, :made_by, :note, :now, :subject, :was, :became)
+        INSERT INTO action (id, verb, made_by, session_id, note, created_at, subject, was, became)
+        VALUES (:id, :verb, :made_by, :session_id, :note, :now, :subject, :was, :became)
         """,
         id=action_id,
         verb=verb,
-        made_by=made_by,
+        made_by=who.name,
+        session_id=who.session_id,
         note=note,
         now=now,
         subject=subject,
@@ -139,16 +140,15 @@ async def sites_of(tx: Transaction, action_id: str) -> list[str]:
     return [row["site_id"] for row in rows]
 
 
-async def last_action(tx: Transaction, made_by: str, since: str) -> str | None:
-    """The newest action that somebody made after an id and that changed something; nothing of undoing."""
+async def last_action(tx: Transaction, session_id: str) -> str | None:
+    """The newest action of a session that changed something and still stands; nothing of undoing."""
     row = await tx.one(
         """
         SELECT id FROM action
-        WHERE id > :since AND made_by = :made_by AND verb <> 'undo' AND verb <> 'erase' AND undone_by IS NULL
+        WHERE session_id = :session_id AND verb <> 'undo' AND verb <> 'erase' AND undone_by IS NULL
           AND (subject IS NOT NULL OR EXISTS (SELECT 1 FROM action_item WHERE action_id = action.id))
         ORDER BY id DESC LIMIT 1
         """,
-        made_by=made_by,
-        since=since,
+        session_id=session_id,
     )
     return row["id"] if row else None

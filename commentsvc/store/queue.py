@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,6 +27,14 @@ class Search:
     network: str | None = None
     reported: bool | None = None
     text_digest: str | None = None
+    as_of: str | None = None
+
+
+TIMES: Final = {
+    "comment.created_at >= :since": "since",
+    "comment.created_at < :until": "until",
+    "comment.created_at <= :as_of AND COALESCE(comment.edited_at, '') <= :as_of": "as_of",
+}
 
 
 async def page(tx: Transaction, search: Search, *, after: str | None, newest_first: bool, limit: int) -> list[Comment]:
@@ -115,12 +123,10 @@ def _conditions(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
         if text:
             wanted.append(searched.holding(column, column))
             values[column] = text.lower()
-    if search.since:
-        wanted.append("comment.created_at >= :since")
-        values["since"] = search.since
-    if search.until:
-        wanted.append("comment.created_at < :until")
-        values["until"] = search.until
+    for condition, name in TIMES.items():
+        if getattr(search, name):
+            wanted.append(condition)
+            values[name] = getattr(search, name)
     if search.email_digests is not None:
         digests, found = among("digest", search.email_digests)
         wanted.append(contacts.WITH_EMAIL.format(digests=digests))

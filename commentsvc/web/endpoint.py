@@ -65,13 +65,16 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     async def handle(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[VISIT] = guards.visit(request, service.config)
-        body = await read_body(request, route.most_bytes)
+        stranger = await _stranger(request) if route.desk else None
+        body = await read_body(request, MOST_BYTES if stranger else route.most_bytes)
         try:
+            if stranger is not None:
+                raise stranger
             _refuse_odd_names(request)
             if route.scope is not None:
                 request[WHO] = await _known(request, route.scope)
             if route.desk is not None:
-                await _sign_in(request, route.desk, body)
+                _admit(request, route.desk, body)
             answer = await route.handler(request, *_given(route, request, body))
         except Refused as error:
             if route.again is None or not (route.desk or navigating(request)):
@@ -97,22 +100,32 @@ async def _known(request: web.Request, scope: Scope) -> Principal:
     return admitting.allow(who, scope)
 
 
-async def _sign_in(request: web.Request, scope: Scope, body: bytes) -> None:
+async def _stranger(request: web.Request) -> Refused | None:
+    """Why nobody is signed in who could send this; None where somebody is."""
+    service = request.app[SERVICE]
+    try:
+        if request.method == "POST":
+            guards.require_own_page(request, service.config)
+        token = guards.session_token(request, service.config)
+        session = await entering.recognise(service, token, of_use=not guards.looks_by_itself(request))
+    except Refused as error:
+        return error
+    request[SESSION], request[WHO] = session, session.who
+    return None
+
+
+def _admit(request: web.Request, scope: Scope, body: bytes) -> None:
     """Let whoever is signed in pass; what changes something must come from a form of their own session's pages.
 
     Raises:
-        Unauthorized, ForeignOrigin, Forbidden: nobody is, or it does not, or they may not.
+        Forbidden: it does not, or they may not.
     """
-    service = request.app[SERVICE]
     if request.method == "POST":
-        guards.require_own_page(request, service.config)
-    session = await entering.recognise(service, guards.session_token(request, service.config))
-    request[SESSION], request[WHO] = session, session.who
-    if request.method == "POST":
+        service = request.app[SERVICE]
         sent = wire.one_field("csrf", body) if request.content_type == FORM else ""
-        if service.keyring.subject("csrf", sent, service.clock()) != session.id:
+        if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
             raise Forbidden("This form is of an earlier visit. Open the page anew, and send it from there.")
-    admitting.allow(session.who, scope)
+    admitting.allow(request[WHO], scope)
 
 
 def _given(route: Route, request: web.Request, body: bytes) -> list[Any]:

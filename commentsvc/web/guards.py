@@ -110,19 +110,25 @@ def require_own_page(request: web.Request, config: Config) -> None:
         raise ForeignOrigin("This form must be sent from the moderation page itself.")
 
 
-def session_cookie(config: Config) -> str | None:
+def session_cookie(request: web.Request, config: Config) -> str | None:
     """What the cookie of whoever is signed in is called; None where no connection keeps it secret.
 
     The prefix has browsers see to it that it is Secure and of this very host (RFC 6265bis, 4.1.3).
     """
     if config.own_origin.startswith("https://"):
         return "__Host-commentsvc"
-    return "commentsvc" if addresses.local(addresses.host_of(config.own_origin)) else None
+    here = addresses.local(addresses.host_of(config.own_origin)) and addresses.local(request.host)
+    return "commentsvc" if here else None
 
 
 def session_token(request: web.Request, config: Config) -> str | None:
     """What the browser of somebody who is signed in keeps."""
-    return request.cookies.get(session_cookie(config) or "")
+    return request.cookies.get(session_cookie(request, config) or "")
+
+
+def looks_by_itself(request: web.Request) -> bool:
+    """Whether the moderation page's script looks for news, with nobody at a key."""
+    return request.headers.get("Commentsvc-Looks") == "by itself"
 
 
 def bearer(request: web.Request) -> str | None:

@@ -89,7 +89,7 @@ from commentsvc.web import (
 )
 from commentsvc.web.bodies import Bodies
 from commentsvc.web.caching import BODIES
-from commentsvc.web.desk import comment, entrance, frame, log, queue, rulebook, threads
+from commentsvc.web.desk import bans, comment, entrance, frame, log, queue, rulebook, threads
 from commentsvc.web.endpoint import HTML, MOST_BYTES, SERVICE, Handler, Route, endpoint
 from commentsvc.web.fragments import FragmentQuery
 from commentsvc.web.openapi import document
@@ -160,7 +160,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
     Route(method="POST", path="/v1/moderation/comments/{id}/replies", handler=moderation.reply, takes=NewReply,
           gives=MadeReply, status=(201,), scope=Scope.MODERATE,
-          refuses=(Unreadable, Unauthorized, Forbidden, NotFound, Conflict, Invalid, Unavailable)),
+          refuses=(Unreadable, Unauthorized, Forbidden, NotFound, Conflict, VersionPassed, Invalid, Unavailable)),
     Route(method="POST", path="/v1/moderation/actions", handler=moderation.act, takes=Action, gives=ActionResult,
           scope=Scope.MODERATE,
           refuses=(Unreadable, Unauthorized, Forbidden, ExpectationFailed, Invalid, Unavailable)),
@@ -234,9 +234,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     desk("POST", "/moderate/comments/{id}/reply", comment.reply, Scope.MODERATE, takes=comment.Answer,
          again=comment.again),
     desk("POST", "/moderate/comments/{id}/erase", comment.erase, Scope.ADMIN, takes=comment.Erasing),
-    desk("GET", "/moderate/comments/{id}/ban", rulebook.consider, asks=rulebook.From),
-    desk("POST", "/moderate/comments/{id}/ban", rulebook.ban, Scope.MODERATE, takes=rulebook.Banned,
-         again=rulebook.consider_again, status=(200, 303)),
+    desk("GET", "/moderate/comments/{id}/ban", bans.consider, asks=rulebook.From),
+    desk("POST", "/moderate/comments/{id}/ban", bans.ban, Scope.MODERATE, takes=bans.Banned,
+         again=bans.consider_again, status=(200, 303)),
     desk("GET", "/moderate/threads", threads.show, asks=threads.Asked),
     desk("GET", "/moderate/threads/{id}", threads.look, asks=threads.Looked),
     desk("POST", "/moderate/threads/{id}", threads.change, Scope.MODERATE, takes=threads.Change, again=threads.again),
@@ -249,6 +249,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     desk("GET", "/moderate/audit", log.show, Scope.MODERATE, asks=log.Asked),
     desk("GET", "/moderate/you", entrance.you, asks=entrance.Yours),
     desk("POST", "/moderate/you/key", entrance.make_key, status=(200,)),
+    desk("POST", "/moderate/you/key/end", entrance.end_key, takes=entrance.EndingKey),
     desk("POST", "/moderate/sign-out", entrance.sign_out, takes=entrance.Ending),
 
     # What pages load

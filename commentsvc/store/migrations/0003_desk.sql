@@ -13,3 +13,7 @@ CREATE TABLE session (
 );
 
 CREATE INDEX action_undone ON action (undone_by) WHERE undone_by IS NOT NULL;
+
+-- Where it was done on the moderation page.
+ALTER TABLE action ADD COLUMN session_id TEXT;
+CREATE INDEX action_session ON action (session_id, id) WHERE session_id IS NOT NULL;

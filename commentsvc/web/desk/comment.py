@@ -1,5 +1,7 @@
 """One comment: all that is known of it, and what is done to it alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -10,16 +12,14 @@ from commentsvc.errors import NotFound, Refused, Unauthorized, VersionPassed
 from commentsvc.shapes import Amendment, ModeratorDetail, Name, NewReply, Text
 from commentsvc.web import problems, wire
 from commentsvc.web.desk import frame
-from commentsvc.web.desk.frame import Back, Done
+from commentsvc.web.desk.frame import Back, Told
 from commentsvc.web.endpoint import SERVICE, SESSION, WHO
 
 
-class Looked(Struct, frozen=True, kw_only=True):
+class Looked(Told, frozen=True, kw_only=True):
     """From where a comment is looked at, and what was just done to it."""
 
     back: Back | None = None
-    done: Done | None = None
-    left: Annotated[list[str], Meta(max_length=50)] | None = None
 
 
 class Rewording(Struct, frozen=True, kw_only=True):
@@ -38,6 +38,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     comment: Text
     approve: Annotated[str, Meta(max_length=10)] | None = None
+    version: Annotated[int, Meta(ge=1)] | None = None
     back: Back | None = None
 
 
@@ -49,7 +50,7 @@ class Erasing(Struct, frozen=True, kw_only=True):
 
 async def show(request: web.Request, looked: Looked) -> web.Response:
     """All about one comment."""
-    return await _page(request, back=looked.back, done=looked.done)
+    return await _page(request, back=looked.back, told=looked)
 
 
 async def _page(
@@ -57,7 +58,7 @@ async def _page(
     *,
     back: str | None,
     status: int = 200,
-    done: str | None = None,
+    told: Told | None = None,
     error: Refused | None = None,
     filled: dict[str, str] | None = None,
 ) -> web.Response:
@@ -72,7 +73,7 @@ async def _page(
     place = frame.back_to(back)
     title = f"{card.name or 'A comment'} on {card.thread.title or card.thread.key}"
     return await frame.page(
-        request, "comment.html", status=status, done=done, tab=None, title=title, back=place, **shown
+        request, "comment.html", status=status, told=told, tab=None, title=title, back=place, **shown
     )
 
 
@@ -120,11 +121,18 @@ async def reword(request: web.Request, words: Rewording) -> web.Response:
     """Give a comment other words, or a note, if nobody decided on it meanwhile."""
     change = Amendment(note=words.note) if words.only else Amendment(comment=words.comment, name=words.name, note=UNSET)
     service, comment_id = request.app[SERVICE], request.match_info["id"]
-    try:
+    with as_it_stands():
         result = await moderating.amend(service, request[WHO], comment_id, words.version, change)
+    return _led_here(request, words.back, result.id if result.changed else None)
+
+
+@contextmanager
+def as_it_stands() -> Iterator[None]:
+    """Say of a comment that was changed meanwhile where it can be read, and where what was typed is."""
+    try:
+        yield
     except VersionPassed:
         raise VersionPassed("Below is the comment as it stands now; what you wrote is in the form.") from None
-    return _led_here(request, words.back, result.id if result.changed else None)
 
 
 def _led_here(request: web.Request, back: str | None, done: str | None) -> web.Response:
@@ -134,8 +142,9 @@ def _led_here(request: web.Request, back: str | None, done: str | None) -> web.R
 
 async def reply(request: web.Request, answer: Answer) -> web.Response:
     """Answer a comment as its moderator; one that waits is approved with it, if that is wanted."""
-    new = NewReply(comment=answer.comment, approve=bool(answer.approve))
-    made = await answering.reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
+    new = NewReply(comment=answer.comment, approve=bool(answer.approve), seen=answer.version)
+    with as_it_stands():
+        made = await answering.reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
     return frame.led(answer.back, done=made.action)
 
 

@@ -11,7 +11,7 @@ from commentsvc.errors import NotFound, Refused
 from commentsvc.shapes import MadeKey
 from commentsvc.web import guards, problems
 from commentsvc.web.desk import frame
-from commentsvc.web.desk.frame import Back, Done
+from commentsvc.web.desk.frame import Back, Told
 from commentsvc.web.endpoint import SERVICE, SESSION, VISIT
 from commentsvc.web.rendering import rendered
 
@@ -31,10 +31,14 @@ class Ending(Struct, frozen=True, kw_only=True):
     back: Back | None = None
 
 
-class Yours(Struct, frozen=True, kw_only=True):
-    """What was just done to one's own way in."""
+class EndingKey(Struct, frozen=True, kw_only=True):
+    """A key of one's own, to be ended."""
 
-    done: Done | None = None
+    key: Annotated[str, Meta(max_length=100)]
+
+
+class Yours(Told, frozen=True, kw_only=True):
+    """What was just done to one's own way in."""
 
 
 # --------------------------------------------------------------------------------- in
@@ -47,7 +51,7 @@ async def invited(request: web.Request) -> web.Response:
 
 
 def _link_page(request: web.Request, name: str | None) -> web.Response:
-    safe = guards.session_cookie(request.app[SERVICE].config) is not None
+    safe = guards.session_cookie(request, request.app[SERVICE].config) is not None
     own_origin = request.app[SERVICE].config.own_origin
     text = rendered("desk/link.html", frame.ENGLISH, name=name, safe=safe, own_origin=own_origin)
     return frame.html(request, text, HTTPStatus.OK if name else HTTPStatus.NOT_FOUND)
@@ -79,7 +83,7 @@ def _require_a_safe_place(request: web.Request) -> None:
     """
     config = request.app[SERVICE].config
     guards.require_own_page(request, config)
-    if guards.session_cookie(config) is None:
+    if guards.session_cookie(request, config) is None:
         raise NotFound("Nobody can sign in without https.")
 
 
@@ -87,7 +91,7 @@ def _come_in(request: web.Request, session: str) -> web.Response:
     config = request.app[SERVICE].config
     response = frame.led(None)
     response.set_cookie(
-        guards.session_cookie(config) or "",
+        guards.session_cookie(request, config) or "",
         session,
         max_age=COOKIE_SECONDS,
         path="/",
@@ -108,19 +112,33 @@ async def not_in(request: web.Request, error: Refused, _body: bytes) -> web.Resp
 
 async def you(request: web.Request, yours: Yours) -> web.Response:
     """Where one is signed in, and a key for the next time."""
-    return await _you(request, done=yours.done)
+    return await _you(request, told=yours)
 
 
-async def _you(request: web.Request, *, made: MadeKey | None = None, done: str | None = None) -> web.Response:
+async def _you(request: web.Request, *, made: MadeKey | None = None, told: Told | None = None) -> web.Response:
     session = request[SESSION]
     found = await entering.every(request.app[SERVICE], session)
-    shown: dict[str, Any] = {"title": "You", "tab": "you", "sessions": found, "made": made, "idle": entering.IDLE_HOURS}
-    return await frame.page(request, "you.html", done=done, longest=entering.LONGEST_DAYS, **shown)
+    keys = await entering.keys(request.app[SERVICE], session)
+    shown: dict[str, Any] = {
+        "title": "You",
+        "tab": "you",
+        "sessions": found,
+        "keys": keys,
+        "made": made,
+        "idle": entering.IDLE_HOURS,
+    }
+    return await frame.page(request, "you.html", told=told, longest=entering.LONGEST_DAYS, **shown)
 
 
 async def make_key(request: web.Request) -> web.Response:
     """Make a key to sign in with next time. It is shown this once."""
     return await _you(request, made=await entering.make_key(request.app[SERVICE], request[SESSION]))
+
+
+async def end_key(request: web.Request, ending: EndingKey) -> web.Response:
+    """End a key of one's own at once."""
+    await entering.end_key(request.app[SERVICE], request[SESSION], ending.key)
+    return frame.led("/moderate/you")
 
 
 async def sign_out(request: web.Request, ending: Ending) -> web.Response:
@@ -130,7 +148,7 @@ async def sign_out(request: web.Request, ending: Ending) -> web.Response:
     response = frame.led("/moderate/you" if ending.session else None)
     if ending.session in {None, session.id}:
         response.del_cookie(
-            guards.session_cookie(request.app[SERVICE].config) or "",
+            guards.session_cookie(request, request.app[SERVICE].config) or "",
             path="/",
             secure=request.app[SERVICE].config.own_origin.startswith("https://"),
             httponly=True,

@@ -6,13 +6,12 @@ from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from aiohttp import hdrs, web
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from commentsvc import inspecting, places, retracing
-from commentsvc.errors import Invalid, NotFound, Refused, TooFast, Unauthorized, Unavailable
+from commentsvc.errors import ForeignOrigin, Invalid, NotFound, Refused, TooFast, Unauthorized, Unavailable
 from commentsvc.model import Scope
-from commentsvc.retracing import Deed
-from commentsvc.web import guards, problems
+from commentsvc.web import guards, problems, wire
 from commentsvc.web.caching import GZIP_MAGIC, packed, takes_gzip
 from commentsvc.web.desk import sayings
 from commentsvc.web.endpoint import HTML, SERVICE, SESSION, WHO
@@ -23,10 +22,18 @@ ENGLISH: Final = words_for()  # what moderators read
 HOME: Final = "/moderate"
 # A page of ours, by path and query; never another host.
 OURS: Final = re.compile(r"/moderate(?:/[\w-]+)*(?:\?[^\s#\\]*)?", re.ASCII)
-SAID: Final = ("done", "left", "shown")  # what a page says once of what was just done
+DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+SAID: Final = ("done", "also", "left", "shown")  # what a page says once of what was just done
 
 Back: TypeAlias = Annotated[str, Meta(max_length=3000, description="The page a form was sent from.")]
-Done: TypeAlias = Annotated[str, Meta(max_length=100, description="The action that was just done.")]
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What a page says once: what was just done, and what was left because somebody decided meanwhile."""
+
+    done: Annotated[str, Meta(max_length=100)] | None = None
+    also: Annotated[str, Meta(max_length=100)] | None = None  # done just before that
+    left: Annotated[list[str], Meta(max_length=50)] = field(default_factory=list)
 
 
 def back_to(text: str | None) -> str:
@@ -36,6 +43,11 @@ def back_to(text: str | None) -> str:
     parts = urlsplit(text)
     kept = [(name, value) for name, value in parse_qsl(parts.query) if name not in SAID]
     return f"{parts.path}?{urlencode(kept)}" if kept else parts.path
+
+
+def moment(day: str | None) -> str | None:
+    """The first moment of a day, as times travel; what is no day is for others to refuse."""
+    return f"{day}T00:00:00Z" if day and DAY.fullmatch(day) else day
 
 
 def address(place: str = HOME, **asked: str | None) -> str:
@@ -54,7 +66,7 @@ def led(back: str | None, *, anchor: str = "", **said: str | list[str] | None) -
 
 
 async def page(
-    request: web.Request, template: str, *, status: int = 200, done: str | None = None, **values: Any
+    request: web.Request, template: str, *, status: int = 200, told: Told | None = None, **values: Any
 ) -> web.Response:
     """A part of the moderation page, with all that stands around it."""
     service, who = request.app[SERVICE], request[WHO]
@@ -65,17 +77,25 @@ async def page(
         "may": {scope.value: who.may(scope) for scope in Scope},
         "sites": [site.name for site in everything.sites if who.reaches(site.id)],
         "totals": values.pop("totals", None) or await inspecting.totals(service, who),
-        "said": _said(await retracing.deed(service, who, done)) if done else None,
-        "done": done,
+        "said": await _said(request, told) if told else None,
+        "done": told.done if told else None,
+        "left": await inspecting.several(service, who, told.left) if told and told.left else [],
         "here": back_to(request.raw_path),
         "now": service.clock(),
+        "as_of": service.now(),
     }
     return html(request, rendered(f"desk/{template}", ENGLISH, **sayings.WORDS | about | values), status)
 
 
-def _said(deed: Deed | None) -> tuple[str, bool] | None:
-    """What was done, and whether it can be taken back from here."""
-    return (sayings.done(deed), deed.undone_by is None and deed.verb not in {"undo", "erase"}) if deed else None
+async def _said(request: web.Request, told: Told) -> tuple[str, bool] | None:
+    """What was done, and whether the last of it can be taken back from here."""
+    asked = [one for one in (told.also, told.done) if one]
+    found = await retracing.deeds(request.app[SERVICE], request[WHO], asked) if asked else {}
+    deeds = [found[one] for one in asked if one in found]
+    if not deeds:
+        return None
+    undoable = deeds[-1].undone_by is None and deeds[-1].verb not in {"undo", "erase"}
+    return " ".join(map(sayings.done, deeds)), undoable
 
 
 def html(request: web.Request, text: str, status: int = 200) -> web.Response:
@@ -92,7 +112,7 @@ def html(request: web.Request, text: str, status: int = 200) -> web.Response:
 
 async def refused(request: web.Request, error: Refused, body: bytes) -> web.Response:
     """Why something was not done; whoever is not signed in is asked to sign in, and what they wrote is shown."""
-    wrote = _written(body)
+    wrote = "" if isinstance(error, ForeignOrigin) else _written(body)
     status = problems.STATUS[type(error)]
     if isinstance(error, Unauthorized) or SESSION not in request:
         return sign_in_page(request, status, error, wrote)
@@ -100,8 +120,9 @@ async def refused(request: web.Request, error: Refused, body: bytes) -> web.Resp
         return html(request, rendered("desk/plain.html", ENGLISH, error=error, faults=[], wrote=wrote), status)
     faults = [fault.detail for fault in error.faults] if isinstance(error, Invalid) else []
     title = "There is nothing here" if isinstance(error, NotFound) and error.detail == error.title else error.title
-    shown: dict[str, Any] = {"title": title, "error": error, "faults": faults, "wrote": wrote, "tab": None}
-    return await page(request, "refused.html", status=status, **shown)
+    back = back_to(_field("back", body))
+    shown: dict[str, Any] = {"title": title, "error": error, "faults": faults, "wrote": wrote, "back": back}
+    return await page(request, "refused.html", status=status, tab=None, **shown)
 
 
 def sign_in_page(
@@ -116,7 +137,7 @@ def sign_in_page(
         ENGLISH,
         error=error if (error and not isinstance(error, Unauthorized)) or request.method == "POST" else None,
         wrote=wrote,
-        safe=guards.session_cookie(config) is not None,
+        safe=guards.session_cookie(request, config) is not None,
         own_origin=config.own_origin,
         again=back_to(request.raw_path) if again else None,
     )
@@ -128,8 +149,11 @@ def sign_in_page(
 
 def _written(body: bytes) -> str:
     """The longest text of a form, so that nobody's words are lost."""
+    return max((_field(name, body) for name in ("comment", "note", "match")), key=len)
+
+
+def _field(name: str, body: bytes) -> str:
     try:
-        fields = dict(parse_qsl(body.decode("utf-8"), max_num_fields=1000))
-    except ValueError:
+        return wire.one_field(name, body)
+    except Refused:
         return ""
-    return max((fields.get(name, "") for name in ("comment", "note", "match")), key=len)

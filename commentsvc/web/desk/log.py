@@ -5,26 +5,25 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from commentsvc import auditing, deciding, inspecting, retracing
 from commentsvc.shapes import AuditEntry, AuditQuery, Cursor, ModeratorComment, SiteName
 from commentsvc.web.desk import frame
-from commentsvc.web.desk.frame import Done
+from commentsvc.web.desk.frame import Told
 from commentsvc.web.endpoint import SERVICE, WHO
 
 MOST_LINKS: Final = 3  # of one entry
 PLACES: Final = {"thread": "/moderate/threads/", "rule": "/moderate/rules/"}
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class Asked(Told, frozen=True, kw_only=True):
     """Which part of the log is read."""
 
     site: SiteName | None = None
     since: Annotated[str, Meta(max_length=40)] | None = None
     until: Annotated[str, Meta(max_length=40)] | None = None
     cursor: Cursor | None = None
-    done: Done | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,9 @@ class Line:
 async def show(request: web.Request, asked: Asked) -> web.Response:
     """Who did what, newest first."""
     service, who = request.app[SERVICE], request[WHO]
-    query = AuditQuery(site=asked.site, since=asked.since, until=asked.until, cursor=asked.cursor)
+    query = AuditQuery(
+        site=asked.site, since=frame.moment(asked.since), until=frame.moment(asked.until), cursor=asked.cursor
+    )
     found = await auditing.entries(service, who, query)
     undoable = await _undoable(request, found.entries)
     some = {item[0] for entry in found.entries for item in _items(entry)[:MOST_LINKS]}
@@ -52,7 +53,7 @@ async def show(request: web.Request, asked: Asked) -> web.Response:
     return await frame.page(
         request,
         "audit.html",
-        done=asked.done,
+        told=asked,
         title="Audit",
         tab="audit",
         asked=asked,

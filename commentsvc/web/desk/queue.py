@@ -3,18 +3,20 @@
 import hashlib
 import ipaddress
 import re
+import unicodedata
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
-from commentsvc import addresses, auditing, fields, inspecting, moderating, presenting
-from commentsvc.errors import Conflict, ExpectationFailed, Fault, Invalid
+from commentsvc import addresses, auditing, fields, inspecting, moderating
+from commentsvc.errors import Conflict, Fault, Forbidden, Invalid, VersionPassed
 from commentsvc.fields import Unfit
 from commentsvc.model import Scope, Verb
 from commentsvc.shapes import (
     Action,
+    AuditQuery,
     Cursor,
     ModeratorComment,
     PrivateSearch,
@@ -25,20 +27,22 @@ from commentsvc.shapes import (
     Totals,
 )
 from commentsvc.web.desk import frame
-from commentsvc.web.desk.frame import Back, Done
-from commentsvc.web.endpoint import SERVICE, SESSION, WHO, respond, tags_of
+from commentsvc.web.desk.frame import Back, Told
+from commentsvc.web.endpoint import SERVICE, WHO, respond, tags_of
 
 ON_A_PAGE: Final = 50
 REPORTED: Final = "reported"
+# What an address must not show: an email, or part of one; an IP address, also with a port.
+PRIVATE: Final = re.compile(r"@|%40|\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{1,4}:[0-9a-f:]*:", re.IGNORECASE)
 # A comment, and the version at which its moderator saw it.
 SEEN: Final = re.compile(r"([0-9a-f-]{36})\.([1-9][0-9]{0,8})")
 # What a button says: a verb, and what it is done to.
 ONE: Final = re.compile(rf"(?P<verb>[a-z]+) {SEEN.pattern}")
 CHOSEN: Final = re.compile(r"(?P<verb>[a-z]+) selected")
-ALIKE: Final = re.compile(r"(?P<verb>[a-z]+) (?P<kind>network|text) (?P<id>[0-9a-f-]{36}) (?P<number>[1-9][0-9]{0,3})")
+ALIKE: Final = re.compile(r"(?P<verb>[a-z]+) (?P<kind>network|text) (?P<id>[0-9a-f-]{36}) (?P<as_of>[0-9TZ:.-]{24})")
 
 
-class DeskQuery(Struct, frozen=True, kw_only=True):
+class DeskQuery(Told, frozen=True, kw_only=True):
     """Which comments are looked at."""
 
     status: Literal["pending", "reported", "approved", "spam", "trash", "any"] = "pending"
@@ -50,16 +54,21 @@ class DeskQuery(Struct, frozen=True, kw_only=True):
     until: Annotated[str, Meta(max_length=40)] | None = None
     order: Literal["oldest", "newest"] | None = None
     cursor: Cursor | None = None
-    sought: Annotated[str, Meta(max_length=1000, description="What must not be read in an address.")] | None = None
-    done: Done | None = None
-    left: Annotated[list[str], Meta(max_length=50)] = msgspec.field(default_factory=list)
+    sought: Annotated[str, Meta(max_length=2500, description="What must not be read in an address.")] | None = None
     shown: Annotated[list[str], Meta(max_length=200)] = msgspec.field(default_factory=list)
 
 
 class Sought(Struct, frozen=True, kw_only=True):
-    """What somebody typed into the search field."""
+    """What somebody typed into the search field, or into those of the filters."""
 
     text: Annotated[str, Meta(max_length=200)] | None = None
+    status: Annotated[str, Meta(max_length=10)] | None = None
+    site: SiteName | None = None
+    thread: ThreadName | None = None
+    reason: Annotated[str, Meta(max_length=200)] | None = None
+    since: Annotated[str, Meta(max_length=40)] | None = None
+    until: Annotated[str, Meta(max_length=40)] | None = None
+    order: Annotated[str, Meta(max_length=10)] | None = None
 
 
 class Press(Struct, frozen=True, kw_only=True):
@@ -85,17 +94,17 @@ async def show(request: web.Request, query: DeskQuery) -> web.Response:
     service, who = request.app[SERVICE], request[WHO]
     veiled = _unveiled(request, query.sought)
     found = await inspecting.search(service, who, _search(query, veiled))
-    tag = _tag(found.totals, await auditing.head(service))
+    tag = await _tag(request, found.totals)
     return await frame.page(
         request,
         "queue.html",
-        done=query.done,
+        told=query,
         tab=query.status,
         query=query,
         typed=veiled.get("email") or veiled.get("network") or veiled.get("q") or query.q or "",
         cards=await _with_those_gone(request, query, found),
-        left=await inspecting.several(service, who, query.left),
         following=found.next_cursor and _again(query, cursor=found.next_cursor),
+        first=_again(query),
         turned=_again(query, order="oldest" if _newest(query) else "newest"),
         newest=_newest(query),
         oldest=found.comments[0].created_at if found.comments and not (_newest(query) or query.cursor) else None,
@@ -110,7 +119,8 @@ def _newest(query: DeskQuery) -> bool:
 
 
 def _search(query: DeskQuery, veiled: dict[str, str]) -> PrivateSearch:
-    named = {name: getattr(query, name) for name in ("site", "thread", "q", "reason", "since", "until", "cursor")}
+    named = {name: getattr(query, name) for name in ("site", "thread", "q", "reason", "cursor")}
+    named |= {name: frame.moment(getattr(query, name)) for name in ("since", "until")}
     if "email" in veiled:
         named["email"] = fields.email(veiled["email"], fields.Limits())
     named |= {name: veiled[name] for name in ("network", "q") if name in veiled}
@@ -137,16 +147,16 @@ async def _with_those_gone(request: web.Request, query: DeskQuery, found: Queue)
     return sorted(together, key=lambda one: one[0].id, reverse=_newest(query))
 
 
-def _tag(totals: Totals, head: tuple[int, str]) -> str:
-    """Names the state of everything that is counted, and of what was decided."""
-    return hashlib.blake2b(repr((totals, head)).encode(), digest_size=9).hexdigest()
+async def _tag(request: web.Request, totals: Totals) -> str:
+    """Names the state of everything that is counted, and of what was decided on the sites one reads."""
+    newest = (await auditing.entries(request.app[SERVICE], request[WHO], AuditQuery(limit=1))).entries
+    return hashlib.blake2b(repr((totals, newest)).encode(), digest_size=9).hexdigest()
 
 
 async def counts(request: web.Request) -> web.Response:
     """How many comments stand where; whoever has that already is told so."""
-    service = request.app[SERVICE]
-    totals = await inspecting.totals(service, request[WHO])
-    tag = _tag(totals, await auditing.head(service))
+    totals = await inspecting.totals(request.app[SERVICE], request[WHO])
+    tag = await _tag(request, totals)
     if tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag):
         return web.Response(status=304, headers={hdrs.ETAG: f'"{tag}"', hdrs.CACHE_CONTROL: "no-store"})
     return respond(totals, headers={hdrs.ETAG: f'"{tag}"'})
@@ -157,16 +167,16 @@ async def counts(request: web.Request) -> web.Response:
 
 async def search(request: web.Request, sought: Sought) -> web.Response:
     """Look for words; an email or a network among them is veiled: no address stands in an address."""
-    text = (sought.text or "").strip()
-    if not text:
-        return frame.led(None)
+    text = unicodedata.normalize("NFKC", sought.text or "").strip()
+    asked = msgspec.structs.asdict(sought) | {"text": None, "status": sought.status or ("any" if text else None)}
     network = _network(text)
-    if network is None and "@" not in text:
-        return frame.led(frame.address(status="any", q=text))
+    if network is None and not PRIVATE.search(text):
+        return frame.led(frame.address(**asked | {"q": text}))
+    if not request[WHO].may(Scope.MODERATE):
+        raise Forbidden("Searching by email or network needs a key with scope moderate.")
     found = {"network": network} if network else _by_email(text)
-    if "network" not in found and not request[WHO].may(Scope.MODERATE):
-        raise Invalid(Fault("text", "forbidden", "Searching by email is for keys with scope moderate."))
-    return frame.led(frame.address(status="any", sought=request.app[SERVICE].keyring.veil(_encoded(found))))
+    veiled = _encoded(found | {"for": request[WHO].name})
+    return frame.led(frame.address(**asked | {"sought": request.app[SERVICE].keyring.veil(veiled)}))
 
 
 def _network(text: str) -> str | None:
@@ -197,12 +207,16 @@ def _encoded(values: dict[str, str]) -> str:
 
 
 def _unveiled(request: web.Request, sought: str | None) -> dict[str, str]:
+    """What was veiled, for whoever veiled it alone."""
     if sought is None:
         return {}
     plain = request.app[SERVICE].keyring.unveil(sought)
-    if plain is None:
-        raise Invalid(Fault("sought", "invalid", "This search was of an earlier key. Please type it again."))
-    return msgspec.json.decode(plain, type=dict[str, str])
+    found = msgspec.json.decode(plain, type=dict[str, str]) if plain else {}
+    if found.pop("for", None) != request[WHO].name or not request[WHO].may(Scope.MODERATE):
+        raise Invalid(
+            Fault("sought", "invalid", "This search was somebody else's, or is too old. Please type it again.")
+        )
+    return found
 
 
 # --------------------------------------------------------------------------------- deciding
@@ -230,28 +244,29 @@ async def _decide(request: web.Request, press: Press, verb: str, seen: dict[str,
 
 
 async def _decide_alike(request: web.Request, press: Press, alike: re.Match[str]) -> web.Response:
-    service, who, expected = request.app[SERVICE], request[WHO], int(alike["number"])
-    where = await _alike(request, alike)
+    """Decide on all that were alike when the page was made: not on what came or was edited since."""
+    service, who = request.app[SERVICE], request[WHO]
+    where = await _alike(request, alike) | {"status": "pending", "as_of": alike["as_of"]}
     number = await moderating.count(service, who, where)
     if number > moderating.MOST_AT_ONCE:
         raise Conflict(
             f"More than {moderating.MOST_AT_ONCE:,} wait there, too many for one step. "
             "Decide on a part of them by the API, with where and until."
         )
-    if number > expected and expected <= presenting.MOST_ALIKE:  # fewer are no surprise: others decide too
-        raise ExpectationFailed(f"{number:,} wait by now, not {expected:,}. Look at the page anew.")
     result = await moderating.act(service, who, Action(action=_verb(alike["verb"]), where=where, expect=number))
     return frame.led(press.back, done=result.id if result.changed else None)
 
 
 async def _alike(request: web.Request, alike: re.Match[str]) -> dict[str, Any]:
     """What comments have in common with one: their text, or their network."""
-    if alike["kind"] == "text":
-        return {"status": "pending", "same_text": alike["id"]}
     comment = await inspecting.detail(request.app[SERVICE], request[WHO], alike["id"])
-    if comment.network is None:
-        raise Invalid(Fault("act", "network_forgotten", "Its network is not known any more."))
-    return {"status": "pending", "network": comment.network}
+    if alike["kind"] == "network":
+        if comment.network is None:
+            raise Invalid(Fault("act", "network_forgotten", "Its network is not known any more."))
+        return {"network": comment.network}
+    if (comment.edited_at or "") > alike["as_of"]:
+        raise VersionPassed("Its writer has edited this comment. Read it again, then decide.")
+    return {"same_text": comment.id}
 
 
 def _verb(name: str) -> Verb:
@@ -267,6 +282,6 @@ async def undo(request: web.Request, wanted: Undo) -> web.Response:
     if wanted.action:
         result = await moderating.undo(service, who, wanted.action)
     else:
-        _, result = await moderating.undo_last(service, who, request[SESSION].id)
+        _, result = await moderating.undo_last(service, who)
     left = [item.comment for item in result.results if not item.ok]
     return frame.led(wanted.back, done=result.id, left=left[:50])

@@ -11,23 +11,20 @@ from commentsvc.model import Mode
 from commentsvc.shapes import Cursor, SiteName, ThreadChange, ThreadName, ThreadsQuery, Title
 from commentsvc.web import problems, wire
 from commentsvc.web.desk import frame
-from commentsvc.web.desk.frame import Back, Done
+from commentsvc.web.desk.frame import Back, Told
 from commentsvc.web.endpoint import SERVICE, SESSION, WHO
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class Asked(Told, frozen=True, kw_only=True):
     """Which threads are looked at."""
 
     site: SiteName | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
     cursor: Cursor | None = None
-    done: Done | None = None
 
 
-class Looked(Struct, frozen=True, kw_only=True):
+class Looked(Told, frozen=True, kw_only=True):
     """What was just done to a thread."""
-
-    done: Done | None = None
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -65,7 +62,7 @@ async def show(request: web.Request, asked: Asked) -> web.Response:
     return await frame.page(
         request,
         "threads.html",
-        done=asked.done,
+        told=asked,
         title="Threads",
         tab="threads",
         threads=found.threads,
@@ -76,15 +73,15 @@ async def show(request: web.Request, asked: Asked) -> web.Response:
 
 async def look(request: web.Request, looked: Looked) -> web.Response:
     """One thread, and what can become of it."""
-    return await _look(request, done=looked.done)
+    return await _look(request, told=looked)
 
 
 async def _look(
-    request: web.Request, *, status: int = 200, done: str | None = None, error: Refused | None = None, name: str = ""
+    request: web.Request, *, status: int = 200, told: Told | None = None, error: Refused | None = None, name: str = ""
 ) -> web.Response:
     thread = await curating.get_thread(request.app[SERVICE], request[WHO], request.match_info["id"])
     shown: dict[str, Any] = {"title": thread.title or thread.key, "thread": thread, "error": error, "name": name}
-    return await frame.page(request, "thread.html", status=status, done=done, tab="threads", modes=Mode, **shown)
+    return await frame.page(request, "thread.html", status=status, told=told, tab="threads", modes=Mode, **shown)
 
 
 async def change(request: web.Request, change: Change) -> web.Response:

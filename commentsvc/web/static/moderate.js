@@ -5,9 +5,12 @@ const find = (selector, place = document) => place.querySelector(selector)
 const all = (selector, place = document) => [...place.querySelectorAll(selector)]
 const cards = find("#cards")
 const root = document.documentElement
-// The card that keys are about; how many forms are under way, whether the last of them takes something back, what went
-// wrong with one; and the cards that have left but are not decided yet.
+const BY_ITSELF = { "Commentsvc-Looks": "by itself" }
+// The card that keys are about, and until when they wait, for it is another than a moment ago.
 let here
+let calm = 0
+// How many forms are under way, whether the last of them takes something back, what went wrong with one; the cards that
+// have left but are not decided yet.
 let sending = 0
 let undoing
 let fault
@@ -15,14 +18,21 @@ let away = []
 let queue = Promise.resolve()
 let tag = cards?.dataset.tag
 
-const load = (address, body) => new Promise((done, failed) => {
+const load = (address, body, headers = {}) => new Promise((done, failed) => {
   const request = new XMLHttpRequest()
   request.open(body ? "POST" : "GET", address)
   request.responseType = "document"
-  request.onload = () => request.response ? done(request.response) : failed()
-  request.onerror = failed
+  request.timeout = 30_000
+  for (const name in headers) request.setRequestHeader(name, headers[name])
+  request.onload = () => request.response && request.status < 500 ? done(request.response) : failed()
+  request.onerror = request.ontimeout = failed
   request.send(body)
 })
+
+const inView = card => {
+  const { top, bottom } = card.getBoundingClientRect()
+  return bottom > 60 && top < innerHeight - 60
+}
 
 const mark = card => {
   if (here) here.ariaCurrent = null
@@ -69,10 +79,10 @@ const settle = (page, told) => {
     send(about(lost))
     return true
   }
-  const at = shown.indexOf(here)
-  const known = after.find(card => card.id == here?.id)
-  const back = undoing && after.find(card => !before.has(card.id))
-  const within = document.activeElement == document.body || cards.contains(document.activeElement)
+  const at = Math.max(shown.indexOf(here), 0)
+  const same = undoing && after.find(card => !before.has(card.id)) || after.find(card => card.id == here?.id)
+  const now = same ?? after[Math.min(at, after.length - 1)]
+  if (now != here && !undoing) calm = performance.now() + 300
   const next = [...after, ...all(".empty", fresh)]
   for (const one of [...cards.children]) if (!next.includes(one)) one.remove()
   for (const [place, one] of next.entries()) if (cards.children[place] != one) cards.insertBefore(one, cards.children[place])
@@ -81,19 +91,20 @@ const settle = (page, told) => {
   tag = fresh.dataset.tag
   away = []
   undoing = false
-  mark(back || known || after[Math.min(Math.max(at, 0), after.length - 1)])
-  if (within) here?.focus({ preventScroll: known == here })
+  mark(now)
+  const focused = document.activeElement
+  if (now && (focused == document.body || cards.contains(focused))) now.focus({ preventScroll: inView(now) })
 }
 
 // One after another, so that each is about what the one before has left. What went wrong with any of them is told;
 // of what they show, the last one counts.
-const send = (address, body) => {
+const send = (address, body, headers) => {
   sending++
   cards.ariaBusy = "true"
-  queue = queue.then(() => load(address, body)).catch(() => {}).then(async page => {
+  queue = queue.then(() => load(address, body, headers)).catch(() => {}).then(async page => {
     sending--
     const left = page ? all("#left .card", page) : []
-    if (left.length) find("#left").replaceChildren(...[...find("#left").children, ...left].slice(-5))
+    if (left.length) find("#left").replaceChildren(...[...find("#left").children, ...left].slice(-2))
     const whole = page && find("#cards", page)
     if (!whole) fault = page ? find("main [role=alert]", page)?.textContent : "This could not be sent. It waits as it did."
     if (sending) return
@@ -104,8 +115,8 @@ const send = (address, body) => {
     cards.prepend(...away)
     say(fault)
     away = []
-    fault = undefined
-  }).then(() => sending || (cards.ariaBusy = null))
+    fault = tag = undefined
+  }).then(() => setTimeout(() => sending || (cards.ariaBusy = null), calm - performance.now()))
 }
 
 const leaving = (form, button) => {
@@ -116,17 +127,27 @@ const leaving = (form, button) => {
   return kind ? all(".card", cards).filter(one => trait(one) == trait(card)) : card ? [card] : []
 }
 
+// Where somebody has typed what its form has not taken yet.
+let typed
+addEventListener("input", ({ target }) => { if (target.matches("textarea")) typed = target })
+
 addEventListener("submit", event => {
   const { target: form, submitter: button } = event
-  if (!cards || !form.matches("#act, #bulk, .undo")) return
+  if (!cards || !form.matches("#act, #bulk, .undo")) {
+    if (form.contains(typed)) typed = undefined
+    if (!sending) return
+    event.preventDefault()
+    queue.then(() => form.requestSubmit(button))
+    return
+  }
   event.preventDefault()
   const those = leaving(form, button)
   undoing = form.matches(".undo")
   const body = new URLSearchParams(new FormData(form, button))
   if (those.length) {
     const left = all(".card", cards)
-    const rest = left.slice(left.indexOf(those.at(-1))).find(card => !those.includes(card))
-    go(rest ?? left.findLast(card => !those.includes(card)))
+    const rest = left.slice(left.indexOf(button.closest(".card") ?? those.at(-1)))
+    go(rest.find(card => !those.includes(card)) ?? left.findLast(card => !those.includes(card)))
     if ("moves" in cards.dataset) {
       away.push(...those)
       for (const card of those) card.remove()
@@ -136,34 +157,60 @@ addEventListener("submit", event => {
   send(form.getAttribute("action"), body)
 })
 
+// What was decided is sent before another page is looked at; and the second half of a double click decides nothing.
+addEventListener("click", event => {
+  const link = event.target.closest("a[href]")
+  if (event.detail > 1 && event.target.closest("button")) event.preventDefault()
+  if (!sending || !link || link.target || event.ctrlKey || event.metaKey || event.shiftKey) return
+  event.preventDefault()
+  queue.then(() => location.assign(link.href))
+})
+
+addEventListener("beforeunload", event => {
+  if (sending || typed) event.preventDefault()
+})
+
 addEventListener("focusin", ({ target }) => {
   const card = target.closest(".card")
   if (card && card != here) mark(card)
 })
 
+// Caps Lock makes no other key of one; and where letters are not Latin, their places on the keyboard count.
+const keyOf = event => {
+  const { key, code, shiftKey } = event
+  const placed = /^Key[A-Z]$/.test(code) && (event.getModifierState("CapsLock") || !/^[ -~]+$/.test(key))
+  return placed ? shiftKey ? code[3] : code[3].toLowerCase() : key
+}
+
 const lines = "textarea, select, input:not([type=checkbox], [type=radio])"
 addEventListener("keydown", event => {
-  const { key, target } = event
+  const { target } = event
+  const key = keyOf(event)
   if (!root.matches(".keys") || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || target.closest(lines)) return
   const shown = all(".card")
   const step = { j: 1, k: -1 }[key]
-  if (step) return go(shown[shown.indexOf(here) + step] ?? here)
+  if (event.repeat && !step) return
+  const elsewhere = here && !inView(here) && shown.find(inView)
+  if (step) return go(elsewhere || (shown[shown.indexOf(here) + step] ?? here))
   const named = all(`[data-key="${CSS.escape(key)}"]`)
   const control = find("#cards :checked") && named.find(one => one.closest("#bulk"))
     || named.find(one => here?.contains(one))
     || named.find(one => !one.closest("#cards, #bulk"))
   if (!control) return
   event.preventDefault()
+  // Nothing is done to a card that is out of sight, or that took another's place a moment ago.
+  if (here?.contains(control) && (elsewhere || event.timeStamp < calm)) return elsewhere && go(elsewhere)
   if (control.matches(lines)) control.focus()
   else control.click()
+  if (control.matches("summary")) control.scrollIntoView({ block: "nearest" })
 })
 
 // What others decide, and what arrives.
 const look = async () => {
   if (document.hidden || sending) return
-  const answer = await fetch("/moderate/counts", { cache: "no-store", headers: { "If-None-Match": `"${tag}"` } })
-  if (!answer.ok || sending) return
-  send(about(live()))
+  const headers = { "If-None-Match": `"${tag}"`, ...BY_ITSELF }
+  const answer = await fetch("/moderate/counts", { cache: "no-store", headers })
+  if (answer.ok && !sending) send(about(live()), undefined, BY_ITSELF)
 }
 
 // Single keys can be switched off (WCAG 2.2, 2.1.4).
@@ -180,7 +227,7 @@ if (choice) {
   choice.checked = root.matches(".keys")
   choice.onchange = () => listen(choice.checked, kept(choice.checked ? "on" : "off"))
 }
-mark(find("#cards .card") ?? find("article.card"))
+mark(find(".card:target") ?? find("#cards .card") ?? find("article.card"))
 if (cards) {
   setInterval(() => look().catch(() => {}), 30_000)
   addEventListener("focus", () => look().catch(() => {}))

@@ -1,0 +1,139 @@
+"""A ban, from a comment: what of its writer can be banned, tried on the past before it stands."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from commentsvc import inspecting, moderating, ruling, trying
+from commentsvc.errors import Conflict, Fault, Invalid, Refused
+from commentsvc.model import Effect, RuleKind, Verb
+from commentsvc.rules.kinds import KINDS
+from commentsvc.shapes import Action, ModeratorDetail, RuleText, SiteName, TrialResult
+from commentsvc.web import problems, wire
+from commentsvc.web.desk import frame, rulebook
+from commentsvc.web.desk.frame import Back
+from commentsvc.web.endpoint import SERVICE, SESSION, WHO
+
+
+class Banned(Struct, frozen=True, kw_only=True):
+    """What of a comment's writer is banned, and what becomes of what waits from there."""
+
+    kind: RuleKind
+    effect: Effect | None = None
+    site: SiteName | None = None
+    expires: Annotated[str, Meta(max_length=40)] | None = None
+    note: Annotated[str, Meta(max_length=2000)] | None = None
+    waiting: Annotated[str, Meta(max_length=10)] | None = None
+    version: Annotated[int, Meta(ge=1)] | None = None
+    as_of: Annotated[str, Meta(max_length=40)] | None = None
+    do: Literal["try", "keep"] = "try"
+    back: Back | None = None
+
+
+@dataclass(frozen=True)
+class Ban:
+    """One way to ban whoever wrote a comment."""
+
+    kind: RuleKind
+    match: str
+    text: str
+
+
+def _ways(card: ModeratorDetail) -> Iterator[Ban]:
+    if card.network:
+        yield Ban(RuleKind.NETWORK, card.network, f"Its network, {card.network}")
+    if not card.by_moderator:
+        yield Ban(RuleKind.AUTHOR, card.id, "This browser: whoever holds its author token")
+    if card.email and "…" not in card.email:
+        yield Ban(RuleKind.EMAIL, card.email, f"Its email, {card.email}")
+        domain = card.email.rpartition("@")[2]
+        yield Ban(RuleKind.EMAIL_DOMAIN, domain, f"Every email at {domain}")
+    host = urlsplit(card.website or "").hostname
+    if host:
+        yield Ban(RuleKind.WEBSITE, host, f"Every writer with a website at {host}")
+
+
+async def consider(request: web.Request, from_: rulebook.From) -> web.Response:
+    """The ways to ban a comment's writer."""
+    return await _consider(request, back=from_.back)
+
+
+async def _consider(
+    request: web.Request,
+    *,
+    back: str | None,
+    status: int = 200,
+    filled: dict[str, Any] | None = None,
+    trial: TrialResult | None = None,
+    error: Refused | None = None,
+) -> web.Response:
+    card = await inspecting.detail(request.app[SERVICE], request[WHO], request.match_info["id"])
+    return await frame.page(
+        request,
+        "ban.html",
+        status=status,
+        title=f"Ban the writer of {card.name}’s comment",
+        tab=None,
+        card=card,
+        ways=list(_ways(card)),
+        kinds=KINDS,
+        filled=rulebook.to_show(filled),
+        trial=trial,
+        error=error,
+        back=frame.back_to(back),
+    )
+
+
+async def ban(request: web.Request, banned: Banned) -> web.Response:
+    """Try a ban on the past; or keep it, and call spam what waits from the same network."""
+    service, who = request.app[SERVICE], request[WHO]
+    card = await inspecting.detail(service, who, request.match_info["id"])
+    way = next((way for way in _ways(card) if way.kind is banned.kind), None)
+    if way is None:
+        raise Invalid(Fault("kind", "invalid", "Say what of its writer is banned."))
+    site = banned.site or (card.site if who.sites is not None else None)
+    text = RuleText(kind=way.kind, match=way.match, effect=banned.effect, site=site)
+    if banned.do == "try":
+        trial = await trying.try_rule(service, who, rulebook.to_try(text))
+        return await _consider(request, back=banned.back, filled=rulebook.sent(banned), trial=trial)
+    if banned.waiting and card.network:
+        await _refuse_too_many(request, card, banned)
+    kept = await ruling.add_rule(service, who, rulebook.to_keep(text, banned))
+    done = await _call_spam(request, card, banned) if banned.waiting else None
+    return frame.led(banned.back, done=done or kept.action, also=kept.action if done else None)
+
+
+async def _refuse_too_many(request: web.Request, card: ModeratorDetail, banned: Banned) -> None:
+    number = await moderating.count(request.app[SERVICE], request[WHO], _waiting(card, banned))
+    if number > moderating.MOST_AT_ONCE:
+        raise Conflict("More wait from there than can be called spam in one step. Ban alone, and decide on them apart.")
+
+
+async def _call_spam(request: web.Request, card: ModeratorDetail, banned: Banned) -> str | None:
+    """Call spam what waited from the comment's network when its moderator looked; returns the action, if any."""
+    service, who = request.app[SERVICE], request[WHO]
+    if card.network is None:
+        seen = {card.id: banned.version or card.version}
+        result = await moderating.act(service, who, Action(action=Verb.SPAM, ids=[card.id], seen=seen))
+    else:
+        where = _waiting(card, banned)
+        number = min(await moderating.count(service, who, where), moderating.MOST_AT_ONCE)
+        result = await moderating.act(service, who, Action(action=Verb.SPAM, where=where, expect=number))
+    return result.id if result.changed else None
+
+
+def _waiting(card: ModeratorDetail, banned: Banned) -> dict[str, Any]:
+    return {"status": "pending", "network": card.network, "as_of": banned.as_of}
+
+
+async def consider_again(request: web.Request, error: Refused, body: bytes) -> web.Response:
+    """The ways to ban once more, and what is wrong with the one that was chosen."""
+    if SESSION not in request or not isinstance(error, Invalid):
+        return await frame.refused(request, error, body)
+    filled = wire.filled_in(Banned, body)
+    status = problems.STATUS[Invalid]
+    return await _consider(request, back=filled.get("back"), status=status, filled=filled, error=error)
