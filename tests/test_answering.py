@@ -286,3 +286,12 @@ async def test_the_first_reply_makes_a_thread_public_under_the_address_of_the_pa
 async def test_a_reading_key_does_not_reply(client, service):
     asked = await post(service, "Is this still so?")
     await answer(client, await a_key(service, Scope.READ, name="reader"), asked, approve=True, status=403)
+
+
+async def test_what_was_changed_since_it_was_read_is_not_answered(client, service, noa):
+    asked = await post(service, "Is this so?")
+    await act(client, noa, "spam", asked)
+    await answer(client, noa, asked, status=412, approve=True, seen=1)
+    assert await statuses(service) == {asked: "spam"}
+    await answer(client, noa, asked, approve=True, seen=2)
+    assert (await statuses(service))[asked] == "approved"

@@ -189,6 +189,88 @@ async def test_keys_move_select_open_and_search(at_desk):
     await said(ada, "1 comment approved.")
 
 
+async def test_letters_that_are_typed_in_an_answer_decide_nothing(at_desk):
+    ada, service = await at_desk()
+    await write(service, "Is it so?")
+    await ada.reload()
+    await ada.keyboard.press("r")
+    await ada.wait_for_url(re.compile("#answer$"))
+    await ada.keyboard.type("thanks, that is a good deed")
+    assert await ada.get_by_label("Your reply").input_value() == "thanks, that is a good deed"
+    assert await standing(service) == {"Is it so?": "pending"}
+    await ada.get_by_role("button", name="Post reply").click()
+    await said(ada, "The reply is shown.")
+
+
+async def test_after_an_undo_keys_are_about_what_was_taken_back(at_desk):
+    ada, service = await at_desk()
+    for number in range(3):
+        await write(service, f"number {number}", address=f"192.0.{number}.1")
+    await ada.reload()
+    for key in "au":
+        await ada.keyboard.press(key)
+        await settled(ada)
+    await ada.keyboard.press("s")
+    await settled(ada)
+    assert await standing(service) == {"number 0": "spam", "number 1": "pending", "number 2": "pending"}
+
+
+async def test_a_key_that_is_held_and_a_click_that_is_doubled_decide_once(at_desk):
+    ada, service = await at_desk()
+    for number in range(5):
+        await write(service, f"number {number}", address=f"192.0.{number}.1")
+    await ada.reload()
+    await ada.keyboard.down("a")
+    for _ in range(4):
+        await ada.keyboard.down("a")  # as a keyboard repeats
+    await ada.keyboard.up("a")
+    await settled(ada)
+    assert list((await standing(service)).values()).count("approved") == 1
+    await ada.locator(".card").first.get_by_role("button", name="Spam", exact=True).dblclick()
+    await settled(ada)
+    assert list((await standing(service)).values()).count("spam") == 1
+
+
+async def test_no_key_falls_on_a_card_that_is_out_of_sight(at_desk):
+    ada, service = await at_desk()
+    for number in range(12):
+        await write(service, f"number {number:02}", address=f"192.0.{number}.1")
+    await ada.reload()
+    await ada.mouse.wheel(0, 1500)
+    await ada.wait_for_function("scrollY > 1000")
+    await ada.keyboard.press("a")
+    await settled(ada)
+    assert set((await standing(service)).values()) == {"pending"}, "that only led to one that is seen"
+    seen = await current(ada).locator(".text").inner_text()
+    await ada.keyboard.press("a")
+    await settled(ada)
+    assert [text for text, status in (await standing(service)).items() if status == "approved"] == [seen.strip()]
+
+
+async def test_whoever_walks_away_in_a_hurry_has_decided_all_the_same(at_desk):
+    ada, service = await at_desk()
+    for number in range(8):
+        await write(service, f"number {number}", address=f"192.0.{number}.1")
+    await ada.reload()
+    for key in "aaaaao":
+        await ada.keyboard.press(key)
+    await ada.wait_for_url(re.compile("/moderate/comments/"))
+    assert list((await standing(service)).values()).count("approved") == 5
+
+
+async def test_what_its_writer_changes_under_a_finger_is_read_first(at_desk, clock):
+    ada, service = await at_desk()
+    await write(service, "first", address="192.0.2.1")
+    mine = await posting.post_reply(service, draft(comment="harmless"), visit())
+    await ada.reload()
+    await revising.edit(service, mine.id, mine.edit_token, Edit(comment="Buy pills."), visit())
+    await ada.keyboard.press("a")
+    await card(ada, "Buy pills.").wait_for()
+    await ada.keyboard.press("a")
+    await settled(ada)
+    assert await standing(service) == {"first": "approved", "Buy pills.": "pending"}
+
+
 async def test_keys_can_be_switched_off_for_good(at_desk):
     ada, service = await at_desk()
     await write(service, "Careful.")
@@ -497,6 +579,44 @@ async def test_no_email_and_no_network_ever_stands_in_an_address(at_desk):
     await ada.get_by_role("searchbox").press("Enter")
     await ada.wait_for_url("**q=another")
     assert "Another's." in await ada.locator(".card").inner_text()
+
+
+async def test_a_search_that_was_sent_on_shows_nobody_whom_it_was_for(at_desk, browse):
+    ada, service = await at_desk(script=False)
+    await write(service, "Mine.", email="mia@example.com")
+    await ada.get_by_role("searchbox").fill("mia@example.com")
+    await ada.get_by_role("searchbox").press("Enter")
+    await ada.wait_for_url("**/moderate?*")
+    sam, _ = await at_desk("Sam", beside=service, script=False)
+    key = (await a_key(service, Scope.READ, name="Ada"))["Authorization"].removeprefix("Bearer ")
+    reader = await browse(service.config.own_origin, moderator=True)
+    await reader.goto("/moderate")
+    await reader.get_by_label("Your key").fill(key)
+    await reader.get_by_role("button", name="Sign in").click()
+    for other in (sam, reader):
+        answer = await other.goto(ada.url)
+        assert answer.status == 422
+        assert "mia@" not in await other.content()
+    for text in ("mia@example.com", "198.51.100.7"):
+        await reader.goto("/moderate")
+        await reader.get_by_role("searchbox").fill(text)
+        await reader.get_by_role("searchbox").press("Enter")
+        assert "needs a key with scope moderate" in await reader.get_by_role("alert").inner_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["mia\uff20example.com", "mia%40example.com", "mia@", "203.0.113.9:443", "[2001:db8::1]"]
+)
+async def test_nor_does_anything_that_is_nearly_one(at_desk, text):
+    ada, _ = await at_desk(script=False)
+    for field in (ada.get_by_role("searchbox"), ada.get_by_label("Words, email, network")):
+        await come(ada)
+        await ada.get_by_text("Filters").click()
+        await field.fill(text)
+        await field.press("Enter")
+        await ada.wait_for_url("**/moderate?*")
+        assert "sought=" in ada.url
+        assert "q=" not in ada.url
 
 
 async def test_filters_narrow_down_what_is_shown(at_desk):

@@ -316,7 +316,8 @@ def test_the_log_is_json_where_asked_and_names_nobody(tmp_path):
         call(port, "POST", "/v1/comments", fields_of(comment="canary"))
         _, headers, _ = call(port, "GET", "/canary@example.com")
         process.send_signal(signal.SIGTERM)
-        log = process.communicate()[1]
+        process.wait(10)
+        log = process.stderr.read()
     lines = [json.loads(line) for line in log.splitlines()]
     requests = [line for line in lines if line["logger"] == "commentsvc.access"]
     assert [line["message"] for line in requests][1:] == ["POST /v1/comments 202", "GET (unknown) 404"]

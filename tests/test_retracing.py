@@ -10,7 +10,7 @@ import commentsvc
 from commentsvc import curating, inspecting, moderating, retracing, ruling
 from commentsvc.errors import Invalid, NotFound
 from commentsvc.model import Mode, Principal, RuleKind, Scope, Verb
-from commentsvc.shapes import Action, NewRule, QueueQuery, ThreadChange, ThreadsQuery
+from commentsvc.shapes import Action, Amendment, NewRule, QueueQuery, ThreadChange, ThreadsQuery
 from commentsvc.web.desk import sayings
 from tests.conftest import EVERYTHING, a_service
 from tests.test_posting import everything_in
@@ -220,3 +220,21 @@ async def test_what_is_veiled_is_read_by_nobody_else(service):
     await post(service, "one")
     (contact,) = await everything_in(service, "contact")
     assert service.keyring.unveil(contact["email_sealed"]) is None, "what is sealed is no search"
+
+
+# --------------------------------------------------------------------------------- as things were
+
+
+async def test_only_what_stood_as_it_was_by_then_is_decided(service, clock):
+    early = await post(service, "early")
+    edited = await post(service, "edited", name="B")
+    seen_at = service.now()
+    clock.move(seconds=1)
+    await post(service, "late", name="C")
+    await moderating.amend(service, EVERYTHING, edited, 1, Amendment(comment="Other words."))
+
+    assert await found(service, as_of=seen_at) == ["early"]
+    where = {"network": "198.51.100.0/24", "as_of": seen_at}
+    assert await moderating.count(service, EVERYTHING, where) == 1
+    result = await moderating.act(service, EVERYTHING, Action(action=Verb.APPROVE, where=where, expect=1))
+    assert [item.comment for item in result.results] == [early]
