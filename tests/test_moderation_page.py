@@ -867,7 +867,8 @@ async def test_the_log_says_who_did_what_and_undoes_it_from_there(at_desk):
     await come(ada, "/moderate/audit")
     newest = ada.locator("main .list li").first
     assert "Ada" in await newest.inner_text()
-    assert "pending → spam" in await newest.inner_text()
+    assert "Ada marked as spam 1 comment pending → spam" in await newest.inner_text()
+    assert "Mia: Hello." in await newest.inner_text()
     await newest.get_by_role("button", name="Undo").click()
     assert await standing(service) == {"Hello.": "pending"}
     assert await ada.locator("main .list li").nth(1).get_by_role("button").count() == 0, "once is enough"
