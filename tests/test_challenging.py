@@ -144,7 +144,7 @@ async def test_of_many_at_once_one_uses_it_up(service):
 
 async def test_what_is_not_kept_uses_nothing_up(service):
     async def refuse(tx):
-        assert await spent.first_use(tx, "form:1", service.now())
+        await spent.first_use(tx, "form:1", service.now())  # of two at once either may come first
         raise LookupError
 
     outcomes = await asyncio.gather(
