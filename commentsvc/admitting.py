@@ -130,7 +130,10 @@ async def _make_key_for(tx: Transaction, service: Service, name: str, new: NewKe
 
 async def make_own_key(tx: Transaction, service: Service, new: NewKey, moderator_id: str, made_by: str) -> MadeKey:
     """The same, by the moderator's id, for whoever knows that they may have it."""
-    moderator = next(row for row in await access.moderators(tx) if row["id"] == moderator_id)
+    name = await access.moderator_name(tx, moderator_id)
+    if name is None:
+        raise NotFound("This moderator was removed.")
+    moderator = {"id": moderator_id, "name": name}
     return await _make_key(tx, service, Principal(made_by, frozenset(Scope), None), new, moderator)
 
 
@@ -184,12 +187,22 @@ async def revoke_key(service: Service, who: Principal, key_id: str) -> None:
 
 
 async def _revoke_key(tx: Transaction, service: Service, who: Principal, key_id: str) -> None:
-    known = {row["id"]: row["site_id"] for row in await access.keys(tx)}
-    reached = key_id in known and (who.sites is None or known[key_id] in who.sites)
-    if not reached or not await access.revoke_key(tx, key_id, service.now()):
+    key = next((row for row in await access.keys(tx) if row["id"] == key_id), None)
+    if key is None or (who.sites is not None and key["site_id"] not in who.sites):
         raise NotFound("There is no such key in force.")
-    body = {"key": key_id}
-    await auditing.note(tx, service, who=who.name, verb="key_revoke", site_id=known[key_id], body=body)
+    await end_key(tx, service, who, key)
+
+
+async def end_key(tx: Transaction, service: Service, who: Principal, key: Row) -> None:
+    """End a key, and keep who did.
+
+    Raises:
+        NotFound: it has been ended already.
+    """
+    if not await access.revoke_key(tx, key["id"], service.now()):
+        raise NotFound("There is no such key in force.")
+    body = {"key": key["id"]}
+    await auditing.note(tx, service, who=who.name, verb="key_revoke", site_id=key["site_id"], body=body)
 
 
 async def find_moderator(tx: Transaction, name: str) -> str:

@@ -90,7 +90,7 @@ async def _by_key(tx: Transaction, service: Service, who: Principal, key_hash: s
 async def _begin(
     tx: Transaction, service: Service, name: str, *, moderator_id: str | None = None, key_hash: str | None = None
 ) -> str:
-    token, now = sealing.new_session(), service.now()
+    token, now = sealing.new_token(), service.now()
     kept = Kept(service.new_id(), sealing.hashed(token), moderator_id, key_hash, now, now)
     await sessions.add(tx, kept)
     await auditing.note(tx, service, who=name, verb="sign_in", site_id=None, body={"session": kept.id})
@@ -128,12 +128,11 @@ async def _recognise(tx: Transaction, service: Service, token: str) -> tuple[Ses
 async def _holder(tx: Transaction, service: Service, row: Row) -> Principal | None:
     if row["moderator_id"] is None:
         return await admitting.holder(tx, service, row["key_hash"])
-    moderator = next((one for one in await access.moderators(tx) if one["id"] == row["moderator_id"]), None)
-    if moderator is None:
+    name = await access.moderator_name(tx, row["moderator_id"])
+    if name is None:
         return None
-    reach = tuple(await access.moderator_sites(tx, moderator["id"]))
-    scopes = frozenset(admitting.scopes_of(moderator["name"]))
-    return Principal(f"key:{moderator['name']}", scopes, reach or None, moderator["id"])
+    reach = tuple(await access.moderator_sites(tx, row["moderator_id"]))
+    return Principal(f"key:{name}", frozenset(admitting.scopes_of(name)), reach or None, row["moderator_id"])
 
 
 async def make_key(service: Service, session: Session) -> MadeKey:
@@ -154,20 +153,12 @@ async def _make_key(tx: Transaction, service: Service, session: Session) -> Made
 
 
 async def keys(service: Service, session: Session) -> list[Row]:
-    """``id, name, created_at, last_used_at`` of the moderator's keys in force, oldest first."""
+    """``id, site_id, created_at, last_used_at`` of the moderator's keys in force, oldest first."""
     return await service.db.read_private(_keys, service, session)
 
 
 async def _keys(tx: Transaction, service: Service, session: Session) -> list[Row]:
-    now = service.now()
-    return [
-        row
-        for row in await access.keys(tx)
-        if session.moderator_id
-        and row["moderator_id"] == session.moderator_id
-        and row["revoked_at"] is None
-        and (row["expires_at"] is None or row["expires_at"] > now)
-    ]
+    return list(await access.valid_keys(tx, session.moderator_id, service.now())) if session.moderator_id else []
 
 
 async def end_key(service: Service, session: Session, key_id: str) -> None:
@@ -180,10 +171,10 @@ async def end_key(service: Service, session: Session, key_id: str) -> None:
 
 
 async def _end_key(tx: Transaction, service: Service, session: Session, key_id: str) -> None:
-    mine = {row["id"] for row in await _keys(tx, service, session)}
-    if key_id not in mine or not await access.revoke_key(tx, key_id, service.now()):
+    key = next((row for row in await _keys(tx, service, session) if row["id"] == key_id), None)
+    if key is None:
         raise NotFound("There is no such key of yours.")
-    await auditing.note(tx, service, who=session.who.name, verb="key_revoke", site_id=None, body={"key": key_id})
+    await admitting.end_key(tx, service, session.who, key)
 
 
 # --------------------------------------------------------------------------------- leaving

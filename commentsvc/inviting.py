@@ -84,7 +84,7 @@ async def invite(service: Service, name: str) -> str:
     Raises:
         NotFound: there is no such moderator.
     """
-    token = sealing.new_invitation()
+    token = sealing.new_token()
     await service.db.write(_invite, service, name, token)
     return f"{service.config.own_origin}/sign-in/{token}"
 

@@ -1,6 +1,6 @@
 """A moderator makes two threads one, and parts them again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -128,7 +128,7 @@ async def _part(
     names = was["names"]
     if target.key in names:
         raise Conflict("The thread goes by a name that would go back to the other. Give it another name first.")
-    back, rest = _branches(await trees.nodes(tx, [target.id]), was.get("tops", ()))
+    back, rest = _branches(await trees.nodes(tx, [target.id]), frozenset(was.get("tops", ())))
     await trees.plant(tx, {source.id: back, target.id: rest})
     await threads.give_names(tx, source.site_id, names, source.id)
     for thread, own in ((_alone(target, was, became), rest), (msgspec.structs.replace(source, merged_into=None), back)):
@@ -136,7 +136,7 @@ async def _part(
     return {"merged_into": target.id}, {"merged_into": None}
 
 
-def _branches(found: Sequence[Node], tops: Sequence[str]) -> tuple[list[Node], list[Node]]:
+def _branches(found: Sequence[Node], tops: Collection[str]) -> tuple[list[Node], list[Node]]:
     """What hangs on these comments, themselves included; and the rest."""
     above = {node.id: node.parent_id for node in found}
 
@@ -144,14 +144,13 @@ def _branches(found: Sequence[Node], tops: Sequence[str]) -> tuple[list[Node], l
         parent = above[id_]
         return top(parent) if parent else id_
 
-    going = frozenset(tops)
-    back = [node for node in found if top(node.id) in going]
-    return back, [node for node in found if top(node.id) not in going]
+    going = {node.id for node in found if top(node.id) in tops}
+    return [node for node in found if node.id in going], [node for node in found if node.id not in going]
 
 
 def _alone(target: Thread, was: Mapping[str, Any], became: Mapping[str, Any]) -> Thread:
     """A thread without what it got from the other, as far as nobody has changed that since."""
-    before, after = was.get("target", {}), became.get("target", {})
+    before, after = was.get("target", {}), became.get("target", {})  # kept only where it changed
     return msgspec.structs.replace(
         target, **{name: before[name] for name in before if getattr(target, name) == after[name]}
     )

@@ -152,13 +152,8 @@ def new_api_key() -> str:
     return f"cs_{secrets.token_urlsafe(32)}"
 
 
-def new_invitation() -> str:
-    """The secret part of a one-time sign-in link."""
-    return secrets.token_urlsafe(32)
-
-
-def new_session() -> str:
-    """What a browser keeps while somebody is signed in."""
+def new_token() -> str:
+    """The secret part of a one-time sign-in link; or what a browser keeps while somebody is signed in."""
     return secrets.token_urlsafe(32)
 
 

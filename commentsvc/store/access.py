@@ -1,11 +1,14 @@
 """Moderators, their invitations, and API keys; and which secret key this database is sealed with."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from commentsvc.model import ApiKey
 from commentsvc.store import Row, Transaction, sessions
+
+IN_FORCE: Final = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
 
 
 async def fingerprint(tx: Transaction) -> str | None:
@@ -168,11 +171,23 @@ async def add_key(tx: Transaction, key: ApiKey) -> None:
 async def valid_key(tx: Transaction, key_hash: str, now: str) -> Row | None:
     """``id, name, scopes, site_id, moderator_id, last_used_at`` of a key that is neither old nor revoked."""
     return await tx.one(
-        """
+        f"""
         SELECT id, name, scopes, site_id, moderator_id, last_used_at FROM api_key
-        WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
+        WHERE key_hash = :key_hash AND {IN_FORCE}
         """,
         key_hash=key_hash,
+        now=now,
+    )
+
+
+async def valid_keys(tx: Transaction, moderator_id: str, now: str) -> Sequence[Row]:
+    """``id, site_id, created_at, last_used_at`` of a moderator's keys in force, oldest first."""
+    return await tx.all(
+        f"""
+        SELECT id, site_id, created_at, last_used_at FROM api_key
+        WHERE moderator_id = :moderator_id AND {IN_FORCE} ORDER BY id
+        """,
+        moderator_id=moderator_id,
         now=now,
     )
 
