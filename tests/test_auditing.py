@@ -543,17 +543,25 @@ class Office:
         await auditing.verify(self.service)
 
 
-@pytest.fixture(scope="module")
-def office(tmp_path_factory) -> Iterator[Office]:
-    with Office(f"sqlite:///{tmp_path_factory.mktemp('office')}/comments.db") as office:
-        yield office
+def on_both_engines(kind: type[Office]) -> tuple[Any, Any]:
+    """Fixtures of a module: such an office, on SQLite and on PostgreSQL."""
+    name = kind.__name__.lower()
+
+    @pytest.fixture(scope="module")
+    def on_sqlite(tmp_path_factory) -> Iterator[Office]:
+        with kind(f"sqlite:///{tmp_path_factory.mktemp(name)}/comments.db") as office:
+            yield office
+
+    @pytest.fixture(scope="module")
+    def on_postgres(postgres, laid) -> Iterator[Office]:
+        asyncio.run(_make(postgres, f"CREATE DATABASE {name} TEMPLATE {laid}"))
+        with kind(postgres.format(name)) as office:
+            yield office
+
+    return on_sqlite, on_postgres
 
 
-@pytest.fixture(scope="module")
-def office_on_postgres(postgres, laid) -> Iterator[Office]:
-    asyncio.run(_make(postgres, f"CREATE DATABASE office TEMPLATE {laid}"))
-    with Office(postgres.format("office")) as office:
-        yield office
+office, office_on_postgres = on_both_engines(Office)
 
 
 @given(moves=MOVES)

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -15,10 +14,9 @@ from commentsvc.errors import Conflict, Invalid, NotFound
 from commentsvc.model import Mode, Principal, Scope, Verb
 from commentsvc.shapes import Edit, Report, ThreadChange, ThreadQuery, ThreadsQuery
 from commentsvc.store import threads, trees
-from commentsvc.web.routes import application
-from tests.conftest import EVERYTHING, _make, a_key, a_moderators_key, a_service, draft, visit
+from tests.conftest import EVERYTHING, a_moderators_key, a_service, draft, visit
 from tests.test_answering import answer
-from tests.test_auditing import Desk, Office, log_of, replays
+from tests.test_auditing import Desk, Office, log_of, on_both_engines, replays
 from tests.test_moderating import act, queue
 from tests.test_posting import everything_in, shown
 from tests.test_properties import often
@@ -30,7 +28,7 @@ VIEWS = list(itertools.product(("tree", "flat"), ("oldest", "newest")))
 
 
 @pytest.fixture
-async def open_service(database_url, clock):
+async def service(database_url, clock):
     """A site where nothing is held."""
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         yield service
@@ -58,18 +56,8 @@ class Page:
 
 
 @pytest.fixture
-async def page(open_service, clock):
-    return Page(open_service, clock)
-
-
-@pytest.fixture
-async def client(open_service, aiohttp_client):
-    return await aiohttp_client(application(open_service))
-
-
-@pytest.fixture
-async def key(open_service):
-    return await a_key(open_service)
+async def page(service, clock):
+    return Page(service, clock)
 
 
 async def id_of(service, name):
@@ -104,27 +92,27 @@ async def by_time(service, name, order="oldest"):
 # --------------------------------------------------------------------------------- what readers see
 
 
-async def test_both_names_lead_to_everything_in_the_order_in_which_it_was_written(open_service, page):
+async def test_both_names_lead_to_everything_in_the_order_in_which_it_was_written(service, page):
     await page.fills()
-    await merge(open_service, OLD, NEW)
+    await merge(service, OLD, NEW)
 
     for name in (OLD, NEW):
-        assert await drawn(open_service, name) == "a(c(e))b(d)f"
-        assert await drawn(open_service, name, "newest") == "fb(d)a(c(e))"
-        assert await by_time(open_service, name) == "abcdef"
-        assert await by_time(open_service, name, "newest") == "fedcba"
-        assert (await shown(open_service, thread=name)).thread.key == "/new-name"
-    await all_is_well(open_service)
+        assert await drawn(service, name) == "a(c(e))b(d)f"
+        assert await drawn(service, name, "newest") == "fb(d)a(c(e))"
+        assert await by_time(service, name) == "abcdef"
+        assert await by_time(service, name, "newest") == "fedcba"
+        assert (await shown(service, thread=name)).thread.key == "/new-name"
+    await all_is_well(service)
 
 
 @pytest.mark.parametrize(("view", "order"), VIEWS)
-async def test_a_merged_thread_is_read_a_page_at_a_time(open_service, page, view, order):
+async def test_a_merged_thread_is_read_a_page_at_a_time(service, page, view, order):
     await page.fills()
-    await merge(open_service, OLD, NEW)
-    whole = (await shown(open_service, NEW, view="flat")).comments if view == "flat" else None
+    await merge(service, OLD, NEW)
+    whole = (await shown(service, NEW, view="flat")).comments if view == "flat" else None
     seen, cursor = [], None
     while True:
-        part = await shown(open_service, OLD, view=view, order=order, limit=1, cursor=cursor)
+        part = await shown(service, OLD, view=view, order=order, limit=1, cursor=cursor)
         seen += [comment.id for comment in _bottom(part.comments)]
         cursor = part.next_cursor
         if cursor is None:
@@ -141,22 +129,22 @@ def _bottom(nodes):
 
 
 @pytest.mark.parametrize(("view", "order"), VIEWS)
-async def test_a_cursor_from_before_still_leads_somewhere(open_service, page, view, order):
+async def test_a_cursor_from_before_still_leads_somewhere(service, page, view, order):
     await page.fills()
     query = {"view": view, "order": order, "limit": 1}
-    cursors = [(await shown(open_service, name, **query)).next_cursor for name in (OLD, NEW)]
-    merged = await merge(open_service, OLD, NEW)
-    after = [await shown(open_service, name, **query, cursor=one) for name in (OLD, NEW) for one in cursors]
-    await undo(open_service, merged.action)
-    after += [await shown(open_service, name, **query, cursor=one) for name in (OLD, NEW) for one in cursors]
+    cursors = [(await shown(service, name, **query)).next_cursor for name in (OLD, NEW)]
+    merged = await merge(service, OLD, NEW)
+    after = [await shown(service, name, **query, cursor=one) for name in (OLD, NEW) for one in cursors]
+    await undo(service, merged.action)
+    after += [await shown(service, name, **query, cursor=one) for name in (OLD, NEW) for one in cursors]
 
     assert len(after) == 8
 
 
-async def test_whoever_asks_by_either_name_is_told_the_same_everywhere(open_service, page, client):
+async def test_whoever_asks_by_either_name_is_told_the_same_everywhere(service, page, client):
     await page.says("a", "http://localhost/old-name/", title="The old page")
     await page.says("b", "http://localhost/new-name/", title="The new page")
-    await merge(open_service, OLD, NEW)
+    await merge(service, OLD, NEW)
 
     counts = await (await client.get(f"/v1/counts?thread={OLD}&thread={NEW}")).json()
     assert counts["counts"] == {OLD: 2, NEW: 2}
@@ -176,7 +164,7 @@ async def test_whoever_asks_by_either_name_is_told_the_same_everywhere(open_serv
     assert {one["thread"]["key"] for one in latest["comments"]} == {"/new-name"}
 
 
-async def test_what_caches_keep_is_renewed_by_merging_and_by_parting(open_service, page, client):
+async def test_what_caches_keep_is_renewed_by_merging_and_by_parting(service, page, client):
     await page.fills()
     seen: dict[tuple[str, str], bytes] = {}
 
@@ -187,11 +175,11 @@ async def test_what_caches_keep_is_renewed_by_merging_and_by_parting(open_servic
             assert seen.setdefault((name, response.headers["ETag"]), body) == body
 
     await look()
-    merged = await merge(open_service, OLD, NEW)
+    merged = await merge(service, OLD, NEW)
     await look()
-    parted = await undo(open_service, merged.action)
+    parted = await undo(service, merged.action)
     await look()
-    await undo(open_service, parted.id)
+    await undo(service, parted.id)
     await look()
     assert len(seen) == 8
 
@@ -199,35 +187,35 @@ async def test_what_caches_keep_is_renewed_by_merging_and_by_parting(open_servic
 # --------------------------------------------------------------------------------- what writers do
 
 
-async def test_a_moved_comment_is_answered_by_either_name_and_new_ones_come_last(open_service, page):
+async def test_a_moved_comment_is_answered_by_either_name_and_new_ones_come_last(service, page):
     await page.fills()
-    await merge(open_service, OLD, NEW)
+    await merge(service, OLD, NEW)
     await page.says("g", OLD, "b")
     await page.says("h", NEW, "a")
     await page.says("i", OLD)
 
-    assert await drawn(open_service, NEW) == "a(c(e)h)b(dg)fi"
-    await all_is_well(open_service)
+    assert await drawn(service, NEW) == "a(c(e)h)b(dg)fi"
+    await all_is_well(service)
 
 
-async def test_a_writer_still_edits_and_withdraws_what_was_moved(open_service, page):
+async def test_a_writer_still_edits_and_withdraws_what_was_moved(service, page):
     await page.fills()
-    await merge(open_service, OLD, NEW)
+    await merge(service, OLD, NEW)
     receipt = await revising.edit(
-        open_service, page.receipts["e"].id, page.receipts["e"].edit_token, Edit(comment="E"), visit()
+        service, page.receipts["e"].id, page.receipts["e"].edit_token, Edit(comment="E"), visit()
     )
-    await revising.withdraw(open_service, page.receipts["f"].id, page.receipts["f"].edit_token)
+    await revising.withdraw(service, page.receipts["f"].id, page.receipts["f"].edit_token)
 
     assert receipt.thread == "/new-name"
-    assert await drawn(open_service, OLD) == "a(c(E))b(d)"
-    await all_is_well(open_service)
+    assert await drawn(service, OLD) == "a(c(E))b(d)"
+    await all_is_well(service)
 
 
-async def test_the_same_submission_again_gets_the_same_answer_after_merging(open_service, page):
+async def test_the_same_submission_again_gets_the_same_answer_after_merging(service, page):
     sent = {"text": "a", "thread": OLD, "submission": "submission-1"}
     first = await page.says(**sent)
     await page.says("b", NEW)
-    await merge(open_service, OLD, NEW)
+    await merge(service, OLD, NEW)
     again = await page.says(**sent)
 
     assert (again.id, again.thread) == (first.id, "/new-name")
@@ -248,9 +236,9 @@ async def test_ones_own_waiting_comment_is_seen_by_either_name(database_url, clo
 # --------------------------------------------------------------------------------- what moderators see
 
 
-async def test_the_answer_is_the_thread_that_both_are_now(open_service, page, client, key):
+async def test_the_answer_is_the_thread_that_both_are_now(service, page, client, key):
     await page.fills()
-    old, new = await id_of(open_service, OLD), await id_of(open_service, NEW)
+    old, new = await id_of(service, OLD), await id_of(service, NEW)
     await client.patch(f"/v1/threads/{old}", json={"alias": "/older-still/"}, headers=key)
     await act(client, key, "hold", page.receipts["e"].id, page.receipts["f"].id)
     response = await client.patch(f"/v1/threads/{old}", json={"merge_into": NEW}, headers=key)
@@ -282,41 +270,41 @@ async def test_the_answer_is_the_thread_that_both_are_now(open_service, page, cl
     ({"merge_into": NEW, "thread": "/other/"}, "invalid"),
     ({"merge_into": NEW, "alias": "/other/"}, "invalid"),
 ])  # fmt: skip
-async def test_what_cannot_be_merged_is_refused_and_nothing_is_changed(open_service, page, client, key, body, code):
+async def test_what_cannot_be_merged_is_refused_and_nothing_is_changed(service, page, client, key, body, code):
     await page.fills()
-    old = await id_of(open_service, OLD)
+    old = await id_of(service, OLD)
     await client.patch(f"/v1/threads/{old}", json={"alias": "/older-still/"}, headers=key)
-    before = await everything_in(open_service, "comment"), await everything_in(open_service, "thread")
+    before = await everything_in(service, "comment"), await everything_in(service, "thread")
     refused = await client.patch(f"/v1/threads/{old}", json=body, headers=key)
 
     assert refused.status == 422
     assert [(one["field"], one["code"]) for one in (await refused.json())["errors"]] == [("merge_into", code)]
-    assert (await everything_in(open_service, "comment"), await everything_in(open_service, "thread")) == before
+    assert (await everything_in(service, "comment"), await everything_in(service, "thread")) == before
 
 
-async def test_threads_that_are_too_long_stay_apart(open_service, page, client, key, monkeypatch):
+async def test_threads_that_are_too_long_stay_apart(service, page, client, key, monkeypatch):
     monkeypatch.setattr(merging, "MOST", 6)
     await page.fills()
-    merged = await merge(open_service, OLD, NEW)
+    merged = await merge(service, OLD, NEW)
     await page.says("g", NEW)
-    parted = await undo(open_service, merged.action)
-    assert await drawn(open_service, OLD) == "a(c(e))", "what was made one is parted, however long"
+    parted = await undo(service, merged.action)
+    assert await drawn(service, OLD) == "a(c(e))", "what was made one is parted, however long"
 
-    refused = await client.patch(f"/v1/threads/{await id_of(open_service, OLD)}", json={"merge_into": NEW}, headers=key)
+    refused = await client.patch(f"/v1/threads/{await id_of(service, OLD)}", json={"merge_into": NEW}, headers=key)
     assert refused.status == 409
     assert "more than 6 comments" in (await refused.json())["detail"]
     with pytest.raises(Conflict, match="more than 6 comments"):
-        await undo(open_service, parted.id)
-    await all_is_well(open_service)
+        await undo(service, parted.id)
+    await all_is_well(service)
 
 
-async def test_many_comments_are_moved_in_parts(open_service, page, monkeypatch):
+async def test_many_comments_are_moved_in_parts(service, page, monkeypatch):
     monkeypatch.setattr(trees, "AT_ONCE", 2)
     await page.fills()
-    merged = await merge(open_service, OLD, NEW)
-    assert await drawn(open_service, OLD) == "a(c(e))b(d)f"
-    await undo(open_service, merged.action)
-    assert [await drawn(open_service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
+    merged = await merge(service, OLD, NEW)
+    assert await drawn(service, OLD) == "a(c(e))b(d)f"
+    await undo(service, merged.action)
+    assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
 
 
 async def test_a_key_of_one_site_merges_nothing_on_another(database_url, clock):
@@ -339,35 +327,35 @@ async def test_a_key_of_one_site_merges_nothing_on_another(database_url, clock):
         assert (await curating.list_threads(service, noa, ThreadsQuery())).threads[0].key == "/a"
 
 
-async def test_what_was_done_to_comments_before_is_undone_after(open_service, page, client, key):
+async def test_what_was_done_to_comments_before_is_undone_after(service, page, client, key):
     await page.fills()
     done = await act(client, key, "spam", page.receipts["c"].id)
-    await merge(open_service, OLD, NEW)
+    await merge(service, OLD, NEW)
     await client.post(f"/v1/moderation/actions/{done['id']}/undo", headers=key)
 
-    assert await drawn(open_service, NEW) == "a(c(e))b(d)f"
-    await all_is_well(open_service)
+    assert await drawn(service, NEW) == "a(c(e))b(d)f"
+    await all_is_well(service)
 
 
-async def test_a_moderator_answers_what_was_moved(open_service, page, client):
-    noa = await a_moderators_key(open_service)
+async def test_a_moderator_answers_what_was_moved(service, page, client):
+    noa = await a_moderators_key(service)
     await page.fills()
-    merged = await merge(open_service, OLD, NEW)
+    merged = await merge(service, OLD, NEW)
     made = await answer(client, noa, page.receipts["e"].id, "x")
     assert (made["thread"]["key"], made["depth"]) == ("/new-name", 3)
-    await undo(open_service, merged.action)
-    assert await drawn(open_service, OLD) == "a(c(e(x)))"
-    await undo(open_service, made["action"])
-    assert await drawn(open_service, OLD) == "a(c(e))"
-    await all_is_well(open_service)
+    await undo(service, merged.action)
+    assert await drawn(service, OLD) == "a(c(e(x)))"
+    await undo(service, made["action"])
+    assert await drawn(service, OLD) == "a(c(e))"
+    await all_is_well(service)
 
 
-async def test_the_log_tells_what_was_merged_in_ids_alone(open_service, page):
+async def test_the_log_tells_what_was_merged_in_ids_alone(service, page):
     await page.fills()
-    old, new = await id_of(open_service, OLD), await id_of(open_service, NEW)
-    merged = await merge(open_service, OLD, NEW)
-    parted = await undo(open_service, merged.action)
-    told = [(one.verb, msgspec.json.decode(one.body)) for one in (await log_of(open_service))[-2:]]
+    old, new = await id_of(service, OLD), await id_of(service, NEW)
+    merged = await merge(service, OLD, NEW)
+    parted = await undo(service, merged.action)
+    told = [(one.verb, msgspec.json.decode(one.body)) for one in (await log_of(service))[-2:]]
 
     changed = ["merged_into", "names", "target", "tops"]
     assert told == [
@@ -379,123 +367,123 @@ async def test_the_log_tells_what_was_merged_in_ids_alone(open_service, page):
 # --------------------------------------------------------------------------------- parting
 
 
-async def test_parted_again_each_has_what_hangs_on_its_own(open_service, page):
+async def test_parted_again_each_has_what_hangs_on_its_own(service, page):
     await page.fills()
-    merged = await merge(open_service, OLD, NEW)
+    merged = await merge(service, OLD, NEW)
     await page.says("g", NEW, "e")
     await page.says("h", OLD, "d")
     await page.says("i", OLD)
-    await undo(open_service, merged.action)
+    await undo(service, merged.action)
 
-    assert await drawn(open_service, OLD) == "a(c(e(g)))"
-    assert await drawn(open_service, NEW) == "b(d(h))fi"
-    assert len((await curating.list_threads(open_service, EVERYTHING, ThreadsQuery())).threads) == 2
+    assert await drawn(service, OLD) == "a(c(e(g)))"
+    assert await drawn(service, NEW) == "b(d(h))fi"
+    assert len((await curating.list_threads(service, EVERYTHING, ThreadsQuery())).threads) == 2
     await page.says("j", OLD, "g")
     await page.says("k", NEW, "h")
-    assert [await drawn(open_service, name) for name in (OLD, NEW)] == ["a(c(e(g(j))))", "b(d(h(k)))fi"]
-    await all_is_well(open_service)
+    assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e(g(j))))", "b(d(h(k)))fi"]
+    await all_is_well(service)
 
 
-async def test_what_was_parted_can_be_made_one_again_and_parted_again(open_service, page):
+async def test_what_was_parted_can_be_made_one_again_and_parted_again(service, page):
     await page.fills()
-    merged = await merge(open_service, OLD, NEW)
-    parted = await undo(open_service, merged.action)
+    merged = await merge(service, OLD, NEW)
+    parted = await undo(service, merged.action)
     await page.says("g", OLD)
-    again = await undo(open_service, parted.id)
-    assert await drawn(open_service, OLD) == "a(c(e))b(d)fg"
+    again = await undo(service, parted.id)
+    assert await drawn(service, OLD) == "a(c(e))b(d)fg"
     for late in (merged.action, parted.id):
         with pytest.raises(Conflict, match="undone already"):
-            await undo(open_service, late)
-    await undo(open_service, again.id)
-    assert [await drawn(open_service, name) for name in (OLD, NEW)] == ["a(c(e))g", "b(d)f"]
+            await undo(service, late)
+    await undo(service, again.id)
+    assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e))g", "b(d)f"]
     with pytest.raises(Conflict, match="undone already"):
-        await undo(open_service, again.id)
-    await all_is_well(open_service)
+        await undo(service, again.id)
+    await all_is_well(service)
 
 
-async def test_a_chain_of_threads_is_parted_in_the_order_from_its_end(open_service, page):
+async def test_a_chain_of_threads_is_parted_in_the_order_from_its_end(service, page):
     await page.fills()
     await page.says("g", "/third/")
-    first = await merge(open_service, OLD, NEW)
-    second = await merge(open_service, NEW, "/third/")
+    first = await merge(service, OLD, NEW)
+    second = await merge(service, NEW, "/third/")
     for name in (OLD, NEW, "/third/"):
-        assert await drawn(open_service, name) == "a(c(e))b(d)fg"
+        assert await drawn(service, name) == "a(c(e))b(d)fg"
     assert second.aliases == ["/new-name", "/old-name"]
     with pytest.raises(Conflict, match="Undo that first"):
-        await undo(open_service, first.action)
+        await undo(service, first.action)
     await page.says("h", OLD, "a")
-    await undo(open_service, second.action)
-    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == [*["a(c(e)h)b(d)f"] * 2, "g"]
-    await undo(open_service, first.action)
-    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e)h)", "b(d)f", "g"]
-    await all_is_well(open_service)
+    await undo(service, second.action)
+    assert [await drawn(service, name) for name in (OLD, NEW, "/third/")] == [*["a(c(e)h)b(d)f"] * 2, "g"]
+    await undo(service, first.action)
+    assert [await drawn(service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e)h)", "b(d)f", "g"]
+    await all_is_well(service)
 
 
-async def test_two_threads_merged_into_one_are_parted_in_any_order(open_service, page):
+async def test_two_threads_merged_into_one_are_parted_in_any_order(service, page):
     await page.fills()
     await page.says("g", "/third/")
-    first, second = await merge(open_service, OLD, NEW), await merge(open_service, "/third/", NEW)
-    await undo(open_service, first.action)
-    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e))", *["b(d)fg"] * 2]
-    await undo(open_service, second.action)
-    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e))", "b(d)f", "g"]
+    first, second = await merge(service, OLD, NEW), await merge(service, "/third/", NEW)
+    await undo(service, first.action)
+    assert [await drawn(service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e))", *["b(d)fg"] * 2]
+    await undo(service, second.action)
+    assert [await drawn(service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e))", "b(d)f", "g"]
 
 
-async def test_threads_that_were_renamed_meanwhile_are_parted_once_their_names_allow_it(open_service, page):
+async def test_threads_that_were_renamed_meanwhile_are_parted_once_their_names_allow_it(service, page):
     await page.fills()
-    merged = await merge(open_service, OLD, NEW)
-    new = await id_of(open_service, NEW)
-    renamed = await curating.change_thread(open_service, EVERYTHING, new, ThreadChange(thread=OLD))
+    merged = await merge(service, OLD, NEW)
+    new = await id_of(service, NEW)
+    renamed = await curating.change_thread(service, EVERYTHING, new, ThreadChange(thread=OLD))
     with pytest.raises(Conflict, match="Give it another name first"):
-        await undo(open_service, merged.action)
-    back = await undo(open_service, renamed.action)
-    await undo(open_service, merged.action)
+        await undo(service, merged.action)
+    back = await undo(service, renamed.action)
+    await undo(service, merged.action)
     with pytest.raises(Conflict, match="Another thread has the earlier name"):
-        await undo(open_service, back.id)
-    assert [await drawn(open_service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
+        await undo(service, back.id)
+    assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
 
 
-async def test_a_name_that_another_thread_has_is_refused_with_the_cure(open_service, page):
+async def test_a_name_that_another_thread_has_is_refused_with_the_cure(service, page):
     await page.fills()
     with pytest.raises(Invalid, match="Merge the two with merge_into"):
-        await curating.change_thread(open_service, EVERYTHING, await id_of(open_service, OLD), ThreadChange(alias=NEW))
+        await curating.change_thread(service, EVERYTHING, await id_of(service, OLD), ThreadChange(alias=NEW))
 
 
-async def test_an_earlier_change_of_a_merged_thread_is_undone_once_it_is_parted(open_service, page):
+async def test_an_earlier_change_of_a_merged_thread_is_undone_once_it_is_parted(service, page):
     await page.fills()
-    old = await id_of(open_service, OLD)
-    closed = await curating.change_thread(open_service, EVERYTHING, old, ThreadChange(closed=True))
-    merged = await merge(open_service, OLD, NEW)
+    old = await id_of(service, OLD)
+    closed = await curating.change_thread(service, EVERYTHING, old, ThreadChange(closed=True))
+    merged = await merge(service, OLD, NEW)
     with pytest.raises(Conflict, match="merged into another one since"):
-        await undo(open_service, closed.action)
+        await undo(service, closed.action)
     await page.says("g", OLD)  # the thread it is part of is open
-    await undo(open_service, merged.action)
-    assert (await shown(open_service, OLD)).thread.closed is True
-    await undo(open_service, closed.action)
-    assert (await shown(open_service, OLD)).thread.closed is False
+    await undo(service, merged.action)
+    assert (await shown(service, OLD)).thread.closed is True
+    await undo(service, closed.action)
+    assert (await shown(service, OLD)).thread.closed is False
 
 
-async def test_a_thread_without_comments_is_merged_too(open_service, page):
+async def test_a_thread_without_comments_is_merged_too(service, page):
     await page.fills()
-    first = await merge(open_service, OLD, NEW)
-    new = await id_of(open_service, NEW)
+    first = await merge(service, OLD, NEW)
+    new = await id_of(service, NEW)
     for receipt in page.receipts.values():
-        await revising.withdraw(open_service, receipt.id, receipt.edit_token)
+        await revising.withdraw(service, receipt.id, receipt.edit_token)
     await page.says("g", "/third/")
-    second = await curating.change_thread(open_service, EVERYTHING, new, ThreadChange(merge_into="/third/"))
-    assert await drawn(open_service, OLD) == "g"
-    await undo(open_service, second.action)
-    await undo(open_service, first.action)
-    assert [await drawn(open_service, name) for name in (OLD, NEW, "/third/")] == ["", "", "g"]
-    await all_is_well(open_service)
+    second = await curating.change_thread(service, EVERYTHING, new, ThreadChange(merge_into="/third/"))
+    assert await drawn(service, OLD) == "g"
+    await undo(service, second.action)
+    await undo(service, first.action)
+    assert [await drawn(service, name) for name in (OLD, NEW, "/third/")] == ["", "", "g"]
+    await all_is_well(service)
 
 
-async def test_after_a_month_threads_stay_as_they_are(open_service, page, clock):
+async def test_after_a_month_threads_stay_as_they_are(service, page, clock):
     await page.fills()
-    merged = await merge(open_service, OLD, NEW)
+    merged = await merge(service, OLD, NEW)
     clock.move(days=31)
     with pytest.raises(Conflict, match="30 days"):
-        await undo(open_service, merged.action)
+        await undo(service, merged.action)
 
 
 # --------------------------------------------------------------------------------- what is public of a thread
@@ -538,72 +526,72 @@ async def test_what_became_public_while_threads_were_one_stays_public_when_they_
         await all_is_well(service)
 
 
-async def test_a_title_given_while_threads_were_one_stays_with_the_one_that_was_named(open_service, page):
+async def test_a_title_given_while_threads_were_one_stays_with_the_one_that_was_named(service, page):
     await page.says("a", "http://localhost/old-name/", title="The old page")
     await page.says("b", NEW)
-    merged = await merge(open_service, OLD, NEW)
+    merged = await merge(service, OLD, NEW)
     change = ThreadChange(title="Both")
-    await curating.change_thread(open_service, EVERYTHING, await id_of(open_service, NEW), change)
-    await undo(open_service, merged.action)
+    await curating.change_thread(service, EVERYTHING, await id_of(service, NEW), change)
+    await undo(service, merged.action)
 
-    assert await about(open_service, NEW) == (None, "Both", 1)
-    assert await about(open_service, OLD) == ("http://localhost/old-name", "The old page", 1)
+    assert await about(service, NEW) == (None, "Both", 1)
+    assert await about(service, OLD) == ("http://localhost/old-name", "The old page", 1)
 
 
-async def test_the_earlier_of_two_first_days_is_the_first_day_of_both(open_service, page, clock):
+async def test_the_earlier_of_two_first_days_is_the_first_day_of_both(service, page, clock):
     async def first_days():
-        rows = {row["id"]: row["published_at"] for row in await everything_in(open_service, "thread")}
-        return [rows[await id_of(open_service, name)] for name in (OLD, NEW)]
+        rows = {row["id"]: row["published_at"] for row in await everything_in(service, "thread")}
+        return [rows[await id_of(service, name)] for name in (OLD, NEW)]
 
     await page.fills()
     early, late = await first_days()
-    merged = await merge(open_service, OLD, NEW)
+    merged = await merge(service, OLD, NEW)
     assert await first_days() == [early, early]
-    await undo(open_service, merged.action)
+    await undo(service, merged.action)
     assert await first_days() == [early, late]
 
 
-async def test_what_readers_reported_is_counted_where_it_stands(open_service, page):
+async def test_what_readers_reported_is_counted_where_it_stands(service, page):
     await page.fills()
     for text in ("a", "b"):
-        await reporting.report(open_service, page.receipts[text].id, Report(), visit())
-    merged = await merge(open_service, OLD, NEW)
-    await all_is_well(open_service)
-    await undo(open_service, merged.action)
-    await all_is_well(open_service)
-    assert sorted(row["reported"] for row in await everything_in(open_service, "thread")) == [1, 1]
+        await reporting.report(service, page.receipts[text].id, Report(), visit())
+    merged = await merge(service, OLD, NEW)
+    await all_is_well(service)
+    await undo(service, merged.action)
+    await all_is_well(service)
+    assert sorted(row["reported"] for row in await everything_in(service, "thread")) == [1, 1]
 
 
 # --------------------------------------------------------------------------------- many at once
 
 
-async def test_nobody_is_refused_because_threads_are_merged_and_parted_meanwhile(open_service, page, client, key):
+async def test_nobody_is_refused_because_threads_are_merged_and_parted_meanwhile(service, page, client, key):
     await page.fills()
-    old = await id_of(open_service, OLD)
+    old = await id_of(service, OLD)
     ids = [receipt.id for receipt in page.receipts.values()]
 
     async def write(number):
         said = draft(comment=f"number {number}", thread=(OLD, NEW)[number % 2])
-        return await posting.post_reply(open_service, said, visit())
+        return await posting.post_reply(service, said, visit())
 
     async def decide(number):
         await act(client, key, ("hold", "approve", "spam", "approve")[number % 4], *ids)
 
     async def rearrange():
         for _ in range(4):
-            merged = await curating.change_thread(open_service, EVERYTHING, old, ThreadChange(merge_into=NEW))
-            await undo(open_service, merged.action)
-        await curating.change_thread(open_service, EVERYTHING, old, ThreadChange(merge_into=NEW))
+            merged = await curating.change_thread(service, EVERYTHING, old, ThreadChange(merge_into=NEW))
+            await undo(service, merged.action)
+        await curating.change_thread(service, EVERYTHING, old, ThreadChange(merge_into=NEW))
 
     await asyncio.gather(
         rearrange(), *(write(number) for number in range(16)), *(decide(number) for number in range(8))
     )
 
-    comments = await everything_in(open_service, "comment")
+    comments = await everything_in(service, "comment")
     assert len(comments) == 6 + 16
-    assert {row["thread_id"] for row in comments} == {await id_of(open_service, NEW)}
-    await all_is_well(open_service)
-    await replays(open_service)
+    assert {row["thread_id"] for row in comments} == {await id_of(service, NEW)}
+    await all_is_well(service)
+    await replays(service)
 
 
 async def waiting(database):
@@ -696,14 +684,14 @@ async def test_whoever_holds_a_comments_thread_holds_the_one_it_went_to(on_postg
     assert new not in left
 
 
-async def test_two_who_merge_crosswise_at_once_make_one_thread(open_service, page):
+async def test_two_who_merge_crosswise_at_once_make_one_thread(service, page):
     await page.fills()
-    both = await asyncio.gather(merge(open_service, OLD, NEW), merge(open_service, NEW, OLD), return_exceptions=True)
+    both = await asyncio.gather(merge(service, OLD, NEW), merge(service, NEW, OLD), return_exceptions=True)
 
     (refused,) = [one for one in both if isinstance(one, Exception)]
     assert isinstance(refused, NotFound | Invalid | Conflict)
-    assert await drawn(open_service, OLD) == await drawn(open_service, NEW) == "a(c(e))b(d)f"
-    await all_is_well(open_service)
+    assert await drawn(service, OLD) == await drawn(service, NEW) == "a(c(e))b(d)f"
+    await all_is_well(service)
 
 
 # --------------------------------------------------------------------------------- whatever people do
@@ -728,17 +716,7 @@ class Readers(Office):
         await replays(self.service)
 
 
-@pytest.fixture(scope="module")
-def readers(tmp_path_factory) -> Iterator[Readers]:
-    with Readers(f"sqlite:///{tmp_path_factory.mktemp('readers')}/comments.db") as readers:
-        yield readers
-
-
-@pytest.fixture(scope="module")
-def readers_on_postgres(postgres, laid) -> Iterator[Readers]:
-    asyncio.run(_make(postgres, f"CREATE DATABASE readers TEMPLATE {laid}"))
-    with Readers(postgres.format("readers")) as readers:
-        yield readers
+readers, readers_on_postgres = on_both_engines(Readers)
 
 
 STEPS = ["write", "decide", "undo", "undo", "undo", "reply", "merge", "merge", "change_mode", "withdraw"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,8 +14,8 @@ from commentsvc.fields import Email
 from commentsvc.model import Mode, Principal, RuleKind, Scope, Status, Verb
 from commentsvc.shapes import Action, Amendment, Edit, NewRule, PrivateSearch, QueueQuery, Report, Standing, Totals
 from commentsvc.store import contacts, queue, schema
-from tests.conftest import EVERYTHING, _make, a_service, draft, open_database, visit
-from tests.test_auditing import MOVES, Desk, Office
+from tests.conftest import EVERYTHING, a_service, draft, open_database, visit
+from tests.test_auditing import MOVES, Desk, Office, on_both_engines
 from tests.test_posting import everything_in
 from tests.test_properties import often
 from tests.test_store import empty
@@ -86,17 +85,7 @@ class Books(Office):
             await trees_are_whole(self.service)
 
 
-@pytest.fixture(scope="module")
-def books(tmp_path_factory) -> Iterator[Books]:
-    with Books(f"sqlite:///{tmp_path_factory.mktemp('books')}/comments.db") as books:
-        yield books
-
-
-@pytest.fixture(scope="module")
-def books_on_postgres(postgres, laid) -> Iterator[Books]:
-    asyncio.run(_make(postgres, f"CREATE DATABASE books TEMPLATE {laid}"))
-    with Books(postgres.format("books")) as books:
-        yield books
+books, books_on_postgres = on_both_engines(Books)
 
 
 # Shown by no person's doing, held by readers, approved, undone: the reports are open again; at last erased.
