@@ -12,11 +12,11 @@ from commentsvc import inspecting, moderating, ruling, trying
 from commentsvc.errors import Conflict, Fault, Invalid, Refused
 from commentsvc.model import Effect, RuleKind, Verb
 from commentsvc.rules.kinds import KINDS
-from commentsvc.shapes import Action, ModeratorDetail, RuleText, SiteName, TrialResult
+from commentsvc.shapes import Action, AsOf, ModeratorDetail, Note, RuleText, SiteName, TrialResult
 from commentsvc.web import problems, wire
 from commentsvc.web.desk import frame, rulebook
-from commentsvc.web.desk.frame import Back
-from commentsvc.web.endpoint import SERVICE, SESSION, WHO
+from commentsvc.web.desk.frame import Back, Day
+from commentsvc.web.endpoint import SERVICE, WHO
 
 
 class Banned(Struct, frozen=True, kw_only=True):
@@ -25,11 +25,11 @@ class Banned(Struct, frozen=True, kw_only=True):
     kind: RuleKind
     effect: Effect | None = None
     site: SiteName | None = None
-    expires: Annotated[str, Meta(max_length=40)] | None = None
-    note: Annotated[str, Meta(max_length=2000)] | None = None
+    expires: Day | None = None
+    note: Note | None = None
     waiting: Annotated[str, Meta(max_length=10)] | None = None
     version: Annotated[int, Meta(ge=1)] | None = None
-    as_of: Annotated[str, Meta(max_length=40)] | None = None
+    as_of: AsOf | None = None
     do: Literal["try", "keep"] = "try"
     back: Back | None = None
 
@@ -130,10 +130,9 @@ def _waiting(card: ModeratorDetail, banned: Banned) -> dict[str, Any]:
     return {"status": "pending", "network": card.network, "as_of": banned.as_of}
 
 
-async def consider_again(request: web.Request, error: Refused, body: bytes) -> web.Response:
+@frame.where_fields_are_at_fault
+async def consider_again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """The ways to ban once more, and what is wrong with the one that was chosen."""
-    if SESSION not in request or not isinstance(error, Invalid):
-        return await frame.refused(request, error, body)
     filled = wire.filled_in(Banned, body)
     status = problems.STATUS[Invalid]
     return await _consider(request, back=filled.get("back"), status=status, filled=filled, error=error)

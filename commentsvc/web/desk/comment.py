@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct
 
 from commentsvc import answering, forgetting, inspecting, moderating
 from commentsvc.errors import NotFound, Refused, Unauthorized, VersionPassed
-from commentsvc.shapes import Amendment, ModeratorDetail, Name, NewReply, Text
+from commentsvc.shapes import Amendment, ModeratorDetail, Name, NewReply, Note, Text
 from commentsvc.web import problems, wire
 from commentsvc.web.desk import frame
 from commentsvc.web.desk.frame import Back, Told
@@ -28,7 +28,7 @@ class Rewording(Struct, frozen=True, kw_only=True):
     version: Annotated[int, Meta(ge=1)]
     comment: Text | None = None
     name: Name | None = None
-    note: Annotated[str, Meta(max_length=2000)] | None = None
+    note: Note | None = None
     only: Annotated[str, Meta(max_length=10, description="note: only that.")] | None = None
     back: Back | None = None
 

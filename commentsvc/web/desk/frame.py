@@ -1,6 +1,8 @@
 """What every part of the moderation page stands in, and where its forms lead."""
 
 import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -25,6 +27,7 @@ OURS: Final = re.compile(r"/moderate(?:/[\w-]+)*(?:\?[^\s#\\]*)?", re.ASCII)
 DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 SAID: Final = ("done", "also", "left", "shown")  # what a page says once of what was just done
 
+Day: TypeAlias = Annotated[str, Meta(max_length=40, description="As a browser's field for days says it.")]
 Back: TypeAlias = Annotated[str, Meta(max_length=3000, description="The page a form was sent from.")]
 
 
@@ -123,6 +126,20 @@ async def refused(request: web.Request, error: Refused, body: bytes) -> web.Resp
     back = back_to(_field("back", body))
     shown: dict[str, Any] = {"title": title, "error": error, "faults": faults, "wrote": wrote, "back": back}
     return await page(request, "refused.html", status=status, tab=None, **shown)
+
+
+def where_fields_are_at_fault(
+    show: Callable[[web.Request, Invalid, bytes], Awaitable[web.Response]],
+) -> Callable[[web.Request, Refused, bytes], Awaitable[web.Response]]:
+    """Show a form once more where its fields are at fault; whatever else is wrong is said on a page of its own."""
+
+    @wraps(show)
+    async def answer(request: web.Request, error: Refused, body: bytes) -> web.Response:
+        if SESSION in request and isinstance(error, Invalid):
+            return await show(request, error, body)
+        return await refused(request, error, body)
+
+    return answer
 
 
 def sign_in_page(

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from aiohttp import web
-from msgspec import Meta
 
 from commentsvc import auditing, deciding, inspecting, retracing
 from commentsvc.shapes import AuditEntry, AuditQuery, Cursor, ModeratorComment, SiteName
 from commentsvc.web.desk import frame
-from commentsvc.web.desk.frame import Told
+from commentsvc.web.desk.frame import Day, Told
 from commentsvc.web.endpoint import SERVICE, WHO
 
 MOST_LINKS: Final = 3  # of one entry
@@ -21,8 +20,8 @@ class Asked(Told, frozen=True, kw_only=True):
     """Which part of the log is read."""
 
     site: SiteName | None = None
-    since: Annotated[str, Meta(max_length=40)] | None = None
-    until: Annotated[str, Meta(max_length=40)] | None = None
+    since: Day | None = None
+    until: Day | None = None
     cursor: Cursor | None = None
 
 

@@ -27,7 +27,7 @@ from commentsvc.shapes import (
     Totals,
 )
 from commentsvc.web.desk import frame
-from commentsvc.web.desk.frame import Back, Told
+from commentsvc.web.desk.frame import Back, Day, Told
 from commentsvc.web.endpoint import SERVICE, WHO, respond, tags_of
 
 ON_A_PAGE: Final = 50
@@ -50,8 +50,8 @@ class DeskQuery(Told, frozen=True, kw_only=True):
     thread: ThreadName | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
     reason: Annotated[str, Meta(max_length=200)] | None = None
-    since: Annotated[str, Meta(max_length=40)] | None = None
-    until: Annotated[str, Meta(max_length=40)] | None = None
+    since: Day | None = None
+    until: Day | None = None
     order: Literal["oldest", "newest"] | None = None
     cursor: Cursor | None = None
     sought: Annotated[str, Meta(max_length=2500, description="What must not be read in an address.")] | None = None
@@ -66,8 +66,8 @@ class Sought(Struct, frozen=True, kw_only=True):
     site: SiteName | None = None
     thread: ThreadName | None = None
     reason: Annotated[str, Meta(max_length=200)] | None = None
-    since: Annotated[str, Meta(max_length=40)] | None = None
-    until: Annotated[str, Meta(max_length=40)] | None = None
+    since: Day | None = None
+    until: Day | None = None
     order: Annotated[str, Meta(max_length=10)] | None = None
 
 

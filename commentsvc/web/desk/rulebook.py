@@ -1,10 +1,10 @@
 """The rules: kept, changed, taken away, and tried on the past before they stand."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Struct
 
 from commentsvc import ruling, trying
 from commentsvc.errors import Fault, Invalid, Refused
@@ -12,7 +12,9 @@ from commentsvc.model import Effect, RuleKind
 from commentsvc.rules.kinds import KINDS
 from commentsvc.shapes import (
     Cursor,
+    Matching,
     NewRule,
+    Note,
     RuleChange,
     RulesQuery,
     RuleText,
@@ -22,8 +24,8 @@ from commentsvc.shapes import (
 )
 from commentsvc.web import problems, wire
 from commentsvc.web.desk import frame
-from commentsvc.web.desk.frame import Back, Told
-from commentsvc.web.endpoint import SERVICE, SESSION, WHO
+from commentsvc.web.desk.frame import Back, Day, Told
+from commentsvc.web.endpoint import SERVICE, WHO
 
 # What these look for is kept elsewhere, or is nothing at all.
 MATCHLESS: Final = frozenset({RuleKind.EMAIL, RuleKind.AUTHOR, RuleKind.DISPOSABLE})
@@ -40,21 +42,21 @@ class Written(Struct, frozen=True, kw_only=True):
     """A rule as somebody wrote it, to be tried or to be kept."""
 
     kind: RuleKind
-    match: Annotated[str, Meta(max_length=2_000_000)] = ""
+    match: Matching = ""
     effect: Effect | None = None
     site: SiteName | None = None
-    expires: Annotated[str, Meta(max_length=40)] | None = None
-    note: Annotated[str, Meta(max_length=2000)] | None = None
+    expires: Day | None = None
+    note: Note | None = None
     do: Literal["try", "keep"] = "try"
 
 
 class Rewritten(Struct, frozen=True, kw_only=True):
     """What becomes of a rule."""
 
-    match: Annotated[str, Meta(max_length=2_000_000)] | None = None
+    match: Matching | None = None
     effect: Effect | None = None
-    expires: Annotated[str, Meta(max_length=40)] | None = None
-    note: Annotated[str, Meta(max_length=2000)] | None = None
+    expires: Day | None = None
+    note: Note | None = None
     do: Literal["change", "remove"] = "change"
 
 
@@ -131,10 +133,9 @@ def to_show(sent: dict[str, Any] | None) -> dict[str, Any]:
     return {"sent": sent is not None} | {name: (sent or {}).get(name) or "" for name in names}
 
 
-async def again(request: web.Request, error: Refused, body: bytes) -> web.Response:
+@frame.where_fields_are_at_fault
+async def again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """The rules once more: what is wrong, and the form as it was filled in."""
-    if SESSION not in request or not isinstance(error, Invalid):
-        return await frame.refused(request, error, body)
     return await _page(
         request, Rules(), status=problems.STATUS[Invalid], filled=wire.filled_in(Written, body), error=error
     )
@@ -171,8 +172,7 @@ async def rewrite(request: web.Request, rewritten: Rewritten) -> web.Response:
     return frame.led("/moderate/rules", done=(await ruling.change_rule(service, who, rule_id, change)).action)
 
 
-async def look_again(request: web.Request, error: Refused, body: bytes) -> web.Response:
+@frame.where_fields_are_at_fault
+async def look_again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """The rule once more: what is wrong, and the form as it was filled in."""
-    if SESSION not in request or not isinstance(error, Invalid):
-        return await frame.refused(request, error, body)
     return await _look(request, status=problems.STATUS[Invalid], error=error, filled=wire.filled_in(Rewritten, body))

@@ -12,7 +12,7 @@ from commentsvc.shapes import Cursor, SiteName, ThreadChange, ThreadName, Thread
 from commentsvc.web import problems, wire
 from commentsvc.web.desk import frame
 from commentsvc.web.desk.frame import Back, Told
-from commentsvc.web.endpoint import SERVICE, SESSION, WHO
+from commentsvc.web.endpoint import SERVICE, WHO
 
 
 class Asked(Told, frozen=True, kw_only=True):
@@ -92,9 +92,8 @@ async def change(request: web.Request, change: Change) -> web.Response:
     return frame.led(back, done=changed.action)
 
 
-async def again(request: web.Request, error: Refused, body: bytes) -> web.Response:
+@frame.where_fields_are_at_fault
+async def again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """The thread once more, and what is wrong with what was wanted."""
-    if SESSION not in request or not isinstance(error, Invalid):
-        return await frame.refused(request, error, body)
     name = wire.filled_in(Change, body).get("name", "")
     return await _look(request, status=problems.STATUS[Invalid], error=error, name=name)
