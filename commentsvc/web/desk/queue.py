@@ -166,7 +166,7 @@ async def counts(request: web.Request) -> web.Response:
 
 
 async def search(request: web.Request, sought: Sought) -> web.Response:
-    """Look for words; an email or a network among them is veiled: no address stands in an address."""
+    """Look for words; an email or a network among them is veiled: none stands in a URL."""
     text = unicodedata.normalize("NFKC", sought.text or "").strip()
     asked = msgspec.structs.asdict(sought) | {"text": None, "status": sought.status or ("any" if text else None)}
     network = _network(text)
