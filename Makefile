@@ -42,9 +42,9 @@ words: $(VENV)/.develops  ## find the words of the interface, add them to every 
 	$(BABEL) extract --mapping-file=pyproject.toml --keyword=marked --add-location=file --omit-header \
 		--output-file=$(VENV)/words.pot commentsvc/web
 	for lang in $(LANGUAGES); do $(BABEL) update --locale=$$lang --init-missing --input-file=$(VENV)/words.pot \
-		--domain=commentsvc --output-dir=commentsvc/web/catalogues --no-wrap --no-fuzzy-matching --ignore-obsolete \
+		--domain=commentsvc --output-dir=commentsvc/web/locales --no-wrap --no-fuzzy-matching --ignore-obsolete \
 		--ignore-pot-creation-date || exit; done
-	$(BABEL) compile --domain=commentsvc --directory=commentsvc/web/catalogues
+	$(BABEL) compile --domain=commentsvc --directory=commentsvc/web/locales
 
 wheel: $(VENV)/.develops  ## build the wheel into dist/
 	rm -rf dist

@@ -2,7 +2,7 @@
 --
 -- Ids are UUIDv7 text, made by the service and never used twice. Times are UTC text of fixed width,
 -- 2026-11-22T16:02:11.000Z. Both sort as text. What happened has a time (…_at); what did not is NULL.
--- commentsvc/store/migrations/ brings older databases to exactly this; a test compares the two.
+-- commentsvc/storage/migrations/ brings older databases to exactly this; a test compares the two.
 
 -- Which steps of store/migrations/ have been taken.
 CREATE TABLE IF NOT EXISTS schema_step (

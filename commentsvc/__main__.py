@@ -1,5 +1,5 @@
 """``python -m commentsvc`` is the command line."""
 
-from commentsvc.cli import main
+from commentsvc.cli.main import main
 
 raise SystemExit(main())

@@ -13,15 +13,18 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from commentsvc import administering, auditing, sealing
+from commentsvc.audit import log
 from commentsvc.config import Config
-from commentsvc.errors import Misconfigured
-from commentsvc.sealing import Keyring
+from commentsvc.domain import crypto
+from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.errors import Misconfigured
+from commentsvc.operations import maintenance, startup
 from commentsvc.service import Service
-from commentsvc.store import Database, schema
-from commentsvc.store.sqlite import SqliteDatabase
-from commentsvc.web.connections import Deadlines, Runner
+from commentsvc.storage import schema
+from commentsvc.storage.database import Database
+from commentsvc.storage.sqlite import SqliteDatabase
 from commentsvc.web.routes import application
+from commentsvc.web.server.connections import Deadlines, Runner
 
 LOG: Final = logging.getLogger(__name__)
 TIDY_SECONDS: Final = 3600
@@ -46,7 +49,7 @@ async def ready(config: Config) -> AsyncIterator[Service]:
     """The service with its schema current and its sites made."""
     async with opened(config) as service:
         await schema.migrate(service.db, service.now())
-        await administering.prepare(service)
+        await startup.prepare(service)
         yield service
 
 
@@ -55,7 +58,7 @@ async def _database(config: Config) -> Database:
     if path is not None:
         return await SqliteDatabase.open(path)
     try:
-        from commentsvc.store.postgres import PostgresDatabase  # noqa: PLC0415 -- an extra that need not be there
+        from commentsvc.storage.postgres import PostgresDatabase  # noqa: PLC0415 -- an extra that need not be there
     except ImportError:
         raise Misconfigured(
             "COMMENTSVC_DATABASE_URL names PostgreSQL, whose driver is not installed. "
@@ -83,7 +86,7 @@ def _secret_file(file: Path) -> str:
             # Written apart and linked in place: of two processes that start at once, one makes the key.
             fresh = file.with_name(f"secret.{os.getpid()}.new")
             fresh.touch(mode=0o600)
-            fresh.write_text(sealing.new_secret(), encoding="utf-8")
+            fresh.write_text(crypto.new_secret(), encoding="utf-8")
             with suppress(FileExistsError):
                 os.link(fresh, file)
             fresh.unlink()
@@ -109,9 +112,9 @@ async def listening(service: Service, deadlines: Deadlines, listener: socket.soc
 async def _tidy_forever(service: Service) -> None:
     while True:
         try:
-            await administering.tidy(service)
+            await maintenance.tidy(service)
             # Where logs are shipped elsewhere, this proves later what the audit log was by now.
-            LOG.info("audit log: %s entries, head %s", *await auditing.head(service))
+            LOG.info("audit log: %s entries, head %s", *await log.head(service))
         except Exception:
             LOG.exception("tidying failed; it is tried again in an hour")
         await asyncio.sleep(TIDY_SECONDS)

@@ -14,14 +14,15 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
-from commentsvc import addresses
-from commentsvc.challenges import OLDEST_SECONDS
-from commentsvc.errors import Misconfigured
-from commentsvc.fields import Limits
-from commentsvc.model import Mode
+from commentsvc.domain import urls
+from commentsvc.domain.errors import Misconfigured
+from commentsvc.domain.fields import Limits
+from commentsvc.domain.models import Mode
 
 PREFIX: Final = "COMMENTSVC_"
 MOST_A_SECOND: Final = 100
+# No form and no proof of work is valid for longer. After that it may be forgotten that it was used.
+OLDEST_SECONDS: Final = 7 * 86_400
 SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url"})
 
 
@@ -259,7 +260,7 @@ def _wanted(kind: Any) -> str:
 
 def _origin(variable: str, text: str) -> str:
     try:
-        return addresses.origin(text)
+        return urls.origin(text)
     except ValueError:
         raise Misconfigured(
             f"{PREFIX}{variable} must hold origins such as https://blog.example: scheme, host, perhaps a port; no path."

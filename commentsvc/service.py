@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from commentsvc.config import Config
-from commentsvc.model import time_text
-from commentsvc.rules import StoredRule
-from commentsvc.sealing import Keyring
-from commentsvc.store import Database
+from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.timestamps import time_text
+from commentsvc.rules.engine import StoredRule
+from commentsvc.storage.database import Database
 
 
 class Ids:

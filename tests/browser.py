@@ -10,7 +10,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Page, async_playwright
 
-from commentsvc import inviting
+from commentsvc.access import moderators
 from tests import conftest
 from tests.chromium import ARGUMENTS, CHROMIUM
 
@@ -148,10 +148,10 @@ async def at_desk(opened, browse):
     async def sit_down(name="Ada", *, beside=None, script=True, person=None, **settings):
         service = beside or (await opened(**settings))[1]
         url = service.config.own_origin
-        if name not in {one.name for one in await inviting.list_moderators(service)}:
-            await inviting.add_moderator(service, name, None, [])
+        if name not in {one.name for one in await moderators.list_moderators(service)}:
+            await moderators.add_moderator(service, name, None, [])
         page = await browse(url, script=script, moderator=True, **(person or {}))
-        await page.goto((await inviting.invite(service, name)).removeprefix(url))
+        await page.goto((await moderators.invite(service, name)).removeprefix(url))
         await page.get_by_role("button", name="Sign in").click()
         await page.wait_for_url("**/moderate")
         return page, service

@@ -17,19 +17,24 @@ import asyncpg
 import pytest
 import uvloop
 
-from commentsvc import administering, admitting, app, inviting
+from commentsvc import app
+from commentsvc.access import keys, moderators
+from commentsvc.access.schemas import NewKey
+from commentsvc.comments import post as comments_post
+from commentsvc.comments.schemas import NewComment
 from commentsvc.config import Config
-from commentsvc.fields import Limits
-from commentsvc.forms import read
-from commentsvc.model import Principal, Scope, Visit
-from commentsvc.sealing import Keyring
+from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.fields import Limits
+from commentsvc.domain.models import Principal, Scope, Visit
+from commentsvc.domain.validation import read
+from commentsvc.operations import startup
 from commentsvc.service import Ids, Service
-from commentsvc.shapes import Draft, NewKey
-from commentsvc.store import Database, schema
-from commentsvc.store.postgres import PostgresDatabase
-from commentsvc.store.sqlite import SqliteDatabase
-from commentsvc.web.connections import Deadlines
+from commentsvc.storage import schema
+from commentsvc.storage.database import Database
+from commentsvc.storage.postgres import PostgresDatabase
+from commentsvc.storage.sqlite import SqliteDatabase
 from commentsvc.web.routes import application
+from commentsvc.web.server.connections import Deadlines
 
 SECRET = "a-secret-of-the-tests-long-enough-to-be-one"
 OLD_SECRET = "an-older-secret-of-the-tests-long-enough-too"
@@ -120,7 +125,7 @@ def laid(postgres) -> str:
     """The name of a PostgreSQL database whose schema is laid: others are copied from it."""
 
     async def lay():
-        await _make(postgres, "CREATE DATABASE laid")
+        await make_database(postgres, "CREATE DATABASE laid")
         database = await PostgresDatabase.open(postgres.format("laid"))
         await schema.migrate(database, "2026-01-01T00:00:00.000Z")
         await database.close()
@@ -144,11 +149,11 @@ def database_url(engine, request, tmp_path) -> str:
 def postgres_url(postgres, laid) -> str:
     """A PostgreSQL database of one's own, without a row in it."""
     name = f"test_{os.urandom(6).hex()}"
-    asyncio.run(_make(postgres, f"CREATE DATABASE {name} TEMPLATE {laid}"))
+    asyncio.run(make_database(postgres, f"CREATE DATABASE {name} TEMPLATE {laid}"))
     return postgres.format(name)
 
 
-async def _make(postgres, statement):
+async def make_database(postgres, statement):
     admin = await asyncpg.connect(postgres.format("postgres"))
     await admin.execute(statement)
     await admin.close()
@@ -168,7 +173,7 @@ async def a_service(url: str, clock: Clock, *, secrets=(SECRET,), **settings) ->
     try:
         service = Service(database, config, Keyring(list(secrets)), clock, Ids(clock.milliseconds))
         await schema.migrate(database, service.now())
-        await administering.prepare(service)
+        await startup.prepare(service)
         yield service
     finally:
         await database.close()
@@ -208,17 +213,20 @@ async def key(service):
 
 
 async def a_key(service, *scopes, name="ada", **more):
-    made = await admitting.make_key(
-        service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **more)
-    )
+    made = await keys.make_key(service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **more))
     return {"Authorization": f"Bearer {made.key}"}
 
 
 async def a_moderators_key(service, name="Noa", sites=()):
     """The headers of a moderator who has a key of their own."""
-    await inviting.add_moderator(service, name, None, list(sites))
-    made = await admitting.make_key_for(service, name, NewKey(name=name, scopes=admitting.scopes_of(name)))
+    await moderators.add_moderator(service, name, None, list(sites))
+    made = await keys.make_key_for(service, name, NewKey(name=name, scopes=keys.scopes_of(name)))
     return {"Authorization": f"Bearer {made.key}"}
+
+
+async def post(service, text, *, address="198.51.100.7", **changed):
+    """Somebody comments; returns the comment's id."""
+    return (await comments_post.post_reply(service, draft(comment=text, **changed), visit(address=address))).id
 
 
 def fields_of(**changed):
@@ -232,8 +240,8 @@ def fields_of(**changed):
     return {name: value for name, value in filled.items() if value is not None}
 
 
-def draft(**changed) -> Draft:
-    return read(Draft, fields_of(**changed), Limits())
+def draft(**changed) -> NewComment:
+    return read(NewComment, fields_of(**changed), Limits())
 
 
 def visit(**changed) -> Visit:

@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, sync_playwright
 
 from tests.chromium import ARGUMENTS, CHROMIUM
-from tests.test_documents import ROOT, SERVICE, Running, blocks_of, serving
+from tests.project.test_documents import ROOT, SERVICE, Running, blocks_of, serving
 
 EMBEDDING = ROOT / "docs" / "embedding.md"
 PATIENCE = 20_000
@@ -204,9 +204,6 @@ GENERATORS = {
 }
 
 
-# --------------------------------------------------------------------------------- what the document says
-
-
 def files_of(heading: str, which: slice) -> Iterator[tuple[str, str]]:
     """The blocks under a heading, each with the file that the words before it name; else the one before's."""
     lines = EMBEDDING.read_text(encoding="utf-8").splitlines()
@@ -222,9 +219,6 @@ def files_of(heading: str, which: slice) -> Iterator[tuple[str, str]]:
 def following(lines: list[str], start: int) -> int:
     """Where the next section begins."""
     return next(number for number, line in enumerate(lines, 1) if number > start and line.startswith("##"))
-
-
-# --------------------------------------------------------------------------------- building
 
 
 def laid_out(folder: Path, generator: Generator, blog: str, service: str) -> None:
@@ -273,9 +267,6 @@ def built(name: str, folder: Path, blog: str, service: str) -> str:
         versions = " ".join(f"{package}@{listed[package]['version']}" for package in wanted)
     run(generator.build, folder, f"{python}/bin")
     return versions
-
-
-# --------------------------------------------------------------------------------- reading and writing
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

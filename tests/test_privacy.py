@@ -11,18 +11,24 @@ from itertools import count
 
 import pytest
 
-from commentsvc import administering, inspecting, inviting, logs, posting, ruling
+from commentsvc.access import moderators
+from commentsvc.cli import log_format
+from commentsvc.comments import post as comments_post
 from commentsvc.config import Config
-from commentsvc.errors import Misconfigured
-from commentsvc.fields import Email
-from commentsvc.model import Contact, Effect, Mode, RuleKind, Status, Visit
-from commentsvc.sealing import Keyring
+from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.email_address import Email
+from commentsvc.domain.errors import Misconfigured
+from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, Visit
+from commentsvc.moderation import queue
+from commentsvc.moderation.schemas import PrivateSearch, Standing
+from commentsvc.operations import maintenance, secrets, startup
+from commentsvc.rules import manage
+from commentsvc.rules.schemas import NewRule
 from commentsvc.service import Service
-from commentsvc.shapes import NewRule, PrivateSearch, Standing
-from commentsvc.store import schema
+from commentsvc.storage import schema
 from commentsvc.web.routes import ROUTES, application
+from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
-from tests.test_posting import everything_in
 
 NOBODYS = {"X-Request-ID", "Date"}  # random, and the machine's clock
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -122,7 +128,7 @@ class Frozen:
         config = Config(database_url="sqlite:///unused.db", **(limits | settings))
         service = Service(database, config, Keyring([SECRET]), self.clock, counting_ids())
         await schema.migrate(database, service.now())
-        await administering.prepare(service)
+        await startup.prepare(service)
         if prepare:
             await prepare(service)
         client = await self.aiohttp_client(application(service))
@@ -160,8 +166,8 @@ async def ban_some(service):
         ("disposable", "", "spam"),
     ):
         new = NewRule(kind=RuleKind(kind), match=match, effect=Effect(effect))
-        await ruling.add_rule(service, EVERYTHING, new)
-    await inviting.add_moderator(service, "Ada", Email("ada@blog.example"), [])
+        await manage.add_rule(service, EVERYTHING, new)
+    await moderators.add_moderator(service, "Ada", Email("ada@blog.example"), [])
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -209,7 +215,7 @@ async def test_an_address_is_nowhere_but_sealed_in_the_database(tmp_path, clock,
     canary = "c0ffee0123456789abcdef@canary.example.com"
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(logs.Formatter("text"))
+    handler.setFormatter(log_format.Formatter("text"))
     caplog.set_level(logging.DEBUG)
     logging.getLogger().addHandler(handler)
     frozen = Frozen(tmp_path, clock, aiohttp_client)
@@ -230,7 +236,7 @@ async def test_an_address_is_nowhere_but_sealed_in_the_database(tmp_path, clock,
 async def test_a_failure_inside_says_nothing_of_what_was_sent(service, aiohttp_client):
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(logs.Formatter("json"))
+    handler.setFormatter(log_format.Formatter("json"))
     logging.getLogger().addHandler(handler)
     client = await aiohttp_client(application(service))
 
@@ -266,25 +272,25 @@ def test_nothing_that_holds_an_address_prints_it(clock):
 
 
 async def test_a_network_is_kept_shortened_and_not_for_ever(service, clock):
-    await posting.post_reply(service, draft(), visit(address="2001:db8:aa:bb:cc:dd:ee:ff", agent="A browser"))
-    await posting.post_reply(service, draft(comment="v4"), visit(address="198.51.100.77"))
-    await posting.post_reply(service, draft(comment="mapped"), visit(address="::ffff:198.51.100.78"))
+    await comments_post.post_reply(service, draft(), visit(address="2001:db8:aa:bb:cc:dd:ee:ff", agent="A browser"))
+    await comments_post.post_reply(service, draft(comment="v4"), visit(address="198.51.100.77"))
+    await comments_post.post_reply(service, draft(comment="mapped"), visit(address="::ffff:198.51.100.78"))
     kept = await everything_in(service, "contact")
     assert [row["network"] for row in kept] == ["2001:db8:aa:bb::/64", "198.51.100.0/24", "198.51.100.0/24"]
     assert "198.51.100.7" not in str([row["network_digest"] for row in kept])
 
     clock.move(days=29)
-    await administering.tidy(service)
+    await maintenance.tidy(service)
     assert (await everything_in(service, "contact"))[0]["agent"] == "A browser"
     clock.move(days=2)
-    await administering.tidy(service)
+    await maintenance.tidy(service)
     kept = await everything_in(service, "contact")
     assert {(row["network"], row["network_digest"], row["agent"]) for row in kept} == {(None, None, None)}
 
 
 async def test_an_address_is_sealed_differently_each_time_and_found_by_its_digest(service):
-    await posting.post_reply(service, draft(), visit())
-    await posting.post_reply(service, draft(comment="again", email="MIA@example.com"), visit())
+    await comments_post.post_reply(service, draft(), visit())
+    await comments_post.post_reply(service, draft(comment="again", email="MIA@example.com"), visit())
 
     one, two = await everything_in(service, "contact")
     assert one["email_sealed"] != two["email_sealed"]
@@ -294,17 +300,17 @@ async def test_an_address_is_sealed_differently_each_time_and_found_by_its_diges
 async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock):
     search = PrivateSearch(status=Standing.ANY, email=Email("Mia@example.com"))
     async with a_service(database_url, clock, secrets=[OLD_SECRET]) as service:
-        receipt = await posting.post_reply(service, draft(), visit())
+        receipt = await comments_post.post_reply(service, draft(), visit())
     with pytest.raises(Misconfigured, match="SECRET_KEY"):
         async with a_service(database_url, clock, secrets=[SECRET]):
             pass
     async with a_service(database_url, clock, secrets=[SECRET, OLD_SECRET]) as service:
-        await posting.post_reply(service, draft(comment="With the new key."), visit())
-        assert len((await inspecting.search(service, EVERYTHING, search)).comments) == 2
+        await comments_post.post_reply(service, draft(comment="With the new key."), visit())
+        assert len((await queue.search(service, EVERYTHING, search)).comments) == 2
         assert service.keyring.subject("edit", receipt.edit_token, clock()) == receipt.id
-        assert await administering.reseal(service) == 2
+        assert await secrets.reseal(service) == 2
     async with a_service(database_url, clock, secrets=[SECRET]) as service:
-        found = (await inspecting.search(service, EVERYTHING, search)).comments
+        found = (await queue.search(service, EVERYTHING, search)).comments
         assert [card.email for card in found] == ["mia@example.com"] * 2
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commentsvc.challenges import Form, Work
+from commentsvc.rules.form_token import Form
+from commentsvc.rules.proof_of_work import Work
 
 
 class Fact(StrEnum):

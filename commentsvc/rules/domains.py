@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from commentsvc import fields
+from commentsvc.domain import urls
 
 
 def read(text: str) -> str:
@@ -12,7 +12,7 @@ def read(text: str) -> str:
         ValueError: it is none.
     """
     domain = spelled(text.strip().removeprefix("@").removeprefix("*.").rstrip("."))
-    if "." not in domain or not fields.PLAIN_HOST.fullmatch(domain):
+    if "." not in domain or not urls.PLAIN_HOST.fullmatch(domain):
         raise ValueError
     return domain
 
@@ -20,7 +20,7 @@ def read(text: str) -> str:
 def spelled(host: str) -> str:
     """A host as it travels; what is none stays as it is."""
     try:
-        return fields.host(host)
+        return urls.normalise_host(host)
     except ValueError:
         return host.lower()
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from commentsvc.errors import NotTaken, Refused, ThreadClosed, TooFast
-from commentsvc.model import Effect, RuleKind
-from commentsvc.rules import domains, scripts
+from commentsvc.domain.errors import NotTaken, Refused, ThreadClosed, TooFast
+from commentsvc.domain.models import Draft, Effect, RuleKind
+from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.context import Context, Fact
-from commentsvc.rules.wordlists import WordList
-from commentsvc.shapes import Draft
+from commentsvc.rules.word_list import WordList
 
 Opinion = Callable[[Draft, Context], str | None]
 
@@ -36,9 +35,6 @@ class Kind:
     by_email: bool = False
     expires: bool = False
     refusal: Callable[[str], Refused] = NotTaken
-
-
-# --------------------------------------------------------------------------------- who
 
 
 def email(digest: str) -> Opinion:
@@ -117,8 +113,6 @@ def trust(text: str) -> Opinion:
     return opinion
 
 
-# --------------------------------------------------------------------------------- what
-
 LINK: Final = re.compile(r"\b(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
 RANGE: Final = re.compile(r"(\d{1,5})?\.\.(\d{1,5})?")
 # Two people say "Thank you!"; nobody says a whole sentence twice by chance.
@@ -171,12 +165,12 @@ def script(text: str) -> Opinion:
     """Mostly letters of other scripts than these; a language stands for its scripts."""
     expected: set[str] = set()
     for name in text.replace(",", " ").split():
-        expected |= scripts.read(name)
+        expected |= writing_systems.read(name)
     if not expected:
         raise ValueError
 
     def opinion(draft: Draft, _context: Context) -> str | None:
-        found = Counter(map(scripts.script_of, filter(str.isalpha, draft.comment)))
+        found = Counter(map(writing_systems.script_of, filter(str.isalpha, draft.comment)))
         strange = {name: number for name, number in found.items() if name not in expected}
         if sum(found.values()) < FEWEST_LETTERS or 2 * sum(strange.values()) <= sum(found.values()):
             return None
@@ -196,9 +190,6 @@ def same_text(text: str) -> Opinion:
         return f"The same text stands in {_many(found, 'other comment')}."
 
     return opinion
-
-
-# --------------------------------------------------------------------------------- when
 
 
 def too_fast(text: str) -> Opinion:
@@ -235,8 +226,6 @@ def closing_age(text: str) -> Opinion:
 
     return opinion
 
-
-# --------------------------------------------------------------------------------- the table
 
 A_NUMBER: Final = "a whole number"
 
@@ -282,9 +271,6 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     ),
     RuleKind.TRUST: Kind(wants=f"{A_NUMBER} of approved comments", reads=trust, effects=(Effect.APPROVE,)),
 }  # fmt: skip
-
-
-# --------------------------------------------------------------------------------- reading ``match``
 
 
 def _number(text: str, *, most: int, least: int = 1) -> int:

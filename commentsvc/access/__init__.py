@@ -1,0 +1,1 @@
+"""API keys, moderators, sessions, permissions and rate limits."""

@@ -1,0 +1,44 @@
+"""How much one network may send. Limits are by network, never by email: nobody can lock another out."""
+
+import math
+from datetime import timedelta
+
+from commentsvc.domain.errors import TooFast
+from commentsvc.domain.models import Visit
+from commentsvc.domain.networks import network
+from commentsvc.domain.timestamps import time_of, time_text
+from commentsvc.service import Service
+from commentsvc.storage import rate_limits
+from commentsvc.storage.database import Transaction
+
+
+async def spend(
+    tx: Transaction, service: Service, visit: Visit, what: str = "", allowance: tuple[int, int] | None = None
+) -> None:
+    """Take one from what a network may send; each kind of ``what`` has an allowance of its own.
+
+    That is as the settings say, unless it is named: so many in so many seconds.
+
+    Raises:
+        TooFast: nothing is left for now.
+    """
+    allowance = allowance or service.config.allowance
+    if allowance is None:
+        return
+    number, seconds = allowance
+    each = timedelta(seconds=seconds / number)
+    spent = await rate_limits.spend(
+        tx,
+        service.keyring.network_digest(what + network(visit.address), period(service)),
+        latest=service.ahead(seconds=seconds - each.total_seconds()),
+        now=service.now(),
+        whole_at=lambda stands: time_text(time_of(stands) + each),
+    )
+    if spent is not None:
+        wait = (time_of(spent) + each - service.clock()).total_seconds() - seconds
+        raise TooFast(max(1, math.ceil(wait)))
+
+
+def period(service: Service) -> int:
+    """The retention period we are in; digests of networks mean nothing beyond it."""
+    return int(service.clock().timestamp()) // (service.config.network_days * 86_400)

@@ -1,0 +1,54 @@
+"""What travels over HTTP for keys and moderators."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from commentsvc.domain import fields
+from commentsvc.domain.fields import Check, Id, SiteName, Time
+from commentsvc.domain.models import Scope
+
+
+class NewKey(Struct, frozen=True, kw_only=True):
+    """A key to be made."""
+
+    name: Annotated[str, Check(fields.name), Meta(min_length=1, max_length=80)]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)]
+    site: SiteName | None = None
+    expires_at: Annotated[str, Meta(max_length=40)] | None = None
+
+
+class KeyRecord(Struct, frozen=True, kw_only=True):
+    """A key, without the key."""
+
+    id: Id
+    name: str
+    scopes: list[Scope]
+    site: str | None
+    moderator: str | None
+    created_at: Time
+    expires_at: Time | None
+    last_used_at: Time | None
+    revoked_at: Time | None
+
+
+class MadeKey(KeyRecord, frozen=True, kw_only=True):
+    """A key, the one time it is shown."""
+
+    key: str
+
+
+class Keys(Struct, frozen=True):
+    """Every key, oldest first."""
+
+    keys: list[KeyRecord]
+
+
+class ModeratorRecord(Struct, frozen=True, kw_only=True):
+    """A moderator."""
+
+    id: Id
+    name: str
+    email: str | None
+    sites: list[str]
+    created_at: Time

@@ -1,0 +1,74 @@
+"""Sign in to the moderation page by link or key."""
+
+from typing import Final
+
+from commentsvc.access import keys, rate_limit
+from commentsvc.audit import log
+from commentsvc.domain import crypto
+from commentsvc.domain.errors import NotFound, Unauthorized
+from commentsvc.domain.models import Principal, Visit
+from commentsvc.service import Service
+from commentsvc.storage import moderators, sessions
+from commentsvc.storage.database import Transaction
+from commentsvc.storage.sessions import Kept
+
+TRIES: Final = (10, 900)  # that may fail from one network, in so many seconds
+
+
+async def invited(service: Service, token: str) -> str | None:
+    """Whom an open invitation names; looking changes nothing."""
+    row = await service.db.read_private(moderators.invited, crypto.hashed(token), service.now())
+    return str(row["name"]) if row else None
+
+
+async def by_link(service: Service, token: str, visit: Visit) -> str:
+    """Use an invitation up; returns what its moderator's browser keeps.
+
+    Raises:
+        NotFound: it was used, has ended, or never was.
+        TooFast: the network tries too often.
+    """
+    try:
+        return await service.db.write(_by_link, service, token)
+    except NotFound:
+        await service.db.write(rate_limit.spend, service, visit, "sign-in", TRIES)
+        raise
+
+
+async def _by_link(tx: Transaction, service: Service, token: str) -> str:
+    token_hash, now = crypto.hashed(token), service.now()
+    moderator = await moderators.invited(tx, token_hash, now)
+    if moderator is None or not await moderators.use_invitation(tx, token_hash, now):
+        raise NotFound(
+            "This sign-in link was used already, or is too old. Ask for another: commentsvc moderator invite"
+        )
+    return await _begin(tx, service, f"key:{moderator['name']}", moderator_id=moderator["id"])
+
+
+async def by_key(service: Service, key: str, visit: Visit) -> str:
+    """Come in with an API key; the session has its rights, and ends with it.
+
+    Raises:
+        Unauthorized: it is unknown, old or revoked.
+        TooFast: the network tries too often.
+    """
+    try:
+        who = await keys.recognise(service, key.strip())
+    except Unauthorized:
+        await service.db.write(rate_limit.spend, service, visit, "sign-in", TRIES)
+        raise
+    return await service.db.write(_by_key, service, who, crypto.hashed(key.strip()))
+
+
+async def _by_key(tx: Transaction, service: Service, who: Principal, key_hash: str) -> str:
+    return await _begin(tx, service, who.name, key_hash=key_hash)
+
+
+async def _begin(
+    tx: Transaction, service: Service, name: str, *, moderator_id: str | None = None, key_hash: str | None = None
+) -> str:
+    token, now = crypto.new_token(), service.now()
+    kept = Kept(service.new_id(), crypto.hashed(token), moderator_id, key_hash, now, now)
+    await sessions.add(tx, kept)
+    await log.note(tx, service, who=name, verb="sign_in", site_id=None, body={"session": kept.id})
+    return token

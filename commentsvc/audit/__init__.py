@@ -1,0 +1,1 @@
+"""The audit log, its verification, and changes that can be undone."""

@@ -1,0 +1,172 @@
+"""Somebody asks who did what: the log is kept, read, and checked.
+
+An entry says in ids, statuses and versions what changed, never in words. Its hash covers all of that and the
+hash of the entry before, so none can be altered, taken away or slipped in unless all later ones are made anew.
+Words, a note, stand beside the chain with a salt; inside it stands their digest alone. So they can be erased
+and the chain stays whole; but they cannot be altered.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from commentsvc.audit.schemas import AuditEntry, AuditLog, AuditQuery
+from commentsvc.domain import pagination, validation
+from commentsvc.domain.errors import Fault, Invalid
+from commentsvc.domain.models import Comment, Principal
+from commentsvc.service import Service
+from commentsvc.sites import resolve
+from commentsvc.storage import audit
+from commentsvc.storage.audit import Entry
+from commentsvc.storage.database import Row, Transaction
+
+OPERATOR: Final = "key:operator"  # whoever has the shell, or writes the settings
+MOST_CHANGES: Final = 250  # in one entry, so that a page of entries has an end
+
+
+async def note(
+    tx: Transaction,
+    service: Service,
+    *,
+    who: str,
+    verb: str,
+    site_id: str | None,
+    body: Mapping[str, Any],
+    note: str | None = None,
+    texts: Mapping[str, str | None] | None = None,
+) -> None:
+    """Append an entry. Do it last in a unit of work: from here on nobody else gets any further than here.
+
+    ``body`` holds ids, verbs, statuses, versions, numbers: what may stay for ever. Words go into ``note``, or, where
+    nobody needs to read them again, into ``texts``, by name: of these only salted digests are kept. Never put an
+    address there: whoever guesses it can check the guess.
+    """
+    words = {**(texts or {}), **({"note": note} if note else {})}
+    salt = secrets.token_hex(16) if any(words.values()) else None
+    told = {**body, **{name: digest(salt, text) if text else None for name, text in words.items()}}
+    seq, previous = await audit.take_number(tx)
+    entry = Entry(
+        seq=seq,
+        created_at=service.now(),
+        made_by=who,
+        verb=verb,
+        site_id=site_id,
+        body=msgspec.json.encode(told, order="deterministic").decode(),
+        previous=previous,
+        hash="",
+        salt=salt,
+        note=note or None,
+    )
+    await audit.add(tx, msgspec.structs.replace(entry, hash=hashed(entry)))
+
+
+async def note_changes(
+    tx: Transaction,
+    service: Service,
+    *,
+    who: str,
+    verb: str,
+    changes: Sequence[tuple[Comment, Comment]],
+    action_id: str | None = None,
+    why: str | None = None,
+) -> None:
+    """Append what became of comments, each before and after: an entry a site, and of many comments several.
+
+    ``{"action": id, "items": [[comment, from, to, version], …]}``. Where nothing changed there is nothing to say.
+    """
+    items: dict[str, list[Any]] = {}
+    for before, after in changes:
+        items.setdefault(before.site_id, []).append(step(before, after))
+    for site_id, all_of_it in items.items():
+        for start in range(0, len(all_of_it), MOST_CHANGES):
+            body: dict[str, Any] = {"action": action_id} if action_id else {}
+            body["items"] = all_of_it[start : start + MOST_CHANGES]
+            await note(tx, service, who=who, verb=verb, site_id=site_id, body=body, note=why)
+
+
+def step(before: Comment, after: Comment) -> list[Any]:
+    """What became of one comment, as an entry tells it."""
+    return [before.id, before.status, after.status, after.version]
+
+
+def hashed(entry: Entry) -> str:
+    """What seals an entry: SHA-256 over its facts and the hash before it, each as a netstring.
+
+    So no two entries come to the same bytes. (https://cr.yp.to/proto/netstrings.txt; what is not there is ``-,``.)
+    """
+    facts = (str(entry.seq), entry.created_at, entry.made_by, entry.verb, entry.site_id, entry.body, entry.previous)
+    return hashlib.sha256(b"".join(map(_framed, facts))).hexdigest()
+
+
+def digest(salt: str | None, text: str) -> str:
+    """What stands in the chain for words that stand beside it."""
+    return hashlib.sha256(_framed(salt) + _framed(text)).hexdigest()
+
+
+def _framed(text: str | None) -> bytes:
+    if text is None:
+        return b"-,"
+    raw = text.encode()
+    return b"%d:%b," % (len(raw), raw)
+
+
+async def entries(service: Service, who: Principal, query: AuditQuery) -> AuditLog:
+    """Who did what on this principal's sites, newest first; what belongs to no site only where that is every site.
+
+    Raises:
+        Invalid: naming the site, the cursor or a time.
+    """
+    return await service.db.read_private(_entries, service, who, query)
+
+
+async def _entries(tx: Transaction, service: Service, who: Principal, query: AuditQuery) -> AuditLog:
+    everything = await resolve.directory(tx, service)
+    rows = await audit.page(
+        tx,
+        sites=_reach(everything, who, query.site),
+        since=validation.moment("since", query.since),
+        until=validation.moment("until", query.until),
+        before=_number(query.cursor) if query.cursor else None,
+        limit=query.limit + 1,
+    )
+    names = {site.id: site.name for site in everything.sites}
+    shown = [_shown(row, names) for row in rows[: query.limit]]
+    return AuditLog(shown, pagination.encoded(str(shown[-1].seq)) if len(rows) > query.limit else None)
+
+
+def _reach(everything: resolve.Directory, who: Principal, name: str | None) -> tuple[str, ...] | None:
+    if not name:
+        return who.sites
+    site = everything.by_name(name)
+    if site is None or not who.reaches(site.id):
+        raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
+    return (site.id,)
+
+
+def _number(cursor: str) -> int:
+    (text,) = pagination.decoded(cursor, 1)
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise pagination.unfit()
+    return int(text)
+
+
+def _shown(row: Row, names: Mapping[str, str]) -> AuditEntry:
+    return AuditEntry(
+        seq=row["seq"],
+        created_at=row["created_at"],
+        made_by=row["made_by"],
+        verb=row["verb"],
+        site=names.get(row["site_id"]),
+        body=msgspec.json.decode(row["body"]),
+        note=row["note"],
+        hash=row["hash"],
+    )
+
+
+async def head(service: Service) -> tuple[int, str]:
+    """How many entries there are, and the hash of the newest: who notes it elsewhere can prove the log up to here."""
+    return await service.db.read_private(audit.head)

@@ -1,0 +1,1 @@
+"""Writing, editing, reading and reporting comments: what blog readers do."""

@@ -1,0 +1,290 @@
+"""The public reads: what anybody may see, and a writer's own comment beside it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from commentsvc.comments import receipts
+from commentsvc.comments.schemas import (
+    Counts,
+    CountsQuery,
+    Latest,
+    LatestComment,
+    LatestQuery,
+    Listing,
+    OwnComment,
+    Preview,
+    PublicComment,
+    PublicThread,
+    Rendered,
+    Stub,
+    ThreadQuery,
+    TreeComment,
+    TreeListing,
+)
+from commentsvc.domain import markdown, pagination, validation
+from commentsvc.domain.errors import Gone, NotFound
+from commentsvc.domain.models import Comment, Shown, Status, Thread, Visit
+from commentsvc.service import Service
+from commentsvc.sites import resolve
+from commentsvc.storage import comments, threads
+from commentsvc.storage.database import Transaction
+
+
+@dataclass(frozen=True)
+class ThreadPage:
+    """Part of a thread, and the tag of the state it shows. Without a listing: the tag was seen already."""
+
+    tag: str
+    listing: Listing | TreeListing | None
+    private: bool  # it shows a writer's own waiting comment
+
+
+async def list_thread(
+    service: Service,
+    query: ThreadQuery,
+    visit: Visit,
+    *,
+    own: str | None = None,
+    seen: Callable[[str], bool] = lambda _tag: False,
+) -> ThreadPage:
+    """Part of a thread. One that nobody knows, or of which nothing was approved yet, is empty.
+
+    ``own`` is the id of the reader's own comment, shown though it waits. ``seen`` says whether the reader
+    has the state of a tag already; then nothing more is looked up.
+
+    Raises:
+        Invalid: naming the thread, the site, the cursor, or ``since``.
+        ForeignOrigin: a page of another site asks.
+    """
+    return await service.db.read(_list, service, query, visit, own, seen)
+
+
+async def _list(
+    tx: Transaction,
+    service: Service,
+    query: ThreadQuery,
+    visit: Visit,
+    own: str | None,
+    seen: Callable[[str], bool],
+) -> ThreadPage:
+    place = resolve.find(await resolve.directory(tx, service), query.thread, query.site, visit.origin)
+    after, since = _after(query), validation.moment("since", query.since)  # what is wrong is said of any thread
+    thread = resolve.aged(service, place.site, await threads.named(tx, place.site.id, place.ref.name))
+    mine = await _waiting(tx, own, thread)
+    tag = _tag(thread)
+    if mine is None and seen(tag):
+        return ThreadPage(tag, None, private=False)
+    public = public_thread(thread, place.ref.name)
+    if thread is None or (thread.published_at is None and mine is None):
+        empty = TreeListing(public, [], None) if query.view == "tree" else Listing(public, [], None)
+        return ThreadPage(tag, empty, private=False)
+    listing = await _part(tx, query, thread, public, after, since, mine.id if mine else None)
+    return ThreadPage(tag, listing, private=mine is not None)
+
+
+async def _part(
+    tx: Transaction,
+    query: ThreadQuery,
+    thread: Thread,
+    public: PublicThread,
+    after: tuple[str, str] | None,
+    since: str | None,
+    own: str | None,
+) -> Listing | TreeListing:
+    found = await comments.listed(
+        tx,
+        thread.id,
+        view=query.view,
+        order=query.order,
+        limit=query.limit + 1,
+        after=after,
+        since=since,
+        own=own,
+    )
+    page = found[: query.limit]
+    cursor = _cursor(query, page[-1]) if len(found) > query.limit else None
+    if query.view == "flat":
+        return Listing(public, [PublicComment(**public_fields(comment, own)) for comment in page], cursor)
+    return TreeListing(public, _nested(page, await _missing_ancestors(tx, thread, page), own), cursor)
+
+
+async def _waiting(tx: Transaction, own: str | None, thread: Thread | None) -> Comment | None:
+    """The reader's own comment, if it belongs here, is not shown, and was not removed after it had been."""
+    mine = await comments.get(tx, own) if own and thread else None
+    if mine is None or thread is None or mine.thread_id != thread.id or mine.erased_at:
+        return None
+    waits = mine.status is not Status.APPROVED and (mine.published_at is None or mine.status is Status.PENDING)
+    return mine if waits else None
+
+
+def _tag(thread: Thread | None) -> str:
+    """The same for an unknown thread and for one of which nothing is public."""
+    if thread is None or thread.published_at is None:
+        return "0c" if thread and thread.closed_at else "0"
+    return f"{thread.id[-12:]}.{thread.version}{'c' if thread.closed_at else ''}"
+
+
+def public_thread(thread: Thread | None, name: str) -> PublicThread:
+    """A thread as anybody may know it; before its first approval, that is only what was asked."""
+    if thread is None or thread.published_at is None:
+        return PublicThread(name, None, None, thread is not None and thread.closed_at is not None, 0)
+    return PublicThread(thread.key, thread.url, thread.title, thread.closed_at is not None, thread.approved)
+
+
+def public_fields(comment: Shown, own: str | None = None) -> dict[str, Any]:
+    """What anybody may read of a comment; of one that is not approved, only that it was.
+
+    Whose ``own`` it is reads it all the same, and that it waits.
+    """
+    shown = comment.status == Status.APPROVED
+    waits = not shown and comment.id == own
+    fields: dict[str, Any] = {
+        "id": comment.id,
+        "parent": comment.parent_id,
+        "depth": comment.depth,
+        "name": comment.name if shown or waits else None,
+        "website": comment.website if shown or waits else None,
+        "html": comment.html if shown or waits else None,
+        "created_at": comment.created_at,
+        "edited_at": comment.edited_at if shown or waits else None,
+        "by_moderator": comment.moderator_id is not None,
+        "deleted": not shown and not waits,
+    }
+    return fields | {"status": Status.PENDING} if waits else fields
+
+
+def _nested(page: Sequence[Shown], ancestors: dict[str, str], own: str | None) -> list[TreeComment | Stub]:
+    """Replies inside what they answer; ancestors of an earlier page stand as stubs."""
+    roots: list[TreeComment | Stub] = []
+    by_path: dict[str, TreeComment | Stub] = {}
+    for comment in page:
+        node = TreeComment(**public_fields(comment, own))
+        by_path[comment.path] = node
+        _hang(node, comment.path, by_path, roots, ancestors)
+    return roots
+
+
+def _hang(
+    node: TreeComment | Stub,
+    path: str,
+    by_path: dict[str, TreeComment | Stub],
+    roots: list[TreeComment | Stub],
+    ancestors: dict[str, str],
+) -> None:
+    above = path[: -comments.PATH_DIGITS]
+    if not above:
+        roots.append(node)
+        return
+    if above not in by_path:
+        by_path[above] = Stub(id=ancestors[above])
+        _hang(by_path[above], above, by_path, roots, ancestors)
+    by_path[above].replies.append(node)
+
+
+async def _missing_ancestors(tx: Transaction, thread: Thread, page: Sequence[Shown]) -> dict[str, str]:
+    """Ids by path of all that stands above this page's comments but not on it."""
+    here = {comment.path for comment in page}
+    digits = comments.PATH_DIGITS
+    above = {comment.path[:length] for comment in page for length in range(digits, len(comment.path), digits)} - here
+    return await comments.on_paths(tx, thread.id, sorted(above)) if above else {}
+
+
+def _cursor(query: ThreadQuery, last: Shown) -> str:
+    return pagination.encoded(query.view[0], query.order[0], last.path, last.id)
+
+
+def _after(query: ThreadQuery) -> tuple[str, str] | None:
+    if query.cursor is None:
+        return None
+    view, order, path, id_ = pagination.decoded(query.cursor, 4)
+    if (view, order) != (query.view[0], query.order[0]):
+        raise pagination.unfit()
+    return path, id_
+
+
+async def get_comment(service: Service, comment_id: str, token: str | None) -> PublicComment:
+    """One approved comment; or, for the holder of its edit token, one's own.
+
+    Raises:
+        NotFound: nobody but moderators may know of it. Unknown, waiting and foreign ones are all alike.
+        Gone: it was public once.
+    """
+    own = bool(token) and service.keyring.subject("edit", token or "", service.clock()) == comment_id
+    return await service.db.read(_get, service, comment_id, own)
+
+
+async def _get(tx: Transaction, service: Service, comment_id: str, own: bool) -> PublicComment:  # noqa: FBT001
+    comment = await comments.get(tx, comment_id)
+    if comment is None or (comment.published_at is None and (not own or comment.erased_at)):
+        raise NotFound
+    if (
+        comment.published_at
+        and comment.status is not Status.APPROVED
+        and (not own or comment.status is not Status.PENDING)
+    ):
+        raise Gone
+    if not own:
+        return PublicComment(**public_fields(comment))
+    shown = public_fields(comment) | {
+        "name": comment.name,
+        "website": comment.website,
+        "html": comment.html,
+        "edited_at": comment.edited_at,
+        "deleted": False,
+    }
+    if comment.status is not Status.APPROVED:
+        shown["status"] = Status.PENDING
+    return OwnComment(**shown, comment=comment.text, edit_until=receipts.edit_until(service, comment))
+
+
+async def count(service: Service, query: CountsQuery, visit: Visit) -> Counts:
+    """Approved comments of each thread, by the name it was asked with.
+
+    Raises:
+        Invalid: naming a thread that cannot be one, or the site.
+    """
+    return await service.db.read(_count, service, query, visit)
+
+
+async def _count(tx: Transaction, service: Service, query: CountsQuery, visit: Visit) -> Counts:
+    everything = await resolve.directory(tx, service)
+    found = {asked: resolve.find(everything, asked, query.site, visit.origin) for asked in query.thread}
+    numbers: dict[tuple[str, str], int] = {}
+    for site_id in {place.site.id for place in found.values()}:
+        names = sorted({place.ref.name for place in found.values() if place.site.id == site_id})
+        for name, number in (await threads.counts(tx, site_id, names)).items():
+            numbers[site_id, name] = number
+    return Counts({asked: numbers.get((place.site.id, place.ref.name), 0) for asked, place in found.items()})
+
+
+async def latest(service: Service, query: LatestQuery, visit: Visit) -> Latest:
+    """A site's approved comments, newest first, each beside its thread.
+
+    Raises:
+        Invalid: naming the site or the cursor.
+    """
+    return await service.db.read(_latest, service, query, visit)
+
+
+async def _latest(tx: Transaction, service: Service, query: LatestQuery, visit: Visit) -> Latest:
+    everything = await resolve.directory(tx, service)
+    site = resolve.find_site(everything, query.site, visit.origin)
+    resolve.admit(everything, site, visit.origin)
+    before = pagination.decoded(query.cursor, 1)[0] if query.cursor else None
+    found = await comments.latest(tx, site.id, before, query.limit + 1)
+    page = found[: query.limit]
+    beside = await threads.several(tx, sorted({comment.thread_id for comment in page}))
+    shown = [
+        LatestComment(
+            **public_fields(comment),
+            thread=public_thread(resolve.aged(service, site, beside[comment.thread_id]), beside[comment.thread_id].key),
+        )
+        for comment in page
+    ]
+    return Latest(shown, pagination.encoded(page[-1].id) if len(found) > query.limit else None)
+
+
+def preview(words: Preview) -> Rendered:
+    """What Markdown becomes."""
+    return Rendered(markdown.render(words.comment))

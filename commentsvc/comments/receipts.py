@@ -1,0 +1,31 @@
+"""What the author of a comment gets back."""
+
+from datetime import timedelta
+
+from commentsvc.comments.schemas import Receipt
+from commentsvc.domain.models import Comment, Status
+from commentsvc.domain.timestamps import time_of, time_text
+from commentsvc.service import Service
+
+
+def edit_until(service: Service, comment: Comment) -> str:
+    """Until when the writer may edit or withdraw a comment."""
+    return time_text(time_of(comment.created_at) + timedelta(minutes=service.config.edit_minutes))
+
+
+def receipt(service: Service, comment: Comment, thread_key: str, status: Status) -> Receipt:
+    """What the writer gets. Whatever is not shown waits, as far as the writer is told."""
+    return Receipt(
+        id=comment.id,
+        thread=thread_key,
+        parent=comment.parent_id,
+        status="approved" if status is Status.APPROVED else "pending",
+        name=comment.name,
+        website=comment.website,
+        html=comment.html,
+        created_at=comment.created_at,
+        edited_at=comment.edited_at,
+        edit_token=service.keyring.token("edit", comment.id),
+        edit_until=edit_until(service, comment),
+        author_token=service.keyring.token("author", comment.author_id),
+    )

@@ -1,0 +1,1 @@
+"""The moderation queue, decisions, replies and threads."""

@@ -1,0 +1,93 @@
+"""A moderator answers a comment."""
+
+from typing import Any
+
+import msgspec
+
+from commentsvc.access import permissions
+from commentsvc.audit import log
+from commentsvc.comments import placement, read
+from commentsvc.comments.placement import Spot, Writer
+from commentsvc.domain.errors import Conflict, Forbidden, NotFound, VersionPassed
+from commentsvc.domain.models import Comment, Decision, Principal, Status
+from commentsvc.moderation import bulk
+from commentsvc.moderation.schemas import MadeReply, NewReply
+from commentsvc.service import Service
+from commentsvc.storage import actions, decisions, moderators, threads
+from commentsvc.storage.database import Transaction
+
+
+async def reply(service: Service, who: Principal, comment_id: str, new: NewReply) -> MadeReply:
+    """Keep a moderator's own reply; it is shown at once, under their name, also where the thread is closed.
+
+    With the approval of what it answers, where that is asked for, it is one action and is undone whole.
+
+    Raises:
+        Forbidden: the key is no moderator's own.
+        NotFound: there is no such comment on this key's sites.
+        VersionPassed: it is not as it was seen.
+        Conflict: the comment was erased; or it is not approved, and is not to be.
+    """
+    return await service.db.write(_reply, service, who, comment_id, new)
+
+
+async def _reply(tx: Transaction, service: Service, who: Principal, comment_id: str, new: NewReply) -> MadeReply:
+    writer = await _writer(tx, who)
+    await threads.hold(tx, [comment_id])
+    answered = await permissions.reachable(tx, who, comment_id)
+    if new.seen is not None and new.seen != answered.version:
+        raise VersionPassed(f"The comment is at version {answered.version} now. Look at it again, then answer.")
+    _refuse_hidden(answered, new)
+    action_id, now, decision = service.new_id(), service.now(), Decision(Status.APPROVED, "", who.name)
+    await actions.act(tx, action_id, "reply", who, None, now)
+    approved = answered
+    if new.approve:
+        approved = (await bulk.look(tx, service, [answered], decision, action_id))[answered.id]
+    spot = await _spot(tx, service, approved)
+    made = placement.written(service.new_id(), spot, writer, new.comment, Status.APPROVED, now)
+    await placement.keep(tx, made)
+    await decisions.decide(tx, service.new_id(), made.id, decision, now, action_id)
+    await _record(tx, service, who, action_id, made, (answered, approved))
+    return await _made(tx, made, action_id)
+
+
+async def _writer(tx: Transaction, who: Principal) -> Writer:
+    """The moderator whose own key this is. They have no contact: there is nothing private to keep."""
+    name = await moderators.moderator_name(tx, who.moderator_id) if who.moderator_id else None
+    if who.moderator_id is None or name is None:
+        raise Forbidden("Only a moderator's own key can reply. Get one by a sign-in link: commentsvc moderator invite")
+    return Writer(who.moderator_id, name, moderator_id=who.moderator_id)
+
+
+def _refuse_hidden(answered: Comment, new: NewReply) -> None:
+    if answered.erased_at:
+        raise Conflict("This comment was erased.")
+    if answered.status is not Status.APPROVED and not new.approve:
+        raise Conflict("Readers do not see this comment. Approve it first, or send approve: true.")
+
+
+async def _spot(tx: Transaction, service: Service, answered: Comment) -> Spot:
+    thread = await threads.get(tx, answered.thread_id)
+    seq = await threads.next_seq(tx, answered.thread_id, even_closed=True)
+    if thread is None or seq is None:
+        raise NotFound
+    return Spot(thread, await placement.below(tx, service, answered), seq)
+
+
+async def _record(
+    tx: Transaction, service: Service, who: Principal, action_id: str, made: Comment, parent: tuple[Comment, Comment]
+) -> None:
+    """Keep what the action did. To undo the reply is to move it to the trash, so that is where it came from."""
+    changed = [parent] if parent[0].version != parent[1].version else []
+    unmade = msgspec.structs.replace(made, status=Status.TRASH, status_before=Status.APPROVED, version=0)
+    await actions.add_items(tx, action_id, [*changed, (unmade, made)])
+    body: dict[str, Any] = {"action": action_id, "reply": made.id}
+    body["items"] = [log.step(*change) for change in changed]
+    await log.note(tx, service, who=who.name, verb="reply", site_id=made.site_id, body=body)
+
+
+async def _made(tx: Transaction, made: Comment, action_id: str) -> MadeReply:
+    thread = await threads.get(tx, made.thread_id)
+    fields: dict[str, Any] = read.public_fields(made) | {"status": made.status, "comment": made.text}
+    public = read.public_thread(thread, thread.key if thread else "")
+    return MadeReply(**fields, thread=public, version=made.version, action=action_id)

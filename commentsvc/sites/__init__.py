@@ -1,0 +1,1 @@
+"""Which site and thread a request means; managing sites."""

@@ -1,0 +1,1 @@
+"""Everything that knows SQL: two drivers, one SQL text, a file a table."""

@@ -1,0 +1,154 @@
+"""What moderators did, in one go each. Rows are only added; one that was undone says by which other."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from commentsvc.domain.models import Comment, Principal
+from commentsvc.storage.database import Row, Transaction, among
+
+
+async def act(  # noqa: PLR0913 -- a row has as many columns
+    tx: Transaction,
+    action_id: str,
+    verb: str,
+    who: Principal,
+    note: str | None,
+    now: str,
+    *,
+    subject: str | None = None,
+    was: str | None = None,
+    became: str | None = None,
+) -> None:
+    """Append an action. One that did not change comments says what it changed, and how: JSON before and after."""
+    await tx.run(
+        """
+        INSERT INTO action (id, verb, made_by, session_id, note, created_at, subject, was, became)
+        VALUES (:id, :verb, :made_by, :session_id, :note, :now, :subject, :was, :became)
+        """,
+        id=action_id,
+        verb=verb,
+        made_by=who.name,
+        session_id=who.session_id,
+        note=note,
+        now=now,
+        subject=subject,
+        was=was,
+        became=became,
+    )
+
+
+async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comment) -> None:
+    """Append what an action did to one comment."""
+    await add_items(tx, action_id, [(before, after)])
+
+
+ITEM: Final = ("comment", "from_status", "to_status", "from_version", "to_version", "from_before", "from_note")
+
+
+async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Comment, Comment]]) -> None:
+    """Append what an action did to each of many."""
+    values: dict[str, Any] = {}
+    for n, (before, after) in enumerate(changes):
+        versions, kept = (before.version, after.version), (before.status_before, before.note)
+        facts = (before.id, before.status, after.status, *versions, *kept)
+        values |= {f"{name}{n}": fact for name, fact in zip(ITEM, facts, strict=True)}
+    rows = (f"(:action_id, {', '.join(f':{name}{n}' for name in ITEM)})" for n in range(len(changes)))
+    await tx.run(
+        f"""
+        INSERT INTO action_item (action_id, comment_id, from_status, to_status, from_version, to_version,
+            from_before, from_note)
+        VALUES {", ".join(rows)}
+        """,
+        action_id=action_id,
+        **values,
+    )
+
+
+async def action(tx: Transaction, action_id: str) -> Row | None:
+    """``id, verb, made_by, note, created_at, undone_by, subject, was, became`` of an action."""
+    return await tx.one(
+        "SELECT id, verb, made_by, note, created_at, undone_by, subject, was, became FROM action WHERE id = :id",
+        id=action_id,
+    )
+
+
+async def items(tx: Transaction, action_id: str) -> Sequence[Row]:
+    """What an action did, a row a comment, with each comment's site."""
+    return await tx.all(
+        """
+        SELECT action_item.comment_id, from_status, to_status, from_version, to_version, from_before, from_note,
+            comment.site_id
+        FROM action_item JOIN comment ON comment.id = action_item.comment_id
+        WHERE action_id = :id ORDER BY comment_id
+        """,
+        id=action_id,
+    )
+
+
+async def actions_on(tx: Transaction, comment_id: str) -> Sequence[Row]:
+    """Every action on a comment, oldest first."""
+    return await tx.all(
+        """
+        SELECT action.id, verb, made_by, note, created_at, undone_by, from_status, to_status
+        FROM action_item JOIN action ON action.id = action_item.action_id
+        WHERE comment_id = :id ORDER BY action.id
+        """,
+        id=comment_id,
+    )
+
+
+async def forget_states(tx: Transaction, before: str) -> None:
+    """Drop what things were before actions that are too old to be undone."""
+    await tx.run(
+        "UPDATE action SET was = NULL, became = NULL WHERE created_at < :before AND was IS NOT NULL", before=before
+    )
+
+
+async def mark_undone(tx: Transaction, action_id: str, undone_by: str) -> bool:
+    """Say that an action was undone by another; False if one already did."""
+    changed = await tx.run(
+        "UPDATE action SET undone_by = :undone_by WHERE id = :id AND undone_by IS NULL",
+        id=action_id,
+        undone_by=undone_by,
+    )
+    return changed == 1
+
+
+async def summaries(tx: Transaction, action_ids: Sequence[str]) -> Sequence[Row]:
+    """``id, verb, made_by, subject, undone_by`` of actions, to how many comments, and the verb of what each undid."""
+    ids, values = among("id", action_ids)
+    return await tx.all(
+        f"""
+        SELECT id, verb, made_by, subject, undone_by,
+            (SELECT COUNT(*) FROM action_item WHERE action_id = action.id) AS number,
+            (SELECT undone.verb FROM action AS undone WHERE undone.undone_by = action.id) AS undid
+        FROM action WHERE id IN {ids}
+        """,
+        **values,
+    )
+
+
+async def sites_of(tx: Transaction, action_id: str) -> list[str]:
+    """Ids of the sites whose comments an action changed."""
+    rows = await tx.all(
+        """
+        SELECT DISTINCT comment.site_id FROM action_item JOIN comment ON comment.id = action_item.comment_id
+        WHERE action_id = :id
+        """,
+        id=action_id,
+    )
+    return [row["site_id"] for row in rows]
+
+
+async def last_action(tx: Transaction, session_id: str) -> str | None:
+    """The newest action of a session that changed something and still stands; nothing of undoing."""
+    row = await tx.one(
+        """
+        SELECT id FROM action
+        WHERE session_id = :session_id AND verb <> 'undo' AND verb <> 'erase' AND undone_by IS NULL
+          AND (subject IS NOT NULL OR EXISTS (SELECT 1 FROM action_item WHERE action_id = action.id))
+        ORDER BY id DESC LIMIT 1
+        """,
+        session_id=session_id,
+    )
+    return row["id"] if row else None

@@ -1,0 +1,106 @@
+"""The log of who did what. Rows are only added; all that ever leaves an old one is its note."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct, structs
+
+from commentsvc.storage.database import Row, Transaction, within
+
+
+class Entry(Struct, frozen=True):
+    """One thing that somebody did. ``hash`` covers all that stands before it."""
+
+    seq: int  # 1, 2, 3 …
+    created_at: str
+    made_by: str
+    verb: str
+    site_id: str | None
+    body: str
+    previous: str  # hash
+    hash: str
+    salt: str | None
+    note: str | None
+
+
+COLUMNS: Final = ", ".join(Entry.__struct_fields__)
+VALUES: Final = ", ".join(f":{name}" for name in Entry.__struct_fields__)
+# The action of a body that has one: its names are sorted, so it begins with {"action":" and 36 letters.
+ACTION: Final = "SUBSTR(body, 12, 36)"
+
+
+async def take_number(tx: Transaction) -> tuple[int, str]:
+    """The next entry's number, and the hash it follows.
+
+    On PostgreSQL nobody else gets one before this unit of work ends, so take it last.
+    """
+    row = await tx.one("UPDATE installation SET audited = audited + 1 WHERE id = 1 RETURNING audited, audit_hash")
+    if row is None:
+        raise LookupError("this database was never prepared")
+    return row["audited"], row["audit_hash"]
+
+
+async def add(tx: Transaction, entry: Entry) -> None:
+    """Append an entry under the number that was taken; it is the newest one now."""
+    await tx.run(f"INSERT INTO audit ({COLUMNS}) VALUES ({VALUES})", **structs.asdict(entry))
+    await tx.run("UPDATE installation SET audit_hash = :hash WHERE id = 1", hash=entry.hash)
+
+
+async def head(tx: Transaction) -> tuple[int, str]:
+    """How many entries were ever added, and the hash of the newest."""
+    row = await tx.one("SELECT audited, audit_hash FROM installation WHERE id = 1")
+    return (row["audited"], row["audit_hash"]) if row else (0, "")
+
+
+async def following(tx: Transaction, seq: int | None, limit: int) -> Sequence[Row]:
+    """Entries as they stand, oldest first, from after that one on: a row each, since they may have been altered."""
+    return await tx.all(
+        f"""
+        SELECT {COLUMNS} FROM audit {"" if seq is None else "WHERE seq > CAST(:seq AS BIGINT)"}
+        ORDER BY seq LIMIT CAST(:limit AS BIGINT)
+        """,
+        seq=seq,
+        limit=limit,
+    )
+
+
+async def page(
+    tx: Transaction,
+    *,
+    sites: Sequence[str] | None,
+    since: str | None,
+    until: str | None,
+    before: int | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Entries, newest first. Those of no site are for whoever reads every site."""
+    reach, values = within("site_id", sites)
+    return await tx.all(
+        f"""
+        SELECT {COLUMNS} FROM audit
+        WHERE {reach} {"" if before is None else "AND seq < CAST(:before AS BIGINT)"}
+          {"AND created_at >= :since" if since else ""} {"AND created_at < :until" if until else ""}
+        ORDER BY seq DESC LIMIT CAST(:limit AS BIGINT)
+        """,
+        before=before,
+        since=since,
+        until=until,
+        limit=limit,
+        **values,
+    )
+
+
+async def forget(tx: Transaction, comment_id: str) -> None:
+    """Take away every note about a comment, and about actions that it had a part in, with its salt."""
+    if await tx.one("SELECT 1 FROM action_item WHERE comment_id = :id LIMIT 1", id=comment_id) is None:
+        return  # nobody but its writer had to do with it, and notes are moderators'
+    await tx.run(
+        f"""
+        UPDATE audit SET salt = NULL, note = NULL
+        WHERE note IS NOT NULL AND (
+            body LIKE '%' || CAST(:id AS TEXT) || '%'
+            OR {ACTION} IN (SELECT action_id FROM action_item WHERE comment_id = :id)
+        )
+        """,
+        id=comment_id,
+    )

@@ -1,0 +1,30 @@
+"""The same text sent again."""
+
+from commentsvc.storage.database import Transaction
+
+
+async def first_to_say(tx: Transaction, digest: str, comment_id: str, now: str, day_ago: str) -> bool:
+    """Whether nobody said just this within a day; if so, this comment now did."""
+    row = await tx.one(
+        """
+        INSERT INTO wording (digest, comment_id, created_at) VALUES (:digest, :comment_id, :now)
+        ON CONFLICT (digest) DO UPDATE SET comment_id = excluded.comment_id, created_at = excluded.created_at
+            WHERE wording.created_at <= :day_ago
+        RETURNING digest
+        """,
+        digest=digest,
+        comment_id=comment_id,
+        now=now,
+        day_ago=day_ago,
+    )
+    return row is not None
+
+
+async def unsay(tx: Transaction, comment_id: str) -> None:
+    """Let a removed comment's words be said again."""
+    await tx.run("DELETE FROM wording WHERE comment_id = :id", id=comment_id)
+
+
+async def forget(tx: Transaction, before: str) -> None:
+    """Delete wordings older than that."""
+    await tx.run("DELETE FROM wording WHERE created_at < :before", before=before)

@@ -1,0 +1,84 @@
+"""What readers reported. A comment and its thread count the reports that nobody has looked at yet."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from commentsvc.domain.models import Comment
+from commentsvc.storage import threads
+from commentsvc.storage.database import Row, Transaction, among
+
+
+async def add(tx: Transaction, comment: Comment, reader: str, reason: str | None, now: str) -> int:
+    """Keep a reader's report; returns how many of this comment are open now, or 0 if this reader reported before."""
+    kept = await tx.one(
+        """
+        INSERT INTO report (comment_id, reader_digest, reason, created_at) VALUES (:id, :reader, :reason, :now)
+        ON CONFLICT (comment_id, reader_digest) DO NOTHING RETURNING comment_id
+        """,
+        id=comment.id,
+        reader=reader,
+        reason=reason,
+        now=now,
+    )
+    return await _open(tx, comment, 1) if kept else 0
+
+
+async def settle(tx: Transaction, comment: Comment, now: str) -> None:
+    """Close what is open: a person has looked."""
+    closed = await tx.run(
+        "UPDATE report SET settled_at = :now WHERE comment_id = :id AND settled_at IS NULL", id=comment.id, now=now
+    )
+    if closed:
+        await _open(tx, comment, -closed)
+
+
+async def reopen_together(tx: Transaction, found: Sequence[Comment], since: str) -> list[Comment]:
+    """The same for many."""
+    ids, values = among("id", [comment.id for comment in found])
+    rows = await tx.all(
+        f"""
+        UPDATE report SET settled_at = NULL WHERE comment_id IN {ids} AND settled_at >= :since RETURNING comment_id
+        """,
+        since=since,
+        **values,
+    )
+    opened = Counter(row["comment_id"] for row in rows)
+    after = []
+    for comment in found:
+        number = await _open(tx, comment, opened[comment.id]) if opened[comment.id] else comment.reports
+        after.append(msgspec.structs.replace(comment, reports=number))
+    return after
+
+
+async def _open(tx: Transaction, comment: Comment, change: int) -> int:
+    """Count so many more of a comment's reports as open; returns how many are. Its thread must be held."""
+    row = await tx.one(
+        "UPDATE comment SET reports = reports + CAST(:change AS BIGINT) WHERE id = :id RETURNING reports",
+        id=comment.id,
+        change=change,
+    )
+    now_open = int(row["reports"]) if row else 0
+    await threads.tally(tx, {comment.thread_id: {"reported": (now_open > 0) - (now_open > change)}})
+    return now_open
+
+
+async def of(tx: Transaction, comment_id: str) -> Sequence[Row]:
+    """``reason, created_at, settled_at`` of each report of a comment, oldest first."""
+    return await tx.all(
+        """
+        SELECT reason, created_at, settled_at FROM report WHERE comment_id = :id ORDER BY created_at, reader_digest
+        """,
+        id=comment_id,
+    )
+
+
+async def erase(tx: Transaction, comment_id: str) -> None:
+    """Forget who reported a comment, and why."""
+    await tx.run("DELETE FROM report WHERE comment_id = :id", id=comment_id)
+
+
+async def forget(tx: Transaction, before: str) -> None:
+    """Drop reports that were settled before this time."""
+    await tx.run("DELETE FROM report WHERE settled_at < :before", before=before)

@@ -1,0 +1,107 @@
+"""Moderators' rules. Removed ones stay, so that removing can be undone."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from commentsvc.domain.models import Rule
+from commentsvc.storage.database import Row, Transaction, within
+
+COLUMNS: Final = ", ".join(Rule.__struct_fields__)
+VALUES: Final = ", ".join(f":{name}" for name in Rule.__struct_fields__)
+CHANGES: Final = ", ".join(f"{name} = :{name}" for name in Rule.__struct_fields__ if name != "id")
+# A word list may be long, so lists of rules show how it begins.
+SHOWN: Final = 200
+
+
+async def add(tx: Transaction, rule: Rule) -> None:
+    """Keep a new rule."""
+    await tx.run(f"INSERT INTO rule ({COLUMNS}) VALUES ({VALUES})", **msgspec.structs.asdict(rule))
+    await _tell_sites(tx, rule.site_id)
+
+
+async def get(tx: Transaction, rule_id: str) -> Rule | None:
+    """One rule, also a removed one."""
+    row = await tx.one(f"SELECT {COLUMNS} FROM rule WHERE id = :id", id=rule_id)
+    return msgspec.convert(dict(row), Rule) if row else None
+
+
+async def hold(tx: Transaction, rule_id: str) -> None:
+    """Let nobody else change a rule until this unit of work ends."""
+    await tx.run("UPDATE rule SET version = version WHERE id = :id", id=rule_id)
+
+
+async def forget(tx: Transaction, before: str) -> None:
+    """Drop rules that were removed so long ago that nobody can bring them back."""
+    await tx.run("DELETE FROM rule WHERE removed_at < :before", before=before)
+
+
+async def put(tx: Transaction, rule: Rule) -> None:
+    """Keep a rule as it is now: changed, removed, or brought back."""
+    await tx.run(f"UPDATE rule SET {CHANGES} WHERE id = :id", **msgspec.structs.asdict(rule))
+    await _tell_sites(tx, rule.site_id)
+
+
+async def standing(tx: Transaction, site_id: str) -> list[Rule]:
+    """The rules of a site and of every site that have not been removed, oldest first."""
+    rows = await tx.all(
+        f"""
+        SELECT {COLUMNS} FROM rule
+        WHERE (site_id = :site_id OR site_id IS NULL) AND removed_at IS NULL ORDER BY id
+        """,
+        site_id=site_id,
+    )
+    return [msgspec.convert(dict(row), Rule) for row in rows]
+
+
+async def page(tx: Transaction, sites: Sequence[str] | None, after: str | None, limit: int) -> Sequence[Row]:
+    """Rules on these sites or on every one, oldest first, from after an id on; ``size`` is how long ``matching`` is."""
+    reach, values = within("site_id", sites)
+    shown = COLUMNS.replace("matching", f"SUBSTR(matching, 1, {SHOWN}) AS matching")
+    return await tx.all(
+        f"""
+        SELECT {shown}, LENGTH(matching) AS size FROM rule
+        WHERE removed_at IS NULL AND (site_id IS NULL OR {reach}) AND (CAST(:after AS TEXT) IS NULL OR id > :after)
+        ORDER BY id LIMIT CAST(:limit AS BIGINT)
+        """,
+        after=after,
+        limit=limit,
+        **values,
+    )
+
+
+async def sealed(tx: Transaction) -> Sequence[Row]:
+    """``id, email_sealed`` of every rule that names an address."""
+    return await tx.all("SELECT id, email_sealed FROM rule WHERE email_sealed IS NOT NULL ORDER BY id")
+
+
+async def reseal(tx: Transaction, rule_id: str, email_sealed: str, digest: str) -> None:
+    """Keep a banned address sealed anew."""
+    await tx.run(
+        "UPDATE rule SET email_sealed = :sealed, email_digest = :digest, version = version + 1 WHERE id = :id",
+        id=rule_id,
+        sealed=email_sealed,
+        digest=digest,
+    )
+    await _tell_sites(tx, None)
+
+
+async def _tell_sites(tx: Transaction, site_id: str | None) -> None:
+    """Have every server read the rules anew, and readers see which old threads are closed.
+
+    The version is no counter: one that was rolled back must not come again with other rules.
+    """
+    await tx.run(
+        """
+        UPDATE site SET rules_version = CAST(:version AS BIGINT), closes_after_days = (
+            SELECT MIN(CAST(rule.matching AS BIGINT)) FROM rule
+            WHERE rule.kind = 'closing_age' AND rule.effect = 'refuse' AND rule.removed_at IS NULL
+              AND (rule.site_id = site.id OR rule.site_id IS NULL)
+        )
+        WHERE CAST(:site_id AS TEXT) IS NULL OR id = :site_id
+        """,
+        version=secrets.randbits(62),
+        site_id=site_id,
+    )

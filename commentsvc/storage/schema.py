@@ -1,0 +1,75 @@
+"""Lays the schema in an empty database and brings older ones forward: all or none, one server at a time."""
+
+import re
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from commentsvc.domain.errors import Misconfigured
+from commentsvc.storage.database import Database, Transaction
+
+STEP: Final = re.compile(r"(\d{4})_\w+\.sql")
+FIRST: Final = """
+    CREATE TABLE IF NOT EXISTS schema_step (number BIGINT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)
+"""
+
+
+async def migrate(database: Database, now: str) -> int:
+    """Bring the schema to what this program needs; returns how many steps that took.
+
+    Raises:
+        Misconfigured: the database is from a newer program.
+    """
+    taken = await database.alone(_migrate, now)
+    await database.protect()
+    return taken
+
+
+async def current(tx: Transaction) -> bool:
+    """Whether the schema is the one this program needs."""
+    row = await tx.one("SELECT MAX(number) AS newest FROM schema_step")
+    return row is not None and row["newest"] == newest()
+
+
+async def _migrate(tx: Transaction, now: str) -> int:
+    await tx.run(FIRST)
+    row = await tx.one("SELECT MAX(number) AS newest FROM schema_step")
+    reached = row["newest"] if row and row["newest"] else 0
+    if reached > newest():
+        raise Misconfigured(
+            f"The database has schema {reached}; this program knows {newest()}. Run the newer commentsvc."
+        )
+    if not reached:
+        await _run(tx, whole())
+    for number, step in steps().items():
+        if reached and number > reached:
+            await _run(tx, step.read_text(encoding="utf-8"))
+        if number > reached:
+            await tx.run("INSERT INTO schema_step (number, applied_at) VALUES (:number, :now)", number=number, now=now)
+    return newest() - reached
+
+
+def steps() -> dict[int, Traversable]:
+    """The numbered steps, oldest first."""
+    files = resources.files("commentsvc.storage").joinpath("migrations").iterdir()
+    found = {int(match[1]): file for file in files if (match := STEP.fullmatch(file.name))}
+    return dict(sorted(found.items()))
+
+
+def newest() -> int:
+    """The number of the last step."""
+    return max(steps())
+
+
+def whole() -> str:
+    """schema.sql: inside the package once installed, beside it in a checkout."""
+    package = resources.files("commentsvc")
+    installed = package.joinpath("schema.sql")
+    file = installed if installed.is_file() else package.joinpath("..", "schema.sql")
+    return file.read_text(encoding="utf-8")
+
+
+async def _run(tx: Transaction, script: str) -> None:
+    for statement in re.sub(r"--[^\n]*", "", script).split(";"):
+        if statement.strip():
+            await tx.run(statement)

@@ -1,0 +1,74 @@
+"""What searches look through: each comment's words and reasons in lower case, apart from all else.
+
+So nothing has to be made lower case while searching, for which SQLite would ask Python at every row, and little
+is read. ``LIKE`` is not used: PostgreSQL goes by it character by character, and by ``REPLACE`` thrice as fast.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from commentsvc.domain.models import Comment, Status
+from commentsvc.storage.database import Transaction, among
+
+TABLE: Final = "comment_search"
+
+
+async def add(tx: Transaction, comment: Comment) -> None:
+    """Let a new comment be found."""
+    await tx.run(
+        "INSERT INTO comment_search (comment_id, status, words) VALUES (:id, :status, :words)",
+        id=comment.id,
+        status=comment.status.value,
+        words=_words(comment),
+    )
+
+
+async def reword(tx: Transaction, comment: Comment) -> None:
+    """Let a comment be found by the words it has now."""
+    await tx.run(
+        "UPDATE comment_search SET words = :words WHERE comment_id = :id", id=comment.id, words=_words(comment)
+    )
+
+
+async def follow(tx: Transaction, comment_ids: Sequence[str], status: Status) -> None:
+    """Let comments be found where they stand now."""
+    ids, values = among("id", comment_ids)
+    await tx.run(f"UPDATE comment_search SET status = :status WHERE comment_id IN {ids}", status=status.value, **values)
+
+
+async def explain(tx: Transaction, comment_ids: Sequence[str], made_by: str, reason: str) -> None:
+    """Let comments be found by the decision just made of them, and by none made before."""
+    ids, values = among("id", comment_ids)
+    await tx.run(
+        f"UPDATE comment_search SET reasons = :reasons WHERE comment_id IN {ids}",
+        reasons=_reasons(made_by, reason),
+        **values,
+    )
+
+
+async def explain_more(tx: Transaction, comment_id: str, made_by: str, reason: str) -> None:
+    """Let a comment be found by a verdict beside that decision as well."""
+    await tx.run(
+        "UPDATE comment_search SET reasons = reasons || CAST(:reasons AS TEXT) WHERE comment_id = :id",
+        id=comment_id,
+        reasons=_reasons(made_by, reason),
+    )
+
+
+async def erase(tx: Transaction, comment_id: str) -> None:
+    """Let a comment be found by nothing it said."""
+    await tx.run("DELETE FROM comment_search WHERE comment_id = :id", id=comment_id)
+
+
+def holding(column: str, name: str) -> str:
+    """A condition: there is something in a column that the parameter of this name could take out of it."""
+    return f"REPLACE({TABLE}.{column}, :{name}, '') <> {TABLE}.{column}"
+
+
+def _words(comment: Comment) -> str:
+    return f"{comment.name}\n{comment.text}".lower()
+
+
+def _reasons(made_by: str, reason: str) -> str:
+    """Rules are found by their names too; who decided is not."""
+    return f"{made_by if made_by.startswith('rule:') else ''}\n{reason}\n".lower()

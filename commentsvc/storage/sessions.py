@@ -1,0 +1,84 @@
+"""Who is signed in to the moderation page."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+
+from commentsvc.storage.database import Row, Transaction
+
+
+class Kept(Struct, frozen=True):
+    """A session, of which the token is kept hashed. It is a moderator's, or of whoever holds a key."""
+
+    id: str
+    token_hash: str
+    moderator_id: str | None
+    key_hash: str | None
+    created_at: str
+    seen_at: str
+
+
+async def add(tx: Transaction, session: Kept) -> None:
+    """Keep a session."""
+    await tx.run(
+        """
+        INSERT INTO session (id, token_hash, moderator_id, key_hash, created_at, seen_at)
+        VALUES (:id, :token_hash, :moderator_id, :key_hash, :created_at, :seen_at)
+        """,
+        **structs.asdict(session),
+    )
+
+
+async def find(tx: Transaction, token_hash: str, *, begun_after: str, seen_after: str) -> Row | None:
+    """The session of a token, if it began and was of use after these times."""
+    return await tx.one(
+        """
+        SELECT id, moderator_id, key_hash, created_at, seen_at FROM session
+        WHERE token_hash = :token_hash AND created_at > :begun_after AND seen_at > :seen_after
+        """,
+        token_hash=token_hash,
+        begun_after=begun_after,
+        seen_after=seen_after,
+    )
+
+
+async def see(tx: Transaction, session_id: str, now: str) -> None:
+    """Note that a session was of use."""
+    await tx.run("UPDATE session SET seen_at = :now WHERE id = :id", id=session_id, now=now)
+
+
+async def alike(tx: Transaction, moderator_id: str | None, key_hash: str | None) -> Sequence[Row]:
+    """``id, created_at, seen_at`` of every session of the same moderator, or the same key, newest first."""
+    return await tx.all(
+        """
+        SELECT id, created_at, seen_at FROM session
+        WHERE moderator_id = CAST(:moderator_id AS TEXT) OR key_hash = CAST(:key_hash AS TEXT) ORDER BY id DESC
+        """,
+        moderator_id=moderator_id,
+        key_hash=key_hash,
+    )
+
+
+async def end(tx: Transaction, session_id: str) -> bool:
+    """End a session; False if it had ended."""
+    return await tx.run("DELETE FROM session WHERE id = :id", id=session_id) == 1
+
+
+async def end_all(tx: Transaction, moderator_id: str) -> int:
+    """End every session of a moderator's, also those begun with keys of theirs; returns how many."""
+    return await tx.run(
+        """
+        DELETE FROM session WHERE moderator_id = :id
+            OR key_hash IN (SELECT key_hash FROM api_key WHERE moderator_id = :id)
+        """,
+        id=moderator_id,
+    )
+
+
+async def forget(tx: Transaction, *, begun_before: str, seen_before: str) -> None:
+    """Drop what has ended by itself."""
+    await tx.run(
+        "DELETE FROM session WHERE created_at <= :begun_before OR seen_at <= :seen_before",
+        begun_before=begun_before,
+        seen_before=seen_before,
+    )

@@ -1,0 +1,50 @@
+"""What was sent before: the same submission, the same words, too much from one network."""
+
+from commentsvc.storage.database import Row, Transaction
+
+
+async def claim(
+    tx: Transaction, site_id: str, name: str, *, body_digest: str, comment_id: str, status: str, now: str
+) -> bool:
+    """Keep a submission's name for one comment; False if it is taken.
+
+    On PostgreSQL the second of two at once waits here until the first is kept or given up.
+    """
+    row = await tx.one(
+        """
+        INSERT INTO submission (site_id, name, body_digest, comment_id, status, created_at)
+        VALUES (:site_id, :name, :body_digest, :comment_id, :status, :now)
+        ON CONFLICT (site_id, name) DO NOTHING RETURNING name
+        """,
+        site_id=site_id,
+        name=name,
+        body_digest=body_digest,
+        comment_id=comment_id,
+        status=status,
+        now=now,
+    )
+    return row is not None
+
+
+async def claimed(tx: Transaction, site_id: str, name: str) -> Row | None:
+    """``body_digest, comment_id, status`` of a submission."""
+    return await tx.one(
+        "SELECT body_digest, comment_id, status FROM submission WHERE site_id = :site_id AND name = :name",
+        site_id=site_id,
+        name=name,
+    )
+
+
+async def settle(tx: Transaction, site_id: str, name: str, status: str) -> None:
+    """Note which answer a submission got."""
+    await tx.run(
+        "UPDATE submission SET status = :status WHERE site_id = :site_id AND name = :name",
+        site_id=site_id,
+        name=name,
+        status=status,
+    )
+
+
+async def forget(tx: Transaction, before: str) -> None:
+    """Delete submission ids older than that."""
+    await tx.run("DELETE FROM submission WHERE created_at < :before", before=before)

@@ -1,0 +1,276 @@
+"""Threads and all the names they ever had."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from commentsvc.domain.models import Comment, Thread
+from commentsvc.storage.database import Moved, Row, Transaction, among, within
+
+COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
+    thread.created_at, thread.published_at, thread.closed_at, thread.mode, thread.merged_into"""
+# What a thread counts of its comments for moderators; erased ones are in none. ``approved`` is public: see ``changed``.
+COUNTED: Final = ("pending", "spam", "trash", "reported")
+
+
+async def named(tx: Transaction, site_id: str, name: str) -> Thread | None:
+    """The thread that has, or once had, this name."""
+    row = await tx.one(
+        f"""
+        SELECT {COLUMNS} FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
+        WHERE thread_name.site_id = :site_id AND thread_name.name = :name
+        """,
+        site_id=site_id,
+        name=name,
+    )
+    return msgspec.convert(dict(row), Thread) if row else None
+
+
+async def get(tx: Transaction, thread_id: str) -> Thread | None:
+    """One thread."""
+    row = await tx.one(f"SELECT {COLUMNS} FROM thread WHERE id = :id", id=thread_id)
+    return msgspec.convert(dict(row), Thread) if row else None
+
+
+async def several(tx: Transaction, thread_ids: Sequence[str]) -> dict[str, Thread]:
+    """Threads by id."""
+    ids, values = among("id", thread_ids)
+    rows = await tx.all(f"SELECT {COLUMNS} FROM thread WHERE id IN {ids}", **values)
+    return {row["id"]: msgspec.convert(dict(row), Thread) for row in rows}
+
+
+async def add(tx: Transaction, thread: Thread) -> bool:
+    """Keep a new thread under its key; False if the name is taken, and nothing is kept."""
+    await tx.run(
+        """
+        INSERT INTO thread (id, site_id, key, url, title, created_at)
+        VALUES (:id, :site_id, :key, :url, :title, :created_at)
+        """,
+        id=thread.id,
+        site_id=thread.site_id,
+        key=thread.key,
+        url=thread.url,
+        title=thread.title,
+        created_at=thread.created_at,
+    )
+    if await add_name(tx, thread.site_id, thread.key, thread.id):
+        return True
+    await tx.run("DELETE FROM thread WHERE id = :id", id=thread.id)
+    return False
+
+
+async def add_name(tx: Transaction, site_id: str, name: str, thread_id: str) -> bool:
+    """Let a thread be found by one more name; False if another thread has it."""
+    row = await tx.one(
+        """
+        INSERT INTO thread_name (site_id, name, thread_id) VALUES (:site_id, :name, :thread_id)
+        ON CONFLICT (site_id, name) DO UPDATE SET thread_id = excluded.thread_id
+            WHERE thread_name.thread_id = excluded.thread_id
+        RETURNING name
+        """,
+        site_id=site_id,
+        name=name,
+        thread_id=thread_id,
+    )
+    return row is not None
+
+
+async def names(tx: Transaction, thread_id: str) -> list[str]:
+    """Every name of a thread, sorted."""
+    rows = await tx.all("SELECT name FROM thread_name WHERE thread_id = :id ORDER BY name", id=thread_id)
+    return [row["name"] for row in rows]
+
+
+async def give_names(tx: Transaction, site_id: str, given: Sequence[str], thread_id: str) -> None:
+    """Let these names of a site lead to this thread from now on, whichever they led to."""
+    listed, values = among("name", given)
+    await tx.run(
+        f"UPDATE thread_name SET thread_id = :thread_id WHERE site_id = :site_id AND name IN {listed}",
+        site_id=site_id,
+        thread_id=thread_id,
+        **values,
+    )
+
+
+async def hold(tx: Transaction, comment_ids: Sequence[str]) -> None:
+    """Let nobody else change the threads of these comments until this unit of work ends.
+
+    SQLite has one writer anyway. On PostgreSQL the rows are locked, always in the same order, so that two
+    who decide at once wait for each other and neither works from what the other has changed. Call it before anything
+    else is changed: where comments were moved to another thread meanwhile, the whole unit of work begins anew, since
+    going on from here would lock threads out of that order.
+    """
+    held = await _of(tx, comment_ids)
+    await hold_all(tx, held)
+    if not await _of(tx, comment_ids) <= held:
+        raise Moved
+
+
+async def _of(tx: Transaction, comment_ids: Sequence[str]) -> set[str]:
+    ids, values = among("id", comment_ids)
+    rows = await tx.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids}", **values)
+    return {row["thread_id"] for row in rows}
+
+
+async def hold_all(tx: Transaction, thread_ids: Collection[str]) -> None:
+    """The same for these threads."""
+    for thread_id in sorted(thread_ids):
+        await hold_one(tx, thread_id)
+
+
+async def hold_one(tx: Transaction, thread_id: str) -> None:
+    """The same for one thread."""
+    await tx.run("UPDATE thread SET last_seq = last_seq WHERE id = :id", id=thread_id)
+
+
+async def next_seq(tx: Transaction, thread_id: str, *, even_closed: bool = False) -> int | None:
+    """The next comment's number; None where the thread is closed and that matters, or was merged into another.
+
+    On PostgreSQL this also makes writers of one thread wait for each other.
+    """
+    row = await tx.one(
+        f"""
+        UPDATE thread SET last_seq = last_seq + 1
+        WHERE id = :id AND merged_into IS NULL {"" if even_closed else "AND closed_at IS NULL"}
+        RETURNING last_seq
+        """,
+        id=thread_id,
+    )
+    return int(row["last_seq"]) if row else None
+
+
+async def changed(tx: Transaction, comment: Comment, approved: int, now: str) -> None:
+    """A public byte changed by this comment, and the count of approved ones by ``approved``.
+
+    With its first approval a thread becomes public; until then nobody had checked its address and title.
+    """
+    await tx.run(
+        """
+        UPDATE thread SET version = version + 1, approved = approved + CAST(:approved AS BIGINT) WHERE id = :id
+        """,
+        id=comment.thread_id,
+        approved=approved,
+    )
+    if approved > 0:
+        await _publish(tx, comment, now)
+
+
+async def _publish(tx: Transaction, comment: Comment, now: str) -> None:
+    await tx.run(
+        """
+        UPDATE thread SET published_at = :now, url = COALESCE(url, :url), title = COALESCE(title, :title)
+        WHERE id = :id AND published_at IS NULL
+        """,
+        id=comment.thread_id,
+        now=now,
+        url=comment.page_url,
+        title=comment.page_title,
+    )
+
+
+async def changed_together(
+    tx: Transaction, turned: Mapping[str, Sequence[Comment]], sign: Literal[1, -1], now: str
+) -> None:
+    """The same for many comments, by thread id, that came into sight (1) or went out of it (-1)."""
+    alike: defaultdict[int, list[str]] = defaultdict(list)
+    for thread_id, comments in turned.items():
+        alike[len(comments)].append(thread_id)
+    for number, thread_ids in sorted(alike.items()):
+        ids, values = among("id", thread_ids)
+        rows = await tx.all(
+            f"""
+            UPDATE thread SET version = version + 1, approved = approved + CAST(:approved AS BIGINT) WHERE id IN {ids}
+            RETURNING id, published_at
+            """,
+            approved=sign * number,
+            **values,
+        )
+        for row in rows:
+            if sign > 0 and row["published_at"] is None:
+                await _publish(tx, turned[row["id"]][0], now)
+
+
+async def tally(tx: Transaction, changes: Mapping[str, Mapping[str, int]]) -> None:
+    """Keep count: by how many the comments in each status, and the reported ones, became more, by thread id."""
+    alike: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+    for thread_id, by in changes.items():
+        alike[tuple(by.get(name, 0) for name in COUNTED)].append(thread_id)
+    counts = ", ".join(f"{name} = {name} + CAST(:{name} AS BIGINT)" for name in COUNTED)
+    for numbers, thread_ids in sorted(alike.items()):
+        if any(numbers):
+            ids, values = among("id", thread_ids)
+            values |= zip(COUNTED, numbers, strict=True)
+            await tx.run(f"UPDATE thread SET {counts} WHERE id IN {ids}", **values)
+
+
+async def amend(
+    tx: Transaction,
+    thread_id: str,
+    *,
+    key: str,
+    url: str | None,
+    title: str | None,
+    closed_at: str | None,
+    mode: str | None,
+) -> None:
+    """Rename, retitle, close or open, or say who is held."""
+    await tx.run(
+        """
+        UPDATE thread SET key = :key, url = :url, title = :title, closed_at = :closed_at, mode = :mode,
+            version = version + 1
+        WHERE id = :id
+        """,
+        id=thread_id,
+        key=key,
+        url=url,
+        title=title,
+        closed_at=closed_at,
+        mode=mode,
+    )
+
+
+async def counts(tx: Transaction, site_id: str, asked: Sequence[str]) -> dict[str, int]:
+    """Approved comments of each thread that is known by one of these names."""
+    listed, values = among("name", asked)
+    rows = await tx.all(
+        f"""
+        SELECT thread_name.name, thread.approved FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
+        WHERE thread_name.site_id = :site_id AND thread_name.name IN {listed}
+        """,
+        site_id=site_id,
+        **values,
+    )
+    return {row["name"]: row["approved"] for row in rows}
+
+
+async def totals(tx: Transaction, sites: Sequence[str] | None) -> Row:
+    """``pending, approved, spam, trash, reported``: how many comments of all threads stand where."""
+    reach, values = within("site_id", sites)
+    sums = ", ".join(f"CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS {name}" for name in ("approved", *COUNTED))
+    (row,) = await tx.all(f"SELECT {sums} FROM thread WHERE {reach}", **values)
+    return row
+
+
+async def page(
+    tx: Transaction, sites: Sequence[str] | None, before: str | None, limit: int, q: str | None = None
+) -> Sequence[Row]:
+    """Threads, newest first, with how many of their comments wait; none that was merged into another.
+
+    ``q`` is in their titles or names.
+    """
+    reach, values = within("site_id", sites)
+    called = "LOWER(COALESCE(title, '') || ' ' || key)"
+    return await tx.all(
+        f"""
+        SELECT {COLUMNS}, thread.pending FROM thread
+        WHERE {reach} AND merged_into IS NULL {f"AND REPLACE({called}, :q, '') <> {called}" if q else ""}
+          AND (CAST(:before AS TEXT) IS NULL OR id < :before)
+        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)
+        """,
+        before=before,
+        q=q and q.lower(),
+        limit=limit,
+        **values,
+    )

@@ -1,1 +1,0 @@
-"""Everything that knows a person at a terminal: what is shown, which key was pressed, and what that does."""

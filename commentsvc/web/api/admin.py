@@ -1,0 +1,39 @@
+"""What operators call."""
+
+from aiohttp import web
+
+from commentsvc.access import keys
+from commentsvc.access.schemas import Keys, MadeKey, NewKey
+from commentsvc.sites import manage
+from commentsvc.sites.schemas import NewSite, SiteChange, SiteRecord, Sites
+from commentsvc.web.server.routing import SERVICE, WHO
+
+
+async def list_keys(request: web.Request) -> Keys:
+    """Read the API keys, without the keys themselves."""
+    return await keys.list_keys(request.app[SERVICE], request[WHO])
+
+
+async def make_key(request: web.Request, new: NewKey) -> MadeKey:
+    """Make an API key. It is shown this once."""
+    return await keys.make_key(request.app[SERVICE], request[WHO], new)
+
+
+async def revoke_key(request: web.Request) -> None:
+    """End an API key at once."""
+    await keys.revoke_key(request.app[SERVICE], request[WHO], request.match_info["id"])
+
+
+async def list_sites(request: web.Request) -> Sites:
+    """Read the sites and their origins."""
+    return await manage.list_sites(request.app[SERVICE], request[WHO])
+
+
+async def add_site(request: web.Request, new: NewSite) -> SiteRecord:
+    """Serve one more blog, or a known one from more origins."""
+    return await manage.add_site(request.app[SERVICE], request[WHO], new)
+
+
+async def change_site(request: web.Request, change: SiteChange) -> SiteRecord:
+    """Say who is held on a site."""
+    return await manage.change_site(request.app[SERVICE], request[WHO], request.match_info["id"], change)

@@ -1,0 +1,31 @@
+"""The front page: the service at work."""
+
+from typing import Final
+
+from aiohttp import web
+
+from commentsvc.domain.models import Principal
+from commentsvc.sites import manage
+from commentsvc.web.pages import assets
+from commentsvc.web.pages.thread import PageQuery, thread_page
+from commentsvc.web.server import security
+from commentsvc.web.server.routing import SERVICE
+
+DEMO_THREAD: Final = "demo"
+
+
+async def demo(request: web.Request) -> web.Response:
+    """The service at work: the widget, and the line to paste."""
+    service = request.app[SERVICE]
+    everything = await manage.list_sites(service, Principal("demo", frozenset(), None))
+    query = PageQuery(thread=DEMO_THREAD, site=everything.sites[0].name)
+    page = await thread_page(
+        request,
+        query,
+        template="demo.html",
+        sites=everything.sites[:1] if len(everything.sites) == 1 else [],
+        moderation=service.config.moderation,
+        script=assets.embed(),
+    )
+    page.headers["Content-Security-Policy"] = security.WIDGET_POLICY
+    return page

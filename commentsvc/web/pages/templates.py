@@ -1,0 +1,88 @@
+"""Templates become HTML, in the reader's words."""
+
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+import jinja2
+import msgspec
+from aiohttp import hdrs, web
+from markupsafe import Markup
+
+import commentsvc
+from commentsvc.web.pages.i18n import Words, words_for
+from commentsvc.web.server import security
+from commentsvc.web.server.routing import HTML, SERVICE
+
+ENGLISH: Final = words_for()  # what developers read
+
+
+def page(request: web.Request, template: str, words: Words, *, status: int = 200, **values: Any) -> web.Response:
+    own_origin = request.app[SERVICE].config.own_origin
+    return html(rendered(template, words, own_origin=own_origin, **values), status=status)
+
+
+def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
+    return web.Response(
+        status=status,
+        text=text,
+        content_type=HTML,
+        headers={
+            hdrs.CACHE_CONTROL: "no-store" if private else "public, max-age=300",
+            "Content-Security-Policy": security.PAGE_POLICY,
+            "X-Frame-Options": "DENY",
+        },
+    )
+
+
+TEMPLATES: Final = resources.files("commentsvc.web") / "templates"
+
+
+def rendered(template: str, words: Words, **values: Any) -> str:
+    """A template as HTML, with these words at hand."""
+    said = {"_": words.gettext, "ngettext": words.ngettext, "words": words, "version": commentsvc.__version__}
+    return _templates().get_template(template).render(said | values)
+
+
+def words_of(request: web.Request, lang: str | None = None) -> Words:
+    """The words for whoever asks: in the language they name, or like best."""
+    return words_for(lang, request.headers.get(hdrs.ACCEPT_LANGUAGE))
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("commentsvc.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["markup"] = _markup
+    environment.tests["waiting"] = _waiting
+    return environment
+
+
+def _markup(html: str) -> Markup:
+    """A comment's text, only ever as markup.render made it."""
+    return Markup(html)  # noqa: S704 -- see above
+
+
+def _waiting(node: Any) -> bool:
+    """Whether this is a writer's own comment that nobody else sees yet."""
+    return getattr(node, "status", msgspec.UNSET) is not msgspec.UNSET
+
+
+def precompile() -> None:
+    """Read every template now, so that no reader waits for it."""
+    for name in _templates().list_templates():
+        _templates().get_template(name)
+
+
+@cache
+def edition() -> str:
+    """Names the templates and the program they came with: what is made of them is another when they are."""
+    texts = [_templates().loader.get_source(_templates(), name)[0] for name in _templates().list_templates()]  # type: ignore[union-attr]
+    return hashlib.blake2b("\0".join([commentsvc.__version__, *texts]).encode(), digest_size=4).hexdigest()

@@ -1,0 +1,651 @@
+"""Whoever asks who did what is told, and can tell whether the log was touched."""
+
+import asyncio
+import itertools
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Self
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from commentsvc.access import keys as access_keys
+from commentsvc.access import moderators, sessions, sign_in
+from commentsvc.audit import log as audit_log
+from commentsvc.audit import verification
+from commentsvc.comments import edit, erase, reports
+from commentsvc.comments import post as comments_post
+from commentsvc.comments.schemas import Edit, Report
+from commentsvc.domain.email_address import Email
+from commentsvc.domain.errors import Conflict, Refused
+from commentsvc.domain.models import Mode, Principal, Scope, Status, Verb
+from commentsvc.moderation import actions, replies, threads, undo
+from commentsvc.moderation import erase as moderation_erase
+from commentsvc.moderation.schemas import Action, Amendment, NewReply, ThreadChange
+from commentsvc.operations import secrets
+from commentsvc.service import Service
+from commentsvc.sites import manage
+from commentsvc.sites.schemas import NewSite
+from commentsvc.storage.audit import Entry
+from commentsvc.web.routes import application
+from tests.comments.test_post import everything_in
+from tests.conftest import EVERYTHING, Clock, a_key, a_service, draft, make_database, post, visit
+from tests.moderation.test_actions import act
+from tests.moderation.test_properties import often
+from tests.operations.test_operating import run
+
+
+async def decide(service, verb, *ids, note=None):
+    return await actions.act(service, EVERYTHING, Action(action=verb, ids=list(ids), note=note))
+
+
+async def amend(service, id_, **change):
+    (row,) = [row for row in await everything_in(service, "comment") if row["id"] == id_]
+    return await actions.amend(service, EVERYTHING, id_, row["version"], Amendment(**change))
+
+
+async def log_of(service):
+    """Every entry, oldest first."""
+    rows = await everything_in(service, "audit")
+    return sorted((msgspec.convert(row, Entry) for row in rows), key=lambda entry: entry.seq)
+
+
+async def told(service):
+    """What the log says, in short; without the site, which was there first."""
+    return [(entry.made_by, entry.verb, json.loads(entry.body)) for entry in (await log_of(service))[1:]]
+
+
+async def found_in(service, noted=None):
+    """What is wrong with the log."""
+    with pytest.raises(verification.Broken) as broken:
+        await verification.verify(service, noted)
+    return str(broken.value)
+
+
+async def test_every_step_is_noted_with_whoever_took_it(service):
+    receipt = await comments_post.post_reply(service, draft(), visit())
+    approved = await decide(service, Verb.APPROVE, receipt.id)
+    await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="In other words."), visit())
+    spam = await decide(service, Verb.SPAM, receipt.id)
+    undone = await undo.undo(service, EVERYTHING, spam.id)
+    await erase.withdraw(service, receipt.id, receipt.edit_token)
+
+    def entry(who, verb, was, became, version, **more):
+        return who, verb, {**more, "items": [[receipt.id, was, became, version]]}
+
+    assert await told(service) == [
+        entry("key:ada", "approve", "pending", "approved", 2, action=approved.id),
+        entry("author", "edit", "approved", "pending", 4),
+        entry("key:ada", "spam", "pending", "spam", 5, action=spam.id),
+        entry("key:ada", "undo", "spam", "pending", 6, action=undone.id),
+        entry("author", "withdraw", "pending", "trash", 7),
+    ]
+
+
+async def test_an_action_on_comments_of_two_sites_is_noted_for_each(database_url, clock):
+    async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
+        sent = (("one", "a"), ("two", "a"), ("one", "b"))
+        ids = [await post(service, "x", thread=f"https://{host}.example/{page}/") for host, page in sent]
+        done = await decide(service, Verb.APPROVE, *ids, note="fine")
+        sites = {row["id"]: row["name"] for row in await everything_in(service, "site")}
+        entries = (await log_of(service))[2:]
+
+        assert {sites[entry.site_id]: [item[0] for item in items_of(entry)] for entry in entries} == {
+            "one.example": [ids[0], ids[2]], "two.example": [ids[1]],
+        }  # fmt: skip
+        assert {json.loads(entry.body)["action"] for entry in entries} == {done.id}
+        assert [entry.note for entry in entries] == ["fine", "fine"]
+
+
+def items_of(entry):
+    return json.loads(entry.body).get("items", [])
+
+
+async def test_an_action_on_many_comments_is_noted_in_parts(service, monkeypatch):
+    monkeypatch.setattr(audit_log, "MOST_CHANGES", 3)
+    ids = [await post(service, f"number {number}") for number in range(7)]
+    await decide(service, Verb.SPAM, *ids)
+
+    entries = (await log_of(service))[1:]
+    assert [len(items_of(entry)) for entry in entries] == [3, 3, 1]
+    assert [item[0] for entry in entries for item in items_of(entry)] == ids
+
+
+async def test_what_changes_nothing_is_not_noted(service):
+    receipt = await comments_post.post_reply(service, draft(), visit())
+    await decide(service, Verb.HOLD, receipt.id)
+    noted = await told(service)
+    await decide(service, Verb.HOLD, receipt.id, "01990000-0000-7000-8000-000000000000")
+    await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="It waits as it did."), visit())
+
+    assert await told(service) == noted
+
+
+async def test_what_operators_and_moderators_keep_is_noted_too(client, service, key):
+    await post(service, "x")
+    (thread,) = await everything_in(service, "thread")
+    closed = await threads.change_thread(service, EVERYTHING, thread["id"], ThreadChange(closed=True))
+    await moderators.add_moderator(service, "noa", Email("noa@example.com"), ["blog"])
+    token = (await moderators.invite(service, "noa")).rpartition("/")[2]
+    session = await sessions.recognise(service, await sign_in.by_link(service, token, visit()))
+    made = await sessions.make_key(service, session)
+    await sessions.end(service, session, session.id)
+    await access_keys.revoke_key(service, EVERYTHING, made.id)
+    await moderators.remove_moderator(service, "noa")
+    await manage.add_site(service, EVERYTHING, NewSite(name="b", origins=["https://b.example"]))
+    await secrets.reseal(service)
+
+    noted = await told(service)
+    assert [(who, verb) for who, verb, _ in noted] == [
+        ("key:ada", "key_create"), ("key:ada", "thread_change"), ("key:operator", "moderator_add"),
+        ("key:operator", "moderator_invite"), ("key:noa", "sign_in"), ("key:noa", "key_create"),
+        ("key:noa", "sign_out"), ("key:ada", "key_revoke"),
+        ("key:operator", "moderator_remove"), ("key:ada", "site_add"), ("key:operator", "reseal"),
+    ]  # fmt: skip
+    bodies = [body for _, _, body in noted]
+    assert bodies[1] == {"action": closed.action, "thread": thread["id"], "changed": ["closed_at"]} | {
+        "closed_at": closed.closed_at
+    }
+    assert bodies[5]["key"] == bodies[7]["key"] == made.id
+    assert bodies[5]["scopes"] == ["read", "moderate"]
+    assert bodies[2]["moderator"] == bodies[5]["moderator"] == bodies[8]["moderator"]
+    assert bodies[4] == bodies[6] == {"session": session.id}
+    await verification.verify(service)
+
+
+async def test_no_word_that_anybody_wrote_stands_in_the_chain(service):
+    receipt = await comments_post.post_reply(service, draft(name="Canary", comment="canary", title="Canary"), visit())
+    await decide(service, Verb.APPROVE, receipt.id, note="a canary")
+    await amend(service, receipt.id, comment="the canary", note="canary, said twice")
+    (thread,) = await everything_in(service, "thread")
+    change = ThreadChange(title="Canary", thread="/canary/", alias="/a-canary/")
+    await threads.change_thread(service, EVERYTHING, thread["id"], change)
+    await moderators.add_moderator(service, "canary", Email("canary@example.com"), [])
+    await a_key(service, name="canary")
+    await manage.add_site(service, EVERYTHING, NewSite(name="canary", origins=["https://canary.example"]))
+
+    entries = await log_of(service)
+    assert [entry.note for entry in entries if entry.note] == ["a canary", "canary, said twice"]
+    for entry in entries:
+        assert "canary" not in str(msgspec.structs.replace(entry, note=None)).casefold()
+
+
+async def test_a_unit_of_work_that_is_taken_back_leaves_no_entry_and_no_gap(service):
+    comment = await post(service, "x")
+    done = await decide(service, Verb.SPAM, comment)
+    await undo.undo(service, EVERYTHING, done.id)
+    with pytest.raises(Conflict):
+        await undo.undo(service, EVERYTHING, done.id)
+    await decide(service, Verb.TRASH, comment)
+
+    assert [verb for _, verb, _ in await told(service)] == ["spam", "undo", "trash"]
+    assert (await verification.verify(service)).entries == 4
+
+
+async def test_when_many_act_at_once_the_chain_stays_whole(service):
+    receipts = [
+        await comments_post.post_reply(service, draft(thread=f"/{n % 3}/", comment=f"{n}"), visit()) for n in range(12)
+    ]
+    ids = [receipt.id for receipt in receipts]
+    verbs = (Verb.APPROVE, Verb.SPAM, Verb.HOLD, Verb.TRASH, Verb.RESTORE)
+    jobs = [decide(service, verb, *ids[start::3]) for verb in verbs for start in range(3)]
+    jobs += [erase.withdraw(service, receipt.id, receipt.edit_token) for receipt in receipts[:4]]
+    jobs += [a_key(service, name=f"key {number}") for number in range(4)]
+
+    await asyncio.gather(*jobs)
+
+    verified = await verification.verify(service)
+    assert verified.entries == len(await log_of(service)) > 15
+    await replays(service)
+
+
+EXCHANGED = (
+    "UPDATE audit SET seq = 9 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; "
+    "UPDATE audit SET seq = 4 WHERE seq = 9"
+)
+MEDDLING = {
+    "who did it": ("UPDATE audit SET made_by = 'key:noa' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "what was done": ("UPDATE audit SET verb = 'hold' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "when": ("UPDATE audit SET created_at = '2026-11-22T16:02:11.001Z' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "where": ("UPDATE audit SET site_id = NULL WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "to what": ("UPDATE audit SET body = REPLACE(body, 'spam', 'trash') WHERE seq = 2", "Entry 2 of ", "was altered"),
+    "its hash": ("UPDATE audit SET hash = previous WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "the hash before": ("UPDATE audit SET previous = hash WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "the first deleted": ("DELETE FROM audit WHERE seq = 1", "Entry 1 ", "is missing; the next is 2"),
+    "one deleted": ("DELETE FROM audit WHERE seq = 3", "Entry 3 ", "is missing; the next is 4"),
+    "the last deleted": ("DELETE FROM audit WHERE seq = 6", "Entry 6 ", "is missing; 6 were written"),
+    "all deleted": ("DELETE FROM audit", "Entry 1 ", "is missing; 6 were written"),
+    "one more": (
+        "INSERT INTO audit (seq, created_at, made_by, verb, body, previous, hash) VALUES (7, '', '', '', '{}', '', '')",
+        "Entry 7 ", "was altered",
+    ),
+    "one before": ("UPDATE audit SET seq = 0 WHERE seq = 1", "Entry 0 of ", "slipped in"),
+    "deleted, and the next moved up": (
+        "DELETE FROM audit WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4", "Entry 3 of ", "was altered",
+    ),
+    "two exchanged": (EXCHANGED, "Entry 3 of ", "was altered"),
+    "the count": ("UPDATE installation SET audited = 5", "Entry 6 ", "only 5 were written"),
+    "the newest one's hash": ("UPDATE installation SET audit_hash = ''", "Entry 6 ", "not the one that was written"),
+    "a note": ("UPDATE audit SET note = 'a friend' WHERE seq = 2", "Entry 2 of ", "another note"),
+    "a note taken, its salt left": ("UPDATE audit SET note = NULL WHERE seq = 2", "Entry 2 of ", "another note"),
+    "a salt": ("UPDATE audit SET salt = 'x' WHERE seq = 2", "Entry 2 of ", "another note"),
+    "a salt taken": ("UPDATE audit SET salt = NULL WHERE seq = 2", "Entry 2 of ", "another note"),
+    "a note added": ("UPDATE audit SET note = 'x', salt = 'y' WHERE seq = 3", "Entry 3 of ", "another note"),
+}  # fmt: skip
+
+
+async def meddle(service, statements):
+    async def with_it(tx):
+        for statement in statements.split("; "):
+            await tx.run(statement)
+
+    await service.db.write(with_it)
+
+
+async def six_entries(service):
+    """The site, and five decisions, of which the first has a note."""
+    one, two = await post(service, "one"), await post(service, "two")
+    await decide(service, Verb.SPAM, one, note="a shop")
+    for verb in (Verb.APPROVE, Verb.HOLD, Verb.TRASH):
+        await decide(service, verb, two)
+    await decide(service, Verb.RESTORE, one)
+    assert (await verification.verify(service)).entries == 6
+    return one, two
+
+
+@pytest.mark.parametrize("what", MEDDLING)
+async def test_whoever_meddles_with_the_log_is_found_out(service, what):
+    statements, entry, wrong = MEDDLING[what]
+    await six_entries(service)
+    await meddle(service, statements)
+
+    found = await found_in(service)
+    assert found.startswith(entry)
+    assert wrong in found
+
+
+async def test_an_entry_that_is_none_is_found_out(tmp_path, clock):
+    async with a_service(f"sqlite:///{tmp_path}/comments.db", clock) as service:
+        await six_entries(service)
+        await meddle(service, "UPDATE audit SET body = X'00FF' WHERE seq = 4")
+
+        assert (await found_in(service)).startswith("Entry 4 is none")
+
+
+async def rewrite(service, first, **changed):
+    """As somebody does who knows how: one entry is altered, and all hashes from there on are made anew."""
+    entries = await log_of(service)
+
+    async def with_them(tx):
+        previous = entries[first - 2].hash if first > 1 else ""
+        for entry in entries[first - 1 :]:
+            altered = msgspec.structs.replace(entry, previous=previous, **(changed if entry.seq == first else {}))
+            previous = audit_log.hashed(altered)
+            await tx.run(
+                "UPDATE audit SET made_by = :who, previous = :previous, hash = :hash WHERE seq = :seq",
+                who=altered.made_by,
+                previous=altered.previous,
+                hash=previous,
+                seq=entry.seq,
+            )
+        return previous
+
+    return await service.db.write(with_them)
+
+
+async def test_a_log_that_was_written_anew_betrays_itself_by_its_end_or_by_a_hash_noted_elsewhere(service):
+    await six_entries(service)
+    noted = (await verification.verify(service)).head
+    newest = await rewrite(service, 3, made_by="key:noa")
+    assert "Entry 6 was replaced" in await found_in(service)
+    await meddle(service, f"UPDATE installation SET audit_hash = '{newest}'")
+
+    assert (await verification.verify(service)).entries == 6, "who may write the whole database can write it all anew"
+    assert "the hash noted elsewhere is not in" in await found_in(service, noted)
+
+
+async def test_one_entry_made_anew_no_longer_goes_before_the_next(service):
+    await six_entries(service)
+    entry = msgspec.structs.replace((await log_of(service))[2], made_by="key:noa")
+    await meddle(
+        service, f"UPDATE audit SET made_by = 'key:noa', hash = '{audit_log.hashed(entry)}' WHERE seq = {entry.seq}"
+    )
+
+    found = await found_in(service)
+    assert found.startswith("Entry 4 of ")
+    assert "does not follow" in found
+
+
+async def test_a_log_cut_off_is_found_by_a_hash_noted_elsewhere(service):
+    await six_entries(service)
+    entries = await log_of(service)
+    for noted in entries:
+        verified = await verification.verify(service, f" {noted.hash.upper()}\n")
+        assert (verified.noted, verified.head) == (noted.seq, entries[-1].hash)
+    await meddle(
+        service,
+        f"DELETE FROM audit WHERE seq > 4; UPDATE installation SET audited = 4, audit_hash = '{entries[3].hash}'",
+    )
+
+    assert (await verification.verify(service, entries[3].hash)).entries == 4
+    assert "cut" in await found_in(service, entries[5].hash)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5, 6, 7])
+async def test_a_long_log_is_checked_in_parts(service, monkeypatch, at_once):
+    await six_entries(service)
+    monkeypatch.setattr(verification, "VERIFIED_AT_ONCE", at_once)
+
+    assert (await verification.verify(service)).entries == 6
+    await meddle(service, "DELETE FROM audit WHERE seq = 4")
+    assert (await found_in(service)).startswith("Entry 4 is missing")
+
+
+async def test_while_it_is_checked_others_go_on(service, monkeypatch):
+    monkeypatch.setattr(verification, "VERIFIED_AT_ONCE", 1)
+    _, two = await six_entries(service)
+    checks = [verification.verify(service) for _ in range(5)]
+
+    await asyncio.gather(*checks, *(decide(service, verb, two) for verb in (Verb.SPAM, Verb.APPROVE, Verb.HOLD)))
+    assert (await verification.verify(service)).entries == 9
+
+
+def test_facts_cannot_be_moved_from_one_field_to_the_next():
+    entry = Entry(1, "2026", "key:a", "b", None, "{}", "", "", None, None)
+    others = [
+        msgspec.structs.replace(entry, made_by="key:", verb="ab"),
+        msgspec.structs.replace(entry, site_id=""),
+        msgspec.structs.replace(entry, made_by="key:a,1:b", verb=""),
+        msgspec.structs.replace(entry, seq=12, created_at="026"),
+    ]
+    assert len({audit_log.hashed(one) for one in (entry, *others)}) == 5
+
+
+async def test_erasing_a_comment_takes_the_notes_about_it_and_the_log_stays_whole(service):
+    one, two = await post(service, "one"), await post(service, "two")
+    await decide(service, Verb.SPAM, one, two, note="a canary, and his brother")
+    await amend(service, one, note="canary again")
+    await decide(service, Verb.TRASH, two, note="of another")
+    await moderation_erase.erase(service, EVERYTHING, one)
+
+    entries = await log_of(service)
+    assert [(entry.verb, entry.note) for entry in entries[1:]] == [
+        ("spam", None), ("amend", None), ("trash", "of another"), ("erase", None),
+    ]  # fmt: skip
+    assert [entry.salt is None for entry in entries[1:]] == [True, True, False, True]
+    assert items_of(entries[-1]) == [[one, "spam", "trash", 4]]
+    assert (await verification.verify(service)).entries == 5
+
+
+async def test_what_a_writer_takes_back_loses_its_notes_too(service):
+    receipt = await comments_post.post_reply(service, draft(), visit())
+    await decide(service, Verb.TRASH, receipt.id, note="a canary")
+    await erase.withdraw(service, receipt.id, receipt.edit_token)
+
+    assert "canary" not in str(await everything_in(service, "audit"))
+    await verification.verify(service)
+
+
+async def replays(service):
+    """The log over each comment's first decision gives what stands now."""
+    standing: dict[str, Any] = {}
+    for row in sorted(await everything_in(service, "decision"), key=lambda row: row["id"]):
+        standing.setdefault(row["comment_id"], (row["status"], 1))
+    for entry in await log_of(service):
+        for comment, was, became, version in items_of(entry):
+            status, seen = standing[comment]
+            assert (status, seen < version) == (was, True), "each step begins where the one before ended"
+            standing[comment] = became, version
+    rows = await everything_in(service, "comment")
+    assert {id_: status for id_, (status, _) in standing.items()} == {row["id"]: row["status"] for row in rows}
+    assert all(standing[row["id"]][1] <= row["version"] for row in rows)
+
+
+class Desk:
+    """A page on which people act by chance; to begin with everybody is held there."""
+
+    def __init__(self, service: Service, clock: Clock, noa: Principal, number: int) -> None:
+        self.service, self.clock, self.noa, self.thread = service, clock, noa, f"/desk/{number}"
+        self.receipts: list[Any] = []
+        self.actions: list[str] = []
+        self.words = itertools.count()
+
+    async def take(self, move: str, number: int, more: Any) -> None:
+        """What cannot be done is refused, and leaves nothing."""
+        self.clock.move(milliseconds=1)
+        receipt = self.receipts[number % len(self.receipts)] if self.receipts else await self.post()
+        with suppress(Refused):
+            result = await getattr(self, move)(receipt, more)
+            self.actions += [result.id] if result else []
+
+    async def post(self, page: str = "") -> Any:
+        said = draft(thread=f"{self.thread}{page}", comment=f"I say {next(self.words)}.")
+        self.receipts.append(await comments_post.post_reply(self.service, said, visit()))
+        return self.receipts[-1]
+
+    async def write(self, _receipt: Any, more: Any) -> None:
+        """On this page, or on one of two others."""
+        await self.post(["", "/second", "/third"][more % 3])
+
+    async def merge(self, receipt: Any, more: Any) -> None:
+        """What a comment stands in, into what another stands in."""
+        other = self.receipts[more % len(self.receipts)]
+        comments = {row["id"]: row["thread_id"] for row in await everything_in(self.service, "comment")}
+        keys = {row["id"]: row["key"] for row in await everything_in(self.service, "thread")}
+        change = ThreadChange(merge_into=keys[comments[other.id]])
+        merged = await threads.change_thread(self.service, EVERYTHING, comments[receipt.id], change)
+        self.actions += [merged.action] if merged.action else []
+
+    async def decide(self, receipt: Any, more: Any) -> Any:
+        both = {receipt.id, self.receipts[more % len(self.receipts)].id}
+        verbs = list(Verb)
+        return await decide(self.service, verbs[more % len(verbs)], *sorted(both), note="because" if more % 2 else None)
+
+    async def undo(self, _receipt: Any, more: Any) -> Any:
+        return await undo.undo(self.service, EVERYTHING, (self.actions or ["none"])[more % len(self.actions or [0])])
+
+    async def amend(self, receipt: Any, more: Any) -> Any:
+        words = f"A moderator says {next(self.words)}." if more % 2 else None
+        return await amend(self.service, receipt.id, status=[*Status, None][more % 5], comment=words)
+
+    async def reply(self, receipt: Any, more: Any) -> None:
+        new = NewReply(comment=f"I answer {next(self.words)}.", approve=bool(more % 2))
+        made = await replies.reply(self.service, self.noa, receipt.id, new)
+        self.receipts.append(made)
+        self.actions.append(made.action)
+
+    async def edit(self, receipt: Any, _more: Any) -> None:
+        words = Edit(comment=f"I mean {next(self.words)}.")
+        await edit.edit(self.service, receipt.id, _token(receipt), words, visit())
+
+    async def change_mode(self, receipt: Any, more: Any) -> Any:
+        """From now on nobody here is held, or everybody."""
+        comment = next(row for row in await everything_in(self.service, "comment") if row["id"] == receipt.id)
+        change = ThreadChange(mode=[Mode.NONE, Mode.ALL][more % 2])
+        await threads.change_thread(self.service, EVERYTHING, comment["thread_id"], change)
+
+    async def report(self, receipt: Any, _more: Any) -> None:
+        """Three readers, which is enough."""
+        for number in range(3):
+            await reports.report(self.service, receipt.id, Report(), visit(address=f"203.0.{number}.1"))
+
+    async def withdraw(self, receipt: Any, _more: Any) -> None:
+        await erase.withdraw(self.service, receipt.id, _token(receipt))
+
+    async def erase(self, receipt: Any, _more: Any) -> None:
+        await moderation_erase.erase(self.service, EVERYTHING, receipt.id)
+
+
+def _token(receipt: Any) -> str | None:
+    """What proves that a comment is one's own; moderators get nothing of the kind."""
+    return getattr(receipt, "edit_token", None)
+
+
+STEPS = ["write", "decide", "decide", "undo", "amend", "edit", "edit", "change_mode", "report", "withdraw", "erase"]
+STEPS += ["reply", "write", "merge", "undo"]
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(STEPS),
+        st.integers(0, 3),
+        st.integers(0, 9),
+    ),
+    min_size=3,
+    max_size=15,
+)
+
+
+class Office:
+    """One service, and one desk of it for each example."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.clock, self.numbers = url, Clock(), itertools.count()
+        self.stack, self.runner = AsyncExitStack(), asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self.service = self.runner.run(self.stack.enter_async_context(a_service(self.url, self.clock)))
+        noa = self.runner.run(moderators.add_moderator(self.service, "noa", None, []))
+        self.noa = Principal("key:noa", frozenset({Scope.MODERATE}), None, noa.id)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.run(self.stack.aclose())
+        self.runner.close()
+
+    def play(self, moves: list[Any]) -> None:
+        self.runner.run(self._play(moves))
+
+    async def _play(self, moves: list[Any]) -> None:
+        desk = Desk(self.service, self.clock, self.noa, next(self.numbers))
+        for move in moves:
+            await desk.take(*move)
+        await replays(self.service)
+        await verification.verify(self.service)
+
+
+def on_both_engines(kind: type[Office]) -> tuple[Any, Any]:
+    """Fixtures of a module: such an office, on SQLite and on PostgreSQL."""
+    name = kind.__name__.lower()
+
+    @pytest.fixture(scope="module")
+    def on_sqlite(tmp_path_factory) -> Iterator[Office]:
+        with kind(f"sqlite:///{tmp_path_factory.mktemp(name)}/comments.db") as office:
+            yield office
+
+    @pytest.fixture(scope="module")
+    def on_postgres(postgres, laid) -> Iterator[Office]:
+        asyncio.run(make_database(postgres, f"CREATE DATABASE {name} TEMPLATE {laid}"))
+        with kind(postgres.format(name)) as office:
+            yield office
+
+    return on_sqlite, on_postgres
+
+
+office, office_on_postgres = on_both_engines(Office)
+
+
+@given(moves=MOVES)
+@example(moves=[("change_mode", 0, 0), ("write", 0, 0), ("report", 1, 0), ("edit", 1, 0)])
+@often(100)
+def test_whatever_people_do_the_log_played_again_gives_what_stands(office, moves):
+    office.play(moves)
+
+
+@given(moves=MOVES)
+@often(10)
+def test_on_postgresql_too(office_on_postgres, moves):
+    office_on_postgres.play(moves)
+
+
+async def read(client, key, **query):
+    response = await client.get("/v1/audit", params=query, headers=key)
+    assert response.status == 200, await response.text()
+    return await response.json()
+
+
+async def refused(client, key, **query):
+    """The field that is at fault."""
+    response = await client.get("/v1/audit", params=query, headers=key)
+    assert response.status == 422, await response.text()
+    return (await response.json())["errors"][0]["field"]
+
+
+async def test_a_moderator_reads_who_did_what_newest_first(client, service, key, clock):
+    comment = await post(service, "x")
+    moderator = await a_key(service, Scope.MODERATE, name="noa")
+    clock.move(hours=1)
+    done = await act(client, moderator, "spam", comment, note="a shop")
+
+    log = await read(client, moderator, limit=2)
+    newest = log["entries"][0]
+    assert newest == {
+        "seq": 4, "created_at": "2026-11-22T17:02:11.000Z", "made_by": "key:noa", "verb": "spam", "site": "blog",
+        "body": {"action": done["id"], "items": [[comment, "pending", "spam", 2]], "note": newest["body"]["note"]},
+        "note": "a shop", "hash": (await verification.verify(service)).head,
+    }  # fmt: skip
+    rest = await read(client, moderator, limit=2, cursor=log["next_cursor"])
+    assert [entry["seq"] for entry in (*log["entries"], *rest["entries"])] == [4, 3, 2, 1]
+    assert rest["next_cursor"] is None
+    assert [entry["seq"] for entry in (await read(client, key, since="2026-11-22T17:00:00Z"))["entries"]] == [4]
+    assert [entry["seq"] for entry in (await read(client, key, until="2026-11-22T17:00:00Z"))["entries"]] == [3, 2, 1]
+
+
+async def test_the_log_refuses_what_it_cannot_read(client, key):
+    for query, field in (
+        ({"site": "nowhere"}, "site"),
+        ({"since": "yesterday"}, "since"),
+        ({"until": "tomorrow"}, "until"),
+        ({"cursor": "nonsense"}, "cursor"),
+        ({"cursor": "YS1i"}, "cursor"),  # a-b
+        ({"limit": "201"}, "limit"),
+        ({"status": "spam"}, "status"),
+    ):
+        assert await refused(client, key, **query) == field
+
+
+async def test_a_key_of_one_site_reads_of_no_other(database_url, clock, aiohttp_client):
+    async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
+        client = await aiohttp_client(application(service))
+        for host in ("one", "two"):
+            await decide(service, Verb.SPAM, await post(service, "x", thread=f"https://{host}.example/a/"))
+        everybodys, ours = await a_key(service), await a_key(service, Scope.MODERATE, site="one.example")
+
+        assert {entry["site"] for entry in (await read(client, everybodys))["entries"]} == {
+            "one.example", "two.example", None,
+        }  # fmt: skip
+        assert [(entry["site"], entry["verb"]) for entry in (await read(client, ours))["entries"]] == [
+            ("one.example", "key_create"), ("one.example", "spam"), ("one.example", "site_add"),
+        ]  # fmt: skip
+        assert [entry["verb"] for entry in (await read(client, everybodys, site="two.example"))["entries"]] == [
+            "spam", "site_add",
+        ]  # fmt: skip
+        assert await refused(client, ours, site="two.example") == "site"
+
+
+def test_from_the_command_line_it_is_checked_and_the_first_broken_entry_is_named(tmp_path):
+    assert run(tmp_path, "key", "create", "one").returncode == 0
+    whole = json.loads(run(tmp_path, "audit", "verify", "--json").stdout)
+    assert whole == {"entries": 2, "head": whole["head"], "noted": None}
+    run(tmp_path, "key", "create", "another")
+    later = run(tmp_path, "audit", "verify", "--head", whole["head"])
+    assert later.returncode == 0
+    assert re.fullmatch(r"ok: 3 entries, head \w{64}; the hash noted elsewhere is entry 2's\n", later.stdout)
+
+    with sqlite3.connect(tmp_path / "data" / "commentsvc.db") as database:
+        database.execute("UPDATE audit SET made_by = 'somebody else' WHERE seq = 2")
+    database.close()
+    done = run(tmp_path, "audit", "verify")
+    assert (done.returncode, done.stdout) == (1, "broken\n")
+    assert done.stderr.startswith("commentsvc: The log is broken. Entry 2 of 20")
+
+
+async def test_the_newest_hash_is_logged_again_and_again(live, caplog):
+    caplog.set_level("INFO")
+    _, service = await live()
+    said = f"audit log: 1 entries, head {(await verification.verify(service)).head}"
+    while said not in caplog.text:
+        await audit_log.head(service)  # which waits for its turn behind whoever tidies

@@ -1,0 +1,219 @@
+"""A moderator decides on what they saw, looks back, and takes things back one after another."""
+
+import re
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+import commentsvc
+from commentsvc.audit import lookup
+from commentsvc.domain.errors import Invalid, NotFound
+from commentsvc.domain.models import Mode, Principal, RuleKind, Scope, Verb
+from commentsvc.moderation import actions, queue, threads, undo
+from commentsvc.moderation.schemas import Action, Amendment, QueueQuery, ThreadChange, ThreadsQuery
+from commentsvc.rules import manage
+from commentsvc.rules.schemas import NewRule
+from commentsvc.web.moderation import filters
+from tests.comments.test_post import everything_in, standing
+from tests.conftest import EVERYTHING, a_service, post
+from tests.moderation.test_queue import BOTH_SITES, act, found
+
+
+async def test_only_what_was_seen_as_it_is_is_decided(service):
+    ids = [await post(service, text) for text in ("one", "two", "three")]
+    await act(service, Verb.APPROVE, ids[1])
+    action = Action(action=Verb.SPAM, ids=ids, seen={ids[0]: 1, ids[1]: 1})
+    result = await actions.act(service, EVERYTHING, action)
+
+    assert [(item.ok, item.code) for item in result.results] == [(True, None), (False, "changed_since"), (True, None)]
+    assert result.changed == 2
+    assert await standing(service) == {"one": "spam", "two": "approved", "three": "spam"}
+
+
+async def test_a_comment_seen_at_its_present_version_is_decided_by_the_api(client, service, key):
+    comment = await post(service, "one")
+    body = {"action": "spam", "ids": [comment], "seen": {comment: 2}}
+    answer = await (await client.post("/v1/moderation/actions", json=body, headers=key)).json()
+    assert (answer["changed"], answer["results"][0]["code"]) == (0, "changed_since")
+    answer = await (await client.post("/v1/moderation/actions", json=body | {"seen": {comment: 1}}, headers=key)).json()
+    assert answer["changed"] == 1
+
+
+async def test_those_with_one_text_are_found_and_decided_together(service):
+    first = await post(service, "Buy my lamps, all of them!", name="A")
+    await post(service, "Buy my  lamps,\nall of them!", name="B", address="203.0.113.1", thread="/b/")
+    await post(service, "Something else.", name="C")
+
+    assert len(await found(service, same_text=first)) == 2
+    assert await actions.count(service, EVERYTHING, {"same_text": first, "status": "pending"}) == 2
+    action = Action(action=Verb.TRASH, where={"same_text": first}, expect=2)
+    assert (await actions.act(service, EVERYTHING, action)).changed == 2
+    with pytest.raises(Invalid):
+        await found(service, same_text="01990000-0000-7000-8000-000000000000")
+
+
+async def test_nobody_learns_by_a_text_what_stands_on_anothers_site(database_url, clock):
+    async with a_service(database_url, clock, sites=BOTH_SITES) as service:
+        theirs = await post(service, "the same words", thread="https://two.example/a/")
+        await post(service, "the same words", thread="https://one.example/a/", name="B")
+        one = next(row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example")
+        mine = Principal("key:x", frozenset({Scope.MODERATE}), (one,))
+        with pytest.raises(Invalid):
+            await found(service, mine, same_text=theirs)
+        (card,) = (await queue.search(service, mine, QueueQuery())).comments
+        assert (card.similar, card.similar_text, card.similar_network) == (0, 0, 0)
+        assert (await queue.totals(service, mine)).pending == 1
+        assert await queue.several(service, mine, [theirs]) == []
+
+
+async def test_a_card_tells_its_network_and_its_text_apart(service):
+    for number in range(3):
+        await post(service, f"from here {number}", address="203.0.113.1")
+    await post(service, "from here 0", address="192.0.2.1", name="B")
+    cards = {card.comment: card for card in (await queue.search(service, EVERYTHING, QueueQuery())).comments}
+    told = cards["from here 1"]
+    assert (told.similar_network, told.similar_text, told.similar) == (2, 0, 2)
+    others = [card for card in cards.values() if card.comment == "from here 0"]
+    assert {(card.similar_network, card.similar_text) for card in others} <= {(2, 1), (0, 1)}
+
+
+async def test_counting_needs_a_condition(service):
+    with pytest.raises(Invalid):
+        await actions.count(service, EVERYTHING, {"status": "pending"})
+
+
+async def test_the_last_thing_of_a_session_is_taken_back_then_the_one_before(service):
+    ada, also = (replace(EVERYTHING, session_id=name) for name in ("one", "two"))
+
+    async def decide(who, verb, *comments):
+        return await actions.act(service, who, Action(action=verb, ids=list(comments)))
+
+    ids = [await post(service, text, address=f"192.0.{n}.1") for n, text in enumerate(("one", "two", "three"))]
+    await decide(EVERYTHING, Verb.SPAM, ids[0])
+    await decide(ada, Verb.APPROVE, ids[0])
+    rule = await manage.add_rule(service, ada, NewRule(kind=RuleKind.LINKS, match="2"))
+    await decide(ada, Verb.SPAM, ids[1], ids[2])
+    await decide(also, Verb.TRASH, ids[0])
+    await decide(ada, Verb.SPAM, ids[1])  # it is spam already: nothing to take back
+
+    taken = []
+    for _ in range(3):
+        action, result = await undo.undo_last(service, ada)
+        taken.append((await lookup.deed(service, EVERYTHING, action)).verb)
+        assert result.changed == (2 if taken == ["spam"] else 1 if taken[-1] == "rule_add" else 0)
+    assert taken == ["spam", "rule_add", "approve"]
+    assert await standing(service) == {"one": "trash", "two": "pending", "three": "pending"}
+    for who in (ada, EVERYTHING):
+        with pytest.raises(NotFound):
+            await undo.undo_last(service, who)
+    with pytest.raises(NotFound):
+        await manage.get_rule(service, EVERYTHING, rule.id)
+
+
+async def test_a_deed_says_what_it_was_and_what_it_took_back(service):
+    comment = await post(service, "one")
+    done = await act(service, Verb.SPAM, comment)
+    undone = await undo.undo(service, EVERYTHING, done.id)
+    both = await lookup.deeds(service, EVERYTHING, [done.id, undone.id])
+    assert (both[done.id].verb, both[done.id].number, both[done.id].undone_by) == ("spam", 1, undone.id)
+    assert (both[undone.id].verb, both[undone.id].undid) == ("undo", "spam")
+    assert filters.done(both[done.id]) == "1 comment marked as spam."
+    assert filters.done(both[undone.id]) == "Taken back: 1 comment marked as spam."
+    again = await undo.undo(service, EVERYTHING, undone.id)
+    assert filters.done(await lookup.deed(service, EVERYTHING, again.id)).startswith("Taken back: 1 comment")
+    assert await lookup.deed(service, EVERYTHING, "nothing") is None
+
+
+async def test_every_verb_is_said_in_words(service):
+    await post(service, "one")
+    (thread,) = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    closed = await threads.change_thread(service, EVERYTHING, thread.id, ThreadChange(closed=True))
+    assert filters.done(await lookup.deed(service, EVERYTHING, closed.action)) == "The thread was changed."
+    back = await undo.undo(service, EVERYTHING, closed.action)
+    assert filters.done(await lookup.deed(service, EVERYTHING, back.id)) == "Taken back: the thread was changed."
+    for verb in Verb:
+        comment = await post(service, f"a {verb}", name=verb)
+        if verb is Verb.RESTORE:
+            await act(service, Verb.SPAM, comment)
+        if verb is Verb.HOLD:
+            await act(service, Verb.APPROVE, comment)
+        said = filters.done(await lookup.deed(service, EVERYTHING, (await act(service, verb, comment)).id))
+        assert said.startswith("1 comment ")
+        assert verb.value not in said.split() or verb in {Verb.SPAM, Verb.TRASH}
+
+
+def test_whatever_is_noted_in_the_log_has_words():
+    noted = set()
+    for path in Path(commentsvc.__file__).parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        noted |= set(re.findall(r'(?:verb=|_note\(tx, service, |who, |_put\(tx, service, who, )"([a-z_]+)"', text))
+    assert {"rule_add", "sign_in", "moderator_add", "thread_merge", "reseal"} <= noted
+    assert noted | set(Verb) | {"amend", "undo", "erase", "withdraw"} == set(filters.DID)
+
+
+async def test_deeds_on_another_site_are_nobodys_business(database_url, clock):
+    async with a_service(database_url, clock, sites=BOTH_SITES) as service:
+        theirs = await post(service, "theirs", thread="https://two.example/a/")
+        done = await act(service, Verb.SPAM, theirs)
+        rule = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="2", site="two.example"))
+        everywhere = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="3"))
+        one = next(row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example")
+        mine = Principal("key:x", frozenset({Scope.MODERATE}), (one,))
+        for action in (done.id, rule.action, everywhere.action):
+            assert await lookup.deed(service, mine, action) is None
+            assert await lookup.deed(service, EVERYTHING, action)
+
+
+async def test_threads_are_found_by_title_and_by_name(database_url, clock):
+    async with a_service(database_url, clock, moderation=Mode.NONE) as service:
+        await post(service, "one", thread="/2026/Über-uns/", title="About US")
+        await post(service, "two", thread="/lamps/", title="100 % lamps_")
+        await post(service, "three", thread="/untitled/")
+
+        async def named(q):
+            listed = await threads.list_threads(service, EVERYTHING, ThreadsQuery(q=q))
+            return sorted(thread.key for thread in listed.threads)
+
+        assert await named("about us") == ["/2026/%C3%9Cber-uns"]
+        assert await named("LAMPS") == ["/lamps"]
+        assert await named("lamps_") == ["/lamps"]
+        assert await named("%") == ["/2026/%C3%9Cber-uns", "/lamps"]
+        assert await named("untit") == ["/untitled"]
+        assert len(await named(None)) == 3
+
+
+async def test_a_merged_thread_is_told_as_what_it_is_part_of(service):
+    await post(service, "one", thread="/a/")
+    await post(service, "two", thread="/b/")
+    listed = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    a, b = (next(thread for thread in listed if thread.key == key) for key in ("/a", "/b"))
+    await threads.change_thread(service, EVERYTHING, a.id, ThreadChange(merge_into="/b/"))
+    assert (await threads.get_thread(service, EVERYTHING, a.id)).id == b.id
+    with pytest.raises(NotFound):
+        await threads.get_thread(service, EVERYTHING, "nothing")
+
+
+async def test_what_is_veiled_is_read_by_nobody_else(service):
+    veiled = service.keyring.veil("mia@example.com")
+    assert "mia" not in veiled
+    assert service.keyring.unveil(veiled) == "mia@example.com"
+    assert service.keyring.unveil(veiled[:-2] + "xx") is None
+    await post(service, "one")
+    (contact,) = await everything_in(service, "contact")
+    assert service.keyring.unveil(contact["email_sealed"]) is None, "what is sealed is no search"
+
+
+async def test_only_what_stood_as_it_was_by_then_is_decided(service, clock):
+    early = await post(service, "early")
+    edited = await post(service, "edited", name="B")
+    seen_at = service.now()
+    clock.move(seconds=1)
+    await post(service, "late", name="C")
+    await actions.amend(service, EVERYTHING, edited, 1, Amendment(comment="Other words."))
+
+    assert await found(service, as_of=seen_at) == ["early"]
+    where = {"network": "198.51.100.0/24", "as_of": seen_at}
+    assert await actions.count(service, EVERYTHING, where) == 1
+    result = await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, where=where, expect=1))
+    assert [item.comment for item in result.results] == [early]

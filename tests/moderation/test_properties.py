@@ -1,0 +1,630 @@
+"""What holds for every name, text, token and decision that anybody can think of.
+
+Hypothesis thinks them up: the same ones every time, so that nobody's build fails by chance.
+"""
+
+import asyncio
+import base64
+import itertools
+import unicodedata
+import uuid
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from commentsvc.comments import edit, erase, post, read
+from commentsvc.comments.schemas import CountsQuery, Edit, ThreadQuery
+from commentsvc.domain import fields, markdown, pagination, urls
+from commentsvc.domain.crypto import PREFIX, Keyring
+from commentsvc.domain.email_address import Email
+from commentsvc.domain.errors import Conflict, Invalid, Unfit
+from commentsvc.domain.fields import Limits
+from commentsvc.domain.models import Mode, Status, Verb
+from commentsvc.domain.timestamps import time_of, time_text
+from commentsvc.domain.urls import ThreadRef
+from commentsvc.moderation import actions, undo
+from commentsvc.moderation.schemas import Action, Amendment
+from commentsvc.service import Ids, Service
+from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, Clock, a_service, draft, visit
+from tests.web.test_hostile_input import unsafe_parts
+
+
+def often(examples: int) -> settings:
+    return settings(max_examples=examples, deadline=None, derandomize=True, database=None)
+
+
+# Everything but lone surrogates and NUL, which are refused before any of this sees them.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+
+
+HOSTS = st.sampled_from(
+    ["blog.example", "sub.blog.example", "xn--bcher-kva.example", "127.0.0.1", "[::1]", "localhost"]
+)
+PIECES = st.one_of(
+    st.sampled_from(
+        ["index.html", "INDEX.PHP", ".", "..", "", "%2e", "%2E%2e", "%2f", "%41", "%zz", "%", "%C3%A9", "é"]
+    ),
+    st.sampled_from(
+        ["日本", "e\u0301", "a b", "a+b", "a;b", "a,b", "[x]", "{x}", '"x"', "\\", "%ff", "%00", "~x", "post-1"]
+    ),
+    TEXT,
+)
+PARAMETERS = st.one_of(
+    PIECES, st.sampled_from(["p=17", "p=18", "utm_source=x", "%75tm_source=x", "fbclid=1", "a=1", "a", "="])
+)
+ODD_ADDRESSES = st.builds(
+    lambda scheme, host, path, query, fragment: (
+        f"{scheme}{host}/{'/'.join(path)}{query and '?'}{'&'.join(query)}{fragment}"
+    ),
+    st.sampled_from(["https://", "http://", "HTTPS://", "//", ""]),
+    HOSTS,
+    st.lists(PIECES, max_size=4),
+    st.lists(PARAMETERS, max_size=4),
+    st.sampled_from(["", "#", "#comments"]),
+)
+
+
+@given(text=st.one_of(ODD_ADDRESSES, ODD_ADDRESSES.map(lambda text: "/" + text.partition("/")[2]), TEXT, PIECES))
+@example(text="/%%34%31")
+@example(text="\u200b/a-page/")
+@example(text="\u200bhttps://blog.example/")
+@example(text="a\u200b\u0301")
+@example(text="/" + "é" * 400)
+@often(500)
+def test_a_thread_is_found_again_by_the_name_it_was_given(text):
+    try:
+        ref = urls.read(text)
+    except Invalid:
+        assume(False)
+
+    assert urls.read(ref.name).name == ref.name
+    if ref.url is not None:
+        assert urls.read(ref.url) == ref
+
+
+SEGMENTS = st.lists(
+    st.text("abcXYZ019-._~!$&'()*+,;=:@éñ日本", min_size=1, max_size=8).filter(
+        lambda segment: segment not in {".", ".."} and not segment.lower().startswith("index.")
+    ),
+    max_size=4,
+)
+QUERIES = st.lists(
+    st.tuples(st.sampled_from(["p", "page_id", "id", "lang", "q"]), st.text("abc019-é ", min_size=1, max_size=6)),
+    max_size=3,
+    unique_by=lambda pair: pair[0],
+)
+TRACKERS = st.lists(
+    st.sampled_from(
+        ["utm_source=x", "UTM_Medium=mail", "utm_=", "fbclid=IwAR0", "gclid=1", "mc_cid=1", "mc_eid=2", "igshid=x",
+         "_ga=1", "%75tm_source=x", "pk_campaign=x", "msclkid"]
+    ),
+    max_size=3,
+)  # fmt: skip
+
+
+def address(host: str, segments: list[str], query: list[tuple[str, str]]) -> str:
+    asked = "&".join(f"{quote(name)}={quote(value)}" for name, value in query)
+    return f"https://{host}/{'/'.join(map(quote, segments))}{asked and '?'}{asked}"
+
+
+def raw(text: str) -> str:
+    """As people type it: only what would end the segment is escaped."""
+    return "".join(character if ord(character) > 127 else quote(character) for character in text)
+
+
+def escaped_to_excess(text: str) -> str:
+    """The same by RFC 3986, 6.2.2: unreserved letters as escapes too, and escapes in lower case."""
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+@given(host=HOSTS, segments=SEGMENTS, query=QUERIES, trackers=TRACKERS, data=st.data())
+@often(300)
+def test_how_a_reader_came_to_a_page_never_makes_it_another(host, segments, query, trackers, data):
+    page = urls.read(address(host, segments, query))
+    scheme, port = data.draw(st.sampled_from([("http", ""), ("HTTPS", ""), ("http", ":80"), ("https", ":443")]))
+    name = data.draw(st.sampled_from([host, host.upper(), host.title()]))
+    way = data.draw(st.sampled_from([quote, raw, escaped_to_excess]))
+    path = "/".join(map(way, segments)) + data.draw(
+        st.sampled_from(["", "/", "//", "/.", "/./", "/index.html", "/Index.htm", "/index.php", "/x/.."])
+    )
+    pairs = [f"{way(key)}={way(value)}" for key, value in query]
+    asked = "&".join(data.draw(st.permutations(pairs + trackers)))
+    fragment = data.draw(st.sampled_from(["", "#", "#comment-1", "#/a?b=c"]))
+    local = f"/{path}{asked and '?'}{asked}{fragment}"
+
+    ref = urls.read(f"  {scheme}://{name}{port}{local}\u00a0")
+    assert (ref.name, ref.host) == (page.name, page.host)
+    assert urls.read(f"//{name}{port}{local}").name == page.name
+    if not local.startswith("//"):
+        assert urls.read(local) == ThreadRef(page.name)
+
+
+@given(host=HOSTS, segments=SEGMENTS, one=st.integers(0, 10**6), other=st.integers(0, 10**6))
+@example(host="blog.example", segments=[], one=17, other=18)
+@often(100)
+def test_pages_that_differ_by_a_parameter_stay_two_threads(host, segments, one, other):
+    assume(one != other)
+    names = [urls.read(address(host, segments, [("p", str(number))])).name for number in (one, other)]
+    names.append(urls.read(address(host, segments, [])).name)
+
+    assert len(set(names)) == 3
+
+
+@given(one=st.tuples(SEGMENTS, QUERIES), other=st.tuples(SEGMENTS, QUERIES))
+@often(200)
+def test_pages_of_different_addresses_stay_two_threads(one, other):
+    assume((one[0], sorted(one[1])) != (other[0], sorted(other[1])))
+
+    assert urls.read(address("blog.example", *one)).name != urls.read(address("blog.example", *other)).name
+
+
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+JOINERS = "\u200c\u200d"
+# What shows nothing, though Unicode calls some of it visible: format characters, fillers, the empty Braille cell.
+NOTHING = st.sampled_from(
+    "\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u202e\u2060\u2066\u2800\u3164\ufeff\uffa0\ufff9\ufffb"
+    "\U0001bca0\U0001d173\U000e0041"
+)
+LETTERS = st.characters(exclude_categories=["Cs", "Cc"])
+# A list, since text of several alphabets is drawn from all of them as if they were one.
+TRICKY = st.lists(
+    st.one_of(LETTERS, NOTHING, st.sampled_from("aeé \u0301\u0316\u200d\n\x07")), min_size=1, max_size=30
+).map("".join)
+
+
+@given(text=TRICKY)
+@example(text="a\u200b\u0301")
+@example(text="Mia\ufff9")
+@often(500)
+def test_a_name_is_one_plain_line_and_stays_as_it_is(text):
+    try:
+        name = fields.name(text, Limits())
+    except Unfit:
+        assume(False)
+
+    assert fields.name(name, Limits()) == name
+    assert unicodedata.is_normalized("NFC", name)
+    assert " ".join(name.split()) == name
+    assert not [character for character in name if unicodedata.bidirectional(character) in BIDI]
+    shows_nothing = {"Cc", "Cf", "Zl", "Zp"}
+    visible_formats = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+    visible_formats += "".join(map(chr, range(0x13430, 0x13440)))
+    assert not [
+        character
+        for character in name
+        if unicodedata.category(character) in shows_nothing and character not in JOINERS + visible_formats
+    ]
+
+
+@given(text=st.lists(st.one_of(NOTHING, st.sampled_from(" \u200d\u0301\ufe0f")), min_size=1).map("".join))
+@example(text="\u2800")
+@often(100)
+def test_nobody_is_called_nothing(text):
+    with pytest.raises(Unfit):
+        fields.name(text, Limits())
+
+
+@given(text=TRICKY)
+@often(200)
+def test_a_comment_is_kept_as_it_was_written_or_not_at_all(text):
+    try:
+        kept = fields.comment(text, Limits())
+    except Unfit:
+        assume(False)
+
+    assert kept == text
+
+
+@given(text=TRICKY)
+@often(200)
+def test_a_title_is_one_line_and_stays_as_it_is(text):
+    title = fields.title(text, Limits())
+
+    assert title is None or fields.title(title, Limits()) == title
+
+
+MARKS = st.sampled_from(
+    ["[", "](", ")", "<", ">", "![", "**", "_", "`", "```\n", "~~", "|", "|-|\n", "\n", "\n\n", "    ", "> ", "- ",
+     "1. ", "# ", "http://", "https://a.b", "javascript:", "data:text/html,", "www.", "a@b.c", "&lt;", "&#0;", "&#x6a;",
+     "&colon;", "\\", '"', "'", "<script>", "<a href=", "onclick=x", "<!--", "-->", "<![CDATA[", "<?", "[1]: ", "\r\n",
+     "\x0b", "\x1b", "\u202e", "é"]
+)  # fmt: skip
+
+
+@given(text=st.one_of(TEXT, st.lists(st.one_of(MARKS, st.text("ab ", max_size=3)), max_size=25).map("".join)))
+@often(1500)
+def test_markup_is_safe_whatever_is_written(text):
+    assert unsafe_parts(markdown.render(text)) == []
+
+
+class Words(HTMLParser):
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.read = ""
+
+    def handle_data(self, data):
+        self.read += data
+
+
+@given(text=st.text("ab5é <>&\"'/", max_size=60))
+@example(text="5 < 6 & a > b")
+@example(text="<b>&amp</b> & copy <script>")
+@often(300)
+def test_what_is_no_markup_is_shown_as_it_was_typed(text):
+    words = Words()
+    words.feed(markdown.render(f"x{text}x"))
+    words.close()
+
+    assert words.read == f"x{text}x"
+
+
+RING = Keyring([SECRET])
+PURPOSES = st.sampled_from(sorted(PREFIX))
+MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- given there
+
+
+@given(purpose=PURPOSES, subject=st.uuids(), until=st.none() | MOMENTS, seconds=st.integers(-(10**6), 10**6))
+@often(200)
+def test_a_token_proves_its_subject_until_its_time_and_for_its_purpose_alone(purpose, subject, until, seconds):
+    now = (until or datetime(2026, 1, 1, tzinfo=UTC)) + timedelta(seconds=seconds)
+    token = RING.token(purpose, str(subject), until)
+
+    assert RING.token(purpose, str(subject), until) == token, "the same question gives the same token"
+    valid = until is None or now <= until.replace(microsecond=0)
+    assert RING.subject(purpose, token, now) == (str(subject) if valid else None)
+    for other in PREFIX.keys() - {purpose}:
+        assert RING.subject(other, token, now) is None
+        assert RING.subject(other, PREFIX[other] + token.removeprefix(PREFIX[purpose]), now) is None
+    assert Keyring([OLD_SECRET]).subject(purpose, token, now) is None
+    assert Keyring([OLD_SECRET, SECRET]).subject(purpose, token, now) == RING.subject(purpose, token, now)
+
+
+@given(purpose=PURPOSES, subject=st.uuids(), until=st.none() | MOMENTS, data=st.data())
+@often(200)
+def test_a_token_with_a_single_bit_changed_proves_nothing(purpose, subject, until, data):
+    now = datetime(1970, 1, 1, tzinfo=UTC)
+    token = RING.token(purpose, str(subject), until)
+    raw = bytearray(base64.urlsafe_b64decode(token.removeprefix(PREFIX[purpose]) + "=="))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    altered = PREFIX[purpose] + base64.urlsafe_b64encode(bytes(raw)).decode().rstrip("=")
+
+    assert RING.subject(purpose, altered, now) is None
+    assert RING.subject(purpose, token[: data.draw(st.integers(0, len(token) - 1))], now) is None
+
+
+@given(purpose=PURPOSES, subject=st.uuids(), data=st.data())
+@often(100)
+def test_a_token_has_one_spelling(purpose, subject, data):
+    token = RING.token(purpose, str(subject))
+    place = data.draw(st.integers(len(PREFIX[purpose]), len(token) - 1) | st.just(len(token) - 1))
+    letter = data.draw(st.sampled_from("ABCDwxyz0189-_+/="))
+    assume(token[place] != letter)
+
+    assert RING.subject(purpose, token[:place] + letter + token[place + 1 :], datetime(2026, 1, 1, tzinfo=UTC)) is None
+
+
+@given(purpose=PURPOSES, text=st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+@often(200)
+def test_nonsense_proves_nothing(purpose, text):
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    assert RING.subject(purpose, text, now) is None
+    assert RING.subject(purpose, PREFIX[purpose] + text, now) is None
+
+
+@given(address=TEXT.map(str.strip).filter(bool), place=st.integers(0), bit=st.integers(0, 7))
+@often(150)
+def test_an_address_is_unsealed_by_whoever_has_the_key_and_nobody_else(address, place, bit):
+    old, both, new = Keyring([OLD_SECRET]), Keyring([SECRET, OLD_SECRET]), Keyring([SECRET])
+    email = Email(address)
+    sealed = old.seal(email)
+
+    assert both.unseal(sealed) == email
+    assert address not in sealed or len(address) < 8
+    with pytest.raises(ValueError, match="not listed"):
+        new.unseal(sealed)
+    raw = bytearray(base64.urlsafe_b64decode(sealed))
+    raw[place % len(raw)] ^= 1 << bit
+    with pytest.raises(ValueError, match="not listed"):
+        old.unseal(base64.urlsafe_b64encode(bytes(raw)).decode())
+
+
+@given(address=TEXT.filter(bool), other=TEXT.filter(bool))
+@often(100)
+def test_an_address_is_found_by_its_digest_however_it_is_spelled(address, other):
+    old, both = Keyring([OLD_SECRET]), Keyring([SECRET, OLD_SECRET])
+
+    assert old.digest(Email(address)) in both.digests(Email(address))
+    assert both.digest(Email(address)) == RING.digest(Email(address)) != old.digest(Email(address))
+    alike = address.casefold() == other.casefold()
+    assert (RING.digest(Email(address)) == RING.digest(Email(other))) == alike
+
+
+@given(times=st.lists(st.integers(0, 2**47) | st.integers(10**12, 10**12 + 3), min_size=2, max_size=200))
+@often(100)
+def test_ids_sort_as_they_were_made_even_if_the_clock_runs_backwards(times):
+    ticking = iter(times)
+    new_id = Ids(lambda: next(ticking))
+    ids = [new_id() for _ in times]
+
+    assert sorted(set(ids)) == ids
+    assert all((uuid.UUID(id_).version, uuid.UUID(id_).variant) == (7, uuid.RFC_4122) for id_ in ids)
+
+
+@given(parts=st.lists(st.text("0123456789abcdef-tofn", min_size=1), min_size=1, max_size=5))
+@often(100)
+def test_a_cursor_says_what_it_was_made_of(parts):
+    cursor = pagination.encoded(*parts)
+
+    assert pagination.decoded(cursor, len(parts)) == parts
+    assert quote(cursor, safe="") == cursor
+    with pytest.raises(Invalid):
+        pagination.decoded(cursor, len(parts) + 1)
+
+
+@given(text=st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()), parts=st.integers(1, 4))
+@often(200)
+def test_nonsense_is_no_cursor(text, parts):
+    try:
+        found = pagination.decoded(text, parts)
+    except Invalid:
+        return
+    assert len(found) == parts
+    assert all(part.isprintable() for part in found), "no database takes a NUL"
+
+
+# A conversation: who answers whom, by their numbers.
+ANSWERS = (None, 0, 1, 0, None)
+SOME = st.sets(st.sampled_from(range(len(ANSWERS))), min_size=1)
+ONE = st.sampled_from(range(len(ANSWERS)))
+DECISIONS = st.tuples(st.sampled_from(list(Verb)), SOME)
+UNDOINGS = st.tuples(st.just("undo"), st.integers(0, 20))
+EDITS = st.one_of(
+    st.tuples(st.sampled_from(["edit", "withdraw"]), ONE),
+    st.tuples(st.just("amend"), ONE, st.none() | st.sampled_from(list(Status)), st.booleans()),
+)
+
+
+class Stage:
+    """One service, and one thread of it for each conversation."""
+
+    def __init__(self, runner: asyncio.Runner, service: Service, clock: Clock) -> None:
+        self.play = runner.run
+        self.service = service
+        self.clock = clock
+        self.numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory) -> Iterator[Stage]:
+    clock, stack = Clock(), AsyncExitStack()
+    url = f"sqlite:///{tmp_path_factory.mktemp('moderating')}/comments.db"
+    with asyncio.Runner() as runner:
+        service = runner.run(stack.enter_async_context(a_service(url, clock, moderation=Mode.NONE)))
+        yield Stage(runner, service, clock)
+        runner.run(stack.aclose())
+
+
+@dataclass
+class Done:
+    """An action, and how everything stood before and after it."""
+
+    id: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@dataclass
+class Conversation:
+    """Five approved comments of one thread, on which people act."""
+
+    service: Service
+    clock: Clock
+    thread: str
+    receipts: list[Any] = field(default_factory=list)
+    done: list[Done] = field(default_factory=list)
+    words: Iterator[int] = field(default_factory=itertools.count)
+
+    @classmethod
+    async def begin(cls, stage: Stage) -> "Conversation":
+        talk = cls(stage.service, stage.clock, f"/conversation/{next(stage.numbers)}")
+        for number, answered in enumerate(ANSWERS):
+            parent = None if answered is None else talk.receipts[answered].id
+            said = draft(thread=talk.thread, parent=parent, comment=f"I am number {number}.")
+            talk.receipts.append(await post.post_reply(talk.service, said, visit()))
+        return talk
+
+    async def take(self, move: tuple[Any, ...]) -> None:
+        """Do what the move says; keep what can be undone."""
+        self.clock.move(milliseconds=1)
+        before = await self.standing()
+        result = await getattr(
+            self, f"_{move[0]}" if isinstance(move[0], str) and move[0] not in list(Verb) else "_act"
+        )(*move)
+        if result is not None:
+            self.done.append(Done(result.id, before, await self.standing()))
+
+    async def _act(self, verb, numbers):
+        ids = [self.receipts[number].id for number in sorted(numbers)]
+        return await actions.act(self.service, EVERYTHING, Action(action=verb, ids=ids))
+
+    async def _undo(self, _verb, number):
+        if not self.done:
+            return None
+        action = self.done[number % len(self.done)]
+        before = await self.standing()
+        try:
+            result = await undo.undo(self.service, EVERYTHING, action.id)
+        except Conflict:
+            assert await self.standing() == before
+            return None
+        after = await self.standing()
+        reported = {item.comment: item.code for item in result.results}
+        for id_, row in before.items():
+            touched = action.before[id_]["version"] != action.after[id_]["version"]
+            since = row["version"] != action.after[id_]["version"]
+            if touched and not since:
+                assert same_words_and_status(after[id_], action.before[id_]), "undone"
+                assert reported[id_] is None
+            else:
+                assert without_place(after[id_]) == without_place(row), "left as it stood"
+            if touched and since:
+                assert reported[id_] == ("erased" if row["erased_at"] else "changed_since"), "and named"
+        return result
+
+    async def _edit(self, _verb, number):
+        receipt = self.receipts[number]
+        if not (await self.standing())[receipt.id]["erased_at"]:
+            words = Edit(comment=f"I said it otherwise {next(self.words)}.")
+            await edit.edit(self.service, receipt.id, receipt.edit_token, words, visit())
+
+    async def _withdraw(self, _verb, number):
+        receipt = self.receipts[number]
+        if not (await self.standing())[receipt.id]["erased_at"]:
+            await erase.withdraw(self.service, receipt.id, receipt.edit_token)
+
+    async def _amend(self, _verb, number, status, rewords):
+        row = (await self.standing())[self.receipts[number].id]
+        if row["erased_at"]:
+            return None
+        change = Amendment(status=status, comment=f"A moderator's words {next(self.words)}." if rewords else None)
+        return await actions.amend(self.service, EVERYTHING, row["id"], row["version"], change)
+
+    async def standing(self) -> dict[str, dict[str, Any]]:
+        """How every comment stands in the database, in their order."""
+
+        async def look(tx):
+            rows = await tx.all(
+                """
+                SELECT comment.id, parent_id, status, status_before, comment.version, name, text, listed_at, erased_at
+                FROM comment JOIN thread ON thread.id = thread_id WHERE key = :key ORDER BY comment.id
+                """,
+                key=self.thread,
+            )
+            return {row["id"]: dict(row) for row in rows}
+
+        return await self.service.db.read_private(look)
+
+    async def kept_thread(self) -> dict[str, Any]:
+        async def look(tx):
+            return dict(await tx.one("SELECT approved, version FROM thread WHERE key = :key", key=self.thread))
+
+        return await self.service.db.read_private(look)
+
+    async def shown(self, view: str) -> Any:
+        page = await read.list_thread(self.service, ThreadQuery(thread=self.thread, view=view), visit())
+        return page.listing
+
+    async def public_bytes(self) -> bytes:
+        return b"".join([msgspec.json.encode(await self.shown(view)) for view in ("tree", "flat")])
+
+    async def holds_together(self) -> None:
+        """What must be true at any time."""
+        rows, thread = await self.standing(), await self.kept_thread()
+        approved = [id_ for id_, row in rows.items() if row["status"] == "approved"]
+        assert thread["approved"] == len(approved)
+        counts = await read.count(self.service, CountsQuery(thread=[self.thread]), visit())
+        assert counts.counts[self.thread] == len(approved)
+        listed = {id_ for id_ in rows if is_listed(rows, id_)}
+        assert {id_ for id_, row in rows.items() if row["listed_at"]} == listed
+        flat = await self.shown("flat")
+        assert [comment.id for comment in flat.comments] == [id_ for id_ in rows if id_ in listed]
+        for comment in flat.comments:
+            assert comment.deleted == (comment.id not in approved)
+            assert comment.deleted == (comment.name is None) == (comment.html is None)
+        assert flat.thread.count == len(approved)
+
+
+def is_listed(rows, id_) -> bool:
+    """A comment is listed while it is approved, or a listed reply hangs on it."""
+    replies = [other for other, row in rows.items() if row["parent_id"] == id_]
+    return rows[id_]["status"] == "approved" or any(is_listed(rows, reply) for reply in replies)
+
+
+def without_place(row) -> dict[str, Any]:
+    """All that is a comment's own: whether it is listed hangs on its replies too."""
+    return {name: value for name, value in row.items() if name != "listed_at"}
+
+
+def same_words_and_status(one, other) -> bool:
+    return all(one[name] == other[name] for name in ("status", "name", "text"))
+
+
+@given(moves=st.lists(st.one_of(DECISIONS, DECISIONS, UNDOINGS), min_size=1, max_size=12))
+@often(60)
+def test_whatever_moderators_do_counts_and_listings_agree(stage, moves):
+    stage.play(everything_agrees(stage, moves))
+
+
+@given(moves=st.lists(st.one_of(DECISIONS, UNDOINGS, EDITS, EDITS), min_size=1, max_size=12))
+@often(60)
+def test_whatever_moderators_and_writers_do_counts_and_listings_agree(stage, moves):
+    stage.play(everything_agrees(stage, moves))
+
+
+async def everything_agrees(stage, moves) -> None:
+    talk = await Conversation.begin(stage)
+    await talk.holds_together()
+    for move in moves:
+        shown, version = await talk.public_bytes(), (await talk.kept_thread())["version"]
+        await talk.take(move)
+        await talk.holds_together()
+        shown_now, version_now = await talk.public_bytes(), (await talk.kept_thread())["version"]
+        assert version_now >= version
+        assert (version_now > version) == (shown_now != shown), (
+            "what caches keep is renewed when it must be, and only then"
+        )
+
+
+@given(moves=st.lists(DECISIONS, min_size=1, max_size=6))
+@example(moves=[(Verb.SPAM, {0}), (Verb.HOLD, {0})])
+@often(40)
+def test_an_action_undone_at_once_was_as_if_never_done(stage, moves):
+    async def play():
+        talk = await Conversation.begin(stage)
+        for move in moves:
+            await talk.take(move)
+        await talk.take(("undo", len(talk.done) - 1))
+        now = await talk.standing()
+        for id_, row in talk.done[-1].before.items() if len(talk.done) > len(moves) else ():
+            was = talk.done[-2].before[id_]
+            assert (now[id_]["status"], now[id_]["text"]) == (was["status"], was["text"])
+            hidden = row["status"] in {"spam", "trash"} or was["status"] in {"spam", "trash"}
+            assert now[id_]["status_before"] == was["status_before"] or not hidden, "restore leads where it led"
+
+    stage.play(play())
+
+
+@given(first=st.lists(DECISIONS, max_size=3), then=st.sets(st.sampled_from(list(Verb)), min_size=1, max_size=3))
+@often(30)
+def test_doing_the_same_again_changes_nothing(stage, first, then):
+    async def play():
+        talk = await Conversation.begin(stage)
+        for move in first:
+            await talk.take(move)
+        for verb in sorted(then):
+            await talk.take((verb, range(len(ANSWERS))))
+            before, version = await talk.standing(), (await talk.kept_thread())["version"]
+            if verb is not Verb.RESTORE:
+                result = await talk._act(verb, range(len(ANSWERS)))
+                assert (result.changed, {item.code for item in result.results}) == (0, {"unchanged"})
+                assert (await talk.standing(), (await talk.kept_thread())["version"]) == (before, version)
+
+    stage.play(play())
+
+
+@given(moment=MOMENTS)
+@often(100)
+def test_times_sort_as_text(moment):
+    later = moment + timedelta(milliseconds=1)
+    assert time_text(moment) < time_text(later)
+    assert time_of(time_text(moment)) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,0 +1,405 @@
+"""What waits is counted, found by everything that is known of it, and read a page at a time."""
+
+import asyncio
+import itertools
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+
+from commentsvc.comments import edit, reports
+from commentsvc.comments import post as comments_post
+from commentsvc.comments.schemas import Edit, Report
+from commentsvc.domain.email_address import Email
+from commentsvc.domain.errors import Gone
+from commentsvc.domain.models import Mode, Principal, RuleKind, Scope, Status, Verb
+from commentsvc.moderation import actions, erase, queue, undo
+from commentsvc.moderation.schemas import Action, Amendment, PrivateSearch, QueueQuery, Standing, Totals
+from commentsvc.rules import manage
+from commentsvc.rules.schemas import NewRule
+from commentsvc.storage import contacts, schema
+from commentsvc.storage import queue as storage_queue
+from tests.audit.test_log import MOVES, Desk, Office, on_both_engines
+from tests.comments.test_post import everything_in
+from tests.conftest import EVERYTHING, a_service, draft, open_database, post, visit
+from tests.moderation.test_properties import often
+from tests.storage.test_database import empty
+
+BOTH_SITES = "https://one.example https://two.example"
+
+
+async def act(service, verb, *ids):
+    return await actions.act(service, EVERYTHING, Action(action=verb, ids=list(ids)))
+
+
+async def found(service, who=EVERYTHING, **query):
+    """The texts of what is found, in the order in which it is."""
+    return [card.comment for card in (await queue.search(service, who, PrivateSearch(**query))).comments]
+
+
+async def everything_agrees(service) -> None:
+    """What is kept twice, so that counting and searching are quick, is the same in both places."""
+    comments = {row["id"]: row for row in await everything_in(service, "comment")}
+    for thread in await everything_in(service, "thread"):
+        mine = [row for row in comments.values() if row["thread_id"] == thread["id"] and not row["erased_at"]]
+        fresh = {status.value: [row["status"] for row in mine].count(status) for status in Status}
+        fresh["reported"] = len([row for row in mine if row["reports"]])
+        assert {name: thread[name] for name in fresh} == fresh
+    there = {id_: row for id_, row in comments.items() if not row["erased_at"]}
+    writers = {id_: row for id_, row in there.items() if row["moderator_id"] is None}
+    for table, those in (("contact", writers), ("comment_search", there)):
+        kept = {row["comment_id"]: row["status"] for row in await everything_in(service, table)}
+        assert kept == {id_: row["status"] for id_, row in those.items()}, table
+    for row in await everything_in(service, "comment_search"):
+        assert row["words"] == f"{there[row['comment_id']]['name']}\n{there[row['comment_id']]['text']}".lower()
+    still_open = [row["comment_id"] for row in await everything_in(service, "report") if not row["settled_at"]]
+    assert {id_: row["reports"] for id_, row in comments.items()} == {id_: still_open.count(id_) for id_ in comments}
+
+
+async def trees_are_whole(service) -> None:
+    """Every comment stands below what it answers, in a thread that has names and was not merged into another."""
+    comments = {row["id"]: row for row in await everything_in(service, "comment")}
+    threads = {row["id"]: row for row in await everything_in(service, "thread")}
+    named = {row["thread_id"] for row in await everything_in(service, "thread_name")}
+    assert named == {id_ for id_, row in threads.items() if not row["merged_into"]}
+    for row in comments.values():
+        parent, above, own = comments.get(row["parent_id"]), row["path"][:-6], row["path"][-6:]
+        assert row["thread_id"] in named
+        assert above == (parent["path"] if parent else "")
+        assert row["thread_id"] == (parent or row)["thread_id"]
+        assert len(own) == 6
+        assert int(own, 16) <= threads[row["thread_id"]]["last_seq"]
+        assert (row["top"], row["depth"]) == (row["path"][:6], len(above) // 6)
+
+
+class Books(Office):
+    """After each thing that people do, everything is counted afresh."""
+
+    async def _play(self, moves: list[Any]) -> None:
+        desk = Desk(self.service, self.clock, self.noa, next(self.numbers))
+        for move in moves:
+            await desk.take(*move)
+            await everything_agrees(self.service)
+            await trees_are_whole(self.service)
+
+
+books, books_on_postgres = on_both_engines(Books)
+
+
+# Shown by no person's doing, held by readers, approved, undone: the reports are open again; at last erased.
+REPORTED = [("change_mode", 0, 0), ("write", 0, 0), ("report", 1, 0), ("decide", 1, 0), ("undo", 0, 0), ("erase", 1, 0)]
+
+
+@given(moves=MOVES)
+@example(moves=REPORTED)
+@often(40)
+def test_whatever_people_do_every_count_is_right(books, moves):
+    books.play(moves)
+
+
+@given(moves=MOVES)
+@example(moves=REPORTED)
+@often(10)
+def test_whatever_people_do_every_count_is_right_on_postgresql_too(books_on_postgres, moves):
+    books_on_postgres.play(moves)
+
+
+async def test_counts_are_right_when_many_act_at_once(database_url, clock):
+    async with a_service(database_url, clock, moderation=Mode.NONE) as service:
+        ids = [await post(service, f"number {number}", thread=f"/{number % 2}/") for number in range(8)]
+
+        async def report(comment, reader):
+            with suppress(Gone):
+                await reports.report(service, comment, Report(), visit(address=f"203.0.{reader}.1"))
+
+        verbs = (Verb.SPAM, Verb.APPROVE, Verb.HOLD, Verb.APPROVE)
+        readers = [report(comment, reader) for comment in ids for reader in range(4)]
+        await asyncio.gather(*readers[:16], *(act(service, verb, *ids) for verb in verbs), *readers[16:])
+
+        await everything_agrees(service)
+
+
+async def test_totals_are_of_the_sites_one_reads(database_url, clock):
+    async with a_service(database_url, clock, sites=BOTH_SITES) as service:
+        ours = await post(service, "ours", thread="https://one.example/a/")
+        await post(service, "theirs", thread="https://two.example/a/")
+        await act(service, Verb.TRASH, ours)
+        await erase.erase(service, EVERYTHING, ours)
+        (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
+        of_one = Principal("key:noa", frozenset(Scope), (site,))
+
+        assert (await queue.search(service, of_one, QueueQuery())).totals == Totals()
+        assert (await queue.search(service, EVERYTHING, QueueQuery())).totals == Totals(pending=1)
+
+
+@pytest.fixture
+async def archive(database_url, clock):
+    """Twenty-four comments on two sites that differ in everything they can be found by."""
+    async with a_service(database_url, clock, sites=BOTH_SITES) as service:
+        facts = {}
+        for number in range(24):
+            fact = {
+                "site": f"{('one', 'two')[number % 2]}.example",
+                "thread": f"/{number % 3}/",
+                "network": f"203.0.{number % 4}.0/24",
+                "email": f"writer{number % 5}@example.com",
+                "q": ("Straße", "HAUS", "100% Hof_")[number % 3],
+                "reason": "RULE:mode",
+            }
+            thread = f"https://{fact['site']}{fact['thread']}"
+            address = fact["network"].replace("0/24", "9")
+            id_ = await post(service, f"{number} {fact['q']}", thread=thread, email=fact["email"], address=address)
+            facts[id_] = fact | {"status": Standing.PENDING, "reported": False}
+        await _decide(service, facts)
+        yield service, facts
+
+
+async def _decide(service, facts):
+    ids = list(facts)
+    for id_ in ids[::2]:
+        await act(service, Verb.APPROVE, id_)
+        facts[id_] |= {"status": Standing.APPROVED, "reason": "nothing said"}
+    for id_ in ids[::4]:
+        await reports.report(service, id_, Report(), visit())
+        facts[id_] |= {"reported": True}
+    for id_ in ids[1::6]:
+        await act(service, Verb.SPAM, id_)
+        facts[id_] |= {"status": Standing.SPAM, "reason": "nothing said"}
+
+
+def _fits(fact, asked):
+    wanted = dict(asked)
+    status = wanted.pop("status", Standing.ANY if wanted.get("reported") else Standing.PENDING)
+    email = wanted.pop("email", None)
+    return (
+        status in {Standing.ANY, fact["status"]}
+        and (email is None or email.reveal() == fact["email"])
+        and all(fact[name] == value for name, value in wanted.items())
+    )
+
+
+async def test_each_condition_and_all_of_them_together_find_what_they_say(archive):
+    service, facts = archive
+    choices = {
+        "status": (None, Standing.ANY, Standing.APPROVED, Standing.SPAM),
+        "site": (None, "two.example"),
+        "network": (None, "203.0.1.0/24"),
+        "email": (None, Email("writer1@example.com")),
+        "q": (None, "HAUS", "100% Hof_"),
+        "reason": (None, "RULE:mode"),
+        "reported": (None, True, False),
+        "thread": (None, "/1/"),
+    }
+    for values in itertools.product(*choices.values()):
+        asked = {name: value for name, value in zip(choices, values, strict=True) if value is not None}
+        if "thread" in asked and "site" not in asked:
+            continue  # such a name says too little here
+        expected = [id_ for id_, fact in facts.items() if _fits(fact, asked)]
+        page = await queue.search(service, EVERYTHING, PrivateSearch(**asked))
+        assert [card.id for card in page.comments] == expected, asked
+
+
+async def test_pages_go_on_where_the_last_one_ended_whatever_is_asked(archive):
+    service, facts = archive
+    for asked in ({"status": Standing.ANY}, {"q": "haus"}, {"network": "203.0.1.0/24"}, {"site": "one.example"}):
+        whole = await found(service, **asked)
+        for order, expected in (("oldest", whole), ("newest", whole[::-1])):
+            seen, cursor = [], None
+            while cursor is not None or not seen:
+                query = PrivateSearch(limit=2, order=order, cursor=cursor, **asked)
+                page = await queue.search(service, EVERYTHING, query)
+                seen, cursor = seen + [card.comment for card in page.comments], page.next_cursor
+                if cursor is None:
+                    break
+            assert seen == expected, asked
+    assert len(facts) == 24
+
+
+async def test_a_key_of_some_sites_finds_nothing_on_others(archive):
+    service, _facts = archive
+    (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "two.example"]
+    of_two = Principal("key:noa", frozenset(Scope), (site,))
+    for asked in ({}, {"q": "HAUS"}, {"network": "203.0.1.0/24"}, {"reported": True}, {"status": Standing.ANY}):
+        page = await queue.search(service, of_two, PrivateSearch(**asked))
+        assert {card.site for card in page.comments} <= {"two.example"}, asked
+
+
+async def test_a_comment_is_found_by_the_words_it_has_now(service):
+    receipt = await comments_post.post_reply(service, draft(comment="The FIRST words"), visit())
+    assert await found(service, q="first") == ["The FIRST words"]
+    await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="Other words"), visit())
+    assert (await found(service, q="first"), await found(service, q="other")) == ([], ["Other words"])
+    await actions.amend(service, EVERYTHING, receipt.id, 2, Amendment(name="Ägidius"))
+    assert await found(service, q="ÄGID") == ["Other words"]
+    await act(service, Verb.TRASH, receipt.id)
+    await erase.erase(service, EVERYTHING, receipt.id)
+    assert await found(service, q="words", status=Standing.ANY) == []
+    assert await everything_in(service, "comment_search") == []
+
+
+async def test_a_held_comment_tells_every_reason_and_is_found_by_each(service):
+    links = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
+    words = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match="pills"))
+    await post(service, "pills at https://shop.example")
+    await post(service, "harmless")
+
+    card = (await queue.search(service, EVERYTHING, QueueQuery())).comments[0]
+    assert {(reason.rule, reason.id) for reason in card.reasons} == {
+        ("rule:links", links.id), ("rule:words", words.id), ("rule:mode", None),
+    }  # fmt: skip
+    decided, *others = card.reasons
+    for name in ("links", "words", "PILLS", decided.reason[:12], others[0].reason[-12:]):
+        assert await found(service, reason=name) == ["pills at https://shop.example"], name
+    assert len(await found(service, reason="mode")) == 2
+    detail = await queue.detail(service, EVERYTHING, card.id)
+    (decision,) = detail.decisions
+    assert (decision.made_by, decision.reason, decision.rule) == (decided.rule, decided.reason, decided.id)
+    assert [(one.rule, one.reason, one.id) for one in decision.verdicts] == [
+        (other.rule, other.reason, other.id) for other in others
+    ]
+    assert {one.effect for one in decision.verdicts} == {"hold"}
+
+
+async def test_once_a_person_decided_theirs_is_the_reason(service):
+    await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
+    comment = await post(service, "see https://shop.example")
+    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[comment], note="The same SHOP again"))
+
+    (card,) = (await queue.search(service, EVERYTHING, QueueQuery(status=Standing.SPAM))).comments
+    assert [(reason.rule, reason.reason, reason.id) for reason in card.reasons] == [
+        ("key:ada", "The same SHOP again", None)
+    ]
+    assert len(await found(service, status=Standing.SPAM, reason="same shop")) == 1
+    for name in ("links", "mode", "ada"):
+        assert await found(service, status=Standing.SPAM, reason=name) == []
+    detail = await queue.detail(service, EVERYTHING, comment)
+    assert [len(decision.verdicts) for decision in detail.decisions] == [1, 0]
+
+
+async def test_what_was_put_back_says_again_why_it_was_held(service):
+    await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
+    comment = await post(service, "see https://shop.example")
+    done = await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[comment]))
+    await undo.undo(service, EVERYTHING, done.id)
+
+    (card,) = (await queue.search(service, EVERYTHING, QueueQuery())).comments
+    assert [reason.rule for reason in card.reasons] == ["key:ada", "rule:links", "rule:mode"]
+
+
+async def test_only_so_many_that_are_alike_are_counted(service):
+    ids = [await post(service, "the same", thread=f"/{number}/") for number in range(5)]
+
+    async def count(tx, most):
+        return await contacts.waiting(tx, ids, None, most), await storage_queue.same_text(tx, ids, None, most)
+
+    by_network, by_text = await service.db.read_private(count, 3)
+    assert (by_network, list(by_text.values())) == ({"198.51.100.0/24": 3}, [3])
+    by_network, by_text = await service.db.read_private(count, 9)
+    assert (by_network, list(by_text.values())) == ({"198.51.100.0/24": 5}, [5])
+
+
+ASKED = (
+    {},
+    {"order": "newest"},
+    {"status": Standing.ANY},
+    {"site": "one.example"},
+    {"site": "one.example", "status": Standing.ANY},
+    {"site": "one.example", "thread": "/busy/"},
+    {"network": "203.0.113.0/24"},
+    {"email": Email("mia@example.com")},
+    {"reported": True},
+    {"reported": True, "status": Standing.APPROVED, "site": "one.example"},
+    {"q": "Number"},
+    {"reason": "mode"},
+)
+
+
+async def test_what_is_shown_is_found_in_the_same_steps_however_long_the_queue_is(tmp_path, clock):
+    """Counted in steps of SQLite's, so that no other work on the machine matters."""
+    async with a_service(f"sqlite:///{tmp_path}/comments.db", clock, sites=BOTH_SITES) as service:
+        for number in range(6):
+            shown = await post(service, f"shown {number}", thread="https://one.example/busy/")
+            await act(service, Verb.APPROVE, shown)
+            await reports.report(service, shown, Report(), visit())
+        await _fill(service, range(40))
+        short = [await _steps(service, asked) for asked in ASKED]
+        await _fill(service, range(40, 400))
+        for asked, before in zip(ASKED, short, strict=True):
+            assert await _steps(service, asked) < 1.2 * before, asked
+
+
+async def _fill(service, numbers):
+    """Half of them in one thread, from one network, and by one writer."""
+    for number in numbers:
+        busy, calm = {"thread": "https://one.example/busy/"}, {"thread": "https://one.example/calm/"}
+        calm |= {"email": f"w{number}@example.com", "address": f"192.0.{number % 250}.1"}
+        await post(service, f"Number {number}", **{"address": "203.0.113.4"} | (calm if number % 2 else busy))
+
+
+async def _steps(service, asked):
+    query = PrivateSearch(**asked)
+    wanted = await service.db.read_private(queue.conditions, service, EVERYTHING, query)
+    steps = itertools.count()
+    await service.db._private.set_progress_handler(lambda: next(steps) and None, 10)
+    newest_first = query.order == "newest"
+    found = await service.db.read_private(storage_queue.page, wanted, after=None, newest_first=newest_first, limit=5)
+    await service.db._private.set_progress_handler(None, 0)
+    assert len(found) == 5, asked
+    return next(steps)
+
+
+async def _at_the_beginning(tx):
+    """A database of the first schema: one thread with a comment in each status, and one that was erased."""
+    await schema._run(tx, schema.steps()[1].read_text(encoding="utf-8"))
+    await tx.run("INSERT INTO schema_step (number, applied_at) VALUES (1, '2026')")
+    await tx.run("INSERT INTO site (id, name, created_at) VALUES ('s', 'blog', '2026')")
+    await tx.run("INSERT INTO thread (id, site_id, key, approved, created_at) VALUES ('t', 's', '/a', 1, '2026')")
+    for number, status in enumerate([*Status, Status.TRASH]):
+        erased = "2026" if number == len(Status) else None
+        await tx.run(
+            """
+            INSERT INTO comment (id, site_id, thread_id, author_id, depth, path, top, name, text, html, text_digest,
+                status, created_at, erased_at)
+            VALUES (:id, 's', 't', 'a', 0, :id, :id, 'Zoë', :text, '', '', :status, '2026', :erased)
+            """,
+            id=f"c{number}", text=f"ÉTAT {status}", status=status.value, erased=erased,
+        )  # fmt: skip
+        await tx.run(
+            """
+            INSERT INTO decision (id, comment_id, status, reason, made_by, created_at)
+            VALUES (:id, :id, :status, 'Everybody waits.', 'rule:mode', '2026')
+            """,
+            id=f"c{number}", status=status.value,
+        )  # fmt: skip
+        if not erased:
+            await tx.run(
+                """
+                INSERT INTO contact (comment_id, email_sealed, email_digest, network, created_at)
+                VALUES (:id, 'sealed', 'digest', '203.0.113.0/24', '2026')
+                """,
+                id=f"c{number}",
+            )
+
+
+@pytest.fixture
+def older(engine, request, tmp_path):
+    return empty(engine, request, tmp_path, "older")
+
+
+async def test_an_older_database_is_counted_and_can_be_searched(older):
+    database = await open_database(older)
+    await database.write(_at_the_beginning)
+    await schema.migrate(database, "2026-11-22T16:02:11.000Z")
+
+    class Older:
+        db = database
+
+    await everything_agrees(Older)
+
+    async def look(tx):
+        by_word = await storage_queue.matching(tx, storage_queue.Search(q="ZOË"), 9)
+        return by_word, await storage_queue.matching(tx, storage_queue.Search(reason="mode", status=Status.SPAM), 9)
+
+    assert await database.read_private(look) == (["c0", "c1", "c2", "c3"], ["c2"])
+    await database.close()

@@ -1,0 +1,251 @@
+"""What is delivered: the locks, the wheel, the image and its deployment, the commands of the checkout."""
+
+import ipaddress
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from commentsvc.cli import main
+from commentsvc.config import PREFIX, SECRETS, Config
+
+ROOT = Path(__file__).parent.parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CI = (ROOT / ".ci" / "run").read_text()
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+LOCKS = ("runtime", "build", "dev")
+OURS = ("on-sqlite", "on-postgres", "secrets")
+
+
+def lock(name):
+    """The version and the hashes of each locked package."""
+    text = re.sub(r"#.*", "", (ROOT / "requirements" / f"{name}.txt").read_text())
+    found = {}
+    for line in filter(None, map(str.strip, text.replace("\\\n", " ").splitlines())):
+        pin, *hashes = re.split(r"\s+--hash=", line)
+        package, version = pin.partition(";")[0].strip().split("==")
+        assert hashes, package
+        found[package] = version, tuple(hashes)
+    return found
+
+
+def wished(*extras):
+    """What pyproject.toml asks for."""
+    texts = list(PROJECT["project"]["dependencies"])
+    for extra in extras:
+        texts += PROJECT["project"]["optional-dependencies"][extra]
+    return [one for one in map(Requirement, texts) if one.name != "commentsvc"]
+
+
+def instructions(stage):
+    """The instructions of the Dockerfile's first (0) or last (-1) stage, in order."""
+    text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
+    stages = re.split(r"^(?=FROM )", text, flags=re.MULTILINE)[1:]
+    return [tuple(line.split(maxsplit=1)) for line in stages[stage].splitlines() if line]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_can_be_installed_from_any_index(name):
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+
+    assert lock(name)
+    assert "://" not in text
+    assert set(re.findall(r"^\s*(-\S+?)[=\s]", text, flags=re.MULTILINE)) == {"--hash"}
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes"),
+    [
+        ("runtime", wished("postgres")),
+        ("build", [Requirement(text) for text in PROJECT["build-system"]["requires"]]),
+        ("dev", wished(*PROJECT["project"]["optional-dependencies"])),
+    ],
+    ids=LOCKS,
+)
+def test_a_lock_grants_what_the_project_wishes(name, wishes):
+    locked = lock(name)
+
+    for wish in wishes:
+        version, hashes = locked[canonicalize_name(wish.name)]
+        assert wish.specifier.contains(version), wish
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes)
+
+
+def test_what_is_tested_is_what_is_shipped():
+    tested = lock("dev")
+
+    for name in ("runtime", "build"):
+        assert lock(name).items() <= tested.items()
+
+
+def test_the_wheel_holds_everything_that_is_not_code_too(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path],
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
+    [wheel] = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+
+    files = {file for file in (ROOT / "commentsvc").rglob("*") if file.is_file()}
+    wanted = {str(file.relative_to(ROOT)) for file in files if file.suffix != ".pyc"}
+    assert wanted - held == set()
+    assert "commentsvc/schema.sql" in held
+    assert any(name.endswith("licenses/LICENSE") for name in held)
+
+
+def test_the_image_is_built_from_files_that_docker_may_see():
+    shown = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    copied = [shlex.split(rest)[:-1] for word, rest in instructions(0) if word == "COPY"]
+
+    for source in (source for sources in copied for source in sources):
+        assert (ROOT / source).exists()
+        assert any(Path(source).is_relative_to(one) for one in shown), source
+    assert "*" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
+def test_the_image_installs_nothing_that_no_hash_vouches_for():
+    installs = re.findall(r"pip .*?install .*", DOCKERFILE)
+
+    assert len(installs) == 3
+    assert all("--require-hashes" in one or "--no-index --no-deps" in one for one in installs)
+    assert re.search(r"pip wheel --no-deps --no-build-isolation", DOCKERFILE)
+
+
+def test_the_image_can_be_built_on_another_base():
+    assert DOCKERFILE.startswith("ARG PYTHON_IMAGE=")
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+
+
+def test_the_image_runs_as_a_number_that_is_not_root_and_owns_its_data_alone():
+    final = instructions(-1)
+    users = [rest for word, rest in final if word == "USER"]
+
+    assert users == ["10001:10001"]
+    assert ("VOLUME", "/data") in final
+    assert [rest for _, rest in final if "10001" in rest and rest not in users] == [
+        "install -d --mode=0700 --owner=10001 --group=10001 /data"
+    ]
+    words = [word for word, _ in final]
+    assert not {"RUN", "COPY", "ADD"} & set(words[words.index("USER") :])
+
+
+def test_the_image_names_settings_and_commands_that_exist():
+    final = dict(instructions(-1))
+    environment = dict(pair.split("=", 1) for pair in shlex.split(final["ENV"]))
+    config = Config.read({name: value for name, value in environment.items() if name.startswith(PREFIX)})
+
+    assert ipaddress.ip_address(config.host).is_unspecified  # a published port comes from outside
+    assert config.sqlite_path == Path("/data/commentsvc.db")
+    parse = main._parser().parse_args
+    assert [*json.loads(final["ENTRYPOINT"]), parse(json.loads(final["CMD"])).command] == ["commentsvc", "serve"]
+    check = json.loads(final["HEALTHCHECK"].split("CMD")[1])
+    assert check[:3] == ["python", "-m", "commentsvc"]
+    assert parse(check[3:]).command == "healthcheck"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_deployed_service_can_do_no_more_than_it_must(name):
+    service = COMPOSE["services"][name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not {"user", "privileged", "cap_add"} & set(service)
+
+
+@pytest.mark.parametrize("name", OURS[:2])
+def test_a_deployed_service_is_watched_and_given_time_to_finish(name):
+    service = COMPOSE["services"][name]
+
+    assert service["restart"] == "unless-stopped"
+    assert service["init"] is True
+    assert service["stop_grace_period"] == "15s"  # draining takes up to 10
+    assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "commentsvc", "healthcheck"]
+    assert "start_interval" in service["healthcheck"]
+
+
+def test_without_a_profile_only_sqlite_is_started_and_its_data_kept():
+    plain = {name: one for name, one in COMPOSE["services"].items() if "profiles" not in one}
+
+    assert list(plain) == ["on-sqlite"]
+    assert plain["on-sqlite"]["ports"] == ["8080:8080"]
+    assert plain["on-sqlite"]["volumes"] == ["data:/data"]
+    assert "data" in COMPOSE["volumes"]
+
+
+def test_what_is_published_does_not_collide_and_postgresql_is_not_published():
+    ports = [port.split(":")[0] for one in COMPOSE["services"].values() for port in one.get("ports", [])]
+
+    assert len(ports) == len(set(ports)) == 2
+    assert "ports" not in COMPOSE["services"]["postgres"]
+
+
+@pytest.mark.parametrize("name", OURS[:2])
+def test_every_setting_reaches_the_deployed_service(name):
+    given = set(COMPOSE["services"][name]["environment"])
+    settings = {PREFIX + field.upper() for field in Config.__struct_fields__}
+    known = settings | {f"{PREFIX}{secret.upper()}_FILE" for secret in SECRETS}
+    settled_by_the_image = {PREFIX + field for field in ("HOST", "PORT", "DATABASE_URL", "SECRET_KEY")}
+
+    assert given <= known
+    assert settings - settled_by_the_image <= given
+
+
+@pytest.mark.parametrize("name", OURS[:2])
+def test_nothing_has_to_be_set_before_the_first_start(name):
+    values = COMPOSE["services"][name]["environment"].values()
+
+    assert not [value for value in values if "$" in value and not re.fullmatch(r"\$\{\w+:-[^}]*\}", value)]
+
+
+def test_the_secrets_are_made_once_and_only_the_password_is_shown_to_postgresql(tmp_path):
+    folder = tmp_path / "secrets"
+    folder.mkdir(mode=0o700)
+    [script] = COMPOSE["services"]["secrets"]["command"]
+
+    def start():
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        subprocess.run(["sh", "-euc", script.replace("$$", "$")], cwd=folder, check=True, env={"PATH": path})
+        return {file.name: (file.read_text().strip(), file.stat().st_mode & 0o777) for file in folder.iterdir()}
+
+    made = start()
+    assert start() == made
+    assert {name: mode for name, (_, mode) in made.items()} == {
+        "secret_key": 0o600,
+        "database_url": 0o600,
+        "password": 0o644,
+    }
+    config = Config.read(
+        {f"{PREFIX}{name.upper()}_FILE": str(folder / name) for name in ("secret_key", "database_url")}
+    )
+    assert len(config.secret_key) >= 32
+    assert config.database_url == f"postgresql://commentsvc:{made['password'][0]}@postgres/commentsvc"
+
+
+def test_the_commands_of_the_checkout_are_there_and_explained():
+    told = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)", makefile, flags=re.MULTILINE)[1].split()
+
+    assert re.findall(r"^make (\w+)  +\S", told, flags=re.MULTILINE) == phony
+    used = set(re.findall(r"\bmake (\w+)", CI))
+    assert {"lint", "types", "wheel", "test"} <= used <= set(phony)
+
+
+def test_ci_can_be_run_and_lets_no_test_be_skipped():
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    subprocess.run(["bash", "-n", ".ci/run"], cwd=ROOT, check=True)
+    assert "set -euo pipefail" in CI
+    assert re.search(r"COMMENTSVC_TEST_ALL=1 make test", CI)
+    assert "COMMENTSVC_TEST_ALL" in (ROOT / "tests" / "conftest.py").read_text()

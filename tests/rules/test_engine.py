@@ -1,0 +1,241 @@
+"""The table of judgements: what becomes of a comment, and why."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commentsvc.domain.models import Effect, Mode, RuleKind, Status
+from commentsvc.rules import engine
+from commentsvc.rules.context import Context
+from commentsvc.rules.engine import Policy, StoredRule
+from commentsvc.rules.form_token import Form
+from commentsvc.rules.kinds import KINDS
+from commentsvc.rules.proof_of_work import Work
+from tests.conftest import draft
+
+PENDING, APPROVED, SPAM = Status.PENDING, Status.APPROVED, Status.SPAM
+
+
+def stored(kind, matching="", effect=None, number=0):
+    kind = RuleKind(kind)
+    return StoredRule(f"rule-{number}", kind, Effect(effect or KINDS[kind].effects[0]), KINDS[kind].reads(matching))
+
+
+def judged(mode="none", *stored_rules, context=None, **written):
+    return engine.judge(draft(**written), context or Context(), Policy(Mode(mode), stored_rules))
+
+
+def known(**facts):
+    return Context(**facts)
+
+
+# mode, rules, what is known, what is written -> what becomes of it, by which rule
+JUDGEMENTS = [
+    # Who is held where no rule has an opinion
+    ("all", [], {}, {}, PENDING, "rule:mode"),
+    ("all", [], {"proven_approvals": 14}, {}, PENDING, "rule:mode"),
+    ("trusted", [], {}, {}, PENDING, "rule:unproven_writer"),
+    ("trusted", [], {"proven_approvals": 1}, {}, APPROVED, "rule:proven_writer"),
+    ("none", [], {}, {}, APPROVED, "rule:none"),
+    # Trust that must be earned more than once
+    ("trusted", [("trust", "3")], {"proven_approvals": 2}, {}, PENDING, "rule:unproven_writer"),
+    ("trusted", [("trust", "3")], {"proven_approvals": 3}, {}, APPROVED, "rule:trust"),
+    ("all", [("trust", "3")], {"proven_approvals": 3}, {}, APPROVED, "rule:trust"),
+    # Suspicion is heard before trust
+    ("trusted", [("links", "0")], {"proven_approvals": 9}, {"comment": "See https://a.example"}, PENDING, "rule:links"),
+    ("all", [("trust", "1"), ("words", "casino")], {"proven_approvals": 9}, {"comment": "casino!"}, PENDING,
+     "rule:words"),
+    # Bans
+    ("none", [("network", "198.51.100.0/24")], {"address": "198.51.100.7"}, {}, PENDING, "rule:network"),
+    ("none", [("network", "198.51.100.0/24")], {"address": "::ffff:198.51.100.7"}, {}, PENDING, "rule:network"),
+    ("none", [("network", "198.51.100.0/24", "spam")], {"address": "198.51.100.7"}, {}, SPAM, "rule:network"),
+    ("none", [("network", "2001:db8::/32")], {"address": "2001:db8:7::1"}, {}, PENDING, "rule:network"),
+    ("none", [("network", "198.51.100.7")], {"address": "198.51.100.8"}, {}, APPROVED, "rule:none"),
+    ("none", [("website", "shop.example")], {}, {"website": "https://www.shop.example/x"}, PENDING, "rule:website"),
+    ("none", [("website", "shop.example")], {}, {"website": "https://bookshop.example"}, APPROVED, "rule:none"),
+    ("all", [("email_domain", "spam.example", "spam")], {"email_domain": "mail.spam.example"}, {}, SPAM,
+     "rule:email_domain"),
+    ("all", [("email", "k:digest")], {"email_digests": {"k:digest"}}, {}, PENDING, "rule:email"),
+    # An answer must not tell whose address was typed, so in mode none nothing hangs on that
+    ("none", [("email", "k:digest", "spam")], {"email_digests": {"k:digest"}}, {}, APPROVED, "rule:none"),
+    ("none", [], {"is_moderators_email": True}, {}, APPROVED, "rule:none"),
+    # … and nowhere whether a comment is shown; what waits anyway may become spam
+    ("trusted", [("email", "k:digest", "spam")], {"email_digests": {"k:digest"}, "proven_approvals": 3}, {}, APPROVED,
+     "rule:proven_writer"),
+    ("none", [("email", "k:digest", "spam"), ("links", "0")], {"email_digests": {"k:digest"}},
+     {"comment": "https://a.example"}, SPAM, "rule:email"),
+    # A proven writer is banned by what they prove
+    ("trusted", [("author", "an-author")], {"author_id": "an-author", "proven_approvals": 3}, {}, PENDING,
+     "rule:author"),
+    # Strangers under a moderator's name
+    ("none", [], {"is_moderators_name": True}, {}, PENDING, "rule:impersonation"),
+    ("trusted", [], {"is_moderators_email": True}, {}, PENDING, "rule:impersonation"),
+    # What is written
+    ("none", [("words", "casino")], {}, {"comment": "The casino is closed."}, PENDING, "rule:words"),
+    ("none", [("words", "casino")], {}, {"comment": "In casinos?"}, APPROVED, "rule:none"),
+    ("none", [("words", "casino")], {}, {"name": "Casino Royale"}, PENDING, "rule:words"),
+    ("none", [("words", "casino.example")], {}, {"website": "https://casino.example/"}, PENDING, "rule:words"),
+    ("none", [("links", "1")], {}, {"comment": "http://a.example"}, APPROVED, "rule:none"),
+    ("none", [("links", "1")], {}, {"comment": "http://a.example www.b.example"}, PENDING, "rule:links"),
+    ("none", [("links", "1", "spam")], {}, {"comment": "[a](https://a.example) https://b.example"}, SPAM, "rule:links"),
+    ("none", [("length", "10..")], {}, {"comment": "first"}, PENDING, "rule:length"),
+    ("none", [("length", "..20")], {}, {"comment": "a rather long comment indeed"}, PENDING, "rule:length"),
+    ("none", [("length", "2..20")], {}, {"comment": "first"}, APPROVED, "rule:none"),
+    ("none", [("script", "en")], {}, {"comment": "Купить дёшево сегодня"}, PENDING, "rule:script"),
+    ("none", [("script", "en ru")], {}, {"comment": "Купить дёшево сегодня"}, APPROVED, "rule:none"),
+    ("none", [("script", "en")], {}, {"comment": "I say Здравствуйте to you all"}, APPROVED, "rule:none"),
+    ("none", [("script", "ja")], {}, {"comment": "これはとてもいい記事だと思います"}, APPROVED, "rule:none"),
+    ("none", [("same_text", "2")], {"same_text_elsewhere": 2}, {"comment": "Great post, I will be back"}, PENDING,
+     "rule:same_text"),
+    ("none", [("same_text", "2")], {"same_text_elsewhere": 2}, {"comment": "Thank you!"}, APPROVED, "rule:none"),
+    # When
+    ("none", [("too_fast", "30")], {"seconds_since_last": 4.2}, {}, PENDING, "rule:too_fast"),
+    ("none", [("too_fast", "30")], {"seconds_since_last": 30.0}, {}, APPROVED, "rule:none"),
+    ("none", [("too_many", "5")], {"within_an_hour": 5}, {}, PENDING, "rule:too_many"),
+    ("none", [("too_many", "5")], {"within_an_hour": 4}, {}, APPROVED, "rule:none"),
+    ("none", [("closing_age", "90")], {"thread_days": 91.0}, {}, PENDING, "rule:closing_age"),
+    ("none", [("closing_age", "90")], {"thread_days": 89.0}, {}, APPROVED, "rule:none"),
+    # Machines
+    ("none", [], {"trapped": True}, {}, SPAM, "rule:trap"),
+    ("trusted", [], {"trapped": True, "proven_approvals": 3}, {}, SPAM, "rule:trap"),
+    ("none", [], {"form": Form.QUICK}, {}, PENDING, "rule:form"),
+    ("none", [], {"form": Form.USED}, {}, PENDING, "rule:form"),
+    ("none", [], {"form": Form.FORGED}, {}, PENDING, "rule:form"),
+    ("none", [], {"form": Form.ABSENT}, {}, APPROVED, "rule:none"),
+    ("trusted", [], {"form": Form.ABSENT, "proven_approvals": 1}, {}, APPROVED, "rule:proven_writer"),
+    ("none", [("links", "0")], {"form": Form.ABSENT}, {"comment": "https://a.example"}, PENDING, "rule:form"),
+    ("none", [], {"work": Work.ABSENT}, {}, PENDING, "rule:work"),
+    ("none", [], {"work": Work.DONE}, {}, APPROVED, "rule:none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept", "facts", "written", "status", "rule"),
+    JUDGEMENTS,
+    ids=[
+        " ".join(map(str, (row[0], *itertools.chain(*row[1]), row[2], row[3].get("comment", ""), row[4])))
+        for row in JUDGEMENTS
+    ],
+)
+def test_a_comment_is_judged(mode, kept, facts, written, status, rule):
+    judgement = judged(mode, *(stored(*one) for one in kept), context=known(**facts), **written)
+    assert (judgement.decision.status, judgement.decision.made_by) == (status, rule)
+    assert judgement.decision.reason.endswith(".")
+
+
+def test_the_gravest_opinion_decides_and_the_others_are_kept():
+    judgement = judged(
+        "all",
+        stored("links", "0", number=1),
+        stored("network", "198.51.100.0/24", "spam", number=2),
+        context=known(address="198.51.100.7", form=Form.QUICK),
+        comment="https://a.example",
+    )
+    assert judgement.decision.made_by == "rule:network"
+    assert judgement.decision.rule_id == "rule-2"
+    assert [(verdict.rule, verdict.effect) for verdict in judgement.others] == [
+        ("rule:form", "hold"),
+        ("rule:links", "hold"),
+        ("rule:mode", "hold"),
+    ]
+
+
+def test_a_refusal_says_why_and_only_kinds_that_may_refuse_do():
+    judgement = judged("none", stored("links", "0", "refuse"), comment="https://a.example")
+    assert judgement.refusal.detail == "It has 1 link; 0 may stand here."
+    closed = judged("none", stored("closing_age", "30", "refuse"), context=known(thread_days=31.0))
+    assert closed.refusal.code == "thread_closed"
+    fast = judged("none", stored("too_fast", "30", "refuse"), context=known(seconds_since_last=1.0))
+    assert fast.refusal.code == "too_fast"
+    by_email = [kind for kind, row in KINDS.items() if row.by_email]
+    assert by_email == ["email", "email_domain", "disposable"]
+    assert all(KINDS[kind].effects == (Effect.HOLD, Effect.SPAM) for kind in by_email)
+    assert KINDS[RuleKind.WORDS].effects == (Effect.HOLD,)
+
+
+WRONG = {
+    "email_domain": ["", "nodot", "a b.example", "http://x.example/"],
+    "network": ["", "198.51.100", "example.com", "1.2.3.4/40"],
+    "website": ["", "example"],
+    "words": ["", "\n\n"],
+    "links": ["", "-1", "many", "1.5", "٣"],
+    "length": ["", "..", "5", "5-10", "a..b"],
+    "script": ["", "Klingon", "123"],
+    "same_text": ["0", ""],
+    "too_fast": ["0", "99999999"],
+    "too_many": ["0"],
+    "closing_age": ["0", "never"],
+    "trust": ["0", ""],
+    "disposable": ["x"],
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in WRONG.items() for text in texts])
+def test_what_a_kind_cannot_look_for_is_not_taken(kind, text):
+    with pytest.raises(ValueError):  # noqa: PT011 -- its advice is the kind's own
+        KINDS[RuleKind(kind)].reads(text)
+
+
+def test_mail_for_minutes_is_known_where_its_list_is_installed():
+    pytest.importorskip("disposable_email_domains")
+    judgement = judged("all", stored("disposable"), context=known(email_domain="mailinator.com"))
+    assert judgement.decision.made_by == "rule:disposable"
+    assert (
+        judged("all", stored("disposable"), context=known(email_domain="example.com")).decision.made_by == "rule:mode"
+    )
+
+
+SOME_RULES = [
+    stored("network", "198.51.100.0/24", "spam", number=1),
+    stored("links", "0", number=2),
+    stored("words", "casino", number=3),
+    stored("trust", "1", number=4),
+    stored("length", "..4", "refuse", number=5),
+    stored("website", "shop.example", number=6),
+    stored("email", "k:digest", "spam", number=7),
+]
+
+
+@given(
+    order=st.permutations(SOME_RULES),
+    mode=st.sampled_from(Mode),
+    approvals=st.integers(0, 20),
+    text=st.sampled_from(["hi", "casino", "https://a.example", "a longer text"]),
+)
+def test_no_order_of_rules_lets_a_banned_writer_through(order, mode, approvals, text):
+    context = Context(proven_approvals=approvals, address="198.51.100.7")
+    judgement = engine.judge(draft(comment=text), context, Policy(mode, tuple(order)))
+    assert judgement.deciding.effect in {Effect.SPAM, Effect.REFUSE}
+
+
+@given(
+    order=st.permutations(SOME_RULES),
+    mode=st.sampled_from(Mode),
+    approvals=st.integers(0, 2),
+    address=st.sampled_from(["198.51.100.7", "203.0.113.9", None]),
+    text=st.sampled_from(["hi", "casino", "https://a.example", "a longer text"]),
+)
+def test_what_becomes_of_a_comment_does_not_hang_on_the_order_of_rules(order, mode, approvals, address, text):
+    context = Context(proven_approvals=approvals, address=address)
+    one = engine.judge(draft(comment=text), context, Policy(mode, tuple(SOME_RULES)))
+    other = engine.judge(draft(comment=text), context, Policy(mode, tuple(order)))
+    assert one.deciding.effect == other.deciding.effect
+    assert {verdict.rule for verdict in (one.deciding, *one.others)} == {
+        verdict.rule for verdict in (other.deciding, *other.others)
+    }
+
+
+@given(
+    facts=st.fixed_dictionaries(
+        {"email_digests": st.sampled_from([frozenset(), frozenset({"k:digest"})]), "is_moderators_email": st.booleans()}
+    )
+)
+def test_an_unproven_writer_is_answered_alike_whatever_address_they_type(facts):
+    """What is shown and what is held: nothing an outsider sees may hang on a typed address."""
+    for mode in Mode:
+        typed = engine.judge(draft(), Context(**facts), Policy(mode, tuple(SOME_RULES[4:5] + SOME_RULES[6:])))
+        plain = engine.judge(draft(), Context(), Policy(mode, tuple(SOME_RULES[4:5] + SOME_RULES[6:])))
+        assert (typed.deciding.effect is Effect.APPROVE) == (plain.deciding.effect is Effect.APPROVE)
+        assert (typed.refusal is None) == (plain.refusal is None)

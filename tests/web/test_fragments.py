@@ -1,0 +1,233 @@
+"""A thread as HTML for other people's pages, and what such pages load."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from commentsvc.comments import post
+from commentsvc.domain.models import Mode
+from commentsvc.web.pages import assets
+from commentsvc.web.routes import application
+from tests.comments.test_post import approve
+from tests.conftest import a_key, draft, fields_of, visit
+
+ROOT = Path(__file__).parent.parent.parent
+HTML = "/v1/comments.html?thread=/a-page/"
+SCRIPT = {"Accept": "text/html, application/problem+json"}
+
+
+async def said(service, **changed):
+    receipt = await post.post_reply(service, draft(**changed), visit())
+    await approve(service, receipt)
+    return receipt
+
+
+@pytest.fixture
+async def get(client):
+    async def ask(path, **headers):
+        return await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    return ask
+
+
+async def test_a_thread_as_html_is_kept_by_caches_until_it_changes(service, get):
+    await said(service)
+    first = await get(f"{HTML}&lang=en")
+    assert first.content_type == "text/html"
+    assert first.headers["Cache-Control"].startswith("public, max-age=")
+    tag = first.headers["ETag"]
+
+    assert (await get(f"{HTML}&lang=en", If_None_Match=tag)).status == 304
+    assert (await get(f"{HTML}&lang=de", If_None_Match=tag)).status == 200
+    assert (await get("/v1/comments?thread=/a-page/", If_None_Match=tag)).status == 200
+    await said(service, comment="Another.")
+    again = await get(f"{HTML}&lang=en", If_None_Match=tag)
+    assert again.status == 200
+    assert "2 comments" in await again.text()
+
+
+async def test_it_is_compressed_under_a_tag_of_its_own(service, client):
+    await said(service)
+    tags = set()
+    for encoding in ("gzip", "identity"):
+        async with client.get(HTML, headers={"Accept-Encoding": encoding}) as response:
+            assert response.headers.get("Content-Encoding", "identity") == encoding
+            assert "I have been wondering" in await response.text()
+            tags.add(response.headers["ETag"])
+    assert len(tags) == 2
+
+
+async def test_it_speaks_the_language_that_is_asked_for_else_the_readers(service, get):
+    await said(service)
+    asked = await get(f"{HTML}&lang=ar", Accept_Language="de")
+    text = await asked.text()
+    assert 'lang="ar" dir="rtl"' in text
+    assert "Accept-Language" not in asked.headers["Vary"]
+    liked = await get(HTML, Accept_Language="de")
+    assert "1 Kommentar" in await liked.text()
+    assert "Accept-Language" in liked.headers["Vary"]
+    assert "1 comment" in await (await get(HTML)).text()
+
+
+async def test_a_page_of_a_site_may_read_it_and_no_other(aiohttp_client, served):
+    client = await aiohttp_client(application(await served(sites="https://blog.example")))
+    own = await client.get(HTML, headers={"Origin": "https://blog.example"})
+    assert own.headers["Access-Control-Allow-Origin"] == "https://blog.example"
+    assert "Origin" in own.headers["Vary"]
+    foreign = await client.get(HTML, headers={"Origin": "https://elsewhere.example"})
+    assert foreign.status == 403
+    assert "Access-Control-Allow-Origin" not in foreign.headers
+
+
+async def test_what_many_may_keep_proves_nothing_of_anybody(get):
+    text = await (await get(HTML)).text()
+    assert 'name="thread" value="/a-page/"' in text
+    for one in ("submission", "started", "data-edit", "data-author"):
+        assert f'name="{one}"' not in text
+        assert f"{one}=" not in text
+
+
+async def test_a_reader_is_told_how_much_is_new(service, get):
+    for text in ("One.", "Two.", "Three."):
+        await said(service, comment=text)
+    assert "Show 2 new comments" in await (await get(f"{HTML}&known=1")).text()
+    assert "Show 1 new comment<" in await (await get(f"{HTML}&known=2")).text()
+    assert "ct-fresh" not in await (await get(f"{HTML}&known=3")).text()
+
+
+async def test_links_lead_to_the_same_thread_without_script(service, client):
+    first = await said(service, comment="One.")
+    await said(service, comment="Two.")
+    for order in ("oldest", "newest"):
+        page = await (await client.get(f"{HTML}&limit=1&order={order}&lang=de")).text()
+        links = [link.replace("&amp;", "&") for link in re.findall(r'href="http://localhost:8080(/t\?[^"#]*)', page)]
+        assert len(links) == 2
+        for link in links:
+            answer = await client.get(link)
+            assert answer.status == 200
+            assert 'lang="de"' in await answer.text()
+    assert first.id in page or order == "newest"
+
+
+class Markup(HTMLParser):
+    """What readers of microdata and of microformats find: each comment's properties."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.types, self.properties, self.classes = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.types += [given["itemtype"]] if "itemtype" in given else []
+        self.properties += [given["itemprop"]] if "itemprop" in given else []
+        self.classes += given.get("class", "").split()
+
+
+async def test_machines_read_who_wrote_what_and_when(service, get):
+    first = await said(service, website="https://mia.example")
+    await said(service, comment="A reply.", parent=first.id)
+    found = Markup(await (await get(HTML)).text())
+    assert found.types.count("https://schema.org/Comment") == 2
+    assert found.types.count("https://schema.org/Person") == 2
+    assert found.properties.count("comment") == 1, "a reply is a comment of the comment"
+    for name, count in {"author": 2, "name": 2, "dateCreated": 2, "text": 2, "url": 3}.items():
+        assert found.properties.count(name) == count
+    for name, count in {"h-entry": 2, "u-comment": 1, "p-author": 2, "dt-published": 2, "e-content": 2}.items():
+        assert found.classes.count(name) == count
+
+
+async def test_a_script_gets_what_it_posted_as_html_with_what_proves_it(client):
+    answer = await client.post(
+        "/v1/comments", data=fields_of(comment="*Once*."), headers=SCRIPT | {"Accept-Language": "de"}
+    )
+    text = await answer.text()
+    assert (answer.status, answer.content_type) == (202, "text/html")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "<em>Once</em>" in text
+    assert 'data-text="*Once*."' in text
+    (edit,) = re.findall(r'data-edit="(ct_[^"]+)"', text)
+    (author,) = re.findall(r'data-author="(ca_[^"]+)"', text)
+    assert author
+    (id_,) = re.findall(r'id="comment-([^"]+)"', text)
+
+    mine = SCRIPT | {"Authorization": f"Bearer {edit}"}
+    again = await client.get(f"/v1/comments/{id_}", headers=mine)
+    assert again.content_type == "text/html"
+    assert "data-edit" not in await again.text()
+    mended = await client.patch(f"/v1/comments/{id_}", json={"comment": "Twice."}, headers=mine)
+    assert "<p>Twice.</p>" in await mended.text()
+
+
+async def test_a_refusal_is_told_to_the_widget_in_its_language_and_to_programs_in_english(client):
+    for accept, words in ((SCRIPT["Accept"], "Bitte"), ("application/json", "Please enter your name.")):
+        headers = {"Accept": accept, "Accept-Language": "de"}
+        answer = await client.post("/v1/comments", data=fields_of(name=""), headers=headers)
+        assert answer.content_type == "application/problem+json"
+        problem = await answer.json()
+        assert problem["code"] == "invalid"
+        assert words in problem["errors"][0]["detail"]
+
+
+async def test_counts_come_in_words_where_a_language_is_asked_for(service, client):
+    await said(service)
+    both = {"thread": ["/a-page/", "/b/"]}
+    assert await (await client.post("/v1/counts", data=both)).json() == {"counts": {"/a-page/": 1, "/b/": 0}}
+    told = await (await client.post("/v1/counts", data=both | {"lang": "de"})).json()
+    assert told["words"] == {"/a-page/": "1 Kommentar", "/b/": "0 Kommentare"}
+
+
+async def test_the_script_is_kept_shortly_and_its_hashed_name_for_ever(get):
+    short = await get("/embed.js")
+    assert short.content_type == "text/javascript"
+    assert "max-age=300" in short.headers["Cache-Control"]
+    assert (await get("/embed.js", If_None_Match=short.headers["ETag"])).status == 304
+    for_ever = await get(f"/embed.{assets.embed().digest}.js")
+    assert "immutable" in for_ever.headers["Cache-Control"]
+    assert await for_ever.read() == await short.read()
+    assert for_ever.headers["Access-Control-Allow-Origin"] == "*", "integrity is checked of what may be read"
+    assert (await get("/embed.0000000000000000.js")).status == 404
+
+
+async def test_the_digest_to_paste_is_the_scripts(get):
+    body = await (await get("/embed.js")).read()
+    integrity = f"sha384-{base64.b64encode(hashlib.sha384(body).digest()).decode()}"
+    told = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+    for page in (told, await (await get("/")).text()):
+        assert f'integrity="{integrity}"' in page
+        assert f"/embed.{assets.embed().digest}.js" in page
+
+
+async def test_the_script_is_served_without_its_comments_and_with_its_style(get):
+    script = await (await get("/embed.js")).text()
+    assert not re.search(r"^\s*//", script, re.MULTILINE)
+    assert '"thread.css"' not in script
+    assert (await (await get("/thread.css")).text()) in script
+    assert "eval" not in script
+    assert "document.cookie" not in script
+
+
+async def test_somebody_removed_keeps_a_place_in_the_html(service, client):
+    first = await said(service, name="Mia")
+    await said(service, comment="A reply.", parent=first.id, name="Sam")
+    key = await a_key(service)
+    await client.post("/v1/moderation/actions", json={"action": "trash", "ids": [first.id]}, headers=key)
+    text = await (await client.get(HTML)).text()
+    assert "This comment was removed." in text
+    assert "Mia" not in text
+
+
+@pytest.mark.parametrize("mode", [Mode.ALL, Mode.NONE])
+async def test_the_html_is_safe_whatever_people_call_themselves(served, aiohttp_client, mode):
+    service = await served(moderation=mode)
+    client = await aiohttp_client(application(service))
+    hostile = '"><script>alert(1)</script>%(x)s {{ 7 * 7 }}'
+    answer = await client.post("/v1/comments", data=fields_of(name=hostile, comment=hostile), headers=SCRIPT)
+    texts = [await answer.text(), await (await client.get(HTML)).text()]
+    for text in texts:
+        assert "<script" not in text
+        assert " 49" not in text

@@ -1,0 +1,200 @@
+"""Readers find the interface in their own language."""
+
+import ast
+import gettext
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from babel import Locale
+from babel.messages import mofile, pofile
+
+import commentsvc
+from commentsvc.domain.errors import Duplicate, Gone, Invalid, ThreadClosed, TooFast, Unavailable
+from commentsvc.domain.fields import Limits
+from commentsvc.web.pages import i18n
+from commentsvc.web.pages import messages as pages_messages
+from commentsvc.web.pages.i18n import LANGUAGES, words_for
+from tests.conftest import draft
+
+PACKAGE = Path(commentsvc.__file__).parent
+TRANSLATED = LANGUAGES[1:]
+NUMBERS = (0, 1, 2, 3, 5, 11, 21, 22, 25, 100, 101, 111, 1234)
+
+
+def file_of(lang, kind):
+    return PACKAGE / "web" / "locales" / lang / "LC_MESSAGES" / f"commentsvc.{kind}"
+
+
+def catalogue(lang):
+    with file_of(lang, "po").open("rb") as file:
+        return pofile.read_po(file, locale=lang)
+
+
+def messages(found):
+    return {message.id: message for message in found if message.id}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """Every message that stands in the templates and in the code, found as ``make words`` finds them."""
+    file = tmp_path_factory.mktemp("words") / "words.pot"
+    command = ["--quiet", "extract", "--mapping-file=pyproject.toml", "--keyword=marked", f"--output-file={file}"]
+    subprocess.run(
+        [sys.executable, "-m", "babel.messages.frontend", *command, "commentsvc/web"], cwd=PACKAGE.parent, check=True
+    )
+    with file.open("rb") as opened:
+        return messages(pofile.read_po(opened))
+
+
+@pytest.mark.parametrize(
+    ("lang", "accept_language", "found"),
+    [
+        (None, None, "en"),
+        (None, "", "en"),
+        (None, "de", "de"),
+        (None, "de-AT-1996, en;q=0.5", "de"),
+        (None, "en;q=0.5, uk;q=0.9, pl;q=0.8", "uk"),
+        (None, "sv, da;q=0.9, nl;q=0.1", "nl"),
+        (None, "ZH-Hant-TW", "zh"),
+        (None, "pt-BR,pt;q=0.9,en-US;q=0.8,en;q=0.7", "pt"),
+        (None, "sv, *;q=0.5", "en"),
+        (None, "de;q=0, fr;q=0.001", "fr"),
+        (None, "de;q=2, fr;q=x, ;;, ja;q=1.000", "ja"),
+        ("he", "de", "he"),
+        ("fa_IR", None, "fa"),
+        ("ar-x-private", "de", "ar"),
+        ("tlh", "ko;q=0.3", "ko"),
+        ("../../de", "en", "en"),
+        ("de\x00", None, "en"),
+    ],
+)
+def test_a_reader_gets_the_language_asked_for_or_else_the_one_they_like_best(lang, accept_language, found):
+    assert words_for(lang, accept_language).lang == found
+
+
+def test_a_language_is_written_its_own_way():
+    backwards = {lang for lang in LANGUAGES if words_for(lang).dir == "rtl"}
+    assert backwards == {"ar", "fa", "he"}
+    assert backwards == {lang for lang in LANGUAGES if Locale(lang).text_direction == "rtl"}
+
+
+def test_a_value_is_escaped_and_a_message_is_not():
+    english = words_for("en")
+    assert english.gettext("to <bdi>%(name)s</bdi>, 100%%", name="<b>") == "to <bdi>&lt;b&gt;</bdi>, 100%"
+    assert english.ngettext("%(num)s <b>", "%(num)s <i>", 1) == "1 <b>"
+    assert english.ngettext("%(num)s <b>", "%(num)s <i>", 7) == "7 <i>"
+
+
+def test_a_time_is_told_in_every_language():
+    told = {lang: words_for(lang).when("2026-11-22T16:02:11.000Z") for lang in LANGUAGES}
+    assert told["en"] == "22 Nov 2026, 16:02 UTC"
+    assert told["de"] == "22. Nov. 2026, 16:02 UTC"
+    assert told["ja"] == "2026年11月22日 16:02 UTC"
+    assert all("22" in text and "2026" in text and "16:02 UTC" in text for text in told.values())
+    for lang in TRANSLATED:
+        assert len({words_for(lang).gettext(month) for month in i18n.MONTHS}) == 12
+
+
+MISTAKES = (
+    {"name": "", "email": "", "comment": ""},
+    {"name": "\u2060", "email": "nope", "comment": "\u2800", "website": "javascript:alert(1)"},
+    {"name": "x" * 81, "email": "x" * 300, "comment": "x" * 10_001, "website": "https://x.example/" + "x" * 500},
+    {"name": "x\x00", "email": "x\x00", "comment": "x\x00", "website": "x\x00"},
+    {"name": "x\x08"},
+)
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_whatever_a_writer_does_wrong_is_explained_in_their_language(lang):
+    english, theirs = words_for("en"), words_for(lang)
+    for wrong in MISTAKES:
+        with pytest.raises(Invalid) as refused:
+            draft(**wrong)
+        told = pages_messages.explained(theirs, refused.value, Limits())
+        assert set(told.fields) == set(wrong)
+        plain = pages_messages.explained(english, refused.value, Limits())
+        assert told.title != plain.title
+        for name, text in told.fields.items():
+            assert text != plain.fields[name]
+    for refusal in (TooFast(21), Duplicate(), ThreadClosed(), Gone(), Unavailable()):
+        told = pages_messages.explained(theirs, refusal, Limits())
+        assert told.title != refusal.title
+        assert told.detail != refusal.detail
+    assert "21" in pages_messages.explained(theirs, TooFast(21), Limits()).detail
+
+
+def test_what_can_be_said_in_other_languages_is_what_the_service_says():
+    spoken = set()
+    for path in PACKAGE.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        spoken |= {node.value for node in nodes if isinstance(node, ast.Constant) and path.name != "faults.py"}
+    assert set(pages_messages.SENTENCES) <= spoken
+
+
+def test_the_document_names_the_languages():
+    text = (PACKAGE.parent / "docs" / "embedding.md").read_text(encoding="utf-8")
+    told = re.search(r"The interface speaks (.*?)\.", text, re.DOTALL)[1]
+    assert sorted(re.findall(r"[A-Z]\w+", told)) == sorted(Locale(lang).english_name for lang in LANGUAGES)
+
+
+def test_make_knows_the_languages():
+    makefile = (PACKAGE.parent / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^LANGUAGES = (.*)$", makefile, re.MULTILINE)[1].split() == list(TRANSLATED)
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_every_message_is_there_in_every_language_and_none_too_many(lang, said):
+    translated = messages(catalogue(lang))
+    assert set(translated) == set(said), "run: make words"
+    for id_, message in translated.items():
+        forms = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert all(form.strip() for form in forms), id_
+        assert not message.fuzzy, id_
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_what_is_read_is_what_the_translator_wrote(lang):
+    compiled = io.BytesIO()
+    mofile.write_mo(compiled, catalogue(lang))
+    assert file_of(lang, "mo").read_bytes() == compiled.getvalue(), "run: make words"
+
+
+NUMBER = r"%\(num\)[sd]"
+
+
+def marks(text):
+    """What a translation must keep: places for values, and HTML."""
+    return sorted(re.findall(r"%\(\w+\)[sd]|%%|</?\w+[^>]*>|&\w+;", text))
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_a_translation_keeps_the_places_for_values_and_the_html(lang):
+    for id_, message in messages(catalogue(lang)).items():
+        if isinstance(id_, str):
+            assert marks(message.string) == marks(id_), id_
+            continue
+        for form in message.string:  # "one comment" and "no comments" need no number
+            assert marks(re.sub(NUMBER, "", form)) == marks(re.sub(NUMBER, "", id_[1])), id_
+            assert len(re.findall(NUMBER, form)) <= 1, id_
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_a_number_takes_the_form_that_its_language_has_for_it(lang):
+    """As the Unicode CLDR has it: two numbers share a form in one if they do in the other."""
+    with file_of(lang, "mo").open("rb") as file:
+        read = gettext.GNUTranslations(file)
+    rule = gettext.c2py(str(catalogue(lang).plural_expr))
+    categories = Locale(lang).plural_form
+    forms = {number: (categories(number), rule(number)) for number in NUMBERS}
+    assert (
+        len(set(forms.values())) == len({one for one, _ in forms.values()}) == len({two for _, two in forms.values()})
+    )
+    for (one, many), message in (
+        (id_, said) for id_, said in messages(catalogue(lang)).items() if isinstance(id_, tuple)
+    ):
+        for number in NUMBERS:
+            assert read.ngettext(one, many, number) == message.string[rule(number)]

@@ -1,0 +1,159 @@
+"""Everybody can moderate: by eye, by ear and by hand, at a desk and on a phone."""
+
+import pytest
+
+from commentsvc.comments import reports
+from commentsvc.comments.schemas import Report
+from commentsvc.domain.models import RuleKind, Verb
+from commentsvc.moderation import actions
+from commentsvc.moderation.schemas import Action
+from commentsvc.rules import manage
+from commentsvc.rules.schemas import NewRule
+from commentsvc.web.pages import assets
+from tests.conftest import EVERYTHING, post, visit
+from tests.web.test_moderation_page import card, come, press, said
+from tests.web.test_widget_looks import LONG, assert_accessible
+
+pytest_plugins = ("tests.browser",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+NARROW = {"viewport": {"width": 320, "height": 700}}
+PLACES = [
+    {"color_scheme": "light"},
+    {"color_scheme": "dark"},
+    {"color_scheme": "light", **PHONE},
+    {"color_scheme": "dark", **PHONE},
+    {"color_scheme": "light", **NARROW},
+]
+
+
+async def a_morning(service):
+    """What waits: links, another script, long words, answers, much of one kind; and something of every other kind."""
+    await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0", note="shops"))
+    await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match=f"pills\n{LONG}"))
+    shown = await post(service, "A first word.", title="A post")
+    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[shown]))
+    await reports.report(service, shown, Report(reason="rude"), visit(address="192.0.2.9"))
+    mine = await post(service, f"See https://example.com/{'x' * 200} {LONG * 3}", parent=shown, name=LONG[:80])
+    for number in range(3):
+        await post(service, "pills for all", name=f"Shop {number}", address=f"203.0.113.{number}", title=LONG)
+    await post(service, "شكرا على هذا المقال.\n\nThis is English.", name="مريم", address="192.0.2.1")
+    await post(service, "words " * 900, address="192.0.2.2")
+    gone = await post(service, "Bye.", address="192.0.2.3")
+    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[gone], note="a machine"))
+    return mine
+
+
+@pytest.mark.parametrize(
+    "place", PLACES, ids=lambda one: f"{one['color_scheme']} {one.get('viewport', {}).get('width')}"
+)
+async def test_every_part_is_accessible(at_desk, place):
+    # A page that allows nothing but its own script allows none of the inspector's either.
+    ada, service = await at_desk("owner", person={"bypass_csp": True, **place})
+    mine = await a_morning(service)
+    for path in ("", "?status=reported", "?status=spam", "?status=any&q=pills", "/threads", "/rules", "/audit", "/you",
+                 f"/comments/{mine}", f"/comments/{mine}/ban"):  # fmt: skip
+        await come(ada, f"/moderate{path}")
+        await assert_accessible(ada)
+    await come(ada, "/moderate/threads")
+    await ada.locator("main .list a").first.click()
+    await assert_accessible(ada)
+    await come(ada, "/moderate/rules")
+    await ada.get_by_role("link", name="Change").last.click()
+    await assert_accessible(ada)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_what_happens_is_accessible_too(at_desk, browse, scheme):
+    ada, service = await at_desk(person={"bypass_csp": True, "color_scheme": scheme})
+    await a_morning(service)
+    await ada.reload()
+    await ada.keyboard.press("x")
+    await ada.get_by_text("Filters").click()
+    await ada.keyboard.press("?")
+    await assert_accessible(ada)
+    await ada.keyboard.press("x")
+    await ada.keyboard.press("a")
+    await said(ada, "1 comment approved.")
+    await assert_accessible(ada)
+    await come(ada, "/moderate/rules")
+    await ada.get_by_text("A new rule").click()
+    await ada.get_by_label("What it looks for").fill("pills")
+    await press(ada, "Try it on the past")
+    await assert_accessible(ada)
+    await ada.get_by_label("What it looks at").select_option("links")
+    await press(ada, "Keep it")
+    await ada.get_by_role("alert").wait_for()
+    await assert_accessible(ada)
+    await come(ada, "/moderate/comments/01990000-0000-7000-8000-000000000000")
+    await assert_accessible(ada)
+    stranger = await browse(service.config.own_origin, script=True, bypass_csp=True, color_scheme=scheme)
+    await stranger.goto("/moderate")
+    await assert_accessible(stranger)
+
+
+async def test_what_is_said_is_heard_and_the_keyboard_reaches_everything(at_desk):
+    ada, service = await at_desk()
+    await a_morning(service)
+    await ada.reload()
+    assert await ada.locator("#said").get_attribute("role") == "status"
+    assert await ada.locator("#left").get_attribute("aria-live") == "assertive"
+    await ada.keyboard.press("Tab")
+    assert await ada.evaluate("document.activeElement.className") == "skip"
+    ring = "getComputedStyle(document.activeElement)"
+    for _ in range(30):
+        await ada.keyboard.press("Tab")
+        assert await ada.evaluate(f"{ring}.outlineStyle + {ring}.outlineWidth") == "solid2px"
+    reached = await ada.evaluate("document.activeElement.closest('.card') != null")
+    assert reached
+
+
+async def test_a_thumb_hits_what_it_means(at_desk):
+    ada, service = await at_desk(person=PHONE)
+    await a_morning(service)
+    await ada.reload()
+    sizes = "all => all.filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().height)"
+    assert min(await ada.locator("main button, main .acts a, nav a").evaluate_all(sizes)) >= 48
+    boxes = (
+        await ada.locator(".card")
+        .first.locator(".three")
+        .first.locator("button")
+        .evaluate_all("all => all.map(one => { const box = one.getBoundingClientRect(); return [box.top, box.width] })")
+    )
+    assert len(boxes) == 3
+    assert len({top for top, _ in boxes}) == 1, "three in a row"
+    assert min(width for _, width in boxes) > 90
+    await card(ada, "pills for all").first.get_by_role("button", name="Spam", exact=True).tap()
+    await said(ada, "1 comment marked as spam.")
+    await ada.locator("#said").get_by_role("button", name="Undo").tap()
+    await said(ada, "Taken back")
+
+
+async def test_a_comment_is_read_in_its_own_direction(at_desk):
+    ada, service = await at_desk()
+    await a_morning(service)
+    await ada.reload()
+    text = card(ada, "شكرا").locator(".text")
+    assert await text.evaluate("one => getComputedStyle(one).direction") == "rtl"
+    assert await ada.locator("main").evaluate("main => getComputedStyle(main).direction") == "ltr"
+
+
+async def test_nothing_jumps_under_a_readers_eyes(at_desk):
+    ada, service = await at_desk()
+    await a_morning(service)
+    await ada.reload()
+    for _ in range(3):
+        await ada.keyboard.press("j")
+    at = "document.querySelector('.card[aria-current]').getBoundingClientRect().top"
+    before = await ada.evaluate(at)
+    await post(service, "A new one.", address="100.64.0.1")
+    await ada.evaluate("dispatchEvent(new Event('focus'))")
+    await card(ada, "A new one.").wait_for()
+    assert abs(await ada.evaluate(at) - before) < 1
+    assert await ada.evaluate("document.activeElement == document.querySelector('.card[aria-current]')")
+
+
+async def test_the_script_is_small():
+    assert len(assets.moderate().packed) <= 3_000
+    assert len(assets.moderate_style().packed) <= 3_000

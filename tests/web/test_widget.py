@@ -1,0 +1,459 @@
+"""People read and write in a blog that pasted one line."""
+
+import re
+
+import pytest
+
+from commentsvc.comments import post
+from commentsvc.domain.models import Mode, Verb
+from commentsvc.moderation import actions, threads
+from commentsvc.moderation import queue as moderation_queue
+from commentsvc.moderation.schemas import Action, QueueQuery, ThreadChange, ThreadsQuery
+from tests.comments.test_post import approve
+from tests.conftest import EVERYTHING, draft, visit
+
+pytest_plugins = ("tests.browser",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WAITS = "Waiting for moderation. Only you can see this."
+STRICT = (
+    "default-src 'none'; script-src {service}; connect-src {service}; form-action {service}; "
+    "require-trusted-types-for 'script'; trusted-types commentsvc"
+)
+
+
+async def write(page, text="I have been wondering about this too.", name="Mia", email="mia@example.com"):
+    """Fill the form in and send it."""
+    await box(page).fill(text)
+    await page.get_by_role("textbox", name="Name").fill(name)
+    await page.get_by_role("textbox", name="Email").fill(email)
+    await page.locator(".ct-send").click()
+
+
+def box(page):
+    return page.get_by_role("textbox", name="Comment")
+
+
+def comment(page, text):
+    return page.get_by_role("article").filter(has_text=text)
+
+
+async def said(service, page, **changed):
+    """A comment at this post that everybody can read."""
+    thread = re.split("[?#]", page.url)[0]
+    receipt = await post.post_reply(service, draft(**{"thread": thread} | changed), visit())
+    await approve(service, receipt)
+    return receipt
+
+
+async def reload(page):
+    """Come back when what the browser keeps of answers is old."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("Network.enable")
+    await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    await page.reload()
+    await page.locator(".ct").wait_for()
+
+
+async def queue(service):
+    """What waits to be read."""
+    return (await moderation_queue.search(service, EVERYTHING, QueueQuery())).comments
+
+
+async def focused(page):
+    """What has the focus: its id, else the name of a field, else what it says."""
+    element = "document.activeElement"
+    return await page.evaluate(f"{element}.name || {element}.id || {element}.textContent")
+
+
+async def kept(page):
+    """What the blog's own storage holds of ours."""
+    return await page.evaluate("Object.fromEntries(Object.entries(localStorage).map(([n, v]) => [n, JSON.parse(v)]))")
+
+
+async def test_two_readers_talk_and_a_moderator_lets_them(at_post, browse):
+    mia, service = await at_post()
+    await write(mia, "I had *wondered* about that.")
+    own = comment(mia, "I had wondered")
+    await own.get_by_text(WAITS).wait_for()
+    assert await focused(mia) == await own.get_attribute("id")
+    assert await box(mia).input_value() == ""
+
+    sam = await browse(mia.url, script=True, also=[service.config.own_origin])
+    await sam.goto(mia.url)
+    await sam.get_by_text("No comments yet").wait_for()
+    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[row.id for row in await queue(service)]))
+
+    await reload(sam)
+    await sam.get_by_role("heading", name="1 comment", exact=True).wait_for()
+    await sam.get_by_role("link", name="Reply to Mia").click()
+    assert await sam.get_by_role("heading", name="Reply to Mia").count() == 1
+    assert await focused(sam) == "comment"
+    await write(sam, "So had I.", name="Sam", email="sam@example.com")
+    reply = sam.locator("[role=listitem] [role=listitem]").filter(has_text="So had I.")
+    await reply.get_by_text(WAITS).wait_for()
+    assert await sam.get_by_role("heading", name="Leave a comment").count() == 1
+
+    await reload(mia)
+    assert await comment(mia, "I had wondered").get_by_text(WAITS).count() == 0
+
+
+async def test_a_writer_still_sees_what_waits_when_they_come_back(at_post, browse):
+    mia, service = await at_post()
+    await write(mia)
+    await comment(mia, WAITS).wait_for()
+    first = await said(service, mia, name="Ada", comment="First.")
+    await reload(mia)
+    await comment(mia, "First.").get_by_role("link", name="Reply").click()
+    await write(mia, "An answer that waits.")
+    await comment(mia, "An answer").wait_for()
+
+    await reload(mia)
+    await comment(mia, "An answer").get_by_text(WAITS).wait_for()
+    nested = mia.locator(f"[role=listitem]:has(> [id='comment-{first.id}']) [role=listitem]")
+    assert "An answer" in await nested.inner_text()
+    assert await mia.get_by_text(WAITS).count() == 2
+    assert await mia.locator("[data-edit], [data-author]").count() == 0, "what proves it is no part of the page"
+
+
+async def test_a_comment_that_no_rule_holds_is_shown_and_counted(at_post):
+    mia, _ = await at_post(moderation=Mode.NONE)
+    await write(mia)
+    await mia.get_by_role("heading", name="1 comment", exact=True).wait_for()
+    assert await mia.get_by_text(WAITS).count() == 0
+
+
+async def test_a_writer_mends_a_comment_and_takes_it_back(at_post):
+    mia, _ = await at_post(moderation=Mode.NONE)
+    await write(mia, "I had *wondred* about that.")
+    own = mia.get_by_role("article")
+    await own.wait_for()
+    await box(mia).fill("Something else, half written")
+
+    await own.get_by_role("button", name="Edit").click()
+    await mia.get_by_role("heading", name="Edit your comment").wait_for()
+    assert await box(mia).input_value() == "I had *wondred* about that."
+    assert not await mia.get_by_role("textbox", name="Email").is_visible()
+    await box(mia).fill("I had *wondered* about that.")
+    await mia.get_by_role("button", name="Save").click()
+    await own.get_by_text("I had wondered about that.").wait_for()
+    assert await own.get_by_text("edited").count() == 1
+    assert await focused(mia) == await own.get_attribute("id")
+    assert await box(mia).input_value() == "Something else, half written"
+
+    await reload(mia)
+    await own.get_by_role("button", name="Delete").click()
+    assert await own.count() == 1
+    await own.get_by_role("button", name="Delete for good?").click()
+    await mia.get_by_role("heading", name="0 comments").wait_for()
+    assert await own.count() == 0
+    assert "0 comments" in await focused(mia)
+    assert "mine" not in str(await kept(mia)) or (await kept(mia))["commentsvc:mine"] == {}
+
+
+async def test_what_can_no_longer_be_changed_says_so(at_post, clock):
+    mia, _ = await at_post()
+    await write(mia)
+    await mia.get_by_text(WAITS).wait_for()
+    clock.move(minutes=16)
+    await mia.get_by_role("button", name="Delete").click()
+    await mia.get_by_role("button", name="Delete for good?").click()
+    await mia.get_by_text("Comments can be changed for 15 minutes").wait_for()
+
+    await reload(mia)
+    await mia.get_by_text(WAITS).wait_for()
+    assert await mia.get_by_role("button", name="Delete").count() == 0
+
+
+async def test_what_is_wrong_is_said_at_its_field_in_the_pages_language(at_post):
+    mia, _ = await at_post(lang="de")
+    await mia.get_by_role("textbox", name="Kommentar").fill("Ich auch.")
+    await mia.get_by_role("textbox", name="E-Mail").fill("nope")
+    await mia.locator(".ct-send").click()
+
+    name, email = (mia.locator(f"[name={one}]") for one in ("name", "email"))
+    for field, words in ((name, "Bitte"), (email, "keine gültige E-Mail-Adresse")):
+        await mia.locator(f"#{await field.get_attribute('aria-describedby')}", has_text=words).wait_for()
+        assert await field.get_attribute("aria-invalid") == "true"
+    assert await focused(mia) == "name"
+    assert await mia.locator("[name=comment]").input_value() == "Ich auch."
+    assert await mia.locator("[name=comment]").get_attribute("aria-invalid") is None
+
+    await name.fill("Mia")
+    await email.fill("mia@example.com")
+    await mia.locator(".ct-send").click()
+    await mia.get_by_role("article").wait_for()
+    assert await mia.locator("[aria-invalid]").count() == 0
+
+
+async def test_a_refusal_that_is_no_fields_fault_stands_beside_the_button(at_post):
+    mia, _ = await at_post()
+    for _ in range(2):
+        await write(mia)
+        await mia.get_by_role("article").wait_for()
+    await mia.get_by_text("It need not be sent again.").wait_for()
+    assert await box(mia).input_value() != ""
+
+
+async def test_a_closed_thread_is_read_and_not_answered(at_post):
+    mia, service = await at_post()
+    await said(service, mia)
+    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    await threads.change_thread(service, EVERYTHING, record.id, ThreadChange(closed=True))
+    await reload(mia)
+    await mia.get_by_text("This thread takes no more replies.").wait_for()
+    assert await mia.get_by_role("article").count() == 1
+    assert await mia.get_by_role("link", name="Reply").count() == 0
+    assert await mia.locator("form").count() == 0
+
+
+async def test_a_draft_survives_until_it_is_sent(at_post):
+    mia, service = await at_post()
+    await box(mia).fill("Half a thought")
+    await reload(mia)
+    assert await box(mia).input_value() == "Half a thought"
+    await write(mia, "A whole thought.")
+    await mia.get_by_role("article").wait_for()
+    assert not [name for name in await kept(mia) if "draft" in name]
+
+    await said(service, mia, name="Ada", comment="First.")
+    await reload(mia)
+    await mia.get_by_role("link", name="Reply to Ada").click()
+    await box(mia).fill("Half an answer")
+    await reload(mia)
+    await mia.get_by_role("heading", name="Reply to Ada").wait_for()
+    assert await box(mia).input_value() == "Half an answer"
+    assert await focused(mia) != "comment", "nobody's focus is taken"
+
+
+async def test_name_and_email_are_remembered_by_consent_alone(at_post):
+    mia, _ = await at_post()
+    await write(mia)
+    await mia.get_by_role("article").wait_for()
+    assert "mia@" not in str(await kept(mia))
+    await reload(mia)
+    assert await mia.get_by_role("textbox", name="Name").input_value() == ""
+
+    await mia.get_by_role("checkbox", name="Save my name").check()
+    await write(mia, "Another.")
+    await comment(mia, "Another.").wait_for()
+    await reload(mia)
+    assert await mia.get_by_role("textbox", name="Name").input_value() == "Mia"
+    assert await mia.get_by_role("textbox", name="Email").input_value() == "mia@example.com"
+
+    await mia.get_by_role("checkbox", name="Save my name").uncheck()
+    await write(mia, "A third.")
+    await comment(mia, "A third.").wait_for()
+    assert "mia@" not in str(await kept(mia))
+
+
+async def test_a_writer_who_was_approved_once_is_known_again(at_post):
+    mia, service = await at_post(moderation=Mode.TRUSTED)
+    await write(mia)
+    await mia.get_by_text(WAITS).wait_for()
+    waiting = await queue(service)
+    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[waiting[0].id]))
+    await write(mia, "Again.", email="another@example.com")
+    await comment(mia, "Again.").wait_for()
+    assert await comment(mia, "Again.").get_by_text(WAITS).count() == 0
+
+
+async def test_keys_send_and_take_back(at_post):
+    mia, service = await at_post()
+    await said(service, mia, name="Ada")
+    await reload(mia)
+    link = mia.get_by_role("link", name="Reply to Ada")
+    await link.focus()
+    await mia.keyboard.press("Enter")
+    assert await focused(mia) == "comment"
+    await mia.keyboard.press("Escape")
+    assert await mia.get_by_role("heading", name="Leave a comment").count() == 1
+    assert await link.evaluate("link => link == document.activeElement")
+    assert not await mia.get_by_role("button", name="Cancel").is_visible()
+
+    await mia.get_by_role("textbox", name="Name").fill("Mia")
+    await mia.get_by_role("textbox", name="Email").fill("mia@example.com")
+    await box(mia).fill("Sent by a key.")
+    await box(mia).press("Control+Enter")
+    await comment(mia, "Sent by a key.").wait_for()
+
+
+async def test_an_address_that_names_a_comment_leads_to_it_wherever_it_stands(at_post, clock):
+    mia, service = await at_post(moderation=Mode.NONE)
+    for number in range(60):
+        clock.move(seconds=1)
+        last = await said(service, mia, comment=f"Number {number}.")
+    await mia.goto("about:blank")
+    await mia.goto(f"/a-post/#comment-{last.id}")
+
+    own = mia.locator(f"[id='comment-{last.id}']:target")
+    await own.wait_for()
+    assert await own.evaluate("own => own.getBoundingClientRect().top < innerHeight")
+    assert await mia.get_by_role("article").count() == 60
+
+
+async def test_comments_are_fetched_shortly_before_they_are_seen(at_post):
+    mia, _ = await at_post(line='<div style="height: 3000px"></div><script async src="{service}/embed.js"></script>')
+    asked = []
+    mia.on("request", lambda request: asked.append(request.url))
+    await mia.locator("comment-thread").wait_for(state="attached")
+    await mia.evaluate("new Promise(done => setTimeout(() => requestAnimationFrame(done), 100))")
+    assert not [url for url in asked if "comments.html" in url]
+    async with mia.expect_request(lambda request: "comments.html" in request.url):
+        await mia.evaluate("scrollTo(0, 2000)")
+
+
+async def test_more_comments_follow_on_request(at_post, clock):
+    mia, service = await at_post(moderation=Mode.NONE)
+    root = await said(service, mia, comment="The first.")
+    for number in range(50):
+        clock.move(seconds=1)
+        await said(service, mia, comment=f"Number {number}.", parent=root.id)
+    await reload(mia)
+    assert await mia.get_by_role("article").count() == 50
+    await mia.get_by_role("link", name="More comments").click()
+    await comment(mia, "Number 49.").wait_for()
+    assert await mia.locator("[role=listitem] [role=listitem]").count() == 50
+    assert await mia.get_by_role("link", name="More comments").count() == 0
+    assert await focused(mia) == await comment(mia, "Number 49.").get_attribute("id")
+
+
+async def test_new_comments_are_offered_and_nothing_moves_before(at_post, clock):
+    element = '<comment-thread live="0.2"></comment-thread>'
+    mia, service = await at_post(element=element, moderation=Mode.NONE)
+    root = await said(service, mia, comment="The first.")
+    second = await said(service, mia, comment="The second.")
+    await reload(mia)
+    await box(mia).fill("Half a thought")
+    clock.move(seconds=1)
+    await said(service, mia, comment="An answer.", parent=root.id)
+    clock.move(seconds=1)
+    before = await mia.evaluate("document.documentElement.scrollHeight")
+    offer = mia.get_by_role("button", name=re.compile("Show . new comment"))
+    await offer.wait_for()
+    assert await mia.evaluate("document.documentElement.scrollHeight") == before
+    assert await mia.get_by_role("article").count() == 2
+    await said(service, mia, comment="The last.")
+    await said(service, mia, comment="An answer to another.", parent=second.id)
+    await mia.get_by_role("button", name="Show 3 new comments").click()
+
+    await mia.get_by_role("heading", name="5 comments").wait_for()
+    assert await mia.locator("[role=listitem] [role=listitem]").count() == 2
+    assert await focused(mia) == await comment(mia, "An answer.").get_attribute("id")
+    assert await box(mia).input_value() == "Half a thought"
+    assert await offer.count() == 0
+
+
+async def test_a_page_that_lists_posts_counts_their_comments_in_one_request(at_post):
+    posts = "".join(f'<p><a href="/{name}/" data-comment-count>Comments</a></p>' for name in ("one", "two"))
+    mia, service = await at_post(line=posts, head='<script async src="{service}/embed.js"></script>', path="/")
+    host = mia.url.rstrip("/")
+    await said(service, mia, thread=f"{host}/one/")
+    for text in ("A.", "B."):
+        await said(service, mia, thread=f"{host}/two/", comment=text)
+    asked = []
+    mia.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+    await mia.reload()
+    await mia.get_by_role("link", name="2 comments", exact=True).wait_for()
+    assert await mia.get_by_role("link", name="1 comment", exact=True).count() == 1
+    assert len(asked) == 1
+    assert await mia.locator("comment-thread").count() == 0
+
+
+async def test_a_page_that_changes_without_loading_shows_the_thread_of_each_post(at_post):
+    mia, service = await at_post(element="<main><comment-thread></comment-thread></main>")
+    await said(service, mia, comment="At the first.")
+    await said(service, mia, thread=mia.url.replace("a-post", "another"), comment="At the second.")
+    await reload(mia)
+    await comment(mia, "At the first.").wait_for()
+    await mia.evaluate(
+        "history.pushState(null, '', '/another/');"
+        "document.querySelector('main').replaceChildren(document.createElement('comment-thread'))"
+    )
+    await comment(mia, "At the second.").wait_for()
+    assert await comment(mia, "At the first.").count() == 0
+    await mia.evaluate("document.querySelector('comment-thread').setAttribute('thread', '/a-post/')")
+    await comment(mia, "At the first.").wait_for()
+
+
+async def test_two_threads_on_one_page_stay_apart(at_post):
+    one, two = (f'<comment-thread thread="{name}"></comment-thread>' for name in ("one", "two"))
+    mia, _ = await at_post(element=one + two)
+    await mia.locator(".ct").nth(1).wait_for()
+    first, second = mia.locator("comment-thread").all(), None
+    first, second = await first
+    await first.locator(".ct-send").click()
+    await first.locator("[aria-invalid]").first.wait_for()
+    assert await second.locator("[aria-invalid]").count() == 0
+    assert await second.locator(".ct-fault").all_inner_texts() == ["", "", ""]
+    ids = await mia.locator("[id]").evaluate_all("all => all.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+
+
+async def test_everything_works_under_a_strict_policy(at_post):
+    element = "<comment-thread></comment-thread>"
+    headers = {"Content-Security-Policy": STRICT}
+    mia, service = await at_post(element=element, headers=headers)
+    await said(service, mia, name="Ada", comment="First.")
+    await reload(mia)
+    await mia.get_by_role("link", name="Reply to Ada").click()
+    await write(mia)
+    await mia.get_by_text(WAITS).wait_for()
+    await mia.get_by_role("button", name="Edit").click()
+    await mia.get_by_role("button", name="Save").click()
+    await mia.get_by_role("heading", name="Leave a comment").wait_for()
+    assert await mia.locator(".ct-send").evaluate("button => getComputedStyle(button).minHeight") == "44px"
+
+
+async def test_a_browser_that_keeps_nothing_reads_and_writes_all_the_same(at_post):
+    blocked = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError') } })"
+    mia, service = await at_post(head=f"<script>{blocked}</script>")
+    await said(service, mia, name="Ada", comment="First.")
+    await reload(mia)
+    await comment(mia, "First.").wait_for()
+    await write(mia)
+    await mia.get_by_text(WAITS).wait_for()
+
+
+async def test_a_link_stays_where_the_service_is_away(at_post):
+    inside = '<a href="{service}/t?thread=/a-post/">What people said</a>'
+    mia, _ = await at_post(element=f"<comment-thread>{inside}</comment-thread>")
+    await mia.locator(".ct").wait_for()
+    await mia.context.route("**/v1/**", lambda route: route.abort())
+    away = "net::ERR_FAILED"
+    mia.ignored.append(away)
+    await mia.reload()
+    await mia.get_by_role("link", name="What people said").wait_for()
+
+
+async def test_a_link_is_made_where_none_was_given(at_post):
+    mia, service = await at_post()
+    await mia.locator(".ct").wait_for()
+    await mia.context.route("**/v1/**", lambda route: route.abort())
+    mia.ignored.append("net::ERR_FAILED")
+    await mia.reload()
+    link = mia.get_by_role("link", name="Comments")
+    await link.wait_for()
+    assert (await link.get_attribute("href")).startswith(f"{service.config.own_origin}/t?thread=http")
+
+
+async def test_what_could_not_be_sent_is_kept_and_sent_once(at_post):
+    mia, service = await at_post()
+    await mia.locator(".ct").wait_for()
+    mia.ignored.append("net::ERR")
+    lost = []
+
+    async def lose_the_answer(route):
+        if route.request.method == "POST" and not lost:
+            lost.append(await route.fetch())
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await mia.context.route("**/v1/comments", lose_the_answer)
+    await write(mia, "Once.")
+    await mia.get_by_text("This could not be sent.").wait_for()
+    assert await box(mia).input_value() == "Once."
+    await mia.locator(".ct-send").click()
+    await comment(mia, "Once.").wait_for()
+    assert len(await queue(service)) == 1

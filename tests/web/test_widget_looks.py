@@ -1,0 +1,244 @@
+"""Everybody can use the widget: by eye, by ear and by hand, on any page, at little cost."""
+
+import json
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+
+from commentsvc.comments import post
+from commentsvc.domain.models import Mode
+from commentsvc.web.pages import assets
+from tests.conftest import draft, visit
+from tests.web.test_widget import WAITS, box, said, write
+
+pytest_plugins = ("tests.browser",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WCAG = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"],
+    "rules": {"target-size": {"enabled": True}},
+}
+LATER = "/a-post/?utm_source=later"  # the same post, but not to the browser's cache
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+INK = "@media (prefers-color-scheme: dark) { body { color: #dcdcda; background: #16171a } }"
+DARK = f"<style>:root {{ color-scheme: light dark }} {INK}</style>"
+PHONE = {"viewport": {"width": 320, "height": 700}}
+
+
+async def a_conversation(service, page):
+    """What people say: links, lists, code, another script, long words, answers of answers, a removed one."""
+    first = await said(service, page, name="J. Okafor", website="https://example.com", comment="> Yes\n\n- a\n- b")
+    second = await said(service, page, name="Priya", parent=first.id, comment=f"`{LONG}`\n\n```\n{'code ' * 60}\n```")
+    third = await said(service, page, name=LONG[:80], parent=second.id, comment=f"https://example.com/{'x' * 300}")
+    await said(service, page, name="مريم", parent=third.id, comment="شكرا على هذا المقال.\n\nThis is English.")
+    return first
+
+
+async def assert_accessible(page):
+    results = await Axe().run(page, options=WCAG)
+    found = [f"{one['id']}: {node['html']}" for one in results.response["violations"] for node in one["nodes"]]
+    assert found == []
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def come(page):
+    await page.reload()
+    await page.locator(".ct").wait_for()
+
+
+async def test_an_empty_thread_is_accessible(at_post):
+    mia, _ = await at_post()
+    await mia.get_by_text("No comments yet").wait_for()
+    await assert_accessible(mia)
+
+
+@pytest.mark.parametrize(
+    ("lang", "person"), [("en", {}), ("en", {"color_scheme": "dark"}), ("ar", {}), ("en", PHONE), ("ja", PHONE)]
+)
+async def test_a_conversation_is_accessible(at_post, lang, person):
+    mia, service = await at_post(lang=lang, head=DARK, person=person)
+    await a_conversation(service, mia)
+    await mia.goto(LATER)
+    await mia.locator("[role=article]").nth(3).wait_for()
+    await assert_accessible(mia)
+    assert await mia.locator(".ct").get_attribute("dir") == ("rtl" if lang == "ar" else "ltr")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_writing_is_accessible_whatever_becomes_of_it(at_post, scheme):
+    mia, service = await at_post(head=DARK, person={"color_scheme": scheme, **PHONE})
+    first = await a_conversation(service, mia)
+    await mia.goto(LATER)
+    await mia.locator(f"#comment-{first.id} .ct-reply").click()
+    await assert_accessible(mia)
+    await write(mia, email="nope")
+    await mia.locator("[aria-invalid]").wait_for()
+    await assert_accessible(mia)
+    await write(mia)
+    await mia.get_by_text(WAITS).wait_for()
+    await assert_accessible(mia)
+    await mia.get_by_role("button", name="Edit").click()
+    await assert_accessible(mia)
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+async def test_the_page_without_script_is_accessible(opened, browse, lang):
+    url, _ = await opened()
+    # A page that allows no script allows none of the inspector's either.
+    mia = await browse(url, script=True, bypass_csp=True)
+    for address in (f"/t?thread=/a-post/&lang={lang}", "/"):
+        await mia.goto(address)
+        await assert_accessible(mia)
+    await mia.goto(f"/t?thread=/a-post/&lang={lang}")
+    await mia.locator("form").evaluate("form => { form.noValidate = true; form.requestSubmit() }")
+    await mia.locator("#ct-problem").wait_for()
+    await assert_accessible(mia)
+
+
+async def test_everything_can_be_reached_and_hit(at_post):
+    mia, service = await at_post()
+    await a_conversation(service, mia)
+    await mia.goto(LATER)
+    await mia.locator("[role=article]").nth(3).wait_for()
+    sizes = "all => all.filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().height)"
+    assert min(await mia.locator(".ct-input, .ct-button").evaluate_all(sizes)) >= 44
+    assert min(await mia.locator(".ct-link").evaluate_all(sizes)) >= 24
+    await box(mia).focus()
+    await mia.keyboard.press("Tab")
+    ring = "getComputedStyle(document.activeElement)"
+    assert await mia.evaluate(f"{ring}.outlineStyle + {ring}.outlineWidth") == "solid2px"
+
+
+async def test_the_services_own_page_shows_the_widget_light_and_dark(opened, browse):
+    url, service = await opened(moderation=Mode.NONE)
+    mia = await browse(url, script=True)
+    await mia.goto("/")
+    assert f'<script async src="{url}/embed.js"></script>' in await mia.locator("pre").first.inner_text()
+    await mia.locator("comment-thread form[novalidate]").wait_for()
+    await write(mia)
+    await mia.get_by_role("article").wait_for()
+    ink = {}
+    for shade in ("Light", "Dark"):
+        await mia.get_by_role("radio", name=shade).check()
+        ink[shade] = await mia.locator(".ct-text").evaluate("text => getComputedStyle(text).color")
+    assert ink == {"Light": "rgb(27, 27, 26)", "Dark": "rgb(220, 220, 218)"}
+    assert service.config.own_origin == url
+
+
+async def test_the_widget_is_small():
+    """Script and style together, as they travel: 5.0 kB are meant, and 6.0 kB would be too much."""
+    assert len(assets.embed().packed) <= 5_050
+    assert len(assets.thread_style().packed) <= 1_200
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+async def test_two_requests_are_made_and_nothing_jumps(at_post, browse, width):
+    mia, service = await at_post(
+        line='<p>Read on.</p><script async src="{service}/embed.js"></script><footer>Bye</footer>'
+    )
+    await a_conversation(service, mia)
+    screen = {"width": width, "height": 800}
+    sam = await browse(mia.url, script=True, also=[service.config.own_origin], viewport=screen)
+    asked = []
+    sam.on("request", lambda request: asked.append(request.url))
+    await sam.add_init_script(
+        "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(one => shift += one.value))"
+        ".observe({ type: 'layout-shift', buffered: true })"
+    )
+    await sam.goto(mia.url)
+    await sam.locator("[role=article]").nth(3).wait_for()
+    await sam.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert len([url for url in asked if url.startswith(service.config.own_origin)]) == 2
+    assert await sam.evaluate("shift") <= 0.05
+
+
+async def test_fifty_comments_take_few_bytes(opened, curl):
+    url, service = await opened(moderation=Mode.NONE)
+    for number in range(50):
+        await post.post_reply(service, draft(comment=f"{number}. {'Some words of a comment. ' * 12}"), visit())
+    sizes = {}
+    for kind in ("", ".html"):
+        async with curl.get(
+            f"{url}/v1/comments{kind}?thread=/a-page/", headers={"Accept-Encoding": "gzip"}
+        ) as response:
+            await response.read()
+            sizes[kind] = int(response.headers["Content-Length"])
+    assert sizes[".html"] < 8_000, sizes
+
+
+# What style sheets for whole pages say of plain elements, at its worst.
+HOSTILE = """
+* { box-sizing: content-box }
+div { line-height: 1.5 }
+input, textarea, button, select { width: 50%; margin: 2rem 1rem; padding: 2rem; border: 5px dotted red;
+  background: #ff0; color: #0f0; font: 10px serif;
+  box-shadow: 0 0 9px red; text-transform: uppercase; letter-spacing: 3px; height: 20px }
+input:not([type=checkbox], [type=radio]) { display: inline; border-radius: 99px; max-width: 100px }
+button:hover, [type=submit] { background: red; float: right; min-width: 100% }
+label { display: inline; font-weight: 900; float: left; width: 100px }
+form { max-width: 200px; padding: 3rem; border: 3px solid; background: #eee; text-align: center; display: grid }
+a { color: red; background: #ff0; text-decoration: none; padding: 1rem; display: block }
+p { margin: 3rem; text-indent: 2em } ul, ol { list-style: none; padding: 0; margin: 0 }
+main > * { float: left } bdi, time, span { font-style: italic }
+"""
+
+
+async def test_a_pages_style_for_plain_elements_does_not_break_it(at_post):
+    mia, service = await at_post(head=f"<style>{HOSTILE}</style>")
+    await a_conversation(service, mia)
+    await mia.goto(LATER)
+    await mia.locator("[role=article]").nth(3).wait_for()
+    await assert_laid_out(mia)
+
+
+async def assert_laid_out(page):
+    """What a person would see at once if it were broken."""
+    told = await page.evaluate(
+        """() => {
+          const box = one => one.getBoundingClientRect()
+          const at = name => box(document.querySelector(`.ct ${name}`))
+          const form = at(".ct-form"), text = at("textarea"), name = at("[name=name]"), email = at("[name=email]")
+          const send = at(".ct-send"), root = box(document.querySelector(".ct"))
+          return {
+            "the form fills the width": Math.abs(form.width - root.width) < 2,
+            "the text fills the form": Math.abs(text.width - form.width) < 2,
+            "name and email stand side by side": Math.abs(name.top - email.top) < 2 && email.left > name.right,
+            "and fill the form together": Math.abs(email.right - form.right) < 2,
+            "the button is no bar": send.width < form.width / 2 && send.left - form.left < 2,
+            "fields are as high as fingers": [text, name, email, send].every(one => one.height >= 44),
+            "fields are no higher than they need": name.height < 70 && send.height < 70,
+            "labels stand above": [...document.querySelectorAll(".ct label[for]")].every(label =>
+              box(label).bottom <= box(label.control).top),
+            "nothing sticks out": [...document.querySelectorAll(".ct *")].every(one => box(one).right < root.right + 1),
+            "lists have marks": getComputedStyle(document.querySelector(".ct-text ul")).listStyleType == "disc",
+            "text has the page's ink": getComputedStyle(document.querySelector(".ct .ct-reply")).color
+              == getComputedStyle(document.querySelector(".ct")).color,
+          }
+        }"""
+    )
+    assert [what for what, so in told.items() if not so] == []
+
+
+async def test_the_page_decides_on_a_few_things(at_post):
+    head = "<style>.ct {--ct-accent: #c0f; --ct-radius: 0; --ct-width: 30rem}</style>"
+    mia, _ = await at_post(head=head)
+    await mia.locator(".ct").wait_for()
+    look = json.loads(
+        await mia.locator(".ct-send").evaluate(
+            "one => JSON.stringify([getComputedStyle(one).borderRadius, getComputedStyle(one).borderTopColor])"
+        )
+    )
+    assert look == ["0px", "rgb(204, 0, 255)"]
+    assert await mia.locator(".ct").evaluate("one => one.offsetWidth") == 480
+
+
+async def test_paper_shows_what_was_said_and_no_form(at_post):
+    mia, service = await at_post()
+    await a_conversation(service, mia)
+    await mia.goto(LATER)
+    await mia.locator("[role=article]").nth(3).wait_for()
+    await mia.emulate_media(media="print")
+    assert await mia.locator("form").is_hidden()
+    assert await mia.get_by_role("link", name="Reply").count() == 0
+    assert await mia.get_by_text("This is English.").is_visible()
+    assert await mia.get_by_role("link", name="J. Okafor").is_visible()
