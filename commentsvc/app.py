@@ -17,7 +17,7 @@ from commentsvc.audit import log
 from commentsvc.config import Config
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
-from commentsvc.domain.errors import Misconfigured
+from commentsvc.domain.errors import ConfigurationError
 from commentsvc.operations import maintenance, startup
 from commentsvc.service import Service
 from commentsvc.storage import schema
@@ -31,7 +31,7 @@ TIDY_SECONDS: Final = 3600
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[Service]:
+async def open_service(config: Config) -> AsyncIterator[Service]:
     """The service without its web: the database as it is.
 
     Raises:
@@ -45,11 +45,11 @@ async def opened(config: Config) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def ready(config: Config) -> AsyncIterator[Service]:
+async def open_ready_service(config: Config) -> AsyncIterator[Service]:
     """The service with its schema current and its sites made."""
-    async with opened(config) as service:
+    async with open_service(config) as service:
         await schema.migrate(service.db, service.now())
-        await startup.prepare(service)
+        await startup.prepare_database(service)
         yield service
 
 
@@ -60,7 +60,7 @@ async def _database(config: Config) -> Database:
     try:
         from commentsvc.storage.postgres import PostgresDatabase  # noqa: PLC0415 -- an extra that need not be there
     except ImportError:
-        raise Misconfigured(
+        raise ConfigurationError(
             "COMMENTSVC_DATABASE_URL names PostgreSQL, whose driver is not installed. "
             "Install it with: pip install 'commentsvc[postgres]'"
         ) from None
@@ -73,7 +73,7 @@ def _secrets(config: Config) -> list[str]:
         return config.secret_key.split()
     path = config.sqlite_path
     if path is None:
-        raise Misconfigured(
+        raise ConfigurationError(
             "COMMENTSVC_SECRET_KEY must be set with PostgreSQL: it seals emails, and must not lie beside them. "
             "Make one with: openssl rand -base64 48"
         )
@@ -92,11 +92,13 @@ def _secret_file(file: Path) -> str:
             fresh.unlink()
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise Misconfigured(f"The secret key {file} cannot be read or made: {os.strerror(error.errno or 0)}.") from None
+        raise ConfigurationError(
+            f"The secret key {file} cannot be read or made: {os.strerror(error.errno or 0)}."
+        ) from None
 
 
 @asynccontextmanager
-async def listening(service: Service, deadlines: Deadlines, listener: socket.socket) -> AsyncIterator[Runner]:
+async def listen(service: Service, deadlines: Deadlines, listener: socket.socket) -> AsyncIterator[Runner]:
     """The service's web on a socket; on leaving, it finishes what is under way."""
     runner = Runner(application(service), deadlines)
     await runner.setup()
@@ -112,9 +114,9 @@ async def listening(service: Service, deadlines: Deadlines, listener: socket.soc
 async def _tidy_forever(service: Service) -> None:
     while True:
         try:
-            await maintenance.tidy(service)
+            await maintenance.delete_expired(service)
             # Where logs are shipped elsewhere, this proves later what the audit log was by now.
-            LOG.info("audit log: %s entries, head %s", *await log.head(service))
+            LOG.info("audit log: %s entries, head %s", *await log.read_head(service))
         except Exception:
             LOG.exception("tidying failed; it is tried again in an hour")
         await asyncio.sleep(TIDY_SECONDS)
@@ -134,7 +136,7 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], 
     listener = _listener(config)
     port = listener.getsockname()[1]
     config = msgspec.structs.replace(config, port=port)  # the one that was free, where 0 was asked for
-    async with ready(config) as service, listening(service, deadlines, listener):
+    async with open_ready_service(config) as service, listen(service, deadlines, listener):
         LOG.info("listening on port %s", port)
         await announce(service)
         await stop.wait()
@@ -147,7 +149,7 @@ def _listener(config: Config) -> socket.socket:
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
         listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
     except OSError as error:
-        raise Misconfigured(
+        raise ConfigurationError(
             f"COMMENTSVC_HOST and COMMENTSVC_PORT: cannot listen on {config.host} port {config.port}: "
             f"{os.strerror(error.errno or 0)}."
         ) from None

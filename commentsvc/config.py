@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from commentsvc.domain import urls
-from commentsvc.domain.errors import Misconfigured
+from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import Mode
 
@@ -141,10 +141,10 @@ class Config(Struct, frozen=True, kw_only=True):
                 text = _text_of(field.name, variable, environment)
                 if text:
                     values[field.name] = _read_value(variable, text, field.type)
-            except Misconfigured as error:
+            except ConfigurationError as error:
                 wrong.append(str(error))
         if wrong:
-            raise Misconfigured("\n".join(wrong))
+            raise ConfigurationError("\n".join(wrong))
         config = cls(**values)
         config.check()
         return config
@@ -161,17 +161,17 @@ class Config(Struct, frozen=True, kw_only=True):
             _origin("PUBLIC_URL", self.public_url)
         _ = self.proxies
         if not re.match(r"sqlite:///.+|postgres(ql)?://.+", self.database_url):
-            raise Misconfigured(
+            raise ConfigurationError(
                 f"{PREFIX}DATABASE_URL must begin with sqlite:/// or postgresql:// and name a database."
             )
         if self.allowance and self.allowance[0] > MOST_A_SECOND * self.allowance[1]:
-            raise Misconfigured(f"{PREFIX}RATE_LIMIT allows more than {MOST_A_SECOND} a second; say off instead.")
+            raise ConfigurationError(f"{PREFIX}RATE_LIMIT allows more than {MOST_A_SECOND} a second; say off instead.")
         if self.form_age and not self.form_age[0] < self.form_age[1] <= OLDEST_SECONDS:
-            raise Misconfigured(
+            raise ConfigurationError(
                 f"{PREFIX}FORM_SECONDS must name fewer seconds first, then more, {OLDEST_SECONDS} (a week) at most."
             )
         if self.admin_key and len(self.admin_key) < 32:  # noqa: PLR2004 -- as its description says
-            raise Misconfigured(f"{PREFIX}ADMIN_KEY must have at least 32 characters.")
+            raise ConfigurationError(f"{PREFIX}ADMIN_KEY must have at least 32 characters.")
 
     @property
     def sqlite_path(self) -> Path | None:
@@ -195,7 +195,7 @@ class Config(Struct, frozen=True, kw_only=True):
         try:
             return [ipaddress.ip_network(text) for text in self.trusted_proxies.split()]
         except ValueError:
-            raise Misconfigured(
+            raise ConfigurationError(
                 f"{PREFIX}TRUSTED_PROXIES must hold networks, space separated, such as 10.0.0.0/8 or 127.0.0.1."
             ) from None
 
@@ -232,19 +232,19 @@ def _text_of(name: str, variable: str, environment: Mapping[str, str]) -> str:
     if not file:
         return text
     if text:
-        raise Misconfigured(f"{variable} and {variable}_FILE are both set. Keep one of them.")
+        raise ConfigurationError(f"{variable} and {variable}_FILE are both set. Keep one of them.")
     try:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is not UTF-8 text"
-        raise Misconfigured(f"{variable}_FILE names a file that cannot be read: {reason}.") from None
+        raise ConfigurationError(f"{variable}_FILE names a file that cannot be read: {reason}.") from None
 
 
 def _read_value(variable: str, text: str, kind: Any) -> Any:
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:
-        raise Misconfigured(f"{variable} must be {_wanted(kind)}.") from None
+        raise ConfigurationError(f"{variable} must be {_wanted(kind)}.") from None
 
 
 def _wanted(kind: Any) -> str:
@@ -260,8 +260,8 @@ def _wanted(kind: Any) -> str:
 
 def _origin(variable: str, text: str) -> str:
     try:
-        return urls.origin(text)
+        return urls.parse_origin(text)
     except ValueError:
-        raise Misconfigured(
+        raise ConfigurationError(
             f"{PREFIX}{variable} must hold origins such as https://blog.example: scheme, host, perhaps a port; no path."
         ) from None

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from commentsvc.config import Config
 from commentsvc.domain.crypto import Keyring
-from commentsvc.domain.timestamps import time_text
-from commentsvc.rules.engine import StoredRule
+from commentsvc.domain.timestamps import format_time
+from commentsvc.rules.engine import CompiledRule
 from commentsvc.storage.database import Database
 
 
@@ -39,16 +39,16 @@ class Service:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = field(default_factory=Ids)
     # Of each site, ready to be asked, and for which version of its rules.
-    rules: dict[str, tuple[int, tuple[StoredRule, ...]]] = field(default_factory=dict)
+    rules: dict[str, tuple[int, tuple[CompiledRule, ...]]] = field(default_factory=dict)
 
     def now(self) -> str:
         """The present moment as text."""
-        return time_text(self.clock())
+        return format_time(self.clock())
 
     def ago(self, **amount: float) -> str:
         """The moment so long ago, as text: ``ago(hours=24)``."""
-        return time_text(self.clock() - timedelta(**amount))
+        return format_time(self.clock() - timedelta(**amount))
 
     def ahead(self, **amount: float) -> str:
         """The moment so far ahead, as text."""
-        return time_text(self.clock() + timedelta(**amount))
+        return format_time(self.clock() + timedelta(**amount))

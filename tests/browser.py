@@ -151,7 +151,7 @@ async def at_desk(opened, browse):
         if name not in {one.name for one in await moderators.list_moderators(service)}:
             await moderators.add_moderator(service, name, None, [])
         page = await browse(url, script=script, moderator=True, **(person or {}))
-        await page.goto((await moderators.invite(service, name)).removeprefix(url))
+        await page.goto((await moderators.create_sign_in_link(service, name)).removeprefix(url))
         await page.get_by_role("button", name="Sign in").click()
         await page.wait_for_url("**/moderate")
         return page, service

@@ -20,13 +20,13 @@ import uvloop
 from commentsvc import app
 from commentsvc.access import keys, moderators
 from commentsvc.access.schemas import NewKey
-from commentsvc.comments import post as comments_post
+from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import NewComment
 from commentsvc.config import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import Principal, Scope, Visit
-from commentsvc.domain.validation import read
+from commentsvc.domain.validation import validate
 from commentsvc.operations import startup
 from commentsvc.service import Ids, Service
 from commentsvc.storage import schema
@@ -173,7 +173,7 @@ async def a_service(url: str, clock: Clock, *, secrets=(SECRET,), **settings) ->
     try:
         service = Service(database, config, Keyring(list(secrets)), clock, Ids(clock.milliseconds))
         await schema.migrate(database, service.now())
-        await startup.prepare(service)
+        await startup.prepare_database(service)
         yield service
     finally:
         await database.close()
@@ -213,20 +213,20 @@ async def key(service):
 
 
 async def a_key(service, *scopes, name="ada", **more):
-    made = await keys.make_key(service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **more))
+    made = await keys.create_key(service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **more))
     return {"Authorization": f"Bearer {made.key}"}
 
 
 async def a_moderators_key(service, name="Noa", sites=()):
     """The headers of a moderator who has a key of their own."""
     await moderators.add_moderator(service, name, None, list(sites))
-    made = await keys.make_key_for(service, name, NewKey(name=name, scopes=keys.scopes_of(name)))
+    made = await keys.create_moderator_key(service, name, NewKey(name=name, scopes=keys.scopes_of(name)))
     return {"Authorization": f"Bearer {made.key}"}
 
 
 async def post(service, text, *, address="198.51.100.7", **changed):
     """Somebody comments; returns the comment's id."""
-    return (await comments_post.post_reply(service, draft(comment=text, **changed), visit(address=address))).id
+    return (await post_comment(service, draft(comment=text, **changed), visit(address=address))).id
 
 
 def fields_of(**changed):
@@ -241,7 +241,7 @@ def fields_of(**changed):
 
 
 def draft(**changed) -> NewComment:
-    return read(NewComment, fields_of(**changed), Limits())
+    return validate(NewComment, fields_of(**changed), Limits())
 
 
 def visit(**changed) -> Visit:
@@ -259,7 +259,7 @@ async def live(request, tmp_path, clock):
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             of_its_own = a_service(f"sqlite:///{tmp_path}/live.db", clock, **{"public_url": url} | settings)
             service = await stack.enter_async_context(of_its_own)
-            await stack.enter_async_context(app.listening(service, deadlines or Deadlines(drain=0, finish=2), listener))
+            await stack.enter_async_context(app.listen(service, deadlines or Deadlines(drain=0, finish=2), listener))
             return url, service
 
         yield start

@@ -13,14 +13,14 @@ import pytest
 
 from commentsvc.access import moderators
 from commentsvc.cli import log_format
-from commentsvc.comments import post as comments_post
+from commentsvc.comments.post import post_comment
 from commentsvc.config import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Misconfigured
+from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, Visit
 from commentsvc.moderation import queue
-from commentsvc.moderation.schemas import PrivateSearch, Standing
+from commentsvc.moderation.schemas import PrivateSearch, StatusFilter
 from commentsvc.operations import maintenance, secrets, startup
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
@@ -128,7 +128,7 @@ class Frozen:
         config = Config(database_url="sqlite:///unused.db", **(limits | settings))
         service = Service(database, config, Keyring([SECRET]), self.clock, counting_ids())
         await schema.migrate(database, service.now())
-        await startup.prepare(service)
+        await startup.prepare_database(service)
         if prepare:
             await prepare(service)
         client = await self.aiohttp_client(application(service))
@@ -272,25 +272,25 @@ def test_nothing_that_holds_an_address_prints_it(clock):
 
 
 async def test_a_network_is_kept_shortened_and_not_for_ever(service, clock):
-    await comments_post.post_reply(service, draft(), visit(address="2001:db8:aa:bb:cc:dd:ee:ff", agent="A browser"))
-    await comments_post.post_reply(service, draft(comment="v4"), visit(address="198.51.100.77"))
-    await comments_post.post_reply(service, draft(comment="mapped"), visit(address="::ffff:198.51.100.78"))
+    await post_comment(service, draft(), visit(address="2001:db8:aa:bb:cc:dd:ee:ff", agent="A browser"))
+    await post_comment(service, draft(comment="v4"), visit(address="198.51.100.77"))
+    await post_comment(service, draft(comment="mapped"), visit(address="::ffff:198.51.100.78"))
     kept = await everything_in(service, "contact")
     assert [row["network"] for row in kept] == ["2001:db8:aa:bb::/64", "198.51.100.0/24", "198.51.100.0/24"]
     assert "198.51.100.7" not in str([row["network_digest"] for row in kept])
 
     clock.move(days=29)
-    await maintenance.tidy(service)
+    await maintenance.delete_expired(service)
     assert (await everything_in(service, "contact"))[0]["agent"] == "A browser"
     clock.move(days=2)
-    await maintenance.tidy(service)
+    await maintenance.delete_expired(service)
     kept = await everything_in(service, "contact")
     assert {(row["network"], row["network_digest"], row["agent"]) for row in kept} == {(None, None, None)}
 
 
 async def test_an_address_is_sealed_differently_each_time_and_found_by_its_digest(service):
-    await comments_post.post_reply(service, draft(), visit())
-    await comments_post.post_reply(service, draft(comment="again", email="MIA@example.com"), visit())
+    await post_comment(service, draft(), visit())
+    await post_comment(service, draft(comment="again", email="MIA@example.com"), visit())
 
     one, two = await everything_in(service, "contact")
     assert one["email_sealed"] != two["email_sealed"]
@@ -298,19 +298,19 @@ async def test_an_address_is_sealed_differently_each_time_and_found_by_its_diges
 
 
 async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock):
-    search = PrivateSearch(status=Standing.ANY, email=Email("Mia@example.com"))
+    search = PrivateSearch(status=StatusFilter.ANY, email=Email("Mia@example.com"))
     async with a_service(database_url, clock, secrets=[OLD_SECRET]) as service:
-        receipt = await comments_post.post_reply(service, draft(), visit())
-    with pytest.raises(Misconfigured, match="SECRET_KEY"):
+        receipt = await post_comment(service, draft(), visit())
+    with pytest.raises(ConfigurationError, match="SECRET_KEY"):
         async with a_service(database_url, clock, secrets=[SECRET]):
             pass
     async with a_service(database_url, clock, secrets=[SECRET, OLD_SECRET]) as service:
-        await comments_post.post_reply(service, draft(comment="With the new key."), visit())
-        assert len((await queue.search(service, EVERYTHING, search)).comments) == 2
+        await post_comment(service, draft(comment="With the new key."), visit())
+        assert len((await queue.search_comments(service, EVERYTHING, search)).comments) == 2
         assert service.keyring.subject("edit", receipt.edit_token, clock()) == receipt.id
-        assert await secrets.reseal(service) == 2
+        assert await secrets.reseal_emails(service) == 2
     async with a_service(database_url, clock, secrets=[SECRET]) as service:
-        found = (await queue.search(service, EVERYTHING, search)).comments
+        found = (await queue.search_comments(service, EVERYTHING, search)).comments
         assert [card.email for card in found] == ["mia@example.com"] * 2
 
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from commentsvc.access.schemas import KeyRecord, Keys, MadeKey, NewKey
+from commentsvc.access.schemas import CreatedKey, KeyList, KeyRecord, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto, validation
-from commentsvc.domain.errors import Fault, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
+from commentsvc.domain.errors import FieldError, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
 from commentsvc.domain.models import ApiKey, Principal, Scope
 from commentsvc.service import Service
 from commentsvc.sites import resolve
@@ -18,11 +18,11 @@ from commentsvc.storage import moderators as storage_moderators
 from commentsvc.storage.database import Row, Transaction
 
 FIRST_MODERATOR: Final = "owner"
-RESERVED: Final = frozenset({"operator", "COMMENTSVC_ADMIN_KEY"})  # what the log calls others
-ADMIN: Final = Principal("key:COMMENTSVC_ADMIN_KEY", frozenset(Scope), None)
+RESERVED_NAMES: Final = frozenset({"operator", "COMMENTSVC_ADMIN_KEY"})  # what the log calls others
+ADMIN_PRINCIPAL: Final = Principal("key:COMMENTSVC_ADMIN_KEY", frozenset(Scope), None)
 
 
-async def recognise(service: Service, key: str | None) -> Principal:
+async def authenticate_key(service: Service, key: str | None) -> Principal:
     """Whom a key speaks for.
 
     Raises:
@@ -30,51 +30,51 @@ async def recognise(service: Service, key: str | None) -> Principal:
     """
     if not key:
         raise Unauthorized("Send an API key: Authorization: Bearer cs_…")
-    if service.config.admin_key and crypto.same(key, service.config.admin_key):
-        return ADMIN
-    found = await service.db.read_private(_recognise, crypto.hashed(key), service.now())
+    if service.config.admin_key and crypto.equal_in_constant_time(key, service.config.admin_key):
+        return ADMIN_PRINCIPAL
+    found = await service.db.read_private(_find_principal, crypto.hash_token(key), service.now())
     if found is None:
         raise Unauthorized("This key is unknown, has ended, or was revoked.")
     row, who = found
     if row["last_used_at"] is None or row["last_used_at"] < service.ago(minutes=1):
         with suppress(Unavailable):  # a full disk keeps nobody from reading
-            await service.db.write(api_keys.note_use, row["id"], service.now())
+            await service.db.write(api_keys.touch, row["id"], service.now())
     return who
 
 
-async def holder(tx: Transaction, service: Service, key_hash: str) -> Principal | None:
+async def find_key_holder(tx: Transaction, service: Service, key_hash: str) -> Principal | None:
     """Whom a key speaks for, by what is kept of it; None where it is in force no more."""
     admin = service.config.admin_key
-    if admin and crypto.same(crypto.hashed(admin), key_hash):
-        return ADMIN
-    found = await _recognise(tx, key_hash, service.now())
+    if admin and crypto.equal_in_constant_time(crypto.hash_token(admin), key_hash):
+        return ADMIN_PRINCIPAL
+    found = await _find_principal(tx, key_hash, service.now())
     return found[1] if found else None
 
 
-async def _recognise(tx: Transaction, key_hash: str, now: str) -> tuple[Row, Principal] | None:
-    row = await api_keys.valid_key(tx, key_hash, now)
+async def _find_principal(tx: Transaction, key_hash: str, now: str) -> tuple[Row, Principal] | None:
+    row = await api_keys.find_valid(tx, key_hash, now)
     if row is None:
         return None
     moderator_id = row["moderator_id"]
     reach = [row["site_id"]] if row["site_id"] else []
     if moderator_id and not reach:
-        reach = await storage_moderators.moderator_sites(tx, moderator_id)
+        reach = await storage_moderators.list_sites(tx, moderator_id)
     scopes = frozenset(map(Scope, row["scopes"].split()))
     return row, Principal(f"key:{row['name']}", scopes, tuple(reach) or None, moderator_id)
 
 
-async def list_keys(service: Service, who: Principal) -> Keys:
+async def list_keys(service: Service, who: Principal) -> KeyList:
     """Every key on this principal's sites, oldest first."""
     return await service.db.read_private(_list_keys, service, who)
 
 
-async def _list_keys(tx: Transaction, service: Service, who: Principal) -> Keys:
-    names = {site.id: site.name for site in (await resolve.directory(tx, service)).sites}
-    moderators = {row["id"]: row["name"] for row in await storage_moderators.moderators(tx)}
-    return Keys(
+async def _list_keys(tx: Transaction, service: Service, who: Principal) -> KeyList:
+    names = {site.id: site.name for site in (await resolve.load_directory(tx, service)).sites}
+    moderators = {row["id"]: row["name"] for row in await storage_moderators.list_all(tx)}
+    return KeyList(
         [
             KeyRecord(**_key_fields(row, names, moderators))
-            for row in await api_keys.keys(tx)
+            for row in await api_keys.list_all(tx)
             if who.sites is None or row["site_id"] in who.sites
         ]
     )
@@ -94,17 +94,17 @@ def _key_fields(row: Mapping[str, Any], names: Mapping[str, str], moderators: Ma
     }
 
 
-async def make_key(service: Service, who: Principal, new: NewKey) -> MadeKey:
+async def create_key(service: Service, who: Principal, new: NewKey) -> CreatedKey:
     """Make an API key. It is shown now and never again.
 
     Raises:
         Invalid: naming the site or the time it expires.
         Forbidden: it would reach further than its maker's own key.
     """
-    return await service.db.write(_make_key, service, who, new, None)
+    return await service.db.write(_create_key, service, who, new, None)
 
 
-async def make_key_for(service: Service, name: str, new: NewKey) -> MadeKey:
+async def create_moderator_key(service: Service, name: str, new: NewKey) -> CreatedKey:
     """Make a key that belongs to a moderator, reaches their sites and ends when they are removed.
 
     Raises:
@@ -112,22 +112,22 @@ async def make_key_for(service: Service, name: str, new: NewKey) -> MadeKey:
         Invalid: see ``make_key``.
         Forbidden: it would allow more than they may.
     """
-    return await service.db.write(_make_key_for, service, name, new)
+    return await service.db.write(_create_moderator_key, service, name, new)
 
 
-async def _make_key_for(tx: Transaction, service: Service, name: str, new: NewKey) -> MadeKey:
+async def _create_moderator_key(tx: Transaction, service: Service, name: str, new: NewKey) -> CreatedKey:
     if set(new.scopes) - set(scopes_of(name)):
         raise Forbidden("Of moderators, only the one whom the first start made has scope admin.")
-    return await make_own_key(tx, service, new, await find_moderator(tx, name), log.OPERATOR)
+    return await create_own_key(tx, service, new, await find_moderator(tx, name), log.OPERATOR)
 
 
-async def make_own_key(tx: Transaction, service: Service, new: NewKey, moderator_id: str, made_by: str) -> MadeKey:
+async def create_own_key(tx: Transaction, service: Service, new: NewKey, moderator_id: str, made_by: str) -> CreatedKey:
     """The same, by the moderator's id, for whoever knows that they may have it."""
-    name = await storage_moderators.moderator_name(tx, moderator_id)
+    name = await storage_moderators.get_name(tx, moderator_id)
     if name is None:
         raise NotFound("This moderator was removed.")
     moderator = {"id": moderator_id, "name": name}
-    return await _make_key(tx, service, Principal(made_by, frozenset(Scope), None), new, moderator)
+    return await _create_key(tx, service, Principal(made_by, frozenset(Scope), None), new, moderator)
 
 
 def scopes_of(name: str) -> list[Scope]:
@@ -135,39 +135,39 @@ def scopes_of(name: str) -> list[Scope]:
     return list(Scope) if name == FIRST_MODERATOR else [Scope.READ, Scope.MODERATE]
 
 
-async def _make_key(
+async def _create_key(
     tx: Transaction, service: Service, who: Principal, new: NewKey, moderator: Mapping[str, Any] | None
-) -> MadeKey:
-    if new.name in RESERVED:
-        raise Invalid(Fault("name", "name_taken", "The log calls somebody else by this name. Choose another."))
+) -> CreatedKey:
+    if new.name in RESERVED_NAMES:
+        raise Invalid(FieldError("name", "name_taken", "The log calls somebody else by this name. Choose another."))
     site = None
     if new.site:
-        site = (await resolve.directory(tx, service)).by_name(new.site)
+        site = (await resolve.load_directory(tx, service)).by_name(new.site)
         if site is None:
-            raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
+            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
     if who.sites is not None and (site is None or not who.reaches(site.id)):
         raise Forbidden("A key that is bound to a site makes keys for that site alone.")
     key, key_id, now = crypto.new_api_key(), service.new_id(), service.now()
-    expires_at = validation.moment("expires_at", new.expires_at)
+    expires_at = validation.parse_time_field("expires_at", new.expires_at)
     if expires_at is not None and expires_at <= now:
-        raise Invalid(Fault("expires_at", "invalid_time", "This time has passed. Choose one to come."))
+        raise Invalid(FieldError("expires_at", "invalid_time", "This time has passed. Choose one to come."))
     scopes = [scope for scope in Scope if scope in new.scopes]
     kept = ApiKey(
         id=key_id,
         name=new.name,
-        key_hash=crypto.hashed(key),
+        key_hash=crypto.hash_token(key),
         scopes=" ".join(scopes),
         site_id=site.id if site else None,
         moderator_id=moderator["id"] if moderator else None,
         created_at=now,
         expires_at=expires_at,
     )
-    await api_keys.add_key(tx, kept)
+    await api_keys.add(tx, kept)
     body = {"key": key_id, "scopes": scopes, "moderator": kept.moderator_id, "expires_at": expires_at}
-    await log.note(tx, service, who=who.name, verb="key_create", site_id=kept.site_id, body=body)
+    await log.add_entry(tx, service, who=who.name, verb="key_create", site_id=kept.site_id, body=body)
     row = msgspec.structs.asdict(kept) | {"last_used_at": None, "revoked_at": None}
     sites = {site.id: site.name} if site else {}
-    return MadeKey(**_key_fields(row, sites, {moderator["id"]: moderator["name"]} if moderator else {}), key=key)
+    return CreatedKey(**_key_fields(row, sites, {moderator["id"]: moderator["name"]} if moderator else {}), key=key)
 
 
 async def revoke_key(service: Service, who: Principal, key_id: str) -> None:
@@ -180,22 +180,22 @@ async def revoke_key(service: Service, who: Principal, key_id: str) -> None:
 
 
 async def _revoke_key(tx: Transaction, service: Service, who: Principal, key_id: str) -> None:
-    key = next((row for row in await api_keys.keys(tx) if row["id"] == key_id), None)
+    key = next((row for row in await api_keys.list_all(tx) if row["id"] == key_id), None)
     if key is None or (who.sites is not None and key["site_id"] not in who.sites):
         raise NotFound("There is no such key in force.")
-    await end_key(tx, service, who, key)
+    await revoke_stored_key(tx, service, who, key)
 
 
-async def end_key(tx: Transaction, service: Service, who: Principal, key: Row) -> None:
+async def revoke_stored_key(tx: Transaction, service: Service, who: Principal, key: Row) -> None:
     """End a key, and keep who did.
 
     Raises:
         NotFound: it has been ended already.
     """
-    if not await api_keys.revoke_key(tx, key["id"], service.now()):
+    if not await api_keys.revoke(tx, key["id"], service.now()):
         raise NotFound("There is no such key in force.")
     body = {"key": key["id"]}
-    await log.note(tx, service, who=who.name, verb="key_revoke", site_id=key["site_id"], body=body)
+    await log.add_entry(tx, service, who=who.name, verb="key_revoke", site_id=key["site_id"], body=body)
 
 
 async def find_moderator(tx: Transaction, name: str) -> str:
@@ -204,7 +204,7 @@ async def find_moderator(tx: Transaction, name: str) -> str:
     Raises:
         NotFound: there is none.
     """
-    for row in await storage_moderators.moderators(tx):
+    for row in await storage_moderators.list_all(tx):
         if row["name"] == name:
             return str(row["id"])
     raise NotFound("There is no moderator of this name. See: commentsvc moderator list")

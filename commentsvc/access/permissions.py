@@ -6,7 +6,7 @@ from commentsvc.storage import comments
 from commentsvc.storage.database import Transaction
 
 
-def allow(who: Principal, scope: Scope) -> Principal:
+def require_scope(who: Principal, scope: Scope) -> Principal:
     """Let whoever has the scope pass.
 
     Raises:
@@ -17,7 +17,7 @@ def allow(who: Principal, scope: Scope) -> Principal:
     return who
 
 
-async def reachable(tx: Transaction, who: Principal, comment_id: str) -> Comment:
+async def load_comment(tx: Transaction, who: Principal, comment_id: str) -> Comment:
     """A comment on one of this principal's sites.
 
     Raises:

@@ -3,16 +3,16 @@
 import math
 from datetime import timedelta
 
-from commentsvc.domain.errors import TooFast
+from commentsvc.domain.errors import RateLimited
 from commentsvc.domain.models import Visit
-from commentsvc.domain.networks import network
-from commentsvc.domain.timestamps import time_of, time_text
+from commentsvc.domain.networks import truncate_address
+from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.service import Service
 from commentsvc.storage import rate_limits
 from commentsvc.storage.database import Transaction
 
 
-async def spend(
+async def check_rate_limit(
     tx: Transaction, service: Service, visit: Visit, what: str = "", allowance: tuple[int, int] | None = None
 ) -> None:
     """Take one from what a network may send; each kind of ``what`` has an allowance of its own.
@@ -27,18 +27,18 @@ async def spend(
         return
     number, seconds = allowance
     each = timedelta(seconds=seconds / number)
-    spent = await rate_limits.spend(
+    spent = await rate_limits.take(
         tx,
-        service.keyring.network_digest(what + network(visit.address), period(service)),
+        service.keyring.network_digest(what + truncate_address(visit.address), retention_period(service)),
         latest=service.ahead(seconds=seconds - each.total_seconds()),
         now=service.now(),
-        whole_at=lambda stands: time_text(time_of(stands) + each),
+        whole_at=lambda stands: format_time(parse_time(stands) + each),
     )
     if spent is not None:
-        wait = (time_of(spent) + each - service.clock()).total_seconds() - seconds
-        raise TooFast(max(1, math.ceil(wait)))
+        wait = (parse_time(spent) + each - service.clock()).total_seconds() - seconds
+        raise RateLimited(max(1, math.ceil(wait)))
 
 
-def period(service: Service) -> int:
+def retention_period(service: Service) -> int:
     """The retention period we are in; digests of networks mean nothing beyond it."""
     return int(service.clock().timestamp()) // (service.config.network_days * 86_400)

@@ -5,14 +5,14 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from commentsvc.domain import fields
-from commentsvc.domain.fields import Check, Id, SiteName, Time
+from commentsvc.domain.fields import Id, SiteName, Time, Validator
 from commentsvc.domain.models import Scope
 
 
 class NewKey(Struct, frozen=True, kw_only=True):
     """A key to be made."""
 
-    name: Annotated[str, Check(fields.name), Meta(min_length=1, max_length=80)]
+    name: Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)]
     site: SiteName | None = None
     expires_at: Annotated[str, Meta(max_length=40)] | None = None
@@ -32,13 +32,13 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     revoked_at: Time | None
 
 
-class MadeKey(KeyRecord, frozen=True, kw_only=True):
+class CreatedKey(KeyRecord, frozen=True, kw_only=True):
     """A key, the one time it is shown."""
 
     key: str
 
 
-class Keys(Struct, frozen=True):
+class KeyList(Struct, frozen=True):
     """Every key, oldest first."""
 
     keys: list[KeyRecord]

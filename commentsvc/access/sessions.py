@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from commentsvc.access import keys as access_keys
-from commentsvc.access.schemas import MadeKey, NewKey
+from commentsvc.access import keys
+from commentsvc.access.schemas import CreatedKey, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unauthorized, Unavailable
@@ -17,7 +17,7 @@ from commentsvc.storage import api_keys, moderators, sessions
 from commentsvc.storage.database import Row, Transaction
 
 IDLE_HOURS: Final = 12
-LONGEST_DAYS: Final = 7
+MAX_AGE_DAYS: Final = 7
 
 
 @dataclass(frozen=True)
@@ -36,116 +36,116 @@ class Session:
         return self.who.name.partition(":")[2]
 
 
-async def recognise(service: Service, token: str | None, *, of_use: bool = True) -> Session:
+async def authenticate_session(service: Service, token: str | None, *, of_use: bool = True) -> Session:
     """Whose session this is. What is not ``of_use`` to anybody does not keep it from being idle.
 
     Raises:
         Unauthorized: there is none, it has ended, or what it came from has.
     """
-    session, seen_at = await service.db.read_private(_recognise, service, token or "") or (None, "")
+    session, seen_at = await service.db.read_private(_find_session, service, token or "") or (None, "")
     if session is None:
         raise Unauthorized("Please sign in.")
     if of_use and seen_at < service.ago(minutes=1):
         with suppress(Unavailable):  # a full disk keeps nobody from reading
-            await service.db.write(sessions.see, session.id, service.now())
+            await service.db.write(sessions.touch, session.id, service.now())
     return session
 
 
-async def _recognise(tx: Transaction, service: Service, token: str) -> tuple[Session, str] | None:
-    begun_after, seen_after = service.ago(days=LONGEST_DAYS), service.ago(hours=IDLE_HOURS)
-    row = await sessions.find(tx, crypto.hashed(token), begun_after=begun_after, seen_after=seen_after)
-    who = await _holder(tx, service, row) if row else None
+async def _find_session(tx: Transaction, service: Service, token: str) -> tuple[Session, str] | None:
+    begun_after, seen_after = service.ago(days=MAX_AGE_DAYS), service.ago(hours=IDLE_HOURS)
+    row = await sessions.find(tx, crypto.hash_token(token), begun_after=begun_after, seen_after=seen_after)
+    who = await _find_principal(tx, service, row) if row else None
     if row is None or who is None:
         return None
     who = msgspec.structs.replace(who, session_id=row["id"])
     return Session(row["id"], who, row["created_at"], row["moderator_id"], row["key_hash"]), row["seen_at"]
 
 
-async def _holder(tx: Transaction, service: Service, row: Row) -> Principal | None:
+async def _find_principal(tx: Transaction, service: Service, row: Row) -> Principal | None:
     if row["moderator_id"] is None:
-        return await access_keys.holder(tx, service, row["key_hash"])
-    name = await moderators.moderator_name(tx, row["moderator_id"])
+        return await keys.find_key_holder(tx, service, row["key_hash"])
+    name = await moderators.get_name(tx, row["moderator_id"])
     if name is None:
         return None
-    reach = tuple(await moderators.moderator_sites(tx, row["moderator_id"]))
-    return Principal(f"key:{name}", frozenset(access_keys.scopes_of(name)), reach or None, row["moderator_id"])
+    reach = tuple(await moderators.list_sites(tx, row["moderator_id"]))
+    return Principal(f"key:{name}", frozenset(keys.scopes_of(name)), reach or None, row["moderator_id"])
 
 
-async def make_key(service: Service, session: Session) -> MadeKey:
+async def create_session_key(service: Service, session: Session) -> CreatedKey:
     """Make the moderator a key of their own, to sign in with next time.
 
     Raises:
         NotFound: the session was begun with a key. It could make one that reaches further than itself.
     """
-    return await service.db.write(_make_key, service, session)
+    return await service.db.write(_create_session_key, service, session)
 
 
-async def _make_key(tx: Transaction, service: Service, session: Session) -> MadeKey:
+async def _create_session_key(tx: Transaction, service: Service, session: Session) -> CreatedKey:
     if session.moderator_id is None:
         raise NotFound("Only who came in by a link gets a key here. Make one with: commentsvc key create")
     scopes = [scope for scope in Scope if scope in session.who.scopes]
     new = NewKey(name=session.name, scopes=scopes)
-    return await access_keys.make_own_key(tx, service, new, session.moderator_id, session.who.name)
+    return await keys.create_own_key(tx, service, new, session.moderator_id, session.who.name)
 
 
-async def keys(service: Service, session: Session) -> list[Row]:
+async def list_own_keys(service: Service, session: Session) -> list[Row]:
     """``id, site_id, created_at, last_used_at`` of the moderator's keys in force, oldest first."""
-    return await service.db.read_private(_keys, service, session)
+    return await service.db.read_private(_list_own_keys, service, session)
 
 
-async def _keys(tx: Transaction, service: Service, session: Session) -> list[Row]:
-    return list(await api_keys.valid_keys(tx, session.moderator_id, service.now())) if session.moderator_id else []
+async def _list_own_keys(tx: Transaction, service: Service, session: Session) -> list[Row]:
+    return list(await api_keys.list_valid(tx, session.moderator_id, service.now())) if session.moderator_id else []
 
 
-async def end_key(service: Service, session: Session, key_id: str) -> None:
+async def revoke_own_key(service: Service, session: Session, key_id: str) -> None:
     """End a key of the moderator's own at once, and the sessions begun with it.
 
     Raises:
         NotFound: there is no such key of theirs.
     """
-    await service.db.write(_end_key, service, session, key_id)
+    await service.db.write(_revoke_own_key, service, session, key_id)
 
 
-async def _end_key(tx: Transaction, service: Service, session: Session, key_id: str) -> None:
-    key = next((row for row in await _keys(tx, service, session) if row["id"] == key_id), None)
+async def _revoke_own_key(tx: Transaction, service: Service, session: Session, key_id: str) -> None:
+    key = next((row for row in await _list_own_keys(tx, service, session) if row["id"] == key_id), None)
     if key is None:
         raise NotFound("There is no such key of yours.")
-    await access_keys.end_key(tx, service, session.who, key)
+    await keys.revoke_stored_key(tx, service, session.who, key)
 
 
-async def every(service: Service, session: Session) -> list[Row]:
+async def list_sessions(service: Service, session: Session) -> list[Row]:
     """``id, created_at, seen_at`` of each session of the same moderator or key, newest first."""
-    return list(await service.db.read_private(sessions.alike, session.moderator_id, session.key_hash))
+    return list(await service.db.read_private(sessions.list_of_owner, session.moderator_id, session.key_hash))
 
 
-async def end(service: Service, session: Session, session_id: str) -> None:
+async def revoke_session(service: Service, session: Session, session_id: str) -> None:
     """End a session of the same moderator or key at once; their own, or another.
 
     Raises:
         NotFound: there is no such session of theirs.
     """
-    await service.db.write(_end, service, session, session_id)
+    await service.db.write(_revoke_session, service, session, session_id)
 
 
-async def _end(tx: Transaction, service: Service, session: Session, session_id: str) -> None:
-    theirs = {row["id"] for row in await sessions.alike(tx, session.moderator_id, session.key_hash)}
-    if session_id not in theirs or not await sessions.end(tx, session_id):
+async def _revoke_session(tx: Transaction, service: Service, session: Session, session_id: str) -> None:
+    theirs = {row["id"] for row in await sessions.list_of_owner(tx, session.moderator_id, session.key_hash)}
+    if session_id not in theirs or not await sessions.delete(tx, session_id):
         raise NotFound("There is no such session of yours.")
-    await log.note(tx, service, who=session.who.name, verb="sign_out", site_id=None, body={"session": session_id})
+    await log.add_entry(tx, service, who=session.who.name, verb="sign_out", site_id=None, body={"session": session_id})
 
 
-async def sign_out(service: Service, name: str) -> int:
+async def sign_out_moderator(service: Service, name: str) -> int:
     """End every session of a moderator's; returns how many.
 
     Raises:
         NotFound: there is no such moderator.
     """
-    return await service.db.write(_sign_out, service, name)
+    return await service.db.write(_sign_out_moderator, service, name)
 
 
-async def _sign_out(tx: Transaction, service: Service, name: str) -> int:
-    moderator_id = await access_keys.find_moderator(tx, name)
-    number = await sessions.end_all(tx, moderator_id)
+async def _sign_out_moderator(tx: Transaction, service: Service, name: str) -> int:
+    moderator_id = await keys.find_moderator(tx, name)
+    number = await sessions.delete_of_moderator(tx, moderator_id)
     body = {"moderator": moderator_id, "sessions": number}
-    await log.note(tx, service, who=log.OPERATOR, verb="sign_out", site_id=None, body=body)
+    await log.add_entry(tx, service, who=log.OPERATOR, verb="sign_out", site_id=None, body=body)
     return number

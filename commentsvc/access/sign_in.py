@@ -10,18 +10,18 @@ from commentsvc.domain.models import Principal, Visit
 from commentsvc.service import Service
 from commentsvc.storage import moderators, sessions
 from commentsvc.storage.database import Transaction
-from commentsvc.storage.sessions import Kept
+from commentsvc.storage.sessions import StoredSession
 
-TRIES: Final = (10, 900)  # that may fail from one network, in so many seconds
+FAILED_SIGN_INS: Final = (10, 900)  # that may fail from one network, in so many seconds
 
 
-async def invited(service: Service, token: str) -> str | None:
+async def find_invited_name(service: Service, token: str) -> str | None:
     """Whom an open invitation names; looking changes nothing."""
-    row = await service.db.read_private(moderators.invited, crypto.hashed(token), service.now())
+    row = await service.db.read_private(moderators.find_invited, crypto.hash_token(token), service.now())
     return str(row["name"]) if row else None
 
 
-async def by_link(service: Service, token: str, visit: Visit) -> str:
+async def sign_in_by_link(service: Service, token: str, visit: Visit) -> str:
     """Use an invitation up; returns what its moderator's browser keeps.
 
     Raises:
@@ -29,23 +29,23 @@ async def by_link(service: Service, token: str, visit: Visit) -> str:
         TooFast: the network tries too often.
     """
     try:
-        return await service.db.write(_by_link, service, token)
+        return await service.db.write(_sign_in_by_link, service, token)
     except NotFound:
-        await service.db.write(rate_limit.spend, service, visit, "sign-in", TRIES)
+        await service.db.write(rate_limit.check_rate_limit, service, visit, "sign-in", FAILED_SIGN_INS)
         raise
 
 
-async def _by_link(tx: Transaction, service: Service, token: str) -> str:
-    token_hash, now = crypto.hashed(token), service.now()
-    moderator = await moderators.invited(tx, token_hash, now)
+async def _sign_in_by_link(tx: Transaction, service: Service, token: str) -> str:
+    token_hash, now = crypto.hash_token(token), service.now()
+    moderator = await moderators.find_invited(tx, token_hash, now)
     if moderator is None or not await moderators.use_invitation(tx, token_hash, now):
         raise NotFound(
             "This sign-in link was used already, or is too old. Ask for another: commentsvc moderator invite"
         )
-    return await _begin(tx, service, f"key:{moderator['name']}", moderator_id=moderator["id"])
+    return await _create_session(tx, service, f"key:{moderator['name']}", moderator_id=moderator["id"])
 
 
-async def by_key(service: Service, key: str, visit: Visit) -> str:
+async def sign_in_by_key(service: Service, key: str, visit: Visit) -> str:
     """Come in with an API key; the session has its rights, and ends with it.
 
     Raises:
@@ -53,22 +53,22 @@ async def by_key(service: Service, key: str, visit: Visit) -> str:
         TooFast: the network tries too often.
     """
     try:
-        who = await keys.recognise(service, key.strip())
+        who = await keys.authenticate_key(service, key.strip())
     except Unauthorized:
-        await service.db.write(rate_limit.spend, service, visit, "sign-in", TRIES)
+        await service.db.write(rate_limit.check_rate_limit, service, visit, "sign-in", FAILED_SIGN_INS)
         raise
-    return await service.db.write(_by_key, service, who, crypto.hashed(key.strip()))
+    return await service.db.write(_sign_in_by_key, service, who, crypto.hash_token(key.strip()))
 
 
-async def _by_key(tx: Transaction, service: Service, who: Principal, key_hash: str) -> str:
-    return await _begin(tx, service, who.name, key_hash=key_hash)
+async def _sign_in_by_key(tx: Transaction, service: Service, who: Principal, key_hash: str) -> str:
+    return await _create_session(tx, service, who.name, key_hash=key_hash)
 
 
-async def _begin(
+async def _create_session(
     tx: Transaction, service: Service, name: str, *, moderator_id: str | None = None, key_hash: str | None = None
 ) -> str:
     token, now = crypto.new_token(), service.now()
-    kept = Kept(service.new_id(), crypto.hashed(token), moderator_id, key_hash, now, now)
+    kept = StoredSession(service.new_id(), crypto.hash_token(token), moderator_id, key_hash, now, now)
     await sessions.add(tx, kept)
-    await log.note(tx, service, who=name, verb="sign_in", site_id=None, body={"session": kept.id})
+    await log.add_entry(tx, service, who=name, verb="sign_in", site_id=None, body={"session": kept.id})
     return token

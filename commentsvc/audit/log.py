@@ -16,7 +16,7 @@ import msgspec
 
 from commentsvc.audit.schemas import AuditEntry, AuditLog, AuditQuery
 from commentsvc.domain import pagination, validation
-from commentsvc.domain.errors import Fault, Invalid
+from commentsvc.domain.errors import FieldError, Invalid
 from commentsvc.domain.models import Comment, Principal
 from commentsvc.service import Service
 from commentsvc.sites import resolve
@@ -28,7 +28,7 @@ OPERATOR: Final = "key:operator"  # whoever has the shell, or writes the setting
 MOST_CHANGES: Final = 250  # in one entry, so that a page of entries has an end
 
 
-async def note(
+async def add_entry(
     tx: Transaction,
     service: Service,
     *,
@@ -47,8 +47,8 @@ async def note(
     """
     words = {**(texts or {}), **({"note": note} if note else {})}
     salt = secrets.token_hex(16) if any(words.values()) else None
-    told = {**body, **{name: digest(salt, text) if text else None for name, text in words.items()}}
-    seq, previous = await audit.take_number(tx)
+    told = {**body, **{name: salted_digest(salt, text) if text else None for name, text in words.items()}}
+    seq, previous = await audit.next_sequence(tx)
     entry = Entry(
         seq=seq,
         created_at=service.now(),
@@ -61,10 +61,10 @@ async def note(
         salt=salt,
         note=note or None,
     )
-    await audit.add(tx, msgspec.structs.replace(entry, hash=hashed(entry)))
+    await audit.add(tx, msgspec.structs.replace(entry, hash=entry_hash(entry)))
 
 
-async def note_changes(
+async def add_status_changes(
     tx: Transaction,
     service: Service,
     *,
@@ -80,81 +80,81 @@ async def note_changes(
     """
     items: dict[str, list[Any]] = {}
     for before, after in changes:
-        items.setdefault(before.site_id, []).append(step(before, after))
+        items.setdefault(before.site_id, []).append(change_item(before, after))
     for site_id, all_of_it in items.items():
         for start in range(0, len(all_of_it), MOST_CHANGES):
             body: dict[str, Any] = {"action": action_id} if action_id else {}
             body["items"] = all_of_it[start : start + MOST_CHANGES]
-            await note(tx, service, who=who, verb=verb, site_id=site_id, body=body, note=why)
+            await add_entry(tx, service, who=who, verb=verb, site_id=site_id, body=body, note=why)
 
 
-def step(before: Comment, after: Comment) -> list[Any]:
+def change_item(before: Comment, after: Comment) -> list[Any]:
     """What became of one comment, as an entry tells it."""
     return [before.id, before.status, after.status, after.version]
 
 
-def hashed(entry: Entry) -> str:
+def entry_hash(entry: Entry) -> str:
     """What seals an entry: SHA-256 over its facts and the hash before it, each as a netstring.
 
     So no two entries come to the same bytes. (https://cr.yp.to/proto/netstrings.txt; what is not there is ``-,``.)
     """
     facts = (str(entry.seq), entry.created_at, entry.made_by, entry.verb, entry.site_id, entry.body, entry.previous)
-    return hashlib.sha256(b"".join(map(_framed, facts))).hexdigest()
+    return hashlib.sha256(b"".join(map(_netstring, facts))).hexdigest()
 
 
-def digest(salt: str | None, text: str) -> str:
+def salted_digest(salt: str | None, text: str) -> str:
     """What stands in the chain for words that stand beside it."""
-    return hashlib.sha256(_framed(salt) + _framed(text)).hexdigest()
+    return hashlib.sha256(_netstring(salt) + _netstring(text)).hexdigest()
 
 
-def _framed(text: str | None) -> bytes:
+def _netstring(text: str | None) -> bytes:
     if text is None:
         return b"-,"
     raw = text.encode()
     return b"%d:%b," % (len(raw), raw)
 
 
-async def entries(service: Service, who: Principal, query: AuditQuery) -> AuditLog:
+async def list_entries(service: Service, who: Principal, query: AuditQuery) -> AuditLog:
     """Who did what on this principal's sites, newest first; what belongs to no site only where that is every site.
 
     Raises:
         Invalid: naming the site, the cursor or a time.
     """
-    return await service.db.read_private(_entries, service, who, query)
+    return await service.db.read_private(_list_entries, service, who, query)
 
 
-async def _entries(tx: Transaction, service: Service, who: Principal, query: AuditQuery) -> AuditLog:
-    everything = await resolve.directory(tx, service)
-    rows = await audit.page(
+async def _list_entries(tx: Transaction, service: Service, who: Principal, query: AuditQuery) -> AuditLog:
+    everything = await resolve.load_directory(tx, service)
+    rows = await audit.list_page(
         tx,
-        sites=_reach(everything, who, query.site),
-        since=validation.moment("since", query.since),
-        until=validation.moment("until", query.until),
-        before=_number(query.cursor) if query.cursor else None,
+        sites=_site_ids(everything, who, query.site),
+        since=validation.parse_time_field("since", query.since),
+        until=validation.parse_time_field("until", query.until),
+        before=_sequence_of(query.cursor) if query.cursor else None,
         limit=query.limit + 1,
     )
     names = {site.id: site.name for site in everything.sites}
-    shown = [_shown(row, names) for row in rows[: query.limit]]
-    return AuditLog(shown, pagination.encoded(str(shown[-1].seq)) if len(rows) > query.limit else None)
+    shown = [_entry_record(row, names) for row in rows[: query.limit]]
+    return AuditLog(shown, pagination.encode_cursor(str(shown[-1].seq)) if len(rows) > query.limit else None)
 
 
-def _reach(everything: resolve.Directory, who: Principal, name: str | None) -> tuple[str, ...] | None:
+def _site_ids(everything: resolve.SiteDirectory, who: Principal, name: str | None) -> tuple[str, ...] | None:
     if not name:
         return who.sites
     site = everything.by_name(name)
     if site is None or not who.reaches(site.id):
-        raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
+        raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
     return (site.id,)
 
 
-def _number(cursor: str) -> int:
-    (text,) = pagination.decoded(cursor, 1)
+def _sequence_of(cursor: str) -> int:
+    (text,) = pagination.decode_cursor(cursor, 1)
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise pagination.unfit()
+        raise pagination.invalid_cursor()
     return int(text)
 
 
-def _shown(row: Row, names: Mapping[str, str]) -> AuditEntry:
+def _entry_record(row: Row, names: Mapping[str, str]) -> AuditEntry:
     return AuditEntry(
         seq=row["seq"],
         created_at=row["created_at"],
@@ -167,6 +167,6 @@ def _shown(row: Row, names: Mapping[str, str]) -> AuditEntry:
     )
 
 
-async def head(service: Service) -> tuple[int, str]:
+async def read_head(service: Service) -> tuple[int, str]:
     """How many entries there are, and the hash of the newest: who notes it elsewhere can prove the log up to here."""
-    return await service.db.read_private(audit.head)
+    return await service.db.read_private(audit.get_head)

@@ -16,7 +16,7 @@ from commentsvc.storage.database import Row, Transaction
 UNDO_DAYS: Final = 30
 
 # What of each kind of thing a change may touch, and an undoing puts back.
-STATE: Final = {
+UNDOABLE_FIELDS: Final = {
     "thread": ("key", "url", "title", "closed_at", "mode"),
     "rule": ("matching", "effect", "note", "expires_at", "removed_at"),
     "site": ("mode",),
@@ -24,15 +24,15 @@ STATE: Final = {
 
 
 # What of it stands in the log: no words and no addresses.
-TOLD: Final = frozenset({"closed_at", "mode", "merged_into", "effect", "expires_at", "removed_at"})
+LOGGED_FIELDS: Final = frozenset({"closed_at", "mode", "merged_into", "effect", "expires_at", "removed_at"})
 
 
-def state(kind: str, thing: msgspec.Struct) -> dict[str, Any]:
+def undoable_state(kind: str, thing: msgspec.Struct) -> dict[str, Any]:
     """What of a thing a change may touch."""
-    return {name: getattr(thing, name) for name in STATE[kind]}
+    return {name: getattr(thing, name) for name in UNDOABLE_FIELDS[kind]}
 
 
-async def record(
+async def record_change(
     tx: Transaction,
     service: Service,
     who: Principal,
@@ -45,7 +45,7 @@ async def record(
     kind, subject_id, site_id = subject
     action_id = service.new_id()
     changed = sorted(name for name in became if became[name] != was.get(name))
-    await actions.act(
+    await actions.add_action(
         tx,
         action_id,
         verb,
@@ -57,12 +57,12 @@ async def record(
         became=msgspec.json.encode({name: became[name] for name in changed}).decode(),
     )
     body = {"action": action_id, kind: subject_id, "changed": changed}
-    body |= {name: became[name] for name in changed if name in TOLD}
-    await log.note(tx, service, who=who.name, verb=verb, site_id=site_id, body=body)
+    body |= {name: became[name] for name in changed if name in LOGGED_FIELDS}
+    await log.add_entry(tx, service, who=who.name, verb=verb, site_id=site_id, body=body)
     return action_id
 
 
-async def undo(tx: Transaction, service: Service, who: Principal, action: Row) -> ActionResult:
+async def undo_change(tx: Transaction, service: Service, who: Principal, action: Row) -> ActionResult:
     """Put a thing back to what it was, if it still is what the action made of it.
 
     Raises:
@@ -70,24 +70,24 @@ async def undo(tx: Transaction, service: Service, who: Principal, action: Row) -
         Conflict: it was changed since, or the action was undone already.
     """
     kind, _, subject_id = action["subject"].partition(":")
-    await _hold(tx, kind, subject_id)
-    thing = await _thing(tx, kind, subject_id)
+    await _lock_subject(tx, kind, subject_id)
+    thing = await _load_subject(tx, kind, subject_id)
     site_id = _site_of(kind, thing)
-    if not _reached(who, thing, site_id):
+    if not _may_see(who, thing, site_id):
         raise NotFound
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
     if getattr(thing, "merged_into", None):
         raise Conflict("This thread was merged into another one since. Undo that first.")
     if kind == "site" and not who.may(Scope.ADMIN):
         raise Forbidden("Who is held on a site is for a key with scope admin.")
-    present = msgspec.json.decode(msgspec.json.encode(state(kind, thing)))
+    present = msgspec.json.decode(msgspec.json.encode(undoable_state(kind, thing)))
     if any(present[name] != value for name, value in became.items()):
         raise Conflict("It was changed since. Look at it again.")
-    await _put(tx, kind, thing, was)
-    return await undone(tx, service, who, action, (kind, subject_id, site_id), (became, was))
+    await _restore_subject(tx, kind, thing, was)
+    return await record_undo(tx, service, who, action, (kind, subject_id, site_id), (became, was))
 
 
-async def undone(
+async def record_undo(
     tx: Transaction,
     service: Service,
     who: Principal,
@@ -100,53 +100,53 @@ async def undone(
     Raises:
         Conflict: it was undone already.
     """
-    undo_id = await record(tx, service, who, "undo", subject, *change)
+    undo_id = await record_change(tx, service, who, "undo", subject, *change)
     if not await actions.mark_undone(tx, action["id"], undo_id):
         raise Conflict("This was undone already.")
     return ActionResult(id=undo_id, action="undo", changed=1, undo_until=service.ahead(days=UNDO_DAYS), results=[])
 
 
-async def reaches(tx: Transaction, who: Principal, subject: str) -> bool:
+async def may_see_subject(tx: Transaction, who: Principal, subject: str) -> bool:
     """Whether what an action changed is on one of this principal's sites."""
     kind, _, subject_id = subject.partition(":")
-    thing = await _thing(tx, kind, subject_id)
-    return _reached(who, thing, _site_of(kind, thing))
+    thing = await _load_subject(tx, kind, subject_id)
+    return _may_see(who, thing, _site_of(kind, thing))
 
 
-def _reached(who: Principal, thing: Any, site_id: str | None) -> bool:
+def _may_see(who: Principal, thing: Any, site_id: str | None) -> bool:
     return thing is not None and (who.sites is None if site_id is None else who.reaches(site_id))
 
 
-async def _hold(tx: Transaction, kind: str, subject_id: str) -> None:
+async def _lock_subject(tx: Transaction, kind: str, subject_id: str) -> None:
     match kind:
         case "thread":
-            await threads.hold_one(tx, subject_id)
+            await threads.lock(tx, subject_id)
         case "rule":
-            await rules.hold(tx, subject_id)
+            await rules.lock(tx, subject_id)
 
 
-async def _thing(tx: Transaction, kind: str, subject_id: str) -> Any:
+async def _load_subject(tx: Transaction, kind: str, subject_id: str) -> Any:
     match kind:
         case "thread":
             return await threads.get(tx, subject_id)
         case "rule":
             return await rules.get(tx, subject_id)
         case _:
-            return next((site for site in await sites.every(tx) if site.id == subject_id), None)
+            return next((site for site in await sites.list_all(tx) if site.id == subject_id), None)
 
 
 def _site_of(kind: str, thing: Any) -> str | None:
     return getattr(thing, "id" if kind == "site" else "site_id", None)
 
 
-async def _put(tx: Transaction, kind: str, thing: Any, was: dict[str, Any]) -> None:
+async def _restore_subject(tx: Transaction, kind: str, thing: Any, was: dict[str, Any]) -> None:
     match kind:
         case "thread":
             if "key" in was and not await threads.add_name(tx, thing.site_id, was["key"], thing.id):
                 raise Conflict("Another thread has the earlier name by now.")
-            await threads.amend(tx, thing.id, **(state(kind, thing) | was))
+            await threads.update(tx, thing.id, **(undoable_state(kind, thing) | was))
         case "rule":
             fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}
-            await rules.put(tx, msgspec.convert(fields, Rule))
+            await rules.update(tx, msgspec.convert(fields, Rule))
         case _:
             await sites.set_mode(tx, thing.id, Mode(was["mode"]) if was["mode"] else None)

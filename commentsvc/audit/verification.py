@@ -7,16 +7,16 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from commentsvc.audit.log import digest, hashed
+from commentsvc.audit.log import entry_hash, salted_digest
 from commentsvc.service import Service
 from commentsvc.storage import audit
 from commentsvc.storage.audit import Entry
 from commentsvc.storage.database import Row, Transaction
 
-VERIFIED_AT_ONCE: Final = 1000
+ENTRIES_PER_READ: Final = 1000
 
 
-class Broken(Exception):  # noqa: N818 -- found, and told to whoever looked for it
+class AuditLogBroken(Exception):  # noqa: N818 -- found, and told to whoever looked for it
     """The log is not as it was written; names the first entry that shows it."""
 
     def __init__(self, seq: int, wrong: str, when: str = "") -> None:
@@ -25,7 +25,7 @@ class Broken(Exception):  # noqa: N818 -- found, and told to whoever looked for 
         self.seq = seq
 
 
-class Verified(Struct, frozen=True):
+class VerifiedLog(Struct, frozen=True):
     """A log that is as it was written."""
 
     entries: int
@@ -33,7 +33,7 @@ class Verified(Struct, frozen=True):
     noted: int | None  # which entry's hash was the one noted elsewhere
 
 
-async def verify(service: Service, noted: str | None = None) -> Verified:
+async def verify_log(service: Service, noted: str | None = None) -> VerifiedLog:
     """Walk the whole log, a page at a time, so that nobody who writes has to wait.
 
     ``noted`` is the hash of some entry, as it was noted elsewhere earlier.
@@ -44,44 +44,48 @@ async def verify(service: Service, noted: str | None = None) -> Verified:
     seq, last, found = 0, "", None
     noted = noted and noted.strip().lower()
     while True:
-        rows, newest = await service.db.read_private(_stretch, seq or None)
+        rows, newest = await service.db.read_private(_next_entries, seq or None)
         for row in rows:
-            seq, last = _checked(row, seq, last)
+            seq, last = _check_entry(row, seq, last)
             found = seq if last == noted else found
-        if len(rows) < VERIFIED_AT_ONCE:
+        if len(rows) < ENTRIES_PER_READ:
             break
     _check_end(seq, last, *newest)
     if noted and found is None:
-        raise Broken(seq, "ends a whole log that the hash noted elsewhere is not in: it was cut or written anew.")
-    return Verified(seq, last, found)
+        raise AuditLogBroken(
+            seq, "ends a whole log that the hash noted elsewhere is not in: it was cut or written anew."
+        )
+    return VerifiedLog(seq, last, found)
 
 
-async def _stretch(tx: Transaction, seq: int | None) -> tuple[Sequence[Row], tuple[int, str]]:
+async def _next_entries(tx: Transaction, seq: int | None) -> tuple[Sequence[Row], tuple[int, str]]:
     """The next entries; and in the same moment how many there should be, and the newest one's hash."""
-    return await audit.following(tx, seq, VERIFIED_AT_ONCE), await audit.head(tx)
+    return await audit.list_after(tx, seq, ENTRIES_PER_READ), await audit.get_head(tx)
 
 
-def _checked(row: Row, after: int, previous: str) -> tuple[int, str]:
+def _check_entry(row: Row, after: int, previous: str) -> tuple[int, str]:
     """The number and the hash of an entry that follows this one."""
     expected = after + 1
     try:
         entry = msgspec.convert(dict(row), Entry)
     except msgspec.ValidationError:
-        raise Broken(expected, "is none: its fields are not even of the right kind.") from None
+        raise AuditLogBroken(expected, "is none: its fields are not even of the right kind.") from None
     if entry.seq > expected:
-        raise Broken(expected, f"is missing; the next is {entry.seq:,}.")
+        raise AuditLogBroken(expected, f"is missing; the next is {entry.seq:,}.")
     if entry.seq < expected:
-        raise Broken(entry.seq, "was slipped in before the first.", entry.created_at)
-    if entry.hash != hashed(entry):
-        raise Broken(entry.seq, "was altered: its hash is not that of what it says.", entry.created_at)
+        raise AuditLogBroken(entry.seq, "was slipped in before the first.", entry.created_at)
+    if entry.hash != entry_hash(entry):
+        raise AuditLogBroken(entry.seq, "was altered: its hash is not that of what it says.", entry.created_at)
     if entry.previous != previous:
-        raise Broken(entry.seq, "does not follow the one before it, which was altered or replaced.", entry.created_at)
-    if not _note_fits(entry):
-        raise Broken(entry.seq, "has another note than it was written with.", entry.created_at)
+        raise AuditLogBroken(
+            entry.seq, "does not follow the one before it, which was altered or replaced.", entry.created_at
+        )
+    if not _note_matches(entry):
+        raise AuditLogBroken(entry.seq, "has another note than it was written with.", entry.created_at)
     return entry.seq, entry.hash
 
 
-def _note_fits(entry: Entry) -> bool:
+def _note_matches(entry: Entry) -> bool:
     """Whether the note is the one whose digest stands in the chain; or erased, and its salt with it."""
     if entry.salt is None:
         return entry.note is None
@@ -89,13 +93,13 @@ def _note_fits(entry: Entry) -> bool:
         kept = msgspec.json.decode(entry.body, type=dict[str, Any]).get("note")
     except msgspec.DecodeError:
         return False
-    return bool(kept == (None if entry.note is None else digest(entry.salt, entry.note)))
+    return bool(kept == (None if entry.note is None else salted_digest(entry.salt, entry.note)))
 
 
 def _check_end(seq: int, last: str, counted: int, newest: str) -> None:
     if seq < counted:
-        raise Broken(seq + 1, f"is missing; {counted:,} were written.")
+        raise AuditLogBroken(seq + 1, f"is missing; {counted:,} were written.")
     if seq > counted:
-        raise Broken(counted + 1, f"was slipped in; only {counted:,} were written.")
+        raise AuditLogBroken(counted + 1, f"was slipped in; only {counted:,} were written.")
     if last != newest:
-        raise Broken(seq, "was replaced: it is not the one that was written last.")
+        raise AuditLogBroken(seq, "was replaced: it is not the one that was written last.")

@@ -9,7 +9,7 @@ from commentsvc.cli.escape import harmless, one_line
 from commentsvc.cli.terminal import BOLD, DIM, YELLOW, Terminal, width, wrapped
 from commentsvc.domain.models import Status
 from commentsvc.moderation.schemas import ModeratorComment
-from commentsvc.moderation.wording import ago
+from commentsvc.moderation.wording import relative_time
 
 NARROWEST: Final = 30
 WIDEST: Final = 100  # longer lines are hard to read
@@ -34,7 +34,7 @@ def shown(card: ModeratorComment, place: str, now: datetime, terminal: Terminal)
 def listed(card: ModeratorComment, now: datetime) -> str:
     """A comment in a list: on one line."""
     begins = wrapped(one_line(card.comment), EXCERPT)[0]
-    facts = (card.id, ago(card.created_at, now), f"{card.site} {card.thread.key}", card.name or "", begins)
+    facts = (card.id, relative_time(card.created_at, now), f"{card.site} {card.thread.key}", card.name or "", begins)
     return "  ".join(map(one_line, facts))
 
 
@@ -49,7 +49,7 @@ def _facts(card: ModeratorComment, now: datetime) -> Iterator[tuple[str, str, st
     yield "name", card.name or "", BOLD
     yield "email", card.email or "", ""
     yield "website", card.website or "", ""
-    age = ago(card.created_at, now) + (", edited" if card.edited_at else "")
+    age = relative_time(card.created_at, now) + (", edited" if card.edited_at else "")
     known = f"{card.author.approved:,} approved · {card.author.spam:,} spam"
     yield "from", f"{card.network or 'a network not known any more'} · {age} · {known}", ""
     for number, reason in enumerate(card.reasons):

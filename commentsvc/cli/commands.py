@@ -19,7 +19,7 @@ from commentsvc.cli.moderate import OPERATOR
 from commentsvc.cli.terminal import Answer, Terminal, as_json
 from commentsvc.config import Config
 from commentsvc.domain import fields
-from commentsvc.domain.errors import Fault, Invalid, Misconfigured, NotFound, Refused, Unfit
+from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, InvalidValue, NotFound, Refusal
 from commentsvc.domain.models import Mode, Scope
 from commentsvc.operations import secrets
 from commentsvc.service import Service
@@ -42,10 +42,10 @@ def run(asked: argparse.Namespace, environment: Mapping[str, str], terminal: Ter
         log_format.start(config.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_do(asked, config, terminal))
-    except Misconfigured as error:
+    except ConfigurationError as error:
         terminal.complain(str(error))
         return MISCONFIGURED
-    except Refused as error:
+    except Refusal as error:
         terminal.complain(f"{error.title} {error.detail}" if error.detail != error.title else error.title)
         return REFUSED
     except KeyboardInterrupt:
@@ -60,7 +60,7 @@ async def _do(asked: argparse.Namespace, config: Config, terminal: Terminal) -> 
     elif asked.command == "migrate":
         return _tell(await _migrate(config), asked, terminal)
     else:
-        async with app.ready(config) as service:
+        async with app.open_ready_service(config) as service:
             if asked.command == "moderate":
                 await moderate.moderate(service, asked, terminal)
             else:
@@ -87,7 +87,7 @@ async def _serve(config: Config, say: Callable[[str], None]) -> None:
     async def announce(service: Service) -> None:
         # Printed to whoever started it, never logged: the link is a right.
         here = service.config.own_origin
-        link = await moderators.invite_first(service)
+        link = await moderators.create_first_sign_in_link(service)
         say(f"commentsvc is at {here}/")
         if link:
             say(f"Sign in, once, within a day: {link}")
@@ -97,23 +97,23 @@ async def _serve(config: Config, say: Callable[[str], None]) -> None:
 
 
 async def _migrate(config: Config) -> Answer:
-    async with app.opened(config) as service:
+    async with app.open_service(config) as service:
         steps = await schema.migrate(service.db, service.now())
-    newest = schema.newest()
+    newest = schema.newest_step()
     return Answer({"steps": steps, "schema": newest}, f"The schema is {newest}; {steps} steps were taken.")
 
 
 async def _reseal(service: Service, _asked: argparse.Namespace) -> Answer:
-    number = await secrets.reseal(service)
+    number = await secrets.reseal_emails(service)
     text = f"{number} addresses are sealed with the newest key. Older keys are needed for one more week."
     return Answer({"resealed": number}, text)
 
 
 async def _add_moderator(service: Service, asked: argparse.Namespace) -> Answer:
-    name = _fit("name", fields.name, asked.name)
-    email = _fit("email", fields.email, asked.email) if asked.email else None
-    if name in {keys.FIRST_MODERATOR, *keys.RESERVED}:
-        raise Invalid(Fault("name", "name_taken", "This name means somebody else here. Choose another."))
+    name = _fit("name", fields.clean_name, asked.name)
+    email = _fit("email", fields.parse_email, asked.email) if asked.email else None
+    if name in {keys.FIRST_MODERATOR, *keys.RESERVED_NAMES}:
+        raise Invalid(FieldError("name", "name_taken", "This name means somebody else here. Choose another."))
     made = await moderators.add_moderator(service, name, email, asked.site)
     text = f"{made.name} may moderate. Print a sign-in link with: commentsvc moderator invite {made.name!r}"
     return Answer(made, text)
@@ -122,12 +122,12 @@ async def _add_moderator(service: Service, asked: argparse.Namespace) -> Answer:
 def _fit(field: str, clean: Callable[[str, fields.Limits], Any], text: str) -> Any:
     try:
         return clean(text, fields.Limits())
-    except Unfit as unfit:
-        raise Invalid(Fault(field, unfit.code, unfit.detail)) from None
+    except InvalidValue as unfit:
+        raise Invalid(FieldError(field, unfit.code, unfit.detail)) from None
 
 
 async def _invite(service: Service, asked: argparse.Namespace) -> Answer:
-    link = await moderators.invite(service, asked.name)
+    link = await moderators.create_sign_in_link(service, asked.name)
     return Answer({"link": link}, link)
 
 
@@ -142,19 +142,19 @@ async def _remove_moderator(service: Service, asked: argparse.Namespace) -> Answ
 
 
 async def _sign_out(service: Service, asked: argparse.Namespace) -> Answer:
-    number = await access_sessions.sign_out(service, asked.name)
+    number = await access_sessions.sign_out_moderator(service, asked.name)
     sessions = "1 session has" if number == 1 else f"{number} sessions have"
     return Answer({"signed_out": asked.name, "sessions": number}, f"{sessions} ended.")
 
 
 async def _create_key(service: Service, asked: argparse.Namespace) -> Answer:
     scopes = [Scope(scope) for scope in asked.scope or ["moderate"]]
-    name = _fit("name", fields.name, asked.name)
+    name = _fit("name", fields.clean_name, asked.name)
     new = NewKey(name=name, scopes=scopes, site=asked.site, expires_at=asked.expires)
     if asked.moderator:
-        made = await keys.make_key_for(service, asked.moderator, new)
+        made = await keys.create_moderator_key(service, asked.moderator, new)
     else:
-        made = await keys.make_key(service, OPERATOR, new)
+        made = await keys.create_key(service, OPERATOR, new)
     return Answer(made, made.key)
 
 
@@ -179,7 +179,7 @@ async def _revoke_key(service: Service, asked: argparse.Namespace) -> Answer:
 
 
 async def _add_site(service: Service, asked: argparse.Namespace) -> Answer:
-    new = NewSite(name=_fit("name", fields.name, asked.name), origins=asked.origin)
+    new = NewSite(name=_fit("name", fields.clean_name, asked.name), origins=asked.origin)
     site = await manage.add_site(service, OPERATOR, new)
     return Answer(site, f"{site.name} is served from {' '.join(site.origins)}.")
 
@@ -202,8 +202,8 @@ async def _set_mode(service: Service, asked: argparse.Namespace) -> Answer:
 
 async def _verify_audit(service: Service, asked: argparse.Namespace) -> Answer:
     try:
-        found = await verification.verify(service, asked.head)
-    except verification.Broken as broken:
+        found = await verification.verify_log(service, asked.head)
+    except verification.AuditLogBroken as broken:
         return Answer({"entry": broken.seq, "wrong": str(broken)}, "broken", f"The log is broken. {broken}")
     noted = f"; the hash noted elsewhere is entry {found.noted:,}'s" if found.noted else ""
     return Answer(found, f"ok: {found.entries:,} entries, head {found.head or 'none'}{noted}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from commentsvc.domain.text import MARKS_KEPT, TRICKS
+from commentsvc.domain.text import INVISIBLE, MAX_MARKS
 
 TAB: Final = "    "
 # Joiners between letters of scripts that need them; everywhere else they only hide something.
@@ -53,7 +53,7 @@ def unruly(character: str) -> bool:
         return not character.isprintable()
     if unicodedata.category(character) in SHOWN_BY_NUMBER:
         return True
-    return TRICKS.match(character) is not None or SELECTORS.match(character) is not None
+    return INVISIBLE.match(character) is not None or SELECTORS.match(character) is not None
 
 
 def _unpiled(text: str) -> Iterator[str]:
@@ -63,8 +63,8 @@ def _unpiled(text: str) -> Iterator[str]:
         characters = "".join(run)
         if stacked:
             yield NOTHING_BELOW if before in "\n >" else ""
-            yield characters[:MARKS_KEPT]
-            yield f"<{len(characters) - MARKS_KEPT:,} more marks>" if len(characters) > MARKS_KEPT else ""
+            yield characters[:MAX_MARKS]
+            yield f"<{len(characters) - MAX_MARKS:,} more marks>" if len(characters) > MAX_MARKS else ""
         else:
             yield characters
         before = characters[-1]

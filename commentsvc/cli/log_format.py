@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, TextIO
 
 import msgspec
 
-from commentsvc.domain.errors import Misconfigured, Refused
-from commentsvc.domain.timestamps import time_text
+from commentsvc.domain.errors import ConfigurationError, Refusal
+from commentsvc.domain.timestamps import format_time
 
 EXTRAS: Final = ("request_id", "milliseconds", "bytes")
 
@@ -27,7 +27,7 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         line = {
-            "time": time_text(datetime.fromtimestamp(record.created, UTC)),
+            "time": format_time(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -39,7 +39,7 @@ class Formatter(logging.Formatter):
 
 def _where(error: BaseException) -> str:
     """Type and place of an exception and of its causes, the outermost first."""
-    said = f": {error}" if isinstance(error, (Refused, Misconfigured)) else ""
+    said = f": {error}" if isinstance(error, (Refusal, ConfigurationError)) else ""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     places = " < ".join(
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames)

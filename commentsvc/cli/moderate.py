@@ -11,8 +11,8 @@ from commentsvc.cli import cards
 from commentsvc.cli.review import Sitting
 from commentsvc.cli.terminal import Answer, Terminal
 from commentsvc.domain import validation
-from commentsvc.domain.errors import Fault, Invalid, NotFound
-from commentsvc.domain.models import Principal, Scope, Verb
+from commentsvc.domain.errors import FieldError, Invalid, NotFound
+from commentsvc.domain.models import ActionVerb, Principal, Scope
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.moderation.wording import DONE
@@ -36,7 +36,7 @@ async def moderate(service: Service, asked: argparse.Namespace, terminal: Termin
 
 async def _queue(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
     query = _query(service, asked, "status", "site", "reported", "q", "limit", "cursor")
-    found = await queue.search(service, OPERATOR, query)
+    found = await queue.search_comments(service, OPERATOR, query)
     rows = [cards.listed(card, service.clock()) for card in found.comments]
     if found.next_cursor:
         rows.append(f"More: --cursor {found.next_cursor}")
@@ -44,16 +44,16 @@ async def _queue(service: Service, asked: argparse.Namespace, _terminal: Termina
 
 
 def _query(service: Service, asked: argparse.Namespace, *names: str) -> QueueQuery:
-    return validation.read(QueueQuery, {name: getattr(asked, name) for name in names}, service.config.limits)
+    return validation.validate(QueueQuery, {name: getattr(asked, name) for name in names}, service.config.limits)
 
 
 async def _decide(service: Service, asked: argparse.Namespace, terminal: Terminal) -> Answer:
     ids = [one for word in asked.ids for one in (_typed(terminal) if word == "-" else [word])]
     if not 1 <= len(ids) <= MOST_IDS:
-        raise Invalid(Fault("ids", "invalid", f"Name 1 to {MOST_IDS} comments."))
+        raise Invalid(FieldError("ids", "invalid", f"Name 1 to {MOST_IDS} comments."))
     wanted = {"action": asked.command, "ids": ids, "note": asked.note}
-    action = validation.read(Action, wanted, service.config.limits)
-    return _told(await actions.act(service, await who_decides(service, asked), action))
+    action = validation.validate(Action, wanted, service.config.limits)
+    return _told(await actions.apply_action(service, await who_decides(service, asked), action))
 
 
 def _typed(terminal: Terminal) -> list[str]:
@@ -63,7 +63,7 @@ def _typed(terminal: Terminal) -> list[str]:
 async def _undo(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
     who = await who_decides(service, asked)
     try:
-        return _told(await undo.undo(service, who, asked.id))
+        return _told(await undo.undo_action(service, who, asked.id))
     except NotFound:
         raise NotFound("There is no such action.") from None
 
@@ -98,6 +98,6 @@ async def who_decides(service: Service, asked: argparse.Namespace) -> Principal:
 
 VERBS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[Answer]]]] = {
     ("queue", "queue"): _queue,
-    **{(verb.value, verb.value): _decide for verb in Verb},
+    **{(verb.value, verb.value): _decide for verb in ActionVerb},
     ("undo", "undo"): _undo,
 }

@@ -11,11 +11,11 @@ from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards
 from commentsvc.cli.terminal import DIM, Keys, Terminal, as_json
 from commentsvc.domain import pagination
-from commentsvc.domain.errors import Conflict, NotFound, Refused, VersionPassed
-from commentsvc.domain.models import Principal, Status, Verb
+from commentsvc.domain.errors import Conflict, NotFound, Refusal, VersionConflict
+from commentsvc.domain.models import ActionVerb, Principal, Status
 from commentsvc.moderation import actions, queue, undo
-from commentsvc.moderation.schemas import Action, Amendment, ModeratorComment, QueueQuery, Totals
-from commentsvc.moderation.wording import person
+from commentsvc.moderation.schemas import Action, CommentUpdate, ModeratorComment, QueueQuery, Totals
+from commentsvc.moderation.wording import actor_name
 from commentsvc.service import Service
 
 HINT: Final = "a approve · s spam{} · d trash · u undo · n next · ? help · q quit"
@@ -98,9 +98,9 @@ class Sitting:
     # ----------------------------------------------------------------------------- one comment
 
     async def _next(self, keys: Keys) -> Then:
-        cursor = pagination.encoded(self.after) if self.after else None
+        cursor = pagination.encode_cursor(self.after) if self.after else None
         query = msgspec.structs.replace(self.query, limit=1, cursor=cursor)
-        found = await queue.search(self.service, self.who, query)
+        found = await queue.search_comments(self.service, self.who, query)
         if not found.comments:
             return await self._at_the_end(keys)
         (card,) = found.comments
@@ -140,7 +140,7 @@ class Sitting:
     async def _obey(self, letter: str, card: ModeratorComment) -> Then:
         try:
             return await self._do(letter, card)
-        except Refused as error:
+        except Refusal as error:
             self._tell(error.detail)
             return Then.WAIT
 
@@ -170,8 +170,10 @@ class Sitting:
         if card.status is status and not card.reports:
             return self._pass(card)
         try:
-            done = await actions.amend(self.service, self.who, card.id, card.version, Amendment(status=status))
-        except (VersionPassed, NotFound, Conflict):
+            done = await actions.update_comment(
+                self.service, self.who, card.id, card.version, CommentUpdate(status=status)
+            )
+        except (VersionConflict, NotFound, Conflict):
             self._tell(await self._meanwhile(card))
             return Then.SHOW
         if not done.changed:
@@ -182,14 +184,14 @@ class Sitting:
     async def _meanwhile(self, card: ModeratorComment) -> str:
         """What became of a comment while it was being read."""
         try:
-            now = await queue.detail(self.service, self.who, card.id)
+            now = await queue.get_comment_detail(self.service, self.who, card.id)
         except NotFound:
             return "It is gone meanwhile."
         if now.deleted:
             return "It was erased meanwhile."
         if now.status is card.status:
             return "It was changed meanwhile. Read it again, please."
-        return f"{person(now.decisions[-1].made_by)} decided meanwhile: {now.status}. It stays so."
+        return f"{actor_name(now.decisions[-1].made_by)} decided meanwhile: {now.status}. It stays so."
 
     async def _decide_alike(self, card: ModeratorComment) -> Then:
         """Spam, without asking: this comment and all others that wait and came from its network."""
@@ -198,11 +200,11 @@ class Sitting:
         if card.status is not Status.PENDING:
             raise Conflict("S is for comments that wait.")
         where = {"status": "pending", "site": self.query.site, "network": card.network}
-        number = await actions.count(self.service, self.who, where)
-        if number > actions.MOST_AT_ONCE:
-            raise Conflict(f"More than {actions.MOST_AT_ONCE:,} wait from this network: too many for one key.")
-        alike = Action(action=Verb.SPAM, where=where, expect=number)
-        done = await actions.act(self.service, self.who, alike)
+        number = await actions.count_matching(self.service, self.who, where)
+        if number > actions.MAX_COMMENTS:
+            raise Conflict(f"More than {actions.MAX_COMMENTS:,} wait from this network: too many for one key.")
+        alike = Action(action=ActionVerb.SPAM, where=where, expect=number)
+        done = await actions.apply_action(self.service, self.who, alike)
         self._keep(done, Status.SPAM, f"{done.changed:,} spam.")
         return Then.SHOW
 
@@ -217,7 +219,7 @@ class Sitting:
             return Then.WAIT
         deed = self.deeds[-1]
         try:
-            done = await undo.undo(self.service, self.who, deed.action_id)
+            done = await undo.undo_action(self.service, self.who, deed.action_id)
         except (Conflict, NotFound) as error:
             self.deeds.pop()
             self._tell(error.detail)

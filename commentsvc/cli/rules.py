@@ -11,7 +11,7 @@ from commentsvc.domain import validation
 from commentsvc.domain.errors import NotFound
 from commentsvc.domain.models import Effect
 from commentsvc.rules import backtest, manage
-from commentsvc.rules.schemas import NewRule, RuleRecord, RuleRecords, RulesQuery, RuleTrial, TrialResult
+from commentsvc.rules.schemas import BacktestRequest, BacktestResult, NewRule, RulePage, RuleQuery, RuleRecord
 from commentsvc.service import Service
 
 AT_ONCE: Final = 200
@@ -26,7 +26,7 @@ WOULD_HAVE: Final = {
 
 async def _add(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
     sent = _sent(asked) | {"expires_at": asked.expires, "note": asked.note}
-    new = validation.read(NewRule, sent, service.config.limits)
+    new = validation.validate(NewRule, sent, service.config.limits)
     rule = await manage.add_rule(service, await who_decides(service, asked), new)
     return Answer(rule, f"{_line(rule)}\nTo take it away: commentsvc rule remove {rule.id}")
 
@@ -40,12 +40,12 @@ async def _list(service: Service, asked: argparse.Namespace, _terminal: Terminal
     found: list[RuleRecord] = []
     cursor = None
     while True:
-        page = await manage.list_rules(service, OPERATOR, RulesQuery(site=asked.site, limit=AT_ONCE, cursor=cursor))
+        page = await manage.list_rules(service, OPERATOR, RuleQuery(site=asked.site, limit=AT_ONCE, cursor=cursor))
         found += page.rules
         cursor = page.next_cursor
         if cursor is None:
             break
-    return Answer(RuleRecords(found, None), "\n".join(map(_line, found)) or "None yet.")
+    return Answer(RulePage(found, None), "\n".join(map(_line, found)) or "None yet.")
 
 
 def _line(rule: RuleRecord) -> str:
@@ -70,12 +70,12 @@ async def _remove(service: Service, asked: argparse.Namespace, _terminal: Termin
 
 
 async def _test(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
-    trial = validation.read(RuleTrial, _sent(asked) | {"last": asked.last}, service.config.limits)
-    result = await backtest.try_rule(service, OPERATOR, trial)
+    trial = validation.validate(BacktestRequest, _sent(asked) | {"last": asked.last}, service.config.limits)
+    result = await backtest.backtest_rule(service, OPERATOR, trial)
     return Answer(result, "\n".join(_verdict(result)))
 
 
-def _verdict(result: TrialResult) -> Iterator[str]:
+def _verdict(result: BacktestResult) -> Iterator[str]:
     done = WOULD_HAVE[result.effect]
     acted = f"It would have {done} {result.hit:,} of the last {result.tried:,} decided comments."
     yield f"{acted} People had rejected {result.rejected:,} of them."

@@ -5,14 +5,14 @@ from typing import Final
 
 from commentsvc.comments.schemas import OpenForm
 from commentsvc.domain.models import Visit
-from commentsvc.domain.networks import network
+from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import proof_of_work
 from commentsvc.rules.schemas import Challenge
 from commentsvc.service import Service
 from commentsvc.storage import contacts
 from commentsvc.storage.database import Transaction
 
-MANY_AN_HOUR: Final = 10
+SUSPICIOUS_PER_HOUR: Final = 10
 DAY: Final = 86_400
 
 
@@ -25,31 +25,35 @@ async def open_form(service: Service, visit: Visit) -> OpenForm:
     form_id = service.new_id()
     # Only where the answer depends on the network is there anything to look up.
     setting = service.config.proof_of_work
-    wanted = await service.db.read_private(asks_work, service, visit) if setting == "suspicious" else setting == "on"
-    return OpenForm(service.keyring.token("form", form_id), _challenge(service, form_id) if wanted else None)
+    wanted = (
+        await service.db.read_private(requires_proof_of_work, service, visit)
+        if setting == "suspicious"
+        else setting == "on"
+    )
+    return OpenForm(service.keyring.token("form", form_id), _create_challenge(service, form_id) if wanted else None)
 
 
-def _challenge(service: Service, form_id: str) -> Challenge:
+def _create_challenge(service: Service, form_id: str) -> Challenge:
     """Work that may be shown for as long as its form may be sent."""
     _, oldest = service.config.form_age or (0, DAY)
     until = service.clock() + timedelta(seconds=oldest)
-    return proof_of_work.challenge(service.keyring, form_id, service.config.proof_cost, until)
+    return proof_of_work.create_challenge(service.keyring, form_id, service.config.proof_cost, until)
 
 
-def new_started(service: Service) -> str:
+def create_form_token(service: Service) -> str:
     """What a form carries that is opened without script: proof of when."""
     return service.keyring.token("form", service.new_id())
 
 
-async def asks_work(tx: Transaction, service: Service, visit: Visit) -> bool:
+async def requires_proof_of_work(tx: Transaction, service: Service, visit: Visit) -> bool:
     """Whether a form that is sent from there must show a proof of work."""
     setting = service.config.proof_of_work
-    return setting == "on" or (setting == "suspicious" and await suspicious(tx, service, visit))
+    return setting == "on" or (setting == "suspicious" and await is_suspicious_network(tx, service, visit))
 
 
-async def suspicious(tx: Transaction, service: Service, visit: Visit) -> bool:
+async def is_suspicious_network(tx: Transaction, service: Service, visit: Visit) -> bool:
     """Whether a network gives reason to ask for more: a person found spam from it, or much came within the hour."""
-    there = network(visit.address)
-    if await contacts.spam_from(tx, there):
+    there = truncate_address(visit.address)
+    if await contacts.has_spam_from(tx, there):
         return True
-    return await contacts.recent_from(tx, there, service.ago(hours=1)) >= MANY_AN_HOUR
+    return await contacts.count_since(tx, there, service.ago(hours=1)) >= SUSPICIOUS_PER_HOUR

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from commentsvc.domain import markdown
-from commentsvc.domain import text as domain_text
 from commentsvc.domain.crypto import text_digest
 from commentsvc.domain.models import Comment, Status, Thread
+from commentsvc.domain.text import collapse_whitespace
 from commentsvc.service import Service
 from commentsvc.storage import comments, threads
 from commentsvc.storage.database import Transaction
 
 
 @dataclass(frozen=True)
-class Spot:
+class Placement:
     """Where a comment hangs: its thread, below what, its number; and what its page says of itself."""
 
     thread: Thread
@@ -23,7 +23,7 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Writer:
+class Author:
     """Whose words they are, as readers see it."""
 
     author_id: str
@@ -32,17 +32,17 @@ class Writer:
     moderator_id: str | None = None
 
 
-async def below(tx: Transaction, service: Service, answered: Comment) -> Comment | None:
+async def find_parent(tx: Transaction, service: Service, answered: Comment) -> Comment | None:
     """What an answer hangs on: the comment itself, or its deepest ancestor that may have replies."""
     deepest = service.config.nesting
     if answered.depth < deepest:
         return answered
-    return await comments.on_path(tx, answered.thread_id, answered.path[: deepest * comments.PATH_DIGITS])
+    return await comments.get_by_path(tx, answered.thread_id, answered.path[: deepest * comments.PATH_DIGITS])
 
 
-def written(comment_id: str, spot: Spot, writer: Writer, text: str, status: Status, now: str) -> Comment:
+def build_comment(comment_id: str, spot: Placement, writer: Author, text: str, status: Status, now: str) -> Comment:
     """A new comment."""
-    path = (spot.parent.path if spot.parent else "") + comments.step(spot.seq)
+    path = (spot.parent.path if spot.parent else "") + comments.path_step(spot.seq)
     return Comment(
         id=comment_id,
         site_id=spot.thread.site_id,
@@ -59,7 +59,7 @@ def written(comment_id: str, spot: Spot, writer: Writer, text: str, status: Stat
         page_title=spot.page_title,
         text=text,
         html=markdown.render(text),
-        text_digest=text_digest(domain_text.gist(text)),
+        text_digest=text_digest(collapse_whitespace(text)),
         status=status,
         status_before=None,
         note=None,
@@ -73,9 +73,9 @@ def written(comment_id: str, spot: Spot, writer: Writer, text: str, status: Stat
     )
 
 
-async def keep(tx: Transaction, comment: Comment) -> None:
+async def save_comment(tx: Transaction, comment: Comment) -> None:
     """Keep a new comment, and show it if it is approved."""
     await comments.add(tx, comment)
     if comment.status is Status.APPROVED:
-        await comments.relist(tx, comment.id, comment.created_at)
-        await threads.changed(tx, comment, 1, comment.created_at)
+        await comments.update_listing(tx, comment.id, comment.created_at)
+        await threads.record_change(tx, comment, 1, comment.created_at)

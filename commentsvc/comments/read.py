@@ -8,23 +8,23 @@ from commentsvc.comments import receipts
 from commentsvc.comments.schemas import (
     Counts,
     CountsQuery,
-    Latest,
     LatestComment,
+    LatestPage,
     LatestQuery,
-    Listing,
     OwnComment,
-    Preview,
+    PreviewRequest,
+    PreviewResult,
     PublicComment,
     PublicThread,
-    Rendered,
     Stub,
+    ThreadListing,
     ThreadQuery,
+    ThreadTree,
     TreeComment,
-    TreeListing,
 )
 from commentsvc.domain import markdown, pagination, validation
 from commentsvc.domain.errors import Gone, NotFound
-from commentsvc.domain.models import Comment, Shown, Status, Thread, Visit
+from commentsvc.domain.models import Comment, ListedComment, Status, Thread, Visit
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, threads
@@ -36,7 +36,7 @@ class ThreadPage:
     """Part of a thread, and the tag of the state it shows. Without a listing: the tag was seen already."""
 
     tag: str
-    listing: Listing | TreeListing | None
+    listing: ThreadListing | ThreadTree | None
     private: bool  # it shows a writer's own waiting comment
 
 
@@ -57,10 +57,10 @@ async def list_thread(
         Invalid: naming the thread, the site, the cursor, or ``since``.
         ForeignOrigin: a page of another site asks.
     """
-    return await service.db.read(_list, service, query, visit, own, seen)
+    return await service.db.read(_list_thread, service, query, visit, own, seen)
 
 
-async def _list(
+async def _list_thread(
     tx: Transaction,
     service: Service,
     query: ThreadQuery,
@@ -68,22 +68,25 @@ async def _list(
     own: str | None,
     seen: Callable[[str], bool],
 ) -> ThreadPage:
-    place = resolve.find(await resolve.directory(tx, service), query.thread, query.site, visit.origin)
-    after, since = _after(query), validation.moment("since", query.since)  # what is wrong is said of any thread
-    thread = resolve.aged(service, place.site, await threads.named(tx, place.site.id, place.ref.name))
-    mine = await _waiting(tx, own, thread)
-    tag = _tag(thread)
+    place = resolve.resolve_thread(await resolve.load_directory(tx, service), query.thread, query.site, visit.origin)
+    after, since = (
+        _after(query),
+        validation.parse_time_field("since", query.since),
+    )  # what is wrong is said of any thread
+    thread = resolve.close_by_age(service, place.site, await threads.get_by_name(tx, place.site.id, place.ref.name))
+    mine = await _find_own_pending(tx, own, thread)
+    tag = _entity_tag(thread)
     if mine is None and seen(tag):
         return ThreadPage(tag, None, private=False)
     public = public_thread(thread, place.ref.name)
     if thread is None or (thread.published_at is None and mine is None):
-        empty = TreeListing(public, [], None) if query.view == "tree" else Listing(public, [], None)
+        empty = ThreadTree(public, [], None) if query.view == "tree" else ThreadListing(public, [], None)
         return ThreadPage(tag, empty, private=False)
-    listing = await _part(tx, query, thread, public, after, since, mine.id if mine else None)
+    listing = await _load_page(tx, query, thread, public, after, since, mine.id if mine else None)
     return ThreadPage(tag, listing, private=mine is not None)
 
 
-async def _part(
+async def _load_page(
     tx: Transaction,
     query: ThreadQuery,
     thread: Thread,
@@ -91,8 +94,8 @@ async def _part(
     after: tuple[str, str] | None,
     since: str | None,
     own: str | None,
-) -> Listing | TreeListing:
-    found = await comments.listed(
+) -> ThreadListing | ThreadTree:
+    found = await comments.list_page(
         tx,
         thread.id,
         view=query.view,
@@ -105,11 +108,11 @@ async def _part(
     page = found[: query.limit]
     cursor = _cursor(query, page[-1]) if len(found) > query.limit else None
     if query.view == "flat":
-        return Listing(public, [PublicComment(**public_fields(comment, own)) for comment in page], cursor)
-    return TreeListing(public, _nested(page, await _missing_ancestors(tx, thread, page), own), cursor)
+        return ThreadListing(public, [PublicComment(**public_fields(comment, own)) for comment in page], cursor)
+    return ThreadTree(public, _nest(page, await _missing_ancestors(tx, thread, page), own), cursor)
 
 
-async def _waiting(tx: Transaction, own: str | None, thread: Thread | None) -> Comment | None:
+async def _find_own_pending(tx: Transaction, own: str | None, thread: Thread | None) -> Comment | None:
     """The reader's own comment, if it belongs here, is not shown, and was not removed after it had been."""
     mine = await comments.get(tx, own) if own and thread else None
     if mine is None or thread is None or mine.thread_id != thread.id or mine.erased_at:
@@ -118,7 +121,7 @@ async def _waiting(tx: Transaction, own: str | None, thread: Thread | None) -> C
     return mine if waits else None
 
 
-def _tag(thread: Thread | None) -> str:
+def _entity_tag(thread: Thread | None) -> str:
     """The same for an unknown thread and for one of which nothing is public."""
     if thread is None or thread.published_at is None:
         return "0c" if thread and thread.closed_at else "0"
@@ -132,7 +135,7 @@ def public_thread(thread: Thread | None, name: str) -> PublicThread:
     return PublicThread(thread.key, thread.url, thread.title, thread.closed_at is not None, thread.approved)
 
 
-def public_fields(comment: Shown, own: str | None = None) -> dict[str, Any]:
+def public_fields(comment: ListedComment, own: str | None = None) -> dict[str, Any]:
     """What anybody may read of a comment; of one that is not approved, only that it was.
 
     Whose ``own`` it is reads it all the same, and that it waits.
@@ -154,18 +157,18 @@ def public_fields(comment: Shown, own: str | None = None) -> dict[str, Any]:
     return fields | {"status": Status.PENDING} if waits else fields
 
 
-def _nested(page: Sequence[Shown], ancestors: dict[str, str], own: str | None) -> list[TreeComment | Stub]:
+def _nest(page: Sequence[ListedComment], ancestors: dict[str, str], own: str | None) -> list[TreeComment | Stub]:
     """Replies inside what they answer; ancestors of an earlier page stand as stubs."""
     roots: list[TreeComment | Stub] = []
     by_path: dict[str, TreeComment | Stub] = {}
     for comment in page:
         node = TreeComment(**public_fields(comment, own))
         by_path[comment.path] = node
-        _hang(node, comment.path, by_path, roots, ancestors)
+        _attach(node, comment.path, by_path, roots, ancestors)
     return roots
 
 
-def _hang(
+def _attach(
     node: TreeComment | Stub,
     path: str,
     by_path: dict[str, TreeComment | Stub],
@@ -178,28 +181,28 @@ def _hang(
         return
     if above not in by_path:
         by_path[above] = Stub(id=ancestors[above])
-        _hang(by_path[above], above, by_path, roots, ancestors)
+        _attach(by_path[above], above, by_path, roots, ancestors)
     by_path[above].replies.append(node)
 
 
-async def _missing_ancestors(tx: Transaction, thread: Thread, page: Sequence[Shown]) -> dict[str, str]:
+async def _missing_ancestors(tx: Transaction, thread: Thread, page: Sequence[ListedComment]) -> dict[str, str]:
     """Ids by path of all that stands above this page's comments but not on it."""
     here = {comment.path for comment in page}
     digits = comments.PATH_DIGITS
     above = {comment.path[:length] for comment in page for length in range(digits, len(comment.path), digits)} - here
-    return await comments.on_paths(tx, thread.id, sorted(above)) if above else {}
+    return await comments.list_ids_by_path(tx, thread.id, sorted(above)) if above else {}
 
 
-def _cursor(query: ThreadQuery, last: Shown) -> str:
-    return pagination.encoded(query.view[0], query.order[0], last.path, last.id)
+def _cursor(query: ThreadQuery, last: ListedComment) -> str:
+    return pagination.encode_cursor(query.view[0], query.order[0], last.path, last.id)
 
 
 def _after(query: ThreadQuery) -> tuple[str, str] | None:
     if query.cursor is None:
         return None
-    view, order, path, id_ = pagination.decoded(query.cursor, 4)
+    view, order, path, id_ = pagination.decode_cursor(query.cursor, 4)
     if (view, order) != (query.view[0], query.order[0]):
-        raise pagination.unfit()
+        raise pagination.invalid_cursor()
     return path, id_
 
 
@@ -211,10 +214,10 @@ async def get_comment(service: Service, comment_id: str, token: str | None) -> P
         Gone: it was public once.
     """
     own = bool(token) and service.keyring.subject("edit", token or "", service.clock()) == comment_id
-    return await service.db.read(_get, service, comment_id, own)
+    return await service.db.read(_get_comment, service, comment_id, own)
 
 
-async def _get(tx: Transaction, service: Service, comment_id: str, own: bool) -> PublicComment:  # noqa: FBT001
+async def _get_comment(tx: Transaction, service: Service, comment_id: str, own: bool) -> PublicComment:  # noqa: FBT001
     comment = await comments.get(tx, comment_id)
     if comment is None or (comment.published_at is None and (not own or comment.erased_at)):
         raise NotFound
@@ -235,56 +238,58 @@ async def _get(tx: Transaction, service: Service, comment_id: str, own: bool) ->
     }
     if comment.status is not Status.APPROVED:
         shown["status"] = Status.PENDING
-    return OwnComment(**shown, comment=comment.text, edit_until=receipts.edit_until(service, comment))
+    return OwnComment(**shown, comment=comment.text, edit_until=receipts.edit_deadline(service, comment))
 
 
-async def count(service: Service, query: CountsQuery, visit: Visit) -> Counts:
+async def count_comments(service: Service, query: CountsQuery, visit: Visit) -> Counts:
     """Approved comments of each thread, by the name it was asked with.
 
     Raises:
         Invalid: naming a thread that cannot be one, or the site.
     """
-    return await service.db.read(_count, service, query, visit)
+    return await service.db.read(_count_comments, service, query, visit)
 
 
-async def _count(tx: Transaction, service: Service, query: CountsQuery, visit: Visit) -> Counts:
-    everything = await resolve.directory(tx, service)
-    found = {asked: resolve.find(everything, asked, query.site, visit.origin) for asked in query.thread}
+async def _count_comments(tx: Transaction, service: Service, query: CountsQuery, visit: Visit) -> Counts:
+    everything = await resolve.load_directory(tx, service)
+    found = {asked: resolve.resolve_thread(everything, asked, query.site, visit.origin) for asked in query.thread}
     numbers: dict[tuple[str, str], int] = {}
     for site_id in {place.site.id for place in found.values()}:
         names = sorted({place.ref.name for place in found.values() if place.site.id == site_id})
-        for name, number in (await threads.counts(tx, site_id, names)).items():
+        for name, number in (await threads.count_approved(tx, site_id, names)).items():
             numbers[site_id, name] = number
     return Counts({asked: numbers.get((place.site.id, place.ref.name), 0) for asked, place in found.items()})
 
 
-async def latest(service: Service, query: LatestQuery, visit: Visit) -> Latest:
+async def list_latest(service: Service, query: LatestQuery, visit: Visit) -> LatestPage:
     """A site's approved comments, newest first, each beside its thread.
 
     Raises:
         Invalid: naming the site or the cursor.
     """
-    return await service.db.read(_latest, service, query, visit)
+    return await service.db.read(_list_latest, service, query, visit)
 
 
-async def _latest(tx: Transaction, service: Service, query: LatestQuery, visit: Visit) -> Latest:
-    everything = await resolve.directory(tx, service)
-    site = resolve.find_site(everything, query.site, visit.origin)
-    resolve.admit(everything, site, visit.origin)
-    before = pagination.decoded(query.cursor, 1)[0] if query.cursor else None
-    found = await comments.latest(tx, site.id, before, query.limit + 1)
+async def _list_latest(tx: Transaction, service: Service, query: LatestQuery, visit: Visit) -> LatestPage:
+    everything = await resolve.load_directory(tx, service)
+    site = resolve.resolve_site(everything, query.site, visit.origin)
+    resolve.require_origin(everything, site, visit.origin)
+    before = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
+    found = await comments.list_latest(tx, site.id, before, query.limit + 1)
     page = found[: query.limit]
-    beside = await threads.several(tx, sorted({comment.thread_id for comment in page}))
+    beside = await threads.get_many(tx, sorted({comment.thread_id for comment in page}))
     shown = [
         LatestComment(
             **public_fields(comment),
-            thread=public_thread(resolve.aged(service, site, beside[comment.thread_id]), beside[comment.thread_id].key),
+            thread=public_thread(
+                resolve.close_by_age(service, site, beside[comment.thread_id]), beside[comment.thread_id].key
+            ),
         )
         for comment in page
     ]
-    return Latest(shown, pagination.encoded(page[-1].id) if len(found) > query.limit else None)
+    return LatestPage(shown, pagination.encode_cursor(page[-1].id) if len(found) > query.limit else None)
 
 
-def preview(words: Preview) -> Rendered:
+def render_preview(words: PreviewRequest) -> PreviewResult:
     """What Markdown becomes."""
-    return Rendered(markdown.render(words.comment))
+    return PreviewResult(markdown.render(words.comment))

@@ -4,16 +4,16 @@ from datetime import timedelta
 
 from commentsvc.comments.schemas import Receipt
 from commentsvc.domain.models import Comment, Status
-from commentsvc.domain.timestamps import time_of, time_text
+from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.service import Service
 
 
-def edit_until(service: Service, comment: Comment) -> str:
+def edit_deadline(service: Service, comment: Comment) -> str:
     """Until when the writer may edit or withdraw a comment."""
-    return time_text(time_of(comment.created_at) + timedelta(minutes=service.config.edit_minutes))
+    return format_time(parse_time(comment.created_at) + timedelta(minutes=service.config.edit_minutes))
 
 
-def receipt(service: Service, comment: Comment, thread_key: str, status: Status) -> Receipt:
+def create_receipt(service: Service, comment: Comment, thread_key: str, status: Status) -> Receipt:
     """What the writer gets. Whatever is not shown waits, as far as the writer is told."""
     return Receipt(
         id=comment.id,
@@ -26,6 +26,6 @@ def receipt(service: Service, comment: Comment, thread_key: str, status: Status)
         created_at=comment.created_at,
         edited_at=comment.edited_at,
         edit_token=service.keyring.token("edit", comment.id),
-        edit_until=edit_until(service, comment),
+        edit_until=edit_deadline(service, comment),
         author_token=service.keyring.token("author", comment.author_id),
     )

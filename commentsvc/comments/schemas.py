@@ -41,31 +41,31 @@ class NewComment(Draft, frozen=True, kw_only=True):
     ) = None
 
 
-class Edit(Struct, frozen=True, kw_only=True):
+class CommentEdit(Struct, frozen=True, kw_only=True):
     """New words for a comment of one's own."""
 
     comment: Text
 
 
-class Preview(Struct, frozen=True, kw_only=True):
+class PreviewRequest(Struct, frozen=True, kw_only=True):
     """Words to be shown as they would look."""
 
     comment: Text
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class NewReport(Struct, frozen=True, kw_only=True):
     """That a comment should be looked at, and why."""
 
     reason: Annotated[str, Meta(max_length=500, description="For moderators alone.")] | None = None
 
 
-class Reported(Struct, frozen=True):
+class ReportReceipt(Struct, frozen=True):
     """That a report was taken: always the same, whatever comes of it."""
 
     reported: Literal[True] = True
 
 
-class Rendered(Struct, frozen=True):
+class PreviewResult(Struct, frozen=True):
     """What Markdown becomes."""
 
     html: str
@@ -115,7 +115,7 @@ class Stub(Struct, frozen=True, kw_only=True):
     stub: Literal[True] = True
 
 
-class Listing(Struct, frozen=True):
+class ThreadListing(Struct, frozen=True):
     """One page of a thread, one comment after another."""
 
     thread: PublicThread
@@ -123,7 +123,7 @@ class Listing(Struct, frozen=True):
     next_cursor: str | None
 
 
-class TreeListing(Struct, frozen=True):
+class ThreadTree(Struct, frozen=True):
     """One page of a thread, replies inside what they answer."""
 
     thread: PublicThread
@@ -139,7 +139,7 @@ class LatestComment(PublicComment, frozen=True, kw_only=True):
     thread: PublicThread
 
 
-class Latest(Struct, frozen=True):
+class LatestPage(Struct, frozen=True):
     """A site's approved comments, newest first."""
 
     comments: list[LatestComment]

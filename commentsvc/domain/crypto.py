@@ -17,7 +17,7 @@ from typing import Final, Literal
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Misconfigured
+from commentsvc.domain.errors import ConfigurationError
 
 SHORTEST_SECRET: Final = 32
 MAC_BYTES: Final = 18
@@ -60,7 +60,7 @@ class Keyring:
             Misconfigured: there is none, or one is too short to be secret.
         """
         if not texts or any(len(text) < SHORTEST_SECRET for text in texts):
-            raise Misconfigured(
+            raise ConfigurationError(
                 f"COMMENTSVC_SECRET_KEY must hold at least {SHORTEST_SECRET} characters in each key "
                 "(several are separated by spaces, newest first). Make one with: openssl rand -base64 48"
             )
@@ -157,7 +157,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """How a random token is kept. It has 256 bits of its own, so one round is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -168,7 +168,7 @@ def text_digest(*parts: str) -> str:
     return hashlib.blake2b(framed, digest_size=16).hexdigest()
 
 
-def same(left: str, right: str) -> bool:
+def equal_in_constant_time(left: str, right: str) -> bool:
     """Compare two secrets in constant time."""
     return hmac.compare_digest(left.encode("utf-8", "surrogateescape"), right.encode("utf-8", "surrogateescape"))
 

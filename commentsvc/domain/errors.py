@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
-class Refused(Exception):  # noqa: N818 -- a refusal is an answer, not an error
+class Refusal(Exception):  # noqa: N818 -- a refusal is an answer, not an error
     """The service cannot do that."""
 
     code: ClassVar[str]
@@ -26,7 +26,7 @@ class Refused(Exception):  # noqa: N818 -- a refusal is an answer, not an error
 
 
 @dataclass(frozen=True)
-class Fault:
+class FieldError:
     """What is wrong with one field, and how to mend it. An empty field means the whole body."""
 
     field: str
@@ -34,39 +34,39 @@ class Fault:
     detail: str
 
 
-class Invalid(Refused):
+class Invalid(Refusal):
     """Some fields need your attention."""
 
-    def __init__(self, *faults: Fault) -> None:
+    def __init__(self, *faults: FieldError) -> None:
         super().__init__(" ".join(fault.detail for fault in faults))
         self.faults = faults
 
 
-class Unreadable(Refused):
+class MalformedRequest(Refusal):
     """The request cannot be read."""
 
 
-class NotFound(Refused):
+class NotFound(Refusal):
     """There is nothing here."""
 
 
-class Gone(Refused):
+class Gone(Refusal):
     """This comment was removed."""
 
 
-class ThreadClosed(Refused):
+class ThreadClosed(Refusal):
     """This thread takes no more replies."""
 
 
-class NotTaken(Refused):
+class RejectedByRule(Refusal):
     """This site does not take this comment."""
 
 
-class Duplicate(Refused):
+class Duplicate(Refusal):
     """You have said this here already."""
 
 
-class TooFast(Refused):
+class RateLimited(Refusal):
     """You are writing faster than this site allows."""
 
     def __init__(self, retry_after: int) -> None:
@@ -74,51 +74,51 @@ class TooFast(Refused):
         self.retry_after = retry_after
 
 
-class SubmissionReused(Refused):
+class SubmissionReused(Refusal):
     """This submission id was used for another comment."""
 
 
-class NotYours(Refused):
+class NotAuthor(Refusal):
     """Only the writer can do this, and only for a while."""
 
 
-class ForeignOrigin(Refused):
+class OriginNotAllowed(Refusal):
     """Pages from there may not write here."""
 
 
-class Unauthorized(Refused):
+class Unauthorized(Refusal):
     """This needs a key."""
 
 
-class Forbidden(Refused):
+class Forbidden(Refusal):
     """This key does not allow that."""
 
 
-class Conflict(Refused):
+class Conflict(Refusal):
     """This cannot be done as things stand."""
 
 
-class VersionNeeded(Refused):
+class VersionRequired(Refusal):
     """Say which version you have seen."""
 
 
-class VersionPassed(Refused):
+class VersionConflict(Refusal):
     """Somebody decided meanwhile."""
 
 
-class ExpectationFailed(Refused):
+class ExpectationFailed(Refusal):
     """The number of matching comments has changed."""
 
 
-class Unavailable(Refused):
+class Unavailable(Refusal):
     """The service cannot do this at the moment."""
 
 
-class Misconfigured(Exception):  # noqa: N818 -- said to the operator before anything runs
+class ConfigurationError(Exception):
     """A setting is wrong; the message names it and the cure."""
 
 
-class Unfit(Exception):  # noqa: N818 -- becomes a Fault once the field is known
+class InvalidValue(Exception):  # noqa: N818 -- becomes a Fault once the field is known
     """Why one field's value cannot be taken, without repeating it."""
 
     def __init__(self, code: str, detail: str) -> None:

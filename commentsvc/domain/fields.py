@@ -10,8 +10,8 @@ import email_validator
 from msgspec import Meta
 
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Unfit
-from commentsvc.domain.text import ROOM, TRICKS, line, visible
+from commentsvc.domain.errors import InvalidValue
+from commentsvc.domain.text import INVISIBLE, MAX_RAW_RATIO, clean_line, has_visible_text
 from commentsvc.domain.urls import normalise_host
 
 
@@ -26,13 +26,13 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Check:
+class Validator:
     """Stands in a field's type: makes its text ready to be kept, or raises ``Unfit``."""
 
     clean: Callable[[str, Limits], Any]
 
 
-REQUIRED = {
+REQUIRED_MESSAGES = {
     "name": "Please enter your name.",
     "email": "Please enter your email address. It will not be published.",
     "comment": "Please write a comment.",
@@ -40,57 +40,61 @@ REQUIRED = {
 }
 
 
-def name(text: str, limits: Limits) -> str:
+def clean_name(text: str, limits: Limits) -> str:
     """A writer's name: NFC, one line, single spaces, nothing invisible.
 
     Raises:
         Unfit: it is empty, too long, or holds control characters.
     """
-    text = line(_at_most(text, ROOM * limits.name))
-    if not visible(text):
-        raise Unfit("required", REQUIRED["name"])
-    return _at_most(text, limits.name)
+    text = clean_line(_require_length(text, MAX_RAW_RATIO * limits.name))
+    if not has_visible_text(text):
+        raise InvalidValue("required", REQUIRED_MESSAGES["name"])
+    return _require_length(text, limits.name)
 
 
-def title(text: str, limits: Limits) -> str | None:
+def clean_title(text: str, limits: Limits) -> str | None:
     """A page's title: one line, cut where it is too long (the page chose it, not the writer)."""
-    return line(text[: ROOM * limits.title], lenient=True)[: limits.title].rstrip() or None
+    return clean_line(text[: MAX_RAW_RATIO * limits.title], lenient=True)[: limits.title].rstrip() or None
 
 
-def comment(text: str, limits: Limits) -> str:
+def clean_comment(text: str, limits: Limits) -> str:
     """A comment, whole, just as it was written.
 
     Raises:
         Unfit: nothing in it can be seen, or it is too long.
     """
-    if not visible(TRICKS.sub("", text)):
-        raise Unfit("required", REQUIRED["comment"])
-    return _at_most(text, limits.comment)
+    if not has_visible_text(INVISIBLE.sub("", text)):
+        raise InvalidValue("required", REQUIRED_MESSAGES["comment"])
+    return _require_length(text, limits.comment)
 
 
-def _at_most(text: str, most: int) -> str:
+def _require_length(text: str, most: int) -> str:
     if len(text) > most:
-        raise Unfit("too_long", f"This has {len(text):,} characters; at most {most:,} are taken. Please shorten it.")
+        raise InvalidValue(
+            "too_long", f"This has {len(text):,} characters; at most {most:,} are taken. Please shorten it."
+        )
     return text
 
 
 # Past this no address is deliverable (RFC 5321, 4.5.3.1.3), and checking a longer one costs time.
-EMAIL_LONGEST = 254
+MAX_EMAIL = 254
 
 
-def email(text: str, _limits: Limits) -> Email:
+def parse_email(text: str, _limits: Limits) -> Email:
     """An address that mail could reach, by its syntax alone (RFC 5321, 6531; IDNA 2008).
 
     Raises:
         Unfit: it is not one.
     """
     text = text.strip()
-    if len(text) > EMAIL_LONGEST:
-        raise Unfit("too_long", f"An email address has at most {EMAIL_LONGEST} characters.")
+    if len(text) > MAX_EMAIL:
+        raise InvalidValue("too_long", f"An email address has at most {MAX_EMAIL} characters.")
     try:
         valid = email_validator.validate_email(text, check_deliverability=False, strict=True)
     except email_validator.EmailNotValidError:
-        raise Unfit("invalid_email", "This is not a valid email address. One looks like name@example.com.") from None
+        raise InvalidValue(
+            "invalid_email", "This is not a valid email address. One looks like name@example.com."
+        ) from None
     return Email(valid.normalized)
 
 
@@ -98,13 +102,13 @@ BARE_HOST = re.compile(r"[^\s/:@?#]+\.[^\s/:@?#]+([/?#:].*)?$")
 WEBSITE_ADVICE = "This is not a web address. One looks like https://example.com, and starts with http:// or https://."
 
 
-def website(text: str, limits: Limits) -> str | None:
+def clean_website(text: str, limits: Limits) -> str | None:
     """A writer's own page; ``https://`` is added where somebody left it out.
 
     Raises:
         Unfit: it is not an http(s) address, or it carries a password.
     """
-    text = _at_most(text.strip(), limits.website)
+    text = _require_length(text.strip(), limits.website)
     if not text:
         return None
     if BARE_HOST.match(text):
@@ -114,21 +118,21 @@ def website(text: str, limits: Limits) -> str | None:
         normalise_host(parts.hostname or "")
         _ = parts.port
     except ValueError:
-        raise Unfit("invalid_url", WEBSITE_ADVICE) from None
-    awkward = re.search(r"[\s\x00-\x20\x7f-\x9f<>\"'`{}|\\^]", text) or TRICKS.search(text)
+        raise InvalidValue("invalid_url", WEBSITE_ADVICE) from None
+    awkward = re.search(r"[\s\x00-\x20\x7f-\x9f<>\"'`{}|\\^]", text) or INVISIBLE.search(text)
     if parts.scheme not in {"http", "https"} or "@" in parts.netloc or awkward:
-        raise Unfit("invalid_url", WEBSITE_ADVICE)
+        raise InvalidValue("invalid_url", WEBSITE_ADVICE)
     return text
 
 
-def token(text: str, _limits: Limits) -> str:
+def check_token(text: str, _limits: Limits) -> str:
     """A name that a program made: 8 to 200 visible ASCII characters.
 
     Raises:
         Unfit: it is something else.
     """
     if not re.fullmatch(r"[\x21-\x7e]{8,200}", text):
-        raise Unfit("invalid", "This must be 8 to 200 visible ASCII characters.")
+        raise InvalidValue("invalid", "This must be 8 to 200 visible ASCII characters.")
     return text
 
 
@@ -154,10 +158,10 @@ SiteName: TypeAlias = Annotated[
         description="Needed only when several sites are served and nothing else tells.",
     ),
 ]
-Name: TypeAlias = Annotated[str, Check(name), Meta(min_length=1, max_length=80, description="Shown.")]
+Name: TypeAlias = Annotated[str, Validator(clean_name), Meta(min_length=1, max_length=80, description="Shown.")]
 Address: TypeAlias = Annotated[
     Email,
-    Check(email),
+    Validator(parse_email),
     Meta(
         description="Kept sealed; never shown to readers.",
         extra_json_schema={"type": "string", "format": "email", "maxLength": 254},
@@ -165,22 +169,22 @@ Address: TypeAlias = Annotated[
 ]
 Text: TypeAlias = Annotated[
     str,
-    Check(comment),
+    Validator(clean_comment),
     Meta(min_length=1, description="CommonMark; 10,000 characters unless the operator says otherwise."),
 ]
 Website: TypeAlias = Annotated[
     str,
-    Check(website),
+    Validator(clean_website),
     Meta(
         max_length=500,
         description="http or https; https:// is added where it is left out.",
         extra_json_schema={"format": "uri"},
     ),
 ]
-Title: TypeAlias = Annotated[str, Check(title), Meta(description="Of the page; cut at 300 characters.")]
+Title: TypeAlias = Annotated[str, Validator(clean_title), Meta(description="Of the page; cut at 300 characters.")]
 Token: TypeAlias = Annotated[
     str,
-    Check(token),
+    Validator(check_token),
     Meta(min_length=8, max_length=200, description="Made by the sender: the same one again gives the same answer."),
 ]
 Language: TypeAlias = Annotated[

@@ -32,7 +32,7 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-class Verb(StrEnum):
+class ActionVerb(StrEnum):
     """What a moderator does to a comment."""
 
     APPROVE = "approve"
@@ -99,7 +99,7 @@ class Thread(Struct, frozen=True):
     merged_into: str | None = None  # another thread has its comments and names now
 
 
-class Shown(Struct, frozen=True):
+class ListedComment(Struct, frozen=True):
     """What readers' lists need of a comment. Of these a long thread has many, so they are no more than that."""
 
     id: str
@@ -116,7 +116,7 @@ class Shown(Struct, frozen=True):
     thread_id: str
 
 
-class Comment(Shown, frozen=True):
+class Comment(ListedComment, frozen=True):
     """A comment, as it is kept: everything but what is private of its writer."""
 
     site_id: str

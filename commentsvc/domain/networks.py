@@ -3,7 +3,7 @@
 import ipaddress
 
 
-def network(address: str) -> str:
+def truncate_address(address: str) -> str:
     """The /24 or /64 around an IP address: what moderators see, and what limits count by."""
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:

@@ -4,15 +4,15 @@ import base64
 import binascii
 import re
 
-from commentsvc.domain.errors import Fault, Invalid
+from commentsvc.domain.errors import FieldError, Invalid
 
 
-def encoded(*parts: str) -> str:
+def encode_cursor(*parts: str) -> str:
     """Where the next page begins, as one word."""
     return base64.urlsafe_b64encode(" ".join(parts).encode()).decode().rstrip("=")
 
 
-def decoded(cursor: str, parts: int) -> list[str]:
+def decode_cursor(cursor: str, parts: int) -> list[str]:
     """What a cursor was made of.
 
     Raises:
@@ -22,12 +22,12 @@ def decoded(cursor: str, parts: int) -> list[str]:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         found = raw.decode("ascii").split(" ")
     except (binascii.Error, ValueError):
-        raise unfit() from None
+        raise invalid_cursor() from None
     if len(found) != parts or not all(re.fullmatch(r"[0-9a-z-]+", part) for part in found):
-        raise unfit()
+        raise invalid_cursor()
     return found
 
 
-def unfit() -> Invalid:
+def invalid_cursor() -> Invalid:
     """That a cursor belongs to another question."""
-    return Invalid(Fault("cursor", "invalid_cursor", "Take the cursor from next_cursor of the same question."))
+    return Invalid(FieldError("cursor", "invalid_cursor", "Take the cursor from next_cursor of the same question."))

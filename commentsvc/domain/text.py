@@ -3,40 +3,40 @@
 import re
 import unicodedata
 
-from commentsvc.domain.errors import Unfit
+from commentsvc.domain.errors import InvalidValue
 
 
-def printable(text: str) -> str:
+def escape_surrogates(text: str) -> str:
     """Text that can be written anywhere: what UTF-8 cannot carry is shown as an escape."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def plain(text: str) -> str:
+def require_storable(text: str) -> str:
     """Refuse what one of the two databases, or UTF-8 itself, cannot keep."""
     if "\x00" in text:
-        raise Unfit("not_text", "There is a NUL character in this. Please take it out.")
+        raise InvalidValue("not_text", "There is a NUL character in this. Please take it out.")
     if SURROGATE.search(text):
-        raise Unfit("not_text", "There is half of a character (a lone surrogate) in this. Please take it out.")
+        raise InvalidValue("not_text", "There is half of a character (a lone surrogate) in this. Please take it out.")
     return text
 
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 # Invisible marks that reorder or hide what a reader sees in a name: bidirectional controls, zero-width
 # characters, soft hyphens, tags. The joiners U+200C and U+200D stay: Persian and emoji need them.
-TRICKS = re.compile(
+INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
 # More marks than any language stacks on one letter; a pile of them climbs over its neighbours.
-MARKS_KEPT = 4
+MAX_MARKS = 4
 # A text may be so many times its limit before it is made ready; what is longer is not even looked at.
-ROOM = 8
+MAX_RAW_RATIO = 8
 # Blank in every font, though Unicode calls it a symbol.
 BRAILLE_BLANK = "\u2800"
 
 
-def line(text: str, *, lenient: bool = False) -> str:
+def clean_line(text: str, *, lenient: bool = False) -> str:
     """Text that stands on one line, its tricks and stacked marks taken out.
 
     Raises:
@@ -45,13 +45,13 @@ def line(text: str, *, lenient: bool = False) -> str:
     if lenient:
         text = CONTROL.sub(" ", text)
     elif CONTROL.search(text):
-        raise Unfit("not_text", "There are control characters in this. Please take them out.")
+        raise InvalidValue("not_text", "There are control characters in this. Please take them out.")
     # Thinned first: putting long piles of marks in order takes quadratic time.
-    text = unicodedata.normalize("NFC", thinned(TRICKS.sub("", text)))
+    text = unicodedata.normalize("NFC", limit_marks(INVISIBLE.sub("", text)))
     return " ".join(text.split())
 
 
-def thinned(text: str) -> str:
+def limit_marks(text: str) -> str:
     """At most ``MARKS_KEPT`` combining marks in a row."""
     if text.isascii():
         return text
@@ -59,16 +59,16 @@ def thinned(text: str) -> str:
     run = 0
     for character in text:
         run = run + 1 if unicodedata.combining(character) else 0
-        if run <= MARKS_KEPT:
+        if run <= MAX_MARKS:
             kept.append(character)
     return "".join(kept)
 
 
-def visible(text: str) -> bool:
+def has_visible_text(text: str) -> bool:
     """Whether anything would show: a letter, digit, sign or symbol, not only spaces and marks."""
     return any(unicodedata.category(character)[0] in "LNPS" and character != BRAILLE_BLANK for character in text)
 
 
-def gist(text: str) -> str:
+def collapse_whitespace(text: str) -> str:
     """The same for texts that differ only in white space."""
     return " ".join(text.split())

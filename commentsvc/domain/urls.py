@@ -12,8 +12,8 @@ from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 import idna
 
-from commentsvc.domain import text as domain_text
-from commentsvc.domain.errors import Fault, Invalid
+from commentsvc.domain.errors import FieldError, Invalid
+from commentsvc.domain.text import CONTROL, INVISIBLE, clean_line
 
 # Parameters that say how a reader came, never which page it is. Published in docs/embedding.md.
 TRACKING: Final = frozenset(
@@ -46,7 +46,7 @@ TRACKING: Final = frozenset(
     }
 )
 TRACKING_PREFIXES: Final = ("utm_", "pk_", "mtm_", "hsa_", "piwik_", "matomo_")
-LONGEST: Final = 2000
+MAX_LENGTH: Final = 2000
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -59,22 +59,22 @@ class ThreadRef:
     url: str | None = None
 
 
-def read(text: str) -> ThreadRef:
+def parse_thread(text: str) -> ThreadRef:
     """Understand what a page called its thread.
 
     Raises:
         Invalid: naming the field ``thread``.
     """
-    text = domain_text.TRICKS.sub("", text).strip()
-    if not 0 < len(text) <= LONGEST or domain_text.CONTROL.search(text) or re.search(r"[\r\n\t]", text):
-        raise _unfit(f"A thread is named by 1 to {LONGEST:,} characters on one line.")
+    text = INVISIBLE.sub("", text).strip()
+    if not 0 < len(text) <= MAX_LENGTH or CONTROL.search(text) or re.search(r"[\r\n\t]", text):
+        raise _unfit(f"A thread is named by 1 to {MAX_LENGTH:,} characters on one line.")
     if text.startswith("//"):
         text = f"https:{text}"
     if re.match(r"https?:", text, re.IGNORECASE):
         return _address(text)
     if text.startswith("/"):
         return ThreadRef(name=_path_and_query(urlsplit(f"https://host{text}")))
-    return ThreadRef(name=_short(domain_text.line(text, lenient=True)))
+    return ThreadRef(name=_short(clean_line(text, lenient=True)))
 
 
 def _address(text: str) -> ThreadRef:
@@ -101,7 +101,7 @@ def authority(parts: SplitResult) -> str:
     return f"{host}:{parts.port}"
 
 
-def origin(text: str) -> str:
+def parse_origin(text: str) -> str:
     """A site's origin as browsers send it: scheme://host[:port].
 
     Raises:
@@ -122,7 +122,7 @@ def host_of(site_origin: str) -> str:
     return authority(urlsplit(site_origin))
 
 
-def local(host: str) -> bool:
+def is_local(host: str) -> bool:
     """Whether a host[:port] is this very machine."""
     return re.fullmatch(r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?", host) is not None
 
@@ -137,8 +137,8 @@ def _path_and_query(parts: SplitResult) -> str:
 
 def _short(name: str) -> str:
     """A name that both databases can index."""
-    if not 0 < len(name.encode("utf-8", "replace")) <= LONGEST:
-        raise _unfit(f"A thread's name takes 1 to {LONGEST:,} bytes, once it is percent-encoded or in UTF-8.")
+    if not 0 < len(name.encode("utf-8", "replace")) <= MAX_LENGTH:
+        raise _unfit(f"A thread's name takes 1 to {MAX_LENGTH:,} bytes, once it is percent-encoded or in UTF-8.")
     return name
 
 
@@ -182,7 +182,7 @@ def _unescaped(byte: int) -> str:
 
 
 def _unfit(detail: str) -> Invalid:
-    return Invalid(Fault("thread", "invalid_thread", detail))
+    return Invalid(FieldError("thread", "invalid_thread", detail))
 
 
 # Letters, digits and hyphens (RFC 1123, 2.1), and the underscores that some networks use all the same.

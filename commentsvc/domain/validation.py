@@ -13,15 +13,15 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from commentsvc.domain import fields
-from commentsvc.domain import text as domain_text
-from commentsvc.domain.errors import Fault, Invalid, Unfit
-from commentsvc.domain.fields import Check, Limits
-from commentsvc.domain.timestamps import time_of, time_text
+from commentsvc.domain.errors import FieldError, Invalid, InvalidValue
+from commentsvc.domain.fields import Limits, Validator
+from commentsvc.domain.text import escape_surrogates, require_storable
+from commentsvc.domain.timestamps import format_time, parse_time
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 
-def read(shape: type[Shape], values: Mapping[str, Any], limits: Limits, *, strict: bool = True) -> Shape:
+def validate(shape: type[Shape], values: Mapping[str, Any], limits: Limits, *, strict: bool = True) -> Shape:
     """Make a shape of what was sent.
 
     ``strict`` is for JSON: values have their types already, and a field nobody knows is a fault.
@@ -33,24 +33,24 @@ def read(shape: type[Shape], values: Mapping[str, Any], limits: Limits, *, stric
     """
     known = _fields(shape)
     kept: dict[str, Any] = {}
-    faults: list[Fault] = []
+    faults: list[FieldError] = []
     for field in known:
         try:
             kept[field.name] = _value(field, values.get(field.name), limits, sent=field.name in values, strict=strict)
-        except Unfit as unfit:
-            faults.append(Fault(field.name, unfit.code, unfit.detail))
+        except InvalidValue as unfit:
+            faults.append(FieldError(field.name, unfit.code, unfit.detail))
     if strict:
-        faults += strangers(values, {field.name for field in known})
+        faults += unknown_fields(values, {field.name for field in known})
     if faults:
         raise Invalid(*faults)
     return shape(**kept)
 
 
-def strangers(values: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
+def unknown_fields(values: Mapping[str, Any], known: Collection[str]) -> list[FieldError]:
     """A fault for each field that nobody knows."""
     return [
-        Fault(
-            domain_text.printable(name)[:80],
+        FieldError(
+            escape_surrogates(name)[:80],
             "unknown_field",
             f"There is no such field. Known are: {', '.join(sorted(known))}.",
         )
@@ -63,7 +63,7 @@ def strangers(values: Mapping[str, Any], known: Collection[str]) -> list[Fault]:
 class _Field:
     name: str
     type: Any
-    check: Check | None
+    check: Validator | None
     required: bool
     default: Any
 
@@ -81,12 +81,12 @@ def _fields(shape: type[msgspec.Struct]) -> tuple[_Field, ...]:
     return tuple(found)
 
 
-def _split(kind: Any) -> tuple[Any, Check | None]:
+def _split(kind: Any) -> tuple[Any, Validator | None]:
     """A field's type as msgspec knows it, and our own check, which may stand inside an optional type."""
     for part in (kind, *get_args(kind)):
         if get_origin(part) is Annotated:
             for mark in part.__metadata__:
-                if isinstance(mark, Check):
+                if isinstance(mark, Validator):
                     return str, mark
     return kind, None
 
@@ -94,31 +94,31 @@ def _split(kind: Any) -> tuple[Any, Check | None]:
 def _value(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: bool) -> Any:
     if value is None or value == "":
         if field.required:
-            raise Unfit("required", fields.REQUIRED.get(field.name, "This field is required."))
+            raise InvalidValue("required", fields.REQUIRED_MESSAGES.get(field.name, "This field is required."))
         # Of a field that can be left out or taken away, being sent empty means the latter.
         return None if field.default is msgspec.UNSET and sent else field.default
-    _refuse_what_cannot_be_kept(value)
+    _refuse_unstorable(value)
     if field.check is not None:
         return field.check.clean(_text(value), limits)
     try:
         return msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError:
-        raise Unfit("invalid", _expectation(field.type)) from None
+        raise InvalidValue("invalid", _expectation(field.type)) from None
 
 
-def _refuse_what_cannot_be_kept(value: Any) -> None:
+def _refuse_unstorable(value: Any) -> None:
     if isinstance(value, str):
-        domain_text.plain(value)
+        require_storable(value)
     elif isinstance(value, list):
         for part in value:
-            _refuse_what_cannot_be_kept(part)
+            _refuse_unstorable(part)
     elif isinstance(value, dict):
-        _refuse_what_cannot_be_kept([*value, *value.values()])
+        _refuse_unstorable([*value, *value.values()])
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Unfit("invalid", "This must be text.")
+        raise InvalidValue("invalid", "This must be text.")
     return value
 
 
@@ -149,7 +149,7 @@ def _bounds(meta: msgspec.Meta) -> str:
     return ""
 
 
-def moment(field: str, text: str | None) -> str | None:
+def parse_time_field(field: str, text: str | None) -> str | None:
     """A time that somebody sent, as times are kept.
 
     Raises:
@@ -158,8 +158,8 @@ def moment(field: str, text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        return time_text(time_of(text))
+        return format_time(parse_time(text))
     except (ValueError, OverflowError):
         raise Invalid(
-            Fault(field, "invalid_time", "A time looks like 2026-11-22T16:02:11Z (RFC 3339, with its zone).")
+            FieldError(field, "invalid_time", "A time looks like 2026-11-22T16:02:11Z (RFC 3339, with its zone).")
         ) from None

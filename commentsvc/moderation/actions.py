@@ -8,22 +8,22 @@ from msgspec import UNSET
 from commentsvc.access import permissions
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain import validation
-from commentsvc.domain.errors import Conflict, ExpectationFailed, Fault, Invalid, VersionNeeded, VersionPassed
-from commentsvc.domain.models import Comment, Decision, Principal, Status, Verb
+from commentsvc.domain.errors import Conflict, ExpectationFailed, FieldError, Invalid, VersionConflict, VersionRequired
+from commentsvc.domain.models import ActionVerb, Comment, Decision, Principal, Status
 from commentsvc.moderation import bulk, queue
-from commentsvc.moderation.bulk import by, left
-from commentsvc.moderation.rewrite import renote, rewrite
-from commentsvc.moderation.schemas import Action, Amendment, Where
+from commentsvc.moderation.bulk import group_by, mark_skipped
+from commentsvc.moderation.rewrite import change_note, change_text
+from commentsvc.moderation.schemas import Action, CommentUpdate, Where
 from commentsvc.service import Service
 from commentsvc.storage import queue as storage_queue
 from commentsvc.storage import threads
 from commentsvc.storage.database import Transaction
 
-MOST_AT_ONCE: Final = 5000
+MAX_COMMENTS: Final = 5000
 HIDDEN: Final = frozenset({Status.SPAM, Status.TRASH})
 
 
-async def act(service: Service, who: Principal, action: Action) -> ActionResult:
+async def apply_action(service: Service, who: Principal, action: Action) -> ActionResult:
     """Decide on many comments in one go; undone whole by the id of the result.
 
     Raises:
@@ -31,48 +31,48 @@ async def act(service: Service, who: Principal, action: Action) -> ActionResult:
         ExpectationFailed: another number of comments matches than was expected.
     """
     if (action.ids is None) == (action.where is None):
-        raise Invalid(Fault("ids", "required", "Name the comments either by ids or by where and expect."))
+        raise Invalid(FieldError("ids", "required", "Name the comments either by ids or by where and expect."))
     if action.where is None:
         return await service.db.write(_act_ids, service, who, action, list(dict.fromkeys(action.ids or [])))
     if action.expect is None:
-        raise Invalid(Fault("expect", "required", "Say how many comments you expect to match."))
+        raise Invalid(FieldError("expect", "required", "Say how many comments you expect to match."))
     return await service.db.write(_act_where, service, who, action, _conditions(service, action.where))
 
 
 def _conditions(service: Service, where: Mapping[str, Any]) -> Where:
-    read = validation.read(Where, where, service.config.limits)
+    read = validation.validate(Where, where, service.config.limits)
     if read == Where(status=read.status):
-        raise Invalid(Fault("where", "required", "Name at least one condition beside the status."))
+        raise Invalid(FieldError("where", "required", "Name at least one condition beside the status."))
     return read
 
 
-async def count(service: Service, who: Principal, where: Mapping[str, Any]) -> int:
+async def count_matching(service: Service, who: Principal, where: Mapping[str, Any]) -> int:
     """How many comments match at this moment; one more than can be decided at once stands for more.
 
     Raises:
         Invalid: a condition that cannot be read.
     """
-    return await service.db.read_private(_count, service, who, _conditions(service, where))
+    return await service.db.read_private(_count_matching, service, who, _conditions(service, where))
 
 
-async def _count(tx: Transaction, service: Service, who: Principal, where: Where) -> int:
-    conditions = await queue.conditions(tx, service, who, where)
-    return len(await storage_queue.matching(tx, conditions, MOST_AT_ONCE + 1))
+async def _count_matching(tx: Transaction, service: Service, who: Principal, where: Where) -> int:
+    conditions = await queue.build_search(tx, service, who, where)
+    return len(await storage_queue.list_ids(tx, conditions, MAX_COMMENTS + 1))
 
 
 async def _act_ids(
     tx: Transaction, service: Service, who: Principal, action: Action, ids: Sequence[str]
 ) -> ActionResult:
-    await threads.hold(tx, ids)
+    await threads.lock_of_comments(tx, ids)
     return await _act(tx, service, who, action, ids)
 
 
 async def _act_where(tx: Transaction, service: Service, who: Principal, action: Action, where: Where) -> ActionResult:
-    conditions = await queue.conditions(tx, service, who, where)
-    await threads.hold(tx, await storage_queue.matching(tx, conditions, MOST_AT_ONCE + 1))
-    matching = await storage_queue.matching(tx, conditions, MOST_AT_ONCE + 1)
+    conditions = await queue.build_search(tx, service, who, where)
+    await threads.lock_of_comments(tx, await storage_queue.list_ids(tx, conditions, MAX_COMMENTS + 1))
+    matching = await storage_queue.list_ids(tx, conditions, MAX_COMMENTS + 1)
     if len(matching) != action.expect:
-        found = f"more than {MOST_AT_ONCE:,}" if len(matching) > MOST_AT_ONCE else f"{len(matching):,}"
+        found = f"more than {MAX_COMMENTS:,}" if len(matching) > MAX_COMMENTS else f"{len(matching):,}"
         raise ExpectationFailed(f"{found} match now, not {action.expect:,}. Look again, then send the new number.")
     return await _act(tx, service, who, action, matching)
 
@@ -84,34 +84,36 @@ async def _act(tx: Transaction, service: Service, who: Principal, action: Action
         after = {comment.id: comment for comment in found}
         passed.update(comment.id for comment in found if seen.get(comment.id, comment.version) != comment.version)
         found = [comment for comment in found if comment.id not in passed]
-        if action.action is Verb.RESTORE:  # of what is not hidden there is nothing to restore
+        if action.action is ActionVerb.RESTORE:  # of what is not hidden there is nothing to restore
             found = [comment for comment in found if comment.status in HIDDEN]
-        for status, these in by(found, lambda comment: _wanted(action.action, comment)).items():
+        for status, these in group_by(found, lambda comment: _target_status(action.action, comment)).items():
             decision = Decision(status, action.note or "", who.name)
-            after |= await bulk.look(tx, service, these, decision, action_id)
+            after |= await bulk.record_decision(tx, service, these, decision, action_id)
         return after
 
-    result = await bulk.together(tx, service, who, action.action, action.note, ids, decide)
-    return left(result, passed)
+    result = await bulk.apply_to_comments(tx, service, who, action.action, action.note, ids, decide)
+    return mark_skipped(result, passed)
 
 
-def _wanted(verb: Verb, comment: Comment) -> Status:
+def _target_status(verb: ActionVerb, comment: Comment) -> Status:
     """The status a verb leads to. ``restore`` takes back spam and trash."""
     match verb:
-        case Verb.APPROVE:
+        case ActionVerb.APPROVE:
             return Status.APPROVED
-        case Verb.HOLD:
+        case ActionVerb.HOLD:
             return Status.PENDING
-        case Verb.SPAM:
+        case ActionVerb.SPAM:
             return Status.SPAM
-        case Verb.TRASH:
+        case ActionVerb.TRASH:
             return Status.TRASH
-        case Verb.RESTORE:
+        case ActionVerb.RESTORE:
             hidden = comment.status in HIDDEN
             return (comment.status_before or Status.PENDING) if hidden else comment.status
 
 
-async def amend(service: Service, who: Principal, comment_id: str, seen: int | None, change: Amendment) -> ActionResult:
+async def update_comment(
+    service: Service, who: Principal, comment_id: str, seen: int | None, change: CommentUpdate
+) -> ActionResult:
     """Change one comment's status, words or note, if nobody did since the version that was ``seen``.
 
     Raises:
@@ -121,27 +123,29 @@ async def amend(service: Service, who: Principal, comment_id: str, seen: int | N
         Conflict: it was erased.
     """
     if seen is None:
-        raise VersionNeeded('Send the comment\'s version: If-Match: "3"')
-    return await service.db.write(_amend, service, who, comment_id, seen, change)
+        raise VersionRequired('Send the comment\'s version: If-Match: "3"')
+    return await service.db.write(_update_comment, service, who, comment_id, seen, change)
 
 
-async def _amend(
-    tx: Transaction, service: Service, who: Principal, comment_id: str, seen: int, change: Amendment
+async def _update_comment(
+    tx: Transaction, service: Service, who: Principal, comment_id: str, seen: int, change: CommentUpdate
 ) -> ActionResult:
-    await threads.hold(tx, [comment_id])
-    present = await permissions.reachable(tx, who, comment_id)
+    await threads.lock_of_comments(tx, [comment_id])
+    present = await permissions.load_comment(tx, who, comment_id)
     if present.erased_at:
         raise Conflict("This comment was erased.")
     if present.version != seen:
-        raise VersionPassed(f"The comment is at version {present.version} now. Look at it again, then decide.")
+        raise VersionConflict(f"The comment is at version {present.version} now. Look at it again, then decide.")
 
     async def change_it(tx: Transaction, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
         (comment,) = found
-        after = await rewrite(tx, service, who, comment, change.name or comment.name, change.comment or comment.text)
-        after = await renote(tx, after, after.note if change.note is UNSET else change.note)
+        after = await change_text(
+            tx, service, who, comment, change.name or comment.name, change.comment or comment.text
+        )
+        after = await change_note(tx, after, after.note if change.note is UNSET else change.note)
         if change.status is None:
             return {after.id: after}
         decision = Decision(change.status, change.note or "", who.name)
-        return await bulk.look(tx, service, [after], decision, action_id)
+        return await bulk.record_decision(tx, service, [after], decision, action_id)
 
-    return await bulk.together(tx, service, who, "amend", change.note or None, [present.id], change_it)
+    return await bulk.apply_to_comments(tx, service, who, "amend", change.note or None, [present.id], change_it)

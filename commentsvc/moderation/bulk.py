@@ -14,13 +14,13 @@ from commentsvc.storage import actions, comments, decisions, reports, threads
 from commentsvc.storage.database import Transaction
 
 UNDO_DAYS: Final = 30
-AT_ONCE: Final = 500  # in one statement
+PIECE_SIZE: Final = 500  # in one statement
 
 # Does one thing to comments, as part of an action; returns those it was handed, as they are now, by id.
 Decide = Callable[[Transaction, Sequence[Comment], str], Coroutine[Any, Any, Mapping[str, Comment]]]
 
 
-async def together(
+async def apply_to_comments(
     tx: Transaction,
     service: Service,
     who: Principal,
@@ -34,11 +34,11 @@ async def together(
     Their threads must be held.
     """
     action_id, now = service.new_id(), service.now()
-    await actions.act(tx, action_id, verb, who, note, now)
+    await actions.add_action(tx, action_id, verb, who, note, now)
     results: list[ActionItem] = []
     changes: list[tuple[Comment, Comment]] = []
-    for some in _parts(ids):
-        found = await comments.several(tx, some)
+    for some in _pieces(ids):
+        found = await comments.get_many(tx, some)
         known = {one.id: one for one in found.values() if who.reaches(one.site_id)}
         after = await decide(tx, [known[one] for one in some if one in known and not known[one].erased_at], action_id)
         changed = [(known[one], after[one]) for one in after if after[one].version != known[one].version]
@@ -46,12 +46,12 @@ async def together(
             await actions.add_items(tx, action_id, changed)
         changes += changed
         results += [_item(one, known.get(one), after.get(one)) for one in some]
-    await log.note_changes(tx, service, who=who.name, verb=verb, changes=changes, action_id=action_id, why=note)
+    await log.add_status_changes(tx, service, who=who.name, verb=verb, changes=changes, action_id=action_id, why=note)
     return _result(service, action_id, verb, results)
 
 
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
+def _pieces(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + PIECE_SIZE] for start in range(0, len(ids), PIECE_SIZE))
 
 
 def _item(comment_id: str, before: Comment | None, after: Comment | None) -> ActionItem:
@@ -73,7 +73,7 @@ def _result(service: Service, action_id: str, verb: str, results: list[ActionIte
     )
 
 
-async def look(
+async def record_decision(
     tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str
 ) -> dict[str, Comment]:
     """Decide on comments; whatever readers reported of them is settled by that.
@@ -82,48 +82,48 @@ async def look(
     """
     after = {comment.id: comment for comment in found}
     same = [comment.id for comment in found if comment.status is decision.status and not comment.reports]
-    stand = await decisions.decided_by_a_person(tx, same)
-    after |= await _give(tx, service, [one for one in found if one.id not in stand], decision, action_id)
+    stand = await decisions.list_decided_by_person(tx, same)
+    after |= await _decide(tx, service, [one for one in found if one.id not in stand], decision, action_id)
     for comment in found:
         if comment.reports:
             await reports.settle(tx, comment, service.now())
     return after
 
 
-async def put_back(
+async def record_undo(
     tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str, *, same: set[str]
 ) -> dict[str, Comment]:
     """Give comments the status they had. Those in ``same`` are otherwise as they were: undoing them shows too."""
     after = {comment.id: comment for comment in found}
     moving = [one for one in found if one.status is not decision.status or one.reports or one.id in same]
-    return after | await _give(tx, service, moving, decision, action_id)
+    return after | await _decide(tx, service, moving, decision, action_id)
 
 
-async def _give(
+async def _decide(
     tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str
 ) -> dict[str, Comment]:
     if not found:
         return {}
     now = service.now()
     after = await comments.set_statuses(tx, found, decision.status, now)
-    await decisions.decide_together(tx, {service.new_id(): one.id for one in found}, decision, now, action_id)
-    await _show(tx, found, decision.status, now)
+    await decisions.add_decisions(tx, {service.new_id(): one.id for one in found}, decision, now, action_id)
+    await _update_visibility(tx, found, decision.status, now)
     return dict(after)
 
 
-async def _show(tx: Transaction, moved: Sequence[Comment], status: Status, now: str) -> None:
+async def _update_visibility(tx: Transaction, moved: Sequence[Comment], status: Status, now: str) -> None:
     """Let threads follow where comments came into sight, or went out of it."""
     turned: defaultdict[str, list[Comment]] = defaultdict(list)
     for comment in moved:
         if (comment.status is Status.APPROVED) != (status is Status.APPROVED):
             turned[comment.thread_id].append(comment)
-    await threads.changed_together(tx, turned, 1 if status is Status.APPROVED else -1, now)
+    await threads.record_changes(tx, turned, 1 if status is Status.APPROVED else -1, now)
 
 
 T = TypeVar("T")
 
 
-def left(result: ActionResult, passed: Collection[str]) -> ActionResult:
+def mark_skipped(result: ActionResult, passed: Collection[str]) -> ActionResult:
     """The result, with those named that somebody had changed meanwhile."""
     named = [
         msgspec.structs.replace(item, ok=False, code="changed_since") if item.comment in passed else item
@@ -132,7 +132,7 @@ def left(result: ActionResult, passed: Collection[str]) -> ActionResult:
     return msgspec.structs.replace(result, results=named)
 
 
-def by(found: Sequence[Comment], key: Callable[[Comment], T]) -> dict[T, list[Comment]]:
+def group_by(found: Sequence[Comment], key: Callable[[Comment], T]) -> dict[T, list[Comment]]:
     """Comments apart by what is said of each."""
     parts: dict[T, list[Comment]] = {}
     for comment in found:

@@ -7,7 +7,7 @@ import msgspec
 
 from commentsvc.audit import undoable_changes
 from commentsvc.audit.schemas import ActionResult
-from commentsvc.domain.errors import Conflict, Fault, Invalid, NotFound
+from commentsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from commentsvc.domain.models import Principal, Thread
 from commentsvc.service import Service
 from commentsvc.sites import resolve
@@ -15,14 +15,16 @@ from commentsvc.storage import thread_merge, threads
 from commentsvc.storage.database import Row, Transaction
 from commentsvc.storage.thread_merge import Node
 
-MOST: Final = 5000  # comments of both threads together
+MAX_COMMENTS: Final = 5000  # comments of both threads together
 ABOUT: Final = ("url", "title", "published_at")  # what a thread may get from the one that is merged into it
 
 # What an action of these keeps: a thing before, and after.
 Change = tuple[dict[str, Any], dict[str, Any]]
 
 
-async def merge(tx: Transaction, service: Service, who: Principal, thread_id: str, name: str) -> tuple[str, str]:
+async def merge_threads(
+    tx: Transaction, service: Service, who: Principal, thread_id: str, name: str
+) -> tuple[str, str]:
     """Bring a thread's comments and names to another thread of its site; returns that one's id, and the action's.
 
     Comments keep their ids, and what they answer; those that answer none stand in the order in which they were
@@ -35,51 +37,51 @@ async def merge(tx: Transaction, service: Service, who: Principal, thread_id: st
     """
     source, target = await _both(tx, service, who, thread_id, name)
     held = {source.id, target.id}
-    await threads.hold_all(tx, held)
+    await threads.lock_many(tx, held)
     source, target = await _both(tx, service, who, thread_id, name)  # as they are, now that nobody else changes them
     if {source.id, target.id} != held:
         raise Conflict("One of these threads was merged meanwhile. Look at them again.")
     was, became = await _join(tx, source, target)
     subject = ("thread", source.id, source.site_id)
-    return target.id, await undoable_changes.record(tx, service, who, "thread_merge", subject, was, became)
+    return target.id, await undoable_changes.record_change(tx, service, who, "thread_merge", subject, was, became)
 
 
 async def _both(tx: Transaction, service: Service, who: Principal, thread_id: str, name: str) -> tuple[Thread, Thread]:
     source = await threads.get(tx, thread_id)
     if source is None or source.merged_into or not who.reaches(source.site_id):
         raise NotFound
-    everything = await resolve.directory(tx, service)
+    everything = await resolve.load_directory(tx, service)
     try:
-        place = resolve.find(everything, name, everything.by_id(source.site_id).name, None)
+        place = resolve.resolve_thread(everything, name, everything.by_id(source.site_id).name, None)
     except Invalid:  # what cannot be a name there is nobody's
         place = None
-    target = await threads.named(tx, source.site_id, place.ref.name) if place else None
+    target = await threads.get_by_name(tx, source.site_id, place.ref.name) if place else None
     if target is None:
-        raise Invalid(Fault("merge_into", "unknown_thread", "No thread of the same site has this name."))
+        raise Invalid(FieldError("merge_into", "unknown_thread", "No thread of the same site has this name."))
     if target.id == source.id:
-        raise Invalid(Fault("merge_into", "invalid", "This is the thread itself. Name another one."))
+        raise Invalid(FieldError("merge_into", "invalid", "This is the thread itself. Name another one."))
     return source, target
 
 
 async def _join(tx: Transaction, source: Thread, target: Thread) -> Change:
     """Make two threads one. Both must be held."""
-    found = await thread_merge.nodes(tx, [source.id, target.id])
-    if len(found) > MOST:
+    found = await thread_merge.list_nodes(tx, [source.id, target.id])
+    if len(found) > MAX_COMMENTS:
         raise Conflict(
-            f"Together they have more than {MOST:,} comments. Leave them apart: close this one, and name the other "
+            f"Together they have more than {MAX_COMMENTS:,} comments. Leave them apart: close this one, and name the other "
             "on its page."
         )
-    names, tops = await threads.names(tx, source.id), await thread_merge.tops(tx, source.id)
+    names, tops = await threads.list_names(tx, source.id), await thread_merge.list_top_numbers(tx, source.id)
     joined = msgspec.structs.replace(
         target,
         url=target.url or source.url,
         title=target.title or source.title,
         published_at=min(filter(None, (target.published_at, source.published_at)), default=None),
     )
-    await thread_merge.plant(tx, {target.id: found})
-    await threads.give_names(tx, source.site_id, names, target.id)
-    await thread_merge.settle(tx, joined, len(found))
-    await thread_merge.settle(tx, msgspec.structs.replace(source, merged_into=target.id), 0)
+    await thread_merge.move_nodes(tx, {target.id: found})
+    await threads.move_names(tx, source.site_id, names, target.id)
+    await thread_merge.update_counters(tx, joined, len(found))
+    await thread_merge.update_counters(tx, msgspec.structs.replace(source, merged_into=target.id), 0)
     was = {"merged_into": None, "names": names, "tops": tops, "target": _about(target)}
     return was, {"merged_into": target.id, "names": [], "tops": [], "target": _about(joined)}
 
@@ -88,12 +90,12 @@ def _about(thread: Thread) -> dict[str, Any]:
     return {name: getattr(thread, name) for name in ABOUT}
 
 
-def did(action: Row) -> bool:
+def is_merge(action: Row) -> bool:
     """Whether an action made two threads one, or parted them."""
     return "merged_into" in msgspec.json.decode(action["became"])
 
 
-async def undo(tx: Transaction, service: Service, who: Principal, action: Row) -> ActionResult:
+async def undo_merge(tx: Transaction, service: Service, who: Principal, action: Row) -> ActionResult:
     """Part what was made one; or make one again what that parted.
 
     What by then hangs on the comments that came with a thread goes back with them.
@@ -107,15 +109,15 @@ async def undo(tx: Transaction, service: Service, who: Principal, action: Row) -
     _, _, source_id = action["subject"].partition(":")
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
     target_id = became["merged_into"] or was["merged_into"]
-    await threads.hold_all(tx, {source_id, target_id})
-    found = await threads.several(tx, [source_id, target_id])
+    await threads.lock_many(tx, {source_id, target_id})
+    found = await threads.get_many(tx, [source_id, target_id])
     source, target = found[source_id], found[target_id]
     if not who.reaches(source.site_id):
         raise NotFound
     if source.merged_into != became["merged_into"] or target.merged_into:
         raise Conflict("One of these threads was merged or parted since. Undo that first.")
     change = await _part(tx, source, target, was, became) if source.merged_into else await _join(tx, source, target)
-    return await undoable_changes.undone(tx, service, who, action, ("thread", source.id, source.site_id), change)
+    return await undoable_changes.record_undo(tx, service, who, action, ("thread", source.id, source.site_id), change)
 
 
 async def _part(
@@ -125,11 +127,11 @@ async def _part(
     names = was["names"]
     if target.key in names:
         raise Conflict("The thread goes by a name that would go back to the other. Give it another name first.")
-    back, rest = _branches(await thread_merge.nodes(tx, [target.id]), frozenset(was.get("tops", ())))
-    await thread_merge.plant(tx, {source.id: back, target.id: rest})
-    await threads.give_names(tx, source.site_id, names, source.id)
+    back, rest = _branches(await thread_merge.list_nodes(tx, [target.id]), frozenset(was.get("tops", ())))
+    await thread_merge.move_nodes(tx, {source.id: back, target.id: rest})
+    await threads.move_names(tx, source.site_id, names, source.id)
     for thread, own in ((_alone(target, was, became), rest), (msgspec.structs.replace(source, merged_into=None), back)):
-        await thread_merge.settle(tx, await _published(tx, thread), len(own))
+        await thread_merge.update_counters(tx, await _published(tx, thread), len(own))
     return {"merged_into": target.id}, {"merged_into": None}
 
 
@@ -155,7 +157,7 @@ def _alone(target: Thread, was: Mapping[str, Any], became: Mapping[str, Any]) ->
 
 async def _published(tx: Transaction, thread: Thread) -> Thread:
     """A thread that was public by its other half alone is so no more, unless comments of its own are, or were."""
-    first = await thread_merge.first_public(tx, thread.id)
+    first = await thread_merge.find_first_public(tx, thread.id)
     if thread.published_at or first is None:
         return thread
     return msgspec.structs.replace(

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 
-from commentsvc.access.permissions import reachable
+from commentsvc.access.permissions import load_comment
 from commentsvc.domain import pagination, validation
-from commentsvc.domain.errors import Fault, Invalid, NotFound
+from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import Comment, Effect, Principal, Status
 from commentsvc.moderation import queue_cards
 from commentsvc.moderation.schemas import (
     ActionRecord,
+    CommentPage,
     DecisionRecord,
     ModeratorComment,
     ModeratorDetail,
-    Opinion,
-    Queue,
     QueueQuery,
     ReportRecord,
     Revision,
-    Standing,
+    StatusFilter,
     Totals,
+    VerdictRecord,
     Where,
 )
 from commentsvc.service import Service
@@ -28,125 +28,127 @@ from commentsvc.storage import decisions as storage_decisions
 from commentsvc.storage.database import Transaction
 
 
-async def search(service: Service, who: Principal, query: QueueQuery) -> Queue:
+async def search_comments(service: Service, who: Principal, query: QueueQuery) -> CommentPage:
     """Comments that match, each with all that a decision needs.
 
     Raises:
         Invalid: naming the site, thread, cursor or time.
     """
-    return await service.db.read_private(_search, service, who, query)
+    return await service.db.read_private(_search_comments, service, who, query)
 
 
-async def _search(tx: Transaction, service: Service, who: Principal, query: QueueQuery) -> Queue:
-    wanted = await conditions(tx, service, who, query)
-    after = pagination.decoded(query.cursor, 1)[0] if query.cursor else None
-    found = await queue.page(tx, wanted, after=after, newest_first=query.order == "newest", limit=query.limit + 1)
+async def _search_comments(tx: Transaction, service: Service, who: Principal, query: QueueQuery) -> CommentPage:
+    wanted = await build_search(tx, service, who, query)
+    after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
+    found = await queue.list_page(tx, wanted, after=after, newest_first=query.order == "newest", limit=query.limit + 1)
     page = found[: query.limit]
-    shown = await queue_cards.for_moderators(tx, service, who, page)
-    cursor = pagination.encoded(page[-1].id) if len(found) > query.limit else None
-    return Queue([ModeratorComment(**card) for card in shown], await _totals(tx, wanted.sites), cursor)
+    shown = await queue_cards.build_cards(tx, service, who, page)
+    cursor = pagination.encode_cursor(page[-1].id) if len(found) > query.limit else None
+    return CommentPage([ModeratorComment(**card) for card in shown], await _count_by_status(tx, wanted.sites), cursor)
 
 
-async def totals(service: Service, who: Principal) -> Totals:
+async def count_by_status(service: Service, who: Principal) -> Totals:
     """How many comments stand where, on this principal's sites."""
-    return await service.db.read_private(_totals, who.sites)
+    return await service.db.read_private(_count_by_status, who.sites)
 
 
-async def _totals(tx: Transaction, sites: Sequence[str] | None) -> Totals:
-    counted = await threads.totals(tx, sites)
+async def _count_by_status(tx: Transaction, sites: Sequence[str] | None) -> Totals:
+    counted = await threads.count_by_status(tx, sites)
     return Totals(**{name: counted[name] for name in Totals.__struct_fields__})
 
 
-async def several(service: Service, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
+async def get_comments(service: Service, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
     """Those of these comments that the principal reaches, oldest first."""
-    return await service.db.read_private(_several, service, who, ids)
+    return await service.db.read_private(_get_comments, service, who, ids)
 
 
-async def _several(tx: Transaction, service: Service, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
-    found = await comments.several(tx, ids)
+async def _get_comments(
+    tx: Transaction, service: Service, who: Principal, ids: Sequence[str]
+) -> list[ModeratorComment]:
+    found = await comments.get_many(tx, ids)
     reached = [found[one] for one in sorted(found) if who.reaches(found[one].site_id)]
-    return [ModeratorComment(**card) for card in await queue_cards.for_moderators(tx, service, who, reached)]
+    return [ModeratorComment(**card) for card in await queue_cards.build_cards(tx, service, who, reached)]
 
 
-async def conditions(tx: Transaction, service: Service, who: Principal, query: QueueQuery | Where) -> queue.Search:
+async def build_search(tx: Transaction, service: Service, who: Principal, query: QueueQuery | Where) -> queue.Search:
     """What a query looks for, within this principal's sites.
 
     Raises:
         Invalid: naming the site, the thread or a time.
     """
-    everything = await resolve.directory(tx, service)
+    everything = await resolve.load_directory(tx, service)
     reach, thread_id = who.sites, None
     if query.site:
         site = everything.by_name(query.site)
         if site is None or not who.reaches(site.id):
-            raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
+            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
         reach = (site.id,)
     if query.thread:
         only = everything.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
-        place = resolve.find(everything, query.thread, query.site or only, None)
-        thread = await threads.named(tx, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
+        place = resolve.resolve_thread(everything, query.thread, query.site or only, None)
+        thread = await threads.get_by_name(tx, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
         thread_id = thread.id if thread else "none"
     email = getattr(query, "email", None)
-    like = await _like(tx, who, query.same_text) if query.same_text else None
-    status = query.status or (Standing.ANY if query.reported else Standing.PENDING)
+    like = await _load_comment_with_text(tx, who, query.same_text) if query.same_text else None
+    status = query.status or (StatusFilter.ANY if query.reported else StatusFilter.PENDING)
     return queue.Search(
-        status=None if status is Standing.ANY else Status(status),
+        status=None if status is StatusFilter.ANY else Status(status),
         sites=reach,
         thread_id=thread_id,
         q=query.q,
         reason=query.reason,
-        since=validation.moment("since", query.since),
-        until=validation.moment("until", query.until),
+        since=validation.parse_time_field("since", query.since),
+        until=validation.parse_time_field("until", query.until),
         email_digests=tuple(service.keyring.digests(email)) if email else None,
         network=getattr(query, "network", None),
         reported=query.reported,
         text_digest=like.text_digest if like else None,
-        as_of=validation.moment("as_of", query.as_of),
+        as_of=validation.parse_time_field("as_of", query.as_of),
     )
 
 
-async def _like(tx: Transaction, who: Principal, comment_id: str) -> Comment:
+async def _load_comment_with_text(tx: Transaction, who: Principal, comment_id: str) -> Comment:
     try:
-        return await reachable(tx, who, comment_id)
+        return await load_comment(tx, who, comment_id)
     except NotFound:
-        raise Invalid(Fault("same_text", "unknown_comment", "There is no comment with this id.")) from None
+        raise Invalid(FieldError("same_text", "unknown_comment", "There is no comment with this id.")) from None
 
 
-async def detail(service: Service, who: Principal, comment_id: str) -> ModeratorDetail:
+async def get_comment_detail(service: Service, who: Principal, comment_id: str) -> ModeratorDetail:
     """All about one comment: its words at every version, every decision and action.
 
     Raises:
         NotFound: there is none, or it is on another site.
     """
-    return await service.db.read_private(_detail, service, who, comment_id)
+    return await service.db.read_private(_get_comment_detail, service, who, comment_id)
 
 
-async def _detail(tx: Transaction, service: Service, who: Principal, comment_id: str) -> ModeratorDetail:
-    comment = await reachable(tx, who, comment_id)
-    (card,) = await queue_cards.for_moderators(tx, service, who, [comment])
-    contact = (await contacts.several(tx, [comment.id])).get(comment.id)
+async def _get_comment_detail(tx: Transaction, service: Service, who: Principal, comment_id: str) -> ModeratorDetail:
+    comment = await load_comment(tx, who, comment_id)
+    (card,) = await queue_cards.build_cards(tx, service, who, [comment])
+    contact = (await contacts.get_many(tx, [comment.id])).get(comment.id)
     return ModeratorDetail(
         **card,
         agent=contact.agent if contact else None,
         decisions=await _decisions(tx, comment.id),
         revisions=[
             Revision(row["version"], row["name"], row["text"], row["edited_by"], row["created_at"])
-            for row in await revisions.of(tx, comment.id)
+            for row in await revisions.list_of_comment(tx, comment.id)
         ],
         actions=[
             ActionRecord(row["id"], row["verb"], row["made_by"], row["note"], row["created_at"], row["undone_by"])
-            for row in await actions.actions_on(tx, comment.id)
+            for row in await actions.list_of_comment(tx, comment.id)
         ],
         reported=[
             ReportRecord(row["reason"], row["created_at"], row["settled_at"])
-            for row in await reports.of(tx, comment.id)
+            for row in await reports.list_of_comment(tx, comment.id)
         ],
     )
 
 
 async def _decisions(tx: Transaction, comment_id: str) -> list[DecisionRecord]:
-    decisions = await storage_decisions.decisions(tx, [comment_id])
-    verdicts = await queue_cards.opinions(tx, decisions)
+    decisions = await storage_decisions.list_decisions(tx, [comment_id])
+    verdicts = await queue_cards.load_verdicts(tx, decisions)
     return [
         DecisionRecord(
             Status(row["status"]),
@@ -156,7 +158,7 @@ async def _decisions(tx: Transaction, comment_id: str) -> list[DecisionRecord]:
             row["action_id"],
             row["rule_id"],
             [
-                Opinion(one["rule"], Effect(one["effect"]), one["reason"], one["rule_id"])
+                VerdictRecord(one["rule"], Effect(one["effect"]), one["reason"], one["rule_id"])
                 for one in verdicts.get(row["id"], ())
             ],
         )

@@ -6,7 +6,7 @@ from typing import Any, Final
 from commentsvc.comments import read
 from commentsvc.comments.schemas import PublicThread
 from commentsvc.domain.models import Comment, Contact, Principal, Scope, Status, Thread
-from commentsvc.moderation.schemas import Reason, Record
+from commentsvc.moderation.schemas import AuthorRecord, Reason
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, contacts, queue, threads
@@ -14,25 +14,25 @@ from commentsvc.storage import decisions as storage_decisions
 from commentsvc.storage.database import Row, Transaction
 
 EXCERPT: Final = 160
-MOST_ALIKE: Final = 1000  # so many are counted; a page then costs the same however long the queue is
+MAX_SIMILAR: Final = 1000  # so many are counted; a page then costs the same however long the queue is
 
 
-async def for_moderators(
+async def build_cards(
     tx: Transaction, service: Service, who: Principal, page: Sequence[Comment]
 ) -> list[dict[str, Any]]:
     """The fields of a ``ModeratorComment`` for each, in a handful of statements for all of them."""
     ids = [comment.id for comment in page]
-    private = await contacts.several(tx, ids)
-    decided = await storage_decisions.latest_decisions(tx, ids)
+    private = await contacts.get_many(tx, ids)
+    decided = await storage_decisions.list_latest(tx, ids)
     waiting = [comment.id for comment in page if comment.status is Status.PENDING]
-    judged = decided | await storage_decisions.latest_decisions(tx, waiting, by="rule:%")
-    heard = await opinions(tx, list(judged.values()))
-    beside = await threads.several(tx, sorted({comment.thread_id for comment in page}))
-    parents = await comments.several(tx, sorted({comment.parent_id for comment in page if comment.parent_id}))
+    judged = decided | await storage_decisions.list_latest(tx, waiting, by="rule:%")
+    heard = await load_verdicts(tx, list(judged.values()))
+    beside = await threads.get_many(tx, sorted({comment.thread_id for comment in page}))
+    parents = await comments.get_many(tx, sorted({comment.parent_id for comment in page if comment.parent_id}))
     records = await _records(tx, who, [contact.email_digest for contact in private.values()])
-    from_network = await contacts.waiting(tx, ids, who.sites, MOST_ALIKE + 1)
-    with_text = await queue.same_text(tx, ids, who.sites, MOST_ALIKE + 1)
-    names = {site.id: site.name for site in (await resolve.directory(tx, service)).sites}
+    from_network = await contacts.count_pending_by_network(tx, ids, who.sites, MAX_SIMILAR + 1)
+    with_text = await queue.count_same_text(tx, ids, who.sites, MAX_SIMILAR + 1)
+    names = {site.id: site.name for site in (await resolve.load_directory(tx, service)).sites}
     return [
         _card(
             comment,
@@ -59,13 +59,13 @@ def _card(
     email: str | None,
     contact: Contact | None,
     reasons: list[Reason],
-    records: Mapping[str, Record],
+    records: Mapping[str, AuthorRecord],
     waiting: tuple[int, int],
     parent: Comment | None,
     thread: Thread,
 ) -> dict[str, Any]:
     """What readers may see, and over it what moderators see whatever the status."""
-    network, text = (_others(comment, number) for number in waiting)
+    network, text = (_count_others(comment, number) for number in waiting)
     return read.public_fields(comment) | {
         "name": comment.name,
         "website": comment.website,
@@ -77,7 +77,7 @@ def _card(
         "email": email,
         "network": contact.network if contact else None,
         "reasons": reasons,
-        "author": records.get(contact.email_digest, Record()) if contact else Record(),
+        "author": records.get(contact.email_digest, AuthorRecord()) if contact else AuthorRecord(),
         "parent_name": parent.name if parent else None,
         "parent_excerpt": _excerpt(parent),
         "similar": max(network, text),
@@ -90,15 +90,15 @@ def _card(
     }
 
 
-def _others(comment: Comment, waiting: int) -> int:
-    return min(MOST_ALIKE, max(0, waiting - (comment.status is Status.PENDING)))
+def _count_others(comment: Comment, waiting: int) -> int:
+    return min(MAX_SIMILAR, max(0, waiting - (comment.status is Status.PENDING)))
 
 
-async def _records(tx: Transaction, who: Principal, digests: Sequence[str]) -> dict[str, Record]:
+async def _records(tx: Transaction, who: Principal, digests: Sequence[str]) -> dict[str, AuthorRecord]:
     counted: dict[str, dict[str, int]] = {}
-    for row in await contacts.records(tx, sorted(set(digests)), who.sites):
+    for row in await contacts.count_by_email(tx, sorted(set(digests)), who.sites):
         counted.setdefault(row["email_digest"], {})[row["status"]] = row["number"]
-    return {digest: Record(**numbers) for digest, numbers in counted.items()}
+    return {digest: AuthorRecord(**numbers) for digest, numbers in counted.items()}
 
 
 def _email(service: Service, who: Principal, contact: Contact | None) -> str | None:
@@ -108,11 +108,11 @@ def _email(service: Service, who: Principal, contact: Contact | None) -> str | N
     return email.reveal() if who.may(Scope.MODERATE) else email.masked()
 
 
-async def opinions(tx: Transaction, decisions: Sequence[Row]) -> dict[str, list[Row]]:
+async def load_verdicts(tx: Transaction, decisions: Sequence[Row]) -> dict[str, list[Row]]:
     """What other rules thought beside decisions that rules made, by the decision's id."""
     by_rules = [row["id"] for row in decisions if row["made_by"].startswith("rule:")]
     found: dict[str, list[Row]] = {}
-    for row in await storage_decisions.verdicts(tx, by_rules) if by_rules else ():
+    for row in await storage_decisions.list_verdicts(tx, by_rules) if by_rules else ():
         found.setdefault(row["decision_id"], []).append(row)
     return found
 

@@ -7,17 +7,17 @@ import msgspec
 from commentsvc.access import permissions
 from commentsvc.audit import log
 from commentsvc.comments import placement, read
-from commentsvc.comments.placement import Spot, Writer
-from commentsvc.domain.errors import Conflict, Forbidden, NotFound, VersionPassed
+from commentsvc.comments.placement import Author, Placement
+from commentsvc.domain.errors import Conflict, Forbidden, NotFound, VersionConflict
 from commentsvc.domain.models import Comment, Decision, Principal, Status
 from commentsvc.moderation import bulk
-from commentsvc.moderation.schemas import MadeReply, NewReply
+from commentsvc.moderation.schemas import NewReply, ReplyReceipt
 from commentsvc.service import Service
 from commentsvc.storage import actions, decisions, moderators, threads
 from commentsvc.storage.database import Transaction
 
 
-async def reply(service: Service, who: Principal, comment_id: str, new: NewReply) -> MadeReply:
+async def post_reply(service: Service, who: Principal, comment_id: str, new: NewReply) -> ReplyReceipt:
     """Keep a moderator's own reply; it is shown at once, under their name, also where the thread is closed.
 
     With the approval of what it answers, where that is asked for, it is one action and is undone whole.
@@ -28,35 +28,37 @@ async def reply(service: Service, who: Principal, comment_id: str, new: NewReply
         VersionPassed: it is not as it was seen.
         Conflict: the comment was erased; or it is not approved, and is not to be.
     """
-    return await service.db.write(_reply, service, who, comment_id, new)
+    return await service.db.write(_post_reply, service, who, comment_id, new)
 
 
-async def _reply(tx: Transaction, service: Service, who: Principal, comment_id: str, new: NewReply) -> MadeReply:
+async def _post_reply(
+    tx: Transaction, service: Service, who: Principal, comment_id: str, new: NewReply
+) -> ReplyReceipt:
     writer = await _writer(tx, who)
-    await threads.hold(tx, [comment_id])
-    answered = await permissions.reachable(tx, who, comment_id)
+    await threads.lock_of_comments(tx, [comment_id])
+    answered = await permissions.load_comment(tx, who, comment_id)
     if new.seen is not None and new.seen != answered.version:
-        raise VersionPassed(f"The comment is at version {answered.version} now. Look at it again, then answer.")
+        raise VersionConflict(f"The comment is at version {answered.version} now. Look at it again, then answer.")
     _refuse_hidden(answered, new)
     action_id, now, decision = service.new_id(), service.now(), Decision(Status.APPROVED, "", who.name)
-    await actions.act(tx, action_id, "reply", who, None, now)
+    await actions.add_action(tx, action_id, "reply", who, None, now)
     approved = answered
     if new.approve:
-        approved = (await bulk.look(tx, service, [answered], decision, action_id))[answered.id]
+        approved = (await bulk.record_decision(tx, service, [answered], decision, action_id))[answered.id]
     spot = await _spot(tx, service, approved)
-    made = placement.written(service.new_id(), spot, writer, new.comment, Status.APPROVED, now)
-    await placement.keep(tx, made)
-    await decisions.decide(tx, service.new_id(), made.id, decision, now, action_id)
+    made = placement.build_comment(service.new_id(), spot, writer, new.comment, Status.APPROVED, now)
+    await placement.save_comment(tx, made)
+    await decisions.add_decision(tx, service.new_id(), made.id, decision, now, action_id)
     await _record(tx, service, who, action_id, made, (answered, approved))
     return await _made(tx, made, action_id)
 
 
-async def _writer(tx: Transaction, who: Principal) -> Writer:
+async def _writer(tx: Transaction, who: Principal) -> Author:
     """The moderator whose own key this is. They have no contact: there is nothing private to keep."""
-    name = await moderators.moderator_name(tx, who.moderator_id) if who.moderator_id else None
+    name = await moderators.get_name(tx, who.moderator_id) if who.moderator_id else None
     if who.moderator_id is None or name is None:
         raise Forbidden("Only a moderator's own key can reply. Get one by a sign-in link: commentsvc moderator invite")
-    return Writer(who.moderator_id, name, moderator_id=who.moderator_id)
+    return Author(who.moderator_id, name, moderator_id=who.moderator_id)
 
 
 def _refuse_hidden(answered: Comment, new: NewReply) -> None:
@@ -66,12 +68,12 @@ def _refuse_hidden(answered: Comment, new: NewReply) -> None:
         raise Conflict("Readers do not see this comment. Approve it first, or send approve: true.")
 
 
-async def _spot(tx: Transaction, service: Service, answered: Comment) -> Spot:
+async def _spot(tx: Transaction, service: Service, answered: Comment) -> Placement:
     thread = await threads.get(tx, answered.thread_id)
     seq = await threads.next_seq(tx, answered.thread_id, even_closed=True)
     if thread is None or seq is None:
         raise NotFound
-    return Spot(thread, await placement.below(tx, service, answered), seq)
+    return Placement(thread, await placement.find_parent(tx, service, answered), seq)
 
 
 async def _record(
@@ -82,12 +84,12 @@ async def _record(
     unmade = msgspec.structs.replace(made, status=Status.TRASH, status_before=Status.APPROVED, version=0)
     await actions.add_items(tx, action_id, [*changed, (unmade, made)])
     body: dict[str, Any] = {"action": action_id, "reply": made.id}
-    body["items"] = [log.step(*change) for change in changed]
-    await log.note(tx, service, who=who.name, verb="reply", site_id=made.site_id, body=body)
+    body["items"] = [log.change_item(*change) for change in changed]
+    await log.add_entry(tx, service, who=who.name, verb="reply", site_id=made.site_id, body=body)
 
 
-async def _made(tx: Transaction, made: Comment, action_id: str) -> MadeReply:
+async def _made(tx: Transaction, made: Comment, action_id: str) -> ReplyReceipt:
     thread = await threads.get(tx, made.thread_id)
     fields: dict[str, Any] = read.public_fields(made) | {"status": made.status, "comment": made.text}
     public = read.public_thread(thread, thread.key if thread else "")
-    return MadeReply(**fields, thread=public, version=made.version, action=action_id)
+    return ReplyReceipt(**fields, thread=public, version=made.version, action=action_id)

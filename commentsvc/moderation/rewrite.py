@@ -3,15 +3,17 @@
 import msgspec
 
 from commentsvc.domain import markdown
-from commentsvc.domain import text as domain_text
 from commentsvc.domain.crypto import text_digest
 from commentsvc.domain.models import Comment, Principal, Status
+from commentsvc.domain.text import collapse_whitespace
 from commentsvc.service import Service
 from commentsvc.storage import comments, revisions, threads
 from commentsvc.storage.database import Transaction
 
 
-async def rewrite(tx: Transaction, service: Service, who: Principal, comment: Comment, name: str, text: str) -> Comment:
+async def change_text(
+    tx: Transaction, service: Service, who: Principal, comment: Comment, name: str, text: str
+) -> Comment:
     """Give a comment other words; the old ones stay as a revision."""
     if (name, text) == (comment.name, comment.text):
         return comment
@@ -22,14 +24,14 @@ async def rewrite(tx: Transaction, service: Service, who: Principal, comment: Co
         name=name,
         text=text,
         html=markdown.render(text),
-        text_digest=text_digest(domain_text.gist(text)),
+        text_digest=text_digest(collapse_whitespace(text)),
     )
     after = await comments.set_text(tx, comment, words, now)
     if comment.status is Status.APPROVED:
-        await threads.changed(tx, comment, 0, now)
+        await threads.record_change(tx, comment, 0, now)
     return after
 
 
-async def renote(tx: Transaction, comment: Comment, note: str | None) -> Comment:
+async def change_note(tx: Transaction, comment: Comment, note: str | None) -> Comment:
     """Give a comment another note, if it has another."""
     return comment if note == comment.note else await comments.set_note(tx, comment, note)

@@ -7,10 +7,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.comments.schemas import PublicComment, PublicThread
 from commentsvc.domain.fields import Address, Cursor, Id, Name, Note, SiteName, Text, ThreadName, Time, Title
-from commentsvc.domain.models import Effect, Mode, Status, Verb
+from commentsvc.domain.models import ActionVerb, Effect, Mode, Status
 
 
-class Standing(StrEnum):
+class StatusFilter(StrEnum):
     """Where comments that are looked for stand."""
 
     PENDING = "pending"
@@ -29,9 +29,9 @@ AsOf: TypeAlias = Annotated[str, Meta(max_length=40, description="Only as it was
 class QueueQuery(Struct, frozen=True, kw_only=True):
     """Which comments a moderator wants to see."""
 
-    status: Annotated[Standing, Meta(description="Unless said pending; where reported ones are meant, any.")] | None = (
-        None
-    )
+    status: (
+        Annotated[StatusFilter, Meta(description="Unless said pending; where reported ones are meant, any.")] | None
+    ) = None
     site: SiteName | None = None
     thread: ThreadName | None = None
     q: Annotated[str, Meta(max_length=200, description="In the text or the name, letter case ignored.")] | None = None
@@ -63,7 +63,7 @@ class Reason(Struct, frozen=True):
     id: Annotated[Id | None, Meta(description="Of the stored rule.")] = None
 
 
-class Record(Struct, frozen=True):
+class AuthorRecord(Struct, frozen=True):
     """What became of a writer's comments, by email address."""
 
     approved: int = 0
@@ -78,7 +78,7 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
     email: Annotated[str | None, Meta(description="Whole for scope moderate, masked for scope read.")]
     network: str | None
     reasons: list[Reason]
-    author: Record
+    author: AuthorRecord
     parent_name: str | None
     parent_excerpt: str | None
     similar: Annotated[int, Meta(description="The greater of the next two.")]
@@ -101,7 +101,7 @@ class Totals(Struct, frozen=True):
     reported: int = 0
 
 
-class Queue(Struct, frozen=True):
+class CommentPage(Struct, frozen=True):
     """One page of what a moderator looked for."""
 
     comments: list[ModeratorComment]
@@ -109,7 +109,7 @@ class Queue(Struct, frozen=True):
     next_cursor: str | None
 
 
-class Opinion(Struct, frozen=True):
+class VerdictRecord(Struct, frozen=True):
     """What a rule thought that did not decide."""
 
     rule: str
@@ -127,7 +127,7 @@ class DecisionRecord(Struct, frozen=True):
     created_at: Time
     action: Id | None
     rule: Annotated[Id | None, Meta(description="The stored rule that decided.")]
-    verdicts: list[Opinion]
+    verdicts: list[VerdictRecord]
 
 
 class ReportRecord(Struct, frozen=True):
@@ -169,7 +169,7 @@ class ModeratorDetail(ModeratorComment, frozen=True, kw_only=True):
     reported: Annotated[list[ReportRecord], Meta(description="Every report, oldest first.")]
 
 
-class Amendment(Struct, frozen=True, kw_only=True):
+class CommentUpdate(Struct, frozen=True, kw_only=True):
     """What a moderator changes of one comment; what is left out stays."""
 
     status: Status | None = None
@@ -188,7 +188,7 @@ class NewReply(Struct, frozen=True, kw_only=True):
     )
 
 
-class MadeReply(PublicComment, frozen=True, kw_only=True):
+class ReplyReceipt(PublicComment, frozen=True, kw_only=True):
     """A moderator's own reply, as it is shown now."""
 
     status: Status
@@ -201,7 +201,7 @@ class MadeReply(PublicComment, frozen=True, kw_only=True):
 class Where(Struct, frozen=True, kw_only=True):
     """Every comment that matches; at least one condition beside the status."""
 
-    status: Standing | None = None
+    status: StatusFilter | None = None
     site: SiteName | None = None
     thread: ThreadName | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
@@ -218,7 +218,7 @@ class Where(Struct, frozen=True, kw_only=True):
 class Action(Struct, frozen=True, kw_only=True):
     """One decision on many comments: on these ids, or on all that match, if they are as many as expected."""
 
-    action: Verb
+    action: ActionVerb
     ids: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=500)] | None = None
     seen: (
         Annotated[
@@ -245,14 +245,14 @@ class ThreadRecord(PublicThread, frozen=True, kw_only=True):
     action: Annotated[Id | None, Meta(description="By which this change can be undone.")] = None
 
 
-class Threads(Struct, frozen=True):
+class ThreadPage(Struct, frozen=True):
     """Threads, newest first."""
 
     threads: list[ThreadRecord]
     next_cursor: str | None
 
 
-class ThreadsQuery(Struct, frozen=True, kw_only=True):
+class ThreadListQuery(Struct, frozen=True, kw_only=True):
     """Which threads."""
 
     site: SiteName | None = None

@@ -5,17 +5,17 @@ from msgspec import UNSET
 
 from commentsvc.audit import undoable_changes
 from commentsvc.domain import pagination
-from commentsvc.domain.errors import Fault, Invalid, NotFound
+from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import Principal, Thread
 from commentsvc.moderation import merge, queue
-from commentsvc.moderation.schemas import ThreadChange, ThreadRecord, Threads, ThreadsQuery, Where
+from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery, ThreadPage, ThreadRecord, Where
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, threads
 from commentsvc.storage.database import Transaction
 
 
-async def list_threads(service: Service, who: Principal, query: ThreadsQuery) -> Threads:
+async def list_threads(service: Service, who: Principal, query: ThreadListQuery) -> ThreadPage:
     """Threads, newest first.
 
     Raises:
@@ -24,21 +24,21 @@ async def list_threads(service: Service, who: Principal, query: ThreadsQuery) ->
     return await service.db.read_private(_list_threads, service, who, query)
 
 
-async def _list_threads(tx: Transaction, service: Service, who: Principal, query: ThreadsQuery) -> Threads:
-    reach = (await queue.conditions(tx, service, who, Where(site=query.site))).sites
-    before = pagination.decoded(query.cursor, 1)[0] if query.cursor else None
-    rows = await threads.page(tx, reach, before, query.limit + 1, query.q)
+async def _list_threads(tx: Transaction, service: Service, who: Principal, query: ThreadListQuery) -> ThreadPage:
+    reach = (await queue.build_search(tx, service, who, Where(site=query.site))).sites
+    before = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
+    rows = await threads.list_page(tx, reach, before, query.limit + 1, query.q)
     shown = []
     for row in rows[: query.limit]:
         kept = {name: row[name] for name in Thread.__struct_fields__}
         shown.append(await _thread_record(tx, service, msgspec.convert(kept, Thread), row["pending"]))
-    cursor = pagination.encoded(shown[-1].id) if len(rows) > query.limit else None
-    return Threads(shown, cursor)
+    cursor = pagination.encode_cursor(shown[-1].id) if len(rows) > query.limit else None
+    return ThreadPage(shown, cursor)
 
 
 async def _thread_record(tx: Transaction, service: Service, thread: Thread, pending: int) -> ThreadRecord:
-    site = (await resolve.directory(tx, service)).by_id(thread.site_id)
-    names = await threads.names(tx, thread.id)
+    site = (await resolve.load_directory(tx, service)).by_id(thread.site_id)
+    names = await threads.list_names(tx, thread.id)
     return ThreadRecord(
         id=thread.id,
         site=site.name,
@@ -70,7 +70,7 @@ async def _get_thread(tx: Transaction, service: Service, who: Principal, thread_
         thread = await threads.get(tx, thread.merged_into)
     if thread is None or not who.reaches(thread.site_id):
         raise NotFound
-    return await _thread_record(tx, service, thread, await comments.waiting_in(tx, thread.id))
+    return await _thread_record(tx, service, thread, await comments.list_pending(tx, thread.id))
 
 
 async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
@@ -88,12 +88,12 @@ async def change_thread(service: Service, who: Principal, thread_id: str, change
     if change.merge_into is None:
         return await service.db.write(_change_thread, service, who, thread_id, change)
     if change != ThreadChange(merge_into=change.merge_into):
-        raise Invalid(Fault("merge_into", "invalid", "Send merge_into alone. Then change what became of the two."))
+        raise Invalid(FieldError("merge_into", "invalid", "Send merge_into alone. Then change what became of the two."))
     return await service.db.write(_merge_thread, service, who, thread_id, change.merge_into)
 
 
 async def _merge_thread(tx: Transaction, service: Service, who: Principal, thread_id: str, name: str) -> ThreadRecord:
-    merged_id, action = await merge.merge(tx, service, who, thread_id, name)
+    merged_id, action = await merge.merge_threads(tx, service, who, thread_id, name)
     return await _changed(tx, service, merged_id, action)
 
 
@@ -101,27 +101,29 @@ async def _changed(tx: Transaction, service: Service, thread_id: str, action: st
     thread = await threads.get(tx, thread_id)
     if thread is None:
         raise LookupError("a thread that was just changed is gone")
-    record = await _thread_record(tx, service, thread, await comments.waiting_in(tx, thread_id))
+    record = await _thread_record(tx, service, thread, await comments.list_pending(tx, thread_id))
     return msgspec.structs.replace(record, action=action)
 
 
 async def _change_thread(
     tx: Transaction, service: Service, who: Principal, thread_id: str, change: ThreadChange
 ) -> ThreadRecord:
-    await threads.hold_one(tx, thread_id)
+    await threads.lock(tx, thread_id)
     thread = await threads.get(tx, thread_id)
     if thread is None or thread.merged_into or not who.reaches(thread.site_id):
         raise NotFound
-    everything = await resolve.directory(tx, service)
+    everything = await resolve.load_directory(tx, service)
     site = everything.by_id(thread.site_id)
-    was = undoable_changes.state("thread", thread)
+    was = undoable_changes.undoable_state("thread", thread)
     became = was | {"mode": thread.mode if change.mode is UNSET else change.mode}
     for field, name in (("thread", change.thread), ("alias", change.alias)):
         if name is None:
             continue
-        place = resolve.find(everything, name, site.name, None)
+        place = resolve.resolve_thread(everything, name, site.name, None)
         if not await threads.add_name(tx, site.id, place.ref.name, thread.id):
-            raise Invalid(Fault(field, "name_taken", "Another thread has this name. Merge the two with merge_into."))
+            raise Invalid(
+                FieldError(field, "name_taken", "Another thread has this name. Merge the two with merge_into.")
+            )
         if field == "thread":
             became |= {"key": place.ref.name, "url": place.ref.url or thread.url}
     if change.closed is not None:
@@ -130,7 +132,7 @@ async def _change_thread(
         became["title"] = change.title
     action = None
     if became != was:
-        await threads.amend(tx, thread.id, **became)
+        await threads.update(tx, thread.id, **became)
         subject = ("thread", thread.id, site.id)
-        action = await undoable_changes.record(tx, service, who, "thread_change", subject, was, became)
+        action = await undoable_changes.record_change(tx, service, who, "thread_change", subject, was, became)
     return await _changed(tx, service, thread.id, action)

@@ -7,14 +7,14 @@ from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain.errors import Conflict, NotFound
 from commentsvc.domain.models import Comment, Decision, Principal, Status
 from commentsvc.moderation import bulk, merge
-from commentsvc.moderation.bulk import by, left
-from commentsvc.moderation.rewrite import renote, rewrite
+from commentsvc.moderation.bulk import group_by, mark_skipped
+from commentsvc.moderation.rewrite import change_note, change_text
 from commentsvc.service import Service
 from commentsvc.storage import actions, comments, reports, revisions, threads
 from commentsvc.storage.database import Row, Transaction
 
 
-async def undo(service: Service, who: Principal, action_id: str) -> ActionResult:
+async def undo_action(service: Service, who: Principal, action_id: str) -> ActionResult:
     """Take an action back: each comment that still stands as the action left it gets what it had before.
 
     Undoing is an action too, and can be undone.
@@ -23,17 +23,17 @@ async def undo(service: Service, who: Principal, action_id: str) -> ActionResult
         NotFound: there is no such action, or none on this key's sites.
         Conflict: it was undone already, is too old, or erased something.
     """
-    return await service.db.write(_undo, service, who, action_id)
+    return await service.db.write(_undo_action, service, who, action_id)
 
 
-async def _undo(tx: Transaction, service: Service, who: Principal, action_id: str) -> ActionResult:
-    action = await actions.action(tx, action_id)
+async def _undo_action(tx: Transaction, service: Service, who: Principal, action_id: str) -> ActionResult:
+    action = await actions.get_action(tx, action_id)
     if action is not None and action["subject"]:
         _refuse_late(service, action)
-        undoing = merge.undo if merge.did(action) else undoable_changes.undo
+        undoing = merge.undo_merge if merge.is_merge(action) else undoable_changes.undo_change
         return await undoing(tx, service, who, action)
-    items = {row["comment_id"]: row for row in await actions.items(tx, action_id)}
-    action = _undoable(service, who, action, list(items.values()))
+    items = {row["comment_id"]: row for row in await actions.list_items(tx, action_id)}
+    action = _require_undoable(service, who, action, list(items.values()))
 
     passed: set[str] = set()
 
@@ -47,22 +47,22 @@ async def _undo(tx: Transaction, service: Service, who: Principal, action_id: st
             for comment in restored:
                 await reports.settle(tx, comment, service.now())
         else:
-            restored = await reports.reopen_together(tx, restored, action["created_at"])
-        for status, these in by(restored, lambda comment: Status(items[comment.id]["from_status"])).items():
+            restored = await reports.reopen(tx, restored, action["created_at"])
+        for status, these in group_by(restored, lambda comment: Status(items[comment.id]["from_status"])).items():
             decision = Decision(status, "Undone.", who.name)
-            after |= await bulk.put_back(tx, service, these, decision, undo_id, same=same)
-        for before, these in by(restored, lambda comment: items[comment.id]["from_before"]).items():
-            await comments.remember(tx, [comment.id for comment in these], before)
+            after |= await bulk.record_undo(tx, service, these, decision, undo_id, same=same)
+        for before, these in group_by(restored, lambda comment: items[comment.id]["from_before"]).items():
+            await comments.set_status_before(tx, [comment.id for comment in these], before)
         return after
 
-    await threads.hold(tx, sorted(items))
-    result = await bulk.together(tx, service, who, "undo", None, sorted(items), revert)
+    await threads.lock_of_comments(tx, sorted(items))
+    result = await bulk.apply_to_comments(tx, service, who, "undo", None, sorted(items), revert)
     if not await actions.mark_undone(tx, action_id, result.id):
         raise Conflict("This was undone already.")
-    return left(result, passed)
+    return mark_skipped(result, passed)
 
 
-async def undo_last(service: Service, who: Principal) -> tuple[str, ActionResult]:
+async def undo_last_action(service: Service, who: Principal) -> tuple[str, ActionResult]:
     """Take back the last action of this session that still stands; said again, the one before.
 
     Returns what it was that was taken back, by its id, and the result.
@@ -71,17 +71,17 @@ async def undo_last(service: Service, who: Principal) -> tuple[str, ActionResult
         NotFound: there is none.
         Conflict: see ``undo``.
     """
-    return await service.db.write(_undo_last, service, who)
+    return await service.db.write(_undo_last_action, service, who)
 
 
-async def _undo_last(tx: Transaction, service: Service, who: Principal) -> tuple[str, ActionResult]:
-    action_id = await actions.last_action(tx, who.session_id) if who.session_id else None
+async def _undo_last_action(tx: Transaction, service: Service, who: Principal) -> tuple[str, ActionResult]:
+    action_id = await actions.find_last_action(tx, who.session_id) if who.session_id else None
     if action_id is None:
         raise NotFound("There is nothing to take back.")
-    return action_id, await _undo(tx, service, who, action_id)
+    return action_id, await _undo_action(tx, service, who, action_id)
 
 
-def _undoable(service: Service, who: Principal, action: Row | None, items: Sequence[Row]) -> Row:
+def _require_undoable(service: Service, who: Principal, action: Row | None, items: Sequence[Row]) -> Row:
     """The action, if this principal may take it back and it can be.
 
     Raises:
@@ -106,11 +106,11 @@ async def _restore(
     tx: Transaction, service: Service, who: Principal, found: Sequence[Comment], items: Mapping[str, Row]
 ) -> list[Comment]:
     """Give comments the note they had, and the words, if they changed right after."""
-    words = await revisions.several(tx, [comment.id for comment in found])
+    words = await revisions.get_many(tx, [comment.id for comment in found])
     restored = []
     for comment in found:
         item = items[comment.id]
         earlier = words.get((comment.id, item["from_version"]))
-        again = await rewrite(tx, service, who, comment, earlier["name"], earlier["text"]) if earlier else comment
-        restored.append(await renote(tx, again, item["from_note"]))
+        again = await change_text(tx, service, who, comment, earlier["name"], earlier["text"]) if earlier else comment
+        restored.append(await change_note(tx, again, item["from_note"]))
     return restored

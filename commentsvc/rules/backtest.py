@@ -4,19 +4,19 @@ from typing import Final
 
 from commentsvc.domain.models import Comment, Effect, Principal, Status
 from commentsvc.rules import evaluate, facts, manage
-from commentsvc.rules.engine import StoredRule
+from commentsvc.rules.engine import CompiledRule
 from commentsvc.rules.kinds import KINDS
-from commentsvc.rules.schemas import Disagreement, RuleTrial, TrialResult
+from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Disagreement
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.storage import contacts, decisions
 from commentsvc.storage.database import Transaction
 
-MOST_SHOWN: Final = 100
+MAX_DISAGREEMENTS: Final = 100
 EXCERPT: Final = 160
 
 
-async def try_rule(service: Service, who: Principal, trial: RuleTrial) -> TrialResult:
+async def backtest_rule(service: Service, who: Principal, trial: BacktestRequest) -> BacktestResult:
     """What a rule would have done to the comments that people decided last, had it stood then.
 
     Nothing is changed. What it looks up (pace, same texts, earlier approvals) is looked up as things were
@@ -25,41 +25,41 @@ async def try_rule(service: Service, who: Principal, trial: RuleTrial) -> TrialR
     Raises:
         Invalid, Forbidden: see ``ruling.add_rule``.
     """
-    return await service.db.read_private(_try_rule, service, who, trial)
+    return await service.db.read_private(_backtest_rule, service, who, trial)
 
 
-async def _try_rule(tx: Transaction, service: Service, who: Principal, trial: RuleTrial) -> TrialResult:
-    everything = await resolve.directory(tx, service)
-    site_id = manage.site_of(everything, who, trial.site)
-    rule = manage.ready(await manage.read(tx, service, who, trial, site_id))
-    decided = await decisions.decided_by_people(tx, (site_id,) if site_id else who.sites, trial.last)
+async def _backtest_rule(tx: Transaction, service: Service, who: Principal, trial: BacktestRequest) -> BacktestResult:
+    everything = await resolve.load_directory(tx, service)
+    site_id = manage.rule_site(everything, who, trial.site)
+    rule = manage.require_compiled(await manage.read_rule(tx, service, who, trial, site_id))
+    decided = await decisions.list_decided_by_people(tx, (site_id,) if site_id else who.sites, trial.last)
     hits: list[tuple[Comment, str]] = []
     for comment in decided:
-        reason = await _opinion(tx, service, rule, comment)
+        reason = await _check_of(tx, service, rule, comment)
         if reason:
             hits.append((comment, reason))
     approved = [(comment, reason) for comment, reason in hits if comment.status is Status.APPROVED]
     rejected = [(comment, reason) for comment, reason in hits if comment.status is not Status.APPROVED]
     against = rejected if rule.effect is Effect.APPROVE else approved
-    return TrialResult(
+    return BacktestResult(
         tried=len(decided),
         effect=rule.effect,
         hit=len(hits),
         rejected=len(rejected),
         approved=len(approved),
         missed=sum(comment.status is not Status.APPROVED for comment in decided) - len(rejected),
-        disagreements=[_disagreement(comment, reason) for comment, reason in against[:MOST_SHOWN]],
+        disagreements=[_disagreement(comment, reason) for comment, reason in against[:MAX_DISAGREEMENTS]],
     )
 
 
-async def _opinion(tx: Transaction, service: Service, rule: StoredRule, comment: Comment) -> str | None:
+async def _check_of(tx: Transaction, service: Service, rule: CompiledRule, comment: Comment) -> str | None:
     """What a rule would have thought of a comment when it was written."""
-    contact = (await contacts.several(tx, [comment.id]))[comment.id]
+    contact = (await contacts.get_many(tx, [comment.id]))[comment.id]
     # Of the address only its network is kept, and stands for it.
     address = contact.network.partition("/")[0] if contact.network else None
-    occasion = await evaluate.occasion_of(tx, service, comment, address, comment.created_at)
-    draft = await evaluate.draft_of(tx, service, comment)
-    return rule.opinion(draft, await facts.context(tx, service, draft, occasion, KINDS[rule.kind].needs))
+    occasion = await evaluate.submission_of(tx, service, comment, address, comment.created_at)
+    draft = await evaluate.draft_of_comment(tx, service, comment)
+    return rule.opinion(draft, await facts.collect_context(tx, service, draft, occasion, KINDS[rule.kind].needs))
 
 
 def _disagreement(comment: Comment, reason: str) -> Disagreement:

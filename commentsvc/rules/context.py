@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commentsvc.rules.form_token import Form
-from commentsvc.rules.proof_of_work import Work
+from commentsvc.rules.form_token import FormTokenState
+from commentsvc.rules.proof_of_work import ProofState
 
 
 class Fact(StrEnum):
@@ -30,6 +30,6 @@ class Context:
     within_an_hour: int = 0  # earlier ones from the same network
     same_text_elsewhere: int = 0  # in other threads
     thread_days: float = 0.0  # since it became public
-    form: Form = Form.WELL
-    work: Work = Work.NOT_ASKED
+    form: FormTokenState = FormTokenState.WELL
+    work: ProofState = ProofState.NOT_ASKED
     trapped: bool = False  # filled in what people do not see

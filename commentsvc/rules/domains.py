@@ -5,19 +5,19 @@ from functools import cache
 from commentsvc.domain import urls
 
 
-def read(text: str) -> str:
+def parse_domain(text: str) -> str:
     """A domain as somebody names it: example.com, @example.com, *.example.com.
 
     Raises:
         ValueError: it is none.
     """
-    domain = spelled(text.strip().removeprefix("@").removeprefix("*.").rstrip("."))
+    domain = normalise_domain(text.strip().removeprefix("@").removeprefix("*.").rstrip("."))
     if "." not in domain or not urls.PLAIN_HOST.fullmatch(domain):
         raise ValueError
     return domain
 
 
-def spelled(host: str) -> str:
+def normalise_domain(host: str) -> str:
     """A host as it travels; what is none stays as it is."""
     try:
         return urls.normalise_host(host)
@@ -25,13 +25,13 @@ def spelled(host: str) -> str:
         return host.lower()
 
 
-def below(host: str, domain: str) -> bool:
+def is_within(host: str, domain: str) -> bool:
     """Whether a host is this domain, or lies below it."""
     return f".{host}".endswith(f".{domain}")
 
 
 @cache
-def disposable() -> frozenset[str]:
+def disposable_domains() -> frozenset[str]:
     """Domains of services that give away mailboxes for minutes.
 
     Raises:

@@ -7,12 +7,12 @@ from typing import Final
 
 from commentsvc.domain.crypto import text_digest
 from commentsvc.domain.models import Draft, Site, Thread
-from commentsvc.domain.text import gist
-from commentsvc.domain.timestamps import time_of, time_text
+from commentsvc.domain.text import collapse_whitespace
+from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.rules import confusables
 from commentsvc.rules.context import Context, Fact
-from commentsvc.rules.form_token import Form
-from commentsvc.rules.proof_of_work import Work
+from commentsvc.rules.form_token import FormTokenState
+from commentsvc.rules.proof_of_work import ProofState
 from commentsvc.service import Service
 from commentsvc.storage import comments, contacts, moderators
 from commentsvc.storage.database import Transaction
@@ -21,7 +21,7 @@ DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Occasion:
+class Submission:
     """Where, when and by whom something is said."""
 
     site: Site
@@ -32,20 +32,20 @@ class Occasion:
     network: str | None
     comment_id: str | None = None  # of a comment that is there already, and is no reason against itself
     by_email: bool = True  # whether rules by email are heard
-    form: Form = Form.WELL
-    work: Work = Work.NOT_ASKED
+    form: FormTokenState = FormTokenState.WELL
+    work: ProofState = ProofState.NOT_ASKED
     trapped: bool = False
 
 
-async def context(
-    tx: Transaction, service: Service, draft: Draft, occasion: Occasion, needs: Collection[Fact]
+async def collect_context(
+    tx: Transaction, service: Service, draft: Draft, occasion: Submission, needs: Collection[Fact]
 ) -> Context:
     """What is known about a draft, looked up as far as some rule asks for it."""
-    approvals = await comments.approved_by(
+    approvals = await comments.count_approved_by(
         tx, occasion.site.id, occasion.author_id, before=occasion.at, but=occasion.comment_id
     )
-    names, addresses = await _moderators(tx)
-    since, number = await _pace(tx, occasion) if Fact.PACE in needs else (None, 0)
+    names, addresses = await _moderator_identities(tx)
+    since, number = await _recent_activity(tx, occasion) if Fact.PACE in needs else (None, 0)
     digests = frozenset(service.keyring.digests(draft.email) if occasion.by_email else ())
     return Context(
         proven_approvals=approvals,
@@ -57,7 +57,7 @@ async def context(
         is_moderators_name=confusables.impression(draft.name) in names,
         seconds_since_last=since,
         within_an_hour=number,
-        same_text_elsewhere=await _elsewhere(tx, draft, occasion) if Fact.SAME_TEXT in needs else 0,
+        same_text_elsewhere=await _count_same_text(tx, draft, occasion) if Fact.SAME_TEXT in needs else 0,
         thread_days=_seconds_between(occasion.thread.published_at or occasion.at, occasion.at) / DAY,
         form=occasion.form,
         work=occasion.work,
@@ -65,28 +65,28 @@ async def context(
     )
 
 
-async def _moderators(tx: Transaction) -> tuple[frozenset[str], frozenset[str]]:
+async def _moderator_identities(tx: Transaction) -> tuple[frozenset[str], frozenset[str]]:
     """How moderators' names look, and the digests of their addresses."""
-    rows = await moderators.moderators(tx)
+    rows = await moderators.list_all(tx)
     names = frozenset(confusables.impression(row["name"]) for row in rows)
     return names, frozenset(row["email_digest"] for row in rows if row["email_digest"])
 
 
-async def _pace(tx: Transaction, occasion: Occasion) -> tuple[float | None, int]:
+async def _recent_activity(tx: Transaction, occasion: Submission) -> tuple[float | None, int]:
     """Seconds since the last comment of the same network, and how many came within the hour."""
     if occasion.network is None:
         return None, 0
-    day_ago, hour_ago = (time_text(time_of(occasion.at) - timedelta(hours=hours)) for hours in (24, 1))
-    last, number = await contacts.pace(
+    day_ago, hour_ago = (format_time(parse_time(occasion.at) - timedelta(hours=hours)) for hours in (24, 1))
+    last, number = await contacts.recent_activity(
         tx, occasion.network, day_ago=day_ago, hour_ago=hour_ago, before=occasion.at, but=occasion.comment_id
     )
     return (_seconds_between(last, occasion.at) if last else None), number
 
 
-async def _elsewhere(tx: Transaction, draft: Draft, occasion: Occasion) -> int:
-    digest = text_digest(gist(draft.comment))
-    return await comments.same_elsewhere(tx, digest, occasion.thread.id, before=occasion.at)
+async def _count_same_text(tx: Transaction, draft: Draft, occasion: Submission) -> int:
+    digest = text_digest(collapse_whitespace(draft.comment))
+    return await comments.count_same_text(tx, digest, occasion.thread.id, before=occasion.at)
 
 
 def _seconds_between(earlier: str, later: str) -> float:
-    return (time_of(later) - time_of(earlier)).total_seconds()
+    return (parse_time(later) - parse_time(earlier)).total_seconds()

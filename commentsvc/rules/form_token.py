@@ -7,7 +7,7 @@ from enum import StrEnum
 from commentsvc.domain.crypto import Keyring
 
 
-class Form(StrEnum):
+class FormTokenState(StrEnum):
     """What a form shows of when it was opened."""
 
     ABSENT = "absent"
@@ -18,25 +18,25 @@ class Form(StrEnum):
     WELL = "well"
 
 
-def read_started(
+def read_form_token(
     keyring: Keyring, token: str | None, now: datetime, seconds: tuple[int, int] | None
-) -> tuple[Form, str | None]:
+) -> tuple[FormTokenState, str | None]:
     """What a form's token shows, and the name to be used up by sending it.
 
     ``seconds`` are the quickest and the oldest that a form may be sent; None asks nothing.
     """
     if seconds is None:
-        return Form.WELL, None
+        return FormTokenState.WELL, None
     if not token:
-        return Form.ABSENT, None
+        return FormTokenState.ABSENT, None
     form_id = keyring.subject("form", token, now)
     if form_id is None:
-        return Form.FORGED, None
+        return FormTokenState.FORGED, None
     quickest, oldest = seconds
     age = now.timestamp() - _made_at(form_id)
     if age > oldest:
-        return Form.OLD, None
-    return Form.QUICK if age < quickest else Form.WELL, f"form:{form_id}"
+        return FormTokenState.OLD, None
+    return FormTokenState.QUICK if age < quickest else FormTokenState.WELL, f"form:{form_id}"
 
 
 def _made_at(form_id: str) -> float:

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from commentsvc.domain.errors import NotTaken, Refused, ThreadClosed, TooFast
+from commentsvc.domain.errors import RateLimited, Refusal, RejectedByRule, ThreadClosed
 from commentsvc.domain.models import Draft, Effect, RuleKind
 from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.word_list import WordList
 
-Opinion = Callable[[Draft, Context], str | None]
+RuleCheck = Callable[[Draft, Context], str | None]
 
-SUSPICIONS: Final = (Effect.HOLD, Effect.SPAM, Effect.REFUSE)
+BLOCKING_EFFECTS: Final = (Effect.HOLD, Effect.SPAM, Effect.REFUSE)
 # An answer must not tell whose address was typed, so these never refuse and never approve.
-BY_EMAIL: Final = (Effect.HOLD, Effect.SPAM)
+EMAIL_EFFECTS: Final = (Effect.HOLD, Effect.SPAM)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,34 +29,34 @@ class Kind:
     """One kind of rule."""
 
     wants: str  # what ``match`` must hold, said to whoever sent something else
-    reads: Callable[[str], Opinion]  # raises ValueError where ``match`` is something else
-    effects: tuple[Effect, ...] = SUSPICIONS  # the first, unless another is asked for
+    reads: Callable[[str], RuleCheck]  # raises ValueError where ``match`` is something else
+    effects: tuple[Effect, ...] = BLOCKING_EFFECTS  # the first, unless another is asked for
     needs: frozenset[Fact] = frozenset()
     by_email: bool = False
     expires: bool = False
-    refusal: Callable[[str], Refused] = NotTaken
+    refusal: Callable[[str], Refusal] = RejectedByRule
 
 
-def email(digest: str) -> Opinion:
+def match_email(digest: str) -> RuleCheck:
     """The address with this keyed digest."""
     return lambda _draft, context: "Its address is banned." if digest in context.email_digests else None
 
 
-def email_domain(text: str) -> Opinion:
+def match_email_domain(text: str) -> RuleCheck:
     """Addresses at this domain or below it."""
-    domain = domains.read(text)
+    domain = domains.parse_domain(text)
 
     def opinion(_draft: Draft, context: Context) -> str | None:
-        return f"Addresses at {domain} are banned." if domains.below(context.email_domain, domain) else None
+        return f"Addresses at {domain} are banned." if domains.is_within(context.email_domain, domain) else None
 
     return opinion
 
 
-def disposable(text: str) -> Opinion:
+def match_disposable(text: str) -> RuleCheck:
     """Addresses of services that give away mailboxes for minutes."""
     if text:
         raise ValueError
-    thrown_away = domains.disposable()
+    thrown_away = domains.disposable_domains()
 
     def opinion(_draft: Draft, context: Context) -> str | None:
         return "Its address is of a disposable kind." if context.email_domain in thrown_away else None
@@ -64,12 +64,12 @@ def disposable(text: str) -> Opinion:
     return opinion
 
 
-def author(author_id: str) -> Opinion:
+def match_author(author_id: str) -> RuleCheck:
     """Whoever holds the token of this author."""
     return lambda _draft, context: "Its writer is banned." if context.author_id == author_id else None
 
 
-def network(text: str) -> Opinion:
+def match_network(text: str) -> RuleCheck:
     """An IP address, or all of a network."""
     banned = ipaddress.ip_network(text.strip(), strict=False)
     if isinstance(banned, ipaddress.IPv6Network) and banned.network_address.ipv4_mapped:
@@ -86,22 +86,22 @@ def network(text: str) -> Opinion:
     return opinion
 
 
-def website(text: str) -> Opinion:
+def match_website(text: str) -> RuleCheck:
     """A writer's own page at this domain or below it."""
-    domain = domains.read(text)
+    domain = domains.parse_domain(text)
 
     def opinion(draft: Draft, _context: Context) -> str | None:
         host = urlsplit(draft.website or "").hostname or ""
         return (
             f"Its website is on {domain}, which is banned."
-            if host and domains.below(domains.spelled(host), domain)
+            if host and domains.is_within(domains.normalise_domain(host), domain)
             else None
         )
 
     return opinion
 
 
-def trust(text: str) -> Opinion:
+def match_trusted(text: str) -> RuleCheck:
     """Whoever proved to have written so many approved comments."""
     least = _number(text, most=1000)
 
@@ -116,11 +116,11 @@ def trust(text: str) -> Opinion:
 LINK: Final = re.compile(r"\b(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
 RANGE: Final = re.compile(r"(\d{1,5})?\.\.(\d{1,5})?")
 # Two people say "Thank you!"; nobody says a whole sentence twice by chance.
-SHORTEST_TO_REPEAT: Final = 20
-FEWEST_LETTERS: Final = 10
+MIN_REPEATED_TEXT: Final = 20
+MIN_LETTERS: Final = 10
 
 
-def words(text: str) -> Opinion:
+def match_words(text: str) -> RuleCheck:
     """Whole words or phrases, one a line, in the text, the name or the website."""
     listed = WordList.read(text)
 
@@ -134,18 +134,18 @@ def words(text: str) -> Opinion:
     return opinion
 
 
-def links(text: str) -> Opinion:
+def match_links(text: str) -> RuleCheck:
     """More than so many links."""
     most = _number(text, least=0, most=1000)
 
     def opinion(draft: Draft, _context: Context) -> str | None:
         found = len(LINK.findall(draft.comment))
-        return f"It has {_many(found, 'link')}; {most} may stand here." if found > most else None
+        return f"It has {_count(found, 'link')}; {most} may stand here." if found > most else None
 
     return opinion
 
 
-def length(text: str) -> Opinion:
+def match_length(text: str) -> RuleCheck:
     """Fewer or more characters than ``least..most``; either may be left out."""
     match = RANGE.fullmatch(text.replace(" ", ""))
     if not match or not (match[1] or match[2]):
@@ -156,43 +156,43 @@ def length(text: str) -> Opinion:
 
     def opinion(draft: Draft, _context: Context) -> str | None:
         found = len(draft.comment)
-        return None if least <= found <= most else f"It has {_many(found, 'character')}; {text} are expected."
+        return None if least <= found <= most else f"It has {_count(found, 'character')}; {text} are expected."
 
     return opinion
 
 
-def script(text: str) -> Opinion:
+def match_script(text: str) -> RuleCheck:
     """Mostly letters of other scripts than these; a language stands for its scripts."""
     expected: set[str] = set()
     for name in text.replace(",", " ").split():
-        expected |= writing_systems.read(name)
+        expected |= writing_systems.parse_scripts(name)
     if not expected:
         raise ValueError
 
     def opinion(draft: Draft, _context: Context) -> str | None:
         found = Counter(map(writing_systems.script_of, filter(str.isalpha, draft.comment)))
         strange = {name: number for name, number in found.items() if name not in expected}
-        if sum(found.values()) < FEWEST_LETTERS or 2 * sum(strange.values()) <= sum(found.values()):
+        if sum(found.values()) < MIN_LETTERS or 2 * sum(strange.values()) <= sum(found.values()):
             return None
         return f"It is mostly in another script: {max(strange, key=strange.__getitem__).title()}."
 
     return opinion
 
 
-def same_text(text: str) -> Opinion:
+def match_same_text(text: str) -> RuleCheck:
     """The same text in so many other threads, or more."""
     least = _number(text, most=1000)
 
     def opinion(draft: Draft, context: Context) -> str | None:
         found = context.same_text_elsewhere
-        if found < least or len(draft.comment) < SHORTEST_TO_REPEAT:
+        if found < least or len(draft.comment) < MIN_REPEATED_TEXT:
             return None
-        return f"The same text stands in {_many(found, 'other comment')}."
+        return f"The same text stands in {_count(found, 'other comment')}."
 
     return opinion
 
 
-def too_fast(text: str) -> Opinion:
+def match_too_fast(text: str) -> RuleCheck:
     """Fewer seconds than this after the last one from the same network."""
     seconds = _number(text, most=86_400)
 
@@ -200,12 +200,12 @@ def too_fast(text: str) -> Opinion:
         since = context.seconds_since_last
         if since is None or since >= seconds:
             return None
-        return f"It came {_many(int(since), 'second')} after the last from its network; {seconds} are expected."
+        return f"It came {_count(int(since), 'second')} after the last from its network; {seconds} are expected."
 
     return opinion
 
 
-def too_many(text: str) -> Opinion:
+def match_too_many(text: str) -> RuleCheck:
     """More than so many from the same network within an hour."""
     most = _number(text, most=10_000)
 
@@ -216,60 +216,60 @@ def too_many(text: str) -> Opinion:
     return opinion
 
 
-def closing_age(text: str) -> Opinion:
+def match_closing_age(text: str) -> RuleCheck:
     """Threads that became public more than so many days ago."""
     days = _number(text, most=36_500)
 
     def opinion(_draft: Draft, context: Context) -> str | None:
-        old = f"Its thread is older than {_many(days, 'day')}."
+        old = f"Its thread is older than {_count(days, 'day')}."
         return old if context.thread_days > days else None
 
     return opinion
 
 
-A_NUMBER: Final = "a whole number"
+WHOLE_NUMBER: Final = "a whole number"
 
 KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.EMAIL: Kind(
-        wants="an email address", reads=email, effects=BY_EMAIL,
+        wants="an email address", reads=match_email, effects=EMAIL_EFFECTS,
         by_email=True, expires=True,
     ),
     RuleKind.EMAIL_DOMAIN: Kind(
-        wants="a domain such as example.com", reads=email_domain, effects=BY_EMAIL,
+        wants="a domain such as example.com", reads=match_email_domain, effects=EMAIL_EFFECTS,
         by_email=True, expires=True,
     ),
     RuleKind.DISPOSABLE: Kind(
         wants="nothing; the domains come from the package disposable-email-domains, which must be installed: "
-        "pip install 'commentsvc[disposable]'", reads=disposable, effects=BY_EMAIL,
+        "pip install 'commentsvc[disposable]'", reads=match_disposable, effects=EMAIL_EFFECTS,
         by_email=True,
     ),
-    RuleKind.AUTHOR: Kind(wants="the id of one of the writer's comments", reads=author, expires=True),
+    RuleKind.AUTHOR: Kind(wants="the id of one of the writer's comments", reads=match_author, expires=True),
     RuleKind.NETWORK: Kind(
-        wants="an IP address or a network such as 198.51.100.0/24 or 2001:db8::/32", reads=network, expires=True,
+        wants="an IP address or a network such as 198.51.100.0/24 or 2001:db8::/32", reads=match_network, expires=True,
     ),
-    RuleKind.WEBSITE: Kind(wants="a domain such as example.com", reads=website, expires=True),
+    RuleKind.WEBSITE: Kind(wants="a domain such as example.com", reads=match_website, expires=True),
     # A hit is a reason to read, never to throw away.
-    RuleKind.WORDS: Kind(wants="words or phrases, one a line", reads=words, effects=(Effect.HOLD,), expires=True),
-    RuleKind.LINKS: Kind(wants=f"{A_NUMBER} of links, from 0 on", reads=links),
-    RuleKind.LENGTH: Kind(wants="characters as least..most, such as 20.. or 2..5000", reads=length),
+    RuleKind.WORDS: Kind(wants="words or phrases, one a line", reads=match_words, effects=(Effect.HOLD,), expires=True),
+    RuleKind.LINKS: Kind(wants=f"{WHOLE_NUMBER} of links, from 0 on", reads=match_links),
+    RuleKind.LENGTH: Kind(wants="characters as least..most, such as 20.. or 2..5000", reads=match_length),
     RuleKind.SCRIPT: Kind(
-        wants="languages or scripts, such as en, or Latin Greek", reads=script, effects=(Effect.HOLD, Effect.SPAM),
+        wants="languages or scripts, such as en, or Latin Greek", reads=match_script, effects=(Effect.HOLD, Effect.SPAM),
     ),
     RuleKind.SAME_TEXT: Kind(
-        wants=f"{A_NUMBER} of other comments, from 1 on", reads=same_text, needs=frozenset({Fact.SAME_TEXT}),
+        wants=f"{WHOLE_NUMBER} of other comments, from 1 on", reads=match_same_text, needs=frozenset({Fact.SAME_TEXT}),
     ),
     RuleKind.TOO_FAST: Kind(
-        wants=f"{A_NUMBER} of seconds", reads=too_fast, needs=frozenset({Fact.PACE}),
-        refusal=lambda _reason: TooFast(60),
+        wants=f"{WHOLE_NUMBER} of seconds", reads=match_too_fast, needs=frozenset({Fact.PACE}),
+        refusal=lambda _reason: RateLimited(60),
     ),
     RuleKind.TOO_MANY: Kind(
-        wants=f"{A_NUMBER} an hour", reads=too_many, needs=frozenset({Fact.PACE}),
-        refusal=lambda _reason: TooFast(3600),
+        wants=f"{WHOLE_NUMBER} an hour", reads=match_too_many, needs=frozenset({Fact.PACE}),
+        refusal=lambda _reason: RateLimited(3600),
     ),
     RuleKind.CLOSING_AGE: Kind(
-        wants=f"{A_NUMBER} of days", reads=closing_age, effects=(Effect.HOLD, Effect.REFUSE), refusal=ThreadClosed,
+        wants=f"{WHOLE_NUMBER} of days", reads=match_closing_age, effects=(Effect.HOLD, Effect.REFUSE), refusal=ThreadClosed,
     ),
-    RuleKind.TRUST: Kind(wants=f"{A_NUMBER} of approved comments", reads=trust, effects=(Effect.APPROVE,)),
+    RuleKind.TRUST: Kind(wants=f"{WHOLE_NUMBER} of approved comments", reads=match_trusted, effects=(Effect.APPROVE,)),
 }  # fmt: skip
 
 
@@ -280,5 +280,5 @@ def _number(text: str, *, most: int, least: int = 1) -> int:
     return number
 
 
-def _many(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

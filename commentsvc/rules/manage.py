@@ -10,21 +10,21 @@ from commentsvc.access import permissions
 from commentsvc.audit import undoable_changes
 from commentsvc.domain import fields, networks, pagination, validation
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Fault, Forbidden, Invalid, NotFound, Unfit
+from commentsvc.domain.errors import FieldError, Forbidden, Invalid, InvalidValue, NotFound
 from commentsvc.domain.models import Effect, Principal, Rule, RuleKind, Scope
 from commentsvc.moderation import queue
 from commentsvc.moderation.schemas import Where
 from commentsvc.rules import evaluate
-from commentsvc.rules.engine import StoredRule
+from commentsvc.rules.engine import CompiledRule
 from commentsvc.rules.kinds import KINDS
-from commentsvc.rules.schemas import NewRule, RuleChange, RuleRecord, RuleRecords, RulesQuery, RuleText
+from commentsvc.rules.schemas import NewRule, RuleChange, RulePage, RuleQuery, RuleRecord, RuleText
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.storage import rules
 from commentsvc.storage.database import Transaction
 
 
-async def list_rules(service: Service, who: Principal, query: RulesQuery) -> RuleRecords:
+async def list_rules(service: Service, who: Principal, query: RuleQuery) -> RulePage:
     """Rules that stand on this principal's sites, oldest first; those of every site among them.
 
     Raises:
@@ -33,16 +33,16 @@ async def list_rules(service: Service, who: Principal, query: RulesQuery) -> Rul
     return await service.db.read_private(_list_rules, service, who, query)
 
 
-async def _list_rules(tx: Transaction, service: Service, who: Principal, query: RulesQuery) -> RuleRecords:
-    reach = (await queue.conditions(tx, service, who, Where(site=query.site))).sites
-    after = pagination.decoded(query.cursor, 1)[0] if query.cursor else None
-    rows = await rules.page(tx, reach, after, query.limit + 1)
-    everything = await resolve.directory(tx, service)
+async def _list_rules(tx: Transaction, service: Service, who: Principal, query: RuleQuery) -> RulePage:
+    reach = (await queue.build_search(tx, service, who, Where(site=query.site))).sites
+    after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
+    rows = await rules.list_page(tx, reach, after, query.limit + 1)
+    everything = await resolve.load_directory(tx, service)
     shown = [
         _record(service, who, everything, msgspec.convert({**row, "size": None}, Rule), size=row["size"])
         for row in map(dict, rows[: query.limit])
     ]
-    return RuleRecords(shown, pagination.encoded(shown[-1].id) if len(rows) > query.limit else None)
+    return RulePage(shown, pagination.encode_cursor(shown[-1].id) if len(rows) > query.limit else None)
 
 
 async def get_rule(service: Service, who: Principal, rule_id: str) -> RuleRecord:
@@ -58,13 +58,13 @@ async def _get_rule(tx: Transaction, service: Service, who: Principal, rule_id: 
     rule = await rules.get(tx, rule_id)
     if rule is None or rule.removed_at or (rule.site_id and not who.reaches(rule.site_id)):
         raise NotFound
-    return _record(service, who, await resolve.directory(tx, service), rule)
+    return _record(service, who, await resolve.load_directory(tx, service), rule)
 
 
 def _record(
     service: Service,
     who: Principal,
-    everything: resolve.Directory,
+    everything: resolve.SiteDirectory,
     rule: Rule,
     *,
     size: int | None = None,
@@ -76,7 +76,7 @@ def _record(
         address = service.keyring.unseal(rule.email_sealed)
         match = address.reveal() if whole else address.masked()
     if rule.kind is RuleKind.NETWORK and not whole:
-        match = networks.network(match.partition("/")[0])
+        match = networks.truncate_address(match.partition("/")[0])
     return RuleRecord(
         id=rule.id,
         site=everything.by_id(rule.site_id).name if rule.site_id else None,
@@ -99,36 +99,38 @@ async def add_rule(service: Service, who: Principal, new: NewRule) -> RuleRecord
         Invalid: naming the field: it looks for nothing this kind knows, an effect this kind cannot have, …
         Forbidden: it would stand on sites that the key does not reach.
     """
-    await _readable(new.kind, new.match)
+    await _check_match(new.kind, new.match)
     return await service.db.write(_add_rule, service, who, new)
 
 
 async def _add_rule(tx: Transaction, service: Service, who: Principal, new: NewRule) -> RuleRecord:
-    everything = await resolve.directory(tx, service)
-    rule = await read(tx, service, who, new, site_of(everything, who, new.site))
+    everything = await resolve.load_directory(tx, service)
+    rule = await read_rule(tx, service, who, new, rule_site(everything, who, new.site))
     rule = msgspec.structs.replace(rule, expires_at=_expiry(service, new.kind, new.expires_at), note=new.note)
     await rules.add(tx, rule)
-    became = undoable_changes.state("rule", rule)
+    became = undoable_changes.undoable_state("rule", rule)
     was = became | {"removed_at": rule.created_at}
-    action = await undoable_changes.record(tx, service, who, "rule_add", ("rule", rule.id, rule.site_id), was, became)
+    action = await undoable_changes.record_change(
+        tx, service, who, "rule_add", ("rule", rule.id, rule.site_id), was, became
+    )
     return _record(service, who, everything, rule, action=action)
 
 
-def site_of(everything: resolve.Directory, who: Principal, name: str | None) -> str | None:
+def rule_site(everything: resolve.SiteDirectory, who: Principal, name: str | None) -> str | None:
     """The site a rule stands on; None for every one, which only a key that reaches every one may say."""
     if name is None and who.sites is None:
         return None
     if name is None:
         if who.sites and len(who.sites) == 1:
             return who.sites[0]
-        raise Invalid(Fault("site", "required", "This key is good for some sites alone. Say which with site."))
+        raise Invalid(FieldError("site", "required", "This key is good for some sites alone. Say which with site."))
     site = everything.by_name(name)
     if site is None or not who.reaches(site.id):
-        raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
+        raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
     return site.id
 
 
-async def read(tx: Transaction, service: Service, who: Principal, text: RuleText, site_id: str | None) -> Rule:
+async def read_rule(tx: Transaction, service: Service, who: Principal, text: RuleText, site_id: str | None) -> Rule:
     """A rule that somebody sent, as it would be kept.
 
     Raises:
@@ -149,7 +151,7 @@ async def read(tx: Transaction, service: Service, who: Principal, text: RuleText
         expires_at=None,
         removed_at=None,
     )
-    ready(rule)
+    require_compiled(rule)
     return rule
 
 
@@ -160,16 +162,16 @@ async def _matching(tx: Transaction, who: Principal, text: RuleText) -> str:
     if text.kind is not RuleKind.AUTHOR:
         return text.match.strip()
     try:
-        return (await permissions.reachable(tx, who, text.match.strip())).author_id
+        return (await permissions.load_comment(tx, who, text.match.strip())).author_id
     except NotFound:
-        raise Invalid(Fault("match", "unknown_comment", "There is no comment with this id.")) from None
+        raise Invalid(FieldError("match", "unknown_comment", "There is no comment with this id.")) from None
 
 
 def _email(text: str) -> Email:
     try:
-        return fields.email(text, fields.Limits())
-    except Unfit as unfit:
-        raise Invalid(Fault("match", unfit.code, unfit.detail)) from None
+        return fields.parse_email(text, fields.Limits())
+    except InvalidValue as unfit:
+        raise Invalid(FieldError("match", unfit.code, unfit.detail)) from None
 
 
 def _effect(kind: RuleKind, wanted: Effect | None) -> Effect:
@@ -177,11 +179,11 @@ def _effect(kind: RuleKind, wanted: Effect | None) -> Effect:
     effect = wanted or possible[0]
     if effect not in possible:
         names = ", ".join(possible)
-        raise Invalid(Fault("effect", "invalid", f"A rule of kind {kind} can have the effect: {names}."))
+        raise Invalid(FieldError("effect", "invalid", f"A rule of kind {kind} can have the effect: {names}."))
     return effect
 
 
-async def _readable(kind: RuleKind, match: str) -> None:
+async def _check_match(kind: RuleKind, match: str) -> None:
     """Read what a long rule looks for before anything waits for it; it is kept, so that it is not read again.
 
     Raises:
@@ -189,7 +191,7 @@ async def _readable(kind: RuleKind, match: str) -> None:
     """
     if kind not in {RuleKind.EMAIL, RuleKind.AUTHOR}:
         try:
-            await asyncio.to_thread(evaluate.opinion_of, kind, match.strip())
+            await asyncio.to_thread(evaluate.compile_check, kind, match.strip())
         except ValueError as error:
             raise _unreadable(kind, error) from None
 
@@ -197,29 +199,29 @@ async def _readable(kind: RuleKind, match: str) -> None:
 def _unreadable(kind: RuleKind, error: ValueError) -> Invalid:
     advice = str(error) if kind is RuleKind.WORDS and str(error) else ""
     detail = advice or f"A rule of kind {kind} looks for {KINDS[kind].wants}."
-    return Invalid(Fault("match", "invalid_match", detail))
+    return Invalid(FieldError("match", "invalid_match", detail))
 
 
-def ready(rule: Rule) -> StoredRule:
+def require_compiled(rule: Rule) -> CompiledRule:
     """The rule, ready to be asked.
 
     Raises:
         Invalid: naming ``match``.
     """
     try:
-        return evaluate.compiled(rule)
+        return evaluate.compile_rule(rule)
     except ValueError as error:
         raise _unreadable(rule.kind, error) from None
 
 
 def _expiry(service: Service, kind: RuleKind, text: str | None) -> str | None:
-    expires_at = validation.moment("expires_at", text)
+    expires_at = validation.parse_time_field("expires_at", text)
     if expires_at and not KINDS[kind].expires:
         raise Invalid(
-            Fault("expires_at", "invalid", "Only bans and word lists expire. Remove this rule when it is time.")
+            FieldError("expires_at", "invalid", "Only bans and word lists expire. Remove this rule when it is time.")
         )
     if expires_at and expires_at <= service.now():
-        raise Invalid(Fault("expires_at", "invalid_time", "This time has passed. Choose one to come."))
+        raise Invalid(FieldError("expires_at", "invalid_time", "This time has passed. Choose one to come."))
     return expires_at
 
 
@@ -233,19 +235,19 @@ async def change_rule(service: Service, who: Principal, rule_id: str, change: Ru
     """
     rule = await service.db.read_private(rules.get, rule_id)
     if rule is not None and change.match is not None:
-        await _readable(rule.kind, change.match)
+        await _check_match(rule.kind, change.match)
     return await service.db.write(_change_rule, service, who, rule_id, change)
 
 
 async def _change_rule(
     tx: Transaction, service: Service, who: Principal, rule_id: str, change: RuleChange
 ) -> RuleRecord:
-    rule = await _mine(tx, who, rule_id)
+    rule = await _load_own_rule(tx, who, rule_id)
     changed: dict[str, Any] = {"effect": _effect(rule.kind, change.effect or rule.effect), "version": rule.version + 1}
     if change.match is not None and change.match.strip() != rule.matching:
         if rule.kind is RuleKind.EMAIL:
-            raise Invalid(Fault("match", "invalid_match", "Remove this ban, and ban the other address."))
-        fresh = await read(
+            raise Invalid(FieldError("match", "invalid_match", "Remove this ban, and ban the other address."))
+        fresh = await read_rule(
             tx, service, who, RuleText(kind=rule.kind, match=change.match, effect=change.effect), rule.site_id
         )
         changed["matching"] = fresh.matching
@@ -254,8 +256,8 @@ async def _change_rule(
     if change.note is not UNSET:
         changed["note"] = change.note
     after = msgspec.structs.replace(rule, **changed)
-    action = await _put(tx, service, who, "rule_change", rule, after)
-    return _record(service, who, await resolve.directory(tx, service), after, action=action)
+    action = await _save_rule(tx, service, who, "rule_change", rule, after)
+    return _record(service, who, await resolve.load_directory(tx, service), after, action=action)
 
 
 async def remove_rule(service: Service, who: Principal, rule_id: str) -> RuleRecord:
@@ -269,14 +271,14 @@ async def remove_rule(service: Service, who: Principal, rule_id: str) -> RuleRec
 
 
 async def _remove_rule(tx: Transaction, service: Service, who: Principal, rule_id: str) -> RuleRecord:
-    rule = await _mine(tx, who, rule_id)
+    rule = await _load_own_rule(tx, who, rule_id)
     after = msgspec.structs.replace(rule, removed_at=service.now(), version=rule.version + 1)
-    action = await _put(tx, service, who, "rule_remove", rule, after)
-    return _record(service, who, await resolve.directory(tx, service), after, action=action)
+    action = await _save_rule(tx, service, who, "rule_remove", rule, after)
+    return _record(service, who, await resolve.load_directory(tx, service), after, action=action)
 
 
-async def _mine(tx: Transaction, who: Principal, rule_id: str) -> Rule:
-    await rules.hold(tx, rule_id)
+async def _load_own_rule(tx: Transaction, who: Principal, rule_id: str) -> Rule:
+    await rules.lock(tx, rule_id)
     rule = await rules.get(tx, rule_id)
     if rule is None or rule.removed_at or (rule.site_id and not who.reaches(rule.site_id)):
         raise NotFound
@@ -285,7 +287,9 @@ async def _mine(tx: Transaction, who: Principal, rule_id: str) -> Rule:
     return rule
 
 
-async def _put(tx: Transaction, service: Service, who: Principal, verb: str, before: Rule, after: Rule) -> str:
-    await rules.put(tx, after)
-    was, became = undoable_changes.state("rule", before), undoable_changes.state("rule", after)
-    return await undoable_changes.record(tx, service, who, verb, ("rule", before.id, before.site_id), was, became)
+async def _save_rule(tx: Transaction, service: Service, who: Principal, verb: str, before: Rule, after: Rule) -> str:
+    await rules.update(tx, after)
+    was, became = undoable_changes.undoable_state("rule", before), undoable_changes.undoable_state("rule", after)
+    return await undoable_changes.record_change(
+        tx, service, who, verb, ("rule", before.id, before.site_id), was, became
+    )

@@ -14,14 +14,14 @@ from typing import Final
 
 import msgspec
 
-from commentsvc.domain.crypto import Keyring, same
+from commentsvc.domain.crypto import Keyring, equal_in_constant_time
 from commentsvc.rules.schemas import Challenge, ChallengeParameters
 
 ROUNDS: Final = 1000  # of one try; making a challenge takes one, solving it half of ``tries`` on average
 KEY_BYTES: Final = 32
 
 
-class Work(StrEnum):
+class ProofState(StrEnum):
     """What a form shows of the work that was asked for; ``WRONG`` is not ours, not done, or done too late."""
 
     NOT_ASKED = "not_asked"
@@ -31,7 +31,7 @@ class Work(StrEnum):
     DONE = "done"
 
 
-def challenge(keyring: Keyring, form_id: str, tries: int, until: datetime) -> Challenge:
+def create_challenge(keyring: Keyring, form_id: str, tries: int, until: datetime) -> Challenge:
     """Ask for the number below ``tries`` that makes a key with this prefix. Derived: each form has its own."""
     signing, solving = keyring.work_keys[0]
     nonce = uuid.UUID(form_id).bytes
@@ -60,27 +60,27 @@ class _Answer(msgspec.Struct):
     solution: _Solution
 
 
-def solved(keyring: Keyring, payload: str | None, now: datetime) -> tuple[Work, str | None]:
+def check_solution(keyring: Keyring, payload: str | None, now: datetime) -> tuple[ProofState, str | None]:
     """What an answer to a challenge shows, and the name to be used up by sending it."""
     if not payload:
-        return Work.ABSENT, None
+        return ProofState.ABSENT, None
     try:
         answer = msgspec.json.decode(base64.b64decode(payload, validate=True), type=_Answer)
         key = bytes.fromhex(answer.solution.derived_key)
     except (ValueError, msgspec.DecodeError, RecursionError):
-        return Work.WRONG, None
+        return ProofState.WRONG, None
     parameters = answer.challenge.parameters
     ours = any(_answers(answer.challenge, key, *keys) for keys in keyring.work_keys)
     if not ours or parameters.expires_at < now.timestamp():
-        return Work.WRONG, None
-    return Work.DONE, f"work:{parameters.nonce}"
+        return ProofState.WRONG, None
+    return ProofState.DONE, f"work:{parameters.nonce}"
 
 
 def _answers(asked: Challenge, key: bytes, signing: str, solving: str) -> bool:
     """Whether a challenge is signed, and this is the key that was looked for: only its first half was told."""
-    return same(asked.signature, _mac(signing, _canonical(asked.parameters))) and same(
-        asked.parameters.key_signature, _mac(solving, key)
-    )
+    return equal_in_constant_time(
+        asked.signature, _mac(signing, _canonical(asked.parameters))
+    ) and equal_in_constant_time(asked.parameters.key_signature, _mac(solving, key))
 
 
 def _canonical(parameters: ChallengeParameters) -> bytes:

@@ -75,7 +75,7 @@ class RuleRecord(Struct, frozen=True, kw_only=True):
     action: Annotated[Id | None, Meta(description="By which this change can be undone.")] = None
 
 
-class RulesQuery(Struct, frozen=True, kw_only=True):
+class RuleQuery(Struct, frozen=True, kw_only=True):
     """Which rules."""
 
     site: SiteName | None = None
@@ -83,14 +83,14 @@ class RulesQuery(Struct, frozen=True, kw_only=True):
     cursor: Cursor | None = None
 
 
-class RuleRecords(Struct, frozen=True):
+class RulePage(Struct, frozen=True):
     """Rules, oldest first."""
 
     rules: list[RuleRecord]
     next_cursor: str | None
 
 
-class RuleTrial(RuleText, frozen=True, kw_only=True):
+class BacktestRequest(RuleText, frozen=True, kw_only=True):
     """A rule to be tried on the comments that people decided last."""
 
     last: Annotated[int, Meta(ge=1, le=1000)] = 200
@@ -107,7 +107,7 @@ class Disagreement(Struct, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(description="Why the rule would have acted.")]
 
 
-class TrialResult(Struct, frozen=True, kw_only=True):
+class BacktestResult(Struct, frozen=True, kw_only=True):
     """What a rule would have done to comments that people have decided."""
 
     tried: int

@@ -24,7 +24,7 @@ LANGUAGES: Final = {
 }  # fmt: skip
 
 
-def read(name: str) -> set[str]:
+def parse_scripts(name: str) -> set[str]:
     """The scripts that a language or a script's own name stands for.
 
     Raises:

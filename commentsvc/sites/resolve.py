@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from commentsvc.domain import urls
-from commentsvc.domain.errors import Fault, ForeignOrigin, Invalid
+from commentsvc.domain.errors import FieldError, Invalid, OriginNotAllowed
 from commentsvc.domain.models import Site, Thread
 from commentsvc.domain.urls import ThreadRef
 from commentsvc.service import Service
@@ -14,7 +14,7 @@ from commentsvc.storage.database import Transaction
 
 
 @dataclass(frozen=True)
-class Directory:
+class SiteDirectory:
     """Every site, and the origins it owns. A site without origins owns the pages of this very machine."""
 
     sites: tuple[Site, ...]
@@ -34,7 +34,7 @@ class Directory:
         owner = next((owner for origin, owner in self.origins.items() if urls.host_of(origin) == host), None)
         if owner:
             return self.by_id(owner)
-        return self._unbound() if urls.local(host) else None
+        return self._unbound() if urls.is_local(host) else None
 
     def by_origin(self, origin: str) -> Site | None:
         """The site to which a page of this origin belongs."""
@@ -44,7 +44,7 @@ class Directory:
             host = urls.host_of(origin)
         except ValueError:
             return None
-        return self._unbound() if urls.local(host) else None
+        return self._unbound() if urls.is_local(host) else None
 
     def welcomes(self, origin: str) -> bool:
         """Whether browsers may let a page of this origin talk to the service."""
@@ -59,36 +59,36 @@ class Directory:
 
 
 @dataclass(frozen=True)
-class Place:
+class ThreadPlace:
     """A site, and a name within it."""
 
     site: Site
     ref: ThreadRef
 
 
-async def directory(tx: Transaction, service: Service) -> Directory:
+async def load_directory(tx: Transaction, service: Service) -> SiteDirectory:
     """Every site as things stand."""
-    origins = {row["origin"]: row["site_id"] for row in await sites.origins(tx)}
-    return Directory(tuple(await sites.every(tx)), origins, service.config.own_origin)
+    origins = {row["origin"]: row["site_id"] for row in await sites.list_origins(tx)}
+    return SiteDirectory(tuple(await sites.list_all(tx)), origins, service.config.own_origin)
 
 
-async def consult(service: Service) -> Directory:
+async def read_directory(service: Service) -> SiteDirectory:
     """The same, for whoever holds no transaction."""
-    return await service.db.read(directory, service)
+    return await service.db.read(load_directory, service)
 
 
-def find(everything: Directory, thread: str, site_name: str | None, origin: str | None) -> Place:
+def resolve_thread(everything: SiteDirectory, thread: str, site_name: str | None, origin: str | None) -> ThreadPlace:
     """Read a thread's name.
 
     Raises:
         Invalid: naming ``thread`` or ``site``.
         ForeignOrigin: a page of another origin asks.
     """
-    ref = urls.read(thread)
-    site = everything.by_host(ref.host) if ref.host else find_site(everything, site_name, origin)
+    ref = urls.parse_thread(thread)
+    site = everything.by_host(ref.host) if ref.host else resolve_site(everything, site_name, origin)
     if site is None:
         raise Invalid(
-            Fault(
+            FieldError(
                 "thread",
                 "foreign_thread",
                 "This page is on no site that is served here. An operator adds its origin with COMMENTSVC_SITES "
@@ -96,12 +96,12 @@ def find(everything: Directory, thread: str, site_name: str | None, origin: str 
             )
         )
     if site_name and site.name != site_name:
-        raise Invalid(Fault("site", "wrong_site", "The thread's address belongs to another site. Leave site out."))
-    admit(everything, site, origin)
-    return Place(site, ref)
+        raise Invalid(FieldError("site", "wrong_site", "The thread's address belongs to another site. Leave site out."))
+    require_origin(everything, site, origin)
+    return ThreadPlace(site, ref)
 
 
-def find_site(everything: Directory, site_name: str | None, origin: str | None) -> Site:
+def resolve_site(everything: SiteDirectory, site_name: str | None, origin: str | None) -> Site:
     """The site that was named, or that the asking page belongs to, or the only one.
 
     Raises:
@@ -110,17 +110,17 @@ def find_site(everything: Directory, site_name: str | None, origin: str | None) 
     if site_name:
         site = everything.by_name(site_name)
         if site is None:
-            raise Invalid(Fault("site", "unknown_site", "There is no site of this name."))
+            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
         return site
     asking = everything.by_origin(origin) if origin and origin != everything.own_origin else None
     if asking is not None:
         return asking
     if len(everything.sites) != 1:
-        raise Invalid(Fault("site", "required", "Several sites are served here. Say which with site=…"))
+        raise Invalid(FieldError("site", "required", "Several sites are served here. Say which with site=…"))
     return everything.sites[0]
 
 
-def admit(everything: Directory, site: Site, origin: str | None) -> None:
+def require_origin(everything: SiteDirectory, site: Site, origin: str | None) -> None:
     """Let a page of the site's own in, or of the service's own.
 
     Raises:
@@ -130,13 +130,13 @@ def admit(everything: Directory, site: Site, origin: str | None) -> None:
         return
     asking = everything.by_origin(origin)
     if asking is None or asking.id != site.id:
-        raise ForeignOrigin(
+        raise OriginNotAllowed(
             "The page that sent this is not on one of the site's origins. An operator adds its origin with "
             "COMMENTSVC_SITES or with: commentsvc site add"
         )
 
 
-def aged(service: Service, site: Site, thread: Thread | None) -> Thread | None:
+def close_by_age(service: Service, site: Site, thread: Thread | None) -> Thread | None:
     """A thread as it is by now: on sites whose rules say so, closed so many days after it became public."""
     if thread is None or thread.closed_at or thread.published_at is None or site.closes_after_days is None:
         return thread
@@ -145,6 +145,6 @@ def aged(service: Service, site: Site, thread: Thread | None) -> Thread | None:
     return msgspec.structs.replace(thread, closed_at=thread.published_at)
 
 
-async def welcomes(service: Service, origin: str) -> bool:
+async def is_allowed_origin(service: Service, origin: str) -> bool:
     """Whether browsers may let a page of this origin talk to the service."""
-    return (await consult(service)).welcomes(origin)
+    return (await read_directory(service)).welcomes(origin)

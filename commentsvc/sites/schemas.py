@@ -5,14 +5,14 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.domain import fields
-from commentsvc.domain.fields import Check, Id, Time
+from commentsvc.domain.fields import Id, Time, Validator
 from commentsvc.domain.models import Mode
 
 
 class NewSite(Struct, frozen=True, kw_only=True):
     """A blog to be served, or more origins for one that is."""
 
-    name: Annotated[str, Check(fields.name), Meta(min_length=1, max_length=80)]
+    name: Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
     origins: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(min_length=1, max_length=50)]
 
 
@@ -33,7 +33,7 @@ class SiteChange(Struct, frozen=True, kw_only=True):
     mode: Annotated[Mode, Meta(description="Who is held there; null: as the setting says.")] | UnsetType | None = UNSET
 
 
-class Sites(Struct, frozen=True):
+class SiteList(Struct, frozen=True):
     """Every site, oldest first."""
 
     sites: list[SiteRecord]

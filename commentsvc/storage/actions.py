@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from commentsvc.domain.models import Comment, Principal
-from commentsvc.storage.database import Row, Transaction, among
+from commentsvc.storage.database import Row, Transaction, in_list
 
 
-async def act(  # noqa: PLR0913 -- a row has as many columns
+async def add_action(  # noqa: PLR0913 -- a row has as many columns
     tx: Transaction,
     action_id: str,
     verb: str,
@@ -64,7 +64,7 @@ async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Com
     )
 
 
-async def action(tx: Transaction, action_id: str) -> Row | None:
+async def get_action(tx: Transaction, action_id: str) -> Row | None:
     """``id, verb, made_by, note, created_at, undone_by, subject, was, became`` of an action."""
     return await tx.one(
         "SELECT id, verb, made_by, note, created_at, undone_by, subject, was, became FROM action WHERE id = :id",
@@ -72,7 +72,7 @@ async def action(tx: Transaction, action_id: str) -> Row | None:
     )
 
 
-async def items(tx: Transaction, action_id: str) -> Sequence[Row]:
+async def list_items(tx: Transaction, action_id: str) -> Sequence[Row]:
     """What an action did, a row a comment, with each comment's site."""
     return await tx.all(
         """
@@ -85,7 +85,7 @@ async def items(tx: Transaction, action_id: str) -> Sequence[Row]:
     )
 
 
-async def actions_on(tx: Transaction, comment_id: str) -> Sequence[Row]:
+async def list_of_comment(tx: Transaction, comment_id: str) -> Sequence[Row]:
     """Every action on a comment, oldest first."""
     return await tx.all(
         """
@@ -97,7 +97,7 @@ async def actions_on(tx: Transaction, comment_id: str) -> Sequence[Row]:
     )
 
 
-async def forget_states(tx: Transaction, before: str) -> None:
+async def clear_states(tx: Transaction, before: str) -> None:
     """Drop what things were before actions that are too old to be undone."""
     await tx.run(
         "UPDATE action SET was = NULL, became = NULL WHERE created_at < :before AND was IS NOT NULL", before=before
@@ -114,9 +114,9 @@ async def mark_undone(tx: Transaction, action_id: str, undone_by: str) -> bool:
     return changed == 1
 
 
-async def summaries(tx: Transaction, action_ids: Sequence[str]) -> Sequence[Row]:
+async def list_summaries(tx: Transaction, action_ids: Sequence[str]) -> Sequence[Row]:
     """``id, verb, made_by, subject, undone_by`` of actions, to how many comments, and the verb of what each undid."""
-    ids, values = among("id", action_ids)
+    ids, values = in_list("id", action_ids)
     return await tx.all(
         f"""
         SELECT id, verb, made_by, subject, undone_by,
@@ -128,7 +128,7 @@ async def summaries(tx: Transaction, action_ids: Sequence[str]) -> Sequence[Row]
     )
 
 
-async def sites_of(tx: Transaction, action_id: str) -> list[str]:
+async def list_sites(tx: Transaction, action_id: str) -> list[str]:
     """Ids of the sites whose comments an action changed."""
     rows = await tx.all(
         """
@@ -140,7 +140,7 @@ async def sites_of(tx: Transaction, action_id: str) -> list[str]:
     return [row["site_id"] for row in rows]
 
 
-async def last_action(tx: Transaction, session_id: str) -> str | None:
+async def find_last_action(tx: Transaction, session_id: str) -> str | None:
     """The newest action of a session that changed something and still stands; nothing of undoing."""
     row = await tx.one(
         """

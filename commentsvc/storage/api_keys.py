@@ -11,7 +11,7 @@ from commentsvc.storage.database import Row, Transaction
 IN_FORCE: Final = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
 
 
-async def add_key(tx: Transaction, key: ApiKey) -> None:
+async def add(tx: Transaction, key: ApiKey) -> None:
     """Keep an API key, hashed."""
     await tx.run(
         """
@@ -22,7 +22,7 @@ async def add_key(tx: Transaction, key: ApiKey) -> None:
     )
 
 
-async def valid_key(tx: Transaction, key_hash: str, now: str) -> Row | None:
+async def find_valid(tx: Transaction, key_hash: str, now: str) -> Row | None:
     """``id, name, scopes, site_id, moderator_id, last_used_at`` of a key that is neither old nor revoked."""
     return await tx.one(
         f"""
@@ -34,7 +34,7 @@ async def valid_key(tx: Transaction, key_hash: str, now: str) -> Row | None:
     )
 
 
-async def valid_keys(tx: Transaction, moderator_id: str, now: str) -> Sequence[Row]:
+async def list_valid(tx: Transaction, moderator_id: str, now: str) -> Sequence[Row]:
     """``id, site_id, created_at, last_used_at`` of a moderator's keys in force, oldest first."""
     return await tx.all(
         f"""
@@ -46,12 +46,12 @@ async def valid_keys(tx: Transaction, moderator_id: str, now: str) -> Sequence[R
     )
 
 
-async def note_use(tx: Transaction, key_id: str, now: str) -> None:
+async def touch(tx: Transaction, key_id: str, now: str) -> None:
     """Note that a key was used."""
     await tx.run("UPDATE api_key SET last_used_at = :now WHERE id = :id", id=key_id, now=now)
 
 
-async def keys(tx: Transaction) -> Sequence[Row]:
+async def list_all(tx: Transaction) -> Sequence[Row]:
     """Every key, oldest first, without the key."""
     return await tx.all(
         """
@@ -61,7 +61,7 @@ async def keys(tx: Transaction) -> Sequence[Row]:
     )
 
 
-async def revoke_key(tx: Transaction, key_id: str, now: str) -> bool:
+async def revoke(tx: Transaction, key_id: str, now: str) -> bool:
     """End a key at once; False if there is no such key, or it had ended."""
     changed = await tx.run(
         "UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now

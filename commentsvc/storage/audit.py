@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from commentsvc.storage.database import Row, Transaction, within
+from commentsvc.storage.database import Row, Transaction, site_condition
 
 
 class Entry(Struct, frozen=True):
@@ -29,7 +29,7 @@ VALUES: Final = ", ".join(f":{name}" for name in Entry.__struct_fields__)
 ACTION: Final = "SUBSTR(body, 12, 36)"
 
 
-async def take_number(tx: Transaction) -> tuple[int, str]:
+async def next_sequence(tx: Transaction) -> tuple[int, str]:
     """The next entry's number, and the hash it follows.
 
     On PostgreSQL nobody else gets one before this unit of work ends, so take it last.
@@ -46,13 +46,13 @@ async def add(tx: Transaction, entry: Entry) -> None:
     await tx.run("UPDATE installation SET audit_hash = :hash WHERE id = 1", hash=entry.hash)
 
 
-async def head(tx: Transaction) -> tuple[int, str]:
+async def get_head(tx: Transaction) -> tuple[int, str]:
     """How many entries were ever added, and the hash of the newest."""
     row = await tx.one("SELECT audited, audit_hash FROM installation WHERE id = 1")
     return (row["audited"], row["audit_hash"]) if row else (0, "")
 
 
-async def following(tx: Transaction, seq: int | None, limit: int) -> Sequence[Row]:
+async def list_after(tx: Transaction, seq: int | None, limit: int) -> Sequence[Row]:
     """Entries as they stand, oldest first, from after that one on: a row each, since they may have been altered."""
     return await tx.all(
         f"""
@@ -64,7 +64,7 @@ async def following(tx: Transaction, seq: int | None, limit: int) -> Sequence[Ro
     )
 
 
-async def page(
+async def list_page(
     tx: Transaction,
     *,
     sites: Sequence[str] | None,
@@ -74,7 +74,7 @@ async def page(
     limit: int,
 ) -> Sequence[Row]:
     """Entries, newest first. Those of no site are for whoever reads every site."""
-    reach, values = within("site_id", sites)
+    reach, values = site_condition("site_id", sites)
     return await tx.all(
         f"""
         SELECT {COLUMNS} FROM audit
@@ -90,7 +90,7 @@ async def page(
     )
 
 
-async def forget(tx: Transaction, comment_id: str) -> None:
+async def erase_notes(tx: Transaction, comment_id: str) -> None:
     """Take away every note about a comment, and about actions that it had a part in, with its salt."""
     if await tx.one("SELECT 1 FROM action_item WHERE comment_id = :id LIMIT 1", id=comment_id) is None:
         return  # nobody but its writer had to do with it, and notes are moderators'

@@ -6,19 +6,19 @@ from typing import Final, Literal
 
 import msgspec
 
-from commentsvc.domain.models import Comment, Shown, Status
+from commentsvc.domain.models import Comment, ListedComment, Status
 from commentsvc.storage import contacts, reports, search, threads
-from commentsvc.storage.database import Transaction, among, in_order
+from commentsvc.storage.database import Transaction, in_list, row_values
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
-SHOWN: Final = ", ".join(f"comment.{name}" for name in Shown.__struct_fields__)
+SHOWN: Final = ", ".join(f"comment.{name}" for name in ListedComment.__struct_fields__)
 KEPT: Final = ", ".join(Comment.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Comment.__struct_fields__)
 
 PATH_DIGITS: Final = 6
 
 
-def step(seq: int) -> str:
+def path_step(seq: int) -> str:
     """A comment's part of a path: sorts as its number does, up to 16 million in a thread."""
     return f"{seq:0{PATH_DIGITS}x}"
 
@@ -30,7 +30,7 @@ async def add(tx: Transaction, comment: Comment) -> None:
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
     )
     await search.add(tx, comment)
-    await threads.tally(tx, {comment.thread_id: {comment.status: 1}})
+    await threads.set_counters(tx, {comment.thread_id: {comment.status: 1}})
 
 
 async def get(tx: Transaction, comment_id: str) -> Comment | None:
@@ -39,14 +39,14 @@ async def get(tx: Transaction, comment_id: str) -> Comment | None:
     return msgspec.convert(dict(row), Comment) if row else None
 
 
-async def several(tx: Transaction, comment_ids: Sequence[str]) -> dict[str, Comment]:
+async def get_many(tx: Transaction, comment_ids: Sequence[str]) -> dict[str, Comment]:
     """Comments by id."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     rows = await tx.all(f"SELECT {COLUMNS} FROM comment WHERE id IN {ids}", **values)
     return {row["id"]: msgspec.convert(dict(row), Comment) for row in rows}
 
 
-async def on_path(tx: Transaction, thread_id: str, path: str) -> Comment | None:
+async def get_by_path(tx: Transaction, thread_id: str, path: str) -> Comment | None:
     """The comment at this place of a thread's tree."""
     row = await tx.one(
         f"SELECT {COLUMNS} FROM comment WHERE thread_id = :thread_id AND path = :path",
@@ -64,7 +64,7 @@ async def set_status(tx: Transaction, comment: Comment, status: Status, now: str
 async def set_statuses(tx: Transaction, found: Sequence[Comment], status: Status, now: str) -> dict[str, Comment]:
     """The same for many, in hardly more statements than for one; returns them by id."""
     ids = [comment.id for comment in found]
-    listed, values = among("id", ids)
+    listed, values = in_list("id", ids)
     await tx.run(
         f"""
         UPDATE comment SET status = :status, version = version + 1,
@@ -79,11 +79,11 @@ async def set_statuses(tx: Transaction, found: Sequence[Comment], status: Status
         now=now,
         **values,
     )
-    await contacts.follow(tx, ids, status)
-    await search.follow(tx, ids, status)
+    await contacts.set_status(tx, ids, status)
+    await search.set_status(tx, ids, status)
     await _recount(tx, found, status)
-    await _relist(tx, ids, now)
-    return await several(tx, ids)
+    await _update_listing(tx, ids, now)
+    return await get_many(tx, ids)
 
 
 async def _recount(tx: Transaction, found: Sequence[Comment], status: Status) -> None:
@@ -92,7 +92,7 @@ async def _recount(tx: Transaction, found: Sequence[Comment], status: Status) ->
     for comment in found:
         changes[comment.thread_id].update({status.value: 1})
         changes[comment.thread_id].subtract({comment.status.value: 1})
-    await threads.tally(tx, changes)
+    await threads.set_counters(tx, changes)
 
 
 async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) -> Comment:
@@ -110,13 +110,13 @@ async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) 
         digest=words.text_digest,
         edited_at=now,
     )
-    await search.reword(tx, words)
+    await search.set_words(tx, words)
     return await _fresh(tx, comment.id)
 
 
-async def remember(tx: Transaction, comment_ids: Sequence[str], before: str | None) -> None:
+async def set_status_before(tx: Transaction, comment_ids: Sequence[str], before: str | None) -> None:
     """Set which status hidden comments go back to when they are restored."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     await tx.run(f"UPDATE comment SET status_before = :before WHERE id IN {ids}", before=before, **values)
 
 
@@ -140,23 +140,23 @@ async def erase(tx: Transaction, comment: Comment, now: str) -> Comment:
     )
     await search.erase(tx, comment.id)
     await reports.erase(tx, comment.id)
-    await threads.tally(tx, {comment.thread_id: {comment.status: -1, "reported": -int(comment.reports > 0)}})
-    await relist(tx, comment.id, now)
+    await threads.set_counters(tx, {comment.thread_id: {comment.status: -1, "reported": -int(comment.reports > 0)}})
+    await update_listing(tx, comment.id, now)
     return await _fresh(tx, comment.id)
 
 
-async def relist(tx: Transaction, comment_id: str, now: str) -> None:
+async def update_listing(tx: Transaction, comment_id: str, now: str) -> None:
     """Bring a comment's place in the public listing up to date, and those above it.
 
     A comment is listed while it is approved, and as a tombstone while a listed reply hangs on it.
     """
-    await _relist(tx, [comment_id], now)
+    await _update_listing(tx, [comment_id], now)
 
 
-async def _relist(tx: Transaction, comment_ids: Sequence[str], now: str) -> None:
+async def _update_listing(tx: Transaction, comment_ids: Sequence[str], now: str) -> None:
     listed = "(status = 'approved' OR listed_replies > 0)"
     while comment_ids:
-        ids, values = among("id", comment_ids)
+        ids, values = in_list("id", comment_ids)
         turned = await tx.all(
             f"""
             UPDATE comment SET listed_at = CASE WHEN {listed} THEN CAST(:now AS TEXT) END
@@ -171,7 +171,7 @@ async def _relist(tx: Transaction, comment_ids: Sequence[str], now: str) -> None
             if row["parent_id"]:
                 replies[row["parent_id"]] += 1 if row["listed_at"] else -1
         for change in sorted(set(replies.values())):
-            above, values = among("id", [parent for parent, by in replies.items() if by == change])
+            above, values = in_list("id", [parent for parent, by in replies.items() if by == change])
             await tx.run(
                 f"UPDATE comment SET listed_replies = listed_replies + CAST(:by AS BIGINT) WHERE id IN {above}",
                 by=change,
@@ -188,7 +188,7 @@ ORDERS: Final = {
 }
 
 
-async def listed(
+async def list_page(
     tx: Transaction,
     thread_id: str,
     *,
@@ -198,7 +198,7 @@ async def listed(
     after: tuple[str, str] | None,
     since: str | None,
     own: str | None,
-) -> list[Shown]:
+) -> list[ListedComment]:
     """What readers see of a thread, from after (path, id) on; ``own`` is a writer's own waiting comment.
 
     In a tree, oldest first walks depth first; newest first turns only the top level round.
@@ -220,12 +220,12 @@ async def listed(
         own=own,
         limit=limit,
     )
-    return [Shown(*in_order(row)) for row in rows]
+    return [ListedComment(*row_values(row)) for row in rows]
 
 
-async def on_paths(tx: Transaction, thread_id: str, paths: Sequence[str]) -> dict[str, str]:
+async def list_ids_by_path(tx: Transaction, thread_id: str, paths: Sequence[str]) -> dict[str, str]:
     """Ids of the comments at these places, by path."""
-    places, values = among("path", paths)
+    places, values = in_list("path", paths)
     rows = await tx.all(
         f"SELECT path, id FROM comment WHERE thread_id = :thread_id AND path IN {places}",
         thread_id=thread_id,
@@ -234,7 +234,7 @@ async def on_paths(tx: Transaction, thread_id: str, paths: Sequence[str]) -> dic
     return {row["path"]: row["id"] for row in rows}
 
 
-async def latest(tx: Transaction, site_id: str, before: str | None, limit: int) -> list[Shown]:
+async def list_latest(tx: Transaction, site_id: str, before: str | None, limit: int) -> list[ListedComment]:
     """A site's approved comments, newest first, from before an id on."""
     rows = await tx.all(
         f"""
@@ -246,10 +246,10 @@ async def latest(tx: Transaction, site_id: str, before: str | None, limit: int) 
         before=before,
         limit=limit,
     )
-    return [Shown(*in_order(row)) for row in rows]
+    return [ListedComment(*row_values(row)) for row in rows]
 
 
-async def approved_by(tx: Transaction, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
+async def count_approved_by(tx: Transaction, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
     """How many approved comments, but one, an author wrote on a site before a moment.
 
     What other sites' moderators think proves nothing here.
@@ -268,7 +268,7 @@ async def approved_by(tx: Transaction, site_id: str, author_id: str, *, before: 
     return int(row["number"]) if row else 0
 
 
-async def same_elsewhere(tx: Transaction, text_digest: str, thread_id: str, before: str) -> int:
+async def count_same_text(tx: Transaction, text_digest: str, thread_id: str, before: str) -> int:
     """How many comments of other threads, on any site, had the same text by then."""
     row = await tx.one(
         """
@@ -282,7 +282,7 @@ async def same_elsewhere(tx: Transaction, text_digest: str, thread_id: str, befo
     return int(row["number"]) if row else 0
 
 
-async def waiting_in(tx: Transaction, thread_id: str) -> int:
+async def list_pending(tx: Transaction, thread_id: str) -> int:
     """How many comments of a thread wait to be read."""
     row = await tx.one("SELECT pending FROM thread WHERE id = :id", id=thread_id)
     return int(row["pending"]) if row else 0

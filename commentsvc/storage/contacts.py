@@ -6,15 +6,15 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Contact, Status
-from commentsvc.storage.database import Row, Transaction, among, within
+from commentsvc.storage.database import Row, Transaction, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
 
 # For whoever searches comments by what is private of their writers: where to begin, and what must hold there.
 TABLE: Final = "contact"
-WITH_EMAIL: Final = "contact.email_digest IN {digests}"
-WITH_NETWORK: Final = "contact.network = :network"
+EMAIL_CONDITION: Final = "contact.email_digest IN {digests}"
+NETWORK_CONDITION: Final = "contact.network = :network"
 
 
 async def add(tx: Transaction, contact: Contact) -> None:
@@ -25,23 +25,23 @@ async def add(tx: Transaction, contact: Contact) -> None:
     )
 
 
-async def several(tx: Transaction, comment_ids: Sequence[str]) -> dict[str, Contact]:
+async def get_many(tx: Transaction, comment_ids: Sequence[str]) -> dict[str, Contact]:
     """Contacts by comment id."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     rows = await tx.all(f"SELECT {COLUMNS} FROM contact WHERE comment_id IN {ids}", **values)
     return {row["comment_id"]: msgspec.convert(dict(row), Contact) for row in rows}
 
 
-async def follow(tx: Transaction, comment_ids: Sequence[str], status: Status) -> None:
+async def set_status(tx: Transaction, comment_ids: Sequence[str], status: Status) -> None:
     """Keep where their comments stand now beside what moderators count by."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     await tx.run(f"UPDATE contact SET status = :status WHERE comment_id IN {ids}", status=status.value, **values)
 
 
-async def records(tx: Transaction, digests: Sequence[str], sites: Sequence[str] | None) -> Sequence[Row]:
+async def count_by_email(tx: Transaction, digests: Sequence[str], sites: Sequence[str] | None) -> Sequence[Row]:
     """``email_digest, status, number``: how often each writer was approved and called spam."""
-    listed, values = among("digest", digests)
-    reach, more = within("site_id", sites)
+    listed, values = in_list("digest", digests)
+    reach, more = site_condition("site_id", sites)
     return await tx.all(
         f"""
         SELECT email_digest, status, COUNT(*) AS number FROM contact
@@ -53,12 +53,12 @@ async def records(tx: Transaction, digests: Sequence[str], sites: Sequence[str] 
     )
 
 
-async def waiting(
+async def count_pending_by_network(
     tx: Transaction, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
 ) -> dict[str, int]:
     """How many comments wait from each network of these comments; no more than ``most`` are counted."""
-    ids, values = among("id", comment_ids)
-    reach, more = within("site_id", sites)
+    ids, values = in_list("id", comment_ids)
+    reach, more = site_condition("site_id", sites)
     rows = await tx.all(
         f"""
         SELECT seen.network, (
@@ -81,7 +81,7 @@ async def erase(tx: Transaction, comment_id: str) -> None:
     await tx.run("DELETE FROM contact WHERE comment_id = :id", id=comment_id)
 
 
-async def forget_networks(tx: Transaction, before: str) -> int:
+async def erase_networks(tx: Transaction, before: str) -> int:
     """Forget the networks and browsers of comments older than that; returns how many."""
     return await tx.run(
         """
@@ -92,7 +92,7 @@ async def forget_networks(tx: Transaction, before: str) -> int:
     )
 
 
-async def sealed_after(tx: Transaction, comment_id: str, limit: int) -> Sequence[Row]:
+async def list_sealed_after(tx: Transaction, comment_id: str, limit: int) -> Sequence[Row]:
     """``comment_id, email_sealed`` of the next contacts, by comment id."""
     return await tx.all(
         """
@@ -114,7 +114,7 @@ async def reseal(tx: Transaction, comment_id: str, sealed: str, digest: str) -> 
     )
 
 
-async def pace(
+async def recent_activity(
     tx: Transaction, network: str, *, day_ago: str, hour_ago: str, before: str, but: str | None
 ) -> tuple[str | None, int]:
     """When the last comment but one came from a network within a day, and how many came within the hour."""
@@ -133,7 +133,7 @@ async def pace(
     return (row["last"], int(row["number"])) if row else (None, 0)
 
 
-async def spam_from(tx: Transaction, network: str) -> bool:
+async def has_spam_from(tx: Transaction, network: str) -> bool:
     """Whether a person called one of the last hundred comments from a network spam.
 
     What rules call spam is left out: they may go by an email, and readers would learn which.
@@ -154,7 +154,7 @@ async def spam_from(tx: Transaction, network: str) -> bool:
     return row is not None
 
 
-async def recent_from(tx: Transaction, network: str, since: str) -> int:
+async def count_since(tx: Transaction, network: str, since: str) -> int:
     """How many comments came from a network since then."""
     row = await tx.one(
         "SELECT COUNT(*) AS number FROM contact WHERE network = :network AND created_at >= :since",

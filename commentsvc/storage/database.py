@@ -17,7 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Moved(Exception):  # noqa: N818 -- nobody is told: the driver begins the unit of work anew
+class RetryUnit(Exception):  # noqa: N818 -- nobody is told: the driver begins the unit of work anew
     """What a unit of work went by was changed while it waited for it. It did nothing yet."""
 
 
@@ -67,7 +67,7 @@ class Database(Protocol):
 PUBLIC_TABLES = ("site", "site_origin", "thread", "thread_name", "comment")
 
 
-def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+def in_list(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     """``(:name0, :name1)`` and its parameters, for an ``IN``; nothing is among no values."""
     if not values:
         return "(NULL)", {}
@@ -75,14 +75,14 @@ def among(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     return f"({', '.join(f':{key}' for key in parameters)})", parameters
 
 
-def within(column: str, sites: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
+def site_condition(column: str, sites: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
     """A condition that holds for these sites alone, or for every site."""
     if sites is None:
         return "1 = 1", {}
-    listed, values = among("site", sites)
+    listed, values = in_list("site", sites)
     return f"{column} IN {listed}", values
 
 
-def in_order(row: Row) -> tuple[Any, ...]:
+def row_values(row: Row) -> tuple[Any, ...]:
     """A row's values as they were selected. Rows of both drivers are mappings, but iterate over values."""
     return tuple(row)

@@ -6,10 +6,10 @@ import msgspec
 
 from commentsvc.domain.models import Comment, Decision
 from commentsvc.storage import search
-from commentsvc.storage.database import Row, Transaction, among, within
+from commentsvc.storage.database import Row, Transaction, in_list, site_condition
 
 
-async def decide(
+async def add_decision(
     tx: Transaction,
     decision_id: str,
     comment_id: str,
@@ -32,10 +32,10 @@ async def decide(
         now=now,
         rule_id=decision.rule_id,
     )
-    await search.explain(tx, [comment_id], decision.made_by, decision.reason)
+    await search.set_reasons(tx, [comment_id], decision.made_by, decision.reason)
 
 
-async def decide_together(
+async def add_decisions(
     tx: Transaction, decisions: Mapping[str, str], decision: Decision, now: str, action_id: str
 ) -> None:
     """Append one decision on many comments: comment ids by new decision ids."""
@@ -54,10 +54,10 @@ async def decide_together(
         now=now,
         **values,
     )
-    await search.explain(tx, list(decisions.values()), decision.made_by, decision.reason)
+    await search.set_reasons(tx, list(decisions.values()), decision.made_by, decision.reason)
 
 
-async def note_verdict(
+async def add_verdict(
     tx: Transaction,
     decision_id: str,
     position: int,
@@ -82,12 +82,12 @@ async def note_verdict(
         effect=effect,
         reason=reason,
     )
-    await search.explain_more(tx, comment_id, rule, reason)
+    await search.add_reasons(tx, comment_id, rule, reason)
 
 
-async def decisions(tx: Transaction, comment_ids: Sequence[str]) -> Sequence[Row]:
+async def list_decisions(tx: Transaction, comment_ids: Sequence[str]) -> Sequence[Row]:
     """Every decision on these comments, oldest first."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     return await tx.all(
         f"""
         SELECT id, comment_id, action_id, status, reason, made_by, created_at, rule_id FROM decision
@@ -97,9 +97,9 @@ async def decisions(tx: Transaction, comment_ids: Sequence[str]) -> Sequence[Row
     )
 
 
-async def latest_decisions(tx: Transaction, comment_ids: Sequence[str], by: str = "%") -> dict[str, Row]:
+async def list_latest(tx: Transaction, comment_ids: Sequence[str], by: str = "%") -> dict[str, Row]:
     """The last decision on each of these comments, by comment id; of those whose maker is like that."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     rows = await tx.all(
         f"""
         SELECT id, comment_id, reason, made_by, rule_id FROM decision
@@ -111,9 +111,9 @@ async def latest_decisions(tx: Transaction, comment_ids: Sequence[str], by: str 
     return {row["comment_id"]: row for row in rows}
 
 
-async def verdicts(tx: Transaction, decision_ids: Sequence[str]) -> Sequence[Row]:
+async def list_verdicts(tx: Transaction, decision_ids: Sequence[str]) -> Sequence[Row]:
     """What other rules thought beside these decisions: ``decision_id, rule, rule_id, effect, reason``, as heard."""
-    ids, values = among("id", decision_ids)
+    ids, values = in_list("id", decision_ids)
     return await tx.all(
         f"""
         SELECT decision_id, rule, rule_id, effect, reason FROM verdict
@@ -123,7 +123,7 @@ async def verdicts(tx: Transaction, decision_ids: Sequence[str]) -> Sequence[Row
     )
 
 
-async def forget(tx: Transaction, comment_id: str) -> None:
+async def erase(tx: Transaction, comment_id: str) -> None:
     """Take away earlier words, and what moderators wrote about them; that it was decided stays."""
     await tx.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
     await tx.run("UPDATE action_item SET from_note = NULL WHERE comment_id = :id", id=comment_id)
@@ -135,9 +135,9 @@ async def forget(tx: Transaction, comment_id: str) -> None:
     )
 
 
-async def decided_by_a_person(tx: Transaction, comment_ids: Sequence[str]) -> set[str]:
+async def list_decided_by_person(tx: Transaction, comment_ids: Sequence[str]) -> set[str]:
     """Which of these comments a person decided on last."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     rows = await tx.all(
         f"""
         SELECT comment_id FROM decision
@@ -150,7 +150,7 @@ async def decided_by_a_person(tx: Transaction, comment_ids: Sequence[str]) -> se
     return {row["comment_id"] for row in rows}
 
 
-async def latest_verdicts(tx: Transaction, comment_id: str) -> Sequence[Row]:
+async def list_latest_verdicts(tx: Transaction, comment_id: str) -> Sequence[Row]:
     """``rule, rule_id, effect, reason`` of the latest decision and beside it; of the decision, a status as effect."""
     return await tx.all(
         """
@@ -165,18 +165,18 @@ async def latest_verdicts(tx: Transaction, comment_id: str) -> Sequence[Row]:
     )
 
 
-async def latest_maker(tx: Transaction, comment_id: str) -> str:
+async def get_latest_actor(tx: Transaction, comment_id: str) -> str:
     """Who decided last on a comment."""
     row = await tx.one("SELECT made_by FROM decision WHERE comment_id = :id ORDER BY id DESC LIMIT 1", id=comment_id)
     return row["made_by"] if row else ""
 
 
-async def decided_by_people(tx: Transaction, sites: Sequence[str] | None, limit: int) -> list[Comment]:
+async def list_decided_by_people(tx: Transaction, sites: Sequence[str] | None, limit: int) -> list[Comment]:
     """The comments that people decided last and that stand as they decided, newest decision first.
 
     What moderators wrote themselves is not among them.
     """
-    reach, values = within("comment.site_id", sites)
+    reach, values = site_condition("comment.site_id", sites)
     columns = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
     rows = await tx.all(
         f"""

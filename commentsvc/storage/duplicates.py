@@ -3,7 +3,7 @@
 from commentsvc.storage.database import Transaction
 
 
-async def first_to_say(tx: Transaction, digest: str, comment_id: str, now: str, day_ago: str) -> bool:
+async def claim_text(tx: Transaction, digest: str, comment_id: str, now: str, day_ago: str) -> bool:
     """Whether nobody said just this within a day; if so, this comment now did."""
     row = await tx.one(
         """
@@ -20,11 +20,11 @@ async def first_to_say(tx: Transaction, digest: str, comment_id: str, now: str, 
     return row is not None
 
 
-async def unsay(tx: Transaction, comment_id: str) -> None:
+async def release_text(tx: Transaction, comment_id: str) -> None:
     """Let a removed comment's words be said again."""
     await tx.run("DELETE FROM wording WHERE comment_id = :id", id=comment_id)
 
 
-async def forget(tx: Transaction, before: str) -> None:
+async def delete_expired(tx: Transaction, before: str) -> None:
     """Delete wordings older than that."""
     await tx.run("DELETE FROM wording WHERE created_at < :before", before=before)

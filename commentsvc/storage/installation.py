@@ -3,7 +3,7 @@
 from commentsvc.storage.database import Transaction
 
 
-async def fingerprint(tx: Transaction) -> str | None:
+async def get_fingerprint(tx: Transaction) -> str | None:
     """Of the secret key that seals this database; None before the first."""
     row = await tx.one("SELECT fingerprint FROM installation WHERE id = 1")
     return row["fingerprint"] if row else None

@@ -6,9 +6,7 @@ from commentsvc.storage import sessions
 from commentsvc.storage.database import Row, Transaction
 
 
-async def add_moderator(
-    tx: Transaction, moderator_id: str, name: str, sealed: str | None, digest: str | None, now: str
-) -> bool:
+async def add(tx: Transaction, moderator_id: str, name: str, sealed: str | None, digest: str | None, now: str) -> bool:
     """Keep a moderator; False if the name is taken."""
     row = await tx.one(
         """
@@ -24,7 +22,7 @@ async def add_moderator(
     return row is not None
 
 
-async def give_site(tx: Transaction, moderator_id: str, site_id: str) -> None:
+async def add_site(tx: Transaction, moderator_id: str, site_id: str) -> None:
     """Let a moderator read a site."""
     await tx.run(
         """
@@ -36,7 +34,7 @@ async def give_site(tx: Transaction, moderator_id: str, site_id: str) -> None:
     )
 
 
-async def moderators(tx: Transaction) -> Sequence[Row]:
+async def list_all(tx: Transaction) -> Sequence[Row]:
     """``id, name, email_sealed, email_digest, created_at`` of those not removed, oldest first."""
     return await tx.all(
         """
@@ -45,19 +43,19 @@ async def moderators(tx: Transaction) -> Sequence[Row]:
     )
 
 
-async def moderator_name(tx: Transaction, moderator_id: str) -> str | None:
+async def get_name(tx: Transaction, moderator_id: str) -> str | None:
     """What a moderator is called, unless they were removed."""
     row = await tx.one("SELECT name FROM moderator WHERE id = :id AND removed_at IS NULL", id=moderator_id)
     return row["name"] if row else None
 
 
-async def moderator_sites(tx: Transaction, moderator_id: str) -> list[str]:
+async def list_sites(tx: Transaction, moderator_id: str) -> list[str]:
     """Ids of the sites a moderator reads; none means every one."""
     rows = await tx.all("SELECT site_id FROM moderator_site WHERE moderator_id = :id ORDER BY site_id", id=moderator_id)
     return [row["site_id"] for row in rows]
 
 
-async def remove_moderator(tx: Transaction, moderator_id: str, now: str) -> None:
+async def remove(tx: Transaction, moderator_id: str, now: str) -> None:
     """Take away a moderator's rights: keys and invitations too."""
     await tx.run(
         "UPDATE moderator SET removed_at = :now, email_sealed = NULL, email_digest = NULL WHERE id = :id",
@@ -70,10 +68,10 @@ async def remove_moderator(tx: Transaction, moderator_id: str, now: str) -> None
         now=now,
     )
     await tx.run("DELETE FROM invitation WHERE moderator_id = :id", id=moderator_id)
-    await sessions.end_all(tx, moderator_id)
+    await sessions.delete_of_moderator(tx, moderator_id)
 
 
-async def reseal_moderator(tx: Transaction, moderator_id: str, sealed: str, digest: str) -> None:
+async def reseal(tx: Transaction, moderator_id: str, sealed: str, digest: str) -> None:
     """Keep a moderator's address sealed anew."""
     await tx.run(
         "UPDATE moderator SET email_sealed = :sealed, email_digest = :digest WHERE id = :id",
@@ -83,7 +81,7 @@ async def reseal_moderator(tx: Transaction, moderator_id: str, sealed: str, dige
     )
 
 
-async def invite(tx: Transaction, token_hash: str, moderator_id: str, now: str, expires_at: str) -> None:
+async def add_invitation(tx: Transaction, token_hash: str, moderator_id: str, now: str, expires_at: str) -> None:
     """Keep an invitation; earlier ones of the same moderator end."""
     await tx.run("DELETE FROM invitation WHERE moderator_id = :id AND used_at IS NULL", id=moderator_id)
     await tx.run(
@@ -98,7 +96,7 @@ async def invite(tx: Transaction, token_hash: str, moderator_id: str, now: str, 
     )
 
 
-async def invited(tx: Transaction, token_hash: str, now: str) -> Row | None:
+async def find_invited(tx: Transaction, token_hash: str, now: str) -> Row | None:
     """``id, name`` of the moderator whom an open invitation names."""
     return await tx.one(
         """
@@ -123,7 +121,7 @@ async def use_invitation(tx: Transaction, token_hash: str, now: str) -> bool:
     return changed == 1
 
 
-async def anybody_came_in(tx: Transaction) -> bool:
+async def any_invitation_used(tx: Transaction) -> bool:
     """Whether a moderator who is still one has used an invitation."""
     row = await tx.one(
         """

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from commentsvc.domain.errors import Misconfigured, Unavailable
-from commentsvc.storage.database import PUBLIC_TABLES, Moved, P, Row, Work
+from commentsvc.domain.errors import ConfigurationError, Unavailable
+from commentsvc.storage.database import PUBLIC_TABLES, P, RetryUnit, Row, Work
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
-CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, Moved)
+CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, RetryUnit)
 ATTEMPTS = 8
 
 
@@ -92,7 +92,7 @@ class PostgresDatabase:
             async with writers.acquire():
                 pass  # somebody answers
         except (*AWAY, asyncpg.PostgresError, ValueError) as error:
-            raise Misconfigured(
+            raise ConfigurationError(
                 "COMMENTSVC_DATABASE_URL: PostgreSQL cannot be reached, or does not take this user "
                 f"({type(error).__name__}). Check its host, user, password and database."
             ) from None

@@ -10,7 +10,7 @@ from commentsvc.domain.models import Comment, Status
 from commentsvc.storage import contacts
 from commentsvc.storage import search as storage_search
 from commentsvc.storage.comments import COLUMNS
-from commentsvc.storage.database import Transaction, among, within
+from commentsvc.storage.database import Transaction, in_list, site_condition
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ TIMES: Final = {
 }
 
 
-async def page(tx: Transaction, search: Search, *, after: str | None, newest_first: bool, limit: int) -> list[Comment]:
+async def list_page(
+    tx: Transaction, search: Search, *, after: str | None, newest_first: bool, limit: int
+) -> list[Comment]:
     """Comments that match, from after an id on."""
     direction = "DESC" if newest_first else "ASC"
     ids, values = _ids(search, after=after, newest_first=newest_first)
@@ -50,18 +52,18 @@ async def page(tx: Transaction, search: Search, *, after: str | None, newest_fir
     return [msgspec.convert(dict(row), Comment) for row in rows]
 
 
-async def matching(tx: Transaction, search: Search, most: int) -> list[str]:
+async def list_ids(tx: Transaction, search: Search, most: int) -> list[str]:
     """Ids of comments that match, oldest first, at most so many."""
     ids, values = _ids(search)
     return [row["id"] for row in await tx.all(ids, limit=most, **values)]
 
 
-async def same_text(
+async def count_same_text(
     tx: Transaction, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
 ) -> dict[str, int]:
     """How many comments wait with each text of these comments; no more than ``most`` are counted."""
-    ids, values = among("id", comment_ids)
-    reach, more = within("site_id", sites)
+    ids, values = in_list("id", comment_ids)
+    reach, more = site_condition("site_id", sites)
     rows = await tx.all(
         f"""
         SELECT seen.text_digest, (
@@ -111,7 +113,7 @@ def _tables(search: Search) -> list[str]:
 
 
 def _conditions(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
-    wanted, values = _standing(search, first)
+    wanted, values = _status_conditions(search, first)
     if search.thread_id:
         wanted.append("comment.thread_id = :thread_id")
         values["thread_id"] = search.thread_id
@@ -122,26 +124,26 @@ def _conditions(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
         wanted.append("comment.reports > 0" if search.reported else "comment.reports = 0")
     for column, text in (("words", search.q), ("reasons", search.reason)):
         if text:
-            wanted.append(storage_search.holding(column, column))
+            wanted.append(storage_search.contains(column, column))
             values[column] = text.lower()
     for condition, name in TIMES.items():
         if getattr(search, name):
             wanted.append(condition)
             values[name] = getattr(search, name)
     if search.email_digests is not None:
-        digests, found = among("digest", search.email_digests)
-        wanted.append(contacts.WITH_EMAIL.format(digests=digests))
+        digests, found = in_list("digest", search.email_digests)
+        wanted.append(contacts.EMAIL_CONDITION.format(digests=digests))
         values |= found
     if search.network:
-        wanted.append(contacts.WITH_NETWORK)
+        wanted.append(contacts.NETWORK_CONDITION)
         values["network"] = search.network
     return wanted, values
 
 
-def _standing(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
+def _status_conditions(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
     """Where comments stand: which status, which sites. A thread's site was looked at when it was named."""
     site = f"{first}.site_id" if first == contacts.TABLE else "comment.site_id"
-    reach, values = within(site, None if search.thread_id else search.sites)
+    reach, values = site_condition(site, None if search.thread_id else search.sites)
     standing = "1 = 1"
     if search.status:
         standing = f"{first}.status = :status"
@@ -149,14 +151,14 @@ def _standing(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
     if first != "comment":
         return [standing, reach], values
     if search.thread_id or search.reported:
-        standing = _aside(standing)
+        standing = _without_index(standing)
     if search.reported or search.status is None or len(search.sites or ()) > 1:
-        reach = _aside(reach)
+        reach = _without_index(reach)
     if search.status in {None, Status.TRASH}:
         standing += " AND comment.erased_at IS NULL"  # neither contact nor words are kept of these
     return [standing, reach], values
 
 
-def _aside(condition: str) -> str:
+def _without_index(condition: str) -> str:
     """The same condition, but no index is used for it: a better one is there, or one in the right order."""
     return f"({condition}) IS TRUE"

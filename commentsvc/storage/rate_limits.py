@@ -5,7 +5,7 @@ from typing import Any
 from commentsvc.storage.database import Transaction
 
 
-async def spend(tx: Transaction, network_digest: str, *, latest: str, now: str, whole_at: Any) -> str | None:
+async def take(tx: Transaction, network_digest: str, *, latest: str, now: str, whole_at: Any) -> str | None:
     """Take one comment from a network's allowance, if its time to be whole again is not past ``latest``.
 
     ``whole_at`` tells the new time from the old one. Returns None, or the old time where nothing is left.
@@ -31,6 +31,6 @@ async def spend(tx: Transaction, network_digest: str, *, latest: str, now: str, 
     return None
 
 
-async def forget(tx: Transaction, now: str) -> None:
+async def delete_expired(tx: Transaction, now: str) -> None:
     """Delete allowances that are whole again."""
     await tx.run("DELETE FROM allowance WHERE whole_at < :now", now=now)

@@ -7,7 +7,7 @@ import msgspec
 
 from commentsvc.domain.models import Comment
 from commentsvc.storage import threads
-from commentsvc.storage.database import Row, Transaction, among
+from commentsvc.storage.database import Row, Transaction, in_list
 
 
 async def add(tx: Transaction, comment: Comment, reader: str, reason: str | None, now: str) -> int:
@@ -34,9 +34,9 @@ async def settle(tx: Transaction, comment: Comment, now: str) -> None:
         await _open(tx, comment, -closed)
 
 
-async def reopen_together(tx: Transaction, found: Sequence[Comment], since: str) -> list[Comment]:
+async def reopen(tx: Transaction, found: Sequence[Comment], since: str) -> list[Comment]:
     """The same for many."""
-    ids, values = among("id", [comment.id for comment in found])
+    ids, values = in_list("id", [comment.id for comment in found])
     rows = await tx.all(
         f"""
         UPDATE report SET settled_at = NULL WHERE comment_id IN {ids} AND settled_at >= :since RETURNING comment_id
@@ -60,11 +60,11 @@ async def _open(tx: Transaction, comment: Comment, change: int) -> int:
         change=change,
     )
     now_open = int(row["reports"]) if row else 0
-    await threads.tally(tx, {comment.thread_id: {"reported": (now_open > 0) - (now_open > change)}})
+    await threads.set_counters(tx, {comment.thread_id: {"reported": (now_open > 0) - (now_open > change)}})
     return now_open
 
 
-async def of(tx: Transaction, comment_id: str) -> Sequence[Row]:
+async def list_of_comment(tx: Transaction, comment_id: str) -> Sequence[Row]:
     """``reason, created_at, settled_at`` of each report of a comment, oldest first."""
     return await tx.all(
         """
@@ -79,6 +79,6 @@ async def erase(tx: Transaction, comment_id: str) -> None:
     await tx.run("DELETE FROM report WHERE comment_id = :id", id=comment_id)
 
 
-async def forget(tx: Transaction, before: str) -> None:
+async def delete_expired(tx: Transaction, before: str) -> None:
     """Drop reports that were settled before this time."""
     await tx.run("DELETE FROM report WHERE settled_at < :before", before=before)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from commentsvc.domain.models import Comment
-from commentsvc.storage.database import Row, Transaction, among
+from commentsvc.storage.database import Row, Transaction, in_list
 
 
 async def add(tx: Transaction, comment: Comment, edited_by: str, now: str) -> None:
@@ -22,7 +22,7 @@ async def add(tx: Transaction, comment: Comment, edited_by: str, now: str) -> No
     )
 
 
-async def of(tx: Transaction, comment_id: str) -> Sequence[Row]:
+async def list_of_comment(tx: Transaction, comment_id: str) -> Sequence[Row]:
     """A comment's earlier words, oldest first."""
     return await tx.all(
         """
@@ -32,8 +32,8 @@ async def of(tx: Transaction, comment_id: str) -> Sequence[Row]:
     )
 
 
-async def several(tx: Transaction, comment_ids: Sequence[str]) -> dict[tuple[str, int], Row]:
+async def get_many(tx: Transaction, comment_ids: Sequence[str]) -> dict[tuple[str, int], Row]:
     """The earlier words of many comments, by comment and the version that they stood at."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     rows = await tx.all(f"SELECT comment_id, version, name, text FROM revision WHERE comment_id IN {ids}", **values)
     return {(row["comment_id"], row["version"]): row for row in rows}

@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Rule
-from commentsvc.storage.database import Row, Transaction, within
+from commentsvc.storage.database import Row, Transaction, site_condition
 
 COLUMNS: Final = ", ".join(Rule.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Rule.__struct_fields__)
 CHANGES: Final = ", ".join(f"{name} = :{name}" for name in Rule.__struct_fields__ if name != "id")
 # A word list may be long, so lists of rules show how it begins.
-SHOWN: Final = 200
+LISTED_COLUMNS: Final = 200
 
 
 async def add(tx: Transaction, rule: Rule) -> None:
@@ -28,23 +28,23 @@ async def get(tx: Transaction, rule_id: str) -> Rule | None:
     return msgspec.convert(dict(row), Rule) if row else None
 
 
-async def hold(tx: Transaction, rule_id: str) -> None:
+async def lock(tx: Transaction, rule_id: str) -> None:
     """Let nobody else change a rule until this unit of work ends."""
     await tx.run("UPDATE rule SET version = version WHERE id = :id", id=rule_id)
 
 
-async def forget(tx: Transaction, before: str) -> None:
+async def delete_removed(tx: Transaction, before: str) -> None:
     """Drop rules that were removed so long ago that nobody can bring them back."""
     await tx.run("DELETE FROM rule WHERE removed_at < :before", before=before)
 
 
-async def put(tx: Transaction, rule: Rule) -> None:
+async def update(tx: Transaction, rule: Rule) -> None:
     """Keep a rule as it is now: changed, removed, or brought back."""
     await tx.run(f"UPDATE rule SET {CHANGES} WHERE id = :id", **msgspec.structs.asdict(rule))
     await _tell_sites(tx, rule.site_id)
 
 
-async def standing(tx: Transaction, site_id: str) -> list[Rule]:
+async def list_active(tx: Transaction, site_id: str) -> list[Rule]:
     """The rules of a site and of every site that have not been removed, oldest first."""
     rows = await tx.all(
         f"""
@@ -56,10 +56,10 @@ async def standing(tx: Transaction, site_id: str) -> list[Rule]:
     return [msgspec.convert(dict(row), Rule) for row in rows]
 
 
-async def page(tx: Transaction, sites: Sequence[str] | None, after: str | None, limit: int) -> Sequence[Row]:
+async def list_page(tx: Transaction, sites: Sequence[str] | None, after: str | None, limit: int) -> Sequence[Row]:
     """Rules on these sites or on every one, oldest first, from after an id on; ``size`` is how long ``matching`` is."""
-    reach, values = within("site_id", sites)
-    shown = COLUMNS.replace("matching", f"SUBSTR(matching, 1, {SHOWN}) AS matching")
+    reach, values = site_condition("site_id", sites)
+    shown = COLUMNS.replace("matching", f"SUBSTR(matching, 1, {LISTED_COLUMNS}) AS matching")
     return await tx.all(
         f"""
         SELECT {shown}, LENGTH(matching) AS size FROM rule
@@ -72,7 +72,7 @@ async def page(tx: Transaction, sites: Sequence[str] | None, after: str | None, 
     )
 
 
-async def sealed(tx: Transaction) -> Sequence[Row]:
+async def list_sealed(tx: Transaction) -> Sequence[Row]:
     """``id, email_sealed`` of every rule that names an address."""
     return await tx.all("SELECT id, email_sealed FROM rule WHERE email_sealed IS NOT NULL ORDER BY id")
 

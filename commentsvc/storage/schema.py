@@ -5,7 +5,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
-from commentsvc.domain.errors import Misconfigured
+from commentsvc.domain.errors import ConfigurationError
 from commentsvc.storage.database import Database, Transaction
 
 STEP: Final = re.compile(r"(\d{4})_\w+\.sql")
@@ -25,28 +25,28 @@ async def migrate(database: Database, now: str) -> int:
     return taken
 
 
-async def current(tx: Transaction) -> bool:
+async def is_current(tx: Transaction) -> bool:
     """Whether the schema is the one this program needs."""
     row = await tx.one("SELECT MAX(number) AS newest FROM schema_step")
-    return row is not None and row["newest"] == newest()
+    return row is not None and row["newest"] == newest_step()
 
 
 async def _migrate(tx: Transaction, now: str) -> int:
     await tx.run(FIRST)
     row = await tx.one("SELECT MAX(number) AS newest FROM schema_step")
     reached = row["newest"] if row and row["newest"] else 0
-    if reached > newest():
-        raise Misconfigured(
-            f"The database has schema {reached}; this program knows {newest()}. Run the newer commentsvc."
+    if reached > newest_step():
+        raise ConfigurationError(
+            f"The database has schema {reached}; this program knows {newest_step()}. Run the newer commentsvc."
         )
     if not reached:
-        await _run(tx, whole())
+        await _run(tx, read_schema())
     for number, step in steps().items():
         if reached and number > reached:
             await _run(tx, step.read_text(encoding="utf-8"))
         if number > reached:
             await tx.run("INSERT INTO schema_step (number, applied_at) VALUES (:number, :now)", number=number, now=now)
-    return newest() - reached
+    return newest_step() - reached
 
 
 def steps() -> dict[int, Traversable]:
@@ -56,12 +56,12 @@ def steps() -> dict[int, Traversable]:
     return dict(sorted(found.items()))
 
 
-def newest() -> int:
+def newest_step() -> int:
     """The number of the last step."""
     return max(steps())
 
 
-def whole() -> str:
+def read_schema() -> str:
     """schema.sql: inside the package once installed, beside it in a checkout."""
     package = resources.files("commentsvc")
     installed = package.joinpath("schema.sql")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from commentsvc.domain.models import Comment, Status
-from commentsvc.storage.database import Transaction, among
+from commentsvc.storage.database import Transaction, in_list
 
 TABLE: Final = "comment_search"
 
@@ -23,22 +23,22 @@ async def add(tx: Transaction, comment: Comment) -> None:
     )
 
 
-async def reword(tx: Transaction, comment: Comment) -> None:
+async def set_words(tx: Transaction, comment: Comment) -> None:
     """Let a comment be found by the words it has now."""
     await tx.run(
         "UPDATE comment_search SET words = :words WHERE comment_id = :id", id=comment.id, words=_words(comment)
     )
 
 
-async def follow(tx: Transaction, comment_ids: Sequence[str], status: Status) -> None:
+async def set_status(tx: Transaction, comment_ids: Sequence[str], status: Status) -> None:
     """Let comments be found where they stand now."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     await tx.run(f"UPDATE comment_search SET status = :status WHERE comment_id IN {ids}", status=status.value, **values)
 
 
-async def explain(tx: Transaction, comment_ids: Sequence[str], made_by: str, reason: str) -> None:
+async def set_reasons(tx: Transaction, comment_ids: Sequence[str], made_by: str, reason: str) -> None:
     """Let comments be found by the decision just made of them, and by none made before."""
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     await tx.run(
         f"UPDATE comment_search SET reasons = :reasons WHERE comment_id IN {ids}",
         reasons=_reasons(made_by, reason),
@@ -46,7 +46,7 @@ async def explain(tx: Transaction, comment_ids: Sequence[str], made_by: str, rea
     )
 
 
-async def explain_more(tx: Transaction, comment_id: str, made_by: str, reason: str) -> None:
+async def add_reasons(tx: Transaction, comment_id: str, made_by: str, reason: str) -> None:
     """Let a comment be found by a verdict beside that decision as well."""
     await tx.run(
         "UPDATE comment_search SET reasons = reasons || CAST(:reasons AS TEXT) WHERE comment_id = :id",
@@ -60,7 +60,7 @@ async def erase(tx: Transaction, comment_id: str) -> None:
     await tx.run("DELETE FROM comment_search WHERE comment_id = :id", id=comment_id)
 
 
-def holding(column: str, name: str) -> str:
+def contains(column: str, name: str) -> str:
     """A condition: there is something in a column that the parameter of this name could take out of it."""
     return f"REPLACE({TABLE}.{column}, :{name}, '') <> {TABLE}.{column}"
 

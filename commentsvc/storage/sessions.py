@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 from commentsvc.storage.database import Row, Transaction
 
 
-class Kept(Struct, frozen=True):
+class StoredSession(Struct, frozen=True):
     """A session, of which the token is kept hashed. It is a moderator's, or of whoever holds a key."""
 
     id: str
@@ -18,7 +18,7 @@ class Kept(Struct, frozen=True):
     seen_at: str
 
 
-async def add(tx: Transaction, session: Kept) -> None:
+async def add(tx: Transaction, session: StoredSession) -> None:
     """Keep a session."""
     await tx.run(
         """
@@ -42,12 +42,12 @@ async def find(tx: Transaction, token_hash: str, *, begun_after: str, seen_after
     )
 
 
-async def see(tx: Transaction, session_id: str, now: str) -> None:
+async def touch(tx: Transaction, session_id: str, now: str) -> None:
     """Note that a session was of use."""
     await tx.run("UPDATE session SET seen_at = :now WHERE id = :id", id=session_id, now=now)
 
 
-async def alike(tx: Transaction, moderator_id: str | None, key_hash: str | None) -> Sequence[Row]:
+async def list_of_owner(tx: Transaction, moderator_id: str | None, key_hash: str | None) -> Sequence[Row]:
     """``id, created_at, seen_at`` of every session of the same moderator, or the same key, newest first."""
     return await tx.all(
         """
@@ -59,12 +59,12 @@ async def alike(tx: Transaction, moderator_id: str | None, key_hash: str | None)
     )
 
 
-async def end(tx: Transaction, session_id: str) -> bool:
+async def delete(tx: Transaction, session_id: str) -> bool:
     """End a session; False if it had ended."""
     return await tx.run("DELETE FROM session WHERE id = :id", id=session_id) == 1
 
 
-async def end_all(tx: Transaction, moderator_id: str) -> int:
+async def delete_of_moderator(tx: Transaction, moderator_id: str) -> int:
     """End every session of a moderator's, also those begun with keys of theirs; returns how many."""
     return await tx.run(
         """
@@ -75,7 +75,7 @@ async def end_all(tx: Transaction, moderator_id: str) -> int:
     )
 
 
-async def forget(tx: Transaction, *, begun_before: str, seen_before: str) -> None:
+async def delete_expired(tx: Transaction, *, begun_before: str, seen_before: str) -> None:
     """Drop what has ended by itself."""
     await tx.run(
         "DELETE FROM session WHERE created_at <= :begun_before OR seen_at <= :seen_before",

@@ -39,12 +39,12 @@ async def add_origin(tx: Transaction, site_id: str, origin: str) -> bool:
     return row is not None
 
 
-async def every(tx: Transaction) -> list[Site]:
+async def list_all(tx: Transaction) -> list[Site]:
     """All sites, oldest first."""
     return [msgspec.convert(dict(row), Site) for row in await tx.all(f"SELECT {COLUMNS} FROM site ORDER BY id")]
 
 
-async def origins(tx: Transaction) -> Sequence[Row]:
+async def list_origins(tx: Transaction) -> Sequence[Row]:
     """``origin, site_id`` of every site."""
     return await tx.all("SELECT origin, site_id FROM site_origin ORDER BY origin")
 

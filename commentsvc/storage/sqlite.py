@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, cast
 
 import aiosqlite
 
-from commentsvc.domain.errors import Misconfigured, Unavailable
+from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.storage.database import PUBLIC_TABLES, P, Row, Transaction, Work
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class SqliteDatabase:
             Misconfigured: it cannot be opened, or this SQLite is too old.
         """
         if sqlite3.sqlite_version_info < OLDEST:
-            raise Misconfigured(f"SQLite {'.'.join(map(str, OLDEST))} or newer is needed.")
+            raise ConfigurationError(f"SQLite {'.'.join(map(str, OLDEST))} or newer is needed.")
         opened: list[aiosqlite.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ class SqliteDatabase:
         except (OSError, sqlite3.Error) as error:
             for connection in opened:
                 await connection.close()
-            raise Misconfigured(
+            raise ConfigurationError(
                 f"COMMENTSVC_DATABASE_URL: the database at {path} cannot be opened ({error}). "
                 "It must be an SQLite file in a folder that this user may write to."
             ) from None

@@ -26,7 +26,7 @@ async def claim(
     return row is not None
 
 
-async def claimed(tx: Transaction, site_id: str, name: str) -> Row | None:
+async def get_claim(tx: Transaction, site_id: str, name: str) -> Row | None:
     """``body_digest, comment_id, status`` of a submission."""
     return await tx.one(
         "SELECT body_digest, comment_id, status FROM submission WHERE site_id = :site_id AND name = :name",
@@ -35,7 +35,7 @@ async def claimed(tx: Transaction, site_id: str, name: str) -> Row | None:
     )
 
 
-async def settle(tx: Transaction, site_id: str, name: str, status: str) -> None:
+async def set_status(tx: Transaction, site_id: str, name: str, status: str) -> None:
     """Note which answer a submission got."""
     await tx.run(
         "UPDATE submission SET status = :status WHERE site_id = :site_id AND name = :name",
@@ -45,6 +45,6 @@ async def settle(tx: Transaction, site_id: str, name: str, status: str) -> None:
     )
 
 
-async def forget(tx: Transaction, before: str) -> None:
+async def delete_expired(tx: Transaction, before: str) -> None:
     """Delete submission ids older than that."""
     await tx.run("DELETE FROM submission WHERE created_at < :before", before=before)

@@ -6,8 +6,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from commentsvc.domain.models import Thread
-from commentsvc.storage.comments import PATH_DIGITS, step
-from commentsvc.storage.database import Row, Transaction, among
+from commentsvc.storage.comments import PATH_DIGITS, path_step
+from commentsvc.storage.database import Row, Transaction, in_list
 
 AT_ONCE: Final = 1000  # in one statement
 
@@ -19,9 +19,9 @@ class Node(Struct, frozen=True):
     parent_id: str | None
 
 
-async def nodes(tx: Transaction, thread_ids: Sequence[str]) -> list[Node]:
+async def list_nodes(tx: Transaction, thread_ids: Sequence[str]) -> list[Node]:
     """Every comment of these threads, in the order in which they were written."""
-    ids, values = among("id", thread_ids)
+    ids, values = in_list("id", thread_ids)
     rows = await tx.all(
         f"SELECT id, parent_id FROM comment WHERE thread_id IN {ids} ORDER BY created_at, id",
         **values,
@@ -29,7 +29,7 @@ async def nodes(tx: Transaction, thread_ids: Sequence[str]) -> list[Node]:
     return [Node(row["id"], row["parent_id"]) for row in rows]
 
 
-async def tops(tx: Transaction, thread_id: str) -> list[str]:
+async def list_top_numbers(tx: Transaction, thread_id: str) -> list[str]:
     """Ids of a thread's comments that answer none, as they were written."""
     rows = await tx.all(
         "SELECT id FROM comment WHERE thread_id = :id AND parent_id IS NULL ORDER BY created_at, id", id=thread_id
@@ -37,7 +37,7 @@ async def tops(tx: Transaction, thread_id: str) -> list[str]:
     return [row["id"] for row in rows]
 
 
-async def plant(tx: Transaction, trees: Mapping[str, Sequence[Node]]) -> None:
+async def move_nodes(tx: Transaction, trees: Mapping[str, Sequence[Node]]) -> None:
     """Give comments to threads, by id, where they are numbered as they stand here.
 
     No two comments of a thread may have one path, not even between two rows of a statement. So all take a path
@@ -46,7 +46,7 @@ async def plant(tx: Transaction, trees: Mapping[str, Sequence[Node]]) -> None:
     planted = {thread_id: list(_paths(found).items()) for thread_id, found in trees.items()}
     for places in planted.values():
         for start in range(0, len(places), AT_ONCE):
-            ids, values = among("id", [id_ for id_, _ in places[start : start + AT_ONCE]])
+            ids, values = in_list("id", [id_ for id_, _ in places[start : start + AT_ONCE]])
             await tx.run(f"UPDATE comment SET path = id WHERE id IN {ids}", **values)
     for thread_id, places in planted.items():
         for start in range(0, len(places), AT_ONCE):
@@ -55,7 +55,7 @@ async def plant(tx: Transaction, trees: Mapping[str, Sequence[Node]]) -> None:
 
 def _paths(found: Sequence[Node]) -> dict[str, str]:
     """The new path of each: its number below its parent's path, whichever of the two is numbered first."""
-    steps = {node.id: step(number) for number, node in enumerate(found, start=1)}
+    steps = {node.id: path_step(number) for number, node in enumerate(found, start=1)}
     above = {node.id: node.parent_id for node in found}
 
     def path(id_: str) -> str:
@@ -81,7 +81,7 @@ async def _place(tx: Transaction, thread_id: str, places: Sequence[tuple[str, st
     )
 
 
-async def settle(tx: Transaction, thread: Thread, last_seq: int) -> None:
+async def update_counters(tx: Transaction, thread: Thread, last_seq: int) -> None:
     """Keep what a thread is now, its comments counted afresh, under a new version."""
     counted = await tx.one(
         """
@@ -111,7 +111,7 @@ async def settle(tx: Transaction, thread: Thread, last_seq: int) -> None:
     )
 
 
-async def first_public(tx: Transaction, thread_id: str) -> Row | None:
+async def find_first_public(tx: Transaction, thread_id: str) -> Row | None:
     """``published_at, page_url, page_title`` of the comment of a thread that was public first."""
     return await tx.one(
         """

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from commentsvc.domain.models import Comment, Thread
-from commentsvc.storage.database import Moved, Row, Transaction, among, within
+from commentsvc.storage.database import RetryUnit, Row, Transaction, in_list, site_condition
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
     thread.created_at, thread.published_at, thread.closed_at, thread.mode, thread.merged_into"""
@@ -15,7 +15,7 @@ COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, th
 COUNTED: Final = ("pending", "spam", "trash", "reported")
 
 
-async def named(tx: Transaction, site_id: str, name: str) -> Thread | None:
+async def get_by_name(tx: Transaction, site_id: str, name: str) -> Thread | None:
     """The thread that has, or once had, this name."""
     row = await tx.one(
         f"""
@@ -34,9 +34,9 @@ async def get(tx: Transaction, thread_id: str) -> Thread | None:
     return msgspec.convert(dict(row), Thread) if row else None
 
 
-async def several(tx: Transaction, thread_ids: Sequence[str]) -> dict[str, Thread]:
+async def get_many(tx: Transaction, thread_ids: Sequence[str]) -> dict[str, Thread]:
     """Threads by id."""
-    ids, values = among("id", thread_ids)
+    ids, values = in_list("id", thread_ids)
     rows = await tx.all(f"SELECT {COLUMNS} FROM thread WHERE id IN {ids}", **values)
     return {row["id"]: msgspec.convert(dict(row), Thread) for row in rows}
 
@@ -77,15 +77,15 @@ async def add_name(tx: Transaction, site_id: str, name: str, thread_id: str) -> 
     return row is not None
 
 
-async def names(tx: Transaction, thread_id: str) -> list[str]:
+async def list_names(tx: Transaction, thread_id: str) -> list[str]:
     """Every name of a thread, sorted."""
     rows = await tx.all("SELECT name FROM thread_name WHERE thread_id = :id ORDER BY name", id=thread_id)
     return [row["name"] for row in rows]
 
 
-async def give_names(tx: Transaction, site_id: str, given: Sequence[str], thread_id: str) -> None:
+async def move_names(tx: Transaction, site_id: str, given: Sequence[str], thread_id: str) -> None:
     """Let these names of a site lead to this thread from now on, whichever they led to."""
-    listed, values = among("name", given)
+    listed, values = in_list("name", given)
     await tx.run(
         f"UPDATE thread_name SET thread_id = :thread_id WHERE site_id = :site_id AND name IN {listed}",
         site_id=site_id,
@@ -94,7 +94,7 @@ async def give_names(tx: Transaction, site_id: str, given: Sequence[str], thread
     )
 
 
-async def hold(tx: Transaction, comment_ids: Sequence[str]) -> None:
+async def lock_of_comments(tx: Transaction, comment_ids: Sequence[str]) -> None:
     """Let nobody else change the threads of these comments until this unit of work ends.
 
     SQLite has one writer anyway. On PostgreSQL the rows are locked, always in the same order, so that two
@@ -103,24 +103,24 @@ async def hold(tx: Transaction, comment_ids: Sequence[str]) -> None:
     going on from here would lock threads out of that order.
     """
     held = await _of(tx, comment_ids)
-    await hold_all(tx, held)
+    await lock_many(tx, held)
     if not await _of(tx, comment_ids) <= held:
-        raise Moved
+        raise RetryUnit
 
 
 async def _of(tx: Transaction, comment_ids: Sequence[str]) -> set[str]:
-    ids, values = among("id", comment_ids)
+    ids, values = in_list("id", comment_ids)
     rows = await tx.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids}", **values)
     return {row["thread_id"] for row in rows}
 
 
-async def hold_all(tx: Transaction, thread_ids: Collection[str]) -> None:
+async def lock_many(tx: Transaction, thread_ids: Collection[str]) -> None:
     """The same for these threads."""
     for thread_id in sorted(thread_ids):
-        await hold_one(tx, thread_id)
+        await lock(tx, thread_id)
 
 
-async def hold_one(tx: Transaction, thread_id: str) -> None:
+async def lock(tx: Transaction, thread_id: str) -> None:
     """The same for one thread."""
     await tx.run("UPDATE thread SET last_seq = last_seq WHERE id = :id", id=thread_id)
 
@@ -141,7 +141,7 @@ async def next_seq(tx: Transaction, thread_id: str, *, even_closed: bool = False
     return int(row["last_seq"]) if row else None
 
 
-async def changed(tx: Transaction, comment: Comment, approved: int, now: str) -> None:
+async def record_change(tx: Transaction, comment: Comment, approved: int, now: str) -> None:
     """A public byte changed by this comment, and the count of approved ones by ``approved``.
 
     With its first approval a thread becomes public; until then nobody had checked its address and title.
@@ -170,7 +170,7 @@ async def _publish(tx: Transaction, comment: Comment, now: str) -> None:
     )
 
 
-async def changed_together(
+async def record_changes(
     tx: Transaction, turned: Mapping[str, Sequence[Comment]], sign: Literal[1, -1], now: str
 ) -> None:
     """The same for many comments, by thread id, that came into sight (1) or went out of it (-1)."""
@@ -178,7 +178,7 @@ async def changed_together(
     for thread_id, comments in turned.items():
         alike[len(comments)].append(thread_id)
     for number, thread_ids in sorted(alike.items()):
-        ids, values = among("id", thread_ids)
+        ids, values = in_list("id", thread_ids)
         rows = await tx.all(
             f"""
             UPDATE thread SET version = version + 1, approved = approved + CAST(:approved AS BIGINT) WHERE id IN {ids}
@@ -192,7 +192,7 @@ async def changed_together(
                 await _publish(tx, turned[row["id"]][0], now)
 
 
-async def tally(tx: Transaction, changes: Mapping[str, Mapping[str, int]]) -> None:
+async def set_counters(tx: Transaction, changes: Mapping[str, Mapping[str, int]]) -> None:
     """Keep count: by how many the comments in each status, and the reported ones, became more, by thread id."""
     alike: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
     for thread_id, by in changes.items():
@@ -200,12 +200,12 @@ async def tally(tx: Transaction, changes: Mapping[str, Mapping[str, int]]) -> No
     counts = ", ".join(f"{name} = {name} + CAST(:{name} AS BIGINT)" for name in COUNTED)
     for numbers, thread_ids in sorted(alike.items()):
         if any(numbers):
-            ids, values = among("id", thread_ids)
+            ids, values = in_list("id", thread_ids)
             values |= zip(COUNTED, numbers, strict=True)
             await tx.run(f"UPDATE thread SET {counts} WHERE id IN {ids}", **values)
 
 
-async def amend(
+async def update(
     tx: Transaction,
     thread_id: str,
     *,
@@ -231,9 +231,9 @@ async def amend(
     )
 
 
-async def counts(tx: Transaction, site_id: str, asked: Sequence[str]) -> dict[str, int]:
+async def count_approved(tx: Transaction, site_id: str, asked: Sequence[str]) -> dict[str, int]:
     """Approved comments of each thread that is known by one of these names."""
-    listed, values = among("name", asked)
+    listed, values = in_list("name", asked)
     rows = await tx.all(
         f"""
         SELECT thread_name.name, thread.approved FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
@@ -245,22 +245,22 @@ async def counts(tx: Transaction, site_id: str, asked: Sequence[str]) -> dict[st
     return {row["name"]: row["approved"] for row in rows}
 
 
-async def totals(tx: Transaction, sites: Sequence[str] | None) -> Row:
+async def count_by_status(tx: Transaction, sites: Sequence[str] | None) -> Row:
     """``pending, approved, spam, trash, reported``: how many comments of all threads stand where."""
-    reach, values = within("site_id", sites)
+    reach, values = site_condition("site_id", sites)
     sums = ", ".join(f"CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS {name}" for name in ("approved", *COUNTED))
     (row,) = await tx.all(f"SELECT {sums} FROM thread WHERE {reach}", **values)
     return row
 
 
-async def page(
+async def list_page(
     tx: Transaction, sites: Sequence[str] | None, before: str | None, limit: int, q: str | None = None
 ) -> Sequence[Row]:
     """Threads, newest first, with how many of their comments wait; none that was merged into another.
 
     ``q`` is in their titles or names.
     """
-    reach, values = within("site_id", sites)
+    reach, values = site_condition("site_id", sites)
     called = "LOWER(COALESCE(title, '') || ' ' || key)"
     return await tx.all(
         f"""

@@ -3,7 +3,7 @@
 from commentsvc.storage.database import Transaction
 
 
-async def first_use(tx: Transaction, name: str, now: str) -> bool:
+async def use_once(tx: Transaction, name: str, now: str) -> bool:
     """Use a name up; False if it was before. Where the unit of work fails it is good again.
 
     On PostgreSQL the second of two at once waits here until the first is kept or given up.
@@ -16,6 +16,6 @@ async def first_use(tx: Transaction, name: str, now: str) -> bool:
     return row is not None
 
 
-async def forget(tx: Transaction, before: str) -> None:
+async def delete_expired(tx: Transaction, before: str) -> None:
     """Drop names that were used before this time."""
     await tx.run("DELETE FROM spent WHERE spent_at < :before", before=before)

@@ -6,7 +6,7 @@ import pytest
 
 from commentsvc.access import keys, moderators, sessions, sign_in
 from commentsvc.access.schemas import NewKey
-from commentsvc.domain.errors import Forbidden, Invalid, NotFound, TooFast, Unauthorized
+from commentsvc.domain.errors import Forbidden, Invalid, NotFound, RateLimited, Unauthorized
 from commentsvc.domain.models import Scope
 from commentsvc.web.moderation import layout
 from commentsvc.web.routes import ROUTES, application
@@ -19,7 +19,7 @@ CROSS = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
 
 async def invited(service, name="Ada"):
     await moderators.add_moderator(service, name, None, [])
-    return (await moderators.invite(service, name)).rpartition("/")[2]
+    return (await moderators.create_sign_in_link(service, name)).rpartition("/")[2]
 
 
 async def signed_in(client, service, name="Ada"):
@@ -39,115 +39,121 @@ async def test_a_session_ends_when_it_is_idle_and_when_it_is_old(service, clock)
     await moderators.add_moderator(service, "Ada", None, [])
 
     async def begin():
-        token = (await moderators.invite(service, "Ada")).rpartition("/")[2]
-        return await sign_in.by_link(service, token, visit())
+        token = (await moderators.create_sign_in_link(service, "Ada")).rpartition("/")[2]
+        return await sign_in.sign_in_by_link(service, token, visit())
 
     idle = await begin()
     clock.move(hours=11)
-    assert (await sessions.recognise(service, idle)).name == "Ada", "each use is seen"
+    assert (await sessions.authenticate_session(service, idle)).name == "Ada", "each use is seen"
     clock.move(hours=11)
-    assert (await sessions.recognise(service, idle)).name == "Ada"
+    assert (await sessions.authenticate_session(service, idle)).name == "Ada"
     clock.move(hours=13)
     with pytest.raises(Unauthorized):
-        await sessions.recognise(service, idle)
+        await sessions.authenticate_session(service, idle)
 
     busy = await begin()
     for _ in range(27):
         clock.move(hours=6)
-        await sessions.recognise(service, busy)
+        await sessions.authenticate_session(service, busy)
     clock.move(hours=7)
     with pytest.raises(Unauthorized):
-        await sessions.recognise(service, busy)
+        await sessions.authenticate_session(service, busy)
 
 
 async def test_what_browsers_keep_stands_nowhere_in_the_database(service):
-    token = await sign_in.by_link(service, await invited(service), visit())
+    token = await sign_in.sign_in_by_link(service, await invited(service), visit())
     (kept,) = await everything_in(service, "session")
     assert token not in str(kept)
     assert token not in str(await everything_in(service, "audit"))
 
 
 async def test_who_came_in_with_a_key_has_its_rights_and_no_longer_than_it(service, clock):
-    made = await keys.make_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ], site="blog"))
-    token = await sign_in.by_key(service, f" {made.key}\n", visit())
-    session = await sessions.recognise(service, token)
+    made = await keys.create_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ], site="blog"))
+    token = await sign_in.sign_in_by_key(service, f" {made.key}\n", visit())
+    session = await sessions.authenticate_session(service, token)
     (site,) = session.who.sites
     assert (session.name, session.who.scopes, bool(site)) == ("x", {Scope.READ}, True)
     with pytest.raises(NotFound):
-        await sessions.make_key(service, session)
+        await sessions.create_session_key(service, session)
 
     await keys.revoke_key(service, EVERYTHING, made.id)
     with pytest.raises(Unauthorized):
-        await sessions.recognise(service, token)
+        await sessions.authenticate_session(service, token)
 
 
 async def test_a_moderator_who_is_removed_or_signed_out_is_out_at_once(service):
-    first = await sign_in.by_link(service, await invited(service), visit())
-    session = await sessions.recognise(service, first)
-    made = await sessions.make_key(service, session)
-    second = await sign_in.by_key(service, made.key, visit())
-    assert await sessions.sign_out(service, "Ada") == 2
+    first = await sign_in.sign_in_by_link(service, await invited(service), visit())
+    session = await sessions.authenticate_session(service, first)
+    made = await sessions.create_session_key(service, session)
+    second = await sign_in.sign_in_by_key(service, made.key, visit())
+    assert await sessions.sign_out_moderator(service, "Ada") == 2
     for token in (first, second):
         with pytest.raises(Unauthorized):
-            await sessions.recognise(service, token)
+            await sessions.authenticate_session(service, token)
 
-    third = await sign_in.by_key(service, made.key, visit())
+    third = await sign_in.sign_in_by_key(service, made.key, visit())
     await moderators.remove_moderator(service, "Ada")
     with pytest.raises(Unauthorized):
-        await sessions.recognise(service, third)
+        await sessions.authenticate_session(service, third)
     assert await everything_in(service, "session") == []
 
 
 async def test_nobody_ends_the_session_of_another(service):
-    ada = await sessions.recognise(service, await sign_in.by_link(service, await invited(service), visit()))
-    sam = await sessions.recognise(service, await sign_in.by_link(service, await invited(service, "Sam"), visit()))
+    ada = await sessions.authenticate_session(
+        service, await sign_in.sign_in_by_link(service, await invited(service), visit())
+    )
+    sam = await sessions.authenticate_session(
+        service, await sign_in.sign_in_by_link(service, await invited(service, "Sam"), visit())
+    )
     with pytest.raises(NotFound):
-        await sessions.end(service, ada, sam.id)
-    assert [row["id"] for row in await sessions.every(service, sam)] == [sam.id]
-    await sessions.end(service, sam, sam.id)
-    assert await sessions.every(service, sam) == []
+        await sessions.revoke_session(service, ada, sam.id)
+    assert [row["id"] for row in await sessions.list_sessions(service, sam)] == [sam.id]
+    await sessions.revoke_session(service, sam, sam.id)
+    assert await sessions.list_sessions(service, sam) == []
 
 
 async def test_guessing_is_limited_by_network_and_locks_nobody_out(service, clock):
     for _ in range(10):
         with pytest.raises(Unauthorized):
-            await sign_in.by_key(service, "cs_guess", visit())
-    with pytest.raises(TooFast):
-        await sign_in.by_key(service, "cs_guess", visit())
-    with pytest.raises(TooFast):
-        await sign_in.by_link(service, "guess", visit())
+            await sign_in.sign_in_by_key(service, "cs_guess", visit())
+    with pytest.raises(RateLimited):
+        await sign_in.sign_in_by_key(service, "cs_guess", visit())
+    with pytest.raises(RateLimited):
+        await sign_in.sign_in_by_link(service, "guess", visit())
     with pytest.raises(Unauthorized):
-        await sign_in.by_key(service, "cs_guess", visit(address="203.0.113.1"))
-    assert await sign_in.by_link(service, await invited(service), visit()), "who knows need not guess"
+        await sign_in.sign_in_by_key(service, "cs_guess", visit(address="203.0.113.1"))
+    assert await sign_in.sign_in_by_link(service, await invited(service), visit()), "who knows need not guess"
     clock.move(minutes=16)
     with pytest.raises(Unauthorized):
-        await sign_in.by_key(service, "cs_guess", visit())
+        await sign_in.sign_in_by_key(service, "cs_guess", visit())
 
 
 async def test_a_session_begun_with_a_key_makes_no_other(service):
     """It would reach further, and last longer, than the key itself."""
     await moderators.add_moderator(service, "Ada", None, [])
-    made = await keys.make_key_for(service, "Ada", NewKey(name="x", scopes=[Scope.READ], site="blog"))
-    session = await sessions.recognise(service, await sign_in.by_key(service, made.key, visit()))
+    made = await keys.create_moderator_key(service, "Ada", NewKey(name="x", scopes=[Scope.READ], site="blog"))
+    session = await sessions.authenticate_session(service, await sign_in.sign_in_by_key(service, made.key, visit()))
     with pytest.raises(NotFound):
-        await sessions.make_key(service, session)
-    assert await sessions.keys(service, session) == []
+        await sessions.create_session_key(service, session)
+    assert await sessions.list_own_keys(service, session) == []
     with pytest.raises(NotFound):
-        await sessions.end_key(service, session, made.id)
+        await sessions.revoke_own_key(service, session, made.id)
 
 
 async def test_a_moderator_ends_a_key_of_their_own_and_what_was_begun_with_it(service):
-    session = await sessions.recognise(service, await sign_in.by_link(service, await invited(service), visit()))
-    made = await sessions.make_key(service, session)
-    other = await keys.make_key(service, EVERYTHING, NewKey(name="Ada", scopes=[Scope.READ]))
-    elsewhere = await sign_in.by_key(service, made.key, visit())
-    assert [row["id"] for row in await sessions.keys(service, session)] == [made.id]
+    session = await sessions.authenticate_session(
+        service, await sign_in.sign_in_by_link(service, await invited(service), visit())
+    )
+    made = await sessions.create_session_key(service, session)
+    other = await keys.create_key(service, EVERYTHING, NewKey(name="Ada", scopes=[Scope.READ]))
+    elsewhere = await sign_in.sign_in_by_key(service, made.key, visit())
+    assert [row["id"] for row in await sessions.list_own_keys(service, session)] == [made.id]
     with pytest.raises(NotFound):
-        await sessions.end_key(service, session, other.id)
-    await sessions.end_key(service, session, made.id)
-    assert await sessions.keys(service, session) == []
+        await sessions.revoke_own_key(service, session, other.id)
+    await sessions.revoke_own_key(service, session, made.id)
+    assert await sessions.list_own_keys(service, session) == []
     with pytest.raises(Unauthorized):
-        await sessions.recognise(service, elsewhere)
+        await sessions.authenticate_session(service, elsewhere)
 
 
 async def test_a_page_that_looks_by_itself_keeps_nobody_signed_in(client, service, clock):
@@ -162,25 +168,25 @@ async def test_a_page_that_looks_by_itself_keeps_nobody_signed_in(client, servic
 async def test_nobody_takes_a_name_that_the_log_gives_to_others(service):
     for name in ("operator", "COMMENTSVC_ADMIN_KEY"):
         with pytest.raises(Invalid):
-            await keys.make_key(service, EVERYTHING, NewKey(name=name, scopes=[Scope.READ]))
+            await keys.create_key(service, EVERYTHING, NewKey(name=name, scopes=[Scope.READ]))
 
 
 async def test_a_key_of_the_settings_lets_in_while_it_stands_there(database_url, clock):
     secret = "the-operators-own-key-with-enough-letters"
     async with a_service(database_url, clock, admin_key=secret) as service:
-        token = await sign_in.by_key(service, secret, visit())
-        assert (await sessions.recognise(service, token)).who.may(Scope.ADMIN)
+        token = await sign_in.sign_in_by_key(service, secret, visit())
+        assert (await sessions.authenticate_session(service, token)).who.may(Scope.ADMIN)
     async with a_service(database_url, clock) as service:
         with pytest.raises(Unauthorized):
-            await sessions.recognise(service, token)
+            await sessions.authenticate_session(service, token)
 
 
 async def test_a_moderators_key_allows_no_more_than_they_may(service):
     await moderators.add_moderator(service, "Ada", None, [])
     with pytest.raises(Forbidden):
-        await keys.make_key_for(service, "Ada", NewKey(name="x", scopes=[Scope.ADMIN]))
-    made = await keys.make_key_for(service, "Ada", NewKey(name="x", scopes=[Scope.MODERATE]))
-    assert (await keys.recognise(service, made.key)).moderator_id
+        await keys.create_moderator_key(service, "Ada", NewKey(name="x", scopes=[Scope.ADMIN]))
+    made = await keys.create_moderator_key(service, "Ada", NewKey(name="x", scopes=[Scope.MODERATE]))
+    assert (await keys.authenticate_key(service, made.key)).moderator_id
 
 
 async def test_the_cookie_is_kept_from_scripts_and_from_other_sites(client, service):
@@ -214,7 +220,7 @@ async def test_nobody_signs_in_where_the_cookie_could_be_read_on_its_way(databas
         assert "Put TLS before it" in await (await client.get("/moderate")).text()
         answer = await client.post(f"/sign-in/{token}", headers=OURS, allow_redirects=False)
         assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
-        assert await sign_in.invited(service, token) == "Ada", "the link is still good"
+        assert await sign_in.find_invited_name(service, token) == "Ada", "the link is still good"
 
 
 async def test_only_this_very_machine_signs_in_without_https(client, service):
@@ -222,7 +228,9 @@ async def test_only_this_very_machine_signs_in_without_https(client, service):
     elsewhere = {"Host": "comments.example:8080", "Origin": "http://comments.example:8080"}
     answer = await client.post(f"/sign-in/{await invited(service)}", headers=elsewhere, allow_redirects=False)
     assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
-    token = await sign_in.by_link(service, (await moderators.invite(service, "Ada")).rpartition("/")[2], visit())
+    token = await sign_in.sign_in_by_link(
+        service, (await moderators.create_sign_in_link(service, "Ada")).rpartition("/")[2], visit()
+    )
     cookie = {"Cookie": f"commentsvc={token}"}
     assert (await client.get("/moderate", headers=cookie)).status == 200
     assert (await client.get("/moderate", headers=cookie | elsewhere)).status == 401
@@ -311,7 +319,7 @@ async def test_nobody_is_signed_in_by_another_page(client, service):
 
 
 async def test_who_only_may_read_changes_nothing(client, service):
-    made = await keys.make_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ]))
+    made = await keys.create_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ]))
     await client.post("/moderate/sign-in", data={"key": made.key}, headers=OURS)
     token = await csrf(client)
     for route in forms():

@@ -14,19 +14,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from commentsvc.access import keys as access_keys
 from commentsvc.access import moderators, sessions, sign_in
+from commentsvc.access.keys import revoke_key
 from commentsvc.audit import log as audit_log
 from commentsvc.audit import verification
-from commentsvc.comments import edit, erase, reports
-from commentsvc.comments import post as comments_post
-from commentsvc.comments.schemas import Edit, Report
+from commentsvc.comments import edit, reports
+from commentsvc.comments.erase import withdraw_comment
+from commentsvc.comments.post import post_comment
+from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Conflict, Refused
-from commentsvc.domain.models import Mode, Principal, Scope, Status, Verb
+from commentsvc.domain.errors import Conflict, Refusal
+from commentsvc.domain.models import ActionVerb, Mode, Principal, Scope, Status
 from commentsvc.moderation import actions, replies, threads, undo
-from commentsvc.moderation import erase as moderation_erase
-from commentsvc.moderation.schemas import Action, Amendment, NewReply, ThreadChange
+from commentsvc.moderation.erase import erase_permanently
+from commentsvc.moderation.schemas import Action, CommentUpdate, NewReply, ThreadChange
 from commentsvc.operations import secrets
 from commentsvc.service import Service
 from commentsvc.sites import manage
@@ -41,12 +42,12 @@ from tests.operations.test_operating import run
 
 
 async def decide(service, verb, *ids, note=None):
-    return await actions.act(service, EVERYTHING, Action(action=verb, ids=list(ids), note=note))
+    return await actions.apply_action(service, EVERYTHING, Action(action=verb, ids=list(ids), note=note))
 
 
 async def amend(service, id_, **change):
     (row,) = [row for row in await everything_in(service, "comment") if row["id"] == id_]
-    return await actions.amend(service, EVERYTHING, id_, row["version"], Amendment(**change))
+    return await actions.update_comment(service, EVERYTHING, id_, row["version"], CommentUpdate(**change))
 
 
 async def log_of(service):
@@ -62,18 +63,18 @@ async def told(service):
 
 async def found_in(service, noted=None):
     """What is wrong with the log."""
-    with pytest.raises(verification.Broken) as broken:
-        await verification.verify(service, noted)
+    with pytest.raises(verification.AuditLogBroken) as broken:
+        await verification.verify_log(service, noted)
     return str(broken.value)
 
 
 async def test_every_step_is_noted_with_whoever_took_it(service):
-    receipt = await comments_post.post_reply(service, draft(), visit())
-    approved = await decide(service, Verb.APPROVE, receipt.id)
-    await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="In other words."), visit())
-    spam = await decide(service, Verb.SPAM, receipt.id)
-    undone = await undo.undo(service, EVERYTHING, spam.id)
-    await erase.withdraw(service, receipt.id, receipt.edit_token)
+    receipt = await post_comment(service, draft(), visit())
+    approved = await decide(service, ActionVerb.APPROVE, receipt.id)
+    await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="In other words."), visit())
+    spam = await decide(service, ActionVerb.SPAM, receipt.id)
+    undone = await undo.undo_action(service, EVERYTHING, spam.id)
+    await withdraw_comment(service, receipt.id, receipt.edit_token)
 
     def entry(who, verb, was, became, version, **more):
         return who, verb, {**more, "items": [[receipt.id, was, became, version]]}
@@ -91,7 +92,7 @@ async def test_an_action_on_comments_of_two_sites_is_noted_for_each(database_url
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         sent = (("one", "a"), ("two", "a"), ("one", "b"))
         ids = [await post(service, "x", thread=f"https://{host}.example/{page}/") for host, page in sent]
-        done = await decide(service, Verb.APPROVE, *ids, note="fine")
+        done = await decide(service, ActionVerb.APPROVE, *ids, note="fine")
         sites = {row["id"]: row["name"] for row in await everything_in(service, "site")}
         entries = (await log_of(service))[2:]
 
@@ -109,7 +110,7 @@ def items_of(entry):
 async def test_an_action_on_many_comments_is_noted_in_parts(service, monkeypatch):
     monkeypatch.setattr(audit_log, "MOST_CHANGES", 3)
     ids = [await post(service, f"number {number}") for number in range(7)]
-    await decide(service, Verb.SPAM, *ids)
+    await decide(service, ActionVerb.SPAM, *ids)
 
     entries = (await log_of(service))[1:]
     assert [len(items_of(entry)) for entry in entries] == [3, 3, 1]
@@ -117,11 +118,13 @@ async def test_an_action_on_many_comments_is_noted_in_parts(service, monkeypatch
 
 
 async def test_what_changes_nothing_is_not_noted(service):
-    receipt = await comments_post.post_reply(service, draft(), visit())
-    await decide(service, Verb.HOLD, receipt.id)
+    receipt = await post_comment(service, draft(), visit())
+    await decide(service, ActionVerb.HOLD, receipt.id)
     noted = await told(service)
-    await decide(service, Verb.HOLD, receipt.id, "01990000-0000-7000-8000-000000000000")
-    await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="It waits as it did."), visit())
+    await decide(service, ActionVerb.HOLD, receipt.id, "01990000-0000-7000-8000-000000000000")
+    await edit.edit_comment(
+        service, receipt.id, receipt.edit_token, CommentEdit(comment="It waits as it did."), visit()
+    )
 
     assert await told(service) == noted
 
@@ -131,14 +134,14 @@ async def test_what_operators_and_moderators_keep_is_noted_too(client, service, 
     (thread,) = await everything_in(service, "thread")
     closed = await threads.change_thread(service, EVERYTHING, thread["id"], ThreadChange(closed=True))
     await moderators.add_moderator(service, "noa", Email("noa@example.com"), ["blog"])
-    token = (await moderators.invite(service, "noa")).rpartition("/")[2]
-    session = await sessions.recognise(service, await sign_in.by_link(service, token, visit()))
-    made = await sessions.make_key(service, session)
-    await sessions.end(service, session, session.id)
-    await access_keys.revoke_key(service, EVERYTHING, made.id)
+    token = (await moderators.create_sign_in_link(service, "noa")).rpartition("/")[2]
+    session = await sessions.authenticate_session(service, await sign_in.sign_in_by_link(service, token, visit()))
+    made = await sessions.create_session_key(service, session)
+    await sessions.revoke_session(service, session, session.id)
+    await revoke_key(service, EVERYTHING, made.id)
     await moderators.remove_moderator(service, "noa")
     await manage.add_site(service, EVERYTHING, NewSite(name="b", origins=["https://b.example"]))
-    await secrets.reseal(service)
+    await secrets.reseal_emails(service)
 
     noted = await told(service)
     assert [(who, verb) for who, verb, _ in noted] == [
@@ -155,12 +158,12 @@ async def test_what_operators_and_moderators_keep_is_noted_too(client, service, 
     assert bodies[5]["scopes"] == ["read", "moderate"]
     assert bodies[2]["moderator"] == bodies[5]["moderator"] == bodies[8]["moderator"]
     assert bodies[4] == bodies[6] == {"session": session.id}
-    await verification.verify(service)
+    await verification.verify_log(service)
 
 
 async def test_no_word_that_anybody_wrote_stands_in_the_chain(service):
-    receipt = await comments_post.post_reply(service, draft(name="Canary", comment="canary", title="Canary"), visit())
-    await decide(service, Verb.APPROVE, receipt.id, note="a canary")
+    receipt = await post_comment(service, draft(name="Canary", comment="canary", title="Canary"), visit())
+    await decide(service, ActionVerb.APPROVE, receipt.id, note="a canary")
     await amend(service, receipt.id, comment="the canary", note="canary, said twice")
     (thread,) = await everything_in(service, "thread")
     change = ThreadChange(title="Canary", thread="/canary/", alias="/a-canary/")
@@ -177,29 +180,27 @@ async def test_no_word_that_anybody_wrote_stands_in_the_chain(service):
 
 async def test_a_unit_of_work_that_is_taken_back_leaves_no_entry_and_no_gap(service):
     comment = await post(service, "x")
-    done = await decide(service, Verb.SPAM, comment)
-    await undo.undo(service, EVERYTHING, done.id)
+    done = await decide(service, ActionVerb.SPAM, comment)
+    await undo.undo_action(service, EVERYTHING, done.id)
     with pytest.raises(Conflict):
-        await undo.undo(service, EVERYTHING, done.id)
-    await decide(service, Verb.TRASH, comment)
+        await undo.undo_action(service, EVERYTHING, done.id)
+    await decide(service, ActionVerb.TRASH, comment)
 
     assert [verb for _, verb, _ in await told(service)] == ["spam", "undo", "trash"]
-    assert (await verification.verify(service)).entries == 4
+    assert (await verification.verify_log(service)).entries == 4
 
 
 async def test_when_many_act_at_once_the_chain_stays_whole(service):
-    receipts = [
-        await comments_post.post_reply(service, draft(thread=f"/{n % 3}/", comment=f"{n}"), visit()) for n in range(12)
-    ]
+    receipts = [await post_comment(service, draft(thread=f"/{n % 3}/", comment=f"{n}"), visit()) for n in range(12)]
     ids = [receipt.id for receipt in receipts]
-    verbs = (Verb.APPROVE, Verb.SPAM, Verb.HOLD, Verb.TRASH, Verb.RESTORE)
+    verbs = (ActionVerb.APPROVE, ActionVerb.SPAM, ActionVerb.HOLD, ActionVerb.TRASH, ActionVerb.RESTORE)
     jobs = [decide(service, verb, *ids[start::3]) for verb in verbs for start in range(3)]
-    jobs += [erase.withdraw(service, receipt.id, receipt.edit_token) for receipt in receipts[:4]]
+    jobs += [withdraw_comment(service, receipt.id, receipt.edit_token) for receipt in receipts[:4]]
     jobs += [a_key(service, name=f"key {number}") for number in range(4)]
 
     await asyncio.gather(*jobs)
 
-    verified = await verification.verify(service)
+    verified = await verification.verify_log(service)
     assert verified.entries == len(await log_of(service)) > 15
     await replays(service)
 
@@ -250,11 +251,11 @@ async def meddle(service, statements):
 async def six_entries(service):
     """The site, and five decisions, of which the first has a note."""
     one, two = await post(service, "one"), await post(service, "two")
-    await decide(service, Verb.SPAM, one, note="a shop")
-    for verb in (Verb.APPROVE, Verb.HOLD, Verb.TRASH):
+    await decide(service, ActionVerb.SPAM, one, note="a shop")
+    for verb in (ActionVerb.APPROVE, ActionVerb.HOLD, ActionVerb.TRASH):
         await decide(service, verb, two)
-    await decide(service, Verb.RESTORE, one)
-    assert (await verification.verify(service)).entries == 6
+    await decide(service, ActionVerb.RESTORE, one)
+    assert (await verification.verify_log(service)).entries == 6
     return one, two
 
 
@@ -285,7 +286,7 @@ async def rewrite(service, first, **changed):
         previous = entries[first - 2].hash if first > 1 else ""
         for entry in entries[first - 1 :]:
             altered = msgspec.structs.replace(entry, previous=previous, **(changed if entry.seq == first else {}))
-            previous = audit_log.hashed(altered)
+            previous = audit_log.entry_hash(altered)
             await tx.run(
                 "UPDATE audit SET made_by = :who, previous = :previous, hash = :hash WHERE seq = :seq",
                 who=altered.made_by,
@@ -300,12 +301,14 @@ async def rewrite(service, first, **changed):
 
 async def test_a_log_that_was_written_anew_betrays_itself_by_its_end_or_by_a_hash_noted_elsewhere(service):
     await six_entries(service)
-    noted = (await verification.verify(service)).head
+    noted = (await verification.verify_log(service)).head
     newest = await rewrite(service, 3, made_by="key:noa")
     assert "Entry 6 was replaced" in await found_in(service)
     await meddle(service, f"UPDATE installation SET audit_hash = '{newest}'")
 
-    assert (await verification.verify(service)).entries == 6, "who may write the whole database can write it all anew"
+    assert (await verification.verify_log(service)).entries == 6, (
+        "who may write the whole database can write it all anew"
+    )
     assert "the hash noted elsewhere is not in" in await found_in(service, noted)
 
 
@@ -313,7 +316,7 @@ async def test_one_entry_made_anew_no_longer_goes_before_the_next(service):
     await six_entries(service)
     entry = msgspec.structs.replace((await log_of(service))[2], made_by="key:noa")
     await meddle(
-        service, f"UPDATE audit SET made_by = 'key:noa', hash = '{audit_log.hashed(entry)}' WHERE seq = {entry.seq}"
+        service, f"UPDATE audit SET made_by = 'key:noa', hash = '{audit_log.entry_hash(entry)}' WHERE seq = {entry.seq}"
     )
 
     found = await found_in(service)
@@ -325,34 +328,36 @@ async def test_a_log_cut_off_is_found_by_a_hash_noted_elsewhere(service):
     await six_entries(service)
     entries = await log_of(service)
     for noted in entries:
-        verified = await verification.verify(service, f" {noted.hash.upper()}\n")
+        verified = await verification.verify_log(service, f" {noted.hash.upper()}\n")
         assert (verified.noted, verified.head) == (noted.seq, entries[-1].hash)
     await meddle(
         service,
         f"DELETE FROM audit WHERE seq > 4; UPDATE installation SET audited = 4, audit_hash = '{entries[3].hash}'",
     )
 
-    assert (await verification.verify(service, entries[3].hash)).entries == 4
+    assert (await verification.verify_log(service, entries[3].hash)).entries == 4
     assert "cut" in await found_in(service, entries[5].hash)
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 5, 6, 7])
 async def test_a_long_log_is_checked_in_parts(service, monkeypatch, at_once):
     await six_entries(service)
-    monkeypatch.setattr(verification, "VERIFIED_AT_ONCE", at_once)
+    monkeypatch.setattr(verification, "ENTRIES_PER_READ", at_once)
 
-    assert (await verification.verify(service)).entries == 6
+    assert (await verification.verify_log(service)).entries == 6
     await meddle(service, "DELETE FROM audit WHERE seq = 4")
     assert (await found_in(service)).startswith("Entry 4 is missing")
 
 
 async def test_while_it_is_checked_others_go_on(service, monkeypatch):
-    monkeypatch.setattr(verification, "VERIFIED_AT_ONCE", 1)
+    monkeypatch.setattr(verification, "ENTRIES_PER_READ", 1)
     _, two = await six_entries(service)
-    checks = [verification.verify(service) for _ in range(5)]
+    checks = [verification.verify_log(service) for _ in range(5)]
 
-    await asyncio.gather(*checks, *(decide(service, verb, two) for verb in (Verb.SPAM, Verb.APPROVE, Verb.HOLD)))
-    assert (await verification.verify(service)).entries == 9
+    await asyncio.gather(
+        *checks, *(decide(service, verb, two) for verb in (ActionVerb.SPAM, ActionVerb.APPROVE, ActionVerb.HOLD))
+    )
+    assert (await verification.verify_log(service)).entries == 9
 
 
 def test_facts_cannot_be_moved_from_one_field_to_the_next():
@@ -363,15 +368,15 @@ def test_facts_cannot_be_moved_from_one_field_to_the_next():
         msgspec.structs.replace(entry, made_by="key:a,1:b", verb=""),
         msgspec.structs.replace(entry, seq=12, created_at="026"),
     ]
-    assert len({audit_log.hashed(one) for one in (entry, *others)}) == 5
+    assert len({audit_log.entry_hash(one) for one in (entry, *others)}) == 5
 
 
 async def test_erasing_a_comment_takes_the_notes_about_it_and_the_log_stays_whole(service):
     one, two = await post(service, "one"), await post(service, "two")
-    await decide(service, Verb.SPAM, one, two, note="a canary, and his brother")
+    await decide(service, ActionVerb.SPAM, one, two, note="a canary, and his brother")
     await amend(service, one, note="canary again")
-    await decide(service, Verb.TRASH, two, note="of another")
-    await moderation_erase.erase(service, EVERYTHING, one)
+    await decide(service, ActionVerb.TRASH, two, note="of another")
+    await erase_permanently(service, EVERYTHING, one)
 
     entries = await log_of(service)
     assert [(entry.verb, entry.note) for entry in entries[1:]] == [
@@ -379,16 +384,16 @@ async def test_erasing_a_comment_takes_the_notes_about_it_and_the_log_stays_whol
     ]  # fmt: skip
     assert [entry.salt is None for entry in entries[1:]] == [True, True, False, True]
     assert items_of(entries[-1]) == [[one, "spam", "trash", 4]]
-    assert (await verification.verify(service)).entries == 5
+    assert (await verification.verify_log(service)).entries == 5
 
 
 async def test_what_a_writer_takes_back_loses_its_notes_too(service):
-    receipt = await comments_post.post_reply(service, draft(), visit())
-    await decide(service, Verb.TRASH, receipt.id, note="a canary")
-    await erase.withdraw(service, receipt.id, receipt.edit_token)
+    receipt = await post_comment(service, draft(), visit())
+    await decide(service, ActionVerb.TRASH, receipt.id, note="a canary")
+    await withdraw_comment(service, receipt.id, receipt.edit_token)
 
     assert "canary" not in str(await everything_in(service, "audit"))
-    await verification.verify(service)
+    await verification.verify_log(service)
 
 
 async def replays(service):
@@ -419,13 +424,13 @@ class Desk:
         """What cannot be done is refused, and leaves nothing."""
         self.clock.move(milliseconds=1)
         receipt = self.receipts[number % len(self.receipts)] if self.receipts else await self.post()
-        with suppress(Refused):
+        with suppress(Refusal):
             result = await getattr(self, move)(receipt, more)
             self.actions += [result.id] if result else []
 
     async def post(self, page: str = "") -> Any:
         said = draft(thread=f"{self.thread}{page}", comment=f"I say {next(self.words)}.")
-        self.receipts.append(await comments_post.post_reply(self.service, said, visit()))
+        self.receipts.append(await post_comment(self.service, said, visit()))
         return self.receipts[-1]
 
     async def write(self, _receipt: Any, more: Any) -> None:
@@ -443,11 +448,13 @@ class Desk:
 
     async def decide(self, receipt: Any, more: Any) -> Any:
         both = {receipt.id, self.receipts[more % len(self.receipts)].id}
-        verbs = list(Verb)
+        verbs = list(ActionVerb)
         return await decide(self.service, verbs[more % len(verbs)], *sorted(both), note="because" if more % 2 else None)
 
     async def undo(self, _receipt: Any, more: Any) -> Any:
-        return await undo.undo(self.service, EVERYTHING, (self.actions or ["none"])[more % len(self.actions or [0])])
+        return await undo.undo_action(
+            self.service, EVERYTHING, (self.actions or ["none"])[more % len(self.actions or [0])]
+        )
 
     async def amend(self, receipt: Any, more: Any) -> Any:
         words = f"A moderator says {next(self.words)}." if more % 2 else None
@@ -455,13 +462,13 @@ class Desk:
 
     async def reply(self, receipt: Any, more: Any) -> None:
         new = NewReply(comment=f"I answer {next(self.words)}.", approve=bool(more % 2))
-        made = await replies.reply(self.service, self.noa, receipt.id, new)
+        made = await replies.post_reply(self.service, self.noa, receipt.id, new)
         self.receipts.append(made)
         self.actions.append(made.action)
 
     async def edit(self, receipt: Any, _more: Any) -> None:
-        words = Edit(comment=f"I mean {next(self.words)}.")
-        await edit.edit(self.service, receipt.id, _token(receipt), words, visit())
+        words = CommentEdit(comment=f"I mean {next(self.words)}.")
+        await edit.edit_comment(self.service, receipt.id, _token(receipt), words, visit())
 
     async def change_mode(self, receipt: Any, more: Any) -> Any:
         """From now on nobody here is held, or everybody."""
@@ -472,13 +479,13 @@ class Desk:
     async def report(self, receipt: Any, _more: Any) -> None:
         """Three readers, which is enough."""
         for number in range(3):
-            await reports.report(self.service, receipt.id, Report(), visit(address=f"203.0.{number}.1"))
+            await reports.report_comment(self.service, receipt.id, NewReport(), visit(address=f"203.0.{number}.1"))
 
     async def withdraw(self, receipt: Any, _more: Any) -> None:
-        await erase.withdraw(self.service, receipt.id, _token(receipt))
+        await withdraw_comment(self.service, receipt.id, _token(receipt))
 
     async def erase(self, receipt: Any, _more: Any) -> None:
-        await moderation_erase.erase(self.service, EVERYTHING, receipt.id)
+        await erase_permanently(self.service, EVERYTHING, receipt.id)
 
 
 def _token(receipt: Any) -> str | None:
@@ -524,7 +531,7 @@ class Office:
         for move in moves:
             await desk.take(*move)
         await replays(self.service)
-        await verification.verify(self.service)
+        await verification.verify_log(self.service)
 
 
 def on_both_engines(kind: type[Office]) -> tuple[Any, Any]:
@@ -585,7 +592,7 @@ async def test_a_moderator_reads_who_did_what_newest_first(client, service, key,
     assert newest == {
         "seq": 4, "created_at": "2026-11-22T17:02:11.000Z", "made_by": "key:noa", "verb": "spam", "site": "blog",
         "body": {"action": done["id"], "items": [[comment, "pending", "spam", 2]], "note": newest["body"]["note"]},
-        "note": "a shop", "hash": (await verification.verify(service)).head,
+        "note": "a shop", "hash": (await verification.verify_log(service)).head,
     }  # fmt: skip
     rest = await read(client, moderator, limit=2, cursor=log["next_cursor"])
     assert [entry["seq"] for entry in (*log["entries"], *rest["entries"])] == [4, 3, 2, 1]
@@ -611,7 +618,7 @@ async def test_a_key_of_one_site_reads_of_no_other(database_url, clock, aiohttp_
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         client = await aiohttp_client(application(service))
         for host in ("one", "two"):
-            await decide(service, Verb.SPAM, await post(service, "x", thread=f"https://{host}.example/a/"))
+            await decide(service, ActionVerb.SPAM, await post(service, "x", thread=f"https://{host}.example/a/"))
         everybodys, ours = await a_key(service), await a_key(service, Scope.MODERATE, site="one.example")
 
         assert {entry["site"] for entry in (await read(client, everybodys))["entries"]} == {
@@ -646,6 +653,6 @@ def test_from_the_command_line_it_is_checked_and_the_first_broken_entry_is_named
 async def test_the_newest_hash_is_logged_again_and_again(live, caplog):
     caplog.set_level("INFO")
     _, service = await live()
-    said = f"audit log: 1 entries, head {(await verification.verify(service)).head}"
+    said = f"audit log: 1 entries, head {(await verification.verify_log(service)).head}"
     while said not in caplog.text:
-        await audit_log.head(service)  # which waits for its turn behind whoever tidies
+        await audit_log.read_head(service)  # which waits for its turn behind whoever tidies

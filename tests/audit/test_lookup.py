@@ -9,9 +9,9 @@ from msgspec.structs import replace
 import commentsvc
 from commentsvc.audit import lookup
 from commentsvc.domain.errors import Invalid, NotFound
-from commentsvc.domain.models import Mode, Principal, RuleKind, Scope, Verb
+from commentsvc.domain.models import ActionVerb, Mode, Principal, RuleKind, Scope
 from commentsvc.moderation import actions, queue, threads, undo
-from commentsvc.moderation.schemas import Action, Amendment, QueueQuery, ThreadChange, ThreadsQuery
+from commentsvc.moderation.schemas import Action, CommentUpdate, QueueQuery, ThreadChange, ThreadListQuery
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.web.moderation import filters
@@ -22,9 +22,9 @@ from tests.moderation.test_queue import BOTH_SITES, act, found
 
 async def test_only_what_was_seen_as_it_is_is_decided(service):
     ids = [await post(service, text) for text in ("one", "two", "three")]
-    await act(service, Verb.APPROVE, ids[1])
-    action = Action(action=Verb.SPAM, ids=ids, seen={ids[0]: 1, ids[1]: 1})
-    result = await actions.act(service, EVERYTHING, action)
+    await act(service, ActionVerb.APPROVE, ids[1])
+    action = Action(action=ActionVerb.SPAM, ids=ids, seen={ids[0]: 1, ids[1]: 1})
+    result = await actions.apply_action(service, EVERYTHING, action)
 
     assert [(item.ok, item.code) for item in result.results] == [(True, None), (False, "changed_since"), (True, None)]
     assert result.changed == 2
@@ -46,9 +46,9 @@ async def test_those_with_one_text_are_found_and_decided_together(service):
     await post(service, "Something else.", name="C")
 
     assert len(await found(service, same_text=first)) == 2
-    assert await actions.count(service, EVERYTHING, {"same_text": first, "status": "pending"}) == 2
-    action = Action(action=Verb.TRASH, where={"same_text": first}, expect=2)
-    assert (await actions.act(service, EVERYTHING, action)).changed == 2
+    assert await actions.count_matching(service, EVERYTHING, {"same_text": first, "status": "pending"}) == 2
+    action = Action(action=ActionVerb.TRASH, where={"same_text": first}, expect=2)
+    assert (await actions.apply_action(service, EVERYTHING, action)).changed == 2
     with pytest.raises(Invalid):
         await found(service, same_text="01990000-0000-7000-8000-000000000000")
 
@@ -61,17 +61,17 @@ async def test_nobody_learns_by_a_text_what_stands_on_anothers_site(database_url
         mine = Principal("key:x", frozenset({Scope.MODERATE}), (one,))
         with pytest.raises(Invalid):
             await found(service, mine, same_text=theirs)
-        (card,) = (await queue.search(service, mine, QueueQuery())).comments
+        (card,) = (await queue.search_comments(service, mine, QueueQuery())).comments
         assert (card.similar, card.similar_text, card.similar_network) == (0, 0, 0)
-        assert (await queue.totals(service, mine)).pending == 1
-        assert await queue.several(service, mine, [theirs]) == []
+        assert (await queue.count_by_status(service, mine)).pending == 1
+        assert await queue.get_comments(service, mine, [theirs]) == []
 
 
 async def test_a_card_tells_its_network_and_its_text_apart(service):
     for number in range(3):
         await post(service, f"from here {number}", address="203.0.113.1")
     await post(service, "from here 0", address="192.0.2.1", name="B")
-    cards = {card.comment: card for card in (await queue.search(service, EVERYTHING, QueueQuery())).comments}
+    cards = {card.comment: card for card in (await queue.search_comments(service, EVERYTHING, QueueQuery())).comments}
     told = cards["from here 1"]
     assert (told.similar_network, told.similar_text, told.similar) == (2, 0, 2)
     others = [card for card in cards.values() if card.comment == "from here 0"]
@@ -80,89 +80,89 @@ async def test_a_card_tells_its_network_and_its_text_apart(service):
 
 async def test_counting_needs_a_condition(service):
     with pytest.raises(Invalid):
-        await actions.count(service, EVERYTHING, {"status": "pending"})
+        await actions.count_matching(service, EVERYTHING, {"status": "pending"})
 
 
 async def test_the_last_thing_of_a_session_is_taken_back_then_the_one_before(service):
     ada, also = (replace(EVERYTHING, session_id=name) for name in ("one", "two"))
 
     async def decide(who, verb, *comments):
-        return await actions.act(service, who, Action(action=verb, ids=list(comments)))
+        return await actions.apply_action(service, who, Action(action=verb, ids=list(comments)))
 
     ids = [await post(service, text, address=f"192.0.{n}.1") for n, text in enumerate(("one", "two", "three"))]
-    await decide(EVERYTHING, Verb.SPAM, ids[0])
-    await decide(ada, Verb.APPROVE, ids[0])
+    await decide(EVERYTHING, ActionVerb.SPAM, ids[0])
+    await decide(ada, ActionVerb.APPROVE, ids[0])
     rule = await manage.add_rule(service, ada, NewRule(kind=RuleKind.LINKS, match="2"))
-    await decide(ada, Verb.SPAM, ids[1], ids[2])
-    await decide(also, Verb.TRASH, ids[0])
-    await decide(ada, Verb.SPAM, ids[1])  # it is spam already: nothing to take back
+    await decide(ada, ActionVerb.SPAM, ids[1], ids[2])
+    await decide(also, ActionVerb.TRASH, ids[0])
+    await decide(ada, ActionVerb.SPAM, ids[1])  # it is spam already: nothing to take back
 
     taken = []
     for _ in range(3):
-        action, result = await undo.undo_last(service, ada)
-        taken.append((await lookup.deed(service, EVERYTHING, action)).verb)
+        action, result = await undo.undo_last_action(service, ada)
+        taken.append((await lookup.find_action(service, EVERYTHING, action)).verb)
         assert result.changed == (2 if taken == ["spam"] else 1 if taken[-1] == "rule_add" else 0)
     assert taken == ["spam", "rule_add", "approve"]
     assert await standing(service) == {"one": "trash", "two": "pending", "three": "pending"}
     for who in (ada, EVERYTHING):
         with pytest.raises(NotFound):
-            await undo.undo_last(service, who)
+            await undo.undo_last_action(service, who)
     with pytest.raises(NotFound):
         await manage.get_rule(service, EVERYTHING, rule.id)
 
 
 async def test_a_deed_says_what_it_was_and_what_it_took_back(service):
     comment = await post(service, "one")
-    done = await act(service, Verb.SPAM, comment)
-    undone = await undo.undo(service, EVERYTHING, done.id)
-    both = await lookup.deeds(service, EVERYTHING, [done.id, undone.id])
+    done = await act(service, ActionVerb.SPAM, comment)
+    undone = await undo.undo_action(service, EVERYTHING, done.id)
+    both = await lookup.find_actions(service, EVERYTHING, [done.id, undone.id])
     assert (both[done.id].verb, both[done.id].number, both[done.id].undone_by) == ("spam", 1, undone.id)
     assert (both[undone.id].verb, both[undone.id].undid) == ("undo", "spam")
     assert filters.done(both[done.id]) == "1 comment marked as spam."
     assert filters.done(both[undone.id]) == "Taken back: 1 comment marked as spam."
-    again = await undo.undo(service, EVERYTHING, undone.id)
-    assert filters.done(await lookup.deed(service, EVERYTHING, again.id)).startswith("Taken back: 1 comment")
-    assert await lookup.deed(service, EVERYTHING, "nothing") is None
+    again = await undo.undo_action(service, EVERYTHING, undone.id)
+    assert filters.done(await lookup.find_action(service, EVERYTHING, again.id)).startswith("Taken back: 1 comment")
+    assert await lookup.find_action(service, EVERYTHING, "nothing") is None
 
 
 async def test_every_verb_is_said_in_words(service):
     await post(service, "one")
-    (thread,) = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    (thread,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     closed = await threads.change_thread(service, EVERYTHING, thread.id, ThreadChange(closed=True))
-    assert filters.done(await lookup.deed(service, EVERYTHING, closed.action)) == "The thread was changed."
-    back = await undo.undo(service, EVERYTHING, closed.action)
-    assert filters.done(await lookup.deed(service, EVERYTHING, back.id)) == "Taken back: the thread was changed."
-    for verb in Verb:
+    assert filters.done(await lookup.find_action(service, EVERYTHING, closed.action)) == "The thread was changed."
+    back = await undo.undo_action(service, EVERYTHING, closed.action)
+    assert filters.done(await lookup.find_action(service, EVERYTHING, back.id)) == "Taken back: the thread was changed."
+    for verb in ActionVerb:
         comment = await post(service, f"a {verb}", name=verb)
-        if verb is Verb.RESTORE:
-            await act(service, Verb.SPAM, comment)
-        if verb is Verb.HOLD:
-            await act(service, Verb.APPROVE, comment)
-        said = filters.done(await lookup.deed(service, EVERYTHING, (await act(service, verb, comment)).id))
+        if verb is ActionVerb.RESTORE:
+            await act(service, ActionVerb.SPAM, comment)
+        if verb is ActionVerb.HOLD:
+            await act(service, ActionVerb.APPROVE, comment)
+        said = filters.done(await lookup.find_action(service, EVERYTHING, (await act(service, verb, comment)).id))
         assert said.startswith("1 comment ")
-        assert verb.value not in said.split() or verb in {Verb.SPAM, Verb.TRASH}
+        assert verb.value not in said.split() or verb in {ActionVerb.SPAM, ActionVerb.TRASH}
 
 
 def test_whatever_is_noted_in_the_log_has_words():
     noted = set()
     for path in Path(commentsvc.__file__).parent.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        noted |= set(re.findall(r'(?:verb=|_note\(tx, service, |who, |_put\(tx, service, who, )"([a-z_]+)"', text))
+        noted |= set(re.findall(r'(?:verb=|_note\(tx, service, |_log\(tx, service, |who, |_save_rule\(tx, service, who, )"([a-z_]+)"', text))
     assert {"rule_add", "sign_in", "moderator_add", "thread_merge", "reseal"} <= noted
-    assert noted | set(Verb) | {"amend", "undo", "erase", "withdraw"} == set(filters.DID)
+    assert noted | set(ActionVerb) | {"amend", "undo", "erase", "withdraw"} == set(filters.DID)
 
 
 async def test_deeds_on_another_site_are_nobodys_business(database_url, clock):
     async with a_service(database_url, clock, sites=BOTH_SITES) as service:
         theirs = await post(service, "theirs", thread="https://two.example/a/")
-        done = await act(service, Verb.SPAM, theirs)
+        done = await act(service, ActionVerb.SPAM, theirs)
         rule = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="2", site="two.example"))
         everywhere = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="3"))
         one = next(row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example")
         mine = Principal("key:x", frozenset({Scope.MODERATE}), (one,))
         for action in (done.id, rule.action, everywhere.action):
-            assert await lookup.deed(service, mine, action) is None
-            assert await lookup.deed(service, EVERYTHING, action)
+            assert await lookup.find_action(service, mine, action) is None
+            assert await lookup.find_action(service, EVERYTHING, action)
 
 
 async def test_threads_are_found_by_title_and_by_name(database_url, clock):
@@ -172,7 +172,7 @@ async def test_threads_are_found_by_title_and_by_name(database_url, clock):
         await post(service, "three", thread="/untitled/")
 
         async def named(q):
-            listed = await threads.list_threads(service, EVERYTHING, ThreadsQuery(q=q))
+            listed = await threads.list_threads(service, EVERYTHING, ThreadListQuery(q=q))
             return sorted(thread.key for thread in listed.threads)
 
         assert await named("about us") == ["/2026/%C3%9Cber-uns"]
@@ -186,7 +186,7 @@ async def test_threads_are_found_by_title_and_by_name(database_url, clock):
 async def test_a_merged_thread_is_told_as_what_it_is_part_of(service):
     await post(service, "one", thread="/a/")
     await post(service, "two", thread="/b/")
-    listed = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    listed = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     a, b = (next(thread for thread in listed if thread.key == key) for key in ("/a", "/b"))
     await threads.change_thread(service, EVERYTHING, a.id, ThreadChange(merge_into="/b/"))
     assert (await threads.get_thread(service, EVERYTHING, a.id)).id == b.id
@@ -210,10 +210,10 @@ async def test_only_what_stood_as_it_was_by_then_is_decided(service, clock):
     seen_at = service.now()
     clock.move(seconds=1)
     await post(service, "late", name="C")
-    await actions.amend(service, EVERYTHING, edited, 1, Amendment(comment="Other words."))
+    await actions.update_comment(service, EVERYTHING, edited, 1, CommentUpdate(comment="Other words."))
 
     assert await found(service, as_of=seen_at) == ["early"]
     where = {"network": "198.51.100.0/24", "as_of": seen_at}
-    assert await actions.count(service, EVERYTHING, where) == 1
-    result = await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, where=where, expect=1))
+    assert await actions.count_matching(service, EVERYTHING, where) == 1
+    result = await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, where=where, expect=1))
     assert [item.comment for item in result.results] == [early]

@@ -22,14 +22,13 @@ from commentsvc.cli.moderate import OPERATOR
 from commentsvc.cli.review import Sitting
 from commentsvc.cli.terminal import Terminal
 from commentsvc.comments import edit, erase, reports
-from commentsvc.comments import post as comments_post
-from commentsvc.comments.schemas import Edit, Report
+from commentsvc.comments.post import post_comment
+from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.config import Config
 from commentsvc.domain.errors import Invalid
-from commentsvc.domain.models import Mode, Status, Verb
-from commentsvc.moderation import actions as moderation_actions
-from commentsvc.moderation import undo
-from commentsvc.moderation.schemas import Action, QueueQuery, Standing
+from commentsvc.domain.models import ActionVerb, Mode, Status
+from commentsvc.moderation import actions, undo
+from commentsvc.moderation.schemas import Action, QueueQuery, StatusFilter
 from commentsvc.operations import maintenance
 from tests.cli.test_terminal import CORPUS
 from tests.comments.test_post import everything_in, standing
@@ -68,7 +67,7 @@ class Person:
 async def test_a_card_holds_all_that_a_decision_needs(service, clock):
     page = {"thread": "http://localhost/a-page/", "title": "On bees"}
     first = await post(service, "An opening word.", **page)
-    await moderation_actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[first]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[first]))
     await post(service, "Me too.", name="Sel", website="shop.example", parent=first, address="203.0.113.9", **page)
     await post(service, "And I.", name="Sel", address="203.0.113.10", **page)
     clock.move(hours=3)
@@ -121,7 +120,7 @@ async def test_nobody_who_reads_what_waits_is_harmed_by_it(service):
 
 async def test_when_nothing_waits_it_says_so_and_that_is_all(service):
     assert await Person("a").sits(service) == "Nothing waits. Enjoy the quiet."
-    assert await Person("a").sits(service, status=Standing.SPAM) == "There are none."
+    assert await Person("a").sits(service, status=StatusFilter.SPAM) == "There are none."
 
 
 async def test_each_key_decides_on_what_is_shown(service):
@@ -177,7 +176,7 @@ async def test_all_from_one_network_are_spam_at_once_and_come_back_at_once(servi
     for number in range(3):
         await post(service, f"pills {number}", address=f"192.0.2.{number}")
     approved = await post(service, "fine", address="192.0.2.9")
-    await moderation_actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[approved]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[approved]))
     wanted = {"before": "pending", "pills 0": "spam", "pills 1": "spam", "pills 2": "spam", "fine": "approved"}
 
     said = await Person("n", "S", "q").sits(service)
@@ -187,7 +186,7 @@ async def test_all_from_one_network_are_spam_at_once_and_come_back_at_once(servi
 
     await Person("n", "S", "u").sits(service)
     (action,) = [row for row in await everything_in(service, "action") if row["verb"] == "spam"]
-    await undo.undo(service, EVERYTHING, action["id"])
+    await undo.undo_action(service, EVERYTHING, action["id"])
     said = await Person("n", "S", "u", "q").sits(service)
     assert "3 taken back." in said
     assert set((await standing(service)).values()) == {"pending", "approved"}
@@ -196,7 +195,7 @@ async def test_all_from_one_network_are_spam_at_once_and_come_back_at_once(servi
 async def test_a_network_that_was_forgotten_names_nobody(service, clock):
     await post(service, "old")
     clock.move(days=40)
-    await maintenance.tidy(service)
+    await maintenance.delete_expired(service)
     said = await Person("S", "q").sits(service)
     assert "from     a network not known any more" in said
     assert "Its network is not known any more." in said
@@ -206,11 +205,11 @@ async def test_a_network_that_was_forgotten_names_nobody(service, clock):
 async def test_only_what_waits_is_spam_together_and_only_so_many(service, monkeypatch):
     for number in range(3):
         await post(service, f"pills {number}")
-    monkeypatch.setattr(moderation_actions, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(actions, "MAX_COMMENTS", 2)
     assert "too many for one key" in await Person("S").sits(service)
-    monkeypatch.setattr(moderation_actions, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(actions, "MAX_COMMENTS", 3)
     await Person("a", "q").sits(service)
-    assert "S is for comments that wait." in await Person("S").sits(service, status=Standing.APPROVED)
+    assert "S is for comments that wait." in await Person("S").sits(service, status=StatusFilter.APPROVED)
     await Person("S").sits(service)
     assert sorted((await standing(service)).values()) == ["approved", "spam", "spam"]
 
@@ -219,7 +218,7 @@ async def test_what_readers_reported_is_gone_through_wherever_it_stands(database
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         rude = await post(service, "rude")
         await post(service, "kind")
-        await reports.report(service, rude, Report(reason="rude"), visit())
+        await reports.report_comment(service, rude, NewReport(reason="rude"), visit())
         said = await Person("s", "q").sits(service, reported=True)
         assert "── 1 of 1 " in said
         assert "reports  1 from readers" in said
@@ -238,7 +237,7 @@ async def test_other_statuses_can_be_gone_through_as_well(service):
     for text in ("ham", "spam"):
         await post(service, text)
     await Person("s", "s").sits(service)
-    said = await Person("a", "s").sits(service, status=Standing.SPAM)
+    said = await Person("a", "s").sits(service, status=StatusFilter.SPAM)
     assert "spam     (key:ada)" in said
     assert await standing(service) == {"ham": "approved", "spam": "spam"}
     assert said.endswith(
@@ -285,7 +284,7 @@ async def test_what_another_moderator_decided_meanwhile_is_told_and_stands(servi
     await post(service, "next")
 
     async def ada_decides():
-        await moderation_actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[comment]))
+        await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[comment]))
 
     said = await Person(ada_decides, key, "q").sits(service)
     assert "ada decided meanwhile: spam. It stays so." in said
@@ -295,10 +294,10 @@ async def test_what_another_moderator_decided_meanwhile_is_told_and_stands(servi
 
 
 async def test_what_its_writer_changed_meanwhile_is_read_again_first(service):
-    receipt = await comments_post.post_reply(service, draft(comment="harmless"), visit())
+    receipt = await post_comment(service, draft(comment="harmless"), visit())
 
     async def it_is_edited():
-        await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="buy pills"), visit())
+        await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="buy pills"), visit())
 
     said = await Person(it_is_edited, "a", "s").sits(service)
     assert "It was changed meanwhile. Read it again, please." in said
@@ -308,10 +307,10 @@ async def test_what_its_writer_changed_meanwhile_is_read_again_first(service):
 
 
 async def test_what_its_writer_took_back_meanwhile_is_gone(service):
-    receipt = await comments_post.post_reply(service, draft(comment="regretted"), visit())
+    receipt = await post_comment(service, draft(comment="regretted"), visit())
 
     async def it_is_withdrawn():
-        await erase.withdraw(service, receipt.id, receipt.edit_token)
+        await erase.withdraw_comment(service, receipt.id, receipt.edit_token)
 
     said = await Person(it_is_withdrawn, "a").sits(service)
     assert "It was erased meanwhile." in said
@@ -323,7 +322,7 @@ async def test_with_all_from_a_network_what_others_decided_meanwhile_is_left_alo
     await post(service, "two", address="192.0.2.2")
 
     async def ada_approves():
-        await moderation_actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[first]))
+        await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[first]))
 
     await Person(ada_approves, "S").sits(service)
     assert await standing(service) == {"one": "approved", "two": "spam"}
@@ -333,11 +332,11 @@ async def test_what_was_decided_or_undone_since_is_told_on_taking_back(service):
     comments = [await post(service, text) for text in ("one", "two")]
 
     async def ada_decides_otherwise():
-        await moderation_actions.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[comments[0]]))
+        await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[comments[0]]))
 
     async def ada_undoes():
-        actions = [row for row in await everything_in(service, "action") if row["verb"] == "amend"]
-        await undo.undo(service, EVERYTHING, max(actions, key=lambda row: row["id"])["id"])
+        amended = [row for row in await everything_in(service, "action") if row["verb"] == "amend"]
+        await undo.undo_action(service, EVERYTHING, max(amended, key=lambda row: row["id"])["id"])
 
     said = await Person("a", ada_decides_otherwise, "u", "s", ada_undoes, "u", "q").sits(service)
     assert "0 taken back. 1 decided since, and left." in said
@@ -348,9 +347,9 @@ async def test_what_was_decided_or_undone_since_is_told_on_taking_back(service):
 async def test_a_decision_at_the_terminal_is_a_persons(database_url, clock):
     """An edit does not put back what a person held, whoever decided and by whatever way."""
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
-        receipt = await comments_post.post_reply(service, draft(comment="shown at once"), visit())
-        await moderation_actions.act(service, OPERATOR, Action(action=Verb.HOLD, ids=[receipt.id]))
-        await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="another way in"), visit())
+        receipt = await post_comment(service, draft(comment="shown at once"), visit())
+        await actions.apply_action(service, OPERATOR, Action(action=ActionVerb.HOLD, ids=[receipt.id]))
+        await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="another way in"), visit())
         assert await standing(service) == {"another way in": "pending"}
 
 
@@ -359,7 +358,7 @@ def waiting(folder, *texts, **more):
 
     async def written():
         config = Config(database_url=f"sqlite:///{folder}/data/commentsvc.db", rate_limit="off", form_seconds="off")
-        async with app.ready(config) as service:
+        async with app.open_ready_service(config) as service:
             return [await post(service, text, **more) for text in texts]
 
     return asyncio.run(written())
@@ -405,7 +404,7 @@ def test_comments_are_decided_by_id_and_the_decision_is_taken_back(tmp_path):
     assert (done.code, done.complaint) == (0, "")
     action = re.fullmatch(r"2 approved\. To take it back: commentsvc undo (\S+)", done.text)[1]
     assert command(tmp_path, "approve", one) == Said(0, "0 approved. 1 stood there already.", "")
-    assert (stands_at(tmp_path, one), standing(tmp_path, two)) == ("approved", "approved")
+    assert (stands_at(tmp_path, one), stands_at(tmp_path, two)) == ("approved", "approved")
 
     hidden = command(tmp_path, "spam", two, "--note", "a shop", "--json").json()
     assert (hidden["action"], hidden["changed"], hidden["results"][0]["to"]) == ("spam", 1, "spam")

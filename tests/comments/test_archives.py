@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from commentsvc.domain.timestamps import time_text
+from commentsvc.domain.timestamps import format_time
 from commentsvc.web.routes import application
 from tests.conftest import a_key, a_service
 
@@ -231,7 +231,7 @@ async def everything_is_listed_where_it_hung(move: Move) -> None:
         for id_, one in shown["flat"].items():
             assert one["parent"] == move.hung[id_]
             assert one["depth"] == depth(move, id_)
-            assert one["created_at"] == time_text(move.kept[id_].at)
+            assert one["created_at"] == format_time(move.kept[id_].at)
             assert one["name"] == move.kept[id_].name
             assert one["website"] == move.kept[id_].website
 

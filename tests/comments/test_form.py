@@ -8,16 +8,22 @@ import altcha
 import msgspec
 import pytest
 
-from commentsvc.comments import form as comments_form
 from commentsvc.comments import post
+from commentsvc.comments.form import (
+    SUSPICIOUS_PER_HOUR,
+    create_form_token,
+    is_suspicious_network,
+    open_form,
+    requires_proof_of_work,
+)
 from commentsvc.config import OLDEST_SECONDS, Config
 from commentsvc.domain.crypto import Keyring
-from commentsvc.domain.errors import Duplicate, Invalid, Misconfigured
-from commentsvc.domain.models import Effect, Mode, RuleKind, Status, Verb
+from commentsvc.domain.errors import ConfigurationError, Duplicate, Invalid
+from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Status
 from commentsvc.moderation import actions, queue
 from commentsvc.moderation.schemas import Action
 from commentsvc.rules import form_token, manage, proof_of_work
-from commentsvc.rules.form_token import Form
+from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.schemas import NewRule
 from commentsvc.service import Service
 from commentsvc.storage import used_tokens
@@ -30,27 +36,27 @@ STRANGER = visit(address="203.0.113.5")
 
 
 async def write(service, number, **sent_from):
-    return await post.post_reply(service, draft(comment=f"Comment {number}."), visit(**sent_from))
+    return await post.post_comment(service, draft(comment=f"Comment {number}."), visit(**sent_from))
 
 
 async def asks_work(service, who):
-    return (await comments_form.open_form(service, who)).altcha is not None
+    return (await open_form(service, who)).altcha is not None
 
 
 async def test_a_form_is_told_when_it_was_opened(service, clock):
-    form = await comments_form.open_form(service, visit())
+    form = await open_form(service, visit())
     clock.move(minutes=1)
 
-    assert form_token.read_started(service.keyring, form.started, clock(), (60, 61))[0] == Form.WELL
-    assert form_token.read_started(service.keyring, form.started, clock(), (61, 99))[0] == Form.QUICK
-    again = await comments_form.open_form(service, visit())
+    assert form_token.read_form_token(service.keyring, form.started, clock(), (60, 61))[0] == FormTokenState.WELL
+    assert form_token.read_form_token(service.keyring, form.started, clock(), (61, 99))[0] == FormTokenState.QUICK
+    again = await open_form(service, visit())
     assert again.started != form.started
 
 
 async def test_a_form_without_script_is_told_too(service, clock):
-    token = comments_form.new_started(service)
+    token = create_form_token(service)
     clock.move(minutes=1)
-    assert form_token.read_started(service.keyring, token, clock(), (60, 61))[0] == Form.WELL
+    assert form_token.read_form_token(service.keyring, token, clock(), (60, 61))[0] == FormTokenState.WELL
 
 
 @pytest.mark.parametrize("proof", ["off", "on"])
@@ -64,12 +70,12 @@ async def test_to_open_a_form_needs_no_database(tmp_path, clock, proof):
 async def test_the_work_is_as_dear_as_the_operator_says_and_good_for_as_long_as_the_form(database_url, clock):
     settings = {"proof_of_work": "on", "proof_cost": 17, "form_seconds": "5-600"}
     async with a_service(database_url, clock, **settings) as service:
-        form = await comments_form.open_form(service, visit())
+        form = await open_form(service, visit())
     form_id = service.keyring.subject("form", form.started, clock())
     until = form.altcha.parameters.expires_at
     assert until == int(clock().timestamp()) + 600
     clock.move(seconds=600)
-    assert form.altcha == proof_of_work.challenge(service.keyring, form_id, 17, clock())
+    assert form.altcha == proof_of_work.create_challenge(service.keyring, form_id, 17, clock())
 
 
 async def test_where_work_is_asked_of_the_suspicious_nobody_else_is_asked(database_url, clock):
@@ -82,11 +88,11 @@ async def test_where_work_is_asked_of_the_suspicious_nobody_else_is_asked(databa
 async def test_a_network_that_sent_spam_is_asked_for_work(database_url, clock):
     async with a_service(database_url, clock, proof_of_work="suspicious") as service:
         sent = await write(service, 1)
-        await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[sent.id]))
+        await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[sent.id]))
 
         assert await asks_work(service, NEIGHBOUR)
         assert not await asks_work(service, STRANGER)
-        await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[sent.id]))
+        await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[sent.id]))
         assert not await asks_work(service, NEIGHBOUR)
 
 
@@ -96,14 +102,14 @@ async def test_what_a_rule_calls_spam_asks_nobody_for_work(database_url, clock):
         banned = NewRule(kind=RuleKind.EMAIL, match="mia@example.com", effect=Effect.SPAM)
         await manage.add_rule(service, EVERYTHING, banned)
         sent = await write(service, 1)
-        assert (await queue.detail(service, EVERYTHING, sent.id)).status == Status.SPAM
+        assert (await queue.get_comment_detail(service, EVERYTHING, sent.id)).status == Status.SPAM
 
         assert not await asks_work(service, visit())
 
 
 async def test_a_network_that_writes_much_within_the_hour_is_asked_for_work(database_url, clock):
     async with a_service(database_url, clock, proof_of_work="suspicious") as service:
-        for number in range(comments_form.MANY_AN_HOUR - 1):
+        for number in range(SUSPICIOUS_PER_HOUR - 1):
             await write(service, number)
         assert not await asks_work(service, visit())
         await write(service, "the tenth")
@@ -116,7 +122,7 @@ async def test_a_network_that_writes_much_within_the_hour_is_asked_for_work(data
 
 async def test_an_ipv6_network_is_a_64(database_url, clock):
     async with a_service(database_url, clock, proof_of_work="suspicious") as service:
-        for number in range(comments_form.MANY_AN_HOUR):
+        for number in range(SUSPICIOUS_PER_HOUR):
             await write(service, number, address=f"2001:db8:1:2::{number:x}")
         assert await asks_work(service, visit(address="2001:db8:1:2:ffff::1"))
         assert not await asks_work(service, visit(address="2001:db8:1:3::1"))
@@ -125,29 +131,29 @@ async def test_an_ipv6_network_is_a_64(database_url, clock):
 @pytest.mark.parametrize("proof", ["off", "on"])
 async def test_in_a_unit_of_work_one_can_ask_the_same(database_url, clock, proof):
     async with a_service(database_url, clock, proof_of_work=proof) as service:
-        assert await service.db.write(comments_form.asks_work, service, visit()) == (proof == "on")
-        assert not await service.db.write(comments_form.suspicious, service, visit())
+        assert await service.db.write(requires_proof_of_work, service, visit()) == (proof == "on")
+        assert not await service.db.write(is_suspicious_network, service, visit())
 
 
 async def test_a_name_is_used_up_once(service):
-    assert await service.db.write(used_tokens.first_use, "form:1", service.now())
-    assert not await service.db.write(used_tokens.first_use, "form:1", service.now())
-    assert await service.db.write(used_tokens.first_use, "work:1", service.now())
+    assert await service.db.write(used_tokens.use_once, "form:1", service.now())
+    assert not await service.db.write(used_tokens.use_once, "form:1", service.now())
+    assert await service.db.write(used_tokens.use_once, "work:1", service.now())
 
 
 async def test_of_many_at_once_one_uses_it_up(service):
-    uses = [service.db.write(used_tokens.first_use, "form:1", service.now()) for _ in range(20)]
+    uses = [service.db.write(used_tokens.use_once, "form:1", service.now()) for _ in range(20)]
     assert sorted(await asyncio.gather(*uses)) == [False] * 19 + [True]
 
 
 async def test_what_is_not_kept_uses_nothing_up(service):
     async def refuse(tx):
-        await used_tokens.first_use(tx, "form:1", service.now())  # of two at once either may come first
+        await used_tokens.use_once(tx, "form:1", service.now())  # of two at once either may come first
         raise LookupError
 
     outcomes = await asyncio.gather(
         service.db.write(refuse),
-        service.db.write(used_tokens.first_use, "form:1", service.now()),
+        service.db.write(used_tokens.use_once, "form:1", service.now()),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [LookupError, bool]
@@ -156,18 +162,18 @@ async def test_what_is_not_kept_uses_nothing_up(service):
 
 
 async def test_a_used_name_is_forgotten_when_it_is_too_old_anyway(service, clock):
-    await service.db.write(used_tokens.first_use, "form:1", service.now())
+    await service.db.write(used_tokens.use_once, "form:1", service.now())
     clock.move(seconds=OLDEST_SECONDS)
-    await service.db.write(used_tokens.forget, service.ago(seconds=OLDEST_SECONDS))
+    await service.db.write(used_tokens.delete_expired, service.ago(seconds=OLDEST_SECONDS))
     assert len(await everything_in(service, "spent")) == 1
     clock.move(seconds=1)
-    await service.db.write(used_tokens.forget, service.ago(seconds=OLDEST_SECONDS))
+    await service.db.write(used_tokens.delete_expired, service.ago(seconds=OLDEST_SECONDS))
     assert await everything_in(service, "spent") == []
 
 
 async def filled_in(service, clock):
     """What a browser sends that opened a form, did the work, and took a minute."""
-    form = await comments_form.open_form(service, visit())
+    form = await open_form(service, visit())
     challenge = altcha.Challenge.from_dict(json.loads(msgspec.json.encode(form.altcha)))
     clock.move(minutes=1)
     return {"started": form.started, "altcha": altcha.Payload(challenge, altcha.solve_challenge(challenge)).to_base64()}
@@ -183,8 +189,8 @@ async def asking_for_all(database_url, clock):
 async def test_a_form_with_its_work_is_good_for_one_comment(database_url, clock):
     async with asking_for_all(database_url, clock) as service:
         shown = await filled_in(service, clock)
-        first = await post.post_reply(service, draft(comment="One.", **shown), visit())
-        second = await post.post_reply(service, draft(comment="Two.", **shown), visit())
+        first = await post.post_comment(service, draft(comment="One.", **shown), visit())
+        second = await post.post_comment(service, draft(comment="Two.", **shown), visit())
     assert (first.status, second.status) == ("approved", "pending")
 
 
@@ -192,7 +198,7 @@ async def test_a_form_with_its_work_is_good_for_one_comment(database_url, clock)
 async def test_without_work_a_comment_waits_but_not_for_leaving_out_a_time(database_url, clock, missing, status):
     async with asking_for_all(database_url, clock) as service:
         shown = await filled_in(service, clock) | {missing: None}
-        receipt = await post.post_reply(service, draft(**shown), visit())
+        receipt = await post.post_comment(service, draft(**shown), visit())
     assert receipt.status == status
 
 
@@ -200,18 +206,18 @@ async def test_a_refused_comment_uses_up_neither_form_nor_work(database_url, clo
     async with asking_for_all(database_url, clock) as service:
         shown = await filled_in(service, clock)
         with pytest.raises(Invalid):
-            await post.post_reply(service, draft(parent="no-such-comment", **shown), visit())
-        await post.post_reply(service, draft(comment="Said before."), visit())
+            await post.post_comment(service, draft(parent="no-such-comment", **shown), visit())
+        await post.post_comment(service, draft(comment="Said before."), visit())
         with pytest.raises(Duplicate):
-            await post.post_reply(service, draft(comment="Said before.", **shown), visit())
-        mended = await post.post_reply(service, draft(**shown), visit())
+            await post.post_comment(service, draft(comment="Said before.", **shown), visit())
+        mended = await post.post_comment(service, draft(**shown), visit())
     assert mended.status == "approved"
 
 
 async def test_a_comment_that_is_sent_again_gets_its_answer_though_its_form_is_used_up(database_url, clock):
     async with asking_for_all(database_url, clock) as service:
         same = draft(submission="the-same-form", **await filled_in(service, clock))
-        first, again = [await post.post_reply(service, same, visit()) for _ in range(2)]
+        first, again = [await post.post_comment(service, same, visit()) for _ in range(2)]
     assert first.status == "approved"
     assert first == again
 
@@ -219,7 +225,7 @@ async def test_a_comment_that_is_sent_again_gets_its_answer_though_its_form_is_u
 async def test_of_one_form_sent_many_times_at_once_one_passes(database_url, clock):
     async with asking_for_all(database_url, clock) as service:
         shown = await filled_in(service, clock)
-        sent = [post.post_reply(service, draft(comment=f"{number}", **shown), visit()) for number in range(10)]
+        sent = [post.post_comment(service, draft(comment=f"{number}", **shown), visit()) for number in range(10)]
         statuses = [receipt.status for receipt in await asyncio.gather(*sent)]
     assert sorted(statuses) == ["approved"] + ["pending"] * 9
 
@@ -247,7 +253,7 @@ def test_how_old_a_form_may_be_is_the_operators_to_say(text, age):
     ],
 )
 def test_a_wrong_wish_is_named_with_what_would_be_right(name, text, said):
-    with pytest.raises(Misconfigured) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         Config.read({f"COMMENTSVC_{name}": text})
     assert str(refused.value).startswith(f"COMMENTSVC_{name} must ")
     assert said in str(refused.value)

@@ -5,27 +5,27 @@ import asyncio
 import pytest
 
 from commentsvc.comments import edit, erase, post, read
-from commentsvc.comments.schemas import Edit, ThreadQuery
+from commentsvc.comments.schemas import CommentEdit, ThreadQuery
 from commentsvc.domain.errors import (
     Duplicate,
     Gone,
     Invalid,
+    NotAuthor,
     NotFound,
-    NotYours,
+    RateLimited,
     SubmissionReused,
     ThreadClosed,
-    TooFast,
 )
-from commentsvc.domain.models import Mode, Status, Verb
+from commentsvc.domain.models import ActionVerb, Mode, Status
 from commentsvc.moderation import actions, threads
-from commentsvc.moderation import queue as moderation_queue
-from commentsvc.moderation.schemas import Action, QueueQuery, ThreadChange, ThreadsQuery
+from commentsvc.moderation.queue import get_comment_detail, search_comments
+from commentsvc.moderation.schemas import Action, QueueQuery, ThreadChange, ThreadListQuery
 from tests.conftest import EVERYTHING, a_service, draft, visit
 
 
 async def approve(service, *receipts):
-    action = Action(action=Verb.APPROVE, ids=[receipt.id for receipt in receipts])
-    return await actions.act(service, EVERYTHING, action)
+    action = Action(action=ActionVerb.APPROVE, ids=[receipt.id for receipt in receipts])
+    return await actions.apply_action(service, EVERYTHING, action)
 
 
 async def shown(service, thread="/a-page/", **query):
@@ -46,18 +46,18 @@ async def standing(service):
 
 
 async def test_a_comment_is_kept_and_waits(service):
-    receipt = await post.post_reply(service, draft(), visit())
+    receipt = await post.post_comment(service, draft(), visit())
 
     assert receipt.status == "pending"
     assert (await shown(service)).comments == []
-    queue = await moderation_queue.search(service, EVERYTHING, QueueQuery())
+    queue = await search_comments(service, EVERYTHING, QueueQuery())
     assert [(card.comment, card.email) for card in queue.comments] == [
         ("I have been wondering about this too.", "mia@example.com")
     ]
 
 
 async def test_an_approved_comment_is_shown_to_everybody(service):
-    receipt = await post.post_reply(service, draft(), visit())
+    receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
 
     listing = await shown(service)
@@ -66,9 +66,9 @@ async def test_an_approved_comment_is_shown_to_everybody(service):
 
 
 async def test_a_reply_hangs_where_it_was_hung(service):
-    first = await post.post_reply(service, draft(), visit())
+    first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
-    reply = await post.post_reply(service, draft(parent=first.id, comment="So have I."), visit())
+    reply = await post.post_comment(service, draft(parent=first.id, comment="So have I."), visit())
     await approve(service, reply)
 
     (top,) = (await shown(service)).comments
@@ -78,7 +78,7 @@ async def test_a_reply_hangs_where_it_was_hung(service):
 
 async def test_a_refused_reply_leaves_nothing_behind(service):
     with pytest.raises(Invalid) as refused:
-        await post.post_reply(service, draft(parent="no-such-comment"), visit())
+        await post.post_comment(service, draft(parent="no-such-comment"), visit())
 
     assert refused.value.faults[0].field == "parent"
     for table in ("thread", "comment", "contact", "submission", "wording", "decision"):
@@ -86,18 +86,18 @@ async def test_a_refused_reply_leaves_nothing_behind(service):
 
 
 async def test_nobody_answers_a_comment_that_waits(service):
-    waiting = await post.post_reply(service, draft(), visit())
+    waiting = await post.post_comment(service, draft(), visit())
 
     with pytest.raises(Invalid):
-        await post.post_reply(service, draft(parent=waiting.id, comment="Me first."), visit())
+        await post.post_comment(service, draft(parent=waiting.id, comment="Me first."), visit())
 
 
 async def test_nobody_answers_a_comment_of_another_thread(service):
-    elsewhere = await post.post_reply(service, draft(thread="/elsewhere/"), visit())
+    elsewhere = await post.post_comment(service, draft(thread="/elsewhere/"), visit())
     await approve(service, elsewhere)
 
     with pytest.raises(Invalid):
-        await post.post_reply(service, draft(parent=elsewhere.id), visit())
+        await post.post_comment(service, draft(parent=elsewhere.id), visit())
 
 
 async def test_a_reply_deeper_than_the_limit_joins_the_deepest_level(database_url, clock):
@@ -105,7 +105,7 @@ async def test_a_reply_deeper_than_the_limit_joins_the_deepest_level(database_ur
         parent = None
         depths = []
         for number in range(5):
-            receipt = await post.post_reply(service, draft(comment=f"level {number}", parent=parent), visit())
+            receipt = await post.post_comment(service, draft(comment=f"level {number}", parent=parent), visit())
             parent = receipt.id
             listing = await shown(service, view="flat")
             depths.append(listing.comments[-1].depth)
@@ -114,27 +114,27 @@ async def test_a_reply_deeper_than_the_limit_joins_the_deepest_level(database_ur
 
 
 async def test_a_closed_thread_takes_no_more_replies(service):
-    receipt = await post.post_reply(service, draft(), visit())
+    receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
-    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     await threads.change_thread(service, EVERYTHING, record.id, ThreadChange(closed=True))
 
     with pytest.raises(ThreadClosed):
-        await post.post_reply(service, draft(comment="Too late."), visit())
+        await post.post_comment(service, draft(comment="Too late."), visit())
 
 
 async def test_the_same_words_again_are_a_duplicate_for_a_day(service, clock):
-    await post.post_reply(service, draft(), visit())
+    await post.post_comment(service, draft(), visit())
 
     with pytest.raises(Duplicate):
-        await post.post_reply(service, draft(email="other@example.com"), visit())
+        await post.post_comment(service, draft(email="other@example.com"), visit())
 
     clock.move(hours=25)
-    await post.post_reply(service, draft(), visit())
+    await post.post_comment(service, draft(), visit())
 
 
 async def test_of_many_who_say_the_same_at_once_one_is_kept(service):
-    posts = [post.post_reply(service, draft(), visit()) for _ in range(12)]
+    posts = [post.post_comment(service, draft(), visit()) for _ in range(12)]
     outcomes = await asyncio.gather(*posts, return_exceptions=True)
 
     assert sum(isinstance(outcome, Duplicate) for outcome in outcomes) == 11
@@ -142,15 +142,15 @@ async def test_of_many_who_say_the_same_at_once_one_is_kept(service):
 
 
 async def test_the_same_submission_again_gives_the_same_answer_and_one_comment(service):
-    once = await post.post_reply(service, draft(submission="form-0001"), visit())
-    again = await post.post_reply(service, draft(submission="form-0001"), visit())
+    once = await post.post_comment(service, draft(submission="form-0001"), visit())
+    again = await post.post_comment(service, draft(submission="form-0001"), visit())
 
     assert again == once
     assert len(await everything_in(service, "comment")) == 1
 
 
 async def test_of_one_submission_sent_many_times_at_once_all_get_the_same_answer(service):
-    posts = [post.post_reply(service, draft(submission="form-0001"), visit()) for _ in range(12)]
+    posts = [post.post_comment(service, draft(submission="form-0001"), visit()) for _ in range(12)]
     receipts = await asyncio.gather(*posts)
 
     assert all(receipt == receipts[0] for receipt in receipts)
@@ -158,128 +158,136 @@ async def test_of_one_submission_sent_many_times_at_once_all_get_the_same_answer
 
 
 async def test_a_submission_stands_for_one_comment_alone(service):
-    await post.post_reply(service, draft(submission="form-0001"), visit())
+    await post.post_comment(service, draft(submission="form-0001"), visit())
 
     with pytest.raises(SubmissionReused):
-        await post.post_reply(service, draft(submission="form-0001", comment="Something else."), visit())
+        await post.post_comment(service, draft(submission="form-0001", comment="Something else."), visit())
 
 
 async def test_a_refused_submission_may_be_sent_again_mended(service):
     with pytest.raises(Invalid):
-        await post.post_reply(service, draft(submission="form-0001", parent="nowhere"), visit())
+        await post.post_comment(service, draft(submission="form-0001", parent="nowhere"), visit())
 
-    await post.post_reply(service, draft(submission="form-0001"), visit())
+    await post.post_comment(service, draft(submission="form-0001"), visit())
 
 
 async def test_a_network_that_writes_too_fast_is_told_how_long_to_wait(database_url, clock):
     async with a_service(database_url, clock, rate_limit="3/60") as service:
         for number in range(3):
-            await post.post_reply(service, draft(comment=f"number {number}"), visit(address="198.51.100.7"))
-        with pytest.raises(TooFast) as refused:
-            await post.post_reply(service, draft(comment="one more"), visit(address="198.51.100.200"))
-        await post.post_reply(service, draft(comment="from elsewhere"), visit(address="203.0.113.1"))
+            await post.post_comment(service, draft(comment=f"number {number}"), visit(address="198.51.100.7"))
+        with pytest.raises(RateLimited) as refused:
+            await post.post_comment(service, draft(comment="one more"), visit(address="198.51.100.200"))
+        await post.post_comment(service, draft(comment="from elsewhere"), visit(address="203.0.113.1"))
 
         clock.move(seconds=refused.value.retry_after - 1)
-        with pytest.raises(TooFast):
-            await post.post_reply(service, draft(comment="one more"), visit())
+        with pytest.raises(RateLimited):
+            await post.post_comment(service, draft(comment="one more"), visit())
         clock.move(seconds=1)
-        await post.post_reply(service, draft(comment="one more"), visit())
+        await post.post_comment(service, draft(comment="one more"), visit())
 
     assert refused.value.retry_after == 20
 
 
 async def test_a_writer_mends_their_own_comment_and_it_is_judged_anew(service):
-    receipt = await post.post_reply(service, draft(), visit())
+    receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
 
-    edited = await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="I *have* been wondering."), visit())
+    edited = await edit.edit_comment(
+        service, receipt.id, receipt.edit_token, CommentEdit(comment="I *have* been wondering."), visit()
+    )
 
     assert edited.html == "<p>I <em>have</em> been wondering.</p>"
     assert edited.status == "pending"
     assert (await shown(service)).comments == []
-    detail = await moderation_queue.detail(service, EVERYTHING, receipt.id)
+    detail = await get_comment_detail(service, EVERYTHING, receipt.id)
     assert [revision.comment for revision in detail.revisions] == ["I have been wondering about this too."]
 
 
 async def test_an_edit_does_not_bring_back_what_a_person_removed(service):
-    receipt = await post.post_reply(service, draft(), visit())
-    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[receipt.id]))
+    receipt = await post.post_comment(service, draft(), visit())
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[receipt.id]))
 
-    edited = await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="Quite harmless now."), visit())
+    edited = await edit.edit_comment(
+        service, receipt.id, receipt.edit_token, CommentEdit(comment="Quite harmless now."), visit()
+    )
 
     assert edited.status == "pending", "the writer is told no more than any held writer"
-    assert (await moderation_queue.detail(service, EVERYTHING, receipt.id)).status is Status.SPAM
+    assert (await get_comment_detail(service, EVERYTHING, receipt.id)).status is Status.SPAM
 
 
 async def test_the_time_for_edits_ends(service, clock):
-    receipt = await post.post_reply(service, draft(), visit())
+    receipt = await post.post_comment(service, draft(), visit())
     clock.move(minutes=15)
 
-    with pytest.raises(NotYours):
-        await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too late."), visit())
+    with pytest.raises(NotAuthor):
+        await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="Too late."), visit())
 
 
 async def test_a_token_opens_only_its_own_comment(service):
-    mine = await post.post_reply(service, draft(), visit())
-    theirs = await post.post_reply(service, draft(name="Noa"), visit())
+    mine = await post.post_comment(service, draft(), visit())
+    theirs = await post.post_comment(service, draft(name="Noa"), visit())
 
     for token in (theirs.edit_token, mine.author_token, mine.edit_token[:-2], "ct_", "nonsense"):
-        with pytest.raises(NotYours):
-            await erase.withdraw(service, mine.id, token)
+        with pytest.raises(NotAuthor):
+            await erase.withdraw_comment(service, mine.id, token)
 
 
 async def test_a_withdrawn_comment_is_erased(service):
-    receipt = await post.post_reply(service, draft(comment="Too personal after all."), visit())
-    await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="Too personal, still."), visit())
+    receipt = await post.post_comment(service, draft(comment="Too personal after all."), visit())
+    await edit.edit_comment(
+        service, receipt.id, receipt.edit_token, CommentEdit(comment="Too personal, still."), visit()
+    )
 
-    await erase.withdraw(service, receipt.id, receipt.edit_token)
+    await erase.withdraw_comment(service, receipt.id, receipt.edit_token)
 
     for table in ("comment", "contact", "revision", "wording"):
         assert "ersonal" not in str(await everything_in(service, table))
     assert await everything_in(service, "contact") == []
     with pytest.raises(Gone):
-        await erase.withdraw(service, receipt.id, receipt.edit_token)
+        await erase.withdraw_comment(service, receipt.id, receipt.edit_token)
     with pytest.raises(NotFound):
         await read.get_comment(service, receipt.id, None)
 
 
 async def test_where_replies_hang_a_tombstone_stays(service):
-    first = await post.post_reply(service, draft(), visit())
+    first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
-    reply = await post.post_reply(service, draft(parent=first.id, comment="So have I."), visit())
+    reply = await post.post_comment(service, draft(parent=first.id, comment="So have I."), visit())
     await approve(service, reply)
 
-    await erase.withdraw(service, first.id, first.edit_token)
+    await erase.withdraw_comment(service, first.id, first.edit_token)
 
     (top,) = (await shown(service)).comments
     assert (top.deleted, top.name, top.html, top.edited_at) == (True, None, None, None)
     assert [below.id for below in top.replies] == [reply.id]
-    await actions.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[reply.id]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[reply.id]))
     assert (await shown(service)).comments == [], "nothing hangs on the tombstone any more"
 
 
 async def test_a_proven_writer_passes_where_the_site_trusts(database_url, clock):
     async with a_service(database_url, clock, moderation=Mode.TRUSTED) as service:
-        first = await post.post_reply(service, draft(), visit())
+        first = await post.post_comment(service, draft(), visit())
         assert first.status == "pending"
-        typed = await post.post_reply(service, draft(comment="Same name, no proof."), visit())
+        typed = await post.post_comment(service, draft(comment="Same name, no proof."), visit())
         await approve(service, first)
 
         proven = draft(comment="It is me again.", author_token=first.author_token)
         stranger = draft(comment="It is me, honestly.")
-        assert (await post.post_reply(service, proven, visit())).status == "approved"
-        assert (await post.post_reply(service, stranger, visit())).status == "pending"
+        assert (await post.post_comment(service, proven, visit())).status == "approved"
+        assert (await post.post_comment(service, stranger, visit())).status == "pending"
         assert typed.status == "pending"
 
 
 async def test_an_edit_does_not_show_what_a_person_held(database_url, clock):
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
-        receipt = await post.post_reply(service, draft(), visit())
-        await actions.act(service, EVERYTHING, Action(action=Verb.HOLD, ids=[receipt.id]))
-        edited = await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="Harmless."), visit())
+        receipt = await post.post_comment(service, draft(), visit())
+        await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.HOLD, ids=[receipt.id]))
+        edited = await edit.edit_comment(
+            service, receipt.id, receipt.edit_token, CommentEdit(comment="Harmless."), visit()
+        )
         assert edited.status == "pending"
 
 
 async def test_something_is_always_shown_of_what_was_written(service):
-    receipt = await post.post_reply(service, draft(comment="[a]: https://example.com"), visit())
+    receipt = await post.post_comment(service, draft(comment="[a]: https://example.com"), visit())
     assert "example.com" in receipt.html

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from commentsvc.comments import post
-from commentsvc.domain.models import Mode, Verb
+from commentsvc.domain.models import ActionVerb, Mode
 from commentsvc.moderation import actions, queue, threads
-from commentsvc.moderation.schemas import Action, ThreadChange, ThreadsQuery
+from commentsvc.moderation.schemas import Action, ThreadChange, ThreadListQuery
 from commentsvc.web.routes import application
 from commentsvc.web.server.answer_cache import OVERHEAD, Bodies
 from tests.comments.test_post import approve, shown
@@ -51,7 +51,7 @@ async def test_before_its_first_approval_a_thread_is_like_an_unknown_one(client)
 
 
 async def test_a_waiting_comment_changes_no_public_byte(client, service):
-    first = await post.post_reply(service, draft(), visit())
+    first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
     before = await client.get(LIST)
     latest = await client.get("/v1/latest")
@@ -64,7 +64,7 @@ async def test_a_waiting_comment_changes_no_public_byte(client, service):
 
 
 async def test_what_a_reader_has_is_still_right_until_something_changes(client, service):
-    first = await post.post_reply(service, draft(), visit())
+    first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
     etag = (await client.get(LIST)).headers["ETag"]
 
@@ -74,9 +74,9 @@ async def test_what_a_reader_has_is_still_right_until_something_changes(client, 
     unchanged = await again(f'"other", W/{etag}')
     assert (unchanged.status, await unchanged.read()) == (304, b"")
     assert unchanged.headers["ETag"] == etag, "whichever form they have is the one that is still right"
-    await post.post_reply(service, draft(comment="waits"), visit())
+    await post.post_comment(service, draft(comment="waits"), visit())
     assert (await again(etag)).status == 304
-    await actions.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[first.id]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[first.id]))
     changed = await again(etag)
     assert changed.status == 200
     assert changed.headers["ETag"] != etag
@@ -99,11 +99,11 @@ async def test_two_forms_of_a_listing_have_two_tags(open_client):
 
 
 async def test_a_thread_that_another_process_changed_is_read_anew(client, service):
-    first = await post.post_reply(service, draft(), visit())
+    first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
     for _ in range(3):
         assert len((await (await client.get(LIST)).json())["comments"]) == 1
-    second = await post.post_reply(service, draft(comment="Second."), visit())
+    second = await post.post_comment(service, draft(comment="Second."), visit())
     await approve(service, second)  # not through this server
     assert len((await (await client.get(LIST)).json())["comments"]) == 2
 
@@ -235,10 +235,10 @@ async def test_unknown_waiting_and_foreign_comments_are_all_alike(client):
 
 
 async def test_what_was_public_once_is_gone_and_what_never_was_is_not_found(client, service):
-    public = await post.post_reply(service, draft(), visit())
+    public = await post.post_comment(service, draft(), visit())
     await approve(service, public)
-    never = await post.post_reply(service, draft(comment="spam"), visit())
-    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[public.id, never.id]))
+    never = await post.post_comment(service, draft(comment="spam"), visit())
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[public.id, never.id]))
 
     assert (await client.get(f"/v1/comments/{public.id}")).status == 410
     assert (await client.get(f"/v1/comments/{never.id}")).status == 404
@@ -282,9 +282,9 @@ async def test_a_preview_is_what_will_be_shown(open_client):
 
 
 async def test_a_renamed_thread_is_found_by_every_name_it_had(service):
-    receipt = await post.post_reply(service, draft(thread="/old/"), visit())
+    receipt = await post.post_comment(service, draft(thread="/old/"), visit())
     await approve(service, receipt)
-    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     changed = await threads.change_thread(
         service, EVERYTHING, record.id, ThreadChange(thread="/new/", alias="post-17", title="A better title")
     )
@@ -294,7 +294,7 @@ async def test_a_renamed_thread_is_found_by_every_name_it_had(service):
         listing = await shown(service, thread=name)
         assert [comment.id for comment in listing.comments] == [receipt.id]
         assert listing.thread.key == "/new"
-    again = await post.post_reply(service, draft(thread="/old/", comment="By the old name."), visit())
+    again = await post.post_comment(service, draft(thread="/old/", comment="By the old name."), visit())
     assert again.thread == "/new"
 
 
@@ -316,7 +316,7 @@ async def test_pages_of_a_site_may_call_and_others_may_not(database_url, clock, 
             refused = await client.get("/v1/comments", params={"thread": page}, headers={"Origin": origin})
             assert "Access-Control-Allow-Origin" not in refused.headers, origin
         posted = await client.post("/v1/comments", json=fields_of(thread=page), headers=foreign)
-        assert (posted.status, (await posted.json())["code"]) == (403, "foreign_origin")
+        assert (posted.status, (await posted.json())["code"]) == (403, "origin_not_allowed")
         crossed = await client.post(
             "/v1/comments", json=fields_of(thread="https://other.example:8443/a/"), headers=ours
         )
@@ -375,15 +375,15 @@ async def test_an_edit_of_what_is_shown_is_seen_at_once(database_url, clock, aio
 
 async def test_the_detail_of_a_comment_has_its_source_whole(service):
     source = "5 < 6 & a > b\r\n\r\n\t<script>alert(1)</script> \u202e ok\r\n"
-    receipt = await post.post_reply(service, draft(comment=source), visit())
+    receipt = await post.post_comment(service, draft(comment=source), visit())
 
-    assert (await queue.detail(service, EVERYTHING, receipt.id)).comment == source
+    assert (await queue.get_comment_detail(service, EVERYTHING, receipt.id)).comment == source
 
 
 async def test_a_writer_who_mended_a_shown_comment_sees_that_it_waits_again(client, service):
-    mine = await post.post_reply(service, draft(), visit())
+    mine = await post.post_comment(service, draft(), visit())
     await approve(service, mine)
-    reply = await post.post_reply(service, draft(comment="A reply.", parent=mine.id), visit())
+    reply = await post.post_comment(service, draft(comment="A reply.", parent=mine.id), visit())
     await approve(service, reply)
     token = {"Authorization": f"Bearer {mine.edit_token}"}
     await client.patch(f"/v1/comments/{mine.id}", json={"comment": "Mended."}, headers=token)

@@ -179,7 +179,7 @@ async def test_nobody_is_led_to_a_page_that_is_not_the_sites_own(blog, curl):
         async with curl.post(f"{url}/v1/comments", data=fields, headers=headers, allow_redirects=False) as response:
             assert (response.status, response.headers["Location"][:3]) == (303, "/t?"), page
             assert "Set-Cookie" not in response.headers
-    waiting = await queue.search(service, EVERYTHING, QueueQuery())
+    waiting = await queue.search_comments(service, EVERYTHING, QueueQuery())
     assert len(waiting.comments) == len(elsewhere), "no words are lost over that"
 
 

@@ -187,12 +187,12 @@ async def test_a_comment_is_amended_only_by_whoever_saw_its_present_version(clie
     etag = (await client.get(address, headers=key)).headers["ETag"]
 
     blind = await client.patch(address, json={"comment": "the text"}, headers=key)
-    assert (blind.status, (await blind.json())["code"]) == (428, "version_needed")
+    assert (blind.status, (await blind.json())["code"]) == (428, "version_required")
     change = {"comment": "the text", "status": "approved", "note": "spelling"}
     mended = await client.patch(address, json=change, headers=key | {"If-Match": etag})
     assert mended.status == 200
     late = await client.patch(address, json={"status": "spam"}, headers=key | {"If-Match": etag})
-    assert (late.status, (await late.json())["code"]) == (412, "version_passed")
+    assert (late.status, (await late.json())["code"]) == (412, "version_conflict")
 
     now = await detail(client, key, comment)
     assert (now["comment"], now["html"], now["status"], now["note"]) == (
@@ -369,45 +369,47 @@ async def test_a_key_of_one_site_reaches_no_other(database_url, clock, aiohttp_c
 
 async def test_a_moderator_is_invited_by_a_link_that_works_once(service, clock):
     await moderators.add_moderator(service, "noa", None, [])
-    link = await moderators.invite(service, "noa")
+    link = await moderators.create_sign_in_link(service, "noa")
     token = link.rpartition("/")[2]
 
-    assert await sign_in.invited(service, token) == "noa"
-    assert await sign_in.invited(service, token) == "noa", "looking changes nothing"
-    session = await sign_in.by_link(service, token, visit())
-    noa = await sessions.recognise(service, session)
+    assert await sign_in.find_invited_name(service, token) == "noa"
+    assert await sign_in.find_invited_name(service, token) == "noa", "looking changes nothing"
+    session = await sign_in.sign_in_by_link(service, token, visit())
+    noa = await sessions.authenticate_session(service, session)
     assert (noa.who.name, noa.who.scopes) == ("key:noa", {Scope.READ, Scope.MODERATE})
-    made = await sessions.make_key(service, noa)
+    made = await sessions.create_session_key(service, noa)
     assert (made.moderator, made.scopes) == ("noa", [Scope.READ, Scope.MODERATE])
-    assert await sign_in.invited(service, token) is None
+    assert await sign_in.find_invited_name(service, token) is None
     assert token not in str(await everything_in(service, "invitation"))
-    stale = (await moderators.invite(service, "noa")).rpartition("/")[2]
-    fresh = (await moderators.invite(service, "noa")).rpartition("/")[2]
-    assert await sign_in.invited(service, stale) is None
+    stale = (await moderators.create_sign_in_link(service, "noa")).rpartition("/")[2]
+    fresh = (await moderators.create_sign_in_link(service, "noa")).rpartition("/")[2]
+    assert await sign_in.find_invited_name(service, stale) is None
     clock.move(hours=25)
-    assert await sign_in.invited(service, fresh) is None
+    assert await sign_in.find_invited_name(service, fresh) is None
     await moderators.remove_moderator(service, "noa")
     with pytest.raises(Unauthorized):
-        await keys.recognise(service, made.key)
+        await keys.authenticate_key(service, made.key)
     with pytest.raises(Unauthorized):
-        await sessions.recognise(service, session)
+        await sessions.authenticate_session(service, session)
 
 
 async def test_the_first_to_start_the_service_is_given_a_link_until_somebody_has_come_in(service):
-    link = await moderators.invite_first(service)
+    link = await moderators.create_first_sign_in_link(service)
     assert "/sign-in/" in link
-    assert await moderators.invite_first(service) != link, "nobody has come in"
-    link = await moderators.invite_first(service)
-    owner = await sessions.recognise(service, await sign_in.by_link(service, link.rpartition("/")[2], visit()))
+    assert await moderators.create_first_sign_in_link(service) != link, "nobody has come in"
+    link = await moderators.create_first_sign_in_link(service)
+    owner = await sessions.authenticate_session(
+        service, await sign_in.sign_in_by_link(service, link.rpartition("/")[2], visit())
+    )
     assert Scope.ADMIN in owner.who.scopes
-    assert await moderators.invite_first(service) is None
+    assert await moderators.create_first_sign_in_link(service) is None
 
 
 async def test_no_link_is_printed_while_somebody_has_a_key(service):
-    made = await keys.make_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ]))
-    assert await moderators.invite_first(service) is None
+    made = await keys.create_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ]))
+    assert await moderators.create_first_sign_in_link(service) is None
     await keys.revoke_key(service, EVERYTHING, made.id)
-    assert await moderators.invite_first(service), "nobody shall be locked out"
+    assert await moderators.create_first_sign_in_link(service), "nobody shall be locked out"
 
 
 async def test_a_site_gets_more_origins_and_no_origin_has_two_sites(client, service, key):

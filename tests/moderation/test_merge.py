@@ -10,13 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commentsvc.comments import edit, erase, post, read, reports
-from commentsvc.comments.schemas import Edit, Report, ThreadQuery
+from commentsvc.comments.schemas import CommentEdit, NewReport, ThreadQuery
 from commentsvc.domain.errors import Conflict, Invalid, NotFound
-from commentsvc.domain.models import Mode, Principal, Scope, Verb
-from commentsvc.moderation import actions, threads
-from commentsvc.moderation import merge as moderation_merge
-from commentsvc.moderation import undo as moderation_undo
-from commentsvc.moderation.schemas import ThreadChange, ThreadsQuery
+from commentsvc.domain.models import ActionVerb, Mode, Principal, Scope
+from commentsvc.moderation import actions, merge, threads
+from commentsvc.moderation.merge import merge_threads
+from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
+from commentsvc.moderation.undo import _undo_action, undo_action
 from commentsvc.storage import thread_merge
 from commentsvc.storage import threads as storage_threads
 from tests.audit.test_log import Desk, Office, log_of, on_both_engines, replays
@@ -49,7 +49,7 @@ class Page:
         self.clock.move(minutes=1)
         above = self.receipts[parent].id if parent else None
         said = draft(comment=text, thread=thread, parent=above, **more)
-        self.receipts[text] = await post.post_reply(self.service, said, visit())
+        self.receipts[text] = await post.post_comment(self.service, said, visit())
         return self.receipts[text]
 
     async def fills(self):
@@ -75,7 +75,7 @@ async def merge(service, name, into, who=EVERYTHING):
 
 
 async def undo(service, action):
-    return await moderation_undo.undo(service, EVERYTHING, action)
+    return await undo_action(service, EVERYTHING, action)
 
 
 async def all_is_well(service):
@@ -200,8 +200,10 @@ async def test_a_moved_comment_is_answered_by_either_name_and_new_ones_come_last
 async def test_a_writer_still_edits_and_withdraws_what_was_moved(service, page):
     await page.fills()
     await merge(service, OLD, NEW)
-    receipt = await edit.edit(service, page.receipts["e"].id, page.receipts["e"].edit_token, Edit(comment="E"), visit())
-    await erase.withdraw(service, page.receipts["f"].id, page.receipts["f"].edit_token)
+    receipt = await edit.edit_comment(
+        service, page.receipts["e"].id, page.receipts["e"].edit_token, CommentEdit(comment="E"), visit()
+    )
+    await erase.withdraw_comment(service, page.receipts["f"].id, page.receipts["f"].edit_token)
 
     assert receipt.thread == "/new-name"
     assert await drawn(service, OLD) == "a(c(E))b(d)"
@@ -277,7 +279,7 @@ async def test_what_cannot_be_merged_is_refused_and_nothing_is_changed(service, 
 
 
 async def test_threads_that_are_too_long_stay_apart(service, page, client, key, monkeypatch):
-    monkeypatch.setattr(moderation_merge, "MOST", 6)
+    monkeypatch.setattr(merge, "MAX_COMMENTS", 6)
     await page.fills()
     merged = await merge(service, OLD, NEW)
     await page.says("g", NEW)
@@ -317,8 +319,8 @@ async def test_a_key_of_one_site_merges_nothing_on_another(database_url, clock):
             await merge(service, "/b", "/c", who=noa)
         merged = await merge(service, "/b", "https://two.example/c/")
         with pytest.raises(NotFound):
-            await moderation_undo.undo(service, noa, merged.action)
-        assert (await threads.list_threads(service, noa, ThreadsQuery())).threads[0].key == "/a"
+            await undo_action(service, noa, merged.action)
+        assert (await threads.list_threads(service, noa, ThreadListQuery())).threads[0].key == "/a"
 
 
 async def test_what_was_done_to_comments_before_is_undone_after(service, page, client, key):
@@ -368,7 +370,7 @@ async def test_parted_again_each_has_what_hangs_on_its_own(service, page):
 
     assert await drawn(service, OLD) == "a(c(e(g)))"
     assert await drawn(service, NEW) == "b(d(h))fi"
-    assert len((await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads) == 2
+    assert len((await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads) == 2
     await page.says("j", OLD, "g")
     await page.says("k", NEW, "h")
     assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e(g(j))))", "b(d(h(k)))fi"]
@@ -459,7 +461,7 @@ async def test_a_thread_without_comments_is_merged_too(service, page):
     first = await merge(service, OLD, NEW)
     new = await id_of(service, NEW)
     for receipt in page.receipts.values():
-        await erase.withdraw(service, receipt.id, receipt.edit_token)
+        await erase.withdraw_comment(service, receipt.id, receipt.edit_token)
     await page.says("g", "/third/")
     second = await threads.change_thread(service, EVERYTHING, new, ThreadChange(merge_into="/third/"))
     assert await drawn(service, OLD) == "g"
@@ -486,7 +488,7 @@ async def test_what_is_known_of_a_page_is_lent_to_a_thread_that_knows_nothing_of
     async with a_service(database_url, clock) as service:
         page = Page(service, clock)
         public = await page.says("a", "http://localhost/old-name/", title="The old page")
-        await actions.act(service, EVERYTHING, actions.Action(action=Verb.APPROVE, ids=[public.id]))
+        await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[public.id]))
         waiting = await page.says("b", "http://localhost/new-name/", title="Nobody has checked this")
         merged = await merge(service, OLD, NEW)
 
@@ -495,7 +497,7 @@ async def test_what_is_known_of_a_page_is_lent_to_a_thread_that_knows_nothing_of
         assert await about(service, OLD) == ("http://localhost/old-name", "The old page", 1)
         assert await about(service, NEW) == (None, None, 0)
         assert (await shown(service, NEW)).thread.key == "/new-name"
-        await actions.act(service, EVERYTHING, actions.Action(action=Verb.APPROVE, ids=[waiting.id]))
+        await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[waiting.id]))
         assert await about(service, NEW) == ("http://localhost/new-name", "Nobody has checked this", 1)
 
 
@@ -504,9 +506,9 @@ async def test_what_became_public_while_threads_were_one_stays_public_when_they_
         page = Page(service, clock)
         late = await page.says("a", "http://localhost/old-name/", title="The old page")
         public = await page.says("b", "http://localhost/new-name/", title="The new page")
-        await actions.act(service, EVERYTHING, actions.Action(action=Verb.APPROVE, ids=[public.id]))
+        await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[public.id]))
         merged = await merge(service, OLD, NEW)
-        await actions.act(service, EVERYTHING, actions.Action(action=Verb.APPROVE, ids=[late.id]))
+        await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[late.id]))
         await undo(service, merged.action)
 
         assert await about(service, OLD) == ("http://localhost/old-name", "The old page", 1)
@@ -542,7 +544,7 @@ async def test_the_earlier_of_two_first_days_is_the_first_day_of_both(service, p
 async def test_what_readers_reported_is_counted_where_it_stands(service, page):
     await page.fills()
     for text in ("a", "b"):
-        await reports.report(service, page.receipts[text].id, Report(), visit())
+        await reports.report_comment(service, page.receipts[text].id, NewReport(), visit())
     merged = await merge(service, OLD, NEW)
     await all_is_well(service)
     await undo(service, merged.action)
@@ -557,7 +559,7 @@ async def test_nobody_is_refused_because_threads_are_merged_and_parted_meanwhile
 
     async def write(number):
         said = draft(comment=f"number {number}", thread=(OLD, NEW)[number % 2])
-        return await post.post_reply(service, said, visit())
+        return await post.post_comment(service, said, visit())
 
     async def decide(number):
         await act(client, key, ("hold", "approve", "spam", "approve")[number % 4], *ids)
@@ -619,14 +621,14 @@ async def test_a_writer_who_had_looked_the_old_thread_up_is_led_to_where_it_went
     old, new = await id_of(service, OLD), await id_of(service, NEW)
 
     def merge_it(tx):
-        return moderation_merge.merge(tx, service, EVERYTHING, old, NEW)
+        return merge_threads(tx, service, EVERYTHING, old, NEW)
 
     (_, action), receipt = await meanwhile(service, merge_it, page.says("g", OLD, "e"))
     assert receipt.thread == "/new-name"
     assert {row["thread_id"] for row in await everything_in(service, "comment")} == {new}
 
     def part_it(tx):
-        return moderation_undo._undo(tx, service, EVERYTHING, action)
+        return _undo_action(tx, service, EVERYTHING, action)
 
     _, receipt = await meanwhile(service, part_it, page.says("h", OLD, "g"))
     assert receipt.thread == "/old-name"
@@ -638,12 +640,12 @@ async def test_whoever_decides_on_what_is_being_moved_waits_for_where_it_goes(on
     page, service = on_postgres, on_postgres.service
     await page.fills()
     old = await id_of(service, OLD)
-    action = actions.Action(action=Verb.SPAM, ids=[page.receipts[text].id for text in "ae"])
+    action = actions.Action(action=ActionVerb.SPAM, ids=[page.receipts[text].id for text in "ae"])
 
     def merge_it(tx):
-        return moderation_merge.merge(tx, service, EVERYTHING, old, NEW)
+        return merge_threads(tx, service, EVERYTHING, old, NEW)
 
-    _, done = await meanwhile(service, merge_it, actions.act(service, EVERYTHING, action))
+    _, done = await meanwhile(service, merge_it, actions.apply_action(service, EVERYTHING, action))
     assert done.changed == 2
     assert (await shown(service, OLD)).thread.count == 4
     await all_is_well(service)
@@ -659,11 +661,11 @@ async def test_whoever_holds_a_comments_thread_holds_the_one_it_went_to(on_postg
         return {row["id"] for row in rows}
 
     async def hold(tx):
-        await storage_threads.hold(tx, [page.receipts["e"].id])
+        await storage_threads.lock_of_comments(tx, [page.receipts["e"].id])
         return await service.db.write(free)
 
     def merge_it(tx):
-        return moderation_merge.merge(tx, service, EVERYTHING, old, NEW)
+        return merge_threads(tx, service, EVERYTHING, old, NEW)
 
     _, left = await meanwhile(service, merge_it, service.db.write(hold))
     assert new not in left

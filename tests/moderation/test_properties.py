@@ -22,17 +22,17 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from commentsvc.comments import edit, erase, post, read
-from commentsvc.comments.schemas import CountsQuery, Edit, ThreadQuery
+from commentsvc.comments.schemas import CommentEdit, CountsQuery, ThreadQuery
 from commentsvc.domain import fields, markdown, pagination, urls
 from commentsvc.domain.crypto import PREFIX, Keyring
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Conflict, Invalid, Unfit
+from commentsvc.domain.errors import Conflict, Invalid, InvalidValue
 from commentsvc.domain.fields import Limits
-from commentsvc.domain.models import Mode, Status, Verb
-from commentsvc.domain.timestamps import time_of, time_text
+from commentsvc.domain.models import ActionVerb, Mode, Status
+from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.domain.urls import ThreadRef
 from commentsvc.moderation import actions, undo
-from commentsvc.moderation.schemas import Action, Amendment
+from commentsvc.moderation.schemas import Action, CommentUpdate
 from commentsvc.service import Ids, Service
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, Clock, a_service, draft, visit
 from tests.web.test_hostile_input import unsafe_parts
@@ -82,13 +82,13 @@ ODD_ADDRESSES = st.builds(
 @often(500)
 def test_a_thread_is_found_again_by_the_name_it_was_given(text):
     try:
-        ref = urls.read(text)
+        ref = urls.parse_thread(text)
     except Invalid:
         assume(False)
 
-    assert urls.read(ref.name).name == ref.name
+    assert urls.parse_thread(ref.name).name == ref.name
     if ref.url is not None:
-        assert urls.read(ref.url) == ref
+        assert urls.parse_thread(ref.url) == ref
 
 
 SEGMENTS = st.lists(
@@ -129,7 +129,7 @@ def escaped_to_excess(text: str) -> str:
 @given(host=HOSTS, segments=SEGMENTS, query=QUERIES, trackers=TRACKERS, data=st.data())
 @often(300)
 def test_how_a_reader_came_to_a_page_never_makes_it_another(host, segments, query, trackers, data):
-    page = urls.read(address(host, segments, query))
+    page = urls.parse_thread(address(host, segments, query))
     scheme, port = data.draw(st.sampled_from([("http", ""), ("HTTPS", ""), ("http", ":80"), ("https", ":443")]))
     name = data.draw(st.sampled_from([host, host.upper(), host.title()]))
     way = data.draw(st.sampled_from([quote, raw, escaped_to_excess]))
@@ -141,11 +141,11 @@ def test_how_a_reader_came_to_a_page_never_makes_it_another(host, segments, quer
     fragment = data.draw(st.sampled_from(["", "#", "#comment-1", "#/a?b=c"]))
     local = f"/{path}{asked and '?'}{asked}{fragment}"
 
-    ref = urls.read(f"  {scheme}://{name}{port}{local}\u00a0")
+    ref = urls.parse_thread(f"  {scheme}://{name}{port}{local}\u00a0")
     assert (ref.name, ref.host) == (page.name, page.host)
-    assert urls.read(f"//{name}{port}{local}").name == page.name
+    assert urls.parse_thread(f"//{name}{port}{local}").name == page.name
     if not local.startswith("//"):
-        assert urls.read(local) == ThreadRef(page.name)
+        assert urls.parse_thread(local) == ThreadRef(page.name)
 
 
 @given(host=HOSTS, segments=SEGMENTS, one=st.integers(0, 10**6), other=st.integers(0, 10**6))
@@ -153,8 +153,8 @@ def test_how_a_reader_came_to_a_page_never_makes_it_another(host, segments, quer
 @often(100)
 def test_pages_that_differ_by_a_parameter_stay_two_threads(host, segments, one, other):
     assume(one != other)
-    names = [urls.read(address(host, segments, [("p", str(number))])).name for number in (one, other)]
-    names.append(urls.read(address(host, segments, [])).name)
+    names = [urls.parse_thread(address(host, segments, [("p", str(number))])).name for number in (one, other)]
+    names.append(urls.parse_thread(address(host, segments, [])).name)
 
     assert len(set(names)) == 3
 
@@ -164,7 +164,9 @@ def test_pages_that_differ_by_a_parameter_stay_two_threads(host, segments, one, 
 def test_pages_of_different_addresses_stay_two_threads(one, other):
     assume((one[0], sorted(one[1])) != (other[0], sorted(other[1])))
 
-    assert urls.read(address("blog.example", *one)).name != urls.read(address("blog.example", *other)).name
+    assert (
+        urls.parse_thread(address("blog.example", *one)).name != urls.parse_thread(address("blog.example", *other)).name
+    )
 
 
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -187,11 +189,11 @@ TRICKY = st.lists(
 @often(500)
 def test_a_name_is_one_plain_line_and_stays_as_it_is(text):
     try:
-        name = fields.name(text, Limits())
-    except Unfit:
+        name = fields.clean_name(text, Limits())
+    except InvalidValue:
         assume(False)
 
-    assert fields.name(name, Limits()) == name
+    assert fields.clean_name(name, Limits()) == name
     assert unicodedata.is_normalized("NFC", name)
     assert " ".join(name.split()) == name
     assert not [character for character in name if unicodedata.bidirectional(character) in BIDI]
@@ -209,16 +211,16 @@ def test_a_name_is_one_plain_line_and_stays_as_it_is(text):
 @example(text="\u2800")
 @often(100)
 def test_nobody_is_called_nothing(text):
-    with pytest.raises(Unfit):
-        fields.name(text, Limits())
+    with pytest.raises(InvalidValue):
+        fields.clean_name(text, Limits())
 
 
 @given(text=TRICKY)
 @often(200)
 def test_a_comment_is_kept_as_it_was_written_or_not_at_all(text):
     try:
-        kept = fields.comment(text, Limits())
-    except Unfit:
+        kept = fields.clean_comment(text, Limits())
+    except InvalidValue:
         assume(False)
 
     assert kept == text
@@ -227,9 +229,9 @@ def test_a_comment_is_kept_as_it_was_written_or_not_at_all(text):
 @given(text=TRICKY)
 @often(200)
 def test_a_title_is_one_line_and_stays_as_it_is(text):
-    title = fields.title(text, Limits())
+    title = fields.clean_title(text, Limits())
 
-    assert title is None or fields.title(title, Limits()) == title
+    assert title is None or fields.clean_title(title, Limits()) == title
 
 
 MARKS = st.sampled_from(
@@ -363,19 +365,19 @@ def test_ids_sort_as_they_were_made_even_if_the_clock_runs_backwards(times):
 @given(parts=st.lists(st.text("0123456789abcdef-tofn", min_size=1), min_size=1, max_size=5))
 @often(100)
 def test_a_cursor_says_what_it_was_made_of(parts):
-    cursor = pagination.encoded(*parts)
+    cursor = pagination.encode_cursor(*parts)
 
-    assert pagination.decoded(cursor, len(parts)) == parts
+    assert pagination.decode_cursor(cursor, len(parts)) == parts
     assert quote(cursor, safe="") == cursor
     with pytest.raises(Invalid):
-        pagination.decoded(cursor, len(parts) + 1)
+        pagination.decode_cursor(cursor, len(parts) + 1)
 
 
 @given(text=st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()), parts=st.integers(1, 4))
 @often(200)
 def test_nonsense_is_no_cursor(text, parts):
     try:
-        found = pagination.decoded(text, parts)
+        found = pagination.decode_cursor(text, parts)
     except Invalid:
         return
     assert len(found) == parts
@@ -386,7 +388,7 @@ def test_nonsense_is_no_cursor(text, parts):
 ANSWERS = (None, 0, 1, 0, None)
 SOME = st.sets(st.sampled_from(range(len(ANSWERS))), min_size=1)
 ONE = st.sampled_from(range(len(ANSWERS)))
-DECISIONS = st.tuples(st.sampled_from(list(Verb)), SOME)
+DECISIONS = st.tuples(st.sampled_from(list(ActionVerb)), SOME)
 UNDOINGS = st.tuples(st.just("undo"), st.integers(0, 20))
 EDITS = st.one_of(
     st.tuples(st.sampled_from(["edit", "withdraw"]), ONE),
@@ -440,7 +442,7 @@ class Conversation:
         for number, answered in enumerate(ANSWERS):
             parent = None if answered is None else talk.receipts[answered].id
             said = draft(thread=talk.thread, parent=parent, comment=f"I am number {number}.")
-            talk.receipts.append(await post.post_reply(talk.service, said, visit()))
+            talk.receipts.append(await post.post_comment(talk.service, said, visit()))
         return talk
 
     async def take(self, move: tuple[Any, ...]) -> None:
@@ -448,14 +450,14 @@ class Conversation:
         self.clock.move(milliseconds=1)
         before = await self.standing()
         result = await getattr(
-            self, f"_{move[0]}" if isinstance(move[0], str) and move[0] not in list(Verb) else "_act"
+            self, f"_{move[0]}" if isinstance(move[0], str) and move[0] not in list(ActionVerb) else "_act"
         )(*move)
         if result is not None:
             self.done.append(Done(result.id, before, await self.standing()))
 
     async def _act(self, verb, numbers):
         ids = [self.receipts[number].id for number in sorted(numbers)]
-        return await actions.act(self.service, EVERYTHING, Action(action=verb, ids=ids))
+        return await actions.apply_action(self.service, EVERYTHING, Action(action=verb, ids=ids))
 
     async def _undo(self, _verb, number):
         if not self.done:
@@ -463,7 +465,7 @@ class Conversation:
         action = self.done[number % len(self.done)]
         before = await self.standing()
         try:
-            result = await undo.undo(self.service, EVERYTHING, action.id)
+            result = await undo.undo_action(self.service, EVERYTHING, action.id)
         except Conflict:
             assert await self.standing() == before
             return None
@@ -484,20 +486,20 @@ class Conversation:
     async def _edit(self, _verb, number):
         receipt = self.receipts[number]
         if not (await self.standing())[receipt.id]["erased_at"]:
-            words = Edit(comment=f"I said it otherwise {next(self.words)}.")
-            await edit.edit(self.service, receipt.id, receipt.edit_token, words, visit())
+            words = CommentEdit(comment=f"I said it otherwise {next(self.words)}.")
+            await edit.edit_comment(self.service, receipt.id, receipt.edit_token, words, visit())
 
     async def _withdraw(self, _verb, number):
         receipt = self.receipts[number]
         if not (await self.standing())[receipt.id]["erased_at"]:
-            await erase.withdraw(self.service, receipt.id, receipt.edit_token)
+            await erase.withdraw_comment(self.service, receipt.id, receipt.edit_token)
 
     async def _amend(self, _verb, number, status, rewords):
         row = (await self.standing())[self.receipts[number].id]
         if row["erased_at"]:
             return None
-        change = Amendment(status=status, comment=f"A moderator's words {next(self.words)}." if rewords else None)
-        return await actions.amend(self.service, EVERYTHING, row["id"], row["version"], change)
+        change = CommentUpdate(status=status, comment=f"A moderator's words {next(self.words)}." if rewords else None)
+        return await actions.update_comment(self.service, EVERYTHING, row["id"], row["version"], change)
 
     async def standing(self) -> dict[str, dict[str, Any]]:
         """How every comment stands in the database, in their order."""
@@ -532,7 +534,7 @@ class Conversation:
         rows, thread = await self.standing(), await self.kept_thread()
         approved = [id_ for id_, row in rows.items() if row["status"] == "approved"]
         assert thread["approved"] == len(approved)
-        counts = await read.count(self.service, CountsQuery(thread=[self.thread]), visit())
+        counts = await read.count_comments(self.service, CountsQuery(thread=[self.thread]), visit())
         assert counts.counts[self.thread] == len(approved)
         listed = {id_ for id_ in rows if is_listed(rows, id_)}
         assert {id_ for id_, row in rows.items() if row["listed_at"]} == listed
@@ -586,7 +588,7 @@ async def everything_agrees(stage, moves) -> None:
 
 
 @given(moves=st.lists(DECISIONS, min_size=1, max_size=6))
-@example(moves=[(Verb.SPAM, {0}), (Verb.HOLD, {0})])
+@example(moves=[(ActionVerb.SPAM, {0}), (ActionVerb.HOLD, {0})])
 @often(40)
 def test_an_action_undone_at_once_was_as_if_never_done(stage, moves):
     async def play():
@@ -604,7 +606,7 @@ def test_an_action_undone_at_once_was_as_if_never_done(stage, moves):
     stage.play(play())
 
 
-@given(first=st.lists(DECISIONS, max_size=3), then=st.sets(st.sampled_from(list(Verb)), min_size=1, max_size=3))
+@given(first=st.lists(DECISIONS, max_size=3), then=st.sets(st.sampled_from(list(ActionVerb)), min_size=1, max_size=3))
 @often(30)
 def test_doing_the_same_again_changes_nothing(stage, first, then):
     async def play():
@@ -614,7 +616,7 @@ def test_doing_the_same_again_changes_nothing(stage, first, then):
         for verb in sorted(then):
             await talk.take((verb, range(len(ANSWERS))))
             before, version = await talk.standing(), (await talk.kept_thread())["version"]
-            if verb is not Verb.RESTORE:
+            if verb is not ActionVerb.RESTORE:
                 result = await talk._act(verb, range(len(ANSWERS)))
                 assert (result.changed, {item.code for item in result.results}) == (0, {"unchanged"})
                 assert (await talk.standing(), (await talk.kept_thread())["version"]) == (before, version)
@@ -626,5 +628,5 @@ def test_doing_the_same_again_changes_nothing(stage, first, then):
 @often(100)
 def test_times_sort_as_text(moment):
     later = moment + timedelta(milliseconds=1)
-    assert time_text(moment) < time_text(later)
-    assert time_of(time_text(moment)) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    assert format_time(moment) < format_time(later)
+    assert parse_time(format_time(moment)) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given
 
 from commentsvc.comments import edit, reports
-from commentsvc.comments import post as comments_post
-from commentsvc.comments.schemas import Edit, Report
+from commentsvc.comments.post import post_comment
+from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Gone
-from commentsvc.domain.models import Mode, Principal, RuleKind, Scope, Status, Verb
+from commentsvc.domain.models import ActionVerb, Mode, Principal, RuleKind, Scope, Status
 from commentsvc.moderation import actions, erase, queue, undo
-from commentsvc.moderation.schemas import Action, Amendment, PrivateSearch, QueueQuery, Standing, Totals
+from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, QueueQuery, StatusFilter, Totals
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.storage import contacts, schema
@@ -30,12 +30,12 @@ BOTH_SITES = "https://one.example https://two.example"
 
 
 async def act(service, verb, *ids):
-    return await actions.act(service, EVERYTHING, Action(action=verb, ids=list(ids)))
+    return await actions.apply_action(service, EVERYTHING, Action(action=verb, ids=list(ids)))
 
 
 async def found(service, who=EVERYTHING, **query):
     """The texts of what is found, in the order in which it is."""
-    return [card.comment for card in (await queue.search(service, who, PrivateSearch(**query))).comments]
+    return [card.comment for card in (await queue.search_comments(service, who, PrivateSearch(**query))).comments]
 
 
 async def everything_agrees(service) -> None:
@@ -111,9 +111,9 @@ async def test_counts_are_right_when_many_act_at_once(database_url, clock):
 
         async def report(comment, reader):
             with suppress(Gone):
-                await reports.report(service, comment, Report(), visit(address=f"203.0.{reader}.1"))
+                await reports.report_comment(service, comment, NewReport(), visit(address=f"203.0.{reader}.1"))
 
-        verbs = (Verb.SPAM, Verb.APPROVE, Verb.HOLD, Verb.APPROVE)
+        verbs = (ActionVerb.SPAM, ActionVerb.APPROVE, ActionVerb.HOLD, ActionVerb.APPROVE)
         readers = [report(comment, reader) for comment in ids for reader in range(4)]
         await asyncio.gather(*readers[:16], *(act(service, verb, *ids) for verb in verbs), *readers[16:])
 
@@ -124,13 +124,13 @@ async def test_totals_are_of_the_sites_one_reads(database_url, clock):
     async with a_service(database_url, clock, sites=BOTH_SITES) as service:
         ours = await post(service, "ours", thread="https://one.example/a/")
         await post(service, "theirs", thread="https://two.example/a/")
-        await act(service, Verb.TRASH, ours)
-        await erase.erase(service, EVERYTHING, ours)
+        await act(service, ActionVerb.TRASH, ours)
+        await erase.erase_permanently(service, EVERYTHING, ours)
         (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
         of_one = Principal("key:noa", frozenset(Scope), (site,))
 
-        assert (await queue.search(service, of_one, QueueQuery())).totals == Totals()
-        assert (await queue.search(service, EVERYTHING, QueueQuery())).totals == Totals(pending=1)
+        assert (await queue.search_comments(service, of_one, QueueQuery())).totals == Totals()
+        assert (await queue.search_comments(service, EVERYTHING, QueueQuery())).totals == Totals(pending=1)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ async def archive(database_url, clock):
             thread = f"https://{fact['site']}{fact['thread']}"
             address = fact["network"].replace("0/24", "9")
             id_ = await post(service, f"{number} {fact['q']}", thread=thread, email=fact["email"], address=address)
-            facts[id_] = fact | {"status": Standing.PENDING, "reported": False}
+            facts[id_] = fact | {"status": StatusFilter.PENDING, "reported": False}
         await _decide(service, facts)
         yield service, facts
 
@@ -158,22 +158,22 @@ async def archive(database_url, clock):
 async def _decide(service, facts):
     ids = list(facts)
     for id_ in ids[::2]:
-        await act(service, Verb.APPROVE, id_)
-        facts[id_] |= {"status": Standing.APPROVED, "reason": "nothing said"}
+        await act(service, ActionVerb.APPROVE, id_)
+        facts[id_] |= {"status": StatusFilter.APPROVED, "reason": "nothing said"}
     for id_ in ids[::4]:
-        await reports.report(service, id_, Report(), visit())
+        await reports.report_comment(service, id_, NewReport(), visit())
         facts[id_] |= {"reported": True}
     for id_ in ids[1::6]:
-        await act(service, Verb.SPAM, id_)
-        facts[id_] |= {"status": Standing.SPAM, "reason": "nothing said"}
+        await act(service, ActionVerb.SPAM, id_)
+        facts[id_] |= {"status": StatusFilter.SPAM, "reason": "nothing said"}
 
 
 def _fits(fact, asked):
     wanted = dict(asked)
-    status = wanted.pop("status", Standing.ANY if wanted.get("reported") else Standing.PENDING)
+    status = wanted.pop("status", StatusFilter.ANY if wanted.get("reported") else StatusFilter.PENDING)
     email = wanted.pop("email", None)
     return (
-        status in {Standing.ANY, fact["status"]}
+        status in {StatusFilter.ANY, fact["status"]}
         and (email is None or email.reveal() == fact["email"])
         and all(fact[name] == value for name, value in wanted.items())
     )
@@ -182,7 +182,7 @@ def _fits(fact, asked):
 async def test_each_condition_and_all_of_them_together_find_what_they_say(archive):
     service, facts = archive
     choices = {
-        "status": (None, Standing.ANY, Standing.APPROVED, Standing.SPAM),
+        "status": (None, StatusFilter.ANY, StatusFilter.APPROVED, StatusFilter.SPAM),
         "site": (None, "two.example"),
         "network": (None, "203.0.1.0/24"),
         "email": (None, Email("writer1@example.com")),
@@ -196,19 +196,19 @@ async def test_each_condition_and_all_of_them_together_find_what_they_say(archiv
         if "thread" in asked and "site" not in asked:
             continue  # such a name says too little here
         expected = [id_ for id_, fact in facts.items() if _fits(fact, asked)]
-        page = await queue.search(service, EVERYTHING, PrivateSearch(**asked))
+        page = await queue.search_comments(service, EVERYTHING, PrivateSearch(**asked))
         assert [card.id for card in page.comments] == expected, asked
 
 
 async def test_pages_go_on_where_the_last_one_ended_whatever_is_asked(archive):
     service, facts = archive
-    for asked in ({"status": Standing.ANY}, {"q": "haus"}, {"network": "203.0.1.0/24"}, {"site": "one.example"}):
+    for asked in ({"status": StatusFilter.ANY}, {"q": "haus"}, {"network": "203.0.1.0/24"}, {"site": "one.example"}):
         whole = await found(service, **asked)
         for order, expected in (("oldest", whole), ("newest", whole[::-1])):
             seen, cursor = [], None
             while cursor is not None or not seen:
                 query = PrivateSearch(limit=2, order=order, cursor=cursor, **asked)
-                page = await queue.search(service, EVERYTHING, query)
+                page = await queue.search_comments(service, EVERYTHING, query)
                 seen, cursor = seen + [card.comment for card in page.comments], page.next_cursor
                 if cursor is None:
                     break
@@ -220,21 +220,21 @@ async def test_a_key_of_some_sites_finds_nothing_on_others(archive):
     service, _facts = archive
     (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "two.example"]
     of_two = Principal("key:noa", frozenset(Scope), (site,))
-    for asked in ({}, {"q": "HAUS"}, {"network": "203.0.1.0/24"}, {"reported": True}, {"status": Standing.ANY}):
-        page = await queue.search(service, of_two, PrivateSearch(**asked))
+    for asked in ({}, {"q": "HAUS"}, {"network": "203.0.1.0/24"}, {"reported": True}, {"status": StatusFilter.ANY}):
+        page = await queue.search_comments(service, of_two, PrivateSearch(**asked))
         assert {card.site for card in page.comments} <= {"two.example"}, asked
 
 
 async def test_a_comment_is_found_by_the_words_it_has_now(service):
-    receipt = await comments_post.post_reply(service, draft(comment="The FIRST words"), visit())
+    receipt = await post_comment(service, draft(comment="The FIRST words"), visit())
     assert await found(service, q="first") == ["The FIRST words"]
-    await edit.edit(service, receipt.id, receipt.edit_token, Edit(comment="Other words"), visit())
+    await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="Other words"), visit())
     assert (await found(service, q="first"), await found(service, q="other")) == ([], ["Other words"])
-    await actions.amend(service, EVERYTHING, receipt.id, 2, Amendment(name="Ägidius"))
+    await actions.update_comment(service, EVERYTHING, receipt.id, 2, CommentUpdate(name="Ägidius"))
     assert await found(service, q="ÄGID") == ["Other words"]
-    await act(service, Verb.TRASH, receipt.id)
-    await erase.erase(service, EVERYTHING, receipt.id)
-    assert await found(service, q="words", status=Standing.ANY) == []
+    await act(service, ActionVerb.TRASH, receipt.id)
+    await erase.erase_permanently(service, EVERYTHING, receipt.id)
+    assert await found(service, q="words", status=StatusFilter.ANY) == []
     assert await everything_in(service, "comment_search") == []
 
 
@@ -244,7 +244,7 @@ async def test_a_held_comment_tells_every_reason_and_is_found_by_each(service):
     await post(service, "pills at https://shop.example")
     await post(service, "harmless")
 
-    card = (await queue.search(service, EVERYTHING, QueueQuery())).comments[0]
+    card = (await queue.search_comments(service, EVERYTHING, QueueQuery())).comments[0]
     assert {(reason.rule, reason.id) for reason in card.reasons} == {
         ("rule:links", links.id), ("rule:words", words.id), ("rule:mode", None),
     }  # fmt: skip
@@ -252,7 +252,7 @@ async def test_a_held_comment_tells_every_reason_and_is_found_by_each(service):
     for name in ("links", "words", "PILLS", decided.reason[:12], others[0].reason[-12:]):
         assert await found(service, reason=name) == ["pills at https://shop.example"], name
     assert len(await found(service, reason="mode")) == 2
-    detail = await queue.detail(service, EVERYTHING, card.id)
+    detail = await queue.get_comment_detail(service, EVERYTHING, card.id)
     (decision,) = detail.decisions
     assert (decision.made_by, decision.reason, decision.rule) == (decided.rule, decided.reason, decided.id)
     assert [(one.rule, one.reason, one.id) for one in decision.verdicts] == [
@@ -264,26 +264,28 @@ async def test_a_held_comment_tells_every_reason_and_is_found_by_each(service):
 async def test_once_a_person_decided_theirs_is_the_reason(service):
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
     comment = await post(service, "see https://shop.example")
-    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[comment], note="The same SHOP again"))
+    await actions.apply_action(
+        service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[comment], note="The same SHOP again")
+    )
 
-    (card,) = (await queue.search(service, EVERYTHING, QueueQuery(status=Standing.SPAM))).comments
+    (card,) = (await queue.search_comments(service, EVERYTHING, QueueQuery(status=StatusFilter.SPAM))).comments
     assert [(reason.rule, reason.reason, reason.id) for reason in card.reasons] == [
         ("key:ada", "The same SHOP again", None)
     ]
-    assert len(await found(service, status=Standing.SPAM, reason="same shop")) == 1
+    assert len(await found(service, status=StatusFilter.SPAM, reason="same shop")) == 1
     for name in ("links", "mode", "ada"):
-        assert await found(service, status=Standing.SPAM, reason=name) == []
-    detail = await queue.detail(service, EVERYTHING, comment)
+        assert await found(service, status=StatusFilter.SPAM, reason=name) == []
+    detail = await queue.get_comment_detail(service, EVERYTHING, comment)
     assert [len(decision.verdicts) for decision in detail.decisions] == [1, 0]
 
 
 async def test_what_was_put_back_says_again_why_it_was_held(service):
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
     comment = await post(service, "see https://shop.example")
-    done = await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[comment]))
-    await undo.undo(service, EVERYTHING, done.id)
+    done = await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[comment]))
+    await undo.undo_action(service, EVERYTHING, done.id)
 
-    (card,) = (await queue.search(service, EVERYTHING, QueueQuery())).comments
+    (card,) = (await queue.search_comments(service, EVERYTHING, QueueQuery())).comments
     assert [reason.rule for reason in card.reasons] == ["key:ada", "rule:links", "rule:mode"]
 
 
@@ -291,7 +293,9 @@ async def test_only_so_many_that_are_alike_are_counted(service):
     ids = [await post(service, "the same", thread=f"/{number}/") for number in range(5)]
 
     async def count(tx, most):
-        return await contacts.waiting(tx, ids, None, most), await storage_queue.same_text(tx, ids, None, most)
+        return await contacts.count_pending_by_network(tx, ids, None, most), await storage_queue.count_same_text(
+            tx, ids, None, most
+        )
 
     by_network, by_text = await service.db.read_private(count, 3)
     assert (by_network, list(by_text.values())) == ({"198.51.100.0/24": 3}, [3])
@@ -302,14 +306,14 @@ async def test_only_so_many_that_are_alike_are_counted(service):
 ASKED = (
     {},
     {"order": "newest"},
-    {"status": Standing.ANY},
+    {"status": StatusFilter.ANY},
     {"site": "one.example"},
-    {"site": "one.example", "status": Standing.ANY},
+    {"site": "one.example", "status": StatusFilter.ANY},
     {"site": "one.example", "thread": "/busy/"},
     {"network": "203.0.113.0/24"},
     {"email": Email("mia@example.com")},
     {"reported": True},
-    {"reported": True, "status": Standing.APPROVED, "site": "one.example"},
+    {"reported": True, "status": StatusFilter.APPROVED, "site": "one.example"},
     {"q": "Number"},
     {"reason": "mode"},
 )
@@ -320,8 +324,8 @@ async def test_what_is_shown_is_found_in_the_same_steps_however_long_the_queue_i
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock, sites=BOTH_SITES) as service:
         for number in range(6):
             shown = await post(service, f"shown {number}", thread="https://one.example/busy/")
-            await act(service, Verb.APPROVE, shown)
-            await reports.report(service, shown, Report(), visit())
+            await act(service, ActionVerb.APPROVE, shown)
+            await reports.report_comment(service, shown, NewReport(), visit())
         await _fill(service, range(40))
         short = [await _steps(service, asked) for asked in ASKED]
         await _fill(service, range(40, 400))
@@ -339,11 +343,13 @@ async def _fill(service, numbers):
 
 async def _steps(service, asked):
     query = PrivateSearch(**asked)
-    wanted = await service.db.read_private(queue.conditions, service, EVERYTHING, query)
+    wanted = await service.db.read_private(queue.build_search, service, EVERYTHING, query)
     steps = itertools.count()
     await service.db._private.set_progress_handler(lambda: next(steps) and None, 10)
     newest_first = query.order == "newest"
-    found = await service.db.read_private(storage_queue.page, wanted, after=None, newest_first=newest_first, limit=5)
+    found = await service.db.read_private(
+        storage_queue.list_page, wanted, after=None, newest_first=newest_first, limit=5
+    )
     await service.db._private.set_progress_handler(None, 0)
     assert len(found) == 5, asked
     return next(steps)
@@ -398,8 +404,8 @@ async def test_an_older_database_is_counted_and_can_be_searched(older):
     await everything_agrees(Older)
 
     async def look(tx):
-        by_word = await storage_queue.matching(tx, storage_queue.Search(q="ZOË"), 9)
-        return by_word, await storage_queue.matching(tx, storage_queue.Search(reason="mode", status=Status.SPAM), 9)
+        by_word = await storage_queue.list_ids(tx, storage_queue.Search(q="ZOË"), 9)
+        return by_word, await storage_queue.list_ids(tx, storage_queue.Search(reason="mode", status=Status.SPAM), 9)
 
     assert await database.read_private(look) == (["c0", "c1", "c2", "c3"], ["c2"])
     await database.close()

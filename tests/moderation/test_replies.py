@@ -6,11 +6,11 @@ import pytest
 
 from commentsvc.access import moderators
 from commentsvc.domain.errors import Conflict
-from commentsvc.domain.models import Scope, Verb
+from commentsvc.domain.models import ActionVerb, Scope
 from commentsvc.moderation import actions
-from commentsvc.moderation import queue as moderation_queue
-from commentsvc.moderation import undo as moderation_undo
-from commentsvc.moderation.schemas import Action, QueueQuery, Standing
+from commentsvc.moderation.queue import search_comments
+from commentsvc.moderation.schemas import Action, QueueQuery, StatusFilter
+from commentsvc.moderation.undo import undo_action
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in, shown
 from tests.conftest import EVERYTHING, a_key, a_moderators_key, a_service, fields_of, post
@@ -269,8 +269,8 @@ async def test_what_a_reply_began_cannot_be_undone_after_a_month(client, service
     clock.move(days=31)
 
     with pytest.raises(Conflict):
-        await moderation_undo.undo(service, EVERYTHING, made["action"])
-    both = await moderation_queue.search(service, EVERYTHING, QueueQuery(status=Standing.APPROVED))
+        await undo_action(service, EVERYTHING, made["action"])
+    both = await search_comments(service, EVERYTHING, QueueQuery(status=StatusFilter.APPROVED))
     assert len(both.comments) == 2
 
 
@@ -282,7 +282,7 @@ async def test_the_first_reply_makes_a_thread_public_under_the_address_of_the_pa
     listing = await shown(service)
 
     assert (listing.thread.url, listing.thread.title) == ("http://localhost/a-page", "The page")
-    assert (await actions.act(service, EVERYTHING, Action(action=Verb.HOLD, ids=[asked]))).changed == 1
+    assert (await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.HOLD, ids=[asked]))).changed == 1
     assert [one.deleted for one in (await shown(service, view="flat")).comments] == [True, False]
 
 

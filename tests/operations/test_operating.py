@@ -18,7 +18,7 @@ import pytest
 
 import commentsvc
 from commentsvc.config import PREFIX, Config
-from commentsvc.domain.errors import Misconfigured
+from commentsvc.domain.errors import ConfigurationError
 from tests.conftest import SECRET, fields_of
 
 ROOT = Path(commentsvc.__file__).parent.parent
@@ -213,7 +213,7 @@ def test_a_database_that_is_none_is_named_and_left_alone(tmp_path):
 
 
 def test_all_wrong_settings_are_named_at_once():
-    with pytest.raises(Misconfigured) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         Config.read({"COMMENTSVC_PORT": "x", "COMMENTSVC_NESTING": "99", "COMMENTSVC_NONSENSE": "1", "OTHER": "x"})
     assert len(str(refused.value).splitlines()) == 3
 

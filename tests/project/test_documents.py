@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import importlib
 import itertools
 import json
 import os
@@ -30,7 +31,7 @@ from commentsvc.comments import schemas as comments_schemas
 from commentsvc.config import PREFIX, SECRETS, Config
 from commentsvc.domain import urls
 from commentsvc.domain.errors import Invalid
-from commentsvc.domain.models import Mode, Scope, Status, Verb
+from commentsvc.domain.models import ActionVerb, Mode, Scope, Status
 from commentsvc.moderation import schemas as moderation_schemas
 from commentsvc.rules import engine
 from commentsvc.web.routes import ROUTES
@@ -348,7 +349,7 @@ def test_every_route_has_its_row():
 
 
 def test_every_problem_has_its_row():
-    ours = {(status, error.code, error.title) for error, status in problems.STATUS.items()}
+    ours = {(status, error.code, error.title) for error, status in problems.STATUS_OF_ERROR.items()}
     framework = {(status, code, title) for status, (code, title) in problems.FRAMEWORK.items()}
     rows = rows_of("docs/api.md")
     for status, code, title in sorted(ours | framework):
@@ -403,10 +404,9 @@ def _shapes_that_travel():
     for shape in waiting:
         if isinstance(shape, type) and issubclass(shape, msgspec.Struct) and shape not in found:
             found.append(shape)
-            inside = re.findall(
-                r"commentsvc\.shapes\.(\w+)", str([field.type for field in msgspec.structs.fields(shape)])
-            )
-            waiting += [getattr(comments_schemas, name) for name in inside]
+            types = str([field.type for field in msgspec.structs.fields(shape)])
+            inside = re.findall(r"(commentsvc\.\w+\.schemas)\.(\w+)", types)
+            waiting += [getattr(importlib.import_module(module), name) for module, name in inside]
     return found
 
 
@@ -425,7 +425,7 @@ def _fields_told(name):
 
 def test_the_words_that_may_be_said_are_told():
     text = text_of("docs/moderating.md")
-    for word in (*Verb, *Status, *Scope):
+    for word in (*ActionVerb, *Status, *Scope):
         assert f"`{word.value}`" in text, word
     for rule in re.findall(r'"(rule:\w+)"', Path(engine.__file__).read_text(encoding="utf-8")):
         assert f"`{rule}`" in text, rule
@@ -442,9 +442,9 @@ def test_addresses_have_the_canonical_form_that_is_shown():
     rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", text_of("docs/embedding.md"), re.MULTILINE)
     assert len(rows) >= 6
     for address, name in rows:
-        assert urls.read(address).name == name, address
+        assert urls.parse_thread(address).name == name, address
     with pytest.raises(Invalid):
-        urls.read("http://")
+        urls.parse_thread("http://")
 
 
 def _commands(parser, path=()):

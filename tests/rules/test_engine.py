@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from commentsvc.domain.models import Effect, Mode, RuleKind, Status
 from commentsvc.rules import engine
 from commentsvc.rules.context import Context
-from commentsvc.rules.engine import Policy, StoredRule
-from commentsvc.rules.form_token import Form
+from commentsvc.rules.engine import CompiledRule, Policy
+from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.kinds import KINDS
-from commentsvc.rules.proof_of_work import Work
+from commentsvc.rules.proof_of_work import ProofState
 from tests.conftest import draft
 
 PENDING, APPROVED, SPAM = Status.PENDING, Status.APPROVED, Status.SPAM
@@ -20,11 +20,11 @@ PENDING, APPROVED, SPAM = Status.PENDING, Status.APPROVED, Status.SPAM
 
 def stored(kind, matching="", effect=None, number=0):
     kind = RuleKind(kind)
-    return StoredRule(f"rule-{number}", kind, Effect(effect or KINDS[kind].effects[0]), KINDS[kind].reads(matching))
+    return CompiledRule(f"rule-{number}", kind, Effect(effect or KINDS[kind].effects[0]), KINDS[kind].reads(matching))
 
 
 def judged(mode="none", *stored_rules, context=None, **written):
-    return engine.judge(draft(**written), context or Context(), Policy(Mode(mode), stored_rules))
+    return engine.evaluate_rules(draft(**written), context or Context(), Policy(Mode(mode), stored_rules))
 
 
 def known(**facts):
@@ -100,14 +100,14 @@ JUDGEMENTS = [
     # Machines
     ("none", [], {"trapped": True}, {}, SPAM, "rule:trap"),
     ("trusted", [], {"trapped": True, "proven_approvals": 3}, {}, SPAM, "rule:trap"),
-    ("none", [], {"form": Form.QUICK}, {}, PENDING, "rule:form"),
-    ("none", [], {"form": Form.USED}, {}, PENDING, "rule:form"),
-    ("none", [], {"form": Form.FORGED}, {}, PENDING, "rule:form"),
-    ("none", [], {"form": Form.ABSENT}, {}, APPROVED, "rule:none"),
-    ("trusted", [], {"form": Form.ABSENT, "proven_approvals": 1}, {}, APPROVED, "rule:proven_writer"),
-    ("none", [("links", "0")], {"form": Form.ABSENT}, {"comment": "https://a.example"}, PENDING, "rule:form"),
-    ("none", [], {"work": Work.ABSENT}, {}, PENDING, "rule:work"),
-    ("none", [], {"work": Work.DONE}, {}, APPROVED, "rule:none"),
+    ("none", [], {"form": FormTokenState.QUICK}, {}, PENDING, "rule:form"),
+    ("none", [], {"form": FormTokenState.USED}, {}, PENDING, "rule:form"),
+    ("none", [], {"form": FormTokenState.FORGED}, {}, PENDING, "rule:form"),
+    ("none", [], {"form": FormTokenState.ABSENT}, {}, APPROVED, "rule:none"),
+    ("trusted", [], {"form": FormTokenState.ABSENT, "proven_approvals": 1}, {}, APPROVED, "rule:proven_writer"),
+    ("none", [("links", "0")], {"form": FormTokenState.ABSENT}, {"comment": "https://a.example"}, PENDING, "rule:form"),
+    ("none", [], {"work": ProofState.ABSENT}, {}, PENDING, "rule:work"),
+    ("none", [], {"work": ProofState.DONE}, {}, APPROVED, "rule:none"),
 ]  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def test_the_gravest_opinion_decides_and_the_others_are_kept():
         "all",
         stored("links", "0", number=1),
         stored("network", "198.51.100.0/24", "spam", number=2),
-        context=known(address="198.51.100.7", form=Form.QUICK),
+        context=known(address="198.51.100.7", form=FormTokenState.QUICK),
         comment="https://a.example",
     )
     assert judgement.decision.made_by == "rule:network"
@@ -148,7 +148,7 @@ def test_a_refusal_says_why_and_only_kinds_that_may_refuse_do():
     closed = judged("none", stored("closing_age", "30", "refuse"), context=known(thread_days=31.0))
     assert closed.refusal.code == "thread_closed"
     fast = judged("none", stored("too_fast", "30", "refuse"), context=known(seconds_since_last=1.0))
-    assert fast.refusal.code == "too_fast"
+    assert fast.refusal.code == "rate_limited"
     by_email = [kind for kind, row in KINDS.items() if row.by_email]
     assert by_email == ["email", "email_domain", "disposable"]
     assert all(KINDS[kind].effects == (Effect.HOLD, Effect.SPAM) for kind in by_email)
@@ -206,7 +206,7 @@ SOME_RULES = [
 )
 def test_no_order_of_rules_lets_a_banned_writer_through(order, mode, approvals, text):
     context = Context(proven_approvals=approvals, address="198.51.100.7")
-    judgement = engine.judge(draft(comment=text), context, Policy(mode, tuple(order)))
+    judgement = engine.evaluate_rules(draft(comment=text), context, Policy(mode, tuple(order)))
     assert judgement.deciding.effect in {Effect.SPAM, Effect.REFUSE}
 
 
@@ -219,8 +219,8 @@ def test_no_order_of_rules_lets_a_banned_writer_through(order, mode, approvals, 
 )
 def test_what_becomes_of_a_comment_does_not_hang_on_the_order_of_rules(order, mode, approvals, address, text):
     context = Context(proven_approvals=approvals, address=address)
-    one = engine.judge(draft(comment=text), context, Policy(mode, tuple(SOME_RULES)))
-    other = engine.judge(draft(comment=text), context, Policy(mode, tuple(order)))
+    one = engine.evaluate_rules(draft(comment=text), context, Policy(mode, tuple(SOME_RULES)))
+    other = engine.evaluate_rules(draft(comment=text), context, Policy(mode, tuple(order)))
     assert one.deciding.effect == other.deciding.effect
     assert {verdict.rule for verdict in (one.deciding, *one.others)} == {
         verdict.rule for verdict in (other.deciding, *other.others)
@@ -235,7 +235,7 @@ def test_what_becomes_of_a_comment_does_not_hang_on_the_order_of_rules(order, mo
 def test_an_unproven_writer_is_answered_alike_whatever_address_they_type(facts):
     """What is shown and what is held: nothing an outsider sees may hang on a typed address."""
     for mode in Mode:
-        typed = engine.judge(draft(), Context(**facts), Policy(mode, tuple(SOME_RULES[4:5] + SOME_RULES[6:])))
-        plain = engine.judge(draft(), Context(), Policy(mode, tuple(SOME_RULES[4:5] + SOME_RULES[6:])))
+        typed = engine.evaluate_rules(draft(), Context(**facts), Policy(mode, tuple(SOME_RULES[4:5] + SOME_RULES[6:])))
+        plain = engine.evaluate_rules(draft(), Context(), Policy(mode, tuple(SOME_RULES[4:5] + SOME_RULES[6:])))
         assert (typed.deciding.effect is Effect.APPROVE) == (plain.deciding.effect is Effect.APPROVE)
         assert (typed.refusal is None) == (plain.refusal is None)

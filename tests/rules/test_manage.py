@@ -7,9 +7,9 @@ import pytest
 
 from commentsvc.access import moderators
 from commentsvc.comments import post
-from commentsvc.domain.errors import NotTaken
+from commentsvc.domain.errors import RejectedByRule
 from commentsvc.domain.models import Effect, Mode, RuleKind, Scope
-from commentsvc.domain.timestamps import time_text
+from commentsvc.domain.timestamps import format_time
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.web.routes import application
@@ -105,7 +105,7 @@ async def test_keeping_changing_and_removing_can_each_be_undone(open_house, appl
 async def test_a_ban_ends_when_it_is_said_to_end(open_house, application_of, clock):
     client = await application_of(open_house)
     key = await a_key(open_house, Scope.MODERATE)
-    await keep(client, key, "website", "shop.example", expires_at=time_text(clock() + timedelta(days=7)))
+    await keep(client, key, "website", "shop.example", expires_at=format_time(clock() + timedelta(days=7)))
     assert (await write(client, website="https://shop.example"))[0] == 202
     clock.move(days=8)
     assert (await write(client, website="https://shop.example", comment="later"))[0] == 201
@@ -213,7 +213,7 @@ async def test_what_is_refused_is_kept_nowhere_and_the_writer_is_told_why(open_h
     key = await a_key(open_house, Scope.MODERATE)
     await keep(client, key, "links", "1", effect="refuse")
     status, problem = await write(client, comment="https://a.example https://b.example")
-    assert (status, problem["code"]) == (403, "not_taken")
+    assert (status, problem["code"]) == (403, "rejected_by_rule")
     assert problem["detail"] == "It has 2 links; 1 may stand here."
     assert await everything_in(open_house, "comment") == []
     assert await everything_in(open_house, "thread") == []
@@ -246,7 +246,7 @@ async def test_a_pace_is_kept_by_network_not_by_name_or_address(open_house, cloc
     async def status(number, address, seconds):
         clock.move(seconds=seconds)
         sent = draft(comment=f"number {number}", name=f"Name {number}", email=f"n{number}@example.com")
-        return (await post.post_reply(open_house, sent, visit(address=address))).status
+        return (await post.post_comment(open_house, sent, visit(address=address))).status
 
     assert await status(1, "198.51.100.7", 0) == "approved"
     assert await status(2, "198.51.100.8", 10) == "pending"  # the same /24
@@ -412,8 +412,8 @@ async def test_trust_is_tried_by_whom_it_would_let_in(client, key):
 
 async def test_the_verbs_refuse_as_the_web_does(open_house):
     await manage.add_rule(open_house, EVERYTHING, NewRule(kind=RuleKind.LENGTH, match="20..", effect=Effect.REFUSE))
-    with pytest.raises(NotTaken):
-        await post.post_reply(open_house, draft(comment="short"), visit())
+    with pytest.raises(RejectedByRule):
+        await post.post_comment(open_house, draft(comment="short"), visit())
 
 
 async def test_other_words_do_not_undo_how_a_comment_was_sent(database_url, clock, application_of):

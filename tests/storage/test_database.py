@@ -5,10 +5,10 @@ import sqlite3
 
 import pytest
 
-from commentsvc.comments import post as comments_post
-from commentsvc.domain.errors import Misconfigured, Unavailable
+from commentsvc.comments.post import post_comment
+from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.storage import schema
-from commentsvc.storage.database import among
+from commentsvc.storage.database import in_list
 from commentsvc.storage.postgres import PUBLIC_ROLE, numbered
 from commentsvc.storage.sqlite import PRAGMAS, SqliteDatabase
 from tests.comments.test_post import everything_in
@@ -50,11 +50,11 @@ async def test_a_handler_cancelled_at_any_await_leaves_the_next_write_working(se
         text = draft(comment=f"attempt {step}")
 
         async def post(text=text, step=step):
-            return await Steps(comments_post.post_reply(service, text, visit()), step)
+            return await Steps(post_comment(service, text, visit()), step)
 
         outcome = (await asyncio.gather(asyncio.create_task(post()), return_exceptions=True))[0]
         cancelled += isinstance(outcome, asyncio.CancelledError)
-        after = await comments_post.post_reply(service, draft(comment=f"after {step}"), visit())
+        after = await post_comment(service, draft(comment=f"after {step}"), visit())
         assert after.status == "pending"
         if not isinstance(outcome, BaseException):
             break
@@ -64,14 +64,12 @@ async def test_a_handler_cancelled_at_any_await_leaves_the_next_write_working(se
 
 
 async def test_what_a_cancelled_caller_handed_in_is_kept_whole_or_not_at_all(service):
-    tasks = [
-        asyncio.create_task(comments_post.post_reply(service, draft(comment=f"n {n}"), visit())) for n in range(30)
-    ]
+    tasks = [asyncio.create_task(post_comment(service, draft(comment=f"n {n}"), visit())) for n in range(30)]
     await asyncio.sleep(0)
     for task in tasks[::2]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await comments_post.post_reply(service, draft(comment="the last"), visit())
+    await post_comment(service, draft(comment="the last"), visit())
 
     async def one_moment(tx):
         return [
@@ -121,7 +119,7 @@ async def test_writes_at_once_are_all_kept(service):
     ],
 )
 async def test_the_connections_of_readers_cannot_reach_what_is_private(service, statement):
-    await comments_post.post_reply(service, draft(), visit())
+    await post_comment(service, draft(), visit())
 
     async def look(tx):
         return await tx.all(statement)
@@ -185,10 +183,10 @@ async def test_while_another_process_holds_the_lock_writers_are_told_so(tmp_path
             await service.db._writer.execute("PRAGMA busy_timeout = 20")
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(Unavailable):
-                await comments_post.post_reply(service, draft(), visit())
+                await post_comment(service, draft(), visit())
             other.execute("ROLLBACK")
         other.close()
-        await comments_post.post_reply(service, draft(), visit())
+        await post_comment(service, draft(), visit())
 
 
 async def test_when_the_disk_is_full_writers_are_told_so_and_readers_go_on(tmp_path, clock):
@@ -201,19 +199,19 @@ async def test_when_the_disk_is_full_writers_are_told_so_and_readers_go_on(tmp_p
         kept = len(await everything_in(service, "comment"))
         assert kept == len(receipts) > 0
         await service.db._writer.execute("PRAGMA max_page_count = 100000")
-        await comments_post.post_reply(service, draft(comment="There is room again."), visit())
+        await post_comment(service, draft(comment="There is room again."), visit())
 
         assert len(await everything_in(service, "comment")) == kept + 1
 
 
 async def fill_up(service, receipts):
     for number in range(200):
-        receipts.append(await comments_post.post_reply(service, draft(comment=f"{number} " + "x" * 5000), visit()))
+        receipts.append(await post_comment(service, draft(comment=f"{number} " + "x" * 5000), visit()))
 
 
 async def test_everything_acknowledged_is_there_after_it_is_opened_again(database_url, clock):
     async with a_service(database_url, clock) as service:
-        receipts = [await comments_post.post_reply(service, draft(comment=f"n {n}"), visit()) for n in range(5)]
+        receipts = [await post_comment(service, draft(comment=f"n {n}"), visit()) for n in range(5)]
     async with a_service(database_url, clock) as service:
         kept = {row["id"] for row in await everything_in(service, "comment")}
     assert kept == {receipt.id for receipt in receipts}
@@ -280,7 +278,7 @@ async def test_servers_that_start_at_once_on_an_empty_database_lay_one_schema(tw
 
     taken = await asyncio.gather(*(schema.migrate(server, "2026-01-01T00:00:00.000Z") for server in servers))
 
-    assert sorted(taken) == [0, 0, 0, schema.newest()]
+    assert sorted(taken) == [0, 0, 0, schema.newest_step()]
     for server in servers:
         await server.close()
 
@@ -292,7 +290,7 @@ async def test_a_database_of_a_newer_program_is_left_alone(database_url, clock):
             await tx.run("INSERT INTO schema_step (number, applied_at) VALUES (9999, '2030')")
 
         await service.db.write(from_the_future)
-        with pytest.raises(Misconfigured, match="newer"):
+        with pytest.raises(ConfigurationError, match="newer"):
             await schema.migrate(service.db, service.now())
 
 
@@ -304,5 +302,5 @@ def test_named_parameters_become_numbers_and_texts_are_left_alone():
 
 
 def test_nothing_is_among_no_values():
-    assert among("id", []) == ("(NULL)", {})
-    assert among("id", ["x", "y"]) == ("(:id0, :id1)", {"id0": "x", "id1": "y"})
+    assert in_list("id", []) == ("(NULL)", {})
+    assert in_list("id", ["x", "y"]) == ("(:id0, :id1)", {"id0": "x", "id1": "y"})

@@ -8,24 +8,24 @@ import pytest
 from commentsvc.access import keys, moderators
 from commentsvc.access.schemas import NewKey
 from commentsvc.comments import edit, post
-from commentsvc.comments.schemas import Edit
-from commentsvc.domain.errors import Invalid, SubmissionReused, TooFast
-from commentsvc.domain.models import Mode, Scope, Verb
+from commentsvc.comments.schemas import CommentEdit
+from commentsvc.domain.errors import Invalid, RateLimited, SubmissionReused
+from commentsvc.domain.models import ActionVerb, Mode, Scope
 from commentsvc.moderation import actions, erase, queue, threads
-from commentsvc.moderation.schemas import Action, ThreadChange, ThreadsQuery
+from commentsvc.moderation.schemas import Action, ThreadChange, ThreadListQuery
 from commentsvc.web.routes import application
 from tests.comments.test_post import approve, everything_in, shown
 from tests.conftest import EVERYTHING, a_key, a_service, draft, fields_of, visit
 
 
 async def the_thread(service):
-    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     return record
 
 
 async def test_a_thread_takes_its_title_from_what_was_approved_not_from_who_came_first(service):
-    await post.post_reply(service, draft(title="BUY PILLS", thread="http://localhost/a-page/"), visit())
-    good = await post.post_reply(service, draft(title="The page", comment="Good."), visit())
+    await post.post_comment(service, draft(title="BUY PILLS", thread="http://localhost/a-page/"), visit())
+    good = await post.post_comment(service, draft(title="The page", comment="Good."), visit())
     await approve(service, good)
 
     listing = await shown(service)
@@ -35,34 +35,34 @@ async def test_a_thread_takes_its_title_from_what_was_approved_not_from_who_came
 async def test_what_one_site_approves_proves_nothing_on_another(database_url, clock):
     sites = "https://one.example https://two.example"
     async with a_service(database_url, clock, sites=sites, moderation=Mode.TRUSTED) as service:
-        first = await post.post_reply(service, draft(thread="https://one.example/a/"), visit())
+        first = await post.post_comment(service, draft(thread="https://one.example/a/"), visit())
         await approve(service, first)
         for site, status in (("one", "approved"), ("two", "pending")):
             again = draft(thread=f"https://{site}.example/b/", author_token=first.author_token)
-            assert (await post.post_reply(service, again, visit())).status == status
+            assert (await post.post_comment(service, again, visit())).status == status
 
 
 async def test_edits_are_limited_like_comments_and_the_same_words_change_nothing(database_url, clock):
     async with a_service(database_url, clock, rate_limit="2/60") as service:
-        mine = await post.post_reply(service, draft(), visit())
-        same = Edit(comment="I have been wondering about this too.")
+        mine = await post.post_comment(service, draft(), visit())
+        same = CommentEdit(comment="I have been wondering about this too.")
         for _ in range(5):
-            await edit.edit(service, mine.id, mine.edit_token, same, visit())
+            await edit.edit_comment(service, mine.id, mine.edit_token, same, visit())
         assert await everything_in(service, "revision") == []
-        await edit.edit(service, mine.id, mine.edit_token, Edit(comment="one"), visit())
-        with pytest.raises(TooFast):
-            await edit.edit(service, mine.id, mine.edit_token, Edit(comment="two"), visit())
+        await edit.edit_comment(service, mine.id, mine.edit_token, CommentEdit(comment="one"), visit())
+        with pytest.raises(RateLimited):
+            await edit.edit_comment(service, mine.id, mine.edit_token, CommentEdit(comment="two"), visit())
 
 
 async def test_a_submission_stands_for_every_word_of_its_comment(service):
-    await post.post_reply(service, draft(submission="form-0001", thread="/a-page"), visit())
-    await post.post_reply(service, draft(submission="form-0001", thread="/a-page/"), visit())
+    await post.post_comment(service, draft(submission="form-0001", thread="/a-page"), visit())
+    await post.post_comment(service, draft(submission="form-0001", thread="/a-page/"), visit())
     with pytest.raises(SubmissionReused):
-        await post.post_reply(service, draft(submission="form-0001", website="example.com"), visit())
+        await post.post_comment(service, draft(submission="form-0001", website="example.com"), visit())
 
 
 async def test_of_two_changes_to_a_thread_at_once_neither_is_lost(service):
-    receipt = await post.post_reply(service, draft(), visit())
+    receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
     record = await the_thread(service)
     for number in range(8):
@@ -76,8 +76,8 @@ async def test_of_two_changes_to_a_thread_at_once_neither_is_lost(service):
 
 async def test_names_that_two_threads_want_from_each_other_are_no_failure(service):
     for name in ("/a/", "/b/"):
-        await post.post_reply(service, draft(thread=name), visit())
-    one, two = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+        await post.post_comment(service, draft(thread=name), visit())
+    one, two = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     for number in range(10):
         names = [f"/x{number}", f"/y{number}"]
         changes = [
@@ -95,7 +95,7 @@ async def test_names_that_two_threads_want_from_each_other_are_no_failure(servic
 
 
 async def test_a_change_that_changes_nothing_leaves_what_readers_have_right(service):
-    receipt = await post.post_reply(service, draft(), visit())
+    receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
     record = await the_thread(service)
     before = (await everything_in(service, "thread"))[0]["version"]
@@ -104,9 +104,11 @@ async def test_a_change_that_changes_nothing_leaves_what_readers_have_right(serv
 
 
 async def test_what_moderators_wrote_of_an_erased_comment_is_erased_too(service):
-    receipt = await post.post_reply(service, draft(), visit())
-    await actions.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[receipt.id], note="that is Canary"))
-    await erase.erase(service, EVERYTHING, receipt.id)
+    receipt = await post.post_comment(service, draft(), visit())
+    await actions.apply_action(
+        service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[receipt.id], note="that is Canary")
+    )
+    await erase.erase_permanently(service, EVERYTHING, receipt.id)
     for table in ("action", "decision", "action_item"):
         assert "anary" not in str(await everything_in(service, table))
 
@@ -130,9 +132,9 @@ async def test_servers_that_start_at_once_with_new_sites_agree(database_url, clo
 
 
 async def test_a_removed_owner_keeps_nobody_from_starting(service):
-    assert await moderators.invite_first(service)
+    assert await moderators.create_first_sign_in_link(service)
     await moderators.remove_moderator(service, "owner")
-    assert await moderators.invite_first(service) is None
+    assert await moderators.create_first_sign_in_link(service) is None
 
 
 async def test_a_form_that_counts_may_name_its_site(database_url, clock, aiohttp_client):
@@ -146,7 +148,7 @@ async def test_a_form_that_counts_may_name_its_site(database_url, clock, aiohttp
 async def test_a_key_of_one_site_need_not_name_it(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         client = await aiohttp_client(application(service))
-        await post.post_reply(service, draft(thread="https://one.example/a/"), visit())
+        await post.post_comment(service, draft(thread="https://one.example/a/"), visit())
         key = await a_key(service, Scope.READ, site="one.example")
         found = await client.get("/v1/moderation/comments?thread=/a/", headers=key)
         assert len((await found.json())["comments"]) == 1
@@ -163,7 +165,7 @@ async def test_a_blog_is_not_shown_to_another_ones_readers(database_url, clock, 
 async def test_a_long_name_of_many_bytes_is_refused_by_name(service):
     for name in ("é" * 1500, "/" + "é" * 1500):
         with pytest.raises(Invalid) as refused:
-            await post.post_reply(service, draft(thread=name), visit())
+            await post.post_comment(service, draft(thread=name), visit())
         assert refused.value.faults[0].field == "thread"
 
 
@@ -176,12 +178,12 @@ async def test_a_form_with_an_odd_parent_comes_back_as_a_page(client):
 @pytest.mark.parametrize("when", ["2020-01-01T00:00:00Z", "0500-01-01T00:00:00Z", "2026-11-22T16:02:11Z"])
 async def test_a_key_that_has_ended_already_is_not_made(service, when):
     with pytest.raises(Invalid):
-        await keys.make_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ], expires_at=when))
+        await keys.create_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ], expires_at=when))
 
 
 async def test_before_a_thread_is_public_moderators_see_what_its_pages_said(service):
-    await post.post_reply(service, draft(title="The page", thread="http://localhost/a-page/"), visit())
-    (card,) = (await queue.search(service, EVERYTHING, queue.QueueQuery())).comments
+    await post.post_comment(service, draft(title="The page", thread="http://localhost/a-page/"), visit())
+    (card,) = (await queue.search_comments(service, EVERYTHING, queue.QueueQuery())).comments
     assert (card.thread.title, card.thread.url) == ("The page", "http://localhost/a-page")
 
 

@@ -8,7 +8,7 @@ import feedparser
 import pytest
 
 from commentsvc.comments import post
-from commentsvc.domain.models import Mode, Verb
+from commentsvc.domain.models import ActionVerb, Mode
 from commentsvc.moderation import actions
 from commentsvc.moderation.schemas import Action
 from commentsvc.web.routes import application
@@ -24,7 +24,7 @@ LATEST = "/v1/latest.atom"
 
 async def said(service, **changed):
     """A comment that everybody can read."""
-    receipt = await post.post_reply(service, draft(**{"thread": PAGE} | changed), visit())
+    receipt = await post.post_comment(service, draft(**{"thread": PAGE} | changed), visit())
     await approve(service, receipt)
     return receipt
 
@@ -102,13 +102,13 @@ async def test_a_reader_follows_a_thread(service, client, clock):
 async def test_a_thread_has_no_feed_of_its_own_before_its_first_approval(service, client):
     for name in (PAGE, "/another/", "post-17"):
         _, unknown = await followed(client, thread=name)
-        receipt = await post.post_reply(service, draft(thread=name, title="Secret"), visit())
+        receipt = await post.post_comment(service, draft(thread=name, title="Secret"), visit())
         _, waiting = await followed(client, thread=name)
         assert waiting == unknown
         await approve(service, receipt)
         feed, _ = await followed(client, thread=name)
         assert len(feed.entries) == 1
-        await actions.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[receipt.id]))
+        await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[receipt.id]))
         feed, _ = await followed(client, thread=name)
         assert feed.entries == []
 

@@ -21,7 +21,7 @@ SCRIPT = {"Accept": "text/html, application/problem+json"}
 
 
 async def said(service, **changed):
-    receipt = await post.post_reply(service, draft(**changed), visit())
+    receipt = await post.post_comment(service, draft(**changed), visit())
     await approve(service, receipt)
     return receipt
 

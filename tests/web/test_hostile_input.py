@@ -21,11 +21,11 @@ from yarl import URL
 
 from commentsvc.access import moderators
 from commentsvc.access.schemas import NewKey
-from commentsvc.comments.schemas import CountsQuery, Edit, NewComment, Preview, Report
+from commentsvc.comments.schemas import CommentEdit, CountsQuery, NewComment, NewReport, PreviewRequest
 from commentsvc.domain import markdown
 from commentsvc.domain.models import Mode
-from commentsvc.moderation.schemas import Action, Amendment, NewReply, PrivateSearch, ThreadChange, Where
-from commentsvc.rules.schemas import NewRule, RuleChange, RuleTrial
+from commentsvc.moderation.schemas import Action, CommentUpdate, NewReply, PrivateSearch, ThreadChange, Where
+from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.web.routes import ROUTES, application
 from tests.conftest import a_key, a_moderators_key, a_service, fields_of
@@ -242,7 +242,7 @@ async def test_json_that_is_not_strict_is_unreadable(visitor, body, why):
     response = await visitor.post("/v1/comments", data=body, headers=JSON)
 
     told = await problem(response)
-    assert (told["status"], told["code"]) == (400, "unreadable"), why
+    assert (told["status"], told["code"]) == (400, "malformed_request"), why
 
 
 async def test_sixteen_levels_and_32_digits_are_read(visitor):
@@ -391,16 +391,16 @@ OTHERS = [
 ]  # fmt: skip
 OTHERWISE: dict[type, dict[str, Any]] = {
     NewComment: fields_of(),
-    Edit: {"comment": "Other words."},
-    Preview: {"comment": "Words."},
-    Report: {},
+    CommentEdit: {"comment": "Other words."},
+    PreviewRequest: {"comment": "Words."},
+    NewReport: {},
     NewRule: {"kind": "links", "match": "2"},
     RuleChange: {},
-    RuleTrial: {"kind": "links", "match": "2"},
+    BacktestRequest: {"kind": "links", "match": "2"},
     SiteChange: {},
     CountsQuery: {"thread": ["/a-page/"]},
     PrivateSearch: {},
-    Amendment: {},
+    CommentUpdate: {},
     Action: {"action": "hold"},
     NewReply: {"comment": "An answer."},
     Where: {},
@@ -470,7 +470,7 @@ async def test_nothing_in_any_field_of_any_route_breaks_the_service(client, serv
 async def test_nothing_in_any_form_of_the_moderation_page_breaks_the_service(client, service):
     await moderators.add_moderator(service, "owner", None, [])
     ours = {"Sec-Fetch-Site": "same-origin"}
-    await client.post((await moderators.invite(service, "owner")).partition("8080")[2], headers=ours)
+    await client.post((await moderators.create_sign_in_link(service, "owner")).partition("8080")[2], headers=ours)
     page = await (await client.get("/moderate", headers=ours)).text()
     token = re.search(r'name="csrf" value="([^"]+)"', page)[1]
     key = await a_key(service)

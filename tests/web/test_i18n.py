@@ -13,11 +13,11 @@ from babel import Locale
 from babel.messages import mofile, pofile
 
 import commentsvc
-from commentsvc.domain.errors import Duplicate, Gone, Invalid, ThreadClosed, TooFast, Unavailable
+from commentsvc.domain.errors import Duplicate, Gone, Invalid, RateLimited, ThreadClosed, Unavailable
 from commentsvc.domain.fields import Limits
 from commentsvc.web.pages import i18n
-from commentsvc.web.pages import messages as pages_messages
 from commentsvc.web.pages.i18n import LANGUAGES, words_for
+from commentsvc.web.pages.messages import SENTENCES, explained
 from tests.conftest import draft
 
 PACKAGE = Path(commentsvc.__file__).parent
@@ -114,17 +114,17 @@ def test_whatever_a_writer_does_wrong_is_explained_in_their_language(lang):
     for wrong in MISTAKES:
         with pytest.raises(Invalid) as refused:
             draft(**wrong)
-        told = pages_messages.explained(theirs, refused.value, Limits())
+        told = explained(theirs, refused.value, Limits())
         assert set(told.fields) == set(wrong)
-        plain = pages_messages.explained(english, refused.value, Limits())
+        plain = explained(english, refused.value, Limits())
         assert told.title != plain.title
         for name, text in told.fields.items():
             assert text != plain.fields[name]
-    for refusal in (TooFast(21), Duplicate(), ThreadClosed(), Gone(), Unavailable()):
-        told = pages_messages.explained(theirs, refusal, Limits())
+    for refusal in (RateLimited(21), Duplicate(), ThreadClosed(), Gone(), Unavailable()):
+        told = explained(theirs, refusal, Limits())
         assert told.title != refusal.title
         assert told.detail != refusal.detail
-    assert "21" in pages_messages.explained(theirs, TooFast(21), Limits()).detail
+    assert "21" in explained(theirs, RateLimited(21), Limits()).detail
 
 
 def test_what_can_be_said_in_other_languages_is_what_the_service_says():
@@ -132,7 +132,7 @@ def test_what_can_be_said_in_other_languages_is_what_the_service_says():
     for path in PACKAGE.rglob("*.py"):
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         spoken |= {node.value for node in nodes if isinstance(node, ast.Constant) and path.name != "faults.py"}
-    assert set(pages_messages.SENTENCES) <= spoken
+    assert set(SENTENCES) <= spoken
 
 
 def test_the_document_names_the_languages():

@@ -3,8 +3,8 @@
 import pytest
 
 from commentsvc.comments import reports
-from commentsvc.comments.schemas import Report
-from commentsvc.domain.models import RuleKind, Verb
+from commentsvc.comments.schemas import NewReport
+from commentsvc.domain.models import ActionVerb, RuleKind
 from commentsvc.moderation import actions
 from commentsvc.moderation.schemas import Action
 from commentsvc.rules import manage
@@ -33,15 +33,15 @@ async def a_morning(service):
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0", note="shops"))
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match=f"pills\n{LONG}"))
     shown = await post(service, "A first word.", title="A post")
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[shown]))
-    await reports.report(service, shown, Report(reason="rude"), visit(address="192.0.2.9"))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[shown]))
+    await reports.report_comment(service, shown, NewReport(reason="rude"), visit(address="192.0.2.9"))
     mine = await post(service, f"See https://example.com/{'x' * 200} {LONG * 3}", parent=shown, name=LONG[:80])
     for number in range(3):
         await post(service, "pills for all", name=f"Shop {number}", address=f"203.0.113.{number}", title=LONG)
     await post(service, "شكرا على هذا المقال.\n\nThis is English.", name="مريم", address="192.0.2.1")
     await post(service, "words " * 900, address="192.0.2.2")
     gone = await post(service, "Bye.", address="192.0.2.3")
-    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[gone], note="a machine"))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[gone], note="a machine"))
     return mine
 
 

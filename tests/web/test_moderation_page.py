@@ -8,16 +8,16 @@ import pytest
 
 from commentsvc.access import moderators
 from commentsvc.comments import edit, reports
-from commentsvc.comments import post as comments_post
-from commentsvc.comments.schemas import Edit, NewComment, Report
+from commentsvc.comments.post import post_comment
+from commentsvc.comments.schemas import CommentEdit, NewComment, NewReport
 from commentsvc.domain import email_address, fields
 from commentsvc.domain.errors import Invalid
-from commentsvc.domain.models import Mode, RuleKind, Scope, Verb
-from commentsvc.domain.validation import read
+from commentsvc.domain.models import ActionVerb, Mode, RuleKind, Scope
+from commentsvc.domain.validation import validate
 from commentsvc.moderation import actions, queue
-from commentsvc.moderation.schemas import Action, PrivateSearch, QueueQuery, Standing
+from commentsvc.moderation.schemas import Action, PrivateSearch, QueueQuery, StatusFilter
 from commentsvc.rules import manage
-from commentsvc.rules.schemas import NewRule
+from commentsvc.rules.schemas import NewRule, RuleQuery
 from commentsvc.web.moderation import queue as moderation_queue
 from commentsvc.web.routes import ROUTES
 from tests.comments.test_post import everything_in, standing
@@ -253,9 +253,9 @@ async def test_whoever_walks_away_in_a_hurry_has_decided_all_the_same(at_desk):
 async def test_what_its_writer_changes_under_a_finger_is_read_first(at_desk, clock):
     ada, service = await at_desk()
     await post(service, "first", address="192.0.2.1")
-    mine = await comments_post.post_reply(service, draft(comment="harmless"), visit())
+    mine = await post_comment(service, draft(comment="harmless"), visit())
     await ada.reload()
-    await edit.edit(service, mine.id, mine.edit_token, Edit(comment="Buy pills."), visit())
+    await edit.edit_comment(service, mine.id, mine.edit_token, CommentEdit(comment="Buy pills."), visit())
     await ada.keyboard.press("a")
     await card(ada, "Buy pills.").wait_for()
     await ada.keyboard.press("a")
@@ -300,7 +300,7 @@ async def test_a_card_says_all_that_a_decision_needs(at_desk):
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
     page = {"thread": "https://blog.example/a-post/", "title": "A post"}
     first = await post(service, "The first\nof all.", name="Sam", **page)
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[first]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[first]))
     words = "See https://shop.example/x or [this](javascript:alert(1))."
     second = await post(service, words, parent=first, website="https://mia.example", **page)
     await post(service, words, name="Bo", email="bo@example.com", address="203.0.113.9", **page)
@@ -343,16 +343,14 @@ async def test_all_from_one_network_and_all_with_one_text_go_together(at_desk):
 async def test_what_came_or_was_edited_since_the_page_was_made_is_not_decided(at_desk, clock):
     ada, service = await at_desk()
     receipts = [
-        await comments_post.post_reply(
-            service, draft(comment=f"from here {n}", name=f"N{n}"), visit(address=f"203.0.113.{n}")
-        )
+        await post_comment(service, draft(comment=f"from here {n}", name=f"N{n}"), visit(address=f"203.0.113.{n}"))
         for n in range(3)
     ]
     await ada.reload()
     clock.move(seconds=1)
     await post(service, "and one more", address="203.0.113.9")
-    words = Edit(comment="Buy pills.")
-    await edit.edit(service, receipts[1].id, receipts[1].edit_token, words, visit())
+    words = CommentEdit(comment="Buy pills.")
+    await edit.edit_comment(service, receipts[1].id, receipts[1].edit_token, words, visit())
 
     await card(ada, "from here 0").get_by_role("button", name="Approve all").click()
     await said(ada, "2 comments approved.")
@@ -364,11 +362,11 @@ async def test_what_came_or_was_edited_since_the_page_was_made_is_not_decided(at
 
 async def test_those_with_a_text_that_was_edited_since_are_read_again(at_desk, clock):
     ada, service = await at_desk()
-    first = await comments_post.post_reply(service, draft(comment="the same"), visit())
+    first = await post_comment(service, draft(comment="the same"), visit())
     await post(service, "the same", name="B", address="203.0.113.1")
     await ada.reload()
     clock.move(seconds=1)
-    await edit.edit(service, first.id, first.edit_token, Edit(comment="another"), visit())
+    await edit.edit_comment(service, first.id, first.edit_token, CommentEdit(comment="another"), visit())
     await ada.locator(f"#c-{first.id}").get_by_role("button", name="Approve all").click()
     await said(ada, "Its writer has edited this comment.")
     await settled(ada)
@@ -387,8 +385,8 @@ async def test_a_long_comment_is_shown_in_part_and_whole_when_asked_for(at_desk)
 async def test_reported_comments_wait_for_somebody_to_look(at_desk):
     ada, service = await at_desk()
     comment = await post(service, "Is it rude?")
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[comment]))
-    await reports.report(service, comment, Report(reason="it is"), visit(address="203.0.113.1"))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[comment]))
+    await reports.report_comment(service, comment, NewReport(reason="it is"), visit(address="203.0.113.1"))
 
     await ada.reload()
     await ada.get_by_role("link", name="Reported 1").click()
@@ -438,7 +436,7 @@ async def test_a_card_that_another_decided_says_so_before_anybody_presses_a_key(
     mine = await post(service, "Whose is it?")
     await post(service, "Another.", address="203.0.113.1")
     await ada.reload()
-    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[mine]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[mine]))
     await post(service, "And a new one.", address="203.0.114.1")
 
     await ada.evaluate("dispatchEvent(new Event('focus'))")
@@ -454,7 +452,7 @@ async def test_no_key_falls_on_a_card_that_has_taken_the_place_of_another(at_des
     ada, service = await at_desk()
     ids = [await post(service, text, address=f"192.0.{n}.1") for n, text in enumerate(("one", "two", "three"))]
     await ada.reload()
-    await actions.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[ids[1]]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[ids[1]]))
 
     await ada.keyboard.press("a")
     await ada.get_by_text("ada moved it to the trash meanwhile.").wait_for()
@@ -472,13 +470,13 @@ async def test_no_key_falls_on_a_card_that_has_taken_the_place_of_another(at_des
 async def test_of_several_things_at_once_every_fault_is_told(at_desk, clock):
     ada, service = await at_desk()
     await post(service, "one", address="192.0.2.1")
-    two = await comments_post.post_reply(service, draft(comment="the same"), visit(address="203.0.113.1"))
+    two = await post_comment(service, draft(comment="the same"), visit(address="203.0.113.1"))
     await post(service, "the same", name="B", address="203.0.114.1")
     await post(service, "last", address="192.0.3.1")
     sam, _ = await at_desk("Sam", beside=service)
     await ada.reload()
     clock.move(seconds=1)
-    await edit.edit(service, two.id, two.edit_token, Edit(comment="another"), visit())
+    await edit.edit_comment(service, two.id, two.edit_token, CommentEdit(comment="another"), visit())
     await sam.keyboard.press("s")
     await settled(sam)
 
@@ -652,7 +650,9 @@ async def test_a_moderator_replies_and_takes_it_back(at_desk):
     await ada.get_by_role("button", name="Post reply").click()
     await said(ada, "The reply is shown.")
     assert await standing(service) == {"Is it so?": "approved", "It is, and <b>thank you</b>.": "approved"}
-    (reply,) = (await queue.search(service, EVERYTHING, QueueQuery(status=Standing.APPROVED, q="thank"))).comments
+    (reply,) = (
+        await queue.search_comments(service, EVERYTHING, QueueQuery(status=StatusFilter.APPROVED, q="thank"))
+    ).comments
     assert (reply.parent, reply.by_moderator, reply.name, reply.email) == (mine, True, "Ada", None)
 
     await ada.keyboard.press("u")
@@ -684,7 +684,7 @@ async def test_an_edit_that_comes_too_late_keeps_what_was_typed(at_desk):
     await ada.reload()
     await ada.locator(".card").get_by_role("link", name="Edit").click()
     await ada.get_by_label("Comment", exact=True).fill("Better words.")
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[mine]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[mine]))
     answer = await press(ada, "Save")
     assert answer.status == 412
     assert "Somebody decided meanwhile." in await ada.get_by_role("alert").first.inner_text()
@@ -708,7 +708,7 @@ async def test_a_form_with_a_mistake_comes_back_filled_in(at_desk):
 async def test_only_whoever_may_do_everything_erases_and_is_asked_first(at_desk):
     owner, service = await at_desk("owner", script=False)
     mine = await post(service, "Forget me.")
-    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[mine]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[mine]))
     ada, _ = await at_desk("Ada", beside=service, script=False)
     await come(ada, f"/moderate/comments/{mine}")
     assert await ada.get_by_text("Erase for good").count() == 0
@@ -743,7 +743,7 @@ async def test_a_writer_is_banned_and_what_waits_from_there_goes_along(at_desk):
     assert await ada.get_by_label("Until").input_value() == "2027-01-01"
     await press(ada, "Ban")
     assert "The rule is kept. 3 comments marked as spam." in await ada.locator("#said").inner_text()
-    (rule,) = (await manage.list_rules(service, EVERYTHING, manage.RulesQuery())).rules
+    (rule,) = (await manage.list_rules(service, EVERYTHING, RuleQuery())).rules
     assert (rule.kind, rule.match, rule.expires_at) == (RuleKind.NETWORK, "203.0.113.0/24", "2027-01-01T00:00:00.000Z")
     assert sorted((await standing(service)).values()) == ["pending", "spam", "spam", "spam"]
 
@@ -799,8 +799,8 @@ async def test_a_rule_is_tried_on_the_past_before_it_stands(at_desk):
     ada, service = await at_desk(script=False)
     good = await post(service, "lamps are lovely")
     bad = await post(service, "buy lamps", address="203.0.113.1")
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[good]))
-    await actions.act(service, EVERYTHING, Action(action=Verb.SPAM, ids=[bad]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[good]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[bad]))
     await come(ada, "/moderate/rules")
     await ada.get_by_label("What it looks at").select_option("words")
     await ada.get_by_label("What it looks for").fill("lamps")
@@ -932,12 +932,12 @@ async def attack(service, texts):
     """A comment that waits with all of these; in its name, its website and its page's title too."""
     sent = fields_of(comment="\n\n".join(texts), name=texts[0][:80], title=texts[0], website=None)
     try:
-        return (await comments_post.post_reply(service, read(NewComment, sent, fields.Limits()), visit())).id
+        return (await post_comment(service, validate(NewComment, sent, fields.Limits()), visit())).id
     except Invalid:
         kept = ["".join(letter for letter in text if letter.isprintable()) for text in texts]
         try:
             sent |= {"comment": "\n\n".join(kept)[:9000], "name": "A" + kept[0][:70], "title": None}
-            return (await comments_post.post_reply(service, read(NewComment, sent, fields.Limits()), visit())).id
+            return (await post_comment(service, validate(NewComment, sent, fields.Limits()), visit())).id
         except Invalid:
             return None
 
@@ -988,10 +988,10 @@ async def assert_inert(page):
 async def test_a_scanner_that_follows_every_link_changes_nothing(at_desk, curl):
     ada, service = await at_desk("owner", script=False)
     mine = await post(service, "Hello, see https://shop.example", website="https://mia.example")
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[mine]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[mine]))
     await post(service, "Another.")
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match="pills"))
-    invitation = await moderators.invite(service, "owner")
+    invitation = await moderators.create_sign_in_link(service, "owner")
     before = await everything_but_when_seen(service)
 
     url = service.config.own_origin
@@ -1046,4 +1046,4 @@ async def test_an_email_can_be_found_by_what_was_veiled_and_by_nobody_else(at_de
     for sought in ("x", service.keyring.seal(email_address.Email("mia@example.com"))):
         answer = await ada.goto(f"/moderate?sought={sought}")
         assert answer.status == 422
-    assert await queue.search(service, EVERYTHING, PrivateSearch(email=email_address.Email("mia@example.com")))
+    assert await queue.search_comments(service, EVERYTHING, PrivateSearch(email=email_address.Email("mia@example.com")))

@@ -5,7 +5,7 @@ import json
 import msgspec
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from commentsvc.domain.errors import Refused
+from commentsvc.domain.errors import Refusal
 from commentsvc.web.api.openapi import document
 from commentsvc.web.routes import ROUTES, application
 from commentsvc.web.server import problems
@@ -59,7 +59,7 @@ def test_every_operation_has_a_name_of_its_own():
 
 
 def test_every_refusal_has_a_status():
-    assert set(Refused.__subclasses__()) == set(problems.STATUS)
+    assert set(Refusal.__subclasses__()) == set(problems.STATUS_OF_ERROR)
 
 
 def test_no_shape_for_readers_has_an_email():

@@ -8,9 +8,9 @@ import pytest
 
 from commentsvc.access import moderators
 from commentsvc.comments import post
-from commentsvc.domain.models import Mode, Verb
+from commentsvc.domain.models import ActionVerb, Mode
 from commentsvc.moderation import actions, threads
-from commentsvc.moderation.schemas import Action, ThreadChange, ThreadsQuery
+from commentsvc.moderation.schemas import Action, ThreadChange, ThreadListQuery
 from commentsvc.web.pages import thread
 from tests.comments.test_post import approve
 from tests.conftest import EVERYTHING, a_key, draft, fields_of, visit
@@ -26,7 +26,7 @@ BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site"
 
 async def said(service, **changed):
     """A comment that everybody can read."""
-    receipt = await post.post_reply(service, draft(**changed), visit())
+    receipt = await post.post_comment(service, draft(**changed), visit())
     await approve(service, receipt)
     return receipt
 
@@ -127,8 +127,8 @@ async def test_a_writer_of_a_removed_comment_is_not_told_that_it_is_shown(opened
     assert "is shown" in await mia.locator(".notice").inner_text()
 
     first = (await mia.get_by_role("article").get_attribute("id")).removeprefix("comment-")
-    await post.post_reply(service, draft(parent=first, comment="Is it?"), visit())
-    await actions.act(service, EVERYTHING, Action(action=Verb.TRASH, ids=[first]))
+    await post.post_comment(service, draft(parent=first, comment="Is it?"), visit())
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[first]))
     await mia.reload()
     assert "is shown" not in await mia.locator(".notice").inner_text()
     assert "This comment was removed." in await mia.get_by_role("main").inner_text()
@@ -139,7 +139,7 @@ async def test_a_reader_answers_a_comment_that_stands_on_another_page(opened, br
     monkeypatch.setattr(thread, "ON_A_PAGE", 1)
     url, service = await opened(moderation=Mode.NONE)
     for name in ("Ada", "Ben"):
-        await post.post_reply(service, draft(name=name, comment=f"{name} was here."), visit())
+        await post.post_comment(service, draft(name=name, comment=f"{name} was here."), visit())
     mia = await browse(url)
 
     await mia.goto(THREAD)
@@ -165,7 +165,7 @@ async def test_a_writer_sees_their_own_comment_below_however_many_there_are(open
     assert await focused(mia) == await own.get_attribute("id")
     assert await mia.get_by_role("article").count() == 3
     own_id = (await own.get_attribute("id")).removeprefix("comment-")
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[own_id]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[own_id]))
     await mia.reload()
     assert "is shown" in await mia.locator(".notice").inner_text()
     assert await mia.get_by_role("article").count() == 3
@@ -268,7 +268,7 @@ async def test_somebody_too_late_for_a_closed_thread_keeps_their_words(opened, b
     await said(service)
     mia = await browse(url)
     await mia.goto(THREAD)
-    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     await threads.change_thread(service, EVERYTHING, record.id, ThreadChange(closed=True))
 
     answer = await write(mia, comment="Too late.")
@@ -302,7 +302,7 @@ async def test_a_hostile_comment_does_nothing_even_where_script_may_run(opened, 
     url, service = await opened(moderation=Mode.NONE)
     mia = await browse(url, script=True)
     for number, text in enumerate(HOSTILE):
-        last = await post.post_reply(service, draft(comment=text, name=text[:70], title=text), visit())
+        last = await post.post_comment(service, draft(comment=text, name=text[:70], title=text), visit())
         assert last.status == "approved", number
 
     for page in (THREAD, f"{THREAD}&reply_to={last.id}"):
@@ -364,7 +364,7 @@ async def test_every_page_fits_a_phone_and_is_well_made(opened, browse):
     for level in range(7):
         parent = await said(service, parent=parent.id, comment=f"`{long}`", name=f"مريم {level}")
     await moderators.add_moderator(service, long[:80], None, [])
-    sign_in = (await moderators.invite(service, long[:80])).partition("/sign-in")[2]
+    sign_in = (await moderators.create_sign_in_link(service, long[:80])).partition("/sign-in")[2]
     mia = await browse(url, viewport=NARROW, moderator=True)
     reply = f"{THREAD}&reply_to={parent.id}"
 
@@ -402,4 +402,4 @@ async def test_the_contract_names_every_route_shape_and_refusal(opened, browse, 
             assert f"{method.upper()} {path}" in headings
     ids = await all_of(mia, "[id]", "one.id")
     assert set(await all_of(mia, "a[href^='#']", "one.hash.slice(1)")) <= set(ids)
-    assert {"too_fast", "invalid", "internal_error"} <= set(ids)
+    assert {"rate_limited", "invalid", "internal_error"} <= set(ids)

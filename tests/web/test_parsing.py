@@ -47,7 +47,7 @@ def split(answer):
         ("DELETE", "/healthz", 405, "method_not_allowed"),
         ("GET", "/v1/comments", 422, "invalid"),
         ("POST", "/v1/comments", 415, "unsupported_media_type"),
-        ("GET", "/v1/comments?thread=%ff", 400, "unreadable"),
+        ("GET", "/v1/comments?thread=%ff", 400, "malformed_request"),
         ("GET", "/v1/comments/../../etc/passwd", 404, "not_found"),
     ],
 )
@@ -170,8 +170,8 @@ async def test_all_bad_fields_are_reported_at_once(client):
         ("name", "required"),
         ("email", "invalid_email"),
         ("comment", "required"),
-        ("parent", "invalid"),
         ("website", "invalid_url"),
+        ("parent", "invalid"),
         ("unknown", "unknown_field"),
     ]
 
@@ -202,10 +202,10 @@ async def test_only_a_trusted_proxy_says_where_somebody_is(served, aiohttp_clien
 
 async def test_an_undeliverable_domain_is_named_only_where_the_operator_asks(served):
     silent = await served()
-    await post.post_reply(silent, draft(email="x@no-such-domain-anywhere.example"), visit())
+    await post.post_comment(silent, draft(email="x@no-such-domain-anywhere.example"), visit())
     asking = await served(deliverability="on")
     with pytest.raises(Invalid) as refused:
-        await post.post_reply(asking, draft(email="x@no-such-domain-anywhere.invalid.example"), visit())
+        await post.post_comment(asking, draft(email="x@no-such-domain-anywhere.invalid.example"), visit())
     assert refused.value.faults[0].field == "email"
 
 

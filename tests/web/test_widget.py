@@ -5,10 +5,10 @@ import re
 import pytest
 
 from commentsvc.comments import post
-from commentsvc.domain.models import Mode, Verb
+from commentsvc.domain.models import ActionVerb, Mode
 from commentsvc.moderation import actions, threads
-from commentsvc.moderation import queue as moderation_queue
-from commentsvc.moderation.schemas import Action, QueueQuery, ThreadChange, ThreadsQuery
+from commentsvc.moderation.queue import search_comments
+from commentsvc.moderation.schemas import Action, QueueQuery, ThreadChange, ThreadListQuery
 from tests.comments.test_post import approve
 from tests.conftest import EVERYTHING, draft, visit
 
@@ -41,7 +41,7 @@ def comment(page, text):
 async def said(service, page, **changed):
     """A comment at this post that everybody can read."""
     thread = re.split("[?#]", page.url)[0]
-    receipt = await post.post_reply(service, draft(**{"thread": thread} | changed), visit())
+    receipt = await post.post_comment(service, draft(**{"thread": thread} | changed), visit())
     await approve(service, receipt)
     return receipt
 
@@ -57,7 +57,7 @@ async def reload(page):
 
 async def queue(service):
     """What waits to be read."""
-    return (await moderation_queue.search(service, EVERYTHING, QueueQuery())).comments
+    return (await search_comments(service, EVERYTHING, QueueQuery())).comments
 
 
 async def focused(page):
@@ -82,7 +82,9 @@ async def test_two_readers_talk_and_a_moderator_lets_them(at_post, browse):
     sam = await browse(mia.url, script=True, also=[service.config.own_origin])
     await sam.goto(mia.url)
     await sam.get_by_text("No comments yet").wait_for()
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[row.id for row in await queue(service)]))
+    await actions.apply_action(
+        service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[row.id for row in await queue(service)])
+    )
 
     await reload(sam)
     await sam.get_by_role("heading", name="1 comment", exact=True).wait_for()
@@ -198,7 +200,7 @@ async def test_a_refusal_that_is_no_fields_fault_stands_beside_the_button(at_pos
 async def test_a_closed_thread_is_read_and_not_answered(at_post):
     mia, service = await at_post()
     await said(service, mia)
-    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadsQuery())).threads
+    (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     await threads.change_thread(service, EVERYTHING, record.id, ThreadChange(closed=True))
     await reload(mia)
     await mia.get_by_text("This thread takes no more replies.").wait_for()
@@ -252,7 +254,7 @@ async def test_a_writer_who_was_approved_once_is_known_again(at_post):
     await write(mia)
     await mia.get_by_text(WAITS).wait_for()
     waiting = await queue(service)
-    await actions.act(service, EVERYTHING, Action(action=Verb.APPROVE, ids=[waiting[0].id]))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[waiting[0].id]))
     await write(mia, "Again.", email="another@example.com")
     await comment(mia, "Again.").wait_for()
     assert await comment(mia, "Again.").get_by_text(WAITS).count() == 0

@@ -155,7 +155,7 @@ async def test_two_requests_are_made_and_nothing_jumps(at_post, browse, width):
 async def test_fifty_comments_take_few_bytes(opened, curl):
     url, service = await opened(moderation=Mode.NONE)
     for number in range(50):
-        await post.post_reply(service, draft(comment=f"{number}. {'Some words of a comment. ' * 12}"), visit())
+        await post.post_comment(service, draft(comment=f"{number}. {'Some words of a comment. ' * 12}"), visit())
     sizes = {}
     for kind in ("", ".html"):
         async with curl.get(

@@ -3,20 +3,20 @@
 from aiohttp import web
 
 from commentsvc.access import keys
-from commentsvc.access.schemas import Keys, MadeKey, NewKey
+from commentsvc.access.schemas import CreatedKey, KeyList, NewKey
 from commentsvc.sites import manage
-from commentsvc.sites.schemas import NewSite, SiteChange, SiteRecord, Sites
+from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
 from commentsvc.web.server.routing import SERVICE, WHO
 
 
-async def list_keys(request: web.Request) -> Keys:
+async def list_keys(request: web.Request) -> KeyList:
     """Read the API keys, without the keys themselves."""
     return await keys.list_keys(request.app[SERVICE], request[WHO])
 
 
-async def make_key(request: web.Request, new: NewKey) -> MadeKey:
+async def make_key(request: web.Request, new: NewKey) -> CreatedKey:
     """Make an API key. It is shown this once."""
-    return await keys.make_key(request.app[SERVICE], request[WHO], new)
+    return await keys.create_key(request.app[SERVICE], request[WHO], new)
 
 
 async def revoke_key(request: web.Request) -> None:
@@ -24,7 +24,7 @@ async def revoke_key(request: web.Request) -> None:
     await keys.revoke_key(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
-async def list_sites(request: web.Request) -> Sites:
+async def list_sites(request: web.Request) -> SiteList:
     """Read the sites and their origins."""
     return await manage.list_sites(request.app[SERVICE], request[WHO])
 

@@ -8,23 +8,23 @@ from aiohttp import hdrs, web
 from commentsvc.comments import edit, erase, post, read, reports
 from commentsvc.comments import form as comments_form
 from commentsvc.comments.schemas import (
+    CommentEdit,
     Counts,
     CountsQuery,
-    Edit,
     FeedQuery,
     LatestFeedQuery,
     LatestQuery,
-    Listing,
     NewComment,
+    NewReport,
     OpenForm,
-    Preview,
+    PreviewRequest,
+    PreviewResult,
     PublicComment,
     Receipt,
-    Rendered,
-    Report,
-    Reported,
+    ReportReceipt,
+    ThreadListing,
     ThreadQuery,
-    TreeListing,
+    ThreadTree,
 )
 from commentsvc.web.api import feeds
 from commentsvc.web.pages import fragments, redirects
@@ -42,7 +42,7 @@ async def post_reply(request: web.Request, draft: NewComment) -> web.Response:
 
     201: it is shown. 202: it waits to be read. 303: a browser without script is led to where it sees that.
     """
-    receipt = await post.post_reply(request.app[SERVICE], draft, request[VISIT])
+    receipt = await post.post_comment(request.app[SERVICE], draft, request[VISIT])
     if navigating(request):
         return await redirects.lead_on(request, draft, receipt)
     status = 201 if receipt.status == "approved" else 202
@@ -59,7 +59,7 @@ async def list_thread(request: web.Request, query: ThreadQuery) -> web.Response:
     service, token = request.app[SERVICE], security.bearer(request)
     own = service.keyring.subject("edit", token, service.clock()) if token else None
 
-    async def made(listing: Listing | TreeListing) -> bytes:
+    async def made(listing: ThreadListing | ThreadTree) -> bytes:
         return msgspec.json.encode(listing)
 
     return await thread_in_form(request, query, query.view, made, own=own)
@@ -76,9 +76,9 @@ async def get_comment(request: web.Request) -> PublicComment | web.Response:
     return fragments.own(request, comment) if fragment_wanted(request) else comment
 
 
-async def edit_comment(request: web.Request, words: Edit) -> Receipt | web.Response:
+async def edit_comment(request: web.Request, words: CommentEdit) -> Receipt | web.Response:
     """Give one's own comment other words, for a while; it is judged anew."""
-    receipt = await edit.edit(
+    receipt = await edit.edit_comment(
         request.app[SERVICE], request.match_info["id"], security.bearer(request), words, request[VISIT]
     )
     return fragments.receipt(request, receipt, words.comment, 200) if fragment_wanted(request) else receipt
@@ -86,17 +86,17 @@ async def edit_comment(request: web.Request, words: Edit) -> Receipt | web.Respo
 
 async def withdraw_comment(request: web.Request) -> None:
     """Take one's own comment back, for a while; it is erased."""
-    await erase.withdraw(request.app[SERVICE], request.match_info["id"], security.bearer(request))
+    await erase.withdraw_comment(request.app[SERVICE], request.match_info["id"], security.bearer(request))
 
 
-async def report_comment(request: web.Request, said: Report) -> Reported:
+async def report_comment(request: web.Request, said: NewReport) -> ReportReceipt:
     """Report a comment to its moderators. Each network counts once; the answer is always the same."""
-    return await reports.report(request.app[SERVICE], request.match_info["id"], said, request[VISIT])
+    return await reports.report_comment(request.app[SERVICE], request.match_info["id"], said, request[VISIT])
 
 
 async def count(request: web.Request, query: CountsQuery) -> Counts:
     """Count the approved comments of up to 200 threads."""
-    counts = await read.count(request.app[SERVICE], query, request[VISIT])
+    counts = await read.count_comments(request.app[SERVICE], query, request[VISIT])
     return counts if query.lang is None else _in_words(counts, words_of(request, query.lang))
 
 
@@ -110,7 +110,7 @@ def _in_words(counts: Counts, words: Words) -> Counts:
 
 async def list_latest(request: web.Request, query: LatestQuery) -> web.Response:
     """Read a site's latest comments, newest first."""
-    latest = msgspec.json.encode(await read.latest(request.app[SERVICE], query, request[VISIT]))
+    latest = msgspec.json.encode(await read.list_latest(request.app[SERVICE], query, request[VISIT]))
     return _by_digest(request, latest)
 
 
@@ -126,7 +126,7 @@ async def follow_thread(request: web.Request, query: FeedQuery) -> web.Response:
     words = words_of(request, query.lang)
     query = msgspec.structs.replace(query, lang=query.lang and words.lang)
 
-    async def made(listing: Listing) -> bytes:
+    async def made(listing: ThreadListing) -> bytes:
         return await feeds.of_thread(request.app[SERVICE], query, listing, request[VISIT], words)
 
     form = f"atom-{words.lang}{'-asked' if query.lang else ''}"  # the feed names its own address
@@ -139,7 +139,7 @@ async def follow_site(request: web.Request, query: LatestFeedQuery) -> web.Respo
     """Follow a site's latest comments in a feed reader (Atom)."""
     service, words = request.app[SERVICE], words_of(request, query.lang)
     query = msgspec.structs.replace(query, lang=query.lang and words.lang)
-    latest = await read.latest(service, query, request[VISIT])
+    latest = await read.list_latest(service, query, request[VISIT])
     feed = await feeds.of_site(service, query, latest, request[VISIT], words)
     return _by_digest(request, feed, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE)
 
@@ -149,6 +149,6 @@ async def open_form(request: web.Request) -> OpenForm:
     return await comments_form.open_form(request.app[SERVICE], request[VISIT])
 
 
-async def preview(_request: web.Request, words: Preview) -> Rendered:
+async def preview(_request: web.Request, words: PreviewRequest) -> PreviewResult:
     """See what Markdown becomes."""
-    return read.preview(words)
+    return read.render_preview(words)

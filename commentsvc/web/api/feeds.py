@@ -13,17 +13,17 @@ from markupsafe import Markup
 
 from commentsvc.comments.schemas import (
     FeedQuery,
-    Latest,
     LatestFeedQuery,
-    Listing,
+    LatestPage,
     PublicComment,
     PublicThread,
+    ThreadListing,
     ThreadQuery,
 )
 from commentsvc.domain.models import Site, Visit
 from commentsvc.service import Service
 from commentsvc.sites import resolve
-from commentsvc.sites.resolve import Directory
+from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.web.pages import redirects
 from commentsvc.web.pages.i18n import Words
 
@@ -68,10 +68,10 @@ def thread_query(query: FeedQuery) -> ThreadQuery:
     )
 
 
-async def of_thread(service: Service, query: FeedQuery, listing: Listing, visit: Visit, words: Words) -> bytes:
+async def of_thread(service: Service, query: FeedQuery, listing: ThreadListing, visit: Visit, words: Words) -> bytes:
     """A thread's newest comments. One that nobody knows is like one of which nothing was approved yet."""
-    everything = await resolve.consult(service)
-    place = resolve.find(everything, query.thread, query.site, visit.origin)
+    everything = await resolve.read_directory(service)
+    place = resolve.resolve_thread(everything, query.thread, query.site, visit.origin)
     source = _source(service, everything, place.site, words)
     thread = listing.thread
     feed = _feed(
@@ -86,10 +86,10 @@ async def of_thread(service: Service, query: FeedQuery, listing: Listing, visit:
     return _with_entries(feed, source, [(comment, thread) for comment in listing.comments])
 
 
-async def of_site(service: Service, query: LatestFeedQuery, latest: Latest, visit: Visit, words: Words) -> bytes:
+async def of_site(service: Service, query: LatestFeedQuery, latest: LatestPage, visit: Visit, words: Words) -> bytes:
     """A site's newest comments, whatever their thread."""
-    everything = await resolve.consult(service)
-    site = resolve.find_site(everything, query.site, visit.origin)
+    everything = await resolve.read_directory(service)
+    site = resolve.resolve_site(everything, query.site, visit.origin)
     source = _source(service, everything, site, words)
     origins = everything.origins_of(site)
     feed = _feed(
@@ -104,7 +104,7 @@ async def of_site(service: Service, query: LatestFeedQuery, latest: Latest, visi
     return _with_entries(feed, source, [(comment, comment.thread) for comment in latest.comments])
 
 
-def _source(service: Service, everything: Directory, site: Site, words: Words) -> _Source:
+def _source(service: Service, everything: SiteDirectory, site: Site, words: Words) -> _Source:
     return _Source(service, site, site.name if len(everything.sites) > 1 else None, words)
 
 

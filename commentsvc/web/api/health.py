@@ -36,7 +36,7 @@ async def readyz(request: web.Request) -> Health:
     """Whether it can take a comment: the database is writable, its schema current, and no stop is under way."""
     if request.app[DRAINING]:
         raise Unavailable("The service is stopping.")
-    await health.probe(request.app[SERVICE])
+    await health.check_writable(request.app[SERVICE])
     return Health("ready")
 
 

@@ -5,46 +5,54 @@ from aiohttp import hdrs, web
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
 from commentsvc.moderation import actions, queue, replies, threads
-from commentsvc.moderation import erase as moderation_erase
-from commentsvc.moderation import undo as moderation_undo
+from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import (
     Action,
-    Amendment,
-    MadeReply,
+    CommentPage,
+    CommentUpdate,
     NewReply,
     PrivateSearch,
-    Queue,
     QueueQuery,
+    ReplyReceipt,
     ThreadChange,
+    ThreadListQuery,
+    ThreadPage,
     ThreadRecord,
-    Threads,
-    ThreadsQuery,
 )
+from commentsvc.moderation.undo import undo_action
 from commentsvc.rules import backtest, manage
-from commentsvc.rules.schemas import NewRule, RuleChange, RuleRecord, RuleRecords, RulesQuery, RuleTrial, TrialResult
+from commentsvc.rules.schemas import (
+    BacktestRequest,
+    BacktestResult,
+    NewRule,
+    RuleChange,
+    RulePage,
+    RuleQuery,
+    RuleRecord,
+)
 from commentsvc.web.server.responses import respond
 from commentsvc.web.server.routing import SERVICE, WHO
 
 
-async def list_queue(request: web.Request, query: QueueQuery) -> Queue:
+async def list_queue(request: web.Request, query: QueueQuery) -> CommentPage:
     """Read the queue: what waits, oldest first, unless something else is asked for."""
-    return await queue.search(request.app[SERVICE], request[WHO], query)
+    return await queue.search_comments(request.app[SERVICE], request[WHO], query)
 
 
-async def search(request: web.Request, query: PrivateSearch) -> Queue:
+async def search(request: web.Request, query: PrivateSearch) -> CommentPage:
     """Search comments, also by email or network; the address travels in the body alone."""
-    return await queue.search(request.app[SERVICE], request[WHO], query)
+    return await queue.search_comments(request.app[SERVICE], request[WHO], query)
 
 
 async def get_detail(request: web.Request) -> web.Response:
     """Read all about one comment. Its version is the ETag."""
-    comment = await queue.detail(request.app[SERVICE], request[WHO], request.match_info["id"])
+    comment = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
     return respond(comment, headers={hdrs.ETAG: f'"{comment.version}"'})
 
 
-async def amend(request: web.Request, change: Amendment) -> ActionResult:
+async def amend(request: web.Request, change: CommentUpdate) -> ActionResult:
     """Change one comment's status, words or note, if nobody did since the version named by If-Match."""
-    return await actions.amend(
+    return await actions.update_comment(
         request.app[SERVICE], request[WHO], request.match_info["id"], _version_seen(request), change
     )
 
@@ -54,27 +62,27 @@ def _version_seen(request: web.Request) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None  # noqa: PLR2004 -- fits 63 bits
 
 
-async def reply(request: web.Request, new: NewReply) -> MadeReply:
+async def reply(request: web.Request, new: NewReply) -> ReplyReceipt:
     """Reply to a comment in one's own name, shown at once; approve that comment along with it if need be."""
-    return await replies.reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
+    return await replies.post_reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
 
 
 async def act(request: web.Request, action: Action) -> ActionResult:
     """Decide on many comments in one go."""
-    return await actions.act(request.app[SERVICE], request[WHO], action)
+    return await actions.apply_action(request.app[SERVICE], request[WHO], action)
 
 
 async def undo(request: web.Request) -> ActionResult:
     """Take an action back, whole; what was decided since is left and named."""
-    return await moderation_undo.undo(request.app[SERVICE], request[WHO], request.match_info["id"])
+    return await undo_action(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
 async def erase(request: web.Request) -> ActionResult:
     """Erase a comment of spam or trash for good, and all that is private of its writer."""
-    return await moderation_erase.erase(request.app[SERVICE], request[WHO], request.match_info["id"])
+    return await erase_permanently(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
-async def list_threads(request: web.Request, query: ThreadsQuery) -> Threads:
+async def list_threads(request: web.Request, query: ThreadListQuery) -> ThreadPage:
     """Read the threads, newest first."""
     return await threads.list_threads(request.app[SERVICE], request[WHO], query)
 
@@ -84,7 +92,7 @@ async def change_thread(request: web.Request, change: ThreadChange) -> ThreadRec
     return await threads.change_thread(request.app[SERVICE], request[WHO], request.match_info["id"], change)
 
 
-async def list_rules(request: web.Request, query: RulesQuery) -> RuleRecords:
+async def list_rules(request: web.Request, query: RuleQuery) -> RulePage:
     """Read the rules, oldest first."""
     return await manage.list_rules(request.app[SERVICE], request[WHO], query)
 
@@ -109,11 +117,11 @@ async def remove_rule(request: web.Request) -> RuleRecord:
     return await manage.remove_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
-async def try_rule(request: web.Request, trial: RuleTrial) -> TrialResult:
+async def try_rule(request: web.Request, trial: BacktestRequest) -> BacktestResult:
     """Try a rule on the comments that people decided last. Nothing is changed."""
-    return await backtest.try_rule(request.app[SERVICE], request[WHO], trial)
+    return await backtest.backtest_rule(request.app[SERVICE], request[WHO], trial)
 
 
 async def list_audit(request: web.Request, query: AuditQuery) -> AuditLog:
     """Read who did what, newest first."""
-    return await log.entries(request.app[SERVICE], request[WHO], query)
+    return await log.list_entries(request.app[SERVICE], request[WHO], query)

@@ -11,7 +11,7 @@ import msgspec
 import commentsvc
 from commentsvc.comments.schemas import Stub, TreeComment
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Refused
+from commentsvc.domain.errors import Refusal
 from commentsvc.web.server import problems
 from commentsvc.web.server.routing import FORM, JSON, Route
 
@@ -151,7 +151,7 @@ def _in_header(route: Route) -> Iterable[Json]:
         named.append(("Idempotency-Key", "Stands for the field submission."))
     if HTTPStatus.NOT_MODIFIED in route.status:
         named.append(("If-None-Match", "The ETag you have: 304 if it is still right."))
-    if any(error.code == "version_needed" for error in route.refuses):
+    if any(error.code == "version_required" for error in route.refuses):
         named.append(("If-Match", 'The version you have seen: "3".'))
     for name, description in named:
         yield {
@@ -165,9 +165,9 @@ def _in_header(route: Route) -> Iterable[Json]:
 
 def _responses(route: Route) -> Json:
     answers = {str(status): _success(route, status) for status in route.status}
-    by_status: dict[int, list[type[Refused]]] = {}
+    by_status: dict[int, list[type[Refusal]]] = {}
     for error in route.refuses:
-        by_status.setdefault(problems.STATUS[error], []).append(error)
+        by_status.setdefault(problems.STATUS_OF_ERROR[error], []).append(error)
     framework = {*ALWAYS, *(WITH_BODY if route.takes is not None else ())}
     for status in sorted({*by_status, *framework}):
         answers[str(status)] = _refusal(status, by_status.get(status, []))
@@ -190,7 +190,7 @@ def _headers(route: Route, status: int) -> Json:
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in named.items()}
 
 
-def _refusal(status: int, errors: Sequence[type[Refused]]) -> Json:
+def _refusal(status: int, errors: Sequence[type[Refusal]]) -> Json:
     titles = [f"{error.title} ({error.code})" for error in errors] or [problems.FRAMEWORK[status][1]]
     headers = {"X-Request-ID": "Names this request in the log."}
     if status == 401:  # noqa: PLR2004

@@ -47,10 +47,10 @@ async def show(request: web.Request, asked: Asked) -> web.Response:
     query = AuditQuery(
         site=asked.site, since=layout.moment(asked.since), until=layout.moment(asked.until), cursor=asked.cursor
     )
-    found = await log.entries(service, who, query)
+    found = await log.list_entries(service, who, query)
     undoable = await _undoable(request, found.entries)
     some = {item[0] for entry in found.entries for item in _items(entry)[:MOST_LINKS]}
-    cards = {card.id: card for card in await queue.several(service, who, sorted(some))}
+    cards = {card.id: card for card in await queue.get_comments(service, who, sorted(some))}
     following = {"site": asked.site, "since": asked.since, "until": asked.until, "cursor": found.next_cursor}
     return await layout.page(
         request,
@@ -69,7 +69,7 @@ async def _undoable(request: web.Request, entries: Sequence[AuditEntry]) -> set[
     service = request.app[SERVICE]
     too_old = service.ago(days=bulk.UNDO_DAYS)
     recent = [entry.body["action"] for entry in entries if entry.body.get("action") and entry.created_at > too_old]
-    deeds = await lookup.deeds(service, request[WHO], recent)
+    deeds = await lookup.find_actions(service, request[WHO], recent)
     return {
         one.id for one in deeds.values() if not one.undone_by and one.verb != "erase" and (one.number or one.subject)
     }

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from commentsvc.domain.errors import Conflict, Fault, Invalid, Refused
+from commentsvc.domain.errors import Conflict, FieldError, Invalid, Refusal
 from commentsvc.domain.fields import Note, SiteName
-from commentsvc.domain.models import Effect, RuleKind, Verb
+from commentsvc.domain.models import ActionVerb, Effect, RuleKind
 from commentsvc.moderation import actions, queue
 from commentsvc.moderation.schemas import Action, AsOf, ModeratorDetail
 from commentsvc.rules import backtest, manage
 from commentsvc.rules.kinds import KINDS
-from commentsvc.rules.schemas import RuleText, TrialResult
+from commentsvc.rules.schemas import BacktestResult, RuleText
 from commentsvc.web.moderation import layout, rules
 from commentsvc.web.moderation.layout import Back, Day
 from commentsvc.web.server import parsing, problems
@@ -71,10 +71,10 @@ async def _consider(
     back: str | None,
     status: int = 200,
     filled: dict[str, Any] | None = None,
-    trial: TrialResult | None = None,
-    error: Refused | None = None,
+    trial: BacktestResult | None = None,
+    error: Refusal | None = None,
 ) -> web.Response:
-    card = await queue.detail(request.app[SERVICE], request[WHO], request.match_info["id"])
+    card = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
     return await layout.page(
         request,
         "ban.html",
@@ -94,14 +94,14 @@ async def _consider(
 async def ban(request: web.Request, banned: Banned) -> web.Response:
     """Try a ban on the past; or keep it, and call spam what waits from the same network."""
     service, who = request.app[SERVICE], request[WHO]
-    card = await queue.detail(service, who, request.match_info["id"])
+    card = await queue.get_comment_detail(service, who, request.match_info["id"])
     way = next((way for way in _ways(card) if way.kind is banned.kind), None)
     if way is None:
-        raise Invalid(Fault("kind", "invalid", "Say what of its writer is banned."))
+        raise Invalid(FieldError("kind", "invalid", "Say what of its writer is banned."))
     site = banned.site or (card.site if who.sites is not None else None)
     text = RuleText(kind=way.kind, match=way.match, effect=banned.effect, site=site)
     if banned.do == "try":
-        trial = await backtest.try_rule(service, who, rules.to_try(text))
+        trial = await backtest.backtest_rule(service, who, rules.to_try(text))
         return await _consider(request, back=banned.back, filled=rules.sent(banned), trial=trial)
     if banned.waiting and card.network:
         await _refuse_too_many(request, card, banned)
@@ -111,8 +111,8 @@ async def ban(request: web.Request, banned: Banned) -> web.Response:
 
 
 async def _refuse_too_many(request: web.Request, card: ModeratorDetail, banned: Banned) -> None:
-    number = await actions.count(request.app[SERVICE], request[WHO], _waiting(card, banned))
-    if number > actions.MOST_AT_ONCE:
+    number = await actions.count_matching(request.app[SERVICE], request[WHO], _waiting(card, banned))
+    if number > actions.MAX_COMMENTS:
         raise Conflict("More wait from there than can be called spam in one step. Ban alone, and decide on them apart.")
 
 
@@ -121,11 +121,11 @@ async def _call_spam(request: web.Request, card: ModeratorDetail, banned: Banned
     service, who = request.app[SERVICE], request[WHO]
     if card.network is None:
         seen = {card.id: banned.version or card.version}
-        result = await actions.act(service, who, Action(action=Verb.SPAM, ids=[card.id], seen=seen))
+        result = await actions.apply_action(service, who, Action(action=ActionVerb.SPAM, ids=[card.id], seen=seen))
     else:
         where = _waiting(card, banned)
-        number = min(await actions.count(service, who, where), actions.MOST_AT_ONCE)
-        result = await actions.act(service, who, Action(action=Verb.SPAM, where=where, expect=number))
+        number = min(await actions.count_matching(service, who, where), actions.MAX_COMMENTS)
+        result = await actions.apply_action(service, who, Action(action=ActionVerb.SPAM, where=where, expect=number))
     return result.id if result.changed else None
 
 
@@ -137,5 +137,5 @@ def _waiting(card: ModeratorDetail, banned: Banned) -> dict[str, Any]:
 async def consider_again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """The ways to ban once more, and what is wrong with the one that was chosen."""
     filled = parsing.filled_in(Banned, body)
-    status = problems.STATUS[Invalid]
+    status = problems.STATUS_OF_ERROR[Invalid]
     return await _consider(request, back=filled.get("back"), status=status, filled=filled, error=error)

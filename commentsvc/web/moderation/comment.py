@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct
 
-from commentsvc.domain.errors import NotFound, Refused, Unauthorized, VersionPassed
+from commentsvc.domain.errors import NotFound, Refusal, Unauthorized, VersionConflict
 from commentsvc.domain.fields import Name, Note, Text
 from commentsvc.moderation import actions, queue, replies
-from commentsvc.moderation import erase as moderation_erase
-from commentsvc.moderation.schemas import Amendment, ModeratorDetail, NewReply
+from commentsvc.moderation.erase import erase_permanently
+from commentsvc.moderation.schemas import CommentUpdate, ModeratorDetail, NewReply
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, Told
 from commentsvc.web.server import parsing, problems
@@ -61,10 +61,10 @@ async def _page(
     back: str | None,
     status: int = 200,
     told: Told | None = None,
-    error: Refused | None = None,
+    error: Refusal | None = None,
     filled: dict[str, str] | None = None,
 ) -> web.Response:
-    card = await queue.detail(request.app[SERVICE], request[WHO], request.match_info["id"])
+    card = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
     shown: dict[str, Any] = {
         "card": card,
         "error": error,
@@ -95,16 +95,16 @@ def _history(card: ModeratorDetail) -> list[tuple[str, str, Any]]:
     return sorted(found, key=lambda one: one[0])
 
 
-async def again(request: web.Request, error: Refused, body: bytes) -> web.Response:
+async def again(request: web.Request, error: Refusal, body: bytes) -> web.Response:
     """The comment's page once more: what is wrong, and the form as it was filled in."""
     if SESSION not in request or isinstance(error, NotFound | Unauthorized):
         return await layout.refused(request, error, body)
     sent = parsing.filled_in(_Filled, body)
     filled = {name: sent.get(name, "") for name in _Filled.__struct_fields__}
-    status = problems.STATUS[type(error)]
+    status = problems.STATUS_OF_ERROR[type(error)]
     try:
         return await _page(request, back=filled.get("back"), status=status, error=error, filled=filled)
-    except Refused:
+    except Refusal:
         return await layout.refused(request, error, body)
 
 
@@ -121,10 +121,14 @@ class _Filled(Struct):
 
 async def reword(request: web.Request, words: Rewording) -> web.Response:
     """Give a comment other words, or a note, if nobody decided on it meanwhile."""
-    change = Amendment(note=words.note) if words.only else Amendment(comment=words.comment, name=words.name, note=UNSET)
+    change = (
+        CommentUpdate(note=words.note)
+        if words.only
+        else CommentUpdate(comment=words.comment, name=words.name, note=UNSET)
+    )
     service, comment_id = request.app[SERVICE], request.match_info["id"]
     with as_it_stands():
-        result = await actions.amend(service, request[WHO], comment_id, words.version, change)
+        result = await actions.update_comment(service, request[WHO], comment_id, words.version, change)
     return _led_here(request, words.back, result.id if result.changed else None)
 
 
@@ -133,8 +137,8 @@ def as_it_stands() -> Iterator[None]:
     """Say of a comment that was changed meanwhile where it can be read, and where what was typed is."""
     try:
         yield
-    except VersionPassed:
-        raise VersionPassed("Below is the comment as it stands now; what you wrote is in the form.") from None
+    except VersionConflict:
+        raise VersionConflict("Below is the comment as it stands now; what you wrote is in the form.") from None
 
 
 def _led_here(request: web.Request, back: str | None, done: str | None) -> web.Response:
@@ -146,11 +150,11 @@ async def reply(request: web.Request, answer: Answer) -> web.Response:
     """Answer a comment as its moderator; one that waits is approved with it, if that is wanted."""
     new = NewReply(comment=answer.comment, approve=bool(answer.approve), seen=answer.version)
     with as_it_stands():
-        made = await replies.reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
+        made = await replies.post_reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
     return layout.led(answer.back, done=made.action)
 
 
 async def erase(request: web.Request, erasing: Erasing) -> web.Response:
     """Erase a comment for good."""
-    done = await moderation_erase.erase(request.app[SERVICE], request[WHO], request.match_info["id"])
+    done = await erase_permanently(request.app[SERVICE], request[WHO], request.match_info["id"])
     return layout.led(erasing.back, done=done.id)

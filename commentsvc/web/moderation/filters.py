@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from commentsvc.audit.lookup import Deed
+from commentsvc.audit.lookup import ActionSummary
 from commentsvc.domain.models import Status
 from commentsvc.moderation import wording
 from commentsvc.moderation.schemas import ModeratorComment, Reason
@@ -65,7 +65,7 @@ STANDS: Final = {
 }
 
 
-def done(deed: Deed) -> str:
+def done(deed: ActionSummary) -> str:
     """What an action did, in a sentence."""
     if deed.verb == "undo" and deed.undid in OTHERWISE:
         return f"Taken back: {OTHERWISE[deed.undid].removesuffix('.').lower()}."
@@ -87,7 +87,7 @@ def meanwhile(card: ModeratorComment) -> str:
         return "It was erased meanwhile."
     made_by = card.reasons[0].rule if card.reasons else ""
     if made_by.startswith("key:") and card.status is not Status.PENDING:
-        return f"{wording.person(made_by)} {STANDS[card.status]} meanwhile."
+        return f"{wording.actor_name(made_by)} {STANDS[card.status]} meanwhile."
     return f"It was changed meanwhile, and stands among {card.status.value}."
 
 
@@ -119,12 +119,16 @@ def _kind(reason: Reason) -> str:
 
 def _why(reason: Reason) -> str:
     if reason.rule.startswith("key:") and reason.reason == UNDONE:
-        return f"Put back by {wording.person(reason.rule)}"
+        return f"Put back by {wording.actor_name(reason.rule)}"
     if reason.rule == "rule:mode":
         return "Everybody is held here"
     if not reason.rule.startswith("key:"):
         return reason.reason or reason.rule.partition(":")[2]
-    return f"{wording.person(reason.rule)}: {reason.reason}" if reason.reason else f"By {wording.person(reason.rule)}"
+    return (
+        f"{wording.actor_name(reason.rule)}: {reason.reason}"
+        if reason.reason
+        else f"By {wording.actor_name(reason.rule)}"
+    )
 
 
 def parts(text: str) -> list[tuple[bool, str]]:
@@ -151,8 +155,8 @@ def begins(card: ModeratorComment) -> str:
 
 # What templates call.
 WORDS: Final[dict[str, Any]] = {
-    "ago": wording.ago,
-    "person": wording.person,
+    "ago": wording.relative_time,
+    "person": wording.actor_name,
     "counted": counted,
     "record": record,
     "chips": chips,

@@ -11,7 +11,15 @@ from aiohttp import hdrs, web
 from msgspec import Meta, Struct, field
 
 from commentsvc.audit import lookup
-from commentsvc.domain.errors import ForeignOrigin, Invalid, NotFound, Refused, TooFast, Unauthorized, Unavailable
+from commentsvc.domain.errors import (
+    Invalid,
+    NotFound,
+    OriginNotAllowed,
+    RateLimited,
+    Refusal,
+    Unauthorized,
+    Unavailable,
+)
 from commentsvc.domain.models import Scope
 from commentsvc.moderation import queue
 from commentsvc.sites import resolve
@@ -75,16 +83,16 @@ async def page(
 ) -> web.Response:
     """A part of the moderation page, with all that stands around it."""
     service, who = request.app[SERVICE], request[WHO]
-    everything = await resolve.consult(service)
+    everything = await resolve.read_directory(service)
     about = {
         "me": request[SESSION],
         "csrf": service.keyring.token("csrf", request[SESSION].id),
         "may": {scope.value: who.may(scope) for scope in Scope},
         "sites": [site.name for site in everything.sites if who.reaches(site.id)],
-        "totals": values.pop("totals", None) or await queue.totals(service, who),
+        "totals": values.pop("totals", None) or await queue.count_by_status(service, who),
         "said": await _said(request, told) if told else None,
         "done": told.done if told else None,
-        "left": await queue.several(service, who, told.left) if told and told.left else [],
+        "left": await queue.get_comments(service, who, told.left) if told and told.left else [],
         "here": back_to(request.raw_path),
         "now": service.clock(),
         "as_of": service.now(),
@@ -95,7 +103,7 @@ async def page(
 async def _said(request: web.Request, told: Told) -> tuple[str, bool] | None:
     """What was done, and whether the last of it can be taken back from here."""
     asked = [one for one in (told.also, told.done) if one]
-    found = await lookup.deeds(request.app[SERVICE], request[WHO], asked) if asked else {}
+    found = await lookup.find_actions(request.app[SERVICE], request[WHO], asked) if asked else {}
     deeds = [found[one] for one in asked if one in found]
     if not deeds:
         return None
@@ -115,10 +123,10 @@ def html(request: web.Request, text: str, status: int = 200) -> web.Response:
     return web.Response(status=status, body=body, content_type=HTML, charset="utf-8", headers=headers)
 
 
-async def refused(request: web.Request, error: Refused, body: bytes) -> web.Response:
+async def refused(request: web.Request, error: Refusal, body: bytes) -> web.Response:
     """Why something was not done; whoever is not signed in is asked to sign in, and what they wrote is shown."""
-    wrote = "" if isinstance(error, ForeignOrigin) else _written(body)
-    status = problems.STATUS[type(error)]
+    wrote = "" if isinstance(error, OriginNotAllowed) else _written(body)
+    status = problems.STATUS_OF_ERROR[type(error)]
     if isinstance(error, Unauthorized) or SESSION not in request:
         return sign_in_page(request, status, error, wrote)
     if isinstance(error, Unavailable):  # nothing more can be asked of the database now
@@ -132,11 +140,11 @@ async def refused(request: web.Request, error: Refused, body: bytes) -> web.Resp
 
 def where_fields_are_at_fault(
     show: Callable[[web.Request, Invalid, bytes], Awaitable[web.Response]],
-) -> Callable[[web.Request, Refused, bytes], Awaitable[web.Response]]:
+) -> Callable[[web.Request, Refusal, bytes], Awaitable[web.Response]]:
     """Show a form once more where its fields are at fault; whatever else is wrong is said on a page of its own."""
 
     @wraps(show)
-    async def answer(request: web.Request, error: Refused, body: bytes) -> web.Response:
+    async def answer(request: web.Request, error: Refusal, body: bytes) -> web.Response:
         if SESSION in request and isinstance(error, Invalid):
             return await show(request, error, body)
         return await refused(request, error, body)
@@ -145,7 +153,7 @@ def where_fields_are_at_fault(
 
 
 def sign_in_page(
-    request: web.Request, status: int = HTTPStatus.OK, error: Refused | None = None, wrote: str = ""
+    request: web.Request, status: int = HTTPStatus.OK, error: Refusal | None = None, wrote: str = ""
 ) -> web.Response:
     """Where somebody who is not signed in can do so."""
     config = request.app[SERVICE].config
@@ -161,7 +169,7 @@ def sign_in_page(
         again=back_to(request.raw_path) if again else None,
     )
     response = html(request, shown, status)
-    if isinstance(error, TooFast):
+    if isinstance(error, RateLimited):
         response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
     return response
 
@@ -174,5 +182,5 @@ def _written(body: bytes) -> str:
 def _field(name: str, body: bytes) -> str:
     try:
         return parsing.one_field(name, body)
-    except Refused:
+    except Refusal:
         return ""

@@ -13,12 +13,12 @@ from msgspec import Meta, Struct
 from commentsvc.audit import log
 from commentsvc.audit.schemas import AuditQuery
 from commentsvc.domain import fields, networks
-from commentsvc.domain.errors import Conflict, Fault, Forbidden, Invalid, Unfit, VersionPassed
+from commentsvc.domain.errors import Conflict, FieldError, Forbidden, Invalid, InvalidValue, VersionConflict
 from commentsvc.domain.fields import Cursor, SiteName, ThreadName
-from commentsvc.domain.models import Scope, Verb
+from commentsvc.domain.models import ActionVerb, Scope
 from commentsvc.moderation import actions, queue
-from commentsvc.moderation import undo as moderation_undo
-from commentsvc.moderation.schemas import Action, ModeratorComment, PrivateSearch, Queue, Standing, Totals
+from commentsvc.moderation.schemas import Action, CommentPage, ModeratorComment, PrivateSearch, StatusFilter, Totals
+from commentsvc.moderation.undo import undo_action, undo_last_action
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, Day, Told
 from commentsvc.web.server.responses import respond, tags_of
@@ -84,7 +84,7 @@ async def show(request: web.Request, query: DeskQuery) -> web.Response:
     """Comments, each with all that a decision needs."""
     service, who = request.app[SERVICE], request[WHO]
     veiled = _unveiled(request, query.sought)
-    found = await queue.search(service, who, _search(query, veiled))
+    found = await queue.search_comments(service, who, _search(query, veiled))
     tag = await _tag(request, found.totals)
     return await layout.page(
         request,
@@ -99,7 +99,7 @@ async def show(request: web.Request, query: DeskQuery) -> web.Response:
         turned=_again(query, order="oldest" if _newest(query) else "newest"),
         newest=_newest(query),
         oldest=found.comments[0].created_at if found.comments and not (_newest(query) or query.cursor) else None,
-        totals=await queue.totals(service, who) if query.site else found.totals,
+        totals=await queue.count_by_status(service, who) if query.site else found.totals,
         tag=tag,
     )
 
@@ -113,11 +113,11 @@ def _search(query: DeskQuery, veiled: dict[str, str]) -> PrivateSearch:
     named = {name: getattr(query, name) for name in ("site", "thread", "q", "reason", "cursor")}
     named |= {name: layout.moment(getattr(query, name)) for name in ("since", "until")}
     if "email" in veiled:
-        named["email"] = fields.email(veiled["email"], fields.Limits())
+        named["email"] = fields.parse_email(veiled["email"], fields.Limits())
     named |= {name: veiled[name] for name in ("network", "q") if name in veiled}
     if query.status == REPORTED:
         return PrivateSearch(**named, reported=True, order="newest" if _newest(query) else "oldest", limit=ON_A_PAGE)
-    standing = Standing(query.status)
+    standing = StatusFilter(query.status)
     return PrivateSearch(**named, status=standing, order="newest" if _newest(query) else "oldest", limit=ON_A_PAGE)
 
 
@@ -128,11 +128,13 @@ def _again(query: DeskQuery, **changed: str) -> str:
     return layout.address(**named)
 
 
-async def _with_those_gone(request: web.Request, query: DeskQuery, found: Queue) -> list[tuple[ModeratorComment, bool]]:
+async def _with_those_gone(
+    request: web.Request, query: DeskQuery, found: CommentPage
+) -> list[tuple[ModeratorComment, bool]]:
     """The page's comments, and in their places those it showed a moment ago that stand elsewhere by now."""
     here = {card.id for card in found.comments}
     seen = {match[1]: int(match[2]) for text in query.shown if (match := SEEN.fullmatch(text)) and match[1] not in here}
-    others = await queue.several(request.app[SERVICE], request[WHO], list(seen))
+    others = await queue.get_comments(request.app[SERVICE], request[WHO], list(seen))
     gone = [card for card in others if card.version != seen[card.id]]
     together = [(card, False) for card in found.comments] + [(card, True) for card in gone]
     return sorted(together, key=lambda one: one[0].id, reverse=_newest(query))
@@ -140,13 +142,13 @@ async def _with_those_gone(request: web.Request, query: DeskQuery, found: Queue)
 
 async def _tag(request: web.Request, totals: Totals) -> str:
     """Names the state of everything that is counted, and of what was decided on the sites one reads."""
-    newest = (await log.entries(request.app[SERVICE], request[WHO], AuditQuery(limit=1))).entries
+    newest = (await log.list_entries(request.app[SERVICE], request[WHO], AuditQuery(limit=1))).entries
     return hashlib.blake2b(repr((totals, newest)).encode(), digest_size=9).hexdigest()
 
 
 async def counts(request: web.Request) -> web.Response:
     """How many comments stand where; whoever has that already is told so."""
-    totals = await queue.totals(request.app[SERVICE], request[WHO])
+    totals = await queue.count_by_status(request.app[SERVICE], request[WHO])
     tag = await _tag(request, totals)
     if tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag):
         return web.Response(status=304, headers={hdrs.ETAG: f'"{tag}"', hdrs.CACHE_CONTROL: "no-store"})
@@ -177,16 +179,18 @@ def _network(text: str) -> str | None:
         named = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
-    kept = networks.network(str(named.network_address))
+    kept = networks.truncate_address(str(named.network_address))
     if named.prefixlen < ipaddress.ip_network(kept).prefixlen:
-        raise Invalid(Fault("text", "too_wide", f"This network is too wide to be searched for. One is kept as {kept}."))
+        raise Invalid(
+            FieldError("text", "too_wide", f"This network is too wide to be searched for. One is kept as {kept}.")
+        )
     return kept
 
 
 def _by_email(text: str) -> dict[str, str]:
     try:
-        return {"email": fields.email(text, fields.Limits()).reveal()}
-    except Unfit:
+        return {"email": fields.parse_email(text, fields.Limits()).reveal()}
+    except InvalidValue:
         return {"q": text}
 
 
@@ -202,7 +206,7 @@ def _unveiled(request: web.Request, sought: str | None) -> dict[str, str]:
     found = msgspec.json.decode(plain, type=dict[str, str]) if plain else {}
     if found.pop("for", None) != request[WHO].name or not request[WHO].may(Scope.MODERATE):
         raise Invalid(
-            Fault("sought", "invalid", "This search was somebody else's, or is too old. Please type it again.")
+            FieldError("sought", "invalid", "This search was somebody else's, or is too old. Please type it again.")
         )
     return found
 
@@ -216,14 +220,14 @@ async def act(request: web.Request, press: Press) -> web.Response:
     if (chosen := CHOSEN.fullmatch(press.act)) is not None:
         matches = filter(None, map(SEEN.fullmatch, press.selected))
         return await _decide(request, press, chosen["verb"], {match[1]: int(match[2]) for match in matches})
-    raise Invalid(Fault("act", "invalid", "There is no such button."))
+    raise Invalid(FieldError("act", "invalid", "There is no such button."))
 
 
 async def _decide(request: web.Request, press: Press, verb: str, seen: dict[str, int]) -> web.Response:
     if not seen:
-        raise Invalid(Fault("selected", "required", "Select a comment first."))
+        raise Invalid(FieldError("selected", "required", "Select a comment first."))
     action = Action(action=_verb(verb), ids=list(seen), seen=seen)
-    result = await actions.act(request.app[SERVICE], request[WHO], action)
+    result = await actions.apply_action(request.app[SERVICE], request[WHO], action)
     left = [item.comment for item in result.results if not item.ok]
     return layout.led(press.back, done=result.id if result.changed else None, left=left[:50])
 
@@ -232,41 +236,41 @@ async def _decide_alike(request: web.Request, press: Press, alike: re.Match[str]
     """Decide on all that were alike when the page was made: not on what came or was edited since."""
     service, who = request.app[SERVICE], request[WHO]
     where = await _alike(request, alike) | {"status": "pending", "as_of": alike["as_of"]}
-    number = await actions.count(service, who, where)
-    if number > actions.MOST_AT_ONCE:
+    number = await actions.count_matching(service, who, where)
+    if number > actions.MAX_COMMENTS:
         raise Conflict(
-            f"More than {actions.MOST_AT_ONCE:,} wait there, too many for one step. "
+            f"More than {actions.MAX_COMMENTS:,} wait there, too many for one step. "
             "Decide on a part of them by the API, with where and until."
         )
-    result = await actions.act(service, who, Action(action=_verb(alike["verb"]), where=where, expect=number))
+    result = await actions.apply_action(service, who, Action(action=_verb(alike["verb"]), where=where, expect=number))
     return layout.led(press.back, done=result.id if result.changed else None)
 
 
 async def _alike(request: web.Request, alike: re.Match[str]) -> dict[str, Any]:
     """What comments have in common with one: their text, or their network."""
-    comment = await queue.detail(request.app[SERVICE], request[WHO], alike["id"])
+    comment = await queue.get_comment_detail(request.app[SERVICE], request[WHO], alike["id"])
     if alike["kind"] == "network":
         if comment.network is None:
-            raise Invalid(Fault("act", "network_forgotten", "Its network is not known any more."))
+            raise Invalid(FieldError("act", "network_forgotten", "Its network is not known any more."))
         return {"network": comment.network}
     if (comment.edited_at or "") > alike["as_of"]:
-        raise VersionPassed("Its writer has edited this comment. Read it again, then decide.")
+        raise VersionConflict("Its writer has edited this comment. Read it again, then decide.")
     return {"same_text": comment.id}
 
 
-def _verb(name: str) -> Verb:
+def _verb(name: str) -> ActionVerb:
     try:
-        return Verb(name)
+        return ActionVerb(name)
     except ValueError:
-        raise Invalid(Fault("act", "invalid", "There is no such button.")) from None
+        raise Invalid(FieldError("act", "invalid", "There is no such button.")) from None
 
 
 async def undo(request: web.Request, wanted: Undo) -> web.Response:
     """Take an action back, or the last one that still stands."""
     service, who = request.app[SERVICE], request[WHO]
     if wanted.action:
-        result = await moderation_undo.undo(service, who, wanted.action)
+        result = await undo_action(service, who, wanted.action)
     else:
-        _, result = await moderation_undo.undo_last(service, who)
+        _, result = await undo_last_action(service, who)
     left = [item.comment for item in result.results if not item.ok]
     return layout.led(wanted.back, done=result.id, left=left[:50])

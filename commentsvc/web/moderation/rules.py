@@ -6,12 +6,12 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Struct
 
-from commentsvc.domain.errors import Fault, Invalid, Refused
+from commentsvc.domain.errors import FieldError, Invalid, Refusal
 from commentsvc.domain.fields import Cursor, Note, SiteName
 from commentsvc.domain.models import Effect, RuleKind
 from commentsvc.rules import backtest, manage
 from commentsvc.rules.kinds import KINDS
-from commentsvc.rules.schemas import Matching, NewRule, RuleChange, RulesQuery, RuleText, RuleTrial, TrialResult
+from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Matching, NewRule, RuleChange, RuleQuery, RuleText
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, Day, Told
 from commentsvc.web.server import parsing, problems
@@ -67,10 +67,10 @@ async def _page(
     *,
     status: int = 200,
     filled: dict[str, Any] | None = None,
-    trial: TrialResult | None = None,
-    error: Refused | None = None,
+    trial: BacktestResult | None = None,
+    error: Refusal | None = None,
 ) -> web.Response:
-    query = RulesQuery(cursor=asked.cursor)
+    query = RuleQuery(cursor=asked.cursor)
     found = await manage.list_rules(request.app[SERVICE], request[WHO], query)
     return await layout.page(
         request,
@@ -93,15 +93,15 @@ async def write(request: web.Request, written: Written) -> web.Response:
     service, who = request.app[SERVICE], request[WHO]
     text = RuleText(kind=written.kind, match=written.match, effect=written.effect, site=written.site)
     if written.do == "try":
-        trial = await backtest.try_rule(service, who, to_try(text))
+        trial = await backtest.backtest_rule(service, who, to_try(text))
         return await _page(request, Rules(), filled=sent(written), trial=trial)
     kept = await manage.add_rule(service, who, to_keep(text, written))
     return layout.led("/moderate/rules", done=kept.action)
 
 
-def to_try(text: RuleText) -> RuleTrial:
+def to_try(text: RuleText) -> BacktestRequest:
     """A rule, to be tried on what was decided last."""
-    return RuleTrial(**msgspec.structs.asdict(text), last=LAST)
+    return BacktestRequest(**msgspec.structs.asdict(text), last=LAST)
 
 
 def to_keep(text: RuleText, written: Any) -> NewRule:
@@ -124,7 +124,7 @@ def to_show(sent: dict[str, Any] | None) -> dict[str, Any]:
 async def again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """The rules once more: what is wrong, and the form as it was filled in."""
     return await _page(
-        request, Rules(), status=problems.STATUS[Invalid], filled=parsing.filled_in(Written, body), error=error
+        request, Rules(), status=problems.STATUS_OF_ERROR[Invalid], filled=parsing.filled_in(Written, body), error=error
     )
 
 
@@ -134,7 +134,7 @@ async def look(request: web.Request, _from: From) -> web.Response:
 
 
 async def _look(
-    request: web.Request, *, status: int = 200, error: Refused | None = None, filled: dict[str, Any] | None = None
+    request: web.Request, *, status: int = 200, error: Refusal | None = None, filled: dict[str, Any] | None = None
 ) -> web.Response:
     rule = await manage.get_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
     shown: dict[str, Any] = {"rule": rule, "kind": KINDS[rule.kind], "error": error, "filled": to_show(filled)}
@@ -149,7 +149,7 @@ async def rewrite(request: web.Request, rewritten: Rewritten) -> web.Response:
     rule = await manage.get_rule(service, who, rule_id)
     if rewritten.match is None and rule.kind not in MATCHLESS:
         wanted = f"A rule of kind {rule.kind} looks for {KINDS[rule.kind].wants}."
-        raise Invalid(Fault("match", "required", f"{wanted} To end it, remove it."))
+        raise Invalid(FieldError("match", "required", f"{wanted} To end it, remove it."))
     change = RuleChange(
         match=None if rule.kind in MATCHLESS else rewritten.match,
         effect=rewritten.effect,
@@ -162,4 +162,6 @@ async def rewrite(request: web.Request, rewritten: Rewritten) -> web.Response:
 @layout.where_fields_are_at_fault
 async def look_again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """The rule once more: what is wrong, and the form as it was filled in."""
-    return await _look(request, status=problems.STATUS[Invalid], error=error, filled=parsing.filled_in(Rewritten, body))
+    return await _look(
+        request, status=problems.STATUS_OF_ERROR[Invalid], error=error, filled=parsing.filled_in(Rewritten, body)
+    )

@@ -7,15 +7,15 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from commentsvc.access import sessions, sign_in
-from commentsvc.access.schemas import MadeKey
-from commentsvc.domain.errors import NotFound, Refused
+from commentsvc.access.schemas import CreatedKey
+from commentsvc.domain.errors import NotFound, Refusal
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, Told
 from commentsvc.web.pages.templates import rendered
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.routing import SERVICE, SESSION, VISIT
 
-COOKIE_SECONDS = sessions.LONGEST_DAYS * 86_400
+COOKIE_SECONDS = sessions.MAX_AGE_DAYS * 86_400
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Yours(Told, frozen=True, kw_only=True):
 
 async def invited(request: web.Request) -> web.Response:
     """Ask whether to use a one-time link; looking changes nothing, so a mail scanner may look."""
-    name = await sign_in.invited(request.app[SERVICE], request.match_info["token"])
+    name = await sign_in.find_invited_name(request.app[SERVICE], request.match_info["token"])
     return _link_page(request, name)
 
 
@@ -59,7 +59,7 @@ async def by_link(request: web.Request) -> web.Response:
     _require_a_safe_place(request)
     service, token = request.app[SERVICE], request.match_info["token"]
     try:
-        session = await sign_in.by_link(service, token, request[VISIT])
+        session = await sign_in.sign_in_by_link(service, token, request[VISIT])
     except NotFound:
         return _link_page(request, None)
     return _come_in(request, session)
@@ -68,7 +68,7 @@ async def by_link(request: web.Request) -> web.Response:
 async def by_key(request: web.Request, given: Key) -> web.Response:
     """Sign in with a key."""
     _require_a_safe_place(request)
-    session = await sign_in.by_key(request.app[SERVICE], given.key or "", request[VISIT])
+    session = await sign_in.sign_in_by_key(request.app[SERVICE], given.key or "", request[VISIT])
     return _come_in(request, session)
 
 
@@ -99,9 +99,9 @@ def _come_in(request: web.Request, session: str) -> web.Response:
     return response
 
 
-async def not_in(request: web.Request, error: Refused, _body: bytes) -> web.Response:
+async def not_in(request: web.Request, error: Refusal, _body: bytes) -> web.Response:
     """Why somebody was not signed in."""
-    return layout.sign_in_page(request, problems.STATUS[type(error)], error)
+    return layout.sign_in_page(request, problems.STATUS_OF_ERROR[type(error)], error)
 
 
 async def you(request: web.Request, yours: Yours) -> web.Response:
@@ -109,10 +109,10 @@ async def you(request: web.Request, yours: Yours) -> web.Response:
     return await _you(request, told=yours)
 
 
-async def _you(request: web.Request, *, made: MadeKey | None = None, told: Told | None = None) -> web.Response:
+async def _you(request: web.Request, *, made: CreatedKey | None = None, told: Told | None = None) -> web.Response:
     session = request[SESSION]
-    found = await sessions.every(request.app[SERVICE], session)
-    keys = await sessions.keys(request.app[SERVICE], session)
+    found = await sessions.list_sessions(request.app[SERVICE], session)
+    keys = await sessions.list_own_keys(request.app[SERVICE], session)
     shown: dict[str, Any] = {
         "title": "You",
         "tab": "you",
@@ -121,24 +121,24 @@ async def _you(request: web.Request, *, made: MadeKey | None = None, told: Told 
         "made": made,
         "idle": sessions.IDLE_HOURS,
     }
-    return await layout.page(request, "you.html", told=told, longest=sessions.LONGEST_DAYS, **shown)
+    return await layout.page(request, "you.html", told=told, longest=sessions.MAX_AGE_DAYS, **shown)
 
 
 async def make_key(request: web.Request) -> web.Response:
     """Make a key to sign in with next time. It is shown this once."""
-    return await _you(request, made=await sessions.make_key(request.app[SERVICE], request[SESSION]))
+    return await _you(request, made=await sessions.create_session_key(request.app[SERVICE], request[SESSION]))
 
 
 async def end_key(request: web.Request, ending: EndingKey) -> web.Response:
     """End a key of one's own at once."""
-    await sessions.end_key(request.app[SERVICE], request[SESSION], ending.key)
+    await sessions.revoke_own_key(request.app[SERVICE], request[SESSION], ending.key)
     return layout.led("/moderate/you")
 
 
 async def sign_out(request: web.Request, ending: Ending) -> web.Response:
     """End this session at once, or another of one's own."""
     session = request[SESSION]
-    await sessions.end(request.app[SERVICE], session, ending.session or session.id)
+    await sessions.revoke_session(request.app[SERVICE], session, ending.session or session.id)
     response = layout.led("/moderate/you" if ending.session else None)
     if ending.session in {None, session.id}:
         response.del_cookie(

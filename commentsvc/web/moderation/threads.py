@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from commentsvc.domain.errors import Invalid, Refused
+from commentsvc.domain.errors import Invalid, Refusal
 from commentsvc.domain.fields import Cursor, SiteName, ThreadName, Title
 from commentsvc.domain.models import Mode
 from commentsvc.moderation import threads
-from commentsvc.moderation.schemas import ThreadChange, ThreadsQuery
+from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, Told
 from commentsvc.web.server import parsing, problems
@@ -56,7 +56,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 async def show(request: web.Request, asked: Asked) -> web.Response:
     """The threads, newest first."""
-    query = ThreadsQuery(site=asked.site, q=asked.q, cursor=asked.cursor)
+    query = ThreadListQuery(site=asked.site, q=asked.q, cursor=asked.cursor)
     found = await threads.list_threads(request.app[SERVICE], request[WHO], query)
     address = "/moderate/threads"
     following = layout.address(address, site=asked.site, q=asked.q, cursor=found.next_cursor)
@@ -78,7 +78,7 @@ async def look(request: web.Request, looked: Looked) -> web.Response:
 
 
 async def _look(
-    request: web.Request, *, status: int = 200, told: Told | None = None, error: Refused | None = None, name: str = ""
+    request: web.Request, *, status: int = 200, told: Told | None = None, error: Refusal | None = None, name: str = ""
 ) -> web.Response:
     thread = await threads.get_thread(request.app[SERVICE], request[WHO], request.match_info["id"])
     shown: dict[str, Any] = {"title": thread.title or thread.key, "thread": thread, "error": error, "name": name}
@@ -97,4 +97,4 @@ async def change(request: web.Request, change: Change) -> web.Response:
 async def again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """The thread once more, and what is wrong with what was wanted."""
     name = parsing.filled_in(Change, body).get("name", "")
-    return await _look(request, status=problems.STATUS[Invalid], error=error, name=name)
+    return await _look(request, status=problems.STATUS_OF_ERROR[Invalid], error=error, name=name)

@@ -23,7 +23,7 @@ def _contract(document: bytes) -> str:
 
 def _refusals() -> list[tuple[int, str, str]]:
     """Status, code and title of every refusal."""
-    ours = [(status, error.code, error.title) for error, status in problems.STATUS.items()]
+    ours = [(status, error.code, error.title) for error, status in problems.STATUS_OF_ERROR.items()]
     codes = {code for _, code, _ in ours}
     framework = [(status, code, title) for status, (code, title) in problems.FRAMEWORK.items() if code not in codes]
     return sorted({code: (status, code, title) for status, code, title in framework + ours}.values())

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import hdrs, web
 from msgspec import UNSET, Meta
 
-from commentsvc.comments.schemas import OwnComment, PublicComment, Receipt, Stub, ThreadQuery, TreeComment, TreeListing
+from commentsvc.comments.schemas import OwnComment, PublicComment, Receipt, Stub, ThreadQuery, ThreadTree, TreeComment
 from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
 from commentsvc.sites import resolve
 from commentsvc.web.pages import redirects
@@ -44,7 +44,7 @@ class Form:
         }
 
 
-def shown(listing: TreeListing, origin: str, thread: str, site: str | None, **asked: str | None) -> dict[str, Any]:
+def shown(listing: ThreadTree, origin: str, thread: str, site: str | None, **asked: str | None) -> dict[str, Any]:
     """A thread for the template; its links lead to the thread's own page at ``origin``, as ``asked`` for."""
 
     def link(**more: str) -> str:
@@ -101,9 +101,9 @@ async def thread(request: web.Request, query: FragmentQuery) -> web.Response:
     )
 
 
-async def _fragment(request: web.Request, query: FragmentQuery, words: Words, listing: TreeListing) -> bytes:
+async def _fragment(request: web.Request, query: FragmentQuery, words: Words, listing: ThreadTree) -> bytes:
     service = request.app[SERVICE]
-    everything = await resolve.consult(service)
+    everything = await resolve.read_directory(service)
     site = redirects.site_to_say(everything, query.thread, query.site, request[VISIT].origin)
     order = query.order if query.order == "newest" else None
     values = shown(listing, service.config.own_origin, query.thread, site, order=order, lang=query.lang)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from commentsvc.domain.timestamps import time_of
+from commentsvc.domain.timestamps import parse_time
 
 DOMAIN: Final = "commentsvc"
 ENGLISH: Final = "en"
@@ -69,7 +69,7 @@ class Words:
 
     def when(self, text: str) -> Markup:
         """A time as it is kept, for people."""
-        moment = time_of(text)
+        moment = parse_time(text)
         return self.gettext(
             "%(day)s %(month)s %(year)s, %(time)s UTC",
             day=moment.day,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from commentsvc.domain import fields
-from commentsvc.domain.errors import Fault, Invalid, Refused, TooFast
+from commentsvc.domain.errors import FieldError, Invalid, RateLimited, Refusal
 from commentsvc.domain.fields import Limits
 from commentsvc.web.pages.i18n import Words, marked
 
@@ -44,7 +44,7 @@ class Explanation:
     fields: dict[str, str]
 
 
-def explained(words: Words, refused: Refused, limits: Limits) -> Explanation:
+def explained(words: Words, refused: Refusal, limits: Limits) -> Explanation:
     """A refusal in these words; of each field its first fault."""
     found = refused.faults if isinstance(refused, Invalid) else ()
     by_field = {fault.field: _fault(words, fault, limits) for fault in reversed(found)}
@@ -55,8 +55,8 @@ def _sentence(words: Words, text: str) -> str:
     return words.gettext(text) if text in SENTENCES else text
 
 
-def _detail(words: Words, refused: Refused) -> str:
-    if isinstance(refused, TooFast):
+def _detail(words: Words, refused: Refusal) -> str:
+    if isinstance(refused, RateLimited):
         return words.ngettext(
             "Please wait %(num)s second, then send it again.",
             "Please wait %(num)s seconds, then send it again.",
@@ -65,10 +65,10 @@ def _detail(words: Words, refused: Refused) -> str:
     return _sentence(words, refused.detail)
 
 
-def _fault(words: Words, fault: Fault, limits: Limits) -> str:
+def _fault(words: Words, fault: FieldError, limits: Limits) -> str:
     if fault.code != "too_long":
         return _sentence(words, fault.detail)
-    most = {"name": limits.name, "website": limits.website, "email": fields.EMAIL_LONGEST}
+    most = {"name": limits.name, "website": limits.website, "email": fields.MAX_EMAIL}
     return words.ngettext(
         "At most %(num)s character is taken here. Please shorten this.",
         "At most %(num)s characters are taken here. Please shorten this.",

@@ -10,12 +10,12 @@ from aiohttp import hdrs, web
 
 from commentsvc.comments import read
 from commentsvc.comments.read import ThreadPage
-from commentsvc.comments.schemas import NewComment, Receipt, TreeComment, TreeListing
+from commentsvc.comments.schemas import NewComment, Receipt, ThreadTree, TreeComment
 from commentsvc.domain import urls
 from commentsvc.domain.errors import Gone, NotFound
 from commentsvc.service import Service
 from commentsvc.sites import resolve
-from commentsvc.sites.resolve import Directory
+from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.web.server.routing import SERVICE, VISIT
 
 RECEIPT_MINUTES: Final = 60
@@ -29,8 +29,8 @@ async def lead_on(request: web.Request, draft: NewComment, receipt: Receipt) -> 
     The thread's page shows the writer's comment. A page of the site's own is told by the fragment:
     ``#comment-<id>`` for one that is shown, ``#comment-pending`` for one that waits.
     """
-    everything = await resolve.consult(request.app[SERVICE])
-    place = resolve.find(everything, draft.thread, draft.site, request[VISIT].origin)
+    everything = await resolve.read_directory(request.app[SERVICE])
+    place = resolve.resolve_thread(everything, draft.thread, draft.site, request[VISIT].origin)
     page = _on_site(everything, place.site.id, draft.redirect_to)
     if page:
         target = f"{page}#comment-{receipt.id if receipt.status == 'approved' else 'pending'}"
@@ -42,13 +42,13 @@ async def lead_on(request: web.Request, draft: NewComment, receipt: Receipt) -> 
     return web.Response(status=303, headers={hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"})
 
 
-def _on_site(everything: Directory, site_id: str, text: str | None) -> str | None:
+def _on_site(everything: SiteDirectory, site_id: str, text: str | None) -> str | None:
     """An address on one of the site's own origins, as it stands in a header; None if it is anything else."""
     if not text or AWKWARD.search(text):
         return None
     try:
         parts = urlsplit(text)
-        origin = urls.origin(f"{parts.scheme}://{parts.netloc}")
+        origin = urls.parse_origin(f"{parts.scheme}://{parts.netloc}")
     except ValueError:
         return None
     site = everything.by_origin(origin)
@@ -73,24 +73,24 @@ def thread_page(thread: str, site: str | None, **more: str | None) -> str:
     return f"/t?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
-def site_to_say(everything: Directory, thread: str, site: str | None, origin: str | None) -> str | None:
+def site_to_say(everything: SiteDirectory, thread: str, site: str | None, origin: str | None) -> str | None:
     """The site's name, if the thread's page could not know it without: a link carries no origin.
 
     Raises:
         Refused: as ``places.find`` does.
     """
-    if site or len(everything.sites) == 1 or urls.read(thread).host:
+    if site or len(everything.sites) == 1 or urls.parse_thread(thread).host:
         return site
-    return resolve.find(everything, thread, site, origin).site.name
+    return resolve.resolve_thread(everything, thread, site, origin).site.name
 
 
-async def with_own(service: Service, page: ThreadPage, own: str | None) -> TreeListing:
+async def with_own(service: Service, page: ThreadPage, own: str | None) -> ThreadTree:
     """A thread's page for the writer of the comment ``own``: it is there, also where the thread is longer.
 
     ``page`` is the first of a tree.
     """
     listing = page.listing
-    if not isinstance(listing, TreeListing):
+    if not isinstance(listing, ThreadTree):
         raise TypeError("a tree was asked for")
     if own is None or any(node.id == own for node in walk(listing.comments)):
         return listing

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc.comments import form as comments_form
 from commentsvc.comments import read
-from commentsvc.comments.schemas import NewComment, PublicThread, Stub, ThreadQuery, TreeListing
+from commentsvc.comments.form import create_form_token
+from commentsvc.comments.schemas import NewComment, PublicThread, Stub, ThreadQuery, ThreadTree
 from commentsvc.domain import urls
-from commentsvc.domain.errors import Gone, NotFound, Refused, TooFast
+from commentsvc.domain.errors import Gone, NotFound, RateLimited, Refusal
 from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
 from commentsvc.service import Service
 from commentsvc.sites import resolve
@@ -57,7 +57,7 @@ async def thread_page(
     query: PageQuery,
     *,
     filled: dict[str, str] | None = None,
-    refused: Refused | None = None,
+    refused: Refusal | None = None,
     template: str = "thread.html",
     **more: Any,
 ) -> web.Response:
@@ -75,7 +75,7 @@ async def thread_page(
         request,
         template,
         words,
-        status=problems.STATUS[type(refused)] if refused else HTTPStatus.OK,
+        status=problems.STATUS_OF_ERROR[type(refused)] if refused else HTTPStatus.OK,
         **fragments.shown(listing, "", query.thread, query.site, order=query.order, lang=query.lang),
         **form.shown(),
         back=_page_of(listing.thread, query.thread),
@@ -96,11 +96,11 @@ def _hidden(service: Service, query: PageQuery, parent: Any, filled: dict[str, s
         "site": query.site,
         "parent": parent and parent.id,
         "submission": service.new_id(),
-        "started": filled.get("started") or comments_form.new_started(service),
+        "started": filled.get("started") or create_form_token(service),
     } | {name: filled.get(name) for name in KEPT_FIELDS}
 
 
-async def _listing(request: web.Request, query: PageQuery, own: str | None) -> TreeListing:
+async def _listing(request: web.Request, query: PageQuery, own: str | None) -> ThreadTree:
     asked = ThreadQuery(
         thread=query.thread, site=query.site, order=query.order or "oldest", limit=ON_A_PAGE, cursor=query.cursor
     )
@@ -110,10 +110,10 @@ async def _listing(request: web.Request, query: PageQuery, own: str | None) -> T
 
 def _page_of(public: PublicThread, asked: str) -> str | None:
     """The article's address, if anybody said it; in canonical form, whose host is surely the site's."""
-    return public.url or urls.read(asked).url
+    return public.url or urls.parse_thread(asked).url
 
 
-async def _parent(request: web.Request, listing: TreeListing, reply_to: str | None) -> Any:
+async def _parent(request: web.Request, listing: ThreadTree, reply_to: str | None) -> Any:
     """The comment that is being answered, also where it stands on another page; None if it is not shown."""
     if reply_to is None:
         return None
@@ -139,7 +139,7 @@ def _received(nodes: list[Any], own: str | None) -> str:
     return "approved" if mine.status is msgspec.UNSET else "pending"
 
 
-async def form_again(request: web.Request, refused: Refused, body: bytes) -> web.Response:
+async def form_again(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
     """The thread's page again: what is wrong, and the form as it was filled in."""
     values = parsing.filled_in(NewComment, body)
     reply_to = values.get("parent") if ID.fullmatch(values.get("parent", "")) else None
@@ -147,23 +147,25 @@ async def form_again(request: web.Request, refused: Refused, body: bytes) -> web
         site, lang = await _site(request, values), request.query.get("lang")
         query = PageQuery(thread=values.get("thread", ""), site=site, reply_to=reply_to, lang=lang)
         response = await thread_page(request, query, filled=values, refused=refused)
-    except Refused:
+    except Refusal:
         response = await not_shown(request, refused, body)
-    if isinstance(refused, TooFast):
+    if isinstance(refused, RateLimited):
         response.headers[hdrs.RETRY_AFTER] = str(refused.retry_after)
     return response
 
 
 async def _site(request: web.Request, values: dict[str, str]) -> str | None:
     """The form's site, also where only the page that sent it told: the page that shows it again is not there."""
-    everything = await resolve.consult(request.app[SERVICE])
+    everything = await resolve.read_directory(request.app[SERVICE])
     return redirects.site_to_say(
         everything, values.get("thread", ""), values.get("site") or None, request[VISIT].origin
     )
 
 
-async def not_shown(request: web.Request, refused: Refused, body: bytes) -> web.Response:
+async def not_shown(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
     """Why a page cannot be shown."""
     words = words_of(request, request.query.get("lang"))
     told = messages.explained(words, refused, request.app[SERVICE].config.limits)
-    return page(request, "refused.html", words, status=problems.STATUS[type(refused)], refused=told, wrote=bool(body))
+    return page(
+        request, "refused.html", words, status=problems.STATUS_OF_ERROR[type(refused)], refused=told, wrote=bool(body)
+    )

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from commentsvc.access import keys, permissions, sessions
 from commentsvc.domain import fields, validation
-from commentsvc.domain.errors import Forbidden, NotFound, Refused, Unreadable
+from commentsvc.domain.errors import Forbidden, MalformedRequest, NotFound, Refusal
 from commentsvc.domain.models import Principal, Scope
 from commentsvc.web.server import parsing, security
 from commentsvc.web.server.responses import navigating, respond
@@ -36,7 +36,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             if route.desk is not None:
                 _admit(request, route.desk, body)
             answer = await route.handler(request, *_given(route, request, body))
-        except Refused as error:
+        except Refusal as error:
             if route.again is None or not (route.desk or navigating(request)):
                 raise
             return cast(web.StreamResponse, await route.again(request, error, body))
@@ -56,19 +56,19 @@ def _refuse_odd_names(request: web.Request) -> None:
 
 
 async def _known(request: web.Request, scope: Scope) -> Principal:
-    who = await keys.recognise(request.app[SERVICE], security.bearer(request))
-    return permissions.allow(who, scope)
+    who = await keys.authenticate_key(request.app[SERVICE], security.bearer(request))
+    return permissions.require_scope(who, scope)
 
 
-async def _stranger(request: web.Request) -> Refused | None:
+async def _stranger(request: web.Request) -> Refusal | None:
     """Why nobody is signed in who could send this; None where somebody is."""
     service = request.app[SERVICE]
     try:
         if request.method == "POST":
             security.require_own_page(request, service.config)
         token = security.session_token(request, service.config)
-        session = await sessions.recognise(service, token, of_use=not security.looks_by_itself(request))
-    except Refused as error:
+        session = await sessions.authenticate_session(service, token, of_use=not security.looks_by_itself(request))
+    except Refusal as error:
         return error
     request[SESSION], request[WHO] = session, session.who
     return None
@@ -85,7 +85,7 @@ def _admit(request: web.Request, scope: Scope, body: bytes) -> None:
         sent = parsing.one_field("csrf", body) if request.content_type == FORM else ""
         if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
             raise Forbidden("This form is of an earlier visit. Open the page anew, and send it from there.")
-    permissions.allow(request[WHO], scope)
+    permissions.require_scope(request[WHO], scope)
 
 
 def _given(route: Route, request: web.Request, body: bytes) -> list[Any]:
@@ -125,19 +125,19 @@ async def read_body(request: web.Request, most: int = MOST_BYTES) -> bytes:
 def _asked(shape: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
     values = parsing.query(shape, request.rel_url.raw_query_string)
     parsing.refuse_strangers(shape, values)
-    return validation.read(shape, values, limits, strict=False)
+    return validation.validate(shape, values, limits, strict=False)
 
 
 def _taken(route: Route, shape: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits) -> Any:
     kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
     if route.form and kind == FORM:
-        return validation.read(shape, _with_key(request, shape, parsing.form(shape, body)), limits, strict=False)
+        return validation.validate(shape, _with_key(request, shape, parsing.form(shape, body)), limits, strict=False)
     if kind != JSON:
         wanted = f"{JSON} or {FORM}" if route.form else JSON
         raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise Unreadable("The body must be UTF-8.")
-    return validation.read(shape, _with_key(request, shape, parsing.json_object(body)), limits)
+        raise MalformedRequest("The body must be UTF-8.")
+    return validation.validate(shape, _with_key(request, shape, parsing.json_object(body)), limits)
 
 
 def _with_key(request: web.Request, shape: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from commentsvc.domain.errors import Refused
+from commentsvc.domain.errors import Refusal
 from commentsvc.sites import resolve
 from commentsvc.web.pages import messages
 from commentsvc.web.pages.messages import Explanation
@@ -44,7 +44,7 @@ async def _answer(
 ) -> web.StreamResponse:
     try:
         return await handler(request)
-    except Refused as error:
+    except Refusal as error:
         if error.__cause__ is not None:
             LOG.warning("%s could not be served", request[REQUEST_ID], exc_info=error.__cause__)
         return problems.refusal(error, _for_people(request, error))
@@ -55,7 +55,7 @@ async def _answer(
         return problems.respond(problems.framework_problem(500))
 
 
-def _for_people(request: web.Request, error: Refused) -> Explanation | None:
+def _for_people(request: web.Request, error: Refusal) -> Explanation | None:
     """What the widget shows of a refusal, in its reader's language; programs are answered in English."""
     if not fragment_wanted(request):
         return None
@@ -84,8 +84,8 @@ async def _cross_origin(request: web.Request, response: web.StreamResponse) -> N
     if not origin:
         return
     try:
-        welcome = await resolve.welcomes(request.app[SERVICE], origin)
-    except Refused:
+        welcome = await resolve.is_allowed_origin(request.app[SERVICE], origin)
+    except Refusal:
         return  # the database is away; the refusal says so already
     if welcome:
         response.headers["Access-Control-Allow-Origin"] = origin

@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from commentsvc.comments.schemas import NewComment
-from commentsvc.domain import text as domain_text
 from commentsvc.domain import validation
-from commentsvc.domain.errors import Fault, Invalid, Refused, Unreadable
+from commentsvc.domain.errors import FieldError, Invalid, MalformedRequest, Refusal
+from commentsvc.domain.text import escape_surrogates
 
 DEEPEST: Final = 16
 LONGEST_NUMBER: Final = 32
@@ -39,11 +39,11 @@ def json_object(body: bytes) -> dict[str, Any]:
             parse_float=_number,
         )
     except UnicodeDecodeError:
-        raise Unreadable("The body is not UTF-8.") from None
+        raise MalformedRequest("The body is not UTF-8.") from None
     except (ValueError, RecursionError):
-        raise Unreadable("The body is not JSON.") from None
+        raise MalformedRequest("The body is not JSON.") from None
     if not isinstance(value, dict):
-        raise Unreadable('The body must be a JSON object: {"name": …}')
+        raise MalformedRequest('The body must be a JSON object: {"name": …}')
     return value
 
 
@@ -59,18 +59,18 @@ def _refuse_depth(body: bytes) -> None:
         elif not in_text and len(mark) == 1:
             depth += 1 if mark in b"[{" else -1
         if depth > DEEPEST:
-            raise Unreadable(f"The body is nested deeper than {DEEPEST} levels.")
+            raise MalformedRequest(f"The body is nested deeper than {DEEPEST} levels.")
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise Unreadable("A name stands twice in one object.")
+        raise MalformedRequest("A name stands twice in one object.")
     return values
 
 
 def _no_constant(_name: str) -> Any:
-    raise Unreadable("NaN and Infinity are not JSON.")
+    raise MalformedRequest("NaN and Infinity are not JSON.")
 
 
 def _whole_number(digits: str) -> int:
@@ -83,7 +83,7 @@ def _number(digits: str) -> float:
 
 def _short(digits: str) -> str:
     if len(digits) > LONGEST_NUMBER:
-        raise Unreadable(f"A number has more than {LONGEST_NUMBER} digits.")
+        raise MalformedRequest(f"A number has more than {LONGEST_NUMBER} digits.")
     return digits
 
 
@@ -102,7 +102,7 @@ def filled_in(shape: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
     """What a plain form says, to be shown in it again; nothing where it cannot be read."""
     try:
         return form(shape, body)
-    except Refused:
+    except Refusal:
         return {}
 
 
@@ -136,7 +136,7 @@ def _pairs(raw: bytes, what: str) -> list[tuple[str, str]]:
         text = raw.decode("utf-8")
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError:
-        raise Unreadable(f"{what} is not UTF-8, or has too many fields.") from None
+        raise MalformedRequest(f"{what} is not UTF-8, or has too many fields.") from None
 
 
 def _for_shape(shape: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _for_shape(shape: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dic
         if name in many:
             values.setdefault(name, []).append(value)
         elif name in values:
-            raise Invalid(Fault(domain_text.printable(name)[:80], "repeated", "Send this once."))
+            raise Invalid(FieldError(escape_surrogates(name)[:80], "repeated", "Send this once."))
         else:
             values[name] = value
     return values
@@ -164,6 +164,6 @@ def refuse_strangers(shape: type[msgspec.Struct], values: Mapping[str, Any]) -> 
     Raises:
         Invalid: naming it.
     """
-    strange = validation.strangers(values, shape.__struct_encode_fields__)
+    strange = validation.unknown_fields(values, shape.__struct_encode_fields__)
     if strange:
         raise Invalid(*strange)

@@ -7,27 +7,27 @@ import msgspec
 from aiohttp import web
 
 from commentsvc.domain import errors
-from commentsvc.domain.errors import Invalid, Refused, TooFast
+from commentsvc.domain.errors import Invalid, RateLimited, Refusal
 from commentsvc.web.pages.messages import Explanation
 
-STATUS: Final[dict[type[Refused], int]] = {
-    errors.Unreadable: 400,
+STATUS_OF_ERROR: Final[dict[type[Refusal], int]] = {
+    errors.MalformedRequest: 400,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
-    errors.ForeignOrigin: 403,
-    errors.NotYours: 403,
+    errors.OriginNotAllowed: 403,
+    errors.NotAuthor: 403,
     errors.ThreadClosed: 403,
-    errors.NotTaken: 403,
+    errors.RejectedByRule: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Duplicate: 409,
     errors.ExpectationFailed: 409,
     errors.Gone: 410,
-    errors.VersionPassed: 412,
+    errors.VersionConflict: 412,
     errors.Invalid: 422,
     errors.SubmissionReused: 422,
-    errors.VersionNeeded: 428,
-    errors.TooFast: 429,
+    errors.VersionRequired: 428,
+    errors.RateLimited: 429,
     errors.Unavailable: 503,
 }
 CONTENT_TYPE: Final = "application/problem+json"
@@ -66,12 +66,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[ProblemFault]
 
 
-def problem_of(error: Refused, told: Explanation | None = None) -> Problem:
+def problem_of(error: Refusal, told: Explanation | None = None) -> Problem:
     """A refusal in the form in which it travels; ``told`` are other words for it."""
     faults = error.faults if isinstance(error, Invalid) else ()
     fields = told.fields if told else {}
     return _problem(
-        STATUS[type(error)],
+        STATUS_OF_ERROR[type(error)],
         error.code,
         str(told.title if told else error.title),
         str(told.detail if told else error.detail),
@@ -89,12 +89,12 @@ def _problem(status: int, code: str, title: str, detail: str, faults: list[Probl
     return Problem(type=f"/docs#{code}", title=title, status=status, detail=detail, code=code, errors=faults)
 
 
-def refusal(error: Refused, told: Explanation | None = None) -> web.Response:
+def refusal(error: Refusal, told: Explanation | None = None) -> web.Response:
     """The answer to a refused request; ``told`` are other words for it."""
     response = respond(problem_of(error, told))
     if isinstance(error, errors.Unauthorized):
         response.headers["WWW-Authenticate"] = 'Bearer realm="commentsvc"'
-    if isinstance(error, TooFast):
+    if isinstance(error, RateLimited):
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.Unavailable):
         response.headers["Retry-After"] = str(RETRY_SECONDS)

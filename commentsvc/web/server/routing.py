@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from commentsvc.access.sessions import Session
-from commentsvc.domain.errors import Refused
+from commentsvc.domain.errors import Refusal
 from commentsvc.domain.models import Principal, Scope, Visit
 from commentsvc.service import Service
 
@@ -48,7 +48,7 @@ class Route:
     page: bool = False  # HTML, for people
     most_bytes: int = MOST_BYTES  # of the body
     again: Handler | None = None  # shows a refusal to a browser without script, its form filled in again
-    refuses: tuple[type[Refused], ...] = ()
+    refuses: tuple[type[Refusal], ...] = ()
 
     def says(self) -> str:
         """What it is for: the first line of its handler's docstring."""

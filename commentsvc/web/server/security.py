@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from commentsvc.config import Config
 from commentsvc.domain import urls
-from commentsvc.domain.errors import ForeignOrigin
+from commentsvc.domain.errors import OriginNotAllowed
 from commentsvc.domain.models import Visit
 
 AGENT_LONGEST: Final = 300
@@ -107,7 +107,7 @@ def require_own_page(request: web.Request, config: Config) -> None:
     origin = request.headers.get(hdrs.ORIGIN, "")
     ours = origin == config.own_origin or origin.partition("://")[2] == request.host
     if not (site in {"same-origin", "none"} if site else ours):
-        raise ForeignOrigin("This form must be sent from the moderation page itself.")
+        raise OriginNotAllowed("This form must be sent from the moderation page itself.")
 
 
 def session_cookie(request: web.Request, config: Config) -> str | None:
@@ -117,7 +117,7 @@ def session_cookie(request: web.Request, config: Config) -> str | None:
     """
     if config.own_origin.startswith("https://"):
         return "__Host-commentsvc"
-    here = urls.local(urls.host_of(config.own_origin)) and urls.local(request.host)
+    here = urls.is_local(urls.host_of(config.own_origin)) and urls.is_local(request.host)
     return "commentsvc" if here else None
 
 
