@@ -13,7 +13,6 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from commentsvc.audit import log
 from commentsvc.config import Config
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
@@ -27,7 +26,6 @@ from commentsvc.web.routes import application
 from commentsvc.web.server.connections import Deadlines, Runner
 
 LOG: Final = logging.getLogger(__name__)
-TIDY_SECONDS: Final = 3600
 
 
 @asynccontextmanager
@@ -102,24 +100,13 @@ async def listen(service: Service, deadlines: Deadlines, listener: socket.socket
     """The service's web on a socket; on leaving, it finishes what is under way."""
     runner = Runner(application(service), deadlines)
     await runner.setup()
-    tidying = asyncio.create_task(_tidy_forever(service), name="tidying")
+    maintaining = asyncio.create_task(maintenance.run_forever(service), name="maintenance")
     try:
         await web.SockSite(runner, listener, backlog=1024).start()
         yield runner
     finally:
-        tidying.cancel()
+        maintaining.cancel()
         await runner.drain()
-
-
-async def _tidy_forever(service: Service) -> None:
-    while True:
-        try:
-            await maintenance.delete_expired(service)
-            # Where logs are shipped elsewhere, this proves later what the audit log was by now.
-            LOG.info("audit log: %s entries, head %s", *await log.read_head(service))
-        except Exception:
-            LOG.exception("tidying failed; it is tried again in an hour")
-        await asyncio.sleep(TIDY_SECONDS)
 
 
 async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], deadlines: Deadlines) -> None:

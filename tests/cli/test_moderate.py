@@ -26,9 +26,9 @@ from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.config import Config
 from commentsvc.domain.errors import Invalid
-from commentsvc.domain.models import ActionVerb, Mode, Status
+from commentsvc.domain.models import ActionVerb, Mode, Status, StatusFilter
 from commentsvc.moderation import actions, undo
-from commentsvc.moderation.schemas import Action, QueueQuery, StatusFilter
+from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.operations import maintenance
 from tests.cli.test_terminal import CORPUS
 from tests.comments.test_post import everything_in, standing
