@@ -11,8 +11,8 @@ from commentsvc.domain.errors import Conflict, Unavailable
 from commentsvc.domain.models import ActionVerb, Status, StatusFilter
 from commentsvc.moderation import bulk
 from commentsvc.moderation.actions import apply_action, update_comment
-from commentsvc.moderation.schemas import Action, CommentUpdate, QueueQuery
 from commentsvc.moderation.queue import search_comments
+from commentsvc.moderation.schemas import Action, CommentUpdate, QueueQuery
 from commentsvc.moderation.undo import undo_action
 from commentsvc.operations import maintenance
 from tests.comments.test_post import everything_in, standing
@@ -30,7 +30,9 @@ async def post_many(service, number):
 
 def approve(ids=None, expect=None, **more):
     if ids is None:
-        return Action(action=ActionVerb.APPROVE, where={"status": "pending", "since": "2020-01-01T00:00:00Z"}, expect=expect)
+        return Action(
+            action=ActionVerb.APPROVE, where={"status": "pending", "since": "2020-01-01T00:00:00Z"}, expect=expect
+        )
     return Action(action=ActionVerb.APPROVE, ids=ids, **more)
 
 
@@ -82,7 +84,9 @@ async def test_an_unknown_comment_in_a_large_action_is_named(service, small_piec
     assert result.changed == 5
 
 
-async def test_a_comment_that_somebody_changes_between_two_pieces_is_skipped_and_named(service, small_pieces, monkeypatch):
+async def test_a_comment_that_somebody_changes_between_two_pieces_is_skipped_and_named(
+    service, small_pieces, monkeypatch
+):
     ids = await post_many(service, 7)
     work, calls = bulk._work_on_next_piece, itertools.count()
 
