@@ -201,7 +201,7 @@ class Review:
         where = {"status": "pending", "site": self.query.site, "network": card.network}
         number = await actions.count_matching(self.service, self.moderator, where)
         if number > actions.MAX_COMMENTS:
-            raise Conflict(f"Too many comments from this network: {number:,} (limit {actions.MAX_COMMENTS:,}).")
+            raise Conflict(f"This network has more than {actions.MAX_COMMENTS:,} pending comments: too many for S.")
         action = Action(action=ActionVerb.SPAM, where=where, expect=number)
         done = await actions.apply_action(self.service, self.moderator, action)
         self._record_decision(done, Status.SPAM, f"{done.changed:,} {DONE[ActionVerb.SPAM]}.")

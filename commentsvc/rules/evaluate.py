@@ -121,7 +121,7 @@ def _compile_if_possible(rule: Rule) -> CompiledRule | None:
     try:
         return compile_rule(rule)
     except ValueError:
-        LOG.warning("rule %s of kind %s cannot be used: it needs %s", rule.id, rule.kind, KINDS[rule.kind].wants)
+        LOG.warning("rule %s is ignored: its kind, %s, needs %s", rule.id, rule.kind, KINDS[rule.kind].wants)
         return None
 
 
