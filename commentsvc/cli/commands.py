@@ -90,7 +90,7 @@ async def _run_on_service(service: Service, arguments: argparse.Namespace, termi
 
 async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
     async def announce(service: Service) -> None:
-        # Printed for the operator and never logged: the link signs in whoever has it.
+        # Printed for the operator and never logged: anyone with the link can sign in.
         origin = service.config.own_origin
         link = await moderators.create_first_sign_in_link(service)
         print_line(f"commentsvc is running at {origin}/")
