@@ -59,7 +59,7 @@ async def _database(config: Config) -> Database:
         from commentsvc.storage.postgres import PostgresDatabase  # noqa: PLC0415 -- an extra that need not be there
     except ImportError:
         raise ConfigurationError(
-            "COMMENTSVC_DATABASE_URL names PostgreSQL, whose driver is not installed. "
+            "COMMENTSVC_DATABASE_URL is a PostgreSQL database, but the driver is not installed. "
             "Install it with: pip install 'commentsvc[postgres]'"
         ) from None
     return await PostgresDatabase.open(config.database_url)
@@ -72,8 +72,8 @@ def _secrets(config: Config) -> list[str]:
     path = config.sqlite_path
     if path is None:
         raise ConfigurationError(
-            "COMMENTSVC_SECRET_KEY must be set with PostgreSQL: it seals emails, and must not lie beside them. "
-            "Make one with: openssl rand -base64 48"
+            "COMMENTSVC_SECRET_KEY must be set with PostgreSQL. It encrypts emails; keep it outside the database. "
+            "Create one with: openssl rand -base64 48"
         )
     return _secret_file(path.with_name("secret.key")).split()
 
@@ -91,7 +91,8 @@ def _secret_file(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
-            f"The secret key {file} cannot be read or made: {os.strerror(error.errno or 0)}."
+            f"Cannot read or create the secret key {file}: {os.strerror(error.errno or 0)}. "
+            "Make its folder writable, or set COMMENTSVC_SECRET_KEY."
         ) from None
 
 
@@ -127,7 +128,7 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], 
         LOG.info("listening on port %s", port)
         await announce(service)
         await stop.wait()
-        LOG.info("stopping: no more connections are taken")
+        LOG.info("stopping: no new connections are accepted")
     LOG.info("stopped")
 
 
@@ -137,8 +138,8 @@ def _listener(config: Config) -> socket.socket:
         listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
-            f"COMMENTSVC_HOST and COMMENTSVC_PORT: cannot listen on {config.host} port {config.port}: "
-            f"{os.strerror(error.errno or 0)}."
+            f"Cannot listen on {config.host} port {config.port}: {os.strerror(error.errno or 0)}. "
+            "Change COMMENTSVC_HOST or COMMENTSVC_PORT."
         ) from None
     listener.setblocking(False)
     return listener

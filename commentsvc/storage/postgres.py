@@ -131,8 +131,8 @@ class PostgresDatabase:
                 await connection.execute(GRANT_PUBLIC)
         except asyncpg.InsufficientPrivilegeError:
             LOG.warning(
-                "PostgreSQL does not let this user make the role %s, so readers' connections are not confined. "
-                "Give the user CREATEROLE, or have a superuser run: %s",
+                "The database user cannot create the role %s, so read connections are not restricted. "
+                "Grant the user CREATEROLE, or run this as a superuser: %s",
                 PUBLIC_ROLE,
                 f"{MAKE_ROLE}; {JOIN_ROLE}; {GRANT_PUBLIC};",
             )

@@ -26,7 +26,7 @@ import yaml
 
 import commentsvc
 from commentsvc.audit import schemas
-from commentsvc.cli import main
+from commentsvc.cli import parser as cli_parser
 from commentsvc.comments import schemas as comments_schemas
 from commentsvc.config import PREFIX, SECRETS, Config
 from commentsvc.domain import urls
@@ -164,7 +164,7 @@ def _started(folder, environment):
                 stderr=log,
             ) as process,
         ):
-            if process.stdout.readline().startswith(b"commentsvc is at "):
+            if process.stdout.readline().startswith(b"commentsvc is running at "):
                 yield process, port
                 return
             process.wait()
@@ -458,7 +458,7 @@ def _commands(parser, path=()):
 
 def test_every_command_and_every_option_is_told():
     text = text_of("docs/operating.md") + text_of("docs/moderating.md")
-    for path, parser in _commands(main._parser()):
+    for path, parser in _commands(cli_parser.build_parser()):
         assert f"commentsvc {' '.join(path)}" in text, path
         for action in parser._actions:
             for option in action.option_strings:
@@ -467,7 +467,7 @@ def test_every_command_and_every_option_is_told():
 
 def test_every_exit_code_is_told():
     told = re.findall(r"^\| (\d+) \|", _section("docs/operating.md", "## Exit codes"), re.MULTILINE)
-    assert told == re.findall(r"(\d+) [a-z]", main.EPILOG.partition("Exit codes:")[2])
+    assert told == re.findall(r"(\d+) [a-z]", cli_parser.EPILOG.partition("Exit codes:")[2])
 
 
 def test_every_module_stands_in_the_tree():

@@ -65,7 +65,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer for what never reached a route."""
         if status >= 500:  # noqa: PLR2004
-            LOG.error("a request failed outside its handler: %s", type(exc).__name__)
+            LOG.error("request failed outside its handler: %s", type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already")
         response = problems.respond(problems.framework_problem(status))
@@ -76,7 +76,7 @@ class Connection(web.RequestHandler):
 
     def log_exception(self, *_args: Any, **_options: Any) -> None:
         """Not what was sent, nor where from: only that it happened."""
-        LOG.warning("a connection ended badly")
+        LOG.warning("connection closed after an error")
 
 
 class _Server(web.Server):

@@ -46,12 +46,12 @@ async def _answer(
         return await handler(request)
     except Refusal as error:
         if error.__cause__ is not None:
-            LOG.warning("%s could not be served", request[REQUEST_ID], exc_info=error.__cause__)
+            LOG.warning("request %s: service unavailable", request[REQUEST_ID], exc_info=error.__cause__)
         return problems.refusal(error, _for_people(request, error))
     except web.HTTPException as error:
         return _framework(error)
     except Exception:
-        LOG.exception("%s failed", request[REQUEST_ID])
+        LOG.exception("request %s failed", request[REQUEST_ID])
         return problems.respond(problems.framework_problem(500))
 
 
