@@ -165,7 +165,9 @@ SiteName: TypeAlias = Annotated[
         description="Required only if the server has several sites and neither thread nor Origin tells which.",
     ),
 ]
-Name: TypeAlias = Annotated[str, Validator(clean_name), Meta(min_length=1, max_length=80, description="Displayed with the comment.")]
+Name: TypeAlias = Annotated[
+    str, Validator(clean_name), Meta(min_length=1, max_length=80, description="Displayed with the comment.")
+]
 Address: TypeAlias = Annotated[
     Email,
     Validator(parse_email),
@@ -192,15 +194,22 @@ Title: TypeAlias = Annotated[str, Validator(clean_title), Meta(description="Titl
 Token: TypeAlias = Annotated[
     str,
     Validator(check_token),
-    Meta(min_length=8, max_length=200, description="Idempotency key made by the client: sending the same one again returns the same response."),
+    Meta(
+        min_length=8,
+        max_length=200,
+        description="Idempotency key made by the client: sending the same one again returns the same response.",
+    ),
 ]
 Language: TypeAlias = Annotated[
-    str, Meta(max_length=40, description="Language of the interface, such as de or pt-BR. Default: from Accept-Language.")
+    str,
+    Meta(max_length=40, description="Language of the interface, such as de or pt-BR. Default: from Accept-Language."),
 ]
 Unused: TypeAlias = Annotated[str, Meta(max_length=4000, description="Accepted but ignored for now.")]
 
 
-Cursor: TypeAlias = Annotated[str, Meta(max_length=400, description="Start of the page: next_cursor of the page before.")]
+Cursor: TypeAlias = Annotated[
+    str, Meta(max_length=400, description="Start of the page: next_cursor of the page before.")
+]
 
 
 Note: TypeAlias = Annotated[str, Meta(max_length=2000, description="A note for other moderators.")]

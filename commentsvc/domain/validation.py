@@ -37,7 +37,9 @@ def validate(schema: type[Schema], values: Mapping[str, Any], limits: Limits, *,
     faults: list[FieldError] = []
     for field in known:
         try:
-            valid[field.name] = _convert(field, values.get(field.name), limits, sent=field.name in values, strict=strict)
+            valid[field.name] = _convert(
+                field, values.get(field.name), limits, sent=field.name in values, strict=strict
+            )
         except InvalidValue as error:
             faults.append(FieldError(field.name, error.code, error.message))
     if strict:
@@ -95,7 +97,9 @@ def _find_validator(kind: Any) -> tuple[Any, Validator | None]:
 def _convert(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: bool) -> Any:
     if value is None or value == "":
         if field.required:
-            raise InvalidValue("required", fields.REQUIRED_MESSAGES.get(field.name, translatable("This field is required.")))
+            raise InvalidValue(
+                "required", fields.REQUIRED_MESSAGES.get(field.name, translatable("This field is required."))
+            )
         # A field that can be unset or removed: an empty value means to remove it.
         return None if field.default is msgspec.UNSET and sent else field.default
     _require_storable(value)
