@@ -242,6 +242,8 @@ CREATE TABLE revision (
     version    BIGINT NOT NULL,
     name       TEXT   NOT NULL,
     text       TEXT   NOT NULL,
+    html       TEXT   NOT NULL,
+    text_digest TEXT  NOT NULL,
     edited_by  TEXT   NOT NULL,
     created_at TEXT   NOT NULL,
     PRIMARY KEY (comment_id, version)

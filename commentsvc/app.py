@@ -39,7 +39,7 @@ async def open_service(config: Config) -> AsyncIterator[Service]:
     """
     database = await _database(config)
     try:
-        yield Service(database, config, Keyring(_secrets(config)))
+        yield Service(db=database, config=config, keyring=Keyring(_secrets(config)))
     finally:
         await database.close()
 

@@ -124,6 +124,14 @@ class Config(Struct, frozen=True, kw_only=True):
         str,
         Meta(description="Networks of proxies whose `X-Forwarded-For` is believed, space separated: `10.0.0.0/8`."),
     ] = ""
+    slow_unit_ms: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=600_000,
+            description="Log a unit of work (a database transaction) that takes this long, in milliseconds.",
+        ),
+    ] = 500
     log_format: Annotated[Literal["text", "json"], Meta(description="How the log is written.")] = "text"
 
     @classmethod

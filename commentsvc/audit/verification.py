@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from commentsvc.audit.log import entry_hash, salted_digest
-from commentsvc.service import Service
+from commentsvc.service import Service, private_read
 from commentsvc.storage import audit
 from commentsvc.storage.audit import Entry
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage.database import PrivateRead, Row
 
 ENTRIES_PER_READ: Final = 1000
 
@@ -44,7 +44,7 @@ async def verify_log(service: Service, noted: str | None = None) -> VerifiedLog:
     seq, last, found = 0, "", None
     noted = noted and noted.strip().lower()
     while True:
-        rows, newest = await service.db.read_private(_next_entries, seq or None)
+        rows, newest = await _next_entries(service, seq or None)
         for row in rows:
             seq, last = _check_entry(row, seq, last)
             found = seq if last == noted else found
@@ -58,9 +58,10 @@ async def verify_log(service: Service, noted: str | None = None) -> VerifiedLog:
     return VerifiedLog(seq, last, found)
 
 
-async def _next_entries(tx: Transaction, seq: int | None) -> tuple[Sequence[Row], tuple[int, str]]:
+@private_read
+async def _next_entries(unit: PrivateRead, seq: int | None) -> tuple[Sequence[Row], tuple[int, str]]:
     """The next entries; and in the same moment how many there should be, and the newest one's hash."""
-    return await audit.list_after(tx, seq, ENTRIES_PER_READ), await audit.get_head(tx)
+    return await audit.list_after(unit, seq, ENTRIES_PER_READ), await audit.get_head(unit)
 
 
 def _check_entry(row: Row, after: int, previous: str) -> tuple[int, str]:

@@ -9,20 +9,18 @@ import msgspec
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionItem, ActionResult
 from commentsvc.domain.models import Comment, Decision, Principal, Status
-from commentsvc.service import Service
 from commentsvc.storage import actions, comments, decisions, reports, threads
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Environment, Write
 
 UNDO_DAYS: Final = 30
 PIECE_SIZE: Final = 500  # in one statement
 
 # Does one thing to comments, as part of an action; returns those it was handed, as they are now, by id.
-Decide = Callable[[Transaction, Sequence[Comment], str], Coroutine[Any, Any, Mapping[str, Comment]]]
+Decide = Callable[[Write, Sequence[Comment], str], Coroutine[Any, Any, Mapping[str, Comment]]]
 
 
 async def apply_to_comments(
-    tx: Transaction,
-    service: Service,
+    unit: Write,
     who: Principal,
     verb: str,
     note: str | None,
@@ -33,21 +31,21 @@ async def apply_to_comments(
 
     Their threads must be held.
     """
-    action_id, now = service.new_id(), service.now()
-    await actions.add_action(tx, action_id, verb, who, note, now)
+    action_id, now = unit.new_id(), unit.now()
+    await actions.add_action(unit, action_id, verb, who, note, now)
     results: list[ActionItem] = []
     changes: list[tuple[Comment, Comment]] = []
     for some in _pieces(ids):
-        found = await comments.get_many(tx, some)
+        found = await comments.get_many(unit, some)
         known = {one.id: one for one in found.values() if who.reaches(one.site_id)}
-        after = await decide(tx, [known[one] for one in some if one in known and not known[one].erased_at], action_id)
+        after = await decide(unit, [known[one] for one in some if one in known and not known[one].erased_at], action_id)
         changed = [(known[one], after[one]) for one in after if after[one].version != known[one].version]
         if changed:
-            await actions.add_items(tx, action_id, changed)
+            await actions.add_items(unit, action_id, changed)
         changes += changed
         results += [_item(one, known.get(one), after.get(one)) for one in some]
-    await log.add_status_changes(tx, service, who=who.name, verb=verb, changes=changes, action_id=action_id, why=note)
-    return _result(service, action_id, verb, results)
+    await log.add_status_changes(unit, who=who.name, verb=verb, changes=changes, action_id=action_id, why=note)
+    return _result(unit, action_id, verb, results)
 
 
 def _pieces(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -63,18 +61,18 @@ def _item(comment_id: str, before: Comment | None, after: Comment | None) -> Act
     return ActionItem(comment=comment_id, from_=before.status, to=after.status, ok=True, code=code)
 
 
-def _result(service: Service, action_id: str, verb: str, results: list[ActionItem]) -> ActionResult:
+def _result(env: Environment, action_id: str, verb: str, results: list[ActionItem]) -> ActionResult:
     return ActionResult(
         id=action_id,
         action=verb,
         changed=sum(item.ok and item.code is None for item in results),
-        undo_until=service.ahead(days=UNDO_DAYS),
+        undo_until=env.ahead(days=UNDO_DAYS),
         results=results,
     )
 
 
 async def record_decision(
-    tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str
+    unit: Write, found: Sequence[Comment], decision: Decision, action_id: str
 ) -> dict[str, Comment]:
     """Decide on comments; whatever readers reported of them is settled by that.
 
@@ -82,42 +80,40 @@ async def record_decision(
     """
     after = {comment.id: comment for comment in found}
     same = [comment.id for comment in found if comment.status is decision.status and not comment.reports]
-    stand = await decisions.list_decided_by_person(tx, same)
-    after |= await _decide(tx, service, [one for one in found if one.id not in stand], decision, action_id)
+    stand = await decisions.list_decided_by_person(unit, same)
+    after |= await _decide(unit, [one for one in found if one.id not in stand], decision, action_id)
     for comment in found:
         if comment.reports:
-            await reports.settle(tx, comment, service.now())
+            await reports.settle(unit, comment, unit.now())
     return after
 
 
 async def record_undo(
-    tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str, *, same: set[str]
+    unit: Write, found: Sequence[Comment], decision: Decision, action_id: str, *, same: set[str]
 ) -> dict[str, Comment]:
     """Give comments the status they had. Those in ``same`` are otherwise as they were: undoing them shows too."""
     after = {comment.id: comment for comment in found}
     moving = [one for one in found if one.status is not decision.status or one.reports or one.id in same]
-    return after | await _decide(tx, service, moving, decision, action_id)
+    return after | await _decide(unit, moving, decision, action_id)
 
 
-async def _decide(
-    tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str
-) -> dict[str, Comment]:
+async def _decide(unit: Write, found: Sequence[Comment], decision: Decision, action_id: str) -> dict[str, Comment]:
     if not found:
         return {}
-    now = service.now()
-    after = await comments.set_statuses(tx, found, decision.status, now)
-    await decisions.add_decisions(tx, {service.new_id(): one.id for one in found}, decision, now, action_id)
-    await _update_visibility(tx, found, decision.status, now)
+    now = unit.now()
+    after = await comments.set_statuses(unit, found, decision.status, now)
+    await decisions.add_decisions(unit, {unit.new_id(): one.id for one in found}, decision, now, action_id)
+    await _update_visibility(unit, found, decision.status, now)
     return dict(after)
 
 
-async def _update_visibility(tx: Transaction, moved: Sequence[Comment], status: Status, now: str) -> None:
+async def _update_visibility(unit: Write, moved: Sequence[Comment], status: Status, now: str) -> None:
     """Let threads follow where comments came into sight, or went out of it."""
     turned: defaultdict[str, list[Comment]] = defaultdict(list)
     for comment in moved:
         if (comment.status is Status.APPROVED) != (status is Status.APPROVED):
             turned[comment.thread_id].append(comment)
-    await threads.record_changes(tx, turned, 1 if status is Status.APPROVED else -1, now)
+    await threads.record_changes(unit, turned, 1 if status is Status.APPROVED else -1, now)
 
 
 T = TypeVar("T")

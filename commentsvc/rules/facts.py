@@ -13,9 +13,8 @@ from commentsvc.rules import confusables
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.service import Service
 from commentsvc.storage import comments, contacts, moderators
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PrivateRead, PublicRead
 
 DAY: Final = 86_400.0
 
@@ -37,16 +36,14 @@ class Submission:
     trapped: bool = False
 
 
-async def collect_context(
-    tx: Transaction, service: Service, draft: Draft, occasion: Submission, needs: Collection[Fact]
-) -> Context:
+async def collect_context(unit: PrivateRead, draft: Draft, occasion: Submission, needs: Collection[Fact]) -> Context:
     """What is known about a draft, looked up as far as some rule asks for it."""
     approvals = await comments.count_approved_by(
-        tx, occasion.site.id, occasion.author_id, before=occasion.at, but=occasion.comment_id
+        unit, occasion.site.id, occasion.author_id, before=occasion.at, but=occasion.comment_id
     )
-    names, addresses = await _moderator_identities(tx)
-    since, number = await _recent_activity(tx, occasion) if Fact.PACE in needs else (None, 0)
-    digests = frozenset(service.keyring.digests(draft.email) if occasion.by_email else ())
+    names, addresses = await _moderator_identities(unit)
+    since, number = await _recent_activity(unit, occasion) if Fact.PACE in needs else (None, 0)
+    digests = frozenset(unit.keyring.digests(draft.email) if occasion.by_email else ())
     return Context(
         proven_approvals=approvals,
         address=occasion.address,
@@ -57,7 +54,7 @@ async def collect_context(
         is_moderators_name=confusables.impression(draft.name) in names,
         seconds_since_last=since,
         within_an_hour=number,
-        same_text_elsewhere=await _count_same_text(tx, draft, occasion) if Fact.SAME_TEXT in needs else 0,
+        same_text_elsewhere=await _count_same_text(unit, draft, occasion) if Fact.SAME_TEXT in needs else 0,
         thread_days=_seconds_between(occasion.thread.published_at or occasion.at, occasion.at) / DAY,
         form=occasion.form,
         work=occasion.work,
@@ -65,27 +62,27 @@ async def collect_context(
     )
 
 
-async def _moderator_identities(tx: Transaction) -> tuple[frozenset[str], frozenset[str]]:
+async def _moderator_identities(unit: PrivateRead) -> tuple[frozenset[str], frozenset[str]]:
     """How moderators' names look, and the digests of their addresses."""
-    rows = await moderators.list_all(tx)
+    rows = await moderators.list_all(unit)
     names = frozenset(confusables.impression(row["name"]) for row in rows)
     return names, frozenset(row["email_digest"] for row in rows if row["email_digest"])
 
 
-async def _recent_activity(tx: Transaction, occasion: Submission) -> tuple[float | None, int]:
+async def _recent_activity(unit: PrivateRead, occasion: Submission) -> tuple[float | None, int]:
     """Seconds since the last comment of the same network, and how many came within the hour."""
     if occasion.network is None:
         return None, 0
     day_ago, hour_ago = (format_time(parse_time(occasion.at) - timedelta(hours=hours)) for hours in (24, 1))
     last, number = await contacts.recent_activity(
-        tx, occasion.network, day_ago=day_ago, hour_ago=hour_ago, before=occasion.at, but=occasion.comment_id
+        unit, occasion.network, day_ago=day_ago, hour_ago=hour_ago, before=occasion.at, but=occasion.comment_id
     )
     return (_seconds_between(last, occasion.at) if last else None), number
 
 
-async def _count_same_text(tx: Transaction, draft: Draft, occasion: Submission) -> int:
+async def _count_same_text(unit: PublicRead, draft: Draft, occasion: Submission) -> int:
     digest = text_digest(collapse_whitespace(draft.comment))
-    return await comments.count_same_text(tx, digest, occasion.thread.id, before=occasion.at)
+    return await comments.count_same_text(unit, digest, occasion.thread.id, before=occasion.at)
 
 
 def _seconds_between(earlier: str, later: str) -> float:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from commentsvc.domain.models import Comment, Principal
-from commentsvc.storage.database import Row, Transaction, in_list
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
 
 async def add_action(  # noqa: PLR0913 -- a row has as many columns
-    tx: Transaction,
+    unit: Write,
     action_id: str,
     verb: str,
     who: Principal,
@@ -20,7 +20,7 @@ async def add_action(  # noqa: PLR0913 -- a row has as many columns
     became: str | None = None,
 ) -> None:
     """Append an action. One that did not change comments says what it changed, and how: JSON before and after."""
-    await tx.run(
+    await unit.run(
         """
         INSERT INTO action (id, verb, made_by, session_id, note, created_at, subject, was, became)
         VALUES (:id, :verb, :made_by, :session_id, :note, :now, :subject, :was, :became)
@@ -37,15 +37,15 @@ async def add_action(  # noqa: PLR0913 -- a row has as many columns
     )
 
 
-async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comment) -> None:
+async def add_item(unit: Write, action_id: str, before: Comment, after: Comment) -> None:
     """Append what an action did to one comment."""
-    await add_items(tx, action_id, [(before, after)])
+    await add_items(unit, action_id, [(before, after)])
 
 
 ITEM: Final = ("comment", "from_status", "to_status", "from_version", "to_version", "from_before", "from_note")
 
 
-async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Comment, Comment]]) -> None:
+async def add_items(unit: Write, action_id: str, changes: Sequence[tuple[Comment, Comment]]) -> None:
     """Append what an action did to each of many."""
     values: dict[str, Any] = {}
     for n, (before, after) in enumerate(changes):
@@ -53,7 +53,7 @@ async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Com
         facts = (before.id, before.status, after.status, *versions, *kept)
         values |= {f"{name}{n}": fact for name, fact in zip(ITEM, facts, strict=True)}
     rows = (f"(:action_id, {', '.join(f':{name}{n}' for name in ITEM)})" for n in range(len(changes)))
-    await tx.run(
+    await unit.run(
         f"""
         INSERT INTO action_item (action_id, comment_id, from_status, to_status, from_version, to_version,
             from_before, from_note)
@@ -64,17 +64,17 @@ async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Com
     )
 
 
-async def get_action(tx: Transaction, action_id: str) -> Row | None:
+async def get_action(unit: PrivateRead, action_id: str) -> Row | None:
     """``id, verb, made_by, note, created_at, undone_by, subject, was, became`` of an action."""
-    return await tx.one(
+    return await unit.one(
         "SELECT id, verb, made_by, note, created_at, undone_by, subject, was, became FROM action WHERE id = :id",
         id=action_id,
     )
 
 
-async def list_items(tx: Transaction, action_id: str) -> Sequence[Row]:
+async def list_items(unit: PrivateRead, action_id: str) -> Sequence[Row]:
     """What an action did, a row a comment, with each comment's site."""
-    return await tx.all(
+    return await unit.all(
         """
         SELECT action_item.comment_id, from_status, to_status, from_version, to_version, from_before, from_note,
             comment.site_id
@@ -85,9 +85,9 @@ async def list_items(tx: Transaction, action_id: str) -> Sequence[Row]:
     )
 
 
-async def list_of_comment(tx: Transaction, comment_id: str) -> Sequence[Row]:
+async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
     """Every action on a comment, oldest first."""
-    return await tx.all(
+    return await unit.all(
         """
         SELECT action.id, verb, made_by, note, created_at, undone_by, from_status, to_status
         FROM action_item JOIN action ON action.id = action_item.action_id
@@ -97,16 +97,16 @@ async def list_of_comment(tx: Transaction, comment_id: str) -> Sequence[Row]:
     )
 
 
-async def clear_states(tx: Transaction, before: str) -> None:
+async def clear_states(unit: Write, before: str) -> None:
     """Drop what things were before actions that are too old to be undone."""
-    await tx.run(
+    await unit.run(
         "UPDATE action SET was = NULL, became = NULL WHERE created_at < :before AND was IS NOT NULL", before=before
     )
 
 
-async def mark_undone(tx: Transaction, action_id: str, undone_by: str) -> bool:
+async def mark_undone(unit: Write, action_id: str, undone_by: str) -> bool:
     """Say that an action was undone by another; False if one already did."""
-    changed = await tx.run(
+    changed = await unit.run(
         "UPDATE action SET undone_by = :undone_by WHERE id = :id AND undone_by IS NULL",
         id=action_id,
         undone_by=undone_by,
@@ -114,10 +114,10 @@ async def mark_undone(tx: Transaction, action_id: str, undone_by: str) -> bool:
     return changed == 1
 
 
-async def list_summaries(tx: Transaction, action_ids: Sequence[str]) -> Sequence[Row]:
+async def list_summaries(unit: PrivateRead, action_ids: Sequence[str]) -> Sequence[Row]:
     """``id, verb, made_by, subject, undone_by`` of actions, to how many comments, and the verb of what each undid."""
     ids, values = in_list("id", action_ids)
-    return await tx.all(
+    return await unit.all(
         f"""
         SELECT id, verb, made_by, subject, undone_by,
             (SELECT COUNT(*) FROM action_item WHERE action_id = action.id) AS number,
@@ -128,9 +128,9 @@ async def list_summaries(tx: Transaction, action_ids: Sequence[str]) -> Sequence
     )
 
 
-async def list_sites(tx: Transaction, action_id: str) -> list[str]:
+async def list_sites(unit: PrivateRead, action_id: str) -> list[str]:
     """Ids of the sites whose comments an action changed."""
-    rows = await tx.all(
+    rows = await unit.all(
         """
         SELECT DISTINCT comment.site_id FROM action_item JOIN comment ON comment.id = action_item.comment_id
         WHERE action_id = :id
@@ -140,9 +140,9 @@ async def list_sites(tx: Transaction, action_id: str) -> list[str]:
     return [row["site_id"] for row in rows]
 
 
-async def find_last_action(tx: Transaction, session_id: str) -> str | None:
+async def find_last_action(unit: PrivateRead, session_id: str) -> str | None:
     """The newest action of a session that changed something and still stands; nothing of undoing."""
-    row = await tx.one(
+    row = await unit.one(
         """
         SELECT id FROM action
         WHERE session_id = :session_id AND verb <> 'undo' AND verb <> 'erase' AND undone_by IS NULL

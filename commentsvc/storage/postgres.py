@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import asyncpg
 
 from commentsvc.domain.errors import ConfigurationError, Unavailable
-from commentsvc.storage.database import PUBLIC_TABLES, P, RetryUnit, Row, Work
+from commentsvc.storage.database import PUBLIC_TABLES, RetryUnit, Row, Statements, Work
 
 T = TypeVar("T")
 
@@ -55,19 +55,19 @@ class PostgresTransaction:
         self._connection = connection
 
     async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
-        """See ``Transaction``."""
+        """See ``Statements``."""
         text, names = numbered(sql)
         rows: Sequence[Row] = await self._connection.fetch(text, *(values[name] for name in names))
         return rows
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
-        """See ``Transaction``."""
+        """See ``Statements``."""
         text, names = numbered(sql)
         row: Row | None = await self._connection.fetchrow(text, *(values[name] for name in names))
         return row
 
     async def run(self, sql: str, /, **values: Any) -> int:
-        """See ``Transaction``."""
+        """See ``Statements``."""
         text, names = numbered(sql)
         tag = await self._connection.execute(text, *(values[name] for name in names))
         return int(tag.rpartition(" ")[2]) if tag[-1:].isdigit() else 0
@@ -98,24 +98,24 @@ class PostgresDatabase:
             ) from None
         return cls(writers, await _pool(url, most=4, init=_become_public))
 
-    async def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def write(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        return await _to_its_end(self._writers, lambda tx: work(tx, *args, **kwargs), readonly=False)
+        return await _to_its_end(self._writers, work, readonly=False)
 
-    async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        return await _to_its_end(self._readers, lambda tx: work(tx, *args, **kwargs), readonly=True)
+        return await _to_its_end(self._readers, work, readonly=True)
 
-    async def read_private(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read_private(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        return await _to_its_end(self._writers, lambda tx: work(tx, *args, **kwargs), readonly=True)
+        return await _to_its_end(self._writers, work, readonly=True)
 
-    async def alone(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def alone(self, work: Work[T], /) -> T:
         """See ``Database``. Whoever comes second waits for the lock."""
 
-        async def locked(tx: PostgresTransaction) -> T:
-            await tx.run(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
-            return await work(tx, *args, **kwargs)
+        async def locked(statements: Statements) -> T:
+            await statements.run(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+            return await work(statements)
 
         return await _to_its_end(self._writers, locked, readonly=False)
 
@@ -158,15 +158,11 @@ async def _become_public(connection: asyncpg.Connection) -> None:
         await connection.execute(f"SET ROLE {PUBLIC_ROLE}")
 
 
-async def _to_its_end(
-    pool: asyncpg.Pool, work: Callable[[PostgresTransaction], Coroutine[Any, Any, T]], *, readonly: bool
-) -> T:
+async def _to_its_end(pool: asyncpg.Pool, work: Work[T], *, readonly: bool) -> T:
     return await asyncio.shield(asyncio.ensure_future(_transacted(pool, work, readonly=readonly)))
 
 
-async def _transacted(
-    pool: asyncpg.Pool, work: Callable[[PostgresTransaction], Coroutine[Any, Any, T]], *, readonly: bool
-) -> T:
+async def _transacted(pool: asyncpg.Pool, work: Work[T], *, readonly: bool) -> T:
     # What is read is one moment's, however many statements it takes.
     isolation = "repeatable_read" if readonly else "read_committed"
     for attempts_left in reversed(range(ATTEMPTS)):

@@ -10,7 +10,7 @@ from commentsvc.domain.models import Comment, Status
 from commentsvc.storage import contacts
 from commentsvc.storage import search as storage_search
 from commentsvc.storage.comments import COLUMNS
-from commentsvc.storage.database import Transaction, in_list, site_condition
+from commentsvc.storage.database import PrivateRead, in_list, site_condition
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ TIMES: Final = {
 
 
 async def list_page(
-    tx: Transaction, search: Search, *, after: str | None, newest_first: bool, limit: int
+    unit: PrivateRead, search: Search, *, after: str | None, newest_first: bool, limit: int
 ) -> list[Comment]:
     """Comments that match, from after an id on."""
     direction = "DESC" if newest_first else "ASC"
     ids, values = _ids(search, after=after, newest_first=newest_first)
-    rows = await tx.all(
+    rows = await unit.all(
         f"SELECT {COLUMNS} FROM comment WHERE comment.id IN ({ids}) ORDER BY comment.id {direction}",
         limit=limit,
         **values,
@@ -52,19 +52,19 @@ async def list_page(
     return [msgspec.convert(dict(row), Comment) for row in rows]
 
 
-async def list_ids(tx: Transaction, search: Search, most: int) -> list[str]:
+async def list_ids(unit: PrivateRead, search: Search, most: int) -> list[str]:
     """Ids of comments that match, oldest first, at most so many."""
     ids, values = _ids(search)
-    return [row["id"] for row in await tx.all(ids, limit=most, **values)]
+    return [row["id"] for row in await unit.all(ids, limit=most, **values)]
 
 
 async def count_same_text(
-    tx: Transaction, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
+    unit: PrivateRead, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
 ) -> dict[str, int]:
     """How many comments wait with each text of these comments; no more than ``most`` are counted."""
     ids, values = in_list("id", comment_ids)
     reach, more = site_condition("site_id", sites)
-    rows = await tx.all(
+    rows = await unit.all(
         f"""
         SELECT seen.text_digest, (
             SELECT COUNT(*) FROM (

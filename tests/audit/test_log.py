@@ -29,7 +29,7 @@ from commentsvc.moderation import actions, replies, threads, undo
 from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import Action, CommentUpdate, NewReply, ThreadChange
 from commentsvc.operations import secrets
-from commentsvc.service import Service
+from commentsvc.service import Service, write
 from commentsvc.sites import manage
 from commentsvc.sites.schemas import NewSite
 from commentsvc.storage.audit import Entry
@@ -245,7 +245,7 @@ async def meddle(service, statements):
         for statement in statements.split("; "):
             await tx.run(statement)
 
-    await service.db.write(with_it)
+    await write(with_it)(service)
 
 
 async def six_entries(service):
@@ -296,7 +296,7 @@ async def rewrite(service, first, **changed):
             )
         return previous
 
-    return await service.db.write(with_them)
+    return await write(with_them)(service)
 
 
 async def test_a_log_that_was_written_anew_betrays_itself_by_its_end_or_by_a_hash_noted_elsewhere(service):

@@ -147,7 +147,12 @@ def test_whatever_is_noted_in_the_log_has_words():
     noted = set()
     for path in Path(commentsvc.__file__).parent.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        noted |= set(re.findall(r'(?:verb=|_note\(tx, service, |_log\(tx, service, |who, |_save_rule\(tx, service, who, )"([a-z_]+)"', text))
+        noted |= set(
+            re.findall(
+                r'(?:verb=|_note\(tx, service, |_log\(tx, service, |who, |_save_rule\(tx, service, who, )"([a-z_]+)"',
+                text,
+            )
+        )
     assert {"rule_add", "sign_in", "moderator_add", "thread_merge", "reseal"} <= noted
     assert noted | set(ActionVerb) | {"amend", "undo", "erase", "withdraw"} == set(filters.DID)
 

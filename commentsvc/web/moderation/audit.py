@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from commentsvc.audit import log, lookup
+from commentsvc.audit import lookup
 from commentsvc.audit.schemas import AuditEntry, AuditQuery
 from commentsvc.domain.fields import Cursor, SiteName
+from commentsvc.moderation import audit as moderation_audit
 from commentsvc.moderation import bulk, queue
 from commentsvc.moderation.schemas import ModeratorComment
 from commentsvc.web.moderation import layout
@@ -47,7 +48,7 @@ async def show(request: web.Request, asked: Asked) -> web.Response:
     query = AuditQuery(
         site=asked.site, since=layout.moment(asked.since), until=layout.moment(asked.until), cursor=asked.cursor
     )
-    found = await log.list_entries(service, who, query)
+    found = await moderation_audit.list_entries(service, who, query)
     undoable = await _undoable(request, found.entries)
     some = {item[0] for entry in found.entries for item in _items(entry)[:MOST_LINKS]}
     cards = {card.id: card for card in await queue.get_comments(service, who, sorted(some))}

@@ -10,13 +10,13 @@ import msgspec
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct
 
-from commentsvc.audit import log
 from commentsvc.audit.schemas import AuditQuery
 from commentsvc.domain import fields, networks
 from commentsvc.domain.errors import Conflict, FieldError, Forbidden, Invalid, InvalidValue, VersionConflict
 from commentsvc.domain.fields import Cursor, SiteName, ThreadName
 from commentsvc.domain.models import ActionVerb, Scope
 from commentsvc.moderation import actions, queue
+from commentsvc.moderation import audit as moderation_audit
 from commentsvc.moderation.schemas import Action, CommentPage, ModeratorComment, PrivateSearch, StatusFilter, Totals
 from commentsvc.moderation.undo import undo_action, undo_last_action
 from commentsvc.web.moderation import layout
@@ -142,7 +142,7 @@ async def _with_those_gone(
 
 async def _tag(request: web.Request, totals: Totals) -> str:
     """Names the state of everything that is counted, and of what was decided on the sites one reads."""
-    newest = (await log.list_entries(request.app[SERVICE], request[WHO], AuditQuery(limit=1))).entries
+    newest = (await moderation_audit.list_entries(request.app[SERVICE], request[WHO], AuditQuery(limit=1))).entries
     return hashlib.blake2b(repr((totals, newest)).encode(), digest_size=9).hexdigest()
 
 
