@@ -118,7 +118,7 @@ def _respond_with_digest(request: web.Request, body: bytes, **more: str) -> web.
     """Return a body with its own digest as the tag."""
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
     held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
-    return cacheable(packed(body, gzipped=takes_gzip(request)), tag, held, **more)
+    return cacheable(packed(body, packs=takes_gzip(request)), tag, held, **more)
 
 
 async def follow_thread(request: web.Request, query: FeedQuery) -> web.Response:

@@ -46,7 +46,7 @@ async def thread_in_form(
         return web.Response(body=await render(page.listing), content_type=kind, charset=_charset(kind), headers=private)
     body = cached.get(page.tag)
     if page.listing is not None:
-        body = packed(await render(page.listing), gzipped=gzipped)
+        body = packed(await render(page.listing), packs=gzipped)
         if page.listing.comments:
             cache.put((page.tag, query, form, gzipped), body)
     tag = f"{page.tag}-{form}"
@@ -59,9 +59,9 @@ def takes_gzip(request: web.Request) -> bool:
     return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
 
 
-def packed(body: bytes, *, gzipped: bool) -> bytes:
+def packed(body: bytes, *, packs: bool) -> bytes:
     """Return a body, compressed if the client accepts that and it saves enough."""
-    worth = gzipped and len(body) >= MIN_COMPRESSED
+    worth = packs and len(body) >= MIN_COMPRESSED
     return gzip.compress(body, compresslevel=5, mtime=0) if worth else body
 
 

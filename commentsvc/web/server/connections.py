@@ -76,7 +76,7 @@ class Connection(web.RequestHandler):
 
     def log_exception(self, *_args: Any, **_options: Any) -> None:
         """Log that a connection failed, but neither its bytes nor its address."""
-        LOG.warning("connection failed")
+        LOG.warning("connection closed after an error")
 
 
 class _Server(web.Server):

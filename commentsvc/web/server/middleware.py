@@ -48,12 +48,12 @@ async def _handle(
         return await handler(request)
     except Refusal as error:
         if error.__cause__ is not None:
-            LOG.warning("%s: unavailable", request[REQUEST_ID], exc_info=error.__cause__)
+            LOG.warning("request %s: service unavailable", request[REQUEST_ID], exc_info=error.__cause__)
         return problems.refusal(error, _translate(request, error))
     except web.HTTPException as error:
         return _framework_response(request, error)
     except Exception:
-        LOG.exception("%s failed", request[REQUEST_ID])
+        LOG.exception("request %s failed", request[REQUEST_ID])
         return problems.respond(_framework_problem(request, 500))
 
 

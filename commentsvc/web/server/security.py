@@ -27,8 +27,8 @@ WIDGET_POLICY: Final = (
     f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'; "
     "require-trusted-types-for 'script'; trusted-types commentsvc"
 )
-# The moderation page is never cached or framed, and its address is never sent elsewhere.
-DESK_HEADERS: Final = {
+# What moderators see is kept by nobody, framed by nobody, and told to nobody.
+MODERATION_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'; "
