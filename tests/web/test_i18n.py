@@ -16,7 +16,7 @@ import commentsvc
 from commentsvc.domain.errors import Duplicate, Gone, Invalid, RateLimited, Refusal, ThreadClosed, Unavailable
 from commentsvc.web.pages import i18n
 from commentsvc.web.pages.i18n import LANGUAGES, words_for
-from commentsvc.web.pages.messages import explained
+from commentsvc.web.pages.messages import explain_refusal
 from tests.conftest import draft
 
 PACKAGE = Path(commentsvc.__file__).parent
@@ -114,23 +114,23 @@ def test_whatever_a_writer_does_wrong_is_explained_in_their_language(lang):
     for wrong in MISTAKES:
         with pytest.raises(Invalid) as refused:
             draft(**wrong)
-        told = explained(theirs, refused.value)
+        told = explain_refusal(theirs, refused.value)
         assert set(told.fields) == set(wrong)
-        plain = explained(english, refused.value)
+        plain = explain_refusal(english, refused.value)
         assert told.title != plain.title
         for name, text in told.fields.items():
             assert text != plain.fields[name]
     for refusal in (RateLimited(21), Duplicate(), ThreadClosed(), Gone(), Unavailable()):
-        told = explained(theirs, refusal)
+        told = explain_refusal(theirs, refusal)
         assert told.title != refusal.title
         assert told.detail != refusal.detail
-    assert "21" in explained(theirs, RateLimited(21)).detail
+    assert "21" in explain_refusal(theirs, RateLimited(21)).detail
 
 
 def test_a_reader_sees_numbers_as_their_language_writes_them():
     with pytest.raises(Invalid) as refused:
         draft(comment="x" * 10_001)
-    told = {lang: explained(words_for(lang), refused.value).fields["comment"] for lang in LANGUAGES}
+    told = {lang: explain_refusal(words_for(lang), refused.value).fields["comment"] for lang in LANGUAGES}
     assert told["en"] == "Too long: 10,001 of 10,000 characters."
     assert told["de"] == "Zu lang: 10.001 von 10.000 Zeichen."
     assert all("001" in text and "000" in text for text in told.values())

@@ -29,10 +29,10 @@ from commentsvc.comments.schemas import (
 from commentsvc.web.api import feeds
 from commentsvc.web.pages import fragments, redirects
 from commentsvc.web.pages.fragments import FragmentQuery
-from commentsvc.web.pages.i18n import Words
-from commentsvc.web.pages.templates import words_of
+from commentsvc.web.pages.i18n import Locale
+from commentsvc.web.pages.templates import request_locale
 from commentsvc.web.server import security
-from commentsvc.web.server.cache_headers import cacheable, packed, takes_gzip, thread_in_form
+from commentsvc.web.server.cache_headers import cacheable, packed, respond_with_thread, takes_gzip
 from commentsvc.web.server.responses import fragment_wanted, navigating, respond, tags_of
 from commentsvc.web.server.routing import SERVICE, VISIT
 
@@ -44,7 +44,7 @@ async def post_reply(request: web.Request, draft: NewComment) -> web.Response:
     """
     receipt = await post.post_comment(request.app[SERVICE], draft, request[VISIT])
     if navigating(request):
-        return await redirects.lead_on(request, draft, receipt)
+        return await redirects.redirect_after_post(request, draft, receipt)
     status = 201 if receipt.status == "approved" else 202
     if fragment_wanted(request):
         return fragments.receipt(request, receipt, draft.comment, status)
@@ -62,7 +62,7 @@ async def list_thread(request: web.Request, query: ThreadQuery) -> web.Response:
     async def render(listing: ThreadListing | ThreadTree) -> bytes:
         return msgspec.json.encode(listing)
 
-    return await thread_in_form(request, query, query.view, render, own=own)
+    return await respond_with_thread(request, query, query.view, render, own=own)
 
 
 async def list_fragment(request: web.Request, query: FragmentQuery) -> web.Response:
@@ -97,12 +97,12 @@ async def report_comment(request: web.Request, report: NewReport) -> ReportRecei
 async def count(request: web.Request, query: CountsQuery) -> Counts:
     """Count the approved comments of up to 200 threads."""
     counts = await read.count_comments(request.app[SERVICE], query, request[VISIT])
-    return counts if query.lang is None else _add_labels(counts, words_of(request, query.lang))
+    return counts if query.lang is None else _add_labels(counts, request_locale(request, query.lang))
 
 
-def _add_labels(counts: Counts, words: Words) -> Counts:
+def _add_labels(counts: Counts, locale: Locale) -> Counts:
     labels = {
-        name: str(words.ngettext("%(num)d comment", "%(num)d comments", number))
+        name: str(locale.ngettext("%(num)d comment", "%(num)d comments", number))
         for name, number in counts.counts.items()
     }
     return msgspec.structs.replace(counts, words=labels)
@@ -123,24 +123,24 @@ def _respond_with_digest(request: web.Request, body: bytes, **more: str) -> web.
 
 async def follow_thread(request: web.Request, query: FeedQuery) -> web.Response:
     """Return an Atom feed of a thread's comments, newest first."""
-    words = words_of(request, query.lang)
-    query = msgspec.structs.replace(query, lang=query.lang and words.lang)
+    locale = request_locale(request, query.lang)
+    query = msgspec.structs.replace(query, lang=query.lang and locale.lang)
 
     async def render(listing: ThreadListing) -> bytes:
-        return await feeds.render_thread_feed(request.app[SERVICE], query, listing, request[VISIT], words)
+        return await feeds.render_thread_feed(request.app[SERVICE], query, listing, request[VISIT], locale)
 
-    form = f"atom-{words.lang}{'-explicit' if query.lang else ''}"  # the feed contains its own address
-    return await thread_in_form(
+    form = f"atom-{locale.lang}{'-explicit' if query.lang else ''}"  # the feed contains its own address
+    return await respond_with_thread(
         request, feeds.thread_query(query), form, render, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE
     )
 
 
 async def follow_site(request: web.Request, query: LatestFeedQuery) -> web.Response:
     """Return an Atom feed of a site's latest comments."""
-    service, words = request.app[SERVICE], words_of(request, query.lang)
-    query = msgspec.structs.replace(query, lang=query.lang and words.lang)
+    service, locale = request.app[SERVICE], request_locale(request, query.lang)
+    query = msgspec.structs.replace(query, lang=query.lang and locale.lang)
     latest = await read.list_latest(service, query, request[VISIT])
-    feed = await feeds.render_site_feed(service, query, latest, request[VISIT], words)
+    feed = await feeds.render_site_feed(service, query, latest, request[VISIT], locale)
     return _respond_with_digest(request, feed, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE)
 
 

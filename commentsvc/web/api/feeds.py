@@ -25,7 +25,7 @@ from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.web.pages import redirects
-from commentsvc.web.pages.i18n import Words
+from commentsvc.web.pages.i18n import Locale
 
 KIND: Final = "application/atom+xml"
 NAMESPACES: Final = {"xmlns": "http://www.w3.org/2005/Atom", "xmlns:thr": "http://purl.org/syndication/thread/1.0"}
@@ -42,7 +42,7 @@ class _Source:
     service: Service
     site: Site
     within: str | None
-    words: Words
+    locale: Locale
 
     def address(self, path: str) -> str:
         return f"{self.service.config.own_origin}{path}"
@@ -69,17 +69,17 @@ def thread_query(query: FeedQuery) -> ThreadQuery:
 
 
 async def render_thread_feed(
-    service: Service, query: FeedQuery, listing: ThreadListing, visit: Visit, words: Words
+    service: Service, query: FeedQuery, listing: ThreadListing, visit: Visit, locale: Locale
 ) -> bytes:
     """Return the feed of a thread. An unknown thread looks like one without approved comments."""
     directory = await resolve.read_directory(service)
     place = resolve.resolve_thread(directory, query.thread, query.site, visit.origin)
-    source = _source(service, directory, place.site, words)
+    source = _source(service, directory, place.site, locale)
     thread = listing.thread
     feed = _feed(
         source,
         id_=source.id_of(f"thread {place.ref.name}"),
-        title=words.gettext("Comments on %(title)s", title=thread.title or thread.key),
+        title=locale.gettext("Comments on %(title)s", title=thread.title or thread.key),
         page=source.page_of(thread),
         here="/v1/comments.atom",
         query=query,
@@ -89,17 +89,17 @@ async def render_thread_feed(
 
 
 async def render_site_feed(
-    service: Service, query: LatestFeedQuery, latest: LatestPage, visit: Visit, words: Words
+    service: Service, query: LatestFeedQuery, latest: LatestPage, visit: Visit, locale: Locale
 ) -> bytes:
     """Return the feed of a site's comments in all threads."""
     directory = await resolve.read_directory(service)
     site = resolve.resolve_site(directory, query.site, visit.origin)
-    source = _source(service, directory, site, words)
+    source = _source(service, directory, site, locale)
     origins = directory.origins_of(site)
     feed = _feed(
         source,
         id_=source.id_of("latest"),
-        title=words.gettext("Comments on %(title)s", title=site.name),
+        title=locale.gettext("Comments on %(title)s", title=site.name),
         page=f"{origins[0]}/" if origins else source.address("/"),
         here="/v1/latest.atom",
         query=query,
@@ -108,8 +108,8 @@ async def render_site_feed(
     return _serialize(feed, source, [(comment, comment.thread) for comment in latest.comments])
 
 
-def _source(service: Service, directory: SiteDirectory, site: Site, words: Words) -> _Source:
-    return _Source(service, site, site.name if len(directory.sites) > 1 else None, words)
+def _source(service: Service, directory: SiteDirectory, site: Site, locale: Locale) -> _Source:
+    return _Source(service, site, site.name if len(directory.sites) > 1 else None, locale)
 
 
 def _feed(
@@ -125,7 +125,7 @@ def _feed(
     """Return a feed without its entries. Its pages are linked by their cursors (RFC 5005, 3)."""
     feed = Element("feed", NAMESPACES)
     _add(feed, "id", id_)
-    _add(feed, "title", title.unescape(), {"xml:lang": source.words.lang})
+    _add(feed, "title", title.unescape(), {"xml:lang": source.locale.lang})
     _add(feed, "generator", "commentsvc")
     _add(feed, "link", attributes={"rel": "alternate", "type": "text/html", "href": page})
     _add(feed, "link", attributes={"rel": "self", "type": KIND, "href": source.address(_self_link(here, query))})
@@ -154,9 +154,9 @@ def _serialize(feed: Element, source: _Source, entries: Sequence[tuple[PublicCom
 def _add_entry(feed: Element, source: _Source, comment: PublicComment, thread: PublicThread) -> None:
     entry, page = SubElement(feed, "entry"), source.page_of(thread)
     name = comment.name or ""
-    title = source.words.gettext("%(name)s on %(title)s", name=name, title=thread.title or thread.key)
+    title = source.locale.gettext("%(name)s on %(title)s", name=name, title=thread.title or thread.key)
     _add(entry, "id", uuid.UUID(comment.id).urn)
-    _add(entry, "title", title.unescape(), {"xml:lang": source.words.lang})
+    _add(entry, "title", title.unescape(), {"xml:lang": source.locale.lang})
     _add(entry, "published", comment.created_at)
     _add(entry, "updated", comment.edited_at or comment.created_at)
     _add(entry, "link", attributes={"rel": "alternate", "type": "text/html", "href": f"{page}#comment-{comment.id}"})

@@ -13,10 +13,10 @@ from commentsvc.comments.schemas import OwnComment, PublicComment, Receipt, Stub
 from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
 from commentsvc.sites import resolve
 from commentsvc.web.pages import redirects
-from commentsvc.web.pages.i18n import Words
+from commentsvc.web.pages.i18n import Locale
 from commentsvc.web.pages.messages import Explanation
-from commentsvc.web.pages.templates import edition, rendered, words_of
-from commentsvc.web.server.cache_headers import thread_in_form
+from commentsvc.web.pages.templates import rendered, request_locale, templates_digest
+from commentsvc.web.server.cache_headers import respond_with_thread
 from commentsvc.web.server.routing import HTML, SERVICE, VISIT
 
 FORM_FIELDS: Final = ("comment", "name", "email", "website")
@@ -60,7 +60,8 @@ def thread_values(
         "listing": listing,
         "closed": listing.thread.closed,
         "last": max(
-            (node.created_at for node in redirects.walk(listing.comments) if not isinstance(node, Stub)), default=""
+            (node.created_at for node in redirects.flatten_tree(listing.comments) if not isinstance(node, Stub)),
+            default="",
         ),
         "fresh": 0,
         "origin": origin,
@@ -86,7 +87,7 @@ class FragmentQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 async def thread(request: web.Request, query: FragmentQuery) -> web.Response:
     """Return a thread as HTML with its form."""
-    words = words_of(request, query.lang)
+    locale = request_locale(request, query.lang)
     thread_query = ThreadQuery(
         thread=query.thread,
         site=query.site,
@@ -95,17 +96,17 @@ async def thread(request: web.Request, query: FragmentQuery) -> web.Response:
         cursor=query.cursor,
         since=query.since,
     )
-    return await thread_in_form(
+    return await respond_with_thread(
         request,
         thread_query,
-        f"html.{words.lang}{'.explicit' if query.lang else ''}.{query.known}.{edition()}",
-        partial(_render, request, query, words),
+        f"html.{locale.lang}{'.explicit' if query.lang else ''}.{query.known}.{templates_digest()}",
+        partial(_render, request, query, locale),
         kind=HTML,
         vary="" if query.lang else hdrs.ACCEPT_LANGUAGE,
     )
 
 
-async def _render(request: web.Request, query: FragmentQuery, words: Words, listing: ThreadTree) -> bytes:
+async def _render(request: web.Request, query: FragmentQuery, locale: Locale, listing: ThreadTree) -> bytes:
     service = request.app[SERVICE]
     directory = await resolve.read_directory(service)
     site = redirects.site_to_say(directory, query.thread, query.site, request[VISIT].origin)
@@ -113,7 +114,7 @@ async def _render(request: web.Request, query: FragmentQuery, words: Words, list
     values = thread_values(listing, service.config.own_origin, query.thread, site, order=order, lang=query.lang)
     form = Form(hidden={"thread": query.thread, "site": site, "parent": ""})
     fresh = 0 if query.known is None else max(0, listing.thread.count - query.known)
-    return rendered("comments.html", words, **values | form.template_values() | {"fresh": fresh}).encode()
+    return rendered("comments.html", locale, **values | form.template_values() | {"fresh": fresh}).encode()
 
 
 def receipt(request: web.Request, receipt: Receipt, text: str, status: int) -> web.Response:
@@ -140,7 +141,7 @@ def _item(
     service = request.app[SERVICE]
     html = rendered(
         "item.html",
-        words_of(request),
+        request_locale(request),
         comment=comment,
         receipt=receipt,
         text=text,

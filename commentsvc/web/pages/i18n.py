@@ -46,7 +46,7 @@ MONTHS: Final = (
 
 
 @dataclass(frozen=True)
-class Words:
+class Locale:
     """One language. ``gettext`` and ``ngettext`` are what Jinja2 calls newstyle: every message is a format."""
 
     lang: str
@@ -92,7 +92,7 @@ def _fill(message: str, values: dict[str, Any]) -> Markup:
     return Markup(message) % values  # noqa: S704 -- messages come from our own catalogues
 
 
-def words_for(lang: str | None = None, accept_language: str | None = None) -> Words:
+def words_for(lang: str | None = None, accept_language: str | None = None) -> Locale:
     """Return the translations for the language asked for, else for the one the reader prefers, else English.
 
     Tags are looked up as in RFC 4647, 3.4: ``de-Latn-AT``, then ``de-Latn``, then ``de``.
@@ -123,9 +123,9 @@ def _shorten(tag: str) -> Iterator[str]:
 
 
 @cache
-def _load(lang: str) -> Words:
+def _load(lang: str) -> Locale:
     if lang == ENGLISH:
-        return Words(lang, gettext.NullTranslations())
+        return Locale(lang, gettext.NullTranslations())
     file = resources.files("commentsvc.web").joinpath("locales", lang, "LC_MESSAGES", f"{DOMAIN}.mo")
     with file.open("rb") as opened:
-        return Words(lang, gettext.GNUTranslations(opened))
+        return Locale(lang, gettext.GNUTranslations(opened))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from commentsvc.domain.errors import Invalid, Refusal
-from commentsvc.web.pages.i18n import Words
+from commentsvc.web.pages.i18n import Locale
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class Explanation:
     fields: dict[str, str]
 
 
-def explained(words: Words, refused: Refusal) -> Explanation:
+def explain_refusal(locale: Locale, refused: Refusal) -> Explanation:
     """Return a refusal's texts in this language."""
     if not isinstance(refused, Invalid):
-        return Explanation(words.translate(refused.title), words.translate(refused.message), {})
-    errors = [(error.field, words.translate(error.message)) for error in refused.faults]
+        return Explanation(locale.translate(refused.title), locale.translate(refused.message), {})
+    errors = [(error.field, locale.translate(error.message)) for error in refused.faults]
     detail = " ".join(text for _, text in errors)
-    return Explanation(words.translate(refused.title), detail, dict(reversed(errors)))
+    return Explanation(locale.translate(refused.title), detail, dict(reversed(errors)))

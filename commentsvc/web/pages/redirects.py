@@ -23,7 +23,7 @@ RECEIPT_MINUTES: Final = 60
 UNSAFE_IN_URL: Final = re.compile(r"[\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]")
 
 
-async def lead_on(request: web.Request, draft: NewComment, receipt: Receipt) -> web.Response:
+async def redirect_after_post(request: web.Request, draft: NewComment, receipt: Receipt) -> web.Response:
     """Redirect a browser to ``redirect_to`` if that is on the site's origins, else to the thread's page.
 
     The thread's page shows the commenter's own comment. A page of the site gets the result in the fragment:
@@ -84,7 +84,7 @@ def site_to_say(directory: SiteDirectory, thread: str, site: str | None, origin:
     return resolve.resolve_thread(directory, thread, site, origin).site.name
 
 
-async def with_own(service: Service, page: ThreadPage, own: str | None) -> ThreadTree:
+async def include_own_comment(service: Service, page: ThreadPage, own: str | None) -> ThreadTree:
     """Return a thread's page with the reader's own comment on it, even if that belongs to a later page.
 
     ``page`` is the first page of a tree.
@@ -92,7 +92,7 @@ async def with_own(service: Service, page: ThreadPage, own: str | None) -> Threa
     listing = page.listing
     if not isinstance(listing, ThreadTree):
         raise TypeError("the page must be a tree")
-    if own is None or any(node.id == own for node in walk(listing.comments)):
+    if own is None or any(node.id == own for node in flatten_tree(listing.comments)):
         return listing
     try:
         mine = await read.get_comment(service, own, service.keyring.token("edit", own))
@@ -104,6 +104,6 @@ async def with_own(service: Service, page: ThreadPage, own: str | None) -> Threa
     return msgspec.structs.replace(listing, comments=[*listing.comments, TreeComment(**fields)])
 
 
-def walk(nodes: list[Any]) -> list[Any]:
+def flatten_tree(nodes: list[Any]) -> list[Any]:
     """Return every comment of a tree, parents before their replies."""
-    return [one for node in nodes for one in (node, *walk(node.replies))]
+    return [one for node in nodes for one in (node, *flatten_tree(node.replies))]

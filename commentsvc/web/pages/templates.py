@@ -11,17 +11,17 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 import commentsvc
-from commentsvc.web.pages.i18n import Words, words_for
+from commentsvc.web.pages.i18n import Locale, words_for
 from commentsvc.web.server import security
 from commentsvc.web.server.routing import HTML, SERVICE
 
 ENGLISH: Final = words_for()  # for developers
 
 
-def page(request: web.Request, template: str, words: Words, *, status: int = 200, **values: Any) -> web.Response:
+def page(request: web.Request, template: str, locale: Locale, *, status: int = 200, **values: Any) -> web.Response:
     """Render a template into a response that no cache keeps."""
     own_origin = request.app[SERVICE].config.own_origin
-    return html(rendered(template, words, own_origin=own_origin, **values), status=status)
+    return html(rendered(template, locale, own_origin=own_origin, **values), status=status)
 
 
 def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
@@ -41,13 +41,13 @@ def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
 TEMPLATES: Final = resources.files("commentsvc.web") / "templates"
 
 
-def rendered(template: str, words: Words, **values: Any) -> str:
+def rendered(template: str, locale: Locale, **values: Any) -> str:
     """Render a template in this language."""
-    globals_ = {"_": words.gettext, "ngettext": words.ngettext, "words": words, "version": commentsvc.__version__}
+    globals_ = {"_": locale.gettext, "ngettext": locale.ngettext, "locale": locale, "version": commentsvc.__version__}
     return _templates().get_template(template).render(globals_ | values)
 
 
-def words_of(request: web.Request, lang: str | None = None) -> Words:
+def request_locale(request: web.Request, lang: str | None = None) -> Locale:
     """Return the translations in the language that the request names or prefers."""
     return words_for(lang, request.headers.get(hdrs.ACCEPT_LANGUAGE))
 
@@ -84,7 +84,7 @@ def precompile() -> None:
 
 
 @cache
-def edition() -> str:
+def templates_digest() -> str:
     """Return a digest of the templates and the program's version, for the cache keys of what they render."""
     texts = [_templates().loader.get_source(_templates(), name)[0] for name in _templates().list_templates()]  # type: ignore[union-attr]
     return hashlib.blake2b("\0".join([commentsvc.__version__, *texts]).encode(), digest_size=4).hexdigest()

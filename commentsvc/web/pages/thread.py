@@ -16,7 +16,7 @@ from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.web.pages import fragments, messages, redirects
-from commentsvc.web.pages.templates import page, words_of
+from commentsvc.web.pages.templates import page, request_locale
 from commentsvc.web.server import parsing, problems
 from commentsvc.web.server.routing import SERVICE, VISIT
 
@@ -62,20 +62,20 @@ async def thread_page(
     **more: Any,
 ) -> web.Response:
     """Show a thread, perhaps with the form filled in and the reason why it was refused."""
-    service, words = request.app[SERVICE], words_of(request, query.lang)
+    service, locale = request.app[SERVICE], request_locale(request, query.lang)
     own = service.keyring.subject("receipt", query.receipt, service.clock()) if query.receipt else None
     listing = await _listing(request, query, own)
     parent = await _parent(request, listing, query.reply_to)
     form = fragments.Form(
         hidden=_hidden_fields(service, query, parent, filled or {}),
         filled=filled or {},
-        refused=messages.explained(words, refused) if refused else None,
+        refused=messages.explain_refusal(locale, refused) if refused else None,
         parent=parent,
     )
     return page(
         request,
         template,
-        words,
+        locale,
         status=problems.STATUS_OF_ERROR[type(refused)] if refused else HTTPStatus.OK,
         **fragments.thread_values(listing, "", query.thread, query.site, order=query.order, lang=query.lang),
         **form.template_values(),
@@ -110,7 +110,7 @@ async def _listing(request: web.Request, query: PageQuery, own: str | None) -> T
         cursor=query.cursor,
     )
     page = await read.list_thread(request.app[SERVICE], thread_query, request[VISIT], own=own)
-    return await redirects.with_own(request.app[SERVICE], page, None if query.cursor else own)
+    return await redirects.include_own_comment(request.app[SERVICE], page, None if query.cursor else own)
 
 
 def _article_url(public: PublicThread, name: str) -> str | None:
@@ -122,7 +122,9 @@ async def _parent(request: web.Request, listing: ThreadTree, reply_to: str | Non
     """Return the comment to reply to, even if it is on another page; None if it is not public."""
     if reply_to is None:
         return None
-    visible = (node for node in redirects.walk(listing.comments) if node.id == reply_to and not _is_placeholder(node))
+    visible = (
+        node for node in redirects.flatten_tree(listing.comments) if node.id == reply_to and not _is_placeholder(node)
+    )
     try:
         return next(visible, None) or await read.get_comment(request.app[SERVICE], reply_to, None)
     except (NotFound, Gone):
@@ -138,7 +140,7 @@ def _own_state(nodes: list[Any], own: str | None) -> str:
     """Return the state of the reader's own comment, as far as the page shows it."""
     if own is None:
         return "late"
-    mine = next((node for node in redirects.walk(nodes) if node.id == own and not _is_placeholder(node)), None)
+    mine = next((node for node in redirects.flatten_tree(nodes) if node.id == own and not _is_placeholder(node)), None)
     if mine is None:
         return "gone"
     return "approved" if mine.status is msgspec.UNSET else "pending"
@@ -167,12 +169,12 @@ async def _site_name(request: web.Request, values: dict[str, str]) -> str | None
 
 async def not_shown(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
     """Show why a page cannot be shown."""
-    words = words_of(request, request.query.get("lang"))
-    explanation = messages.explained(words, refused)
+    locale = request_locale(request, request.query.get("lang"))
+    explanation = messages.explain_refusal(locale, refused)
     return page(
         request,
         "refused.html",
-        words,
+        locale,
         status=problems.STATUS_OF_ERROR[type(refused)],
         refused=explanation,
         wrote=bool(body),

@@ -14,7 +14,7 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 OVERHEAD: Final = 4096
 
 
-class Bodies:
+class AnswerCache:
     """Response bodies by key; the least recently used are dropped when they exceed ``max_bytes``.
 
     Thread-safe: used by the threads that read the database and by the event loop.

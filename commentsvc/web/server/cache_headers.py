@@ -9,17 +9,17 @@ from aiohttp import hdrs, web
 
 from commentsvc.comments import read
 from commentsvc.comments.schemas import ThreadQuery
-from commentsvc.web.server.answer_cache import Bodies
+from commentsvc.web.server.answer_cache import AnswerCache
 from commentsvc.web.server.responses import tags_of
 from commentsvc.web.server.routing import GZIP, JSON, SERVICE, VISIT
 
 CACHE_PUBLIC: Final = "public, max-age=10, stale-while-revalidate=60"
 MIN_COMPRESSED: Final = 1024
 GZIP_MAGIC: Final = b"\x1f\x8b"
-BODIES: Final = web.AppKey("bodies", Bodies)
+ANSWER_CACHE: Final = web.AppKey("bodies", AnswerCache)
 
 
-async def thread_in_form(
+async def respond_with_thread(
     request: web.Request,
     query: ThreadQuery,
     form: str,
@@ -33,7 +33,11 @@ async def thread_in_form(
 
     ``form`` names everything that the body depends on besides the thread's state and the query.
     """
-    cache, held, gzipped = request.app[BODIES], tags_of(request.headers.get(hdrs.IF_NONE_MATCH)), takes_gzip(request)
+    cache, held, gzipped = (
+        request.app[ANSWER_CACHE],
+        tags_of(request.headers.get(hdrs.IF_NONE_MATCH)),
+        takes_gzip(request),
+    )
     cached: dict[str, bytes | None] = {}
 
     def known(tag: str) -> bool:

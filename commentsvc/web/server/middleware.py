@@ -12,7 +12,7 @@ from commentsvc.domain.errors import Refusal
 from commentsvc.sites import resolve
 from commentsvc.web.pages import messages
 from commentsvc.web.pages.messages import Explanation
-from commentsvc.web.pages.templates import words_of
+from commentsvc.web.pages.templates import request_locale
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.problems import Problem
 from commentsvc.web.server.responses import fragment_wanted
@@ -25,7 +25,7 @@ CORS_PATHS: Final = web.AppKey("cors_paths", tuple[str, ...])
 
 
 @web.middleware
-async def answered(
+async def finish_response(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Add headers to every response, and turn every exception into one."""
@@ -61,7 +61,7 @@ def _translate(request: web.Request, error: Refusal) -> Explanation | None:
     """Return a refusal in the reader's language for the widget; None for programs, which get English."""
     if not fragment_wanted(request):
         return None
-    return messages.explained(words_of(request), error)
+    return messages.explain_refusal(request_locale(request), error)
 
 
 def _framework_response(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
@@ -80,7 +80,7 @@ def _framework_problem(request: web.Request, status: int, detail: str = "") -> P
     problem = problems.framework_problem(status, detail)
     if not fragment_wanted(request):
         return problem
-    translate = words_of(request).translate
+    translate = request_locale(request).translate
     return msgspec.structs.replace(problem, title=translate(problem.title), detail=translate(problem.detail))
 
 
