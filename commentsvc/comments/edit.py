@@ -10,6 +10,7 @@ from commentsvc.comments.schemas import CommentEdit, Receipt
 from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Gone, NotAuthor, NotFound, RejectedByRule, Unauthorized
+from commentsvc.domain.messages import translatable_plural
 from commentsvc.domain.models import ActorKind, Comment, Status, Visit, author_of
 from commentsvc.rules import compiled, evaluate
 from commentsvc.service import Service, write
@@ -83,7 +84,7 @@ async def load_own_comment(unit: Write, comment_id: str, token: str | None) -> C
     if not token:
         raise Unauthorized("Send the comment's edit token: Authorization: Bearer ct_…")
     if unit.keyring.subject("edit", token, unit.clock()) != comment_id:
-        raise NotAuthor("This edit token is not this comment's.")
+        raise NotAuthor("This edit token belongs to another comment.")
     await threads.lock_of_comments(unit, [comment_id])
     comment = await comments.get(unit, comment_id)
     if comment is None:
@@ -91,5 +92,11 @@ async def load_own_comment(unit: Write, comment_id: str, token: str | None) -> C
     if comment.erased_at:
         raise Gone
     if unit.now() >= receipts.edit_deadline(unit, comment):
-        raise NotAuthor(f"Comments can be changed for {unit.config.edit_minutes} minutes after they were written.")
+        raise NotAuthor(
+            translatable_plural(
+                "Comments can be edited for %(num)s minute after posting.",
+                "Comments can be edited for %(num)s minutes after posting.",
+                unit.config.edit_minutes,
+            )
+        )
     return comment

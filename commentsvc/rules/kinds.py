@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from commentsvc.domain.errors import RateLimited, Refusal, RejectedByRule, ThreadClosed
 from commentsvc.domain.models import Draft, Effect, RuleKind
-from commentsvc.domain.reasons import Reason
+from commentsvc.domain.reasons import Reason, mask_personal_data
 from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.word_list import WordList
@@ -118,7 +118,7 @@ def compile_words(text: str) -> RuleCheck:
         for part in (draft.comment, draft.name, draft.website or ""):
             found = words.find_first(part)
             if found is not None:
-                return Reason("word_listed", {"word": reasons.mask_personal_data(found)})
+                return Reason("word_listed", {"word": mask_personal_data(found)})
         return None
 
     return check

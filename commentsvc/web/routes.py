@@ -79,8 +79,8 @@ from commentsvc.web.moderation import audit, ban, comment, layout, queue, rules,
 from commentsvc.web.pages import assets, demo, docs, templates, thread
 from commentsvc.web.pages.fragments import FragmentQuery
 from commentsvc.web.server import middleware
-from commentsvc.web.server.answer_cache import Bodies
-from commentsvc.web.server.cache_headers import BODIES
+from commentsvc.web.server.answer_cache import AnswerCache
+from commentsvc.web.server.cache_headers import ANSWER_CACHE
 from commentsvc.web.server.endpoint import endpoint
 from commentsvc.web.server.routing import HTML, MOST_BYTES, SERVICE, Handler, Route
 
@@ -254,11 +254,11 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 def application(service: Service) -> web.Application:
     """An aiohttp application that serves the table."""
-    app = web.Application(middlewares=[middleware.answered], client_max_size=MOST_BYTES)
+    app = web.Application(middlewares=[middleware.finish_response], client_max_size=MOST_BYTES)
     app[SERVICE] = service
     app[middleware.DRAINING] = []
     app[middleware.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
-    app[BODIES] = Bodies()
+    app[ANSWER_CACHE] = AnswerCache()
     app[health.DOCUMENT] = document(ROUTES)
     templates.precompile()
     for route in ROUTES:

@@ -422,7 +422,7 @@ async def test_other_words_do_not_undo_how_a_comment_was_sent(database_url, cloc
         client = await application_of(service)
         key = await a_key(service, Scope.MODERATE)
         for trap in ("555 1234", None):
-            _, posted = await write(client, phone=trap, comment=f"Buy {trap}")
+            _, posted = await write(client, topic=trap, comment=f"Buy {trap}")
             token = {"Authorization": f"Bearer {posted['edit_token']}"}
             edited = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "A dot."}, headers=token)
             assert (await answer(edited, 200))["status"] == "pending"

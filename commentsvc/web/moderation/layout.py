@@ -117,7 +117,7 @@ def html(request: web.Request, text: str, status: int = 200) -> web.Response:
     It travels compressed. Its size tells nothing to other sites' pages: they cannot ask for it with the cookie.
     """
     body = packed(text.encode(), packs=takes_gzip(request))
-    headers = {**security.DESK_HEADERS, hdrs.VARY: hdrs.ACCEPT_ENCODING}
+    headers = {**security.MODERATION_HEADERS, hdrs.VARY: hdrs.ACCEPT_ENCODING}
     if body.startswith(GZIP_MAGIC):
         headers[hdrs.CONTENT_ENCODING] = "gzip"
     return web.Response(status=status, body=body, content_type=HTML, charset="utf-8", headers=headers)
