@@ -1,7 +1,9 @@
 """An operator starts, stops and turns the screws."""
 
 import http.client
+import io
 import json
+import logging
 import os
 import re
 import signal
@@ -10,13 +12,15 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 import commentsvc
+from commentsvc.cli import log_format, main
 from commentsvc.config import PREFIX, Config
 from commentsvc.domain.errors import ConfigurationError
 from tests.conftest import SECRET, fields_of
@@ -30,6 +34,27 @@ def environment(**settings):
 
 
 def run(folder, *arguments, **settings):
+    """A command in this folder, without the second that a process of its own takes to start."""
+    printed, complained = io.StringIO(), io.StringIO()
+    root = logging.getLogger()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complained):
+        patch.chdir(folder)
+        patch.setattr(os, "environ", environment(**settings))
+        patch.setattr(log_format, "start", partial(log_format.start, stream=complained))
+        before, handlers, mask = root.level, root.handlers[:], os.umask(0o022)
+        try:
+            code = main.main(arguments)
+        except SystemExit as left:  # argparse leaves this way
+            code = left.code
+        finally:
+            os.umask(mask)
+            root.setLevel(before)
+            root.handlers[:] = handlers
+    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), complained.getvalue())
+
+
+def run_process(folder, *arguments, **settings):
+    """A command in this folder as an operator runs it."""
     command = [sys.executable, "-m", "commentsvc", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
@@ -206,7 +231,7 @@ def test_a_wrong_setting_is_named_before_anything_runs(tmp_path, settings, named
 def test_a_database_that_is_none_is_named_and_left_alone(tmp_path):
     file = tmp_path / "letter.txt"
     file.write_text("Dear reader, " * 200, encoding="utf-8")
-    done = run(tmp_path, "serve", DATABASE_URL=f"sqlite:///{file}")
+    done = run_process(tmp_path, "serve", DATABASE_URL=f"sqlite:///{file}")
 
     assert (done.returncode, "COMMENTSVC_DATABASE_URL" in done.stderr) == (78, True)
     assert file.read_text(encoding="utf-8").startswith("Dear reader")
@@ -229,9 +254,20 @@ def test_postgresql_needs_a_secret_key_of_its_own(tmp_path, postgres):
     assert (done.returncode, "COMMENTSVC_SECRET_KEY must be set with PostgreSQL" in done.stderr) == (78, True)
 
 
+def test_the_port_is_opened_last(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for wrong, named in (
+            ({"DATABASE_URL": "sqlite:////proc/nowhere/x.db"}, "COMMENTSVC_DATABASE_URL"),
+            ({"SECRET_KEY": "short"}, "COMMENTSVC_SECRET_KEY"),
+        ):
+            done = run(tmp_path, "serve", PORT=port, **wrong)
+            assert (done.returncode, named in done.stderr, "COMMENTSVC_PORT" in done.stderr) == (78, True, False)
+
+
 def test_a_port_that_is_taken_is_named(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = run(tmp_path, "serve", PORT=str(taken.getsockname()[1]))
+        done = run_process(tmp_path, "serve", PORT=str(taken.getsockname()[1]))
     assert (done.returncode, "COMMENTSVC_PORT" in done.stderr) == (78, True)
 
 
@@ -251,7 +287,7 @@ def test_the_service_asks_itself_whether_it_is_well(tmp_path):
 
 
 def test_a_health_check_with_a_wrong_port_says_so(tmp_path):
-    done = run(tmp_path, "healthcheck", PORT="http")
+    done = run_process(tmp_path, "healthcheck", PORT="http")
     assert (done.returncode, "COMMENTSVC_PORT" in done.stderr, "Traceback" in done.stderr) == (78, True, False)
 
 
