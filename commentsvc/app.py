@@ -134,10 +134,10 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], 
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_ready_service(config) as service:
+    async with open_ready_service(config) as prepared:
         listener = _listener(config)  # last, so that nobody is answered by a service that cannot work
         port = listener.getsockname()[1]
-        service = replace(service, config=msgspec.structs.replace(config, port=port))  # 0 asks for any free port
+        service = replace(prepared, config=msgspec.structs.replace(config, port=port))  # 0 asks for any free port
         async with listen(service, deadlines, listener):
             LOG.info("listening on port %s", port)
             await announce(service)
