@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -116,19 +117,20 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], 
     ``announce`` is awaited once, with the service as it listens.
 
     Raises:
-        Misconfigured: see ``opened``; or the port is taken.
+        ConfigurationError: see ``open_ready_service``; or the port is taken.
     """
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    listener = _listener(config)
-    port = listener.getsockname()[1]
-    config = msgspec.structs.replace(config, port=port)  # the one that was free, where 0 was asked for
-    async with open_ready_service(config) as service, listen(service, deadlines, listener):
-        LOG.info("listening on port %s", port)
-        await announce(service)
-        await stop.wait()
-        LOG.info("stopping: no new connections are accepted")
+    async with open_ready_service(config) as prepared:
+        listener = _listener(config)  # last, so that nobody is answered by a service that cannot work
+        port = listener.getsockname()[1]
+        service = replace(prepared, config=msgspec.structs.replace(config, port=port))  # 0 asks for any free port
+        async with listen(service, deadlines, listener):
+            LOG.info("listening on port %s", port)
+            await announce(service)
+            await stop.wait()
+            LOG.info("stopping: no new connections are accepted")
     LOG.info("stopped")
 
 

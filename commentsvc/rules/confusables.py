@@ -10,37 +10,8 @@ import re
 import unicodedata
 from typing import Final
 
-# How a small letter is drawn elsewhere, from confusables.txt of Unicode 17.0 (UTS #39): of each alphabet what looks
-# like one plain letter, a capital's likeness standing in where the small letter has none (в like B).
-# Left out are digits, and scripts that share only strokes and circles with Latin, as Arabic does.
-_DRAWN: Final = {
-    "a": "αаᎪᗅꓮ",
-    "b": "βвьᏏᏴᑲᖯᗷⲃꓐ",
-    "c": "сᏟⲥꓚ",
-    "d": "ԁᎠᏧᑯᗞᗪꓒꓓ",
-    "e": "εеҽᎬꓰ",
-    "f": "ϝքᖴꓝ",
-    "g": "ԍցᏀᏳꓖ",
-    "h": "ηнһհᎻᏂᕼⲏꓧ",
-    "i": "ıιіւᎥⲓꙇ",
-    "j": "ϳјᎫᒍꓙ",
-    "k": "κкᏦⲕꓗ",
-    "l": "ӏᏞᒪⳑꓡꓲ",
-    "m": "μϻмᎷᗰⲙꓟ",
-    "n": "ոռⲛꓠ",
-    "o": "οσϭоօⲟꓳ",
-    "p": "ρϸрᏢᑭⲣⳏꓑ",
-    "q": "ԛգզ",
-    "r": "гᎡᎱᏒᖇᴦⲅꓣ",
-    "s": "ѕտᏕᏚꓢ",
-    "t": "τтᎢⲧꓔ",
-    "u": "υսᑌꓴ",
-    "v": "νѵᏙᐯꓦ",
-    "w": "шѡԝաᎳᏔⲽꓪ",
-    "x": "χхᕁᕽⲭꓫ",
-    "y": "γуүᎩᎽⲩꓬ",
-    "z": "ζᏃꓜ",
-}
+from commentsvc.rules import confusables_data
+
 # Latin letters and signs drawn another way, beyond what NFKC knows: small capitals, and the dashes, dots and
 # apostrophes that matter in addresses and short words.
 _STYLED: Final = {
@@ -64,7 +35,7 @@ _STYLES: Final = {
 
 def _lookalikes() -> dict[str, str]:
     """Latin letters by the others that look like them; a Cyrillic ё looks like an ë."""
-    table = {drawn: plain for plain, every in _DRAWN.items() for drawn in every}
+    table = {drawn: plain for plain, every in confusables_data.LOOKALIKES.items() for drawn in every}
     for letter in map(chr, range(0x400, 0x500)):
         base, *marks = list(unicodedata.normalize("NFD", letter))
         if marks and base in table:

@@ -13,7 +13,8 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from unittest import mock
 from urllib.parse import urlencode
@@ -296,6 +297,17 @@ def test_a_secret_may_stand_in_a_file(tmp_path):
 def test_postgresql_needs_a_secret_key_of_its_own(tmp_path, postgres):
     done = run_main(tmp_path, "migrate", DATABASE_URL=postgres.format("postgres"))
     assert (done.returncode, "COMMENTSVC_SECRET_KEY must be set with PostgreSQL" in done.stderr) == (78, True)
+
+
+def test_the_port_is_opened_last(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for wrong, named in (
+            ({"DATABASE_URL": "sqlite:////proc/nowhere/x.db"}, "COMMENTSVC_DATABASE_URL"),
+            ({"SECRET_KEY": "short"}, "COMMENTSVC_SECRET_KEY"),
+        ):
+            done = run(tmp_path, "serve", PORT=port, **wrong)
+            assert (done.returncode, named in done.stderr, "COMMENTSVC_PORT" in done.stderr) == (78, True, False)
 
 
 def test_a_port_that_is_taken_is_named(tmp_path):

@@ -518,12 +518,12 @@ def test_readers_find_the_code_and_the_test_of_every_security_promise():
 
 
 def test_readers_find_the_reason_for_every_dependency():
-    project = tomllib.loads(text_of("pyproject.toml"))["project"]
-    extras = project["optional-dependencies"]
-    required = {_name(line) for line in itertools.chain(project["dependencies"], *extras.values())}
+    whole = tomllib.loads(text_of("pyproject.toml"))
+    project, groups = whole["project"], {**whole["project"]["optional-dependencies"], **whole["dependency-groups"]}
+    required = {_name(line) for line in itertools.chain(project["dependencies"], *groups.values())}
     (decision,) = [path for path in DECISIONS if path.name.startswith("0002")]
     documented = set(re.findall(r"^\| ([a-z][\w-]*) \|", decision.read_text(encoding="utf-8"), re.MULTILINE))
-    assert documented - {"package"} == required - {"commentsvc"}
+    assert documented - {"package"} == required
 
 
 def _name(requirement):
