@@ -9,7 +9,7 @@ from commentsvc.cli.escape import escape_line, escape_text
 from commentsvc.cli.terminal import BOLD, DIM, YELLOW, Terminal, text_width, wrap_text
 from commentsvc.domain.models import Status
 from commentsvc.moderation.schemas import ModeratorComment
-from commentsvc.moderation.wording import relative_time
+from commentsvc.moderation.wording import actor_name, relative_time
 
 MIN_COLUMNS: Final = 30
 MAX_COLUMNS: Final = 100  # longer lines are hard to read
@@ -51,7 +51,7 @@ def _list_facts(card: ModeratorComment, now: datetime) -> Iterator[tuple[str, st
     yield "from", f"{card.network or 'network no longer stored'} · {age} · {record}", ""
     for number, reason in enumerate(card.reasons):
         label = "held" if card.status is Status.PENDING else card.status.value
-        yield "also" if number else label, f"{reason.reason} ({reason.rule})", YELLOW
+        yield "also" if number else label, f"{reason.text} ({actor_name(reason.actor)})", YELLOW
     if card.reports:
         yield "reports", f"{card.reports:,} from readers", YELLOW
     yield "reply to", card.parent_excerpt or "", DIM

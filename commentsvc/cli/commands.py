@@ -156,7 +156,7 @@ async def _sign_out_moderator(service: Service, arguments: argparse.Namespace) -
 async def _create_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
     scopes = [Scope(scope) for scope in arguments.scope or [Scope.MODERATE]]
     name = _clean_argument("name", fields.clean_name, arguments.name)
-    new = NewKey(name=name, scopes=scopes, site=arguments.site, expires_at=arguments.expires)
+    new = NewKey(name=name, scopes=scopes, site=arguments.site, expires_at=arguments.expires, person=arguments.person)
     if arguments.moderator:
         created = await keys.create_moderator_key(service, arguments.moderator, new)
     else:

@@ -12,7 +12,7 @@ from commentsvc.cli.review import Review
 from commentsvc.cli.terminal import CommandResult, Terminal
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
-from commentsvc.domain.models import ActionVerb, Principal, Scope
+from commentsvc.domain.models import Actor, ActorKind, ActionVerb, Principal, Scope
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.moderation.wording import DONE
@@ -31,13 +31,13 @@ async def review_comments(service: Service, arguments: argparse.Namespace, termi
         Invalid: the site is unknown.
         NotFound: the moderator is unknown.
     """
-    query = _build_query(service, arguments, "status", "site", "reported")
+    query = _build_query(service, arguments)
     moderator = await find_principal(service, arguments)
     await Review(service, moderator, terminal, query, json=arguments.json).run()
 
 
 async def _list_queue(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
-    query = _build_query(service, arguments, "status", "site", "reported", "q", "limit", "cursor")
+    query = _build_query(service, arguments)
     found = await queue.search_comments(service, OPERATOR, query)
     rows = [cards.format_row(card, service.clock()) for card in found.comments]
     if found.next_cursor:
@@ -45,8 +45,11 @@ async def _list_queue(service: Service, arguments: argparse.Namespace, _terminal
     return CommandResult(found, "\n".join(rows) or "No comments found.")
 
 
-def _build_query(service: Service, arguments: argparse.Namespace, *names: str) -> QueueQuery:
-    return validation.validate(QueueQuery, {name: getattr(arguments, name) for name in names}, service.config.limits)
+def _build_query(service: Service, arguments: argparse.Namespace) -> QueueQuery:
+    values = {name: getattr(arguments, name, None) for name in QueueQuery.__struct_fields__}
+    return validation.validate(
+        QueueQuery, {name: value for name, value in values.items() if value is not None}, service.config.limits
+    )
 
 
 async def _apply_action(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
@@ -95,7 +98,8 @@ async def find_principal(service: Service, arguments: argparse.Namespace) -> Pri
         raise NotFound("Moderator not found. See: commentsvc moderator list")
     sites = (await manage.list_sites(service, OPERATOR)).sites
     site_ids = tuple(site.id for site in sites if site.name in found.sites)
-    return Principal(f"key:{name}", frozenset({Scope.READ, Scope.MODERATE}), site_ids or None)
+    actor = Actor(ActorKind.PERSON, found.id, name)
+    return Principal(actor, frozenset({Scope.READ, Scope.MODERATE}), site_ids or None)
 
 
 COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
+
+import msgspec
 
 import commentsvc
 from commentsvc.domain.models import Effect, Mode, RuleKind, Scope, Status
-from commentsvc.moderation.schemas import StatusFilter
+from commentsvc.moderation.schemas import QueueQuery
+from commentsvc.storage.comment_filter import CommentFilter
 
 EPILOG: Final = """\
 Settings are environment variables (COMMENTSVC_…): see docs/settings.md.
@@ -73,18 +76,30 @@ def _add_group(commands: Any, name: str, purpose: str) -> Any:
 def _add_queue_commands(commands: Any) -> None:
     moderate = _add_command(commands, "moderate", "review comments one by one; one key press decides")
     queue = _add_command(commands, "queue", "list pending comments, one per line")
-    for command, statuses in ((moderate, Status), (queue, StatusFilter)):
-        _add_site_option(command)
-        command.add_argument(
-            "--status", choices=_values(statuses), help="only comments with this status (default: pending)"
-        )
-        command.add_argument(
-            "--reported", action="store_true", default=None, help="only comments that readers reported"
-        )
-    queue.add_argument("--q", metavar="WORDS", help="only comments with these words in the text or the name")
-    queue.add_argument("--limit", type=int, default=50, metavar="NUMBER", help="maximum number, 1 to 200 (default: 50)")
-    queue.add_argument("--cursor", help="continue a list: the cursor that its last line shows")
+    _add_field_options(moderate, CommentFilter)
+    _add_field_options(queue, QueueQuery)
     _add_moderator_option(moderate)
+
+
+def _add_field_options(command: argparse.ArgumentParser, shape: type[msgspec.Struct]) -> None:
+    """Add an option for each field of a query: its type gives the choices, its description the help."""
+    for field in msgspec.structs.fields(shape):
+        (kind, *_) = [part for part in get_args(field.type) if part is not type(None)] or [field.type]
+        notes = getattr(kind, "__metadata__", ()) or getattr(field.type, "__metadata__", ())
+        base = get_args(kind)[0] if getattr(kind, "__metadata__", ()) else kind
+        description = next((note.description for note in notes if isinstance(note, msgspec.Meta)), "")
+        option: dict[str, Any] = {"help": description, "default": None}
+        if base is bool:
+            option["action"] = "store_true"
+        elif base is int:
+            option |= {"type": int, "metavar": "NUMBER"}
+        elif isinstance(base, type) and issubclass(base, StrEnum):
+            option["choices"] = _values(base)
+        elif get_origin(base) is Literal:
+            option["choices"] = get_args(base)
+        else:
+            option["metavar"] = field.name.upper()
+        command.add_argument(f"--{field.name.replace('_', '-')}", **option)
 
 
 def _add_action_commands(commands: Any) -> None:
@@ -149,6 +164,9 @@ def _add_key_commands(commands: Any) -> None:
         "--scope", action="append", choices=_values(Scope), help="a permission; can be repeated (default: moderate)"
     )
     _add_site_option(create)
+    create.add_argument(
+        "--person", action="store_true", help="a person uses this key: its decisions count as a person's"
+    )
     create.add_argument("--moderator", metavar="NAME", help="the moderator who owns the key; limits it to their sites")
     _add_expiry_option(create, "when the key expires")
     _add_command(key, "list", "list keys, without their secrets")

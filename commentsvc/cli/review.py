@@ -190,7 +190,7 @@ class Review:
             return "This comment was deleted."
         if now.status is card.status:
             return "This comment was changed. Read it again, then decide."
-        return f"{actor_name(now.decisions[-1].made_by)} already decided: {now.status}. Your decision was not saved."
+        return f"{actor_name(now.decisions[-1].actor)} already decided: {now.status}. Your decision was not saved."
 
     async def _mark_network_as_spam(self, card: ModeratorComment) -> NextStep:
         """Mark this comment and all other pending ones from its network as spam, without a question."""

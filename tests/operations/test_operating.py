@@ -13,8 +13,7 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 from urllib.parse import urlencode
