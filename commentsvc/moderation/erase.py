@@ -24,11 +24,11 @@ async def _erase_permanently(tx: Transaction, service: Service, who: Principal, 
     await threads.lock_of_comments(tx, [comment_id])
     comment = await permissions.load_comment(tx, who, comment_id)
     if comment.status not in {Status.SPAM, Status.TRASH}:
-        raise Conflict("Only spam and trash can be erased for good. Move the comment to the trash first.")
+        raise Conflict("Only spam and trash can be permanently deleted. Move the comment to the trash first.")
     if comment.erased_at:
-        raise Conflict("This comment was erased already.")
+        raise Conflict("This comment was already permanently deleted.")
     action_id = service.new_id()
     await actions.add_action(tx, action_id, "erase", who, None, service.now())
-    await erase.erase_comment(tx, service, comment, Decision(Status.TRASH, "Erased for good.", who.name), action_id)
+    await erase.erase_comment(tx, service, comment, Decision(Status.TRASH, "Permanently deleted.", who.name), action_id)
     item = ActionItem(comment=comment.id, from_=comment.status, to=Status.TRASH, ok=True)
     return ActionResult(id=action_id, action="erase", changed=1, undo_until=None, results=[item])

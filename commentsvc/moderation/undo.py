@@ -77,7 +77,7 @@ async def undo_last_action(service: Service, who: Principal) -> tuple[str, Actio
 async def _undo_last_action(tx: Transaction, service: Service, who: Principal) -> tuple[str, ActionResult]:
     action_id = await actions.find_last_action(tx, who.session_id) if who.session_id else None
     if action_id is None:
-        raise NotFound("There is nothing to take back.")
+        raise NotFound("Nothing to undo.")
     return action_id, await _undo_action(tx, service, who, action_id)
 
 
@@ -92,7 +92,7 @@ def _require_undoable(service: Service, who: Principal, action: Row | None, item
     if not items and action["made_by"] != who.name:
         raise NotFound
     if action["verb"] == "erase":
-        raise Conflict("What was erased for good cannot be brought back.")
+        raise Conflict("Permanently deleted comments cannot be restored.")
     _refuse_late(service, action)
     return action
 

@@ -118,10 +118,10 @@ async def test_a_deed_says_what_it_was_and_what_it_took_back(service):
     both = await lookup.find_actions(service, EVERYTHING, [done.id, undone.id])
     assert (both[done.id].verb, both[done.id].number, both[done.id].undone_by) == ("spam", 1, undone.id)
     assert (both[undone.id].verb, both[undone.id].undid) == ("undo", "spam")
-    assert filters.done(both[done.id]) == "1 comment marked as spam."
-    assert filters.done(both[undone.id]) == "Taken back: 1 comment marked as spam."
+    assert filters.describe_action(both[done.id]) == "1 comment marked as spam."
+    assert filters.describe_action(both[undone.id]) == "Undone: 1 comment marked as spam."
     again = await undo.undo_action(service, EVERYTHING, undone.id)
-    assert filters.done(await lookup.find_action(service, EVERYTHING, again.id)).startswith("Taken back: 1 comment")
+    assert filters.describe_action(await lookup.find_action(service, EVERYTHING, again.id)).startswith("Redone: 1 comment changed.")
     assert await lookup.find_action(service, EVERYTHING, "nothing") is None
 
 
@@ -129,16 +129,16 @@ async def test_every_verb_is_said_in_words(service):
     await post(service, "one")
     (thread,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     closed = await threads.change_thread(service, EVERYTHING, thread.id, ThreadChange(closed=True))
-    assert filters.done(await lookup.find_action(service, EVERYTHING, closed.action)) == "The thread was changed."
+    assert filters.describe_action(await lookup.find_action(service, EVERYTHING, closed.action)) == "Thread changed."
     back = await undo.undo_action(service, EVERYTHING, closed.action)
-    assert filters.done(await lookup.find_action(service, EVERYTHING, back.id)) == "Taken back: the thread was changed."
+    assert filters.describe_action(await lookup.find_action(service, EVERYTHING, back.id)) == "Undone: thread changed."
     for verb in ActionVerb:
         comment = await post(service, f"a {verb}", name=verb)
         if verb is ActionVerb.RESTORE:
             await act(service, ActionVerb.SPAM, comment)
         if verb is ActionVerb.HOLD:
             await act(service, ActionVerb.APPROVE, comment)
-        said = filters.done(await lookup.find_action(service, EVERYTHING, (await act(service, verb, comment)).id))
+        said = filters.describe_action(await lookup.find_action(service, EVERYTHING, (await act(service, verb, comment)).id))
         assert said.startswith("1 comment ")
         assert verb.value not in said.split() or verb in {ActionVerb.SPAM, ActionVerb.TRASH}
 

@@ -52,7 +52,7 @@ async def test_every_part_is_accessible(at_desk, place):
     # A page that allows nothing but its own script allows none of the inspector's either.
     ada, service = await at_desk("owner", person={"bypass_csp": True, **place})
     mine = await a_morning(service)
-    for path in ("", "?status=reported", "?status=spam", "?status=any&q=pills", "/threads", "/rules", "/audit", "/you",
+    for path in ("", "?status=reported", "?status=spam", "?status=any&q=pills", "/threads", "/rules", "/audit", "/account",
                  f"/comments/{mine}", f"/comments/{mine}/ban"):  # fmt: skip
         await come(ada, f"/moderate{path}")
         await assert_accessible(ada)
@@ -60,7 +60,7 @@ async def test_every_part_is_accessible(at_desk, place):
     await ada.locator("main .list a").first.click()
     await assert_accessible(ada)
     await come(ada, "/moderate/rules")
-    await ada.get_by_role("link", name="Change").last.click()
+    await ada.get_by_role("link", name="Edit").last.click()
     await assert_accessible(ada)
 
 
@@ -78,12 +78,12 @@ async def test_what_happens_is_accessible_too(at_desk, browse, scheme):
     await said(ada, "1 comment approved.")
     await assert_accessible(ada)
     await come(ada, "/moderate/rules")
-    await ada.get_by_text("A new rule").click()
-    await ada.get_by_label("What it looks for").fill("pills")
-    await press(ada, "Try it on the past")
+    await ada.get_by_text("New rule").click()
+    await ada.get_by_label("Matches").fill("pills")
+    await press(ada, "Test on past comments")
     await assert_accessible(ada)
-    await ada.get_by_label("What it looks at").select_option("links")
-    await press(ada, "Keep it")
+    await ada.get_by_label("Check").select_option("links")
+    await press(ada, "Save rule")
     await ada.get_by_role("alert").wait_for()
     await assert_accessible(ada)
     await come(ada, "/moderate/comments/01990000-0000-7000-8000-000000000000")
@@ -97,8 +97,8 @@ async def test_what_is_said_is_heard_and_the_keyboard_reaches_everything(at_desk
     ada, service = await at_desk()
     await a_morning(service)
     await ada.reload()
-    assert await ada.locator("#said").get_attribute("role") == "status"
-    assert await ada.locator("#left").get_attribute("aria-live") == "assertive"
+    assert await ada.locator("#status").get_attribute("role") == "status"
+    assert await ada.locator("#skipped").get_attribute("aria-live") == "assertive"
     await ada.keyboard.press("Tab")
     assert await ada.evaluate("document.activeElement.className") == "skip"
     ring = "getComputedStyle(document.activeElement)"
@@ -114,10 +114,10 @@ async def test_a_thumb_hits_what_it_means(at_desk):
     await a_morning(service)
     await ada.reload()
     sizes = "all => all.filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().height)"
-    assert min(await ada.locator("main button, main .acts a, nav a").evaluate_all(sizes)) >= 48
+    assert min(await ada.locator("main button, main .actions a, nav a").evaluate_all(sizes)) >= 48
     boxes = (
         await ada.locator(".card")
-        .first.locator(".three")
+        .first.locator(".button-row")
         .first.locator("button")
         .evaluate_all("all => all.map(one => { const box = one.getBoundingClientRect(); return [box.top, box.width] })")
     )
@@ -126,8 +126,8 @@ async def test_a_thumb_hits_what_it_means(at_desk):
     assert min(width for _, width in boxes) > 90
     await card(ada, "pills for all").first.get_by_role("button", name="Spam", exact=True).tap()
     await said(ada, "1 comment marked as spam.")
-    await ada.locator("#said").get_by_role("button", name="Undo").tap()
-    await said(ada, "Taken back")
+    await ada.locator("#status").get_by_role("button", name="Undo").tap()
+    await said(ada, "Undone")
 
 
 async def test_a_comment_is_read_in_its_own_direction(at_desk):

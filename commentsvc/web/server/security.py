@@ -28,7 +28,7 @@ WIDGET_POLICY: Final = (
     "require-trusted-types-for 'script'; trusted-types commentsvc"
 )
 # What moderators see is kept by nobody, framed by nobody, and told to nobody.
-DESK_HEADERS: Final = {
+MODERATION_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'; "
