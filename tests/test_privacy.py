@@ -326,4 +326,4 @@ def test_every_public_route_is_in_the_proof():
         "/moderate.js", "/moderate.css",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/thread.css",
     }  # fmt: skip
-    assert {route.path for route in ROUTES if route.scope is None and route.desk is None} == covered
+    assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

@@ -12,7 +12,7 @@ from commentsvc.cli.review import Review
 from commentsvc.cli.terminal import CommandResult, Terminal
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
-from commentsvc.domain.models import Actor, ActorKind, ActionVerb, Principal, Scope
+from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.moderation.wording import DONE

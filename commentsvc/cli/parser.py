@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 import msgspec
 
 import commentsvc
-from commentsvc.domain.models import Effect, Mode, RuleKind, Scope, Status
+from commentsvc.domain.models import Effect, Mode, RuleKind, Scope
 from commentsvc.moderation.schemas import QueueQuery
 from commentsvc.storage.comment_filter import CommentFilter
 

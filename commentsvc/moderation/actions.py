@@ -33,11 +33,11 @@ async def apply_action(service: Service, who: Principal, action: Action) -> Acti
         ExpectationFailed: another number of comments matches than was expected.
     """
     if (action.ids is None) == (action.where is None):
-        raise Invalid(FieldError("ids", "required", "Name the comments either by ids or by where and expect."))
+        raise Invalid(FieldError("ids", "required", "Send either ids, or where and expect."))
     if action.where is None:
         return await bulk.finish(service, await _start_with_ids(service, who, action))
     if action.expect is None:
-        raise Invalid(FieldError("expect", "required", "Say how many comments you expect to match."))
+        raise Invalid(FieldError("expect", "required", "Send the number of comments that you expect to match."))
     where = _conditions(service, action.where)
     return await bulk.finish(service, await _start_with_filter(service, who, action, where))
 
@@ -45,7 +45,7 @@ async def apply_action(service: Service, who: Principal, action: Action) -> Acti
 def _conditions(env: Environment, where: Mapping[str, Any]) -> PrivateCommentFilter:
     read = validation.validate(PrivateCommentFilter, where, env.config.limits)
     if read == PrivateCommentFilter(status=read.status):
-        raise Invalid(FieldError("where", "required", "Name at least one condition beside the status."))
+        raise Invalid(FieldError("where", "required", "Send at least one condition besides status."))
     return read
 
 
@@ -76,7 +76,7 @@ async def _start_with_filter(unit: Write, who: Principal, action: Action, where:
     matching = await storage_queue.list_versions(unit, conditions, MAX_COMMENTS + 1)
     if len(matching) != action.expect:
         found = f"more than {MAX_COMMENTS:,}" if len(matching) > MAX_COMMENTS else f"{len(matching):,}"
-        raise ExpectationFailed(f"{found} match now, not {action.expect:,}. Look again, then send the new number.")
+        raise ExpectationFailed(f"{found} match now, not {action.expect:,}. Check them, then send the new number.")
     return await _start(unit, who, action, matching)
 
 
@@ -97,7 +97,7 @@ async def update_comment(
         Conflict: it was erased.
     """
     if seen is None:
-        raise VersionRequired('Send the comment\'s version: If-Match: "3"')
+        raise VersionRequired('Send the version that you saw, for example If-Match: "3".')
     text = await comment_text.render(change.comment) if change.comment else None
     return await _update_comment(service, who, comment_id, seen, change, text)
 
@@ -109,9 +109,9 @@ async def _update_comment(
     await threads.lock_of_comments(unit, [comment_id])
     present = await permissions.load_comment(unit, who, comment_id)
     if present.erased_at:
-        raise Conflict("This comment was erased.")
+        raise Conflict("This comment was permanently deleted.")
     if present.version != seen:
-        raise VersionConflict(f"The comment is at version {present.version} now. Look at it again, then decide.")
+        raise VersionConflict(f"The comment is now at version {present.version}. Read it again, then decide.")
 
     async def change_it(unit: Write, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
         (comment,) = found

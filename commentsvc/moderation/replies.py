@@ -39,7 +39,7 @@ async def _post_reply(unit: Write, who: Principal, comment_id: str, new: NewRepl
     await threads.lock_of_comments(unit, [comment_id])
     answered = await permissions.load_comment(unit, who, comment_id)
     if new.seen is not None and new.seen != answered.version:
-        raise VersionConflict(f"The comment is at version {answered.version} now. Look at it again, then answer.")
+        raise VersionConflict(f"The comment is now at version {answered.version}. Read it again, then reply.")
     _refuse_hidden(answered, new)
     action_id, now, decision = unit.new_id(), unit.now(), Decision(Status.APPROVED, who.actor)
     await actions.add_action(unit, action_id, "reply", who, None, now)
@@ -58,15 +58,15 @@ async def _writer(unit: PrivateRead, who: Principal) -> Author:
     """The moderator whose own key this is. They have no contact: there is nothing private to keep."""
     name = await moderators.get_name(unit, who.moderator_id) if who.moderator_id else None
     if who.moderator_id is None or name is None:
-        raise Forbidden("Only a moderator's own key can reply. Get one by a sign-in link: commentsvc moderator invite")
+        raise Forbidden("Only a moderator's own key can reply. Create one after signing in with a sign-in link.")
     return Author(who.moderator_id, name, moderator_id=who.moderator_id)
 
 
 def _refuse_hidden(answered: Comment, new: NewReply) -> None:
     if answered.erased_at:
-        raise Conflict("This comment was erased.")
+        raise Conflict("This comment was permanently deleted.")
     if answered.status is not Status.APPROVED and not new.approve:
-        raise Conflict("Readers do not see this comment. Approve it first, or send approve: true.")
+        raise Conflict("This comment is not public. Approve it first, or send approve: true.")
 
 
 async def _spot(unit: Write, answered: Comment) -> Placement:

@@ -79,7 +79,7 @@ def _require_undoable(env: Environment, who: Principal, action: Row | None, item
     if action["state"] == "running":
         raise Conflict("This action is still running. Try again in a moment.")
     if action["verb"] == "erase":
-        raise Conflict("What was erased for good cannot be brought back.")
+        raise Conflict("Permanently deleted comments cannot be restored.")
     _refuse_late(env, action)
     return action
 

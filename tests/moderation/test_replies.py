@@ -207,7 +207,9 @@ async def test_there_is_no_replying_to_what_one_cannot_reach_or_what_was_erased(
 
         await answer(client, noa, theirs, approve=True, status=404)
         await answer(client, noa, "01990000-0000-7000-8000-000000000000", approve=True, status=404)
-        assert (await answer(client, noa, ours, approve=True, status=409))["detail"] == "This comment was erased."
+        assert (await answer(client, noa, ours, approve=True, status=409))[
+            "detail"
+        ] == "This comment was permanently deleted."
         assert len(await everything_in(service, "comment")) == 2
         assert await everything_in(service, "action_item") != []
 

@@ -89,7 +89,7 @@ async def test_keeping_changing_and_removing_can_each_be_undone(open_house, appl
     taken_back = await undo(kept["action"])
     assert await matches() == []
     refused = await undo(kept["action"], 409)
-    assert refused["detail"] == "It was changed since. Look at it again."
+    assert refused["detail"] == "It was changed since. Reload it and try again."
     await undo(taken_back["id"])
     removed = await answer(await client.delete(f"/v1/rules/{kept['id']}", headers=key), 200)
     assert await matches() == []
