@@ -27,7 +27,7 @@ from commentsvc.config import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.ids import Ids
-from commentsvc.domain.models import Principal, Scope, Visit
+from commentsvc.domain.models import Actor, ActorKind, Principal, Scope, Visit
 from commentsvc.domain.validation import validate
 from commentsvc.operations import startup
 from commentsvc.service import Service
@@ -41,7 +41,7 @@ from tests.postgres import SharedDatabase, find_tools, make_database, server
 
 SECRET = "a-secret-of-the-tests-long-enough-to-be-one"
 OLD_SECRET = "an-older-secret-of-the-tests-long-enough-too"
-EVERYTHING = Principal("key:ada", frozenset(Scope), None)
+EVERYTHING = Principal(Actor(ActorKind.PERSON, None, "ada"), frozenset(Scope), None)
 pytest.register_assert_rewrite("tests.browser")  # before anything imports it
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -229,7 +229,9 @@ async def key(service):
 
 
 async def a_key(service, *scopes, name="ada", **more):
-    made = await keys.create_key(service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **more))
+    made = await keys.create_key(
+        service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **({"person": True} | more))
+    )
     return {"Authorization": f"Bearer {made.key}"}
 
 

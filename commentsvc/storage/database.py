@@ -105,7 +105,8 @@ class PublicRead(Environment):
     _statements: Statements
 
     def __init__(self, statements: Statements, environment: Environment) -> None:
-        self.__dict__.update(environment.__dict__)
+        # Without the database: a unit that opened another one would wait for itself.
+        self.__dict__.update({name: getattr(environment, name) for name in Environment.__dataclass_fields__})
         self.__dict__["_statements"] = statements
 
     async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:

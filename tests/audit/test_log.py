@@ -24,7 +24,7 @@ from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Conflict, Refusal
-from commentsvc.domain.models import ActionVerb, Mode, Principal, Scope, Status
+from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Mode, Principal, Scope, Status
 from commentsvc.moderation import actions, replies, threads, undo
 from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import Action, CommentUpdate, NewReply, ThreadChange
@@ -516,7 +516,7 @@ class Office:
     def __enter__(self) -> Self:
         self.service = self.runner.run(self.stack.enter_async_context(a_service(self.url, self.clock)))
         noa = self.runner.run(moderators.add_moderator(self.service, "noa", None, []))
-        self.noa = Principal("key:noa", frozenset({Scope.MODERATE}), None, noa.id)
+        self.noa = Principal(Actor(ActorKind.PERSON, noa.id, "noa"), frozenset({Scope.MODERATE}), None, noa.id)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -59,7 +59,7 @@ async def test_nobody_learns_from_a_text_about_comments_on_other_sites(database_
         theirs = await post(service, "the same words", thread="https://two.example/a/")
         await post(service, "the same words", thread="https://one.example/a/", name="B")
         one = next(row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example")
-        mine = Principal("key:x", frozenset({Scope.MODERATE}), (one,))
+        mine = Principal(Actor(ActorKind.PERSON, None, "x"), frozenset({Scope.MODERATE}), (one,))
         with pytest.raises(Invalid):
             await found(service, mine, same_text=theirs)
         (card,) = (await queue.search_comments(service, mine, QueueQuery())).comments
@@ -202,7 +202,7 @@ async def test_a_moderator_cannot_see_actions_on_another_site(database_url, cloc
         rule = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="2", site="two.example"))
         everywhere = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="3"))
         one = next(row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example")
-        mine = Principal("key:x", frozenset({Scope.MODERATE}), (one,))
+        mine = Principal(Actor(ActorKind.PERSON, None, "x"), frozenset({Scope.MODERATE}), (one,))
         for action in (done.id, rule.action, everywhere.action):
             assert await lookup.find_action(service, mine, action) is None
             assert await lookup.find_action(service, EVERYTHING, action)

@@ -25,7 +25,7 @@ from commentsvc.moderation.schemas import Action
 from commentsvc.rules import form_token, manage, proof_of_work
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.schemas import NewRule
-from commentsvc.service import Service, write
+from commentsvc.service import private_read, Service, write
 from commentsvc.storage import used_tokens
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in
@@ -131,8 +131,8 @@ async def test_an_ipv6_network_is_a_64(database_url, clock):
 @pytest.mark.parametrize("proof", ["off", "on"])
 async def test_in_a_unit_of_work_one_can_ask_the_same(database_url, clock, proof):
     async with a_service(database_url, clock, proof_of_work=proof) as service:
-        assert await write(requires_proof_of_work)(service, visit()) == (proof == "on")
-        assert not await write(is_suspicious_network)(service, visit())
+        assert await requires_proof_of_work(service, visit()) == (proof == "on")
+        assert not await private_read(is_suspicious_network)(service, visit())
 
 
 async def test_a_name_is_used_up_once(service):
@@ -158,17 +158,17 @@ async def test_what_is_not_kept_uses_nothing_up(service):
     )
     assert [type(outcome) for outcome in outcomes] == [LookupError, bool]
     assert outcomes[1] is True
-    assert len(await everything_in(service, "spent")) == 1
+    assert len(await everything_in(service, "used_token")) == 1
 
 
 async def test_a_used_name_is_forgotten_when_it_is_too_old_anyway(service, clock):
     await write(used_tokens.use_once)(service, "form:1", service.now())
     clock.move(seconds=OLDEST_SECONDS)
     await write(used_tokens.delete_expired)(service, service.ago(seconds=OLDEST_SECONDS))
-    assert len(await everything_in(service, "spent")) == 1
+    assert len(await everything_in(service, "used_token")) == 1
     clock.move(seconds=1)
     await write(used_tokens.delete_expired)(service, service.ago(seconds=OLDEST_SECONDS))
-    assert await everything_in(service, "spent") == []
+    assert await everything_in(service, "used_token") == []
 
 
 async def filled_in(service, clock):

@@ -246,7 +246,7 @@ async def test_what_is_erased_is_gone_for_good(client, service, key):
     erased = await client.delete(f"{QUEUE}/{comment}", headers=key)
     assert (erased.status, (await erased.json())["undo_until"]) == (200, None)
 
-    for table in ("comment", "revision", "contact", "wording"):
+    for table in ("comment", "revision", "contact", "recent_text"):
         rows = str(await everything_in(service, table))
         assert "orget" not in rows
     final = await client.post(f"/v1/moderation/actions/{(await erased.json())['id']}/undo", headers=key)

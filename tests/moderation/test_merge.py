@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from commentsvc.comments import edit, erase, post, read, reports
 from commentsvc.comments.schemas import CommentEdit, NewReport, ThreadQuery
 from commentsvc.domain.errors import Conflict, Invalid, NotFound
-from commentsvc.domain.models import ActionVerb, Mode, Principal, Scope
+from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Mode, Principal, Scope
 from commentsvc.moderation import actions, merge, threads
 from commentsvc.moderation.merge import merge_threads
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
@@ -315,7 +315,7 @@ async def test_a_key_of_one_site_merges_nothing_on_another(database_url, clock):
         with pytest.raises(Invalid, match="No thread on this site"):
             await merge_into(service, "/a", "https://two.example/b/")
         (one,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
-        noa = Principal("key:noa", frozenset(Scope), (one,))
+        noa = Principal(Actor(ActorKind.PERSON, None, "noa"), frozenset(Scope), (one,))
         with pytest.raises(NotFound):
             await merge_into(service, "/b", "/c", who=noa)
         merged = await merge_into(service, "/b", "https://two.example/c/")

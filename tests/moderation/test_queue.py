@@ -13,7 +13,17 @@ from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Gone
-from commentsvc.domain.models import ActionVerb, Mode, Principal, RuleKind, Scope, Status, StatusFilter
+from commentsvc.domain.models import (
+    ActionVerb,
+    Actor,
+    ActorKind,
+    Mode,
+    Principal,
+    RuleKind,
+    Scope,
+    Status,
+    StatusFilter,
+)
 from commentsvc.moderation import actions, erase, queue, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, QueueQuery, Totals
 from commentsvc.rules import manage
@@ -128,7 +138,7 @@ async def test_totals_are_of_the_sites_one_reads(database_url, clock):
         await act(service, ActionVerb.TRASH, ours)
         await erase.erase_permanently(service, EVERYTHING, ours)
         (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
-        of_one = Principal("key:noa", frozenset(Scope), (site,))
+        of_one = Principal(Actor(ActorKind.PERSON, None, "noa"), frozenset(Scope), (site,))
 
         assert (await queue.search_comments(service, of_one, QueueQuery())).totals == Totals()
         assert (await queue.search_comments(service, EVERYTHING, QueueQuery())).totals == Totals(pending=1)
@@ -220,7 +230,7 @@ async def test_pages_go_on_where_the_last_one_ended_whatever_is_asked(archive):
 async def test_a_key_of_some_sites_finds_nothing_on_others(archive):
     service, _facts = archive
     (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "two.example"]
-    of_two = Principal("key:noa", frozenset(Scope), (site,))
+    of_two = Principal(Actor(ActorKind.PERSON, None, "noa"), frozenset(Scope), (site,))
     for asked in ({}, {"q": "HAUS"}, {"network": "203.0.1.0/24"}, {"reported": True}, {"status": StatusFilter.ANY}):
         page = await queue.search_comments(service, of_two, PrivateSearch(**asked))
         assert {card.site for card in page.comments} <= {"two.example"}, asked
