@@ -331,8 +331,8 @@ def test_the_settings_that_may_stand_in_a_file_are_named():
 def _who(route):
     if route.scope is not None:
         return f"key with `{route.scope.value}`"
-    if route.desk is not None:
-        return f"session with `{route.desk.value}`"
+    if route.session_scope is not None:
+        return f"session with `{route.session_scope.value}`"
     if route.edit_token:
         return "edit token" if route.method != "GET" else "anybody; edit token"
     return "anybody"
