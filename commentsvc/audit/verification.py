@@ -79,7 +79,7 @@ def _check_entry(row: Row, after: int, previous: str) -> tuple[int, str]:
         raise AuditLogBroken(entry.seq, "was altered: its hash does not match its content.", entry.created_at)
     if entry.previous != previous:
         raise AuditLogBroken(
-            entry.seq, "does not match the entry before it, which was altered or replaced.", entry.created_at
+            entry.seq, "does not follow the entry before it, which was altered or replaced.", entry.created_at
         )
     if not _note_matches(entry):
         raise AuditLogBroken(entry.seq, "was altered: its note was changed.", entry.created_at)

@@ -58,7 +58,7 @@ async def _writer(unit: PrivateRead, who: Principal) -> Author:
     """The moderator whose own key this is. They have no contact: there is nothing private to keep."""
     name = await moderators.get_name(unit, who.moderator_id) if who.moderator_id else None
     if who.moderator_id is None or name is None:
-        raise Forbidden("Only a moderator's own key can reply. Create one after signing in with a sign-in link.")
+        raise Forbidden("Only a moderator's own key can reply. Ask for a sign-in link: commentsvc moderator invite")
     return Author(who.moderator_id, name, moderator_id=who.moderator_id)
 
 

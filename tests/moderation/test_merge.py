@@ -448,7 +448,7 @@ async def test_an_earlier_change_of_a_merged_thread_is_undone_once_it_is_parted(
     old = await id_of(service, OLD)
     closed = await threads.change_thread(service, EVERYTHING, old, ThreadChange(closed=True))
     merged = await merge_into(service, OLD, NEW)
-    with pytest.raises(Conflict, match="merged into another one since"):
+    with pytest.raises(Conflict, match="This thread was merged since"):
         await undo(service, closed.action)
     await page.says("g", OLD)  # the thread it is part of is open
     await undo(service, merged.action)

@@ -333,8 +333,8 @@ def test_operators_learn_which_settings_can_be_in_a_file():
 def _access(route):
     if route.scope is not None:
         return f"key with `{route.scope.value}`"
-    if route.desk is not None:
-        return f"session with `{route.desk.value}`"
+    if route.session_scope is not None:
+        return f"session with `{route.session_scope.value}`"
     if route.edit_token:
         return "edit token" if route.method != "GET" else "anyone; edit token"
     return "anyone"

@@ -494,7 +494,7 @@ async def test_nothing_in_any_form_of_the_moderation_page_breaks_the_service(cli
             choked.append((response.status, method, address, form))
 
     jobs = []
-    for route in [route for route in ROUTES if route.desk and not route.path.endswith(("counts", "sign-out"))]:
+    for route in [route for route in ROUTES if route.session_scope and not route.path.endswith(("counts", "sign-out"))]:
         path = route.path.replace("{id}", ids.get(route.path.split("/")[2] if "{" in route.path else "", comment))
         for field in msgspec.structs.fields(route.asks) if route.asks else ():
             jobs += [send(route.method, path, {field.encode_name: text}, None) for text in TEXTS]
@@ -525,7 +525,7 @@ async def test_nothing_in_a_path_breaks_the_service(client, key):
         "'",
     ]
     for route in ROUTES:
-        if "{" in route.path and not route.desk:
+        if "{" in route.path and not route.session_scope:
             body = OTHERWISE[route.takes] if route.takes else None
             for text in odd:
                 await prober.send(route.method, text.join(re.split(r"\{\w+\}", route.path)), body)

@@ -34,7 +34,7 @@ class ThreadForm(Struct, frozen=True, kw_only=True):
     back: Back | None = None
 
     def to_change(self) -> ThreadChange:
-        """Return the change that the button stands for."""
+        """Return the change that the button makes."""
         match self.do:
             case "close" | "open":
                 return ThreadChange(closed=self.do == "close")
