@@ -18,9 +18,9 @@ from commentsvc.config import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, Visit
+from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, StatusFilter, Visit
 from commentsvc.moderation import queue
-from commentsvc.moderation.schemas import PrivateSearch, StatusFilter
+from commentsvc.moderation.schemas import PrivateSearch
 from commentsvc.operations import maintenance, secrets, startup
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule

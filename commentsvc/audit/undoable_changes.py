@@ -56,7 +56,7 @@ async def record_change(
     )
     body = {"action": action_id, kind: subject_id, "changed": changed}
     body |= {name: became[name] for name in changed if name in LOGGED_FIELDS}
-    await log.add_entry(unit, who=who.name, verb=verb, site_id=site_id, body=body)
+    await log.add_entry(unit, actor=who.actor, verb=verb, site_id=site_id, body=body)
     return action_id
 
 

@@ -203,7 +203,7 @@ async def _collect_submission(
     form, form_name = form_token.read_form_token(unit.keyring, draft.started, now, unit.config.form_age)
     if form_name and not await used_tokens.use_once(unit, form_name, unit.now()):
         form = FormTokenState.USED
-    work = ProofState.NOT_ASKED
+    work = ProofState.NOT_REQUIRED
     if await requires_proof_of_work.within(unit, visit):
         work, work_name = proof_of_work.check_solution(unit.keyring, draft.altcha, now)
         if work_name and not await used_tokens.use_once(unit, work_name, unit.now()):
@@ -215,9 +215,9 @@ async def _collect_submission(
         at=unit.now(),
         address=visit.address,
         network=truncate_address(visit.address),
-        form=form,
-        work=work,
-        trapped=bool(draft.topic),
+        form_token=form,
+        proof_of_work=work,
+        honeypot_filled=bool(draft.topic),
     )
 
 

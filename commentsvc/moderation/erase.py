@@ -5,6 +5,7 @@ from commentsvc.audit.schemas import ActionItem, ActionResult
 from commentsvc.comments import erase
 from commentsvc.domain.errors import Conflict
 from commentsvc.domain.models import Decision, Principal, Status
+from commentsvc.domain.reasons import Reason
 from commentsvc.service import write
 from commentsvc.storage import actions, threads
 from commentsvc.storage.database import Write
@@ -26,6 +27,6 @@ async def erase_permanently(unit: Write, who: Principal, comment_id: str) -> Act
         raise Conflict("This comment was erased already.")
     action_id = unit.new_id()
     await actions.add_action(unit, action_id, "erase", who, None, unit.now())
-    await erase.erase_comment(unit, comment, Decision(Status.TRASH, "Erased for good.", who.name), action_id)
+    await erase.erase_comment(unit, comment, Decision(Status.TRASH, who.actor, Reason("erased")), action_id)
     item = ActionItem(comment=comment.id, from_=comment.status, to=Status.TRASH, ok=True)
     return ActionResult(id=action_id, action="erase", changed=1, undo_until=None, results=[item])

@@ -12,7 +12,7 @@ from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Conflict, Forbidden, NotFound, VersionConflict
 from commentsvc.domain.models import Comment, Decision, Principal, Status
-from commentsvc.moderation import bulk
+from commentsvc.moderation.decide import record_decision
 from commentsvc.moderation.schemas import NewReply, ReplyReceipt
 from commentsvc.service import Service, write
 from commentsvc.storage import actions, decisions, moderators, threads
@@ -41,15 +41,15 @@ async def _post_reply(unit: Write, who: Principal, comment_id: str, new: NewRepl
     if new.seen is not None and new.seen != answered.version:
         raise VersionConflict(f"The comment is at version {answered.version} now. Look at it again, then answer.")
     _refuse_hidden(answered, new)
-    action_id, now, decision = unit.new_id(), unit.now(), Decision(Status.APPROVED, "", who.name)
+    action_id, now, decision = unit.new_id(), unit.now(), Decision(Status.APPROVED, who.actor)
     await actions.add_action(unit, action_id, "reply", who, None, now)
     approved = answered
     if new.approve:
-        approved = (await bulk.record_decision(unit, [answered], decision, action_id))[answered.id]
+        approved = (await record_decision(unit, [answered], decision, action_id))[answered.id]
     spot = await _spot(unit, approved)
     made = placement.build_comment(unit.new_id(), spot, writer, text, Status.APPROVED, now)
     await placement.save_comment(unit, made)
-    await decisions.add_decision(unit, unit.new_id(), made.id, decision, now, action_id)
+    await decisions.add(unit, [made.id], decision, action_id)
     await _record(unit, who, action_id, made, (answered, approved))
     return await _made(unit, made, action_id)
 
@@ -84,7 +84,7 @@ async def _record(unit: Write, who: Principal, action_id: str, made: Comment, pa
     await actions.add_items(unit, action_id, [*changed, (unmade, made)])
     body: dict[str, Any] = {"action": action_id, "reply": made.id}
     body["items"] = [log.change_item(*change) for change in changed]
-    await log.add_entry(unit, who=who.name, verb="reply", site_id=made.site_id, body=body)
+    await log.add_entry(unit, actor=who.actor, verb="reply", site_id=made.site_id, body=body)
 
 
 async def _made(unit: PublicRead, made: Comment, action_id: str) -> ReplyReceipt:

@@ -138,6 +138,10 @@ class SqliteDatabase:
     async def protect(self) -> None:
         """See ``Database``. The authorizer does it, from the moment a connection is opened."""
 
+    def schema_sql(self, statement: str) -> str:
+        """See ``Database``. The schema is written for SQLite."""
+        return statement
+
     async def close(self) -> None:
         """See ``Database``."""
         await self._waiting.join()

@@ -38,7 +38,7 @@ from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, Clock, a_key, a_service, draft, make_database, post, visit
 from tests.moderation.test_actions import act
 from tests.moderation.test_properties import often
-from tests.operations.test_operating import run
+from tests.operations.test_operating import run_main as run
 
 
 async def decide(service, verb, *ids, note=None):
@@ -640,14 +640,14 @@ def test_from_the_command_line_it_is_checked_and_the_first_broken_entry_is_named
     run(tmp_path, "key", "create", "another")
     later = run(tmp_path, "audit", "verify", "--head", whole["head"])
     assert later.returncode == 0
-    assert re.fullmatch(r"ok: 3 entries, head \w{64}; the hash noted elsewhere is entry 2's\n", later.stdout)
+    assert re.fullmatch(r"ok: 3 entries, head \w{64}; your saved hash is entry 2\n", later.stdout)
 
     with sqlite3.connect(tmp_path / "data" / "commentsvc.db") as database:
         database.execute("UPDATE audit SET made_by = 'somebody else' WHERE seq = 2")
     database.close()
     done = run(tmp_path, "audit", "verify")
     assert (done.returncode, done.stdout) == (1, "broken\n")
-    assert done.stderr.startswith("commentsvc: The log is broken. Entry 2 of 20")
+    assert done.stderr.startswith("commentsvc: The audit log is broken. Entry 2 of 20")
 
 
 async def test_the_newest_hash_is_logged_again_and_again(live, caplog):

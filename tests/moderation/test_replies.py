@@ -6,10 +6,10 @@ import pytest
 
 from commentsvc.access import moderators
 from commentsvc.domain.errors import Conflict
-from commentsvc.domain.models import ActionVerb, Scope
+from commentsvc.domain.models import ActionVerb, Scope, StatusFilter
 from commentsvc.moderation import actions
 from commentsvc.moderation.queue import search_comments
-from commentsvc.moderation.schemas import Action, QueueQuery, StatusFilter
+from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.moderation.undo import undo_action
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in, shown

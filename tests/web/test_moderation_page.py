@@ -12,10 +12,10 @@ from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewComment, NewReport
 from commentsvc.domain import email_address, fields
 from commentsvc.domain.errors import Invalid
-from commentsvc.domain.models import ActionVerb, Mode, RuleKind, Scope
+from commentsvc.domain.models import ActionVerb, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.domain.validation import validate
 from commentsvc.moderation import actions, queue
-from commentsvc.moderation.schemas import Action, PrivateSearch, QueueQuery, StatusFilter
+from commentsvc.moderation.schemas import Action, PrivateSearch, QueueQuery
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule, RuleQuery
 from commentsvc.web.moderation import queue as moderation_queue

@@ -111,9 +111,9 @@ def chips(card: ModeratorComment) -> Iterator[tuple[str, str]]:
 def _kind(reason: Reason) -> str:
     if reason.rule.startswith("key:"):
         return "person"
-    quiet = {"rule:mode", "rule:none", "rule:form", "rule:unproven_writer"}
+    quiet = {"rule:mode", "rule:none", "rule:form_token", "rule:new_author"}
     return (
-        "known" if reason.rule in {"rule:proven_writer", "rule:trust"} else "quiet" if reason.rule in quiet else "rule"
+        "known" if reason.rule in {"rule:known_author", "rule:trust"} else "quiet" if reason.rule in quiet else "rule"
     )
 
 

@@ -14,10 +14,10 @@ from commentsvc.audit.schemas import AuditQuery
 from commentsvc.domain import fields, networks
 from commentsvc.domain.errors import Conflict, FieldError, Forbidden, Invalid, InvalidValue, VersionConflict
 from commentsvc.domain.fields import Cursor, SiteName, ThreadName
-from commentsvc.domain.models import ActionVerb, Scope
+from commentsvc.domain.models import ActionVerb, Scope, StatusFilter
 from commentsvc.moderation import actions, queue
 from commentsvc.moderation import audit as moderation_audit
-from commentsvc.moderation.schemas import Action, CommentPage, ModeratorComment, PrivateSearch, StatusFilter, Totals
+from commentsvc.moderation.schemas import Action, CommentPage, ModeratorComment, PrivateSearch, Totals
 from commentsvc.moderation.undo import undo_action, undo_last_action
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, Day, Told

@@ -148,8 +148,7 @@ async def rewrite(request: web.Request, rewritten: Rewritten) -> web.Response:
         return layout.led("/moderate/rules", done=(await manage.remove_rule(service, who, rule_id)).action)
     rule = await manage.get_rule(service, who, rule_id)
     if rewritten.match is None and rule.kind not in MATCHLESS:
-        wanted = f"A rule of kind {rule.kind} looks for {KINDS[rule.kind].wants}."
-        raise Invalid(FieldError("match", "required", f"{wanted} To end it, remove it."))
+        raise Invalid(FieldError("match", "required", f"{KINDS[rule.kind].expected} To stop this rule, delete it."))
     change = RuleChange(
         match=None if rule.kind in MATCHLESS else rewritten.match,
         effect=rewritten.effect,

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from commentsvc.domain.models import Principal
+from commentsvc.domain.models import Actor, ActorKind, Principal
 from commentsvc.sites import manage
 from commentsvc.web.pages import assets
 from commentsvc.web.pages.thread import PageQuery, thread_page
@@ -17,7 +17,7 @@ DEMO_THREAD: Final = "demo"
 async def demo(request: web.Request) -> web.Response:
     """Show the widget and the line to paste."""
     service = request.app[SERVICE]
-    listing = await manage.list_sites(service, Principal("demo", frozenset(), None))
+    listing = await manage.list_sites(service, Principal(Actor(ActorKind.SYSTEM, None, "demo"), frozenset(), None))
     query = PageQuery(thread=DEMO_THREAD, site=listing.sites[0].name)
     page = await thread_page(
         request,
