@@ -47,8 +47,8 @@ types: $(VENV)/.develops  ## check the types
 	$(VENV)/bin/mypy
 
 words: $(VENV)/.develops  ## extract the messages of the interface, update every catalogue and compile it
-	$(BABEL) extract --mapping-file=pyproject.toml --keyword=marked --add-location=file --omit-header \
-		--output-file=$(VENV)/words.pot commentsvc/web
+	$(BABEL) extract --mapping-file=pyproject.toml --keyword=translatable --keyword=translatable_plural:1,2 \
+		--add-location=file --omit-header --output-file=$(VENV)/words.pot commentsvc
 	for lang in $(LANGUAGES); do $(BABEL) update --locale=$$lang --init-missing --input-file=$(VENV)/words.pot \
 		--domain=commentsvc --output-dir=commentsvc/web/locales --no-wrap --no-fuzzy-matching --ignore-obsolete \
 		--ignore-pot-creation-date || exit; done

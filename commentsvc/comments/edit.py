@@ -94,8 +94,8 @@ async def load_own_comment(unit: Write, comment_id: str, token: str | None) -> C
     if unit.now() >= receipts.edit_deadline(unit, comment):
         raise NotAuthor(
             translatable_plural(
-                "Comments can be edited for %(num)s minute after posting.",
-                "Comments can be edited for %(num)s minutes after posting.",
+                "Comments can be changed for %(num)s minute after posting.",
+                "Comments can be changed for %(num)s minutes after posting.",
                 unit.config.edit_minutes,
             )
         )

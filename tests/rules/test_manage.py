@@ -123,7 +123,7 @@ async def test_what_is_wrong_with_a_rule_is_said_by_field(client, key):
     )
     assert await fault(kind="email", match="nobody") == (
         "match",
-        "This is not a valid email address. One looks like name@example.com.",
+        "Enter a valid email address, like name@example.com.",
     )
     assert await fault(kind="words", match="casino", effect="spam") == (
         "effect",

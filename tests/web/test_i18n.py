@@ -176,7 +176,7 @@ def test_a_message_that_is_not_translated_stays_as_it_is():
 
 def test_the_document_names_the_languages():
     text = (PACKAGE.parent / "docs" / "embedding.md").read_text(encoding="utf-8")
-    told = re.search(r"The interface speaks (.*?)\.", text, re.DOTALL)[1]
+    told = re.search(r"The interface is available in (.*?)\.", text, re.DOTALL)[1]
     assert sorted(re.findall(r"[A-Z]\w+", told)) == sorted(Locale(lang).english_name for lang in LANGUAGES)
 
 

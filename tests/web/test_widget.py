@@ -1,6 +1,8 @@
 """People read and write in a blog that pasted one line."""
 
 import re
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -167,6 +169,31 @@ async def test_what_can_no_longer_be_changed_says_so(at_post, clock):
     assert await mia.get_by_role("button", name="Delete").count() == 0
 
 
+async def test_a_commenter_reads_until_when_they_can_edit(at_post, clock):
+    mia, _ = await at_post(person={"timezone_id": "Asia/Tokyo"})
+    await write(mia)
+    own = mia.get_by_role("article")
+    until = (clock() + timedelta(minutes=15)).astimezone(ZoneInfo("Asia/Tokyo"))
+    await own.get_by_text(f"{PENDING} You can edit it until {until:%-I:%M}").wait_for()
+
+    clock.move(minutes=16)
+    await reload(mia)
+    await own.get_by_text(PENDING).wait_for()
+    assert await own.get_by_text("You can edit").count() == 0
+
+
+async def test_a_commenter_does_not_see_the_honeypot(at_post):
+    mia, service = await at_post()
+    await mia.locator("form[novalidate]").wait_for()
+    trap = mia.locator("[name=topic]")
+    assert await trap.count() == 1
+    assert await trap.is_hidden()
+    assert await mia.locator("[hidden] [name=topic], [name=topic][hidden], [style]").count() == 0, "a class hides it"
+    await write(mia)
+    await mia.get_by_text(PENDING).wait_for()
+    assert "trap" not in str(await queue(service))
+
+
 async def test_what_is_wrong_is_said_at_its_field_in_the_pages_language(at_post):
     mia, _ = await at_post(lang="de")
     await mia.get_by_role("textbox", name="Kommentar").fill("Ich auch.")
@@ -193,7 +220,7 @@ async def test_a_refusal_that_is_no_fields_fault_stands_beside_the_button(at_pos
     for _ in range(2):
         await write(mia)
         await mia.get_by_role("article").wait_for()
-    await mia.get_by_text("It need not be sent again.").wait_for()
+    await mia.get_by_text("You already posted this comment.", exact=True).wait_for()
     assert await box(mia).input_value() != ""
 
 
