@@ -200,13 +200,13 @@ async def test_a_merged_thread_is_told_as_what_it_is_part_of(service):
 
 
 async def test_what_is_veiled_is_read_by_nobody_else(service):
-    veiled = service.keyring.veil("mia@example.com")
+    veiled = service.keyring.encrypt_text("mia@example.com")
     assert "mia" not in veiled
-    assert service.keyring.unveil(veiled) == "mia@example.com"
-    assert service.keyring.unveil(veiled[:-2] + "xx") is None
+    assert service.keyring.decrypt_text(veiled) == "mia@example.com"
+    assert service.keyring.decrypt_text(veiled[:-2] + "xx") is None
     await post(service, "one")
     (contact,) = await everything_in(service, "contact")
-    assert service.keyring.unveil(contact["email_sealed"]) is None, "what is sealed is no search"
+    assert service.keyring.decrypt_text(contact["email_sealed"]) is None, "what is sealed is no search"
 
 
 async def test_only_what_stood_as_it_was_by_then_is_decided(service, clock):

@@ -166,7 +166,7 @@ async def search(request: web.Request, sought: Sought) -> web.Response:
         raise Forbidden("Searching by email or network needs a key with scope moderate.")
     found = {"network": network} if network else _by_email(text)
     veiled = _encoded(found | {"for": request[WHO].name})
-    return layout.led(layout.address(**asked | {"sought": request.app[SERVICE].keyring.veil(veiled)}))
+    return layout.led(layout.address(**asked | {"sought": request.app[SERVICE].keyring.encrypt_text(veiled)}))
 
 
 def _network(text: str) -> str | None:
@@ -202,7 +202,7 @@ def _unveiled(request: web.Request, sought: str | None) -> dict[str, str]:
     """What was veiled, for whoever veiled it alone."""
     if sought is None:
         return {}
-    plain = request.app[SERVICE].keyring.unveil(sought)
+    plain = request.app[SERVICE].keyring.decrypt_text(sought)
     found = msgspec.json.decode(plain, type=dict[str, str]) if plain else {}
     if found.pop("for", None) != request[WHO].name or not request[WHO].may(Scope.MODERATE):
         raise Invalid(
