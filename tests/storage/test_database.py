@@ -177,7 +177,7 @@ async def test_a_write_fails_with_unavailable_while_another_process_holds_the_lo
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock) as service:
 
         async def impatient(tx):
-            await tx.run("PRAGMA busy_timeout = 20")
+            await tx.all("PRAGMA busy_timeout = 20")
 
         with sqlite3.connect(tmp_path / "comments.db", isolation_level=None) as other:
             await private_read(impatient)(service)
