@@ -4,7 +4,7 @@ FROM ${PYTHON_IMAGE} AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 
-# What changes rarely comes first: an edit of the code installs nothing anew.
+# Dependencies come first: changed code does not install them again.
 COPY requirements/build.txt requirements/runtime.txt requirements/
 RUN python -m venv /opt/build && python -m venv --without-pip /opt/venv
 RUN /opt/build/bin/pip install --require-hashes -r requirements/build.txt
@@ -29,7 +29,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     COMMENTSVC_HOST=0.0.0.0 \
     COMMENTSVC_DATABASE_URL=sqlite:////data/commentsvc.db
 
-# Only the data can be written; the root file system may be read-only.
+# Only /data is writable, so the root file system can be read-only.
 USER 10001:10001
 WORKDIR /data
 VOLUME /data

@@ -1,4 +1,4 @@
-# What is done with this checkout. Versions and hashes stand in requirements/, their wishes in pyproject.toml.
+# Commands for a checkout. requirements/ pins versions and hashes; pyproject.toml names what is wanted.
 
 PYTHON ?= python3
 UV ?= uv
@@ -7,38 +7,46 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --upgrade
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
 BABEL = $(VENV)/bin/pybabel --quiet
-# English needs no catalogue: it stands in the code.
+# English has no catalogue: its messages are in the code.
 LANGUAGES = de fr es pt it nl pl uk ar he fa zh ja ko
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test generators lint format types words wheel lock
+.PHONY: help serve test check generators lint format types words confusables wheel lock
 
-help:  ## say what there is
-	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-serve: $(VENV)/.runs  ## run the service on port 8080, its data in ./data
+serve: $(VENV)/.runs  ## run the service on port 8080, with its data in ./data
 	$(VENV)/bin/commentsvc serve
 
 test: $(VENV)/.develops  ## run every test
+	@scripts/debian-packages develop $(PYTHON)
 	$(VENV)/bin/python -m pytest -n auto
 
-generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (needs npm; slow)
+# Debian 12 has Node 18, which is too old for some generators.
+check: $(VENV)/.develops  ## run the slow checks, which make test leaves out
+	@if node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm >/dev/null; \
+	then $(MAKE) generators; else echo "Left out: make generators (needs npm, with Node 20 or newer)"; fi
+
+generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (needs npm)
+	@scripts/debian-packages develop $(PYTHON)
 	$(VENV)/bin/python -m tests.generators
 
-lint: $(VENV)/.develops  ## look for mistakes and for untidiness
+lint: $(VENV)/.develops  ## check style, format and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
 
-format: $(VENV)/.develops  ## tidy up
+format: $(VENV)/.develops  ## format the code, and fix what ruff can fix
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
 types: $(VENV)/.develops  ## check the types
 	$(VENV)/bin/mypy
 
-words: $(VENV)/.develops  ## find the words of the interface, add them to every language, compile
+words: $(VENV)/.develops  ## extract the messages of the interface, update every catalogue and compile it
 	$(BABEL) extract --mapping-file=pyproject.toml --keyword=marked --add-location=file --omit-header \
 		--output-file=$(VENV)/words.pot commentsvc/web
 	for lang in $(LANGUAGES); do $(BABEL) update --locale=$$lang --init-missing --input-file=$(VENV)/words.pot \
@@ -46,18 +54,22 @@ words: $(VENV)/.develops  ## find the words of the interface, add them to every 
 		--ignore-pot-creation-date || exit; done
 	$(BABEL) compile --domain=commentsvc --directory=commentsvc/web/locales
 
+confusables: $(VENV)/.runs  ## download Unicode's table of lookalike letters and generate ours
+	$(VENV)/bin/python scripts/generate_confusables.py
+
 wheel: $(VENV)/.develops  ## build the wheel into dist/
 	rm -rf dist
 	$(VENV)/bin/python -m hatchling build --target wheel
 
-lock:  ## write requirements/ anew, everything as new as pyproject.toml allows (needs uv)
+lock:  ## upgrade every package that pyproject.toml allows, and pin it in requirements/ (needs uv)
 	$(LOCK) --extra postgres --extra disposable pyproject.toml --output-file requirements/runtime.txt
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' \
 		| $(LOCK) - --output-file requirements/build.txt
-	$(LOCK) --all-extras pyproject.toml requirements/build.txt --output-file requirements/dev.txt
+	$(LOCK) --all-extras --group dev pyproject.toml requirements/build.txt --output-file requirements/dev.txt
 
-# The checkout itself is installed too, so that a change of its code needs no new installation.
+# The checkout is installed as editable: changed code needs no new installation.
 $(VENV)/.runs: pyproject.toml requirements/runtime.txt requirements/build.txt
+	@scripts/debian-packages run $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --require-hashes -r requirements/runtime.txt -r requirements/build.txt
 	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .

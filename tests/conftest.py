@@ -2,18 +2,19 @@
 
 import asyncio
 import os
-import pwd
-import shutil
 import socket
-import subprocess
-import tempfile
+import socketserver
+import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
-import asyncpg
+import dns.message
+import dns.rcode
+import dns.resolver
+import dns.rrset
 import pytest
 import uvloop
 
@@ -36,12 +37,12 @@ from commentsvc.storage.postgres import PostgresDatabase
 from commentsvc.storage.sqlite import SqliteDatabase
 from commentsvc.web.routes import application
 from commentsvc.web.server.connections import Deadlines
+from tests.postgres import SharedDatabase, find_tools, make_database, server
 
 SECRET = "a-secret-of-the-tests-long-enough-to-be-one"
 OLD_SECRET = "an-older-secret-of-the-tests-long-enough-too"
 EVERYTHING = Principal("key:ada", frozenset(Scope), None)
 pytest.register_assert_rewrite("tests.browser")  # before anything imports it
-NO_ARCHIVES = "the archives of real blogs are not beside this checkout"
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -50,23 +51,53 @@ def pytest_asyncio_loop_factories(config, item):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """Where everything must run, a test that was skipped has failed."""
+    """With COMMENTSVC_TEST_ALL, as in CI, a skipped test fails the run, whatever it was skipped for."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = [one for one in (reporter.stats.get("skipped", []) if reporter else []) if _should_have_run(one)]
+    skipped = reporter.stats.get("skipped", []) if reporter else []
     if os.environ.get("COMMENTSVC_TEST_ALL") and skipped:
         reporter.write_line(f"{len(skipped)} tests were skipped that should have run", red=True)
         session.exitstatus = 1
 
 
-def _should_have_run(skipped):
-    return SHARED.is_dir() or NO_ARCHIVES not in str(skipped.longrepr)
-
-
 @pytest.fixture
 def shared():
     if not SHARED.is_dir():
-        pytest.skip(NO_ARCHIVES)
+        pytest.skip("the archives of real blogs are not beside this checkout")
     return SHARED
+
+
+class NameServer(socketserver.UDPServer):
+    """A DNS server on loopback: domains in ``known`` take mail, no other domain exists."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), None)
+        self.known, self.asked = set(), []
+
+    def finish_request(self, request, client_address):
+        data, answering = request
+        reply = dns.message.make_response(dns.message.from_wire(data))
+        [question] = reply.question
+        name = question.name.to_text(omit_final_dot=True)
+        self.asked.append(name)
+        if name in self.known:
+            reply.answer.append(dns.rrset.from_text(question.name, 60, "IN", "MX", f"10 mail.{name}."))
+        else:
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        answering.sendto(reply.to_wire(), client_address)
+
+
+@pytest.fixture
+def name_server(monkeypatch):
+    """The only DNS server that the program asks."""
+    with NameServer() as server:
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers, resolver.port = ["127.0.0.1"], server.server_address[1]
+        monkeypatch.setattr(dns.resolver, "default_resolver", resolver)
+        answering = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        answering.start()
+        yield server
+        server.shutdown()
+        answering.join()
 
 
 class Clock:
@@ -90,35 +121,14 @@ def clock():
     return Clock()
 
 
-def _postgres_tools():
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else []
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return folders[0] if folders else None
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL of our own, by a socket; without the name of a database."""
-    tools = _postgres_tools()
+    tools = find_tools()
     if tools is None:
         pytest.skip("PostgreSQL is not installed")
-    owner = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
-    folder = Path(tempfile.mkdtemp(prefix="commentsvc-pg-"))
-    shutil.chown(folder, owner)
-
-    def run(*command):
-        as_owner = ["runuser", "-u", owner, "--"] if os.getuid() == 0 else []
-        subprocess.run([*as_owner, *command], check=True, capture_output=True, cwd=folder)
-
-    # A collation that knows nothing of ASCII order: what we sort must not depend on it.
-    collation = ["--locale-provider=icu", "--icu-locale=en-US", "--locale=C.UTF-8", "--encoding=UTF8"]
-    run(tools / "initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres", "--no-sync", *collation)
-    options = f"-c listen_addresses='' -k {folder} -c fsync=off -c full_page_writes=off"
-    run(tools / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", options, "start")
-    yield f"postgresql://postgres@/{{}}?host={folder}"
-    run(tools / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
+    with server(tools) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -146,18 +156,17 @@ def database_url(engine, request, tmp_path) -> str:
     return f"sqlite:///{tmp_path}/comments.db" if engine == "sqlite" else request.getfixturevalue("postgres_url")
 
 
+@pytest.fixture(scope="session")
+def shared_database(postgres, laid) -> Iterator[SharedDatabase]:
+    """The database that tests on PostgreSQL share, one after the other."""
+    with closing(SharedDatabase(postgres, laid)) as database:
+        yield database
+
+
 @pytest.fixture
-def postgres_url(postgres, laid) -> str:
-    """A PostgreSQL database of one's own, without a row in it."""
-    name = f"test_{os.urandom(6).hex()}"
-    asyncio.run(make_database(postgres, f"CREATE DATABASE {name} TEMPLATE {laid}"))
-    return postgres.format(name)
-
-
-async def make_database(postgres, statement):
-    admin = await asyncpg.connect(postgres.format("postgres"))
-    await admin.execute(statement)
-    await admin.close()
+def postgres_url(shared_database) -> str:
+    """A PostgreSQL database without a row in it."""
+    return shared_database.empty()
 
 
 async def open_database(url: str) -> Database:

@@ -18,9 +18,9 @@ from commentsvc.config import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, Visit
+from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, StatusFilter, Visit
 from commentsvc.moderation import queue
-from commentsvc.moderation.schemas import PrivateSearch, StatusFilter
+from commentsvc.moderation.schemas import PrivateSearch
 from commentsvc.operations import maintenance, secrets, startup
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
@@ -326,4 +326,4 @@ def test_every_public_route_is_in_the_proof():
         "/moderate.js", "/moderate.css",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/thread.css",
     }  # fmt: skip
-    assert {route.path for route in ROUTES if route.scope is None and route.desk is None} == covered
+    assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

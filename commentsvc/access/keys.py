@@ -10,7 +10,7 @@ from commentsvc.access.schemas import CreatedKey, KeyList, KeyRecord, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto, validation
 from commentsvc.domain.errors import FieldError, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
-from commentsvc.domain.models import ApiKey, Principal, Scope
+from commentsvc.domain.models import Actor, ActorKind, ApiKey, Principal, Scope
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import api_keys
@@ -19,7 +19,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write
 
 FIRST_MODERATOR: Final = "owner"
 RESERVED_NAMES: Final = frozenset({"operator", "COMMENTSVC_ADMIN_KEY"})  # what the log calls others
-ADMIN_PRINCIPAL: Final = Principal("key:COMMENTSVC_ADMIN_KEY", frozenset(Scope), None)
+ADMIN_PRINCIPAL: Final = Principal(Actor(ActorKind.PROGRAM, None, "COMMENTSVC_ADMIN_KEY"), frozenset(Scope), None)
 
 
 async def authenticate_key(service: Service, key: str | None) -> Principal:
@@ -61,7 +61,8 @@ async def _find_principal(unit: PrivateRead, key_hash: str, now: str) -> tuple[R
     if moderator_id and not reach:
         reach = await storage_moderators.list_sites(unit, moderator_id)
     scopes = frozenset(map(Scope, row["scopes"].split()))
-    return row, Principal(f"key:{row['name']}", scopes, tuple(reach) or None, moderator_id)
+    actor = Actor(ActorKind(row["actor_kind"]), moderator_id or row["id"], row["name"])
+    return row, Principal(actor, scopes, tuple(reach) or None, moderator_id)
 
 
 @private_read
@@ -85,6 +86,7 @@ def _key_fields(row: Mapping[str, Any], names: Mapping[str, str], moderators: Ma
         "scopes": [Scope(scope) for scope in row["scopes"].split()],
         "site": names.get(row["site_id"]),
         "moderator": moderators.get(row["moderator_id"]),
+        "person": row["actor_kind"] == ActorKind.PERSON,
         "created_at": row["created_at"],
         "expires_at": row["expires_at"],
         "last_used_at": row["last_used_at"],
@@ -116,13 +118,13 @@ async def create_moderator_key(unit: Write, name: str, new: NewKey) -> CreatedKe
     return await create_own_key(unit, new, await find_moderator(unit, name), log.OPERATOR)
 
 
-async def create_own_key(unit: Write, new: NewKey, moderator_id: str, made_by: str) -> CreatedKey:
+async def create_own_key(unit: Write, new: NewKey, moderator_id: str, actor: Actor) -> CreatedKey:
     """The same, by the moderator's id, for whoever knows that they may have it."""
     name = await storage_moderators.get_name(unit, moderator_id)
     if name is None:
         raise NotFound("This moderator was removed.")
     moderator = {"id": moderator_id, "name": name}
-    return await _create_key.within(unit, Principal(made_by, frozenset(Scope), None), new, moderator)
+    return await _create_key.within(unit, Principal(actor, frozenset(Scope), None), new, moderator)
 
 
 def scopes_of(name: str) -> list[Scope]:
@@ -153,12 +155,13 @@ async def _create_key(unit: Write, who: Principal, new: NewKey, moderator: Mappi
         scopes=" ".join(scopes),
         site_id=site.id if site else None,
         moderator_id=moderator["id"] if moderator else None,
+        actor_kind=ActorKind.PERSON if moderator or new.person else ActorKind.PROGRAM,
         created_at=now,
         expires_at=expires_at,
     )
     await api_keys.add(unit, kept)
     body = {"key": key_id, "scopes": scopes, "moderator": kept.moderator_id, "expires_at": expires_at}
-    await log.add_entry(unit, who=who.name, verb="key_create", site_id=kept.site_id, body=body)
+    await log.add_entry(unit, actor=who.actor, verb="key_create", site_id=kept.site_id, body=body)
     row = msgspec.structs.asdict(kept) | {"last_used_at": None, "revoked_at": None}
     sites = {site.id: site.name} if site else {}
     return CreatedKey(**_key_fields(row, sites, {moderator["id"]: moderator["name"]} if moderator else {}), key=key)
@@ -186,7 +189,7 @@ async def revoke_stored_key(unit: Write, who: Principal, key: Row) -> None:
     if not await api_keys.revoke(unit, key["id"], unit.now()):
         raise NotFound("There is no such key in force.")
     body = {"key": key["id"]}
-    await log.add_entry(unit, who=who.name, verb="key_revoke", site_id=key["site_id"], body=body)
+    await log.add_entry(unit, actor=who.actor, verb="key_revoke", site_id=key["site_id"], body=body)
 
 
 async def find_moderator(unit: PrivateRead, name: str) -> str:

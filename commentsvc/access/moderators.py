@@ -94,12 +94,12 @@ async def _create_sign_in_link(unit: Write, name: str, token: str) -> None:
 async def _log(unit: Write, verb: str, moderator_id: str, **more: Any) -> None:
     """Only whoever has the shell keeps moderators."""
     body = {"moderator": moderator_id, **more}
-    await log.add_entry(unit, who=log.OPERATOR, verb=verb, site_id=None, body=body)
+    await log.add_entry(unit, actor=log.OPERATOR, verb=verb, site_id=None, body=body)
 
 
 async def create_first_sign_in_link(service: Service) -> str | None:
     """A sign-in link for whoever starts the service, while nobody has come in yet or has a key in force; else None."""
-    keys = (await list_keys(service, Principal("start", frozenset(), None))).keys
+    keys = (await list_keys(service, Principal(log.SETTINGS, frozenset(), None))).keys
     if service.config.admin_key or any(_is_valid(key, service.now()) for key in keys):
         return None
     if await _has_anyone_signed_in(service):

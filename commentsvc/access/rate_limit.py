@@ -31,7 +31,7 @@ async def check_rate_limit(unit: Write, visit: Visit, what: str = "", allowance:
         unit.keyring.network_digest(what + truncate_address(visit.address), retention_period(unit)),
         latest=unit.ahead(seconds=seconds - each.total_seconds()),
         now=unit.now(),
-        whole_at=lambda stands: format_time(parse_time(stands) + each),
+        available_at=lambda stands: format_time(parse_time(stands) + each),
     )
     if spent is not None:
         wait = (parse_time(spent) + each - unit.clock()).total_seconds() - seconds

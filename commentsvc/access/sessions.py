@@ -11,7 +11,7 @@ from commentsvc.access.schemas import CreatedKey, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unauthorized, Unavailable
-from commentsvc.domain.models import Principal, Scope
+from commentsvc.domain.models import Actor, ActorKind, Principal, Scope
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import api_keys, moderators, sessions
 from commentsvc.storage.database import PrivateRead, Row, Write
@@ -33,7 +33,7 @@ class Session:
     @property
     def name(self) -> str:
         """The person's, or the key's."""
-        return self.who.name.partition(":")[2]
+        return self.who.actor.name
 
 
 async def authenticate_session(service: Service, token: str | None, *, of_use: bool = True) -> Session:
@@ -58,7 +58,9 @@ async def _find_session(unit: PrivateRead, token: str) -> tuple[Session, str] | 
     who = await _find_principal(unit, row) if row else None
     if row is None or who is None:
         return None
-    who = msgspec.structs.replace(who, session_id=row["id"])
+    # Somebody sits at the page, so a person decides, whatever the key was made for.
+    person = msgspec.structs.replace(who.actor, kind=ActorKind.PERSON)
+    who = msgspec.structs.replace(who, actor=person, session_id=row["id"])
     return Session(row["id"], who, row["created_at"], row["moderator_id"], row["key_hash"]), row["seen_at"]
 
 
@@ -69,7 +71,8 @@ async def _find_principal(unit: PrivateRead, row: Row) -> Principal | None:
     if name is None:
         return None
     reach = tuple(await moderators.list_sites(unit, row["moderator_id"]))
-    return Principal(f"key:{name}", frozenset(keys.scopes_of(name)), reach or None, row["moderator_id"])
+    actor = Actor(ActorKind.PERSON, row["moderator_id"], name)
+    return Principal(actor, frozenset(keys.scopes_of(name)), reach or None, row["moderator_id"])
 
 
 @write
@@ -83,7 +86,7 @@ async def create_session_key(unit: Write, session: Session) -> CreatedKey:
         raise NotFound("Only who came in by a link gets a key here. Make one with: commentsvc key create")
     scopes = [scope for scope in Scope if scope in session.who.scopes]
     new = NewKey(name=session.name, scopes=scopes)
-    return await keys.create_own_key(unit, new, session.moderator_id, session.who.name)
+    return await keys.create_own_key(unit, new, session.moderator_id, session.who.actor)
 
 
 @private_read
@@ -121,7 +124,7 @@ async def revoke_session(unit: Write, session: Session, session_id: str) -> None
     theirs = {row["id"] for row in await sessions.list_of_owner(unit, session.moderator_id, session.key_hash)}
     if session_id not in theirs or not await sessions.delete(unit, session_id):
         raise NotFound("There is no such session of yours.")
-    await log.add_entry(unit, who=session.who.name, verb="sign_out", site_id=None, body={"session": session_id})
+    await log.add_entry(unit, actor=session.who.actor, verb="sign_out", site_id=None, body={"session": session_id})
 
 
 @write
@@ -134,7 +137,7 @@ async def sign_out_moderator(unit: Write, name: str) -> int:
     moderator_id = await keys.find_moderator(unit, name)
     number = await sessions.delete_of_moderator(unit, moderator_id)
     body = {"moderator": moderator_id, "sessions": number}
-    await log.add_entry(unit, who=log.OPERATOR, verb="sign_out", site_id=None, body=body)
+    await log.add_entry(unit, actor=log.OPERATOR, verb="sign_out", site_id=None, body=body)
     return number
 
 

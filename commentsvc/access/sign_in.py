@@ -6,7 +6,7 @@ from commentsvc.access import keys, rate_limit
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unauthorized
-from commentsvc.domain.models import Principal, Visit
+from commentsvc.domain.models import Actor, ActorKind, Principal, Visit
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import moderators, sessions
 from commentsvc.storage.database import PrivateRead, Write
@@ -44,7 +44,9 @@ async def _sign_in_by_link(unit: Write, token: str) -> str:
         raise NotFound(
             "This sign-in link was used already, or is too old. Ask for another: commentsvc moderator invite"
         )
-    return await _create_session(unit, f"key:{moderator['name']}", moderator_id=moderator["id"])
+    return await _create_session(
+        unit, Actor(ActorKind.PERSON, moderator["id"], moderator["name"]), moderator_id=moderator["id"]
+    )
 
 
 async def sign_in_by_key(service: Service, key: str, visit: Visit) -> str:
@@ -64,14 +66,14 @@ async def sign_in_by_key(service: Service, key: str, visit: Visit) -> str:
 
 @write
 async def _sign_in_by_key(unit: Write, who: Principal, key_hash: str) -> str:
-    return await _create_session(unit, who.name, key_hash=key_hash)
+    return await _create_session(unit, who.actor, key_hash=key_hash)
 
 
 async def _create_session(
-    unit: Write, name: str, *, moderator_id: str | None = None, key_hash: str | None = None
+    unit: Write, actor: Actor, *, moderator_id: str | None = None, key_hash: str | None = None
 ) -> str:
     token, now = crypto.new_token(), unit.now()
     kept = StoredSession(unit.new_id(), crypto.hash_token(token), moderator_id, key_hash, now, now)
     await sessions.add(unit, kept)
-    await log.add_entry(unit, who=name, verb="sign_in", site_id=None, body={"session": kept.id})
+    await log.add_entry(unit, actor=actor, verb="sign_in", site_id=None, body={"session": kept.id})
     return token

@@ -13,20 +13,21 @@ from typing import Any, Final
 
 import msgspec
 
-from commentsvc.domain.models import Comment
+from commentsvc.domain.models import Actor, ActorKind, Comment
 from commentsvc.service import private_read
 from commentsvc.storage import audit
 from commentsvc.storage.audit import Entry
 from commentsvc.storage.database import PrivateRead, Write
 
-OPERATOR: Final = "key:operator"  # whoever has the shell, or writes the settings
+OPERATOR: Final = Actor(ActorKind.PERSON, None, "operator")  # who uses the command line
+SETTINGS: Final = Actor(ActorKind.SYSTEM, None, "settings")  # what the settings say at start
 MOST_CHANGES: Final = 250  # in one entry, so that a page of entries has an end
 
 
 async def add_entry(
     unit: Write,
     *,
-    who: str,
+    actor: Actor,
     verb: str,
     site_id: str | None,
     body: Mapping[str, Any],
@@ -46,7 +47,9 @@ async def add_entry(
     entry = Entry(
         seq=seq,
         created_at=unit.now(),
-        made_by=who,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
         verb=verb,
         site_id=site_id,
         body=msgspec.json.encode(told, order="deterministic").decode(),
@@ -61,7 +64,7 @@ async def add_entry(
 async def add_status_changes(
     unit: Write,
     *,
-    who: str,
+    actor: Actor,
     verb: str,
     changes: Sequence[tuple[Comment, Comment]],
     action_id: str | None = None,
@@ -78,7 +81,7 @@ async def add_status_changes(
         for start in range(0, len(all_of_it), MOST_CHANGES):
             body: dict[str, Any] = {"action": action_id} if action_id else {}
             body["items"] = all_of_it[start : start + MOST_CHANGES]
-            await add_entry(unit, who=who, verb=verb, site_id=site_id, body=body, note=why)
+            await add_entry(unit, actor=actor, verb=verb, site_id=site_id, body=body, note=why)
 
 
 def change_item(before: Comment, after: Comment) -> list[Any]:
@@ -91,7 +94,8 @@ def entry_hash(entry: Entry) -> str:
 
     So no two entries come to the same bytes. (https://cr.yp.to/proto/netstrings.txt; what is not there is ``-,``.)
     """
-    facts = (str(entry.seq), entry.created_at, entry.made_by, entry.verb, entry.site_id, entry.body, entry.previous)
+    actor = (entry.actor_kind, entry.actor_id, entry.actor_name)
+    facts = (str(entry.seq), entry.created_at, *actor, entry.verb, entry.site_id, entry.body, entry.previous)
     return hashlib.sha256(b"".join(map(_netstring, facts))).hexdigest()
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commentsvc.audit import undoable_changes
-from commentsvc.domain.models import Principal
+from commentsvc.domain.models import Actor, Principal
 from commentsvc.service import Service, private_read
 from commentsvc.storage import actions
+from commentsvc.storage.actors import actor_of
 from commentsvc.storage.database import PrivateRead, Row
 
 
@@ -16,7 +17,7 @@ class ActionSummary:
 
     id: str
     verb: str
-    made_by: str
+    actor: Actor
     number: int
     subject: str | None
     undone_by: str | None
@@ -36,7 +37,8 @@ async def find_actions(unit: PrivateRead, who: Principal, action_ids: Sequence[s
 
 
 def _summary(row: Row) -> ActionSummary:
-    return ActionSummary(**{name: row[name] for name in ActionSummary.__dataclass_fields__})
+    others = {name: row[name] for name in ActionSummary.__dataclass_fields__ if name != "actor"}
+    return ActionSummary(actor=actor_of(row), **others)
 
 
 async def _may_see(unit: PrivateRead, who: Principal, row: Row) -> bool:
@@ -45,4 +47,4 @@ async def _may_see(unit: PrivateRead, who: Principal, row: Row) -> bool:
     if row["subject"]:
         return await undoable_changes.may_see_subject(unit, who, row["subject"])
     sites = await actions.list_sites(unit, row["id"])
-    return all(who.reaches(site) for site in sites) and (bool(sites) or row["made_by"] == who.name)
+    return all(who.reaches(site) for site in sites) and (bool(sites) or actor_of(row) == who.actor)

@@ -56,7 +56,7 @@ async def record_change(
     )
     body = {"action": action_id, kind: subject_id, "changed": changed}
     body |= {name: became[name] for name in changed if name in LOGGED_FIELDS}
-    await log.add_entry(unit, who=who.name, verb=verb, site_id=site_id, body=body)
+    await log.add_entry(unit, actor=who.actor, verb=verb, site_id=site_id, body=body)
     return action_id
 
 
@@ -75,12 +75,12 @@ async def undo_change(unit: Write, who: Principal, action: Row) -> ActionResult:
         raise NotFound
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
     if getattr(thing, "merged_into", None):
-        raise Conflict("This thread was merged into another one since. Undo that first.")
+        raise Conflict("This thread was merged since. Undo the merge first.")
     if kind == "site" and not who.may(Scope.ADMIN):
-        raise Forbidden("Who is held on a site is for a key with scope admin.")
+        raise Forbidden("Changing a site's moderation mode needs a key with scope admin.")
     present = msgspec.json.decode(msgspec.json.encode(undoable_state(kind, thing)))
     if any(present[name] != value for name, value in became.items()):
-        raise Conflict("It was changed since. Look at it again.")
+        raise Conflict("It was changed since. Reload it and try again.")
     await _restore_subject(unit, kind, thing, was)
     return await record_undo(unit, who, action, (kind, subject_id, site_id), (became, was))
 
@@ -140,7 +140,7 @@ async def _restore_subject(unit: Write, kind: str, thing: Any, was: dict[str, An
     match kind:
         case "thread":
             if "key" in was and not await threads.add_name(unit, thing.site_id, was["key"], thing.id):
-                raise Conflict("Another thread has the earlier name by now.")
+                raise Conflict("Another thread now has the earlier address.")
             await threads.update(unit, thing.id, **(undoable_state(kind, thing) | was))
         case "rule":
             fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}

@@ -5,11 +5,13 @@ import msgspec
 from commentsvc.access import rate_limit
 from commentsvc.audit import log
 from commentsvc.comments import receipts
+from commentsvc.comments.reports import REPORTS
 from commentsvc.comments.schemas import CommentEdit, Receipt
 from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Gone, NotAuthor, NotFound, RejectedByRule, Unauthorized
-from commentsvc.domain.models import Comment, Status, Visit
+from commentsvc.domain.messages import translatable_plural
+from commentsvc.domain.models import ActorKind, Comment, Status, Visit, author_of
 from commentsvc.rules import compiled, evaluate
 from commentsvc.service import Service, write
 from commentsvc.storage import comments, decisions, revisions, threads
@@ -48,7 +50,7 @@ async def _edit_comment(unit: Write, comment_id: str, token: str | None, text: C
     await rate_limit.check_rate_limit.within(unit, visit)
     now = unit.now()
     new = msgspec.structs.replace(comment, text=text.text, html=text.html, text_digest=text.digest)
-    await revisions.add(unit, comment, "author", now)
+    await revisions.add(unit, comment, author_of(comment), now)
     edited = await comments.set_text(unit, comment, new, now)
     if await _may_reevaluate(unit, comment):
         edited = await _reevaluate(unit, edited, visit)
@@ -56,14 +58,15 @@ async def _edit_comment(unit: Write, comment_id: str, token: str | None, text: C
     if was or became:
         await threads.record_change(unit, comment, became - was, now)
     if edited.status is not comment.status:
-        await log.add_status_changes(unit, who="author", verb="edit", changes=[(comment, edited)])
+        await log.add_status_changes(unit, actor=author_of(comment), verb="edit", changes=[(comment, edited)])
     return receipts.create_receipt(unit, edited, key, edited.status)
 
 
 async def _may_reevaluate(unit: PrivateRead, comment: Comment) -> bool:
     """Whether new words may change where a comment stands: not where a person held or removed it, or readers did."""
     if comment.status in {Status.PENDING, Status.SPAM}:
-        return not (await decisions.get_latest_actor(unit, comment.id)).startswith(("key:", "rule:reports"))
+        latest = await decisions.get_latest(unit, comment.id)
+        return latest is None or (latest.actor != REPORTS and latest.actor.kind is not ActorKind.PERSON)
     return comment.status is Status.APPROVED
 
 
@@ -81,7 +84,7 @@ async def load_own_comment(unit: Write, comment_id: str, token: str | None) -> C
     if not token:
         raise Unauthorized("Send the comment's edit token: Authorization: Bearer ct_…")
     if unit.keyring.subject("edit", token, unit.clock()) != comment_id:
-        raise NotAuthor("This edit token is not this comment's.")
+        raise NotAuthor("This edit token belongs to another comment.")
     await threads.lock_of_comments(unit, [comment_id])
     comment = await comments.get(unit, comment_id)
     if comment is None:
@@ -89,5 +92,11 @@ async def load_own_comment(unit: Write, comment_id: str, token: str | None) -> C
     if comment.erased_at:
         raise Gone
     if unit.now() >= receipts.edit_deadline(unit, comment):
-        raise NotAuthor(f"Comments can be changed for {unit.config.edit_minutes} minutes after they were written.")
+        raise NotAuthor(
+            translatable_plural(
+                "Comments can be edited for %(num)s minute after posting.",
+                "Comments can be edited for %(num)s minutes after posting.",
+                unit.config.edit_minutes,
+            )
+        )
     return comment

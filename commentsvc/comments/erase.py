@@ -2,7 +2,8 @@
 
 from commentsvc.audit import log
 from commentsvc.comments.edit import load_own_comment
-from commentsvc.domain.models import Comment, Decision, Status
+from commentsvc.domain.models import Comment, Decision, Status, author_of
+from commentsvc.domain.reasons import Reason
 from commentsvc.service import write
 from commentsvc.storage import actions, audit, comments, contacts, decisions, duplicates, threads
 from commentsvc.storage.database import Write
@@ -16,7 +17,7 @@ async def withdraw_comment(unit: Write, comment_id: str, token: str | None) -> N
         Unauthorized, NotYours, NotFound, Gone: see ``edit``.
     """
     comment = await load_own_comment(unit, comment_id, token)
-    await erase_comment(unit, comment, Decision(Status.TRASH, "Its writer withdrew it.", "author"))
+    await erase_comment(unit, comment, Decision(Status.TRASH, author_of(comment), Reason("withdrawn")))
 
 
 async def erase_comment(unit: Write, comment: Comment, decision: Decision, action_id: str | None = None) -> None:
@@ -28,9 +29,11 @@ async def erase_comment(unit: Write, comment: Comment, decision: Decision, actio
     await contacts.erase(unit, comment.id)
     await decisions.erase(unit, comment.id)
     await duplicates.release_text(unit, comment.id)
-    await decisions.add_decision(unit, unit.new_id(), comment.id, decision, now, action_id)
+    await decisions.add(unit, [comment.id], decision, action_id)
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, -1, now)
     await audit.erase_notes(unit, comment.id)
-    who, verb = decision.made_by, "erase" if action_id else "withdraw"
-    await log.add_status_changes(unit, who=who, verb=verb, changes=[(comment, erased)], action_id=action_id)
+    verb = "erase" if action_id else "withdraw"
+    await log.add_status_changes(
+        unit, actor=decision.actor, verb=verb, changes=[(comment, erased)], action_id=action_id
+    )

@@ -24,6 +24,7 @@ from commentsvc.domain.errors import (
     SubmissionReused,
     ThreadClosed,
 )
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Comment, Contact, Status, Thread, Visit
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, evaluate, form_token, proof_of_work
@@ -71,7 +72,7 @@ async def _require_deliverable(email: Email) -> None:
             FieldError(
                 "email",
                 "undeliverable",
-                "No mail can be delivered to this address's domain. Is it spelled right?",
+                translatable("This email domain does not accept mail. Check the spelling."),
             )
         ) from None
 
@@ -125,7 +126,7 @@ async def _earlier_receipt(
         return None
     earlier = await submissions.get_claim(unit, place.site.id, name)
     if earlier is None or earlier["body_digest"] not in digests:
-        raise SubmissionReused("Make a new submission id for each comment; keep it only to send the same one again.")
+        raise SubmissionReused(translatable("Use a new submission id for each comment."))
     comment = await comments.get(unit, earlier["comment_id"])
     if comment is None or comment.erased_at:
         raise Gone
@@ -145,7 +146,7 @@ async def _lock_thread(unit: Write, place: resolve.ThreadPlace) -> tuple[Thread,
         if named.id != thread.id:
             thread = named
         elif seq is None:
-            raise ThreadClosed("Its moderators have closed it.")
+            raise ThreadClosed
         else:
             return named, seq
 
@@ -183,7 +184,7 @@ async def _load_parent(unit: PublicRead, thread: Thread, comment_id: str | None)
             FieldError(
                 "parent",
                 "unknown_parent",
-                "The comment this answers is not shown here. It may have been removed.",
+                translatable("The comment you are replying to is not available. It may have been deleted."),
             )
         )
     return answered
@@ -202,7 +203,7 @@ async def _collect_submission(
     form, form_name = form_token.read_form_token(unit.keyring, draft.started, now, unit.config.form_age)
     if form_name and not await used_tokens.use_once(unit, form_name, unit.now()):
         form = FormTokenState.USED
-    work = ProofState.NOT_ASKED
+    work = ProofState.NOT_REQUIRED
     if await requires_proof_of_work.within(unit, visit):
         work, work_name = proof_of_work.check_solution(unit.keyring, draft.altcha, now)
         if work_name and not await used_tokens.use_once(unit, work_name, unit.now()):
@@ -214,9 +215,9 @@ async def _collect_submission(
         at=unit.now(),
         address=visit.address,
         network=truncate_address(visit.address),
-        form=form,
-        work=work,
-        trapped=bool(draft.phone),
+        form_token=form,
+        proof_of_work=work,
+        honeypot_filled=bool(draft.topic),
     )
 
 
@@ -224,9 +225,7 @@ async def _refuse_duplicate(unit: Write, draft: NewComment, thread: Thread, comm
     """Only what is public is compared, never the email. What is asked for is compared, not where it was hung."""
     digest = text_digest(thread.id, draft.parent or "", draft.name.casefold(), text.collapse_whitespace(draft.comment))
     if not await duplicates.claim_text(unit, digest, comment_id, unit.now(), unit.ago(hours=24)):
-        raise Duplicate(
-            "The same was written here under this name within the last 24 hours. It need not be sent again."
-        )
+        raise Duplicate
 
 
 def _contact(env: Environment, comment: Comment, email: Email, visit: Visit) -> Contact:

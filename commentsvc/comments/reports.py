@@ -6,13 +6,15 @@ from commentsvc.access import rate_limit
 from commentsvc.audit import log
 from commentsvc.comments.schemas import NewReport, ReportReceipt
 from commentsvc.domain.errors import Gone, NotFound
-from commentsvc.domain.models import Comment, Decision, Status, Visit
+from commentsvc.domain.models import Actor, ActorKind, Comment, Decision, Status, Visit
 from commentsvc.domain.networks import truncate_address
+from commentsvc.domain.reasons import Reason
 from commentsvc.service import write
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, decisions, reports, threads
 from commentsvc.storage.database import PublicRead, Write
 
+REPORTS: Final = Actor(ActorKind.RULE, None, "reports")
 REPORTS_TO_HOLD: Final = 3  # so many readers hold a comment that no person has approved
 
 
@@ -57,11 +59,12 @@ async def _hold_comment(unit: Write, comment: Comment) -> None:
 
     An edit is judged by rules, so that what a person had approved before it is theirs no more.
     """
-    if (await decisions.get_latest_actor(unit, comment.id)).startswith("key:"):
+    latest = await decisions.get_latest(unit, comment.id)
+    if latest is not None and latest.actor.kind is ActorKind.PERSON:
         return
     now = unit.now()
     held = await comments.set_status(unit, comment, Status.PENDING, now)
-    decision = Decision(Status.PENDING, f"{held.reports} readers reported it.", "rule:reports")
-    await decisions.add_decision(unit, unit.new_id(), comment.id, decision, now)
+    decision = Decision(Status.PENDING, REPORTS, Reason("reported", {"count": held.reports}))
+    await decisions.add(unit, [comment.id], decision)
     await threads.record_change(unit, comment, -1, now)
-    await log.add_status_changes(unit, who="rule:reports", verb="report", changes=[(comment, held)])
+    await log.add_status_changes(unit, actor=REPORTS, verb="report", changes=[(comment, held)])

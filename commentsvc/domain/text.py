@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from commentsvc.domain.errors import InvalidValue
+from commentsvc.domain.messages import translatable
 
 
 def escape_surrogates(text: str) -> str:
@@ -18,9 +19,9 @@ def require_storable(text: str) -> str:
         InvalidValue: it has a NUL (PostgreSQL cannot store it) or a lone surrogate (UTF-8 cannot encode it).
     """
     if "\x00" in text:
-        raise InvalidValue("not_text", "There is a NUL character in this. Please take it out.")
+        raise InvalidValue("not_text", translatable("Remove the NUL character from this text."))
     if SURROGATE.search(text):
-        raise InvalidValue("not_text", "This contains half a character (a lone surrogate). Please take it out.")
+        raise InvalidValue("not_text", translatable("Remove the incomplete character (lone surrogate) from this text."))
     return text
 
 
@@ -51,7 +52,7 @@ def clean_line(text: str, *, lenient: bool = False) -> str:
     if lenient:
         text = CONTROL.sub(" ", text)
     elif CONTROL.search(text):
-        raise InvalidValue("not_text", "There are control characters in this. Please take them out.")
+        raise InvalidValue("not_text", translatable("Remove the control characters from this text."))
     # Limit the marks first: NFC sorts long runs of marks in quadratic time.
     text = unicodedata.normalize("NFC", limit_marks(INVISIBLE.sub("", text)))
     return " ".join(text.split())

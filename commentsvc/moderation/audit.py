@@ -11,6 +11,7 @@ from commentsvc.domain.models import Principal
 from commentsvc.service import private_read
 from commentsvc.sites import resolve
 from commentsvc.storage import audit
+from commentsvc.storage.actors import actor_of
 from commentsvc.storage.database import PrivateRead, Row
 
 
@@ -48,7 +49,7 @@ def _entry_record(row: Row, names: Mapping[str, str]) -> AuditEntry:
     return AuditEntry(
         seq=row["seq"],
         created_at=row["created_at"],
-        made_by=row["made_by"],
+        actor=actor_of(row),
         verb=row["verb"],
         site=names.get(row["site_id"]),
         body=msgspec.json.decode(row["body"]),

@@ -37,7 +37,7 @@ async def merge_threads(unit: Write, who: Principal, thread_id: str, name: str) 
     await threads.lock_many(unit, held)
     source, target = await _both(unit, who, thread_id, name)  # as they are, now that nobody else changes them
     if {source.id, target.id} != held:
-        raise Conflict("One of these threads was merged meanwhile. Look at them again.")
+        raise Conflict("One of these threads was just merged. Reload them and try again.")
     was, became = await _join(unit, source, target)
     subject = ("thread", source.id, source.site_id)
     return target.id, await undoable_changes.record_change(unit, who, "thread_merge", subject, was, became)
@@ -54,9 +54,9 @@ async def _both(unit: PublicRead, who: Principal, thread_id: str, name: str) -> 
         place = None
     target = await threads.get_by_name(unit, source.site_id, place.ref.name) if place else None
     if target is None:
-        raise Invalid(FieldError("merge_into", "unknown_thread", "No thread of the same site has this name."))
+        raise Invalid(FieldError("merge_into", "unknown_thread", "No thread on this site has this address."))
     if target.id == source.id:
-        raise Invalid(FieldError("merge_into", "invalid", "This is the thread itself. Name another one."))
+        raise Invalid(FieldError("merge_into", "invalid", "This is the same thread. Enter another one."))
     return source, target
 
 
@@ -65,8 +65,8 @@ async def _join(unit: Write, source: Thread, target: Thread) -> Change:
     found = await thread_merge.list_nodes(unit, [source.id, target.id])
     if len(found) > MAX_COMMENTS:
         raise Conflict(
-            f"Together they have more than {MAX_COMMENTS:,} comments. Leave them apart: close this one, and name the other "
-            "on its page."
+            f"Together the threads have more than {MAX_COMMENTS:,} comments, too many to merge. "
+            "Close one of them instead."
         )
     names, tops = await threads.list_names(unit, source.id), await thread_merge.list_top_numbers(unit, source.id)
     joined = msgspec.structs.replace(
@@ -112,7 +112,7 @@ async def undo_merge(unit: Write, who: Principal, action: Row) -> ActionResult:
     if not who.reaches(source.site_id):
         raise NotFound
     if source.merged_into != became["merged_into"] or target.merged_into:
-        raise Conflict("One of these threads was merged or parted since. Undo that first.")
+        raise Conflict("One of these threads was merged or split since. Undo that first.")
     change = await _part(unit, source, target, was, became) if source.merged_into else await _join(unit, source, target)
     return await undoable_changes.record_undo(unit, who, action, ("thread", source.id, source.site_id), change)
 
@@ -123,7 +123,7 @@ async def _part(
     """Make two of one again. Both must be held."""
     names = was["names"]
     if target.key in names:
-        raise Conflict("The thread goes by a name that would go back to the other. Give it another name first.")
+        raise Conflict("The thread uses an address of the other thread. Give it another address first.")
     back, rest = _branches(await thread_merge.list_nodes(unit, [target.id]), frozenset(was.get("tops", ())))
     await thread_merge.move_nodes(unit, {source.id: back, target.id: rest})
     await threads.move_names(unit, source.site_id, names, source.id)

@@ -1,11 +1,13 @@
 """A moderator looks: the queue, a search, all about one comment."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from commentsvc.access.permissions import load_comment
-from commentsvc.domain import pagination, validation
+from commentsvc.domain import pagination
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
-from commentsvc.domain.models import Comment, Effect, Principal, Status
+from commentsvc.domain.models import Comment, Principal, Status, StatusFilter
+from commentsvc.domain.validation import parse_time_field
 from commentsvc.moderation import queue_cards
 from commentsvc.moderation.schemas import (
     ActionRecord,
@@ -13,23 +15,23 @@ from commentsvc.moderation.schemas import (
     DecisionRecord,
     ModeratorComment,
     ModeratorDetail,
+    PrivateSearch,
     QueueQuery,
     ReportRecord,
     Revision,
-    StatusFilter,
     Totals,
     VerdictRecord,
-    Where,
 )
 from commentsvc.service import Service, private_read
 from commentsvc.sites import resolve
-from commentsvc.storage import actions, comments, contacts, queue, reports, revisions, threads
-from commentsvc.storage import decisions as storage_decisions
+from commentsvc.storage import actions, comments, contacts, decisions, queue, reports, revisions, threads
+from commentsvc.storage.actors import actor_of
+from commentsvc.storage.comment_filter import CommentFilter, conditions
 from commentsvc.storage.database import PrivateRead, PublicRead
 
 
 @private_read
-async def search_comments(unit: PrivateRead, who: Principal, query: QueueQuery) -> CommentPage:
+async def search_comments(unit: PrivateRead, who: Principal, query: QueueQuery | PrivateSearch) -> CommentPage:
     """Comments that match, each with all that a decision needs.
 
     Raises:
@@ -67,41 +69,43 @@ async def get_comments(unit: PrivateRead, who: Principal, ids: Sequence[str]) ->
     return [ModeratorComment(**card) for card in await queue_cards.build_cards(unit, who, reached)]
 
 
-async def build_search(unit: PublicRead, who: Principal, query: QueueQuery | Where) -> queue.Search:
-    """What a query looks for, within this principal's sites.
+async def build_search(unit: PublicRead, who: Principal, query: CommentFilter) -> queue.Search:
+    """Resolve a filter within this principal's sites.
 
     Raises:
-        Invalid: naming the site, the thread or a time.
+        Invalid: naming the site, the thread, a time or ``same_text``.
     """
     everything = await resolve.read_directory.within(unit)
-    reach, thread_id = who.sites, None
-    if query.site:
-        site = everything.by_name(query.site)
-        if site is None or not who.reaches(site.id):
-            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
-        reach = (site.id,)
-    if query.thread:
-        only = everything.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
-        place = resolve.resolve_thread(everything, query.thread, query.site or only, None)
-        thread = await threads.get_by_name(unit, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
-        thread_id = thread.id if thread else "none"
-    email = getattr(query, "email", None)
-    like = await _load_comment_with_text(unit, who, query.same_text) if query.same_text else None
+    reach = resolve.reachable_sites(everything, who, query.site)
     status = query.status or (StatusFilter.ANY if query.reported else StatusFilter.PENDING)
     return queue.Search(
         status=None if status is StatusFilter.ANY else Status(status),
         sites=reach,
-        thread_id=thread_id,
-        q=query.q,
-        reason=query.reason,
-        since=validation.parse_time_field("since", query.since),
-        until=validation.parse_time_field("until", query.until),
-        email_digests=tuple(unit.keyring.digests(email)) if email else None,
-        network=getattr(query, "network", None),
-        reported=query.reported,
-        text_digest=like.text_digest if like else None,
-        as_of=validation.parse_time_field("as_of", query.as_of),
+        thread_id=await _thread_id(unit, everything, who, query) if query.thread else None,
+        values=await _values(unit, who, query),
     )
+
+
+async def _thread_id(unit: PublicRead, everything: resolve.SiteDirectory, who: Principal, query: CommentFilter) -> str:
+    """Return the id of the thread, or an id that no thread has."""
+    only = everything.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
+    place = resolve.resolve_thread(everything, query.thread or "", query.site or only, None)
+    thread = await threads.get_by_name(unit, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
+    return thread.id if thread else "none"
+
+
+async def _values(unit: PublicRead, who: Principal, query: CommentFilter) -> dict[str, Any]:
+    """Return what the conditions compare with, for each filter that was set."""
+    values: dict[str, Any] = {}
+    for name, sql in conditions():
+        value = getattr(query, name, None)
+        if value is not None:
+            values[name] = parse_time_field(name, value) if sql.time else value
+    if query.same_text:
+        values["same_text"] = (await _load_comment_with_text(unit, who, query.same_text)).text_digest
+    if "email" in values:
+        values["email"] = tuple(unit.keyring.digests(values["email"]))
+    return values
 
 
 async def _load_comment_with_text(unit: PublicRead, who: Principal, comment_id: str) -> Comment:
@@ -126,11 +130,11 @@ async def get_comment_detail(unit: PrivateRead, who: Principal, comment_id: str)
         agent=contact.agent if contact else None,
         decisions=await _decisions(unit, comment.id),
         revisions=[
-            Revision(row["version"], row["name"], row["text"], row["edited_by"], row["created_at"])
+            Revision(row["version"], row["name"], row["text"], actor_of(row), row["created_at"])
             for row in await revisions.list_of_comment(unit, comment.id)
         ],
         actions=[
-            ActionRecord(row["id"], row["verb"], row["made_by"], row["note"], row["created_at"], row["undone_by"])
+            ActionRecord(row["id"], row["verb"], actor_of(row), row["note"], row["created_at"], row["undone_by"])
             for row in await actions.list_of_comment(unit, comment.id)
         ],
         reported=[
@@ -141,20 +145,16 @@ async def get_comment_detail(unit: PrivateRead, who: Principal, comment_id: str)
 
 
 async def _decisions(unit: PrivateRead, comment_id: str) -> list[DecisionRecord]:
-    decisions = await storage_decisions.list_decisions(unit, [comment_id])
-    verdicts = await queue_cards.load_verdicts(unit, decisions)
     return [
         DecisionRecord(
-            Status(row["status"]),
-            row["reason"],
-            row["made_by"],
-            row["created_at"],
-            row["action_id"],
-            row["rule_id"],
-            [
-                VerdictRecord(one["rule"], Effect(one["effect"]), one["reason"], one["rule_id"])
-                for one in verdicts.get(row["id"], ())
+            **queue_cards.reason_fields(one.actor, one.reason, one.note),
+            status=one.status,
+            created_at=one.created_at,
+            action=one.action_id,
+            verdicts=[
+                VerdictRecord(**queue_cards.reason_fields(verdict.actor, verdict.reason), effect=verdict.effect)
+                for verdict in one.verdicts
             ],
         )
-        for row in decisions
+        for one in await decisions.list_of_comment(unit, comment_id)
     ]

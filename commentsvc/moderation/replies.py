@@ -12,7 +12,7 @@ from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Conflict, Forbidden, NotFound, VersionConflict
 from commentsvc.domain.models import Comment, Decision, Principal, Status
-from commentsvc.moderation import bulk
+from commentsvc.moderation.decide import record_decision
 from commentsvc.moderation.schemas import NewReply, ReplyReceipt
 from commentsvc.service import Service, write
 from commentsvc.storage import actions, decisions, moderators, threads
@@ -39,17 +39,17 @@ async def _post_reply(unit: Write, who: Principal, comment_id: str, new: NewRepl
     await threads.lock_of_comments(unit, [comment_id])
     answered = await permissions.load_comment(unit, who, comment_id)
     if new.seen is not None and new.seen != answered.version:
-        raise VersionConflict(f"The comment is at version {answered.version} now. Look at it again, then answer.")
+        raise VersionConflict(f"The comment is now at version {answered.version}. Read it again, then reply.")
     _refuse_hidden(answered, new)
-    action_id, now, decision = unit.new_id(), unit.now(), Decision(Status.APPROVED, "", who.name)
+    action_id, now, decision = unit.new_id(), unit.now(), Decision(Status.APPROVED, who.actor)
     await actions.add_action(unit, action_id, "reply", who, None, now)
     approved = answered
     if new.approve:
-        approved = (await bulk.record_decision(unit, [answered], decision, action_id))[answered.id]
+        approved = (await record_decision(unit, [answered], decision, action_id))[answered.id]
     spot = await _spot(unit, approved)
     made = placement.build_comment(unit.new_id(), spot, writer, text, Status.APPROVED, now)
     await placement.save_comment(unit, made)
-    await decisions.add_decision(unit, unit.new_id(), made.id, decision, now, action_id)
+    await decisions.add(unit, [made.id], decision, action_id)
     await _record(unit, who, action_id, made, (answered, approved))
     return await _made(unit, made, action_id)
 
@@ -58,15 +58,15 @@ async def _writer(unit: PrivateRead, who: Principal) -> Author:
     """The moderator whose own key this is. They have no contact: there is nothing private to keep."""
     name = await moderators.get_name(unit, who.moderator_id) if who.moderator_id else None
     if who.moderator_id is None or name is None:
-        raise Forbidden("Only a moderator's own key can reply. Get one by a sign-in link: commentsvc moderator invite")
+        raise Forbidden("Only a moderator's own key can reply. Create one after signing in with a sign-in link.")
     return Author(who.moderator_id, name, moderator_id=who.moderator_id)
 
 
 def _refuse_hidden(answered: Comment, new: NewReply) -> None:
     if answered.erased_at:
-        raise Conflict("This comment was erased.")
+        raise Conflict("This comment was permanently deleted.")
     if answered.status is not Status.APPROVED and not new.approve:
-        raise Conflict("Readers do not see this comment. Approve it first, or send approve: true.")
+        raise Conflict("This comment is not public. Approve it first, or send approve: true.")
 
 
 async def _spot(unit: Write, answered: Comment) -> Placement:
@@ -84,7 +84,7 @@ async def _record(unit: Write, who: Principal, action_id: str, made: Comment, pa
     await actions.add_items(unit, action_id, [*changed, (unmade, made)])
     body: dict[str, Any] = {"action": action_id, "reply": made.id}
     body["items"] = [log.change_item(*change) for change in changed]
-    await log.add_entry(unit, who=who.name, verb="reply", site_id=made.site_id, body=body)
+    await log.add_entry(unit, actor=who.actor, verb="reply", site_id=made.site_id, body=body)
 
 
 async def _made(unit: PublicRead, made: Comment, action_id: str) -> ReplyReceipt:

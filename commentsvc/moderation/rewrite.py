@@ -3,17 +3,17 @@
 import msgspec
 
 from commentsvc.domain.comment_text import CommentText
-from commentsvc.domain.models import Comment, Principal, Status
+from commentsvc.domain.models import Actor, Comment, Status
 from commentsvc.storage import comments, revisions, threads
 from commentsvc.storage.database import Write
 
 
-async def change_text(unit: Write, who: Principal, comment: Comment, name: str, text: CommentText) -> Comment:
+async def change_text(unit: Write, actor: Actor, comment: Comment, name: str, text: CommentText) -> Comment:
     """Give a comment other words; the old ones stay as a revision."""
     if (name, text.text) == (comment.name, comment.text):
         return comment
     now = unit.now()
-    await revisions.add(unit, comment, who.name, now)
+    await revisions.add(unit, comment, actor, now)
     words = msgspec.structs.replace(comment, name=name, text=text.text, html=text.html, text_digest=text.digest)
     after = await comments.set_text(unit, comment, words, now)
     if comment.status is Status.APPROVED:

@@ -82,7 +82,7 @@ async def change_thread(service: Service, who: Principal, thread_id: str, change
     if change.merge_into is None:
         return await _change_thread(service, who, thread_id, change)
     if change != ThreadChange(merge_into=change.merge_into):
-        raise Invalid(FieldError("merge_into", "invalid", "Send merge_into alone. Then change what became of the two."))
+        raise Invalid(FieldError("merge_into", "invalid", "Send merge_into alone, then change the merged thread."))
     return await _merge_thread(service, who, thread_id, change.merge_into)
 
 
@@ -116,7 +116,7 @@ async def _change_thread(unit: Write, who: Principal, thread_id: str, change: Th
         place = resolve.resolve_thread(everything, name, site.name, None)
         if not await threads.add_name(unit, site.id, place.ref.name, thread.id):
             raise Invalid(
-                FieldError(field, "name_taken", "Another thread has this name. Merge the two with merge_into.")
+                FieldError(field, "name_taken", "Another thread has this address. Merge the two with merge_into.")
             )
         if field == "thread":
             became |= {"key": place.ref.name, "url": place.ref.url or thread.url}

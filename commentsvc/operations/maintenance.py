@@ -1,17 +1,43 @@
-"""Delete what has expired."""
+"""Regular maintenance: continue interrupted actions, delete what has expired."""
+
+import asyncio
+import logging
+from typing import Final
 
 from commentsvc.access import sessions
-from commentsvc.audit import undoable_changes
+from commentsvc.audit import log, undoable_changes
 from commentsvc.config import OLDEST_SECONDS
-from commentsvc.service import write
+from commentsvc.moderation import bulk
+from commentsvc.service import Service, write
 from commentsvc.storage import actions, contacts, duplicates, rate_limits, reports, rules, submissions, used_tokens
 from commentsvc.storage import sessions as storage_sessions
 from commentsvc.storage.database import Write
 
+LOG: Final = logging.getLogger(__name__)
+ROUND_SECONDS: Final = 60
+ROUNDS_PER_CLEANUP: Final = 60
+INTERRUPTED_SECONDS: Final = 60  # an action that is not done by then has lost the request that was working on it
+
+
+async def run_forever(service: Service) -> None:
+    """Continue interrupted actions, at once and every minute; delete expired data at once and every hour."""
+    started_before, number = service.now(), 0
+    while True:
+        try:
+            await bulk.resume(service, started_before)
+            if number % ROUNDS_PER_CLEANUP == 0:
+                await delete_expired(service)
+                # Where logs are stored elsewhere, this line proves later what the audit log contained.
+                LOG.info("audit log: %s entries, head %s", *await log.read_head(service))
+        except Exception:
+            LOG.exception("maintenance failed; it runs again in a minute")
+        await asyncio.sleep(ROUND_SECONDS)
+        started_before, number = service.ago(seconds=INTERRUPTED_SECONDS), number + 1
+
 
 @write
 async def delete_expired(unit: Write) -> None:
-    """Forget what has outlived its purpose: networks, used forms, old submissions, yesterday's wordings."""
+    """Delete expired networks, reports, undo states, sessions, tokens, submissions, rate limits and text digests."""
     await contacts.erase_networks(unit, unit.ago(days=unit.config.network_days))
     await reports.delete_expired(unit, unit.ago(days=unit.config.network_days))
     await rules.delete_removed(unit, unit.ago(days=undoable_changes.UNDO_DAYS))

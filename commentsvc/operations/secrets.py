@@ -46,5 +46,5 @@ async def _reseal_others(unit: Write) -> int:
     newest = unit.keyring.fingerprints[0]
     await installation.set_fingerprint(unit, newest, unit.now())
     body = {"fingerprint": newest}
-    await log.add_entry(unit, who=log.OPERATOR, verb="reseal", site_id=None, body=body)
+    await log.add_entry(unit, actor=log.OPERATOR, verb="reseal", site_id=None, body=body)
     return len(moderators) + len(bans)

@@ -52,4 +52,4 @@ async def _make_sites(unit: Write) -> None:
     if not everything.sites and not unit.config.origins:
         made.append((await insert_site(unit, FIRST_SITE), None))
     for site, origins in made:
-        await log_site(unit, log.OPERATOR, site, origins)
+        await log_site(unit, log.SETTINGS, site, origins)

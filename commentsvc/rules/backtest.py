@@ -3,6 +3,7 @@
 from typing import Final
 
 from commentsvc.domain.models import Comment, Effect, Principal, Status
+from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.rules import evaluate, facts, manage
 from commentsvc.rules.engine import CompiledRule
 from commentsvc.rules.kinds import KINDS
@@ -30,7 +31,7 @@ async def backtest_rule(unit: PrivateRead, who: Principal, trial: BacktestReques
     site_id = manage.rule_site(everything, who, trial.site)
     rule = manage.require_compiled(await manage.read_rule(unit, who, trial, site_id))
     decided = await decisions.list_decided_by_people(unit, (site_id,) if site_id else who.sites, trial.last)
-    hits: list[tuple[Comment, str]] = []
+    hits: list[tuple[Comment, Reason]] = []
     for comment in decided:
         reason = await _check_of(unit, rule, comment)
         if reason:
@@ -49,22 +50,22 @@ async def backtest_rule(unit: PrivateRead, who: Principal, trial: BacktestReques
     )
 
 
-async def _check_of(unit: PrivateRead, rule: CompiledRule, comment: Comment) -> str | None:
-    """What a rule would have thought of a comment when it was written."""
+async def _check_of(unit: PrivateRead, rule: CompiledRule, comment: Comment) -> Reason | None:
+    """Return what a rule would have said of a comment when it was written."""
     contact = (await contacts.get_many(unit, [comment.id]))[comment.id]
     # Of the address only its network is kept, and stands for it.
     address = contact.network.partition("/")[0] if contact.network else None
     occasion = await evaluate.submission_of(unit, comment, address, comment.created_at)
     draft = await evaluate.draft_of_comment(unit, comment)
-    return rule.opinion(draft, await facts.collect_context(unit, draft, occasion, KINDS[rule.kind].needs))
+    return rule.check(draft, await facts.collect_context(unit, draft, occasion, KINDS[rule.kind].needs))
 
 
-def _disagreement(comment: Comment, reason: str) -> Disagreement:
+def _disagreement(comment: Comment, reason: Reason) -> Disagreement:
     return Disagreement(
         comment=comment.id,
         status=comment.status,
         name=comment.name,
         excerpt=" ".join(comment.text.split())[:EXCERPT],
         created_at=comment.created_at,
-        reason=reason,
+        reason=reason_text(reason),
     )

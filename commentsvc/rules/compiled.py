@@ -1,7 +1,7 @@
 """The compiled rules of each site, kept in memory.
 
-A word list takes up to a second to compile, so nothing is compiled inside a unit of work: a unit that finds the rules of
-its site changed stops with ``RulesNotCompiled``, and is run again once they are compiled.
+A word list takes up to a second to compile, so nothing is compiled inside a unit of work: a unit that finds changed
+rules raises ``RulesNotCompiled``, and runs again after they are compiled.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class RulesNotCompiled(Exception):  # noqa: N818 -- not an error: the unit runs 
 
 
 class CompiledRules:
-    """For each site the version of its rules, and the rules."""
+    """The rules of each site, with their version."""
 
     def __init__(self) -> None:
         self.by_site: dict[str, tuple[int, tuple[CompiledRule, ...]]] = {}
@@ -43,7 +43,7 @@ def compiled_rules(env: Environment, site: Site) -> tuple[CompiledRule, ...]:
     """Return a site's compiled rules.
 
     Raises:
-        RulesNotCompiled: they changed. ``with_compiled_rules`` handles this.
+        RulesNotCompiled: The rules changed. ``with_compiled_rules`` handles this.
     """
     version, ready = env.part(CompiledRules).by_site.get(site.id, (None, ()))
     if version != site.rules_version:
@@ -52,17 +52,17 @@ def compiled_rules(env: Environment, site: Site) -> tuple[CompiledRule, ...]:
 
 
 async def with_compiled_rules(service: Service, run: Callable[[], Awaitable[T]]) -> T:
-    """Run a unit that evaluates rules; compile them first where that is necessary.
+    """Run a unit that evaluates rules; compile them first if necessary.
 
     Raises:
-        Unavailable: the rules change all the time.
+        Unavailable: The rules changed at every attempt.
     """
     for _ in range(ATTEMPTS):
         try:
             return await run()
         except RulesNotCompiled as error:
             await _compile_site(service, error.site_id)
-    raise Unavailable("The rules of this site are being changed. Please try again.")
+    raise Unavailable("The rules of this site are changing. Try again.")
 
 
 async def _compile_site(service: Service, site_id: str) -> None:
@@ -78,11 +78,11 @@ async def _read_rules(unit: PrivateRead, site_id: str) -> tuple[int, list[Rule]]
 
 
 def _compile_if_possible(rule: Rule) -> CompiledRule | None:
-    """Skip a rule whose library was removed; it must not stop comments from being stored."""
+    """Return None for a rule whose library was removed: it must not stop comments from being stored."""
     try:
         return compile_rule(rule)
     except ValueError:
-        LOG.warning("rule %s of kind %s is skipped: it needs %s", rule.id, rule.kind, KINDS[rule.kind].wants)
+        LOG.warning("skipped rule %s of kind %s: cannot compile it. %s", rule.id, rule.kind, KINDS[rule.kind].expected)
         return None
 
 
@@ -90,7 +90,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
     """Compile a stored rule.
 
     Raises:
-        ValueError: its text is not one that the kind can read.
+        ValueError: Its text is not what the kind expects.
     """
     check = compile_check(rule.kind, rule.email_digest or rule.matching)
     return CompiledRule(rule.id, rule.kind, rule.effect, check, rule.expires_at)
@@ -98,9 +98,9 @@ def compile_rule(rule: Rule) -> CompiledRule:
 
 @lru_cache(maxsize=64)
 def compile_check(kind: RuleKind, matching: str) -> RuleCheck:
-    """Compile what a rule looks for. The latest 64 are kept, since a word list takes up to a second.
+    """Compile the text of a rule. The last 64 are cached: a word list takes up to a second.
 
     Raises:
-        ValueError: the text is not one that the kind can read.
+        ValueError: The text is not what the kind expects.
     """
-    return KINDS[kind].reads(matching)
+    return KINDS[kind].compile(matching)

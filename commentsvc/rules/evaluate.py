@@ -1,14 +1,14 @@
 """The service judges what a visitor wrote: it looks up what the rules need to know, and asks them."""
 
-from commentsvc.domain.models import Comment, Draft, Effect, Mode, Site, Thread
+from commentsvc.domain.models import ActorKind, Comment, Draft, Mode, Site, Thread
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, engine
 from commentsvc.rules.engine import Judgement, Policy, Verdict
 from commentsvc.rules.facts import Submission, collect_context
-from commentsvc.rules.form_token import FormTokenState
 from commentsvc.sites import resolve
 from commentsvc.storage import contacts, decisions, threads
 from commentsvc.storage.database import Environment, PrivateRead, PublicRead, Write
+from commentsvc.storage.decisions import StoredVerdict
 
 
 async def evaluate_draft(unit: PrivateRead, draft: Draft, occasion: Submission) -> Judgement:
@@ -27,37 +27,24 @@ async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None
 
 
 async def _kept_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdict]:
-    """What rules said of how a comment was sent, where no person has decided since."""
-    rows = await decisions.list_latest_verdicts(unit, comment_id)
+    """Return the verdicts on how a comment was sent, unless a person has decided since."""
+    latest = await decisions.get_latest(unit, comment_id)
+    if latest is None:
+        return []
     effects = {status: effect for effect, status in engine.STATUS_OF_EFFECT.items()}
+    heard = [(latest.actor, effects[latest.status], latest.reason)]
+    heard += [(one.actor, one.effect, one.reason) for one in latest.verdicts]
     return [
-        Verdict(
-            effects.get(row["effect"]) or Effect(row["effect"]),
-            row["reason"],
-            row["rule"],
-            row["rule_id"],
-            unproven=row["reason"] == engine.FORM_REASONS[FormTokenState.ABSENT],
-        )
-        for row in rows
-        if row["rule"] in engine.SUBMISSION_RULES
+        Verdict(effect, reason, f"rule:{actor.name}", actor.id, unproven=reason.code in engine.UNPROVEN_CODES)
+        for actor, effect, reason in heard
+        if reason and actor.kind is ActorKind.RULE and f"rule:{actor.name}" in engine.SUBMISSION_RULES
     ]
 
 
 async def save_judgement(unit: Write, comment_id: str, judgement: Judgement) -> None:
-    """Keep the decision, and beside it the verdicts that did not decide."""
-    decision_id, now = unit.new_id(), unit.now()
-    await decisions.add_decision(unit, decision_id, comment_id, judgement.decision, now)
-    for position, verdict in enumerate(judgement.others, start=1):
-        await decisions.add_verdict(
-            unit,
-            decision_id,
-            position,
-            comment_id,
-            rule=verdict.rule,
-            rule_id=verdict.rule_id,
-            effect=verdict.effect,
-            reason=verdict.reason,
-        )
+    """Store the decision, and with it the verdicts that did not decide."""
+    others = [StoredVerdict(engine.actor_of(one), one.effect, one.reason) for one in judgement.others]
+    await decisions.add(unit, [comment_id], judgement.decision, verdicts=others)
 
 
 async def submission_of(unit: PublicRead, comment: Comment, address: str | None, at: str) -> Submission:

@@ -186,7 +186,7 @@ async def _check_match(kind: RuleKind, match: str) -> None:
 
 def _unreadable(kind: RuleKind, error: ValueError) -> Invalid:
     advice = str(error) if kind is RuleKind.WORDS and str(error) else ""
-    detail = advice or f"A rule of kind {kind} looks for {KINDS[kind].wants}."
+    detail = advice or KINDS[kind].expected
     return Invalid(FieldError("match", "invalid_match", detail))
 
 

@@ -6,7 +6,7 @@ from msgspec import UNSET
 from commentsvc.audit import log, undoable_changes
 from commentsvc.domain import urls
 from commentsvc.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
-from commentsvc.domain.models import Principal, Site
+from commentsvc.domain.models import Actor, Principal, Site
 from commentsvc.service import Service, public_read, write
 from commentsvc.sites import resolve
 from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
@@ -14,9 +14,9 @@ from commentsvc.storage import sites
 from commentsvc.storage.database import PublicRead, Write
 
 
-async def log_site(unit: Write, who: str, site: Site, origins: str | None) -> None:
+async def log_site(unit: Write, actor: Actor, site: Site, origins: str | None) -> None:
     body, texts = {"site": site.id}, {"origins": origins}
-    await log.add_entry(unit, who=who, verb="site_add", site_id=site.id, body=body, texts=texts)
+    await log.add_entry(unit, actor=actor, verb="site_add", site_id=site.id, body=body, texts=texts)
 
 
 async def insert_site(unit: Write, name: str) -> Site:
@@ -92,5 +92,5 @@ async def _add_site(unit: Write, who: Principal, new: NewSite) -> SiteRecord:
             ) from None
         if not await sites.add_origin(unit, site.id, origin):
             raise Invalid(FieldError("origins", "origin_taken", "Another site has one of these origins."))
-    await log_site(unit, who.name, site, " ".join(new.origins))
+    await log_site(unit, who.actor, site, " ".join(new.origins))
     return _site_record(await resolve.read_directory.within(unit), site)

@@ -15,18 +15,18 @@ async def add(unit: Write, key: ApiKey) -> None:
     """Keep an API key, hashed."""
     await unit.run(
         """
-        INSERT INTO api_key (id, name, key_hash, scopes, site_id, moderator_id, created_at, expires_at)
-        VALUES (:id, :name, :key_hash, :scopes, :site_id, :moderator_id, :created_at, :expires_at)
+        INSERT INTO api_key (id, name, key_hash, scopes, site_id, moderator_id, actor_kind, created_at, expires_at)
+        VALUES (:id, :name, :key_hash, :scopes, :site_id, :moderator_id, :actor_kind, :created_at, :expires_at)
         """,
         **msgspec.structs.asdict(key),
     )
 
 
 async def find_valid(unit: PrivateRead, key_hash: str, now: str) -> Row | None:
-    """``id, name, scopes, site_id, moderator_id, last_used_at`` of a key that is neither old nor revoked."""
+    """``id, name, scopes, site_id, moderator_id, actor_kind, last_used_at`` of a key that is neither old nor revoked."""
     return await unit.one(
         f"""
-        SELECT id, name, scopes, site_id, moderator_id, last_used_at FROM api_key
+        SELECT id, name, scopes, site_id, moderator_id, actor_kind, last_used_at FROM api_key
         WHERE key_hash = :key_hash AND {IN_FORCE}
         """,
         key_hash=key_hash,
@@ -55,7 +55,7 @@ async def list_all(unit: PrivateRead) -> Sequence[Row]:
     """Every key, oldest first, without the key."""
     return await unit.all(
         """
-        SELECT id, name, scopes, site_id, moderator_id, created_at, expires_at, last_used_at, revoked_at
+        SELECT id, name, scopes, site_id, moderator_id, actor_kind, created_at, expires_at, last_used_at, revoked_at
         FROM api_key ORDER BY id
         """
     )

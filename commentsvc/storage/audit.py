@@ -13,7 +13,9 @@ class Entry(Struct, frozen=True):
 
     seq: int  # 1, 2, 3 …
     created_at: str
-    made_by: str
+    actor_kind: str
+    actor_id: str | None
+    actor_name: str
     verb: str
     site_id: str | None
     body: str

@@ -13,8 +13,6 @@ VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
 
 # For whoever searches comments by what is private of their writers: where to begin, and what must hold there.
 TABLE: Final = "contact"
-EMAIL_CONDITION: Final = "contact.email_digest IN {digests}"
-NETWORK_CONDITION: Final = "contact.network = :network"
 
 
 async def add(unit: Write, contact: Contact) -> None:
@@ -144,12 +142,11 @@ async def has_spam_from(unit: PrivateRead, network: str) -> bool:
             SELECT comment_id, status FROM contact WHERE network = :network ORDER BY created_at DESC LIMIT 100
         ) AS latest
         WHERE status = 'spam' AND (
-            SELECT made_by FROM decision WHERE comment_id = latest.comment_id ORDER BY id DESC LIMIT 1
-        ) LIKE :person
+            SELECT actor_kind FROM decision WHERE comment_id = latest.comment_id ORDER BY seq DESC LIMIT 1
+        ) = 'person'
         LIMIT 1
         """,
         network=network,
-        person="key:%",
     )
     return row is not None
 

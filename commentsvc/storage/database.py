@@ -64,6 +64,9 @@ class Database(Protocol):
     async def protect(self) -> None:
         """Make sure that public connections cannot read private tables."""
 
+    def schema_sql(self, statement: str) -> str:
+        """Return a statement of the schema in this engine's words."""
+
     async def close(self) -> None:
         """Finish the work that was handed in, then close the connections."""
 

@@ -25,23 +25,27 @@ async def add(unit: Write, comment: Comment, reader: str, reason: str | None, no
     return await _open(unit, comment, 1) if kept else 0
 
 
-async def settle(unit: Write, comment: Comment, now: str) -> None:
+async def settle(unit: Write, comment: Comment, action_id: str) -> None:
     """Close what is open: a person has looked."""
     closed = await unit.run(
-        "UPDATE report SET settled_at = :now WHERE comment_id = :id AND settled_at IS NULL", id=comment.id, now=now
+        "UPDATE report SET settled_at = :now, settled_by = :action_id WHERE comment_id = :id AND settled_at IS NULL",
+        id=comment.id,
+        now=unit.now(),
+        action_id=action_id,
     )
     if closed:
         await _open(unit, comment, -closed)
 
 
-async def reopen(unit: Write, found: Sequence[Comment], since: str) -> list[Comment]:
+async def reopen(unit: Write, found: Sequence[Comment], action_id: str) -> list[Comment]:
     """The same for many."""
     ids, values = in_list("id", [comment.id for comment in found])
     rows = await unit.all(
         f"""
-        UPDATE report SET settled_at = NULL WHERE comment_id IN {ids} AND settled_at >= :since RETURNING comment_id
+        UPDATE report SET settled_at = NULL, settled_by = NULL
+        WHERE comment_id IN {ids} AND settled_by = :action_id RETURNING comment_id
         """,
-        since=since,
+        action_id=action_id,
         **values,
     )
     opened = Counter(row["comment_id"] for row in rows)

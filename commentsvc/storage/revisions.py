@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-from commentsvc.domain.models import Comment
+from commentsvc.domain.models import Actor, Comment
+from commentsvc.storage.actors import COLUMNS, VALUES, actor_values
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
 
-async def add(unit: Write, comment: Comment, edited_by: str, now: str) -> None:
+async def add(unit: Write, comment: Comment, actor: Actor, now: str) -> None:
     """Keep a comment's present words before they change."""
     await unit.run(
-        """
-        INSERT INTO revision (comment_id, version, name, text, html, text_digest, edited_by, created_at)
-        VALUES (:id, :version, :name, :text, :html, :text_digest, :edited_by, :now)
+        f"""
+        INSERT INTO revision (comment_id, version, name, text, html, text_digest, {COLUMNS}, created_at)
+        VALUES (:id, :version, :name, :text, :html, :text_digest, {VALUES}, :now)
         """,
         id=comment.id,
         version=comment.version,
@@ -19,16 +20,16 @@ async def add(unit: Write, comment: Comment, edited_by: str, now: str) -> None:
         text=comment.text,
         html=comment.html,
         text_digest=comment.text_digest,
-        edited_by=edited_by,
         now=now,
+        **actor_values(actor),
     )
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
     """A comment's earlier words, oldest first."""
     return await unit.all(
-        """
-        SELECT version, name, text, edited_by, created_at FROM revision WHERE comment_id = :id ORDER BY version
+        f"""
+        SELECT version, name, text, {COLUMNS}, created_at FROM revision WHERE comment_id = :id ORDER BY version
         """,
         id=comment_id,
     )

@@ -1,6 +1,7 @@
 """Lays the schema in an empty database and brings older ones forward: all or none, one server at a time."""
 
 import re
+from collections.abc import Callable
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -20,7 +21,7 @@ async def migrate(database: Database, now: str) -> int:
     Raises:
         Misconfigured: the database is from a newer program.
     """
-    taken = await database.alone(lambda statements: _migrate(statements, now))
+    taken = await database.alone(lambda statements: _migrate(statements, now, database.schema_sql))
     await database.protect()
     return taken
 
@@ -31,7 +32,7 @@ async def is_current(statements: Statements) -> bool:
     return row is not None and row["newest"] == newest_step()
 
 
-async def _migrate(statements: Statements, now: str) -> int:
+async def _migrate(statements: Statements, now: str, dialect: Callable[[str], str]) -> int:
     await statements.run(FIRST)
     row = await statements.one("SELECT MAX(number) AS newest FROM schema_step")
     reached = row["newest"] if row and row["newest"] else 0
@@ -40,10 +41,10 @@ async def _migrate(statements: Statements, now: str) -> int:
             f"The database has schema {reached}; this program knows {newest_step()}. Run the newer commentsvc."
         )
     if not reached:
-        await _run(statements, read_schema())
+        await _run(statements, dialect(read_schema()))
     for number, step in steps().items():
         if reached and number > reached:
-            await _run(statements, step.read_text(encoding="utf-8"))
+            await _run(statements, dialect(step.read_text(encoding="utf-8")))
         if number > reached:
             await statements.run(
                 "INSERT INTO schema_step (number, applied_at) VALUES (:number, :now)", number=number, now=now

@@ -38,22 +38,11 @@ async def set_status(unit: Write, comment_ids: Sequence[str], status: Status) ->
     )
 
 
-async def set_reasons(unit: Write, comment_ids: Sequence[str], made_by: str, reason: str) -> None:
-    """Let comments be found by the decision just made of them, and by none made before."""
+async def set_reasons(unit: Write, comment_ids: Sequence[str], reasons: str) -> None:
+    """Let comments be found by the reasons of their latest decision, and not by earlier ones."""
     ids, values = in_list("id", comment_ids)
     await unit.run(
-        f"UPDATE comment_search SET reasons = :reasons WHERE comment_id IN {ids}",
-        reasons=_reasons(made_by, reason),
-        **values,
-    )
-
-
-async def add_reasons(unit: Write, comment_id: str, made_by: str, reason: str) -> None:
-    """Let a comment be found by a verdict beside that decision as well."""
-    await unit.run(
-        "UPDATE comment_search SET reasons = reasons || CAST(:reasons AS TEXT) WHERE comment_id = :id",
-        id=comment_id,
-        reasons=_reasons(made_by, reason),
+        f"UPDATE comment_search SET reasons = :reasons WHERE comment_id IN {ids}", reasons=reasons.lower(), **values
     )
 
 
@@ -62,15 +51,5 @@ async def erase(unit: Write, comment_id: str) -> None:
     await unit.run("DELETE FROM comment_search WHERE comment_id = :id", id=comment_id)
 
 
-def contains(column: str, name: str) -> str:
-    """A condition: there is something in a column that the parameter of this name could take out of it."""
-    return f"REPLACE({TABLE}.{column}, :{name}, '') <> {TABLE}.{column}"
-
-
 def _words(comment: Comment) -> str:
     return f"{comment.name}\n{comment.text}".lower()
-
-
-def _reasons(made_by: str, reason: str) -> str:
-    """Rules are found by their names too; who decided is not."""
-    return f"{made_by if made_by.startswith('rule:') else ''}\n{reason}\n".lower()

@@ -155,6 +155,10 @@ class SqliteDatabase:
     async def protect(self) -> None:
         """See ``Database``. The authorizer protects each connection from the moment that it is opened."""
 
+    def schema_sql(self, statement: str) -> str:
+        """See ``Database``. The schema is written for SQLite."""
+        return statement
+
     async def close(self) -> None:
         """See ``Database``."""
         await self._queue.join()

@@ -9,7 +9,7 @@ async def use_once(unit: Write, name: str, now: str) -> bool:
     On PostgreSQL the second of two at once waits here until the first is kept or given up.
     """
     row = await unit.one(
-        "INSERT INTO spent (name, spent_at) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING name",
+        "INSERT INTO used_token (name, used_at) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING name",
         name=name,
         now=now,
     )
@@ -18,4 +18,4 @@ async def use_once(unit: Write, name: str, now: str) -> bool:
 
 async def delete_expired(unit: Write, before: str) -> None:
     """Drop names that were used before this time."""
-    await unit.run("DELETE FROM spent WHERE spent_at < :before", before=before)
+    await unit.run("DELETE FROM used_token WHERE used_at < :before", before=before)

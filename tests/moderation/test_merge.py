@@ -312,7 +312,7 @@ async def test_a_key_of_one_site_merges_nothing_on_another(database_url, clock):
         await page.says("a", "https://one.example/a/")
         await page.says("b", "https://two.example/b/")
         await page.says("c", "https://two.example/c/")
-        with pytest.raises(Invalid, match="No thread of the same site"):
+        with pytest.raises(Invalid, match="No thread on this site"):
             await merge_into(service, "/a", "https://two.example/b/")
         (one,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
         noa = Principal("key:noa", frozenset(Scope), (one,))
@@ -428,11 +428,11 @@ async def test_threads_that_were_renamed_meanwhile_are_parted_once_their_names_a
     merged = await merge_into(service, OLD, NEW)
     new = await id_of(service, NEW)
     renamed = await threads.change_thread(service, EVERYTHING, new, ThreadChange(thread=OLD))
-    with pytest.raises(Conflict, match="Give it another name first"):
+    with pytest.raises(Conflict, match="Give it another address first"):
         await undo(service, merged.action)
     back = await undo(service, renamed.action)
     await undo(service, merged.action)
-    with pytest.raises(Conflict, match="Another thread has the earlier name"):
+    with pytest.raises(Conflict, match="Another thread now has the earlier address"):
         await undo(service, back.id)
     assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
 

@@ -13,9 +13,9 @@ from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Gone
-from commentsvc.domain.models import ActionVerb, Mode, Principal, RuleKind, Scope, Status
+from commentsvc.domain.models import ActionVerb, Mode, Principal, RuleKind, Scope, Status, StatusFilter
 from commentsvc.moderation import actions, erase, queue, undo
-from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, QueueQuery, StatusFilter, Totals
+from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, QueueQuery, Totals
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.service import private_read

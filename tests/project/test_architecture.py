@@ -19,6 +19,8 @@ LIBRARIES = {
     "sqlite3": ("storage/sqlite.py",),
     "asyncpg": ("storage/postgres.py",),
     "jinja2": ("web/pages/templates.py",),
+    "rcssmin": ("web/pages/assets.py",),
+    "rjsmin": ("web/pages/assets.py",),
     "comrak": ("domain/markdown.py",),
     "nh3": ("domain/markdown.py",),
     "cryptography": ("domain/crypto.py",),

@@ -1,9 +1,10 @@
-"""What is delivered: the locks, the wheel, the image and its deployment, the commands of the checkout."""
+"""What operators and contributors get: locks, wheel, image, compose file, commands of the checkout, CI."""
 
 import ipaddress
 import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from commentsvc.cli import main
+from commentsvc.cli.parser import build_parser
 from commentsvc.config import PREFIX, SECRETS, Config
+from commentsvc.rules import confusables_data
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -40,12 +42,14 @@ def lock(name):
     return found
 
 
-def wished(*extras):
-    """What pyproject.toml asks for."""
+def wished(*extras, groups=()):
+    """The packages that pyproject.toml names."""
     texts = list(PROJECT["project"]["dependencies"])
     for extra in extras:
         texts += PROJECT["project"]["optional-dependencies"][extra]
-    return [one for one in map(Requirement, texts) if one.name != "commentsvc"]
+    for group in groups:
+        texts += PROJECT["dependency-groups"][group]
+    return list(map(Requirement, texts))
 
 
 def instructions(stage):
@@ -69,7 +73,7 @@ def test_a_lock_can_be_installed_from_any_index(name):
     [
         ("runtime", wished("postgres")),
         ("build", [Requirement(text) for text in PROJECT["build-system"]["requires"]]),
-        ("dev", wished(*PROJECT["project"]["optional-dependencies"])),
+        ("dev", wished(*PROJECT["project"]["optional-dependencies"], groups=["dev"])),
     ],
     ids=LOCKS,
 )
@@ -98,8 +102,10 @@ def test_the_wheel_holds_everything_that_is_not_code_too(tmp_path):
     held = set(zipfile.ZipFile(wheel).namelist())
 
     files = {file for file in (ROOT / "commentsvc").rglob("*") if file.is_file()}
-    wanted = {str(file.relative_to(ROOT)) for file in files if file.suffix != ".pyc"}
+    wanted = {str(file.relative_to(ROOT)) for file in files if file.suffix not in {".pyc", ".po"}}
     assert wanted - held == set()
+    assert not [name for name in held if name.endswith(".po")]
+    assert {"commentsvc/py.typed", "commentsvc/web/locales/de/LC_MESSAGES/commentsvc.mo"} <= held
     assert "commentsvc/schema.sql" in held
     assert any(name.endswith("licenses/LICENSE") for name in held)
 
@@ -147,7 +153,7 @@ def test_the_image_names_settings_and_commands_that_exist():
 
     assert ipaddress.ip_address(config.host).is_unspecified  # a published port comes from outside
     assert config.sqlite_path == Path("/data/commentsvc.db")
-    parse = main._parser().parse_args
+    parse = build_parser().parse_args
     assert [*json.loads(final["ENTRYPOINT"]), parse(json.loads(final["CMD"])).command] == ["commentsvc", "serve"]
     check = json.loads(final["HEALTHCHECK"].split("CMD")[1])
     assert check[:3] == ["python", "-m", "commentsvc"]
@@ -249,3 +255,48 @@ def test_ci_can_be_run_and_lets_no_test_be_skipped():
     assert "set -euo pipefail" in CI
     assert re.search(r"COMMENTSVC_TEST_ALL=1 make test", CI)
     assert "COMMENTSVC_TEST_ALL" in (ROOT / "tests" / "conftest.py").read_text()
+
+
+def test_a_checkout_names_the_python_it_needs(tmp_path):
+    old = tmp_path / "python3.10"
+    old.write_text("#!/bin/sh\ncase $2 in *exit*) exit 1;; *) echo 3.10;; esac\n", encoding="utf-8")
+    old.chmod(0o755)
+    for python, named in ((old, f"{old} is 3.10"), (tmp_path / "none", "was not found")):
+        done = packages("run", python)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("commentsvc needs Python 3.11 or newer; ")
+        assert named in done.stderr
+
+
+def packages(task, python, **environment):
+    return subprocess.run(
+        [ROOT / "scripts" / "debian-packages", task, python],
+        capture_output=True, text=True, check=False, env=os.environ | environment,
+    )  # fmt: skip
+
+
+def test_a_machine_without_pip_is_told_what_to_install(tmp_path):
+    """A python3 of Debian without its package python3-venv, and an apt-get that nobody may use."""
+    for name, script in {
+        "python3": 'case "$2" in *ensurepip*) exit 1;; *print*) echo 3.11;; esac',
+        "apt-get": "exit 100",
+        "apt-cache": "exit 100",
+        "sudo": "exit 1",
+        "id": "echo 1000",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    done = packages("run", "python3", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("sudo apt-get install --yes python3-venv\n")
+
+
+def test_the_lookalike_letters_are_those_of_the_unicode_version_that_is_named():
+    generator = runpy.run_path(str(ROOT / "scripts" / "generate_confusables.py"))
+    lines = ["\ufeff# Version: 17.0.0\n", "0430 ;\t0061 ;\tMA\t# a\n", "0412 ; 0042 ; MA\n", "041C ; 0072 006E ; MA\n"]
+
+    table = generator["lookalikes"](generator["prototypes"](lines))
+
+    assert table == {"a": "а", "b": "в", "m": "м"}
+    assert generator["UNICODE_VERSION"] == confusables_data.UNICODE_VERSION
+    assert generator["module"](confusables_data.LOOKALIKES) == Path(confusables_data.__file__).read_text()
