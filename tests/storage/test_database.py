@@ -259,7 +259,7 @@ def two_empty(engine, request, tmp_path):
 
 async def every_step(tx):
     """Run every migration step, as on the oldest database."""
-    for step in schema.steps().values():
+    for step in schema.list_steps().values():
         await schema._run(tx, step.read_text(encoding="utf-8"))
 
 
