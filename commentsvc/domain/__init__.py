@@ -1,1 +1,1 @@
-"""The words of the service and their rules: models, errors, fields, text, URLs, time. No I/O."""
+"""Models, errors, field types, and pure functions for text, URLs, time and cryptography. No I/O."""

@@ -1,4 +1,4 @@
-"""A comment's text with what is derived from it: the HTML that readers see, and the digest that finds it again."""
+"""A comment's text, with its HTML and its digest."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from commentsvc.domain import markdown
 from commentsvc.domain.crypto import text_digest
 from commentsvc.domain.text import collapse_whitespace
 
-LONG: Final = 1000  # characters; rendering more can take longer than other requests should wait
+MAX_INLINE_LENGTH: Final = 1000  # characters; a longer text could block the event loop for too long
 
 
 @dataclass(frozen=True)
 class CommentText:
-    """A text, its HTML, and the digest of the text without its white space."""
+    """A text, its HTML, and the digest of the text with its white space collapsed."""
 
     text: str
     html: str
@@ -21,10 +21,10 @@ class CommentText:
 
 
 def render_text(text: str) -> CommentText:
-    """Render a text. Do it before a unit of work, never inside one."""
+    """Return a text with its HTML and digest. Call it before a unit of work, never inside one."""
     return CommentText(text, markdown.render(text), text_digest(collapse_whitespace(text)))
 
 
 async def render(text: str) -> CommentText:
-    """Render a text; a long one in a thread of its own."""
-    return await asyncio.to_thread(render_text, text) if len(text) > LONG else render_text(text)
+    """Return a text with its HTML and digest; render a long text in a worker thread."""
+    return await asyncio.to_thread(render_text, text) if len(text) > MAX_INLINE_LENGTH else render_text(text)

@@ -1,10 +1,10 @@
-"""An email address that cannot be printed by accident."""
+"""Email addresses that cannot be printed or logged by accident."""
 
 from commentsvc.domain.urls import normalise_host
 
 
 class Email:
-    """An email address. Nothing that prints it shows it; whoever needs it asks with ``reveal``."""
+    """An email address. Printing it shows nothing; call ``reveal`` to read it."""
 
     __slots__ = ("_address",)
 
@@ -12,20 +12,20 @@ class Email:
         self._address = address
 
     def reveal(self) -> str:
-        """The address itself."""
+        """Return the address."""
         return self._address
 
     def masked(self) -> str:
-        """Its first letter and its domain: ``m…@example.com``."""
+        """Return the first letter and the domain: ``m…@example.com``."""
         local, _, domain = self._address.rpartition("@")
         return f"{local[:1]}…@{domain}"
 
     def domain(self) -> str:
-        """What stands after the @, as it travels."""
+        """Return the domain as ASCII (IDNA 2008), in lower case."""
         return normalise_host(self._address.rpartition("@")[2])
 
-    def folded(self) -> str:
-        """The same for every spelling that reaches the same mailbox in practice: letter case is ignored."""
+    def casefolded(self) -> str:
+        """Return the address without differences of letter case, since mailboxes ignore case in practice."""
         return self._address.casefold()
 
     def __repr__(self) -> str:

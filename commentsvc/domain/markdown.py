@@ -1,7 +1,7 @@
-"""A comment's text as HTML that is safe on anybody's page.
+"""Markdown of comments, rendered to HTML that is safe on any page.
 
-CommonMark with bare links and strike-through; no raw HTML (it is shown as it was typed), no images,
-no headings. Rendered once, when a comment is written.
+CommonMark with bare links and strike-through. Raw HTML is shown as typed; images and headings are removed. A comment
+is rendered once, when it is saved.
 """
 
 import re
@@ -15,7 +15,7 @@ _EXTENSIONS.autolink = True
 _EXTENSIONS.strikethrough = True
 _RENDER: Final = comrak.RenderOptions()
 _RENDER.escape = True
-_RENDER.hardbreaks = True  # people who press Enter mean it
+_RENDER.hardbreaks = True  # a line break in the form is a line break on the page
 
 # fmt: off
 TAGS: Final = {
@@ -34,36 +34,34 @@ _CLEANER: Final = nh3.Cleaner(
 # A heading in a comment would break the outline of the page around it.
 _HEADING: Final = re.compile(r"<(/?)h[1-6]>")
 _IMAGE: Final = re.compile(r'<img src="[^"]*" alt="([^"]*)"(?: title="[^"]*")? />')
-# Controls that HTML and XML do not allow (XML 1.0, 2.2); the kept source still has them.
+# Characters that HTML and XML do not allow (XML 1.0, 2.2). The stored source keeps them.
 _ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
-
-
-# Nobody reads further in than this; and thousands of quotations within quotations cost a second to clean.
-DEEPEST: Final = 20
-_QUOTATION: Final = re.compile("<(/?)blockquote>")
+# Sanitising thousands of nested quotations takes a second.
+MAX_QUOTE_DEPTH: Final = 20
+_BLOCKQUOTE: Final = re.compile("<(/?)blockquote>")
 
 
 def render(text: str) -> str:
-    """Markdown as HTML of our own few elements; linear in the length of the text. Something is always shown."""
+    """Return Markdown as HTML with the elements in ``TAGS`` only, never empty. Time is linear in the text's length."""
     text = _ILLEGAL.sub("", text)
     html = comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_RENDER)
-    if not _too_deep(html):
+    if not _is_nested_too_deep(html):
         html = _CLEANER.clean(_IMAGE.sub(r"\1", _HEADING.sub(_bold_paragraph, html))).strip()
         if html:
             return html
-    return f"<p>{_escaped(text.strip())}</p>"  # as it was typed: absurd nesting, or link definitions alone
+    return f"<p>{_escape(text.strip())}</p>"  # nested too deep, or nothing to show, such as link definitions only
 
 
-def _too_deep(html: str) -> bool:
+def _is_nested_too_deep(html: str) -> bool:
     depth = 0
-    for tag in _QUOTATION.finditer(html):
+    for tag in _BLOCKQUOTE.finditer(html):
         depth += -1 if tag[1] else 1
-        if depth > DEEPEST:
+        if depth > MAX_QUOTE_DEPTH:
             return True
     return False
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")
 
 

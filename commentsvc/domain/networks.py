@@ -1,10 +1,10 @@
-"""IP networks, truncated so that they name no person."""
+"""IP addresses, truncated to networks so that they identify no person."""
 
 import ipaddress
 
 
 def truncate_address(address: str) -> str:
-    """The /24 or /64 around an IP address: what moderators see, and what limits count by."""
+    """Return the network of an IP address: /24 for IPv4, /64 for IPv6. Moderators and rate limits use it."""
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
         parsed = parsed.ipv4_mapped

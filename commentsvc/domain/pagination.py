@@ -1,4 +1,4 @@
-"""Where the next page of a listing begins, as one word."""
+"""Cursors: the position in a listing where the next page begins."""
 
 import base64
 import binascii
@@ -8,15 +8,15 @@ from commentsvc.domain.errors import FieldError, Invalid
 
 
 def encode_cursor(*parts: str) -> str:
-    """Where the next page begins, as one word."""
+    """Return a cursor for these sort keys, as one URL-safe word."""
     return base64.urlsafe_b64encode(" ".join(parts).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, parts: int) -> list[str]:
-    """What a cursor was made of.
+    """Return the sort keys in a cursor.
 
     Raises:
-        Invalid: it is none of ours.
+        Invalid: it is not a cursor, or has another number of parts.
     """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -29,5 +29,7 @@ def decode_cursor(cursor: str, parts: int) -> list[str]:
 
 
 def invalid_cursor() -> Invalid:
-    """That a cursor belongs to another question."""
-    return Invalid(FieldError("cursor", "invalid_cursor", "Take the cursor from next_cursor of the same question."))
+    """Return the error for a cursor that is malformed or belongs to another request."""
+    return Invalid(
+        FieldError("cursor", "invalid_cursor", "Invalid cursor. Use next_cursor from a response to the same request.")
+    )

@@ -3,23 +3,23 @@
 from datetime import UTC, datetime
 from typing import Final
 
-EARLIEST_YEAR: Final = 1970  # the year; earlier ones would not sort as text
+EARLIEST_YEAR: Final = 1970  # times are compared as text, which needs years of four digits
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%S"
 
 
 def format_time(moment: datetime) -> str:
-    """A moment as it is kept and sent."""
+    """Return a time as it is stored and sent: ``2026-01-31T12:00:00.000Z``."""
     utc = moment.astimezone(UTC)
     return f"{utc:{TIME_FORMAT}}.{utc.microsecond // 1000:03d}Z"
 
 
 def parse_time(text: str) -> datetime:
-    """The moment a text names.
+    """Return the time in UTC.
 
     Raises:
-        ValueError: it names none, or says no zone.
+        ValueError: it is not an ISO 8601 time, has no time zone, or is earlier than 1970.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None or moment.year < EARLIEST_YEAR:
-        raise ValueError("no time zone, or before there were blogs")
+        raise ValueError(f"no time zone, or earlier than {EARLIEST_YEAR}")
     return moment.astimezone(UTC)

@@ -1,8 +1,8 @@
-"""How a page's discussion is named: by the page's address in canonical form, or by a key of the blog's own.
+"""Names of threads: a page address in canonical form, or a key that the site chose. Also origins and host names.
 
-Canonical form (RFC 3986, section 6, and what links in the wild carry): http and https are one, the host
-is lower case, default ports, fragments, ``index.html``, trailing slashes and tracking parameters are
-dropped, other query parameters are sorted, percent-encoding is normalised. It is idempotent.
+The canonical form (RFC 3986, section 6) treats http and https alike and puts the host in lower case. It drops default
+ports, fragments, ``index.html``, trailing slashes and tracking parameters. It sorts the other query parameters and
+normalises percent-encoding. It is idempotent.
 """
 
 import re
@@ -15,7 +15,7 @@ import idna
 from commentsvc.domain.errors import FieldError, Invalid
 from commentsvc.domain.text import CONTROL, INVISIBLE, clean_line
 
-# Parameters that say how a reader came, never which page it is. Published in docs/embedding.md.
+# Query parameters that tell where a visitor came from, not which page it is. Listed in docs/embedding.md.
 TRACKING: Final = frozenset(
     {
         "_ga",
@@ -52,7 +52,7 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class ThreadRef:
-    """What a thread was called: a name within its site, and the page's whole address where one was given."""
+    """A thread's name within its site, and the page address if one was given."""
 
     name: str
     host: str | None = None  # host[:port] of the page; None where only a path or a key was given
@@ -60,38 +60,38 @@ class ThreadRef:
 
 
 def parse_thread(text: str) -> ThreadRef:
-    """Understand what a page called its thread.
+    """Return the thread that a page address, a path or a key names.
 
     Raises:
-        Invalid: naming the field ``thread``.
+        Invalid: for the field ``thread``: it is empty, too long, or an address without a valid host.
     """
     text = INVISIBLE.sub("", text).strip()
     if not 0 < len(text) <= MAX_LENGTH or CONTROL.search(text) or re.search(r"[\r\n\t]", text):
-        raise _unfit(f"A thread is named by 1 to {MAX_LENGTH:,} characters on one line.")
+        raise _invalid_thread(f"Enter a page address or key of 1 to {MAX_LENGTH:,} characters, on one line.")
     if text.startswith("//"):
         text = f"https:{text}"
     if re.match(r"https?:", text, re.IGNORECASE):
-        return _address(text)
+        return _parse_address(text)
     if text.startswith("/"):
         return ThreadRef(name=_path_and_query(urlsplit(f"https://host{text}")))
-    return ThreadRef(name=_short(clean_line(text, lenient=True)))
+    return ThreadRef(name=_check_length(clean_line(text, lenient=True)))
 
 
-def _address(text: str) -> ThreadRef:
+def _parse_address(text: str) -> ThreadRef:
     try:
         parts = urlsplit(text)
-        where = authority(parts)
+        host = authority(parts)
     except ValueError:
-        raise _unfit("This page address has no proper host. One looks like https://blog.example/a-post/.") from None
+        raise _invalid_thread("This page address has no valid host. Example: https://blog.example/a-post/") from None
     name = _path_and_query(parts)
-    return ThreadRef(name=name, host=where, url=f"{parts.scheme.lower()}://{where}{name}")
+    return ThreadRef(name=name, host=host, url=f"{parts.scheme.lower()}://{host}{name}")
 
 
 def authority(parts: SplitResult) -> str:
-    """host[:port] in canonical form; names and passwords before an @ are dropped.
+    """Return host[:port] in canonical form, without a user name and password.
 
     Raises:
-        ValueError: there is no host, or its port is no number.
+        ValueError: there is no valid host, or the port is not a number.
     """
     if not parts.hostname:
         raise ValueError("no host")
@@ -102,10 +102,10 @@ def authority(parts: SplitResult) -> str:
 
 
 def parse_origin(text: str) -> str:
-    """A site's origin as browsers send it: scheme://host[:port].
+    """Return a site's origin as browsers send it: scheme://host[:port].
 
     Raises:
-        ValueError: it is none, or it names more than an origin.
+        ValueError: it is not an origin, or has a path, query or user name.
     """
     parts = urlsplit(text.strip())
     scheme = parts.scheme.lower()
@@ -118,37 +118,38 @@ def parse_origin(text: str) -> str:
 
 
 def host_of(site_origin: str) -> str:
-    """The host[:port] of an origin, as ``ThreadRef.host`` gives it."""
+    """Return the host[:port] of an origin, in the form of ``ThreadRef.host``."""
     return authority(urlsplit(site_origin))
 
 
 def is_local(host: str) -> bool:
-    """Whether a host[:port] is this very machine."""
+    """Return whether a host[:port] is this computer."""
     return re.fullmatch(r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?", host) is not None
 
 
 def _path_and_query(parts: SplitResult) -> str:
-    path = _trimmed(_normalised(parts.path, keep="/!$&'()*+,;=:@"))
-    pairs = sorted(
-        _normalised(pair, keep="=!$'()*+,;:@/?") for pair in parts.query.split("&") if pair and not _tracks(pair)
-    )
-    return _short(f"{path}?{'&'.join(pairs)}" if pairs else path)
+    path = _normalise_path(_normalise_escapes(parts.path, keep="/!$&'()*+,;=:@"))
+    kept = (pair for pair in parts.query.split("&") if pair and not _is_tracking(pair))
+    pairs = sorted(_normalise_escapes(pair, keep="=!$'()*+,;:@/?") for pair in kept)
+    return _check_length(f"{path}?{'&'.join(pairs)}" if pairs else path)
 
 
-def _short(name: str) -> str:
-    """A name that both databases can index."""
+def _check_length(name: str) -> str:
+    # Both databases can index a name of this length.
     if not 0 < len(name.encode("utf-8", "replace")) <= MAX_LENGTH:
-        raise _unfit(f"A thread's name takes 1 to {MAX_LENGTH:,} bytes, once it is percent-encoded or in UTF-8.")
+        raise _invalid_thread(
+            f"A page address or key must have 1 to {MAX_LENGTH:,} bytes, percent-encoded or in UTF-8."
+        )
     return name
 
 
-def _tracks(pair: str) -> bool:
+def _is_tracking(pair: str) -> bool:
     name = unquote_to_bytes(pair.partition("=")[0]).decode("utf-8", "replace").lower()
     return name in TRACKING or name.startswith(TRACKING_PREFIXES)
 
 
-def _trimmed(path: str) -> str:
-    """Without dot segments, ``index.html`` and a trailing slash."""
+def _normalise_path(path: str) -> str:
+    # Drops dot segments, ``index.html`` and a trailing slash.
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -161,46 +162,46 @@ def _trimmed(path: str) -> str:
 
 
 ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-STRAY = re.compile(r"%(?![0-9A-Fa-f]{2})")
+STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def _normalised(text: str, keep: str) -> str:
-    """Percent-encoding as RFC 3986, 6.2.2.2 has it: unreserved characters plain, escapes in upper case."""
+def _normalise_escapes(text: str, keep: str) -> str:
+    # RFC 3986, 6.2.2.2: unreserved characters are not escaped, and escapes are in upper case.
     safe = f"{keep}%-._~"
-    plain = ESCAPE.sub(lambda escape: _unescaped(int(escape[1], 16)), STRAY.sub("%25", text))
-    return quote(plain.encode("utf-8", "replace"), safe=safe) if not plain.isascii() or _odd(plain) else plain
+    plain = ESCAPE.sub(lambda escape: _decode_escape(int(escape[1], 16)), STRAY_PERCENT.sub("%25", text))
+    return quote(plain.encode("utf-8", "replace"), safe=safe) if not plain.isascii() or _needs_quoting(plain) else plain
 
 
-def _odd(text: str) -> bool:
+def _needs_quoting(text: str) -> bool:
     return re.search(r"%(?![0-9A-F]{2})|[\x00-\x20\"<>\\^`{|}\x7f\[\]]", text) is not None
 
 
-def _unescaped(byte: int) -> str:
+def _decode_escape(byte: int) -> str:
     character = chr(byte)
     plain = byte < 128 and (character.isalnum() or character in "-._~")  # noqa: PLR2004 -- the end of ASCII
     return character if plain else f"%{byte:02X}"
 
 
-def _unfit(detail: str) -> Invalid:
+def _invalid_thread(detail: str) -> Invalid:
     return Invalid(FieldError("thread", "invalid_thread", detail))
 
 
-# Letters, digits and hyphens (RFC 1123, 2.1), and the underscores that some networks use all the same.
+# Letters, digits and hyphens (RFC 1123, 2.1), and underscores, which some networks use.
 PLAIN_HOST = re.compile(
     r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*", re.IGNORECASE
 )
 
 
 def normalise_host(text: str) -> str:
-    """A host name as it travels: lower case, IDNA 2008 (UTS 46), IP addresses as they are.
+    """Return a host name as ASCII: lower case, IDNA 2008 (UTS 46). IP addresses stay; IPv6 gets brackets.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a host name.
     """
     if re.fullmatch(r"[0-9a-f:.]*:[0-9a-f:.]*", text):
         return f"[{text}]"
     if PLAIN_HOST.fullmatch(text) and "--" not in text:
-        return text.lower()  # nothing to encode: nearly every host, a hundred times faster
+        return text.lower()  # nothing to encode, which is the usual case: 100 times faster
     try:
         return idna.encode(text, uts46=True, transitional=False).decode("ascii").lower()
     except idna.IDNAError as error:

@@ -1,1 +1,1 @@
-"""Starting the service and keeping it healthy."""
+"""Start-up, maintenance, key rotation and health checks."""

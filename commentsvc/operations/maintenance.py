@@ -45,7 +45,7 @@ async def delete_expired(unit: Write) -> None:
     begun, seen = unit.ago(days=sessions.MAX_AGE_DAYS), unit.ago(hours=sessions.IDLE_HOURS)
     await storage_sessions.delete_expired(unit, begun_before=begun, seen_before=seen)
     await used_tokens.delete_expired(unit, unit.ago(seconds=OLDEST_SECONDS))
-    # In the order in which a comment takes them, so that neither waits for the other in vain.
+    # In the order in which posting a comment locks these rows, to avoid deadlocks.
     await submissions.delete_expired(unit, unit.ago(days=7))
     await rate_limits.delete_expired(unit, unit.now())
     await duplicates.delete_expired(unit, unit.ago(hours=24))

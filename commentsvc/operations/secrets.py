@@ -1,4 +1,4 @@
-"""Rotate the secret key."""
+"""Rotation of the secret key."""
 
 from typing import Final
 
@@ -12,21 +12,21 @@ RESEAL_BATCH: Final = 500
 
 
 async def reseal_emails(service: Service) -> int:
-    """Seal every address anew with the newest key, so that older ones can go; returns how many.
+    """Encrypt every email address with the newest key; return how many there were.
 
-    It may be stopped and begun again at any moment.
+    Afterwards the older keys are not needed. It can be interrupted and run again at any time.
     """
     done, after = 0, ""
     while True:
-        count, after = await _reseal_batch(service, after)
+        count, after = await _reseal_contacts(service, after)
         done += count
         if not count:
             break
-    return done + await _reseal_others(service)
+    return done + await _reseal_moderators_and_rules(service)
 
 
 @write
-async def _reseal_batch(unit: Write, after: str) -> tuple[int, str]:
+async def _reseal_contacts(unit: Write, after: str) -> tuple[int, str]:
     rows = await contacts.list_sealed_after(unit, after, RESEAL_BATCH)
     for row in rows:
         email = unit.keyring.unseal(row["email_sealed"])
@@ -35,14 +35,13 @@ async def _reseal_batch(unit: Write, after: str) -> tuple[int, str]:
 
 
 @write
-async def _reseal_others(unit: Write) -> int:
-    """The addresses of moderators, and those that rules ban."""
+async def _reseal_moderators_and_rules(unit: Write) -> int:
     moderators = [row for row in await storage_moderators.list_all(unit) if row["email_sealed"]]
     bans = await rules.list_sealed(unit)
-    for rows, keep in ((moderators, storage_moderators.reseal), (bans, rules.reseal)):
+    for rows, reseal in ((moderators, storage_moderators.reseal), (bans, rules.reseal)):
         for row in rows:
             email = unit.keyring.unseal(row["email_sealed"])
-            await keep(unit, row["id"], unit.keyring.seal(email), unit.keyring.digest(email))
+            await reseal(unit, row["id"], unit.keyring.seal(email), unit.keyring.digest(email))
     newest = unit.keyring.fingerprints[0]
     await installation.set_fingerprint(unit, newest, unit.now())
     body = {"fingerprint": newest}

@@ -1,4 +1,4 @@
-"""An operator starts the service, keeps its sites, and turns its secret key."""
+"""Start-up: check the secret key, and create the sites in the settings."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,39 +17,39 @@ FIRST_SITE: Final = "blog"
 
 @schema_write
 async def prepare_database(unit: Write) -> None:
-    """Check that the secret key is this database's, and make the sites that the settings name.
+    """Check that the secret key matches the database, and create the sites in the settings.
 
     Raises:
-        Misconfigured: the database was sealed with a key that is not listed, or sites are at odds.
+        ConfigurationError: the database is encrypted with a key that is not listed.
     """
     known = await installation.get_fingerprint(unit)
     if known is None:
         await installation.set_fingerprint(unit, unit.keyring.fingerprints[0], unit.now())
     elif known not in unit.keyring.fingerprints:
         raise ConfigurationError(
-            "COMMENTSVC_SECRET_KEY is not the key this database was sealed with, so no email in it could be read. "
-            "Give the old key too, after the new one, separated by a space; then run: commentsvc reseal"
+            "COMMENTSVC_SECRET_KEY does not match this database, so its email addresses cannot be read. "
+            "Add the old key after the new one, separated by a space. Then run: commentsvc reseal"
         )
-    await _make_sites(unit)
+    await _create_sites(unit)
 
 
-async def _make_sites(unit: Write) -> None:
-    """Each origin of the settings that no site has yet gets one, named after its host.
+async def _create_sites(unit: Write) -> None:
+    """Create a site, named after its host, for each origin in the settings that no site has.
 
-    A first site without origins takes the first of them: it was made before anything was set.
+    A site without origins, created before any were set, gets the first of these origins instead.
     """
-    everything = await resolve.read_directory.within(unit)
-    unbound = [site for site in everything.sites if not everything.origins_of(site)]
-    made: list[tuple[Site, str | None]] = []
+    directory = await resolve.read_directory.within(unit)
+    without_origins = [site for site in directory.sites if not directory.origins_of(site)]
+    created: list[tuple[Site, str | None]] = []
     for origin in dict.fromkeys(unit.config.origins):
-        if origin in everything.origins:
+        if origin in directory.origins:
             continue
         name = urlsplit(origin).netloc
         known = (await resolve.read_directory.within(unit)).by_name(name)
-        site = known or (unbound.pop() if unbound else await insert_site(unit, name))
+        site = known or (without_origins.pop() if without_origins else await insert_site(unit, name))
         await sites.add_origin(unit, site.id, origin)
-        made.append((site, origin))
-    if not everything.sites and not unit.config.origins:
-        made.append((await insert_site(unit, FIRST_SITE), None))
-    for site, origins in made:
+        created.append((site, origin))
+    if not directory.sites and not unit.config.origins:
+        created.append((await insert_site(unit, FIRST_SITE), None))
+    for site, origins in created:
         await log_site(unit, log.SETTINGS, site, origins)

@@ -1,1 +1,1 @@
-"""Which site and thread a request means; managing sites."""
+"""Sites: management, and the site and thread that a request means."""

@@ -1,4 +1,4 @@
-"""What travels over HTTP for sites."""
+"""Request and response bodies for sites."""
 
 from typing import Annotated
 
@@ -10,30 +10,32 @@ from commentsvc.domain.models import Mode
 
 
 class NewSite(Struct, frozen=True, kw_only=True):
-    """A blog to be served, or more origins for one that is."""
+    """A new site, or more origins for an existing one."""
 
     name: Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
     origins: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(min_length=1, max_length=50)]
 
 
 class SiteRecord(Struct, frozen=True, kw_only=True):
-    """A blog and where its pages live."""
+    """A site and its origins."""
 
     id: Id
     name: str
     origins: list[str]
     created_at: Time
-    mode: Annotated[Mode | None, Meta(description="Who is held there; null: as the setting says.")]
-    action: Annotated[Id | None, Meta(description="By which this change can be undone.")] = None
+    mode: Annotated[Mode | None, Meta(description="Moderation mode; null means the mode in the settings.")]
+    action: Annotated[Id | None, Meta(description="Undoes this change.")] = None
 
 
 class SiteChange(Struct, frozen=True, kw_only=True):
-    """What becomes of a site; what is left out stays."""
+    """Changes to a site. Omitted fields keep their values."""
 
-    mode: Annotated[Mode, Meta(description="Who is held there; null: as the setting says.")] | UnsetType | None = UNSET
+    mode: (
+        Annotated[Mode, Meta(description="Moderation mode; null means the mode in the settings.")] | UnsetType | None
+    ) = UNSET
 
 
 class SiteList(Struct, frozen=True):
-    """Every site, oldest first."""
+    """All sites, oldest first."""
 
     sites: list[SiteRecord]

@@ -1,1 +1,1 @@
-"""Everything that knows SQL: two drivers, one SQL text, a file a table."""
+"""All SQL: two drivers, one SQL dialect, and one module for each table."""

@@ -1,4 +1,4 @@
-"""Moderators, their invitations, and API keys; and which secret key this database is sealed with."""
+"""API keys."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,11 +8,11 @@ import msgspec
 from commentsvc.domain.models import ApiKey
 from commentsvc.storage.database import PrivateRead, Row, Write
 
-IN_FORCE: Final = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
+IS_VALID: Final = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
 
 
 async def add(unit: Write, key: ApiKey) -> None:
-    """Keep an API key, hashed."""
+    """Insert an API key. Only its hash is stored."""
     await unit.run(
         """
         INSERT INTO api_key (id, name, key_hash, scopes, site_id, moderator_id, actor_kind, created_at, expires_at)
@@ -23,11 +23,14 @@ async def add(unit: Write, key: ApiKey) -> None:
 
 
 async def find_valid(unit: PrivateRead, key_hash: str, now: str) -> Row | None:
-    """``id, name, scopes, site_id, moderator_id, actor_kind, last_used_at`` of a key that is neither old nor revoked."""
+    """Return the key with this hash, unless it has expired or was revoked.
+
+    The row is ``id, name, scopes, site_id, moderator_id, actor_kind, last_used_at``.
+    """
     return await unit.one(
         f"""
         SELECT id, name, scopes, site_id, moderator_id, actor_kind, last_used_at FROM api_key
-        WHERE key_hash = :key_hash AND {IN_FORCE}
+        WHERE key_hash = :key_hash AND {IS_VALID}
         """,
         key_hash=key_hash,
         now=now,
@@ -35,11 +38,11 @@ async def find_valid(unit: PrivateRead, key_hash: str, now: str) -> Row | None:
 
 
 async def list_valid(unit: PrivateRead, moderator_id: str, now: str) -> Sequence[Row]:
-    """``id, site_id, created_at, last_used_at`` of a moderator's keys in force, oldest first."""
+    """Return ``id, site_id, created_at, last_used_at`` of a moderator's valid keys, oldest first."""
     return await unit.all(
         f"""
         SELECT id, site_id, created_at, last_used_at FROM api_key
-        WHERE moderator_id = :moderator_id AND {IN_FORCE} ORDER BY id
+        WHERE moderator_id = :moderator_id AND {IS_VALID} ORDER BY id
         """,
         moderator_id=moderator_id,
         now=now,
@@ -47,12 +50,12 @@ async def list_valid(unit: PrivateRead, moderator_id: str, now: str) -> Sequence
 
 
 async def touch(unit: Write, key_id: str, now: str) -> None:
-    """Note that a key was used."""
+    """Set when a key was last used."""
     await unit.run("UPDATE api_key SET last_used_at = :now WHERE id = :id", id=key_id, now=now)
 
 
 async def list_all(unit: PrivateRead) -> Sequence[Row]:
-    """Every key, oldest first, without the key."""
+    """Return every key without its hash, oldest first."""
     return await unit.all(
         """
         SELECT id, name, scopes, site_id, moderator_id, actor_kind, created_at, expires_at, last_used_at, revoked_at
@@ -62,7 +65,7 @@ async def list_all(unit: PrivateRead) -> Sequence[Row]:
 
 
 async def revoke(unit: Write, key_id: str, now: str) -> bool:
-    """End a key at once; False if there is no such key, or it had ended."""
+    """Revoke a key; return False if it does not exist or was revoked before."""
     changed = await unit.run(
         "UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now
     )

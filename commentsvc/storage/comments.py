@@ -1,4 +1,4 @@
-"""Comments: kept, changed, and listed to readers."""
+"""Comments: insert, change, and list for readers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ PATH_DIGITS: Final = 6
 
 
 def path_step(seq: int) -> str:
-    """A comment's part of a path: sorts as its number does, up to 16 million in a thread."""
+    """Return a comment's part of a path. Parts sort by number, up to 16 million comments in a thread."""
     return f"{seq:0{PATH_DIGITS}x}"
 
 
 async def add(unit: Write, comment: Comment) -> None:
-    """Keep a new comment; its thread counts it, and searches find it."""
+    """Insert a comment, count it in its thread, and add it to the search index."""
     await unit.run(
         f"INSERT INTO comment ({KEPT}) VALUES ({VALUES})",
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
@@ -34,20 +34,20 @@ async def add(unit: Write, comment: Comment) -> None:
 
 
 async def get(unit: PublicRead, comment_id: str) -> Comment | None:
-    """One comment, whatever its status."""
+    """Return a comment with any status."""
     row = await unit.one(f"SELECT {COLUMNS} FROM comment WHERE id = :id", id=comment_id)
     return msgspec.convert(dict(row), Comment) if row else None
 
 
 async def get_many(unit: PublicRead, comment_ids: Sequence[str]) -> dict[str, Comment]:
-    """Comments by id."""
+    """Return comments by id; unknown ids are missing."""
     ids, values = in_list("id", comment_ids)
     rows = await unit.all(f"SELECT {COLUMNS} FROM comment WHERE id IN {ids}", **values)
     return {row["id"]: msgspec.convert(dict(row), Comment) for row in rows}
 
 
 async def get_by_path(unit: PublicRead, thread_id: str, path: str) -> Comment | None:
-    """The comment at this place of a thread's tree."""
+    """Return the comment with this path in a thread."""
     row = await unit.one(
         f"SELECT {COLUMNS} FROM comment WHERE thread_id = :thread_id AND path = :path",
         thread_id=thread_id,
@@ -57,12 +57,12 @@ async def get_by_path(unit: PublicRead, thread_id: str, path: str) -> Comment | 
 
 
 async def set_status(unit: Write, comment: Comment, status: Status, now: str) -> Comment:
-    """Give a comment another status and a new version; its place in the listing, counts and searches follow."""
+    """Set a comment's status, increase its version, and update listing, counters and search index."""
     return (await set_statuses(unit, [comment], status, now))[comment.id]
 
 
 async def set_statuses(unit: Write, found: Sequence[Comment], status: Status, now: str) -> dict[str, Comment]:
-    """The same for many, in hardly more statements than for one; returns them by id."""
+    """Set the status of comments, as ``set_status`` does; return them by id. The number of statements hardly grows."""
     ids = [comment.id for comment in found]
     listed, values = in_list("id", ids)
     await unit.run(
@@ -87,7 +87,7 @@ async def set_statuses(unit: Write, found: Sequence[Comment], status: Status, no
 
 
 async def _recount(unit: Write, found: Sequence[Comment], status: Status) -> None:
-    """Let threads count comments where they stand now, and no more where they stood."""
+    """Move comments from the counters of their earlier status to those of this one."""
     changes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for comment in found:
         changes[comment.thread_id].update({status.value: 1})
@@ -96,7 +96,7 @@ async def _recount(unit: Write, found: Sequence[Comment], status: Status) -> Non
 
 
 async def set_text(unit: Write, comment: Comment, words: Comment, now: str) -> Comment:
-    """Give a comment other words (name, text, html, text_digest) and a new version."""
+    """Set a comment's name and text to those of ``words``; increase its version."""
     await unit.run(
         """
         UPDATE comment SET name = :name, text = :text, html = :html, text_digest = :digest, edited_at = :edited_at,
@@ -115,19 +115,19 @@ async def set_text(unit: Write, comment: Comment, words: Comment, now: str) -> C
 
 
 async def set_status_before(unit: Write, comment_ids: Sequence[str], before: str | None) -> None:
-    """Set which status hidden comments go back to when they are restored."""
+    """Set the status that spam and deleted comments get when they are restored."""
     ids, values = in_list("id", comment_ids)
     await unit.run(f"UPDATE comment SET status_before = :before WHERE id IN {ids}", before=before, **values)
 
 
 async def set_note(unit: Write, comment: Comment, note: str | None) -> Comment:
-    """Give a comment another note of its moderators', and a new version."""
+    """Set the moderators' note of a comment; increase its version."""
     await unit.run("UPDATE comment SET note = :note, version = version + 1 WHERE id = :id", id=comment.id, note=note)
     return await _fresh(unit, comment.id)
 
 
 async def erase(unit: Write, comment: Comment, now: str) -> Comment:
-    """Take away every word of a comment, and what readers said of it; only its place, and that it was, stay."""
+    """Erase a comment's content and its reports. The row stays, since replies need its place in the tree."""
     await unit.run(
         """
         UPDATE comment SET name = '', website = NULL, page_url = NULL, page_title = NULL, text = '', html = '',
@@ -146,9 +146,9 @@ async def erase(unit: Write, comment: Comment, now: str) -> Comment:
 
 
 async def update_listing(unit: Write, comment_id: str, now: str) -> None:
-    """Bring a comment's place in the public listing up to date, and those above it.
+    """Update whether a comment, and its ancestors, are in the public listing.
 
-    A comment is listed while it is approved, and as a tombstone while a listed reply hangs on it.
+    A comment is listed while it is approved, or (as a tombstone) while it has a listed reply.
     """
     await _update_listing(unit, [comment_id], now)
 
@@ -199,9 +199,9 @@ async def list_page(
     since: str | None,
     own: str | None,
 ) -> list[ListedComment]:
-    """What readers see of a thread, from after (path, id) on; ``own`` is a writer's own waiting comment.
+    """Return the listed comments of a thread, and the pending comment with the id ``own``, after (path, id).
 
-    In a tree, oldest first walks depth first; newest first turns only the top level round.
+    ``tree`` sorts depth first; there, ``newest`` reverses the order of the top level only.
     """
     past, sorting = ORDERS[view, order]
     path, id_ = after or ("", "")
@@ -224,7 +224,7 @@ async def list_page(
 
 
 async def list_ids_by_path(unit: PublicRead, thread_id: str, paths: Sequence[str]) -> dict[str, str]:
-    """Ids of the comments at these places, by path."""
+    """Return comment ids by path; unknown paths are missing."""
     places, values = in_list("path", paths)
     rows = await unit.all(
         f"SELECT path, id FROM comment WHERE thread_id = :thread_id AND path IN {places}",
@@ -235,7 +235,7 @@ async def list_ids_by_path(unit: PublicRead, thread_id: str, paths: Sequence[str
 
 
 async def list_latest(unit: PublicRead, site_id: str, before: str | None, limit: int) -> list[ListedComment]:
-    """A site's approved comments, newest first, from before an id on."""
+    """Return a site's approved comments before an id, newest first."""
     rows = await unit.all(
         f"""
         SELECT {SHOWN} FROM comment
@@ -250,9 +250,9 @@ async def list_latest(unit: PublicRead, site_id: str, before: str | None, limit:
 
 
 async def count_approved_by(unit: PublicRead, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
-    """How many approved comments, but one, an author wrote on a site before a moment.
+    """Return how many comments of an author a site has approved, up to a time, except the comment ``but``.
 
-    What other sites' moderators think proves nothing here.
+    Approvals on other sites do not count, since other people moderate there.
     """
     row = await unit.one(
         """
@@ -269,7 +269,7 @@ async def count_approved_by(unit: PublicRead, site_id: str, author_id: str, *, b
 
 
 async def count_same_text(unit: PublicRead, text_digest: str, thread_id: str, before: str) -> int:
-    """How many comments of other threads, on any site, had the same text by then."""
+    """Return how many comments in other threads, on any site, had the same text up to a time."""
     row = await unit.one(
         """
         SELECT COUNT(*) AS number FROM comment
@@ -283,7 +283,7 @@ async def count_same_text(unit: PublicRead, text_digest: str, thread_id: str, be
 
 
 async def list_pending(unit: PublicRead, thread_id: str) -> int:
-    """How many comments of a thread wait to be read."""
+    """Return the number of a thread's pending comments."""
     row = await unit.one("SELECT pending FROM thread WHERE id = :id", id=thread_id)
     return int(row["pending"]) if row else 0
 

@@ -1,4 +1,4 @@
-"""What is private of writers. This is the only module that names the table ``contact``."""
+"""Private data of commenters. No other module names the table ``contact``."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,12 +11,12 @@ from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_c
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
 
-# For whoever searches comments by what is private of their writers: where to begin, and what must hold there.
+# For the search by private data, whose statements other modules build.
 TABLE: Final = "contact"
 
 
 async def add(unit: Write, contact: Contact) -> None:
-    """Keep what is private of a comment's writer."""
+    """Insert the private data of a comment."""
     await unit.run(
         f"INSERT INTO contact ({COLUMNS}) VALUES ({VALUES})",
         **{name: getattr(contact, name) for name in Contact.__struct_fields__},
@@ -24,20 +24,20 @@ async def add(unit: Write, contact: Contact) -> None:
 
 
 async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, Contact]:
-    """Contacts by comment id."""
+    """Return contacts by comment id; unknown ids are missing."""
     ids, values = in_list("id", comment_ids)
     rows = await unit.all(f"SELECT {COLUMNS} FROM contact WHERE comment_id IN {ids}", **values)
     return {row["comment_id"]: msgspec.convert(dict(row), Contact) for row in rows}
 
 
 async def set_status(unit: Write, comment_ids: Sequence[str], status: Status) -> None:
-    """Keep where their comments stand now beside what moderators count by."""
+    """Copy the status of comments to their contacts, where moderators' counts read it."""
     ids, values = in_list("id", comment_ids)
     await unit.run(f"UPDATE contact SET status = :status WHERE comment_id IN {ids}", status=status.value, **values)
 
 
 async def count_by_email(unit: PrivateRead, digests: Sequence[str], sites: Sequence[str] | None) -> Sequence[Row]:
-    """``email_digest, status, number``: how often each writer was approved and called spam."""
+    """Return ``email_digest, status, number``: each commenter's numbers of approved and spam comments."""
     listed, values = in_list("digest", digests)
     reach, more = site_condition("site_id", sites)
     return await unit.all(
@@ -54,7 +54,7 @@ async def count_by_email(unit: PrivateRead, digests: Sequence[str], sites: Seque
 async def count_pending_by_network(
     unit: PrivateRead, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
 ) -> dict[str, int]:
-    """How many comments wait from each network of these comments; no more than ``most`` are counted."""
+    """Return the number of pending comments by network, up to ``most``, for the networks of these comments."""
     ids, values = in_list("id", comment_ids)
     reach, more = site_condition("site_id", sites)
     rows = await unit.all(
@@ -75,12 +75,12 @@ async def count_pending_by_network(
 
 
 async def erase(unit: Write, comment_id: str) -> None:
-    """Forget who wrote a comment."""
+    """Delete the private data of a comment."""
     await unit.run("DELETE FROM contact WHERE comment_id = :id", id=comment_id)
 
 
 async def erase_networks(unit: Write, before: str) -> int:
-    """Forget the networks and browsers of comments older than that; returns how many."""
+    """Delete networks and browsers of comments created before this time; return how many rows changed."""
     return await unit.run(
         """
         UPDATE contact SET network = NULL, network_digest = NULL, agent = NULL
@@ -91,7 +91,7 @@ async def erase_networks(unit: Write, before: str) -> int:
 
 
 async def list_sealed_after(unit: PrivateRead, comment_id: str, limit: int) -> Sequence[Row]:
-    """``comment_id, email_sealed`` of the next contacts, by comment id."""
+    """Return ``comment_id, email_sealed`` of the contacts after a comment id, in the order of ids."""
     return await unit.all(
         """
         SELECT comment_id, email_sealed FROM contact WHERE comment_id > :id
@@ -103,7 +103,7 @@ async def list_sealed_after(unit: PrivateRead, comment_id: str, limit: int) -> S
 
 
 async def reseal(unit: Write, comment_id: str, sealed: str, digest: str) -> None:
-    """Keep an address sealed anew."""
+    """Replace an encrypted email address and its digest."""
     await unit.run(
         "UPDATE contact SET email_sealed = :sealed, email_digest = :digest WHERE comment_id = :id",
         id=comment_id,
@@ -115,7 +115,10 @@ async def reseal(unit: Write, comment_id: str, sealed: str, digest: str) -> None
 async def recent_activity(
     unit: PrivateRead, network: str, *, day_ago: str, hour_ago: str, before: str, but: str | None
 ) -> tuple[str | None, int]:
-    """When the last comment but one came from a network within a day, and how many came within the hour."""
+    """Return a network's latest comment time within a day, and its number of comments within an hour.
+
+    Both leave out the comment ``but``.
+    """
     row = await unit.one(
         """
         SELECT MAX(created_at) AS last, COUNT(CASE WHEN created_at > :hour_ago THEN 1 END) AS number FROM contact
@@ -132,9 +135,9 @@ async def recent_activity(
 
 
 async def has_spam_from(unit: PrivateRead, network: str) -> bool:
-    """Whether a person called one of the last hundred comments from a network spam.
+    """Return whether a person marked one of the network's last 100 comments as spam.
 
-    What rules call spam is left out: they may go by an email, and readers would learn which.
+    Spam by rules does not count: a rule may look at the email address, and commenters could find out which ones.
     """
     row = await unit.one(
         """
@@ -152,7 +155,7 @@ async def has_spam_from(unit: PrivateRead, network: str) -> bool:
 
 
 async def count_since(unit: PrivateRead, network: str, since: str) -> int:
-    """How many comments came from a network since then."""
+    """Return the number of comments from a network since a time."""
     row = await unit.one(
         "SELECT COUNT(*) AS number FROM contact WHERE network = :network AND created_at >= :since",
         network=network,

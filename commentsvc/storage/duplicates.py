@@ -1,10 +1,10 @@
-"""The same text sent again."""
+"""Digests of recent texts, to recognise a comment that is sent twice."""
 
 from commentsvc.storage.database import Write
 
 
 async def claim_text(unit: Write, digest: str, comment_id: str, now: str, day_ago: str) -> bool:
-    """Whether nobody said just this within a day; if so, this comment now did."""
+    """Record a text's digest for a comment; return False if the same text was posted after ``day_ago``."""
     row = await unit.one(
         """
         INSERT INTO recent_text (digest, comment_id, created_at) VALUES (:digest, :comment_id, :now)
@@ -21,10 +21,10 @@ async def claim_text(unit: Write, digest: str, comment_id: str, now: str, day_ag
 
 
 async def release_text(unit: Write, comment_id: str) -> None:
-    """Let a removed comment's words be said again."""
+    """Delete the digest of a deleted comment, so that its text can be posted again."""
     await unit.run("DELETE FROM recent_text WHERE comment_id = :id", id=comment_id)
 
 
 async def delete_expired(unit: Write, before: str) -> None:
-    """Delete wordings older than that."""
+    """Delete digests recorded before this time."""
     await unit.run("DELETE FROM recent_text WHERE created_at < :before", before=before)

@@ -1,16 +1,16 @@
-"""Which secret key this database is sealed with."""
+"""The fingerprint of the secret key that encrypts this database."""
 
 from commentsvc.storage.database import PrivateRead, Write
 
 
 async def get_fingerprint(unit: PrivateRead) -> str | None:
-    """Of the secret key that seals this database; None before the first."""
+    """Return the secret key's fingerprint; None on a new database."""
     row = await unit.one("SELECT fingerprint FROM installation WHERE id = 1")
     return row["fingerprint"] if row else None
 
 
 async def set_fingerprint(unit: Write, text: str, now: str) -> None:
-    """Note which secret key seals this database from now on."""
+    """Set the secret key's fingerprint."""
     await unit.run(
         """
         INSERT INTO installation (id, fingerprint, created_at) VALUES (1, :text, :now)

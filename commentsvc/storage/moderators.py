@@ -7,7 +7,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write
 
 
 async def add(unit: Write, moderator_id: str, name: str, sealed: str | None, digest: str | None, now: str) -> bool:
-    """Keep a moderator; False if the name is taken."""
+    """Insert a moderator; return False if the name is taken."""
     row = await unit.one(
         """
         INSERT INTO moderator (id, name, email_sealed, email_digest, created_at)
@@ -23,7 +23,7 @@ async def add(unit: Write, moderator_id: str, name: str, sealed: str | None, dig
 
 
 async def add_site(unit: Write, moderator_id: str, site_id: str) -> None:
-    """Let a moderator read a site."""
+    """Give a moderator access to a site."""
     await unit.run(
         """
         INSERT INTO moderator_site (moderator_id, site_id) VALUES (:moderator_id, :site_id)
@@ -35,7 +35,7 @@ async def add_site(unit: Write, moderator_id: str, site_id: str) -> None:
 
 
 async def list_all(unit: PrivateRead) -> Sequence[Row]:
-    """``id, name, email_sealed, email_digest, created_at`` of those not removed, oldest first."""
+    """Return ``id, name, email_sealed, email_digest, created_at`` of every moderator, oldest first."""
     return await unit.all(
         """
         SELECT id, name, email_sealed, email_digest, created_at FROM moderator WHERE removed_at IS NULL ORDER BY id
@@ -44,13 +44,13 @@ async def list_all(unit: PrivateRead) -> Sequence[Row]:
 
 
 async def get_name(unit: PrivateRead, moderator_id: str) -> str | None:
-    """What a moderator is called, unless they were removed."""
+    """Return a moderator's name, or None if the moderator was removed."""
     row = await unit.one("SELECT name FROM moderator WHERE id = :id AND removed_at IS NULL", id=moderator_id)
     return row["name"] if row else None
 
 
 async def list_sites(unit: PrivateRead, moderator_id: str) -> list[str]:
-    """Ids of the sites a moderator reads; none means every one."""
+    """Return the ids of a moderator's sites; an empty list means every site."""
     rows = await unit.all(
         "SELECT site_id FROM moderator_site WHERE moderator_id = :id ORDER BY site_id", id=moderator_id
     )
@@ -58,7 +58,7 @@ async def list_sites(unit: PrivateRead, moderator_id: str) -> list[str]:
 
 
 async def remove(unit: Write, moderator_id: str, now: str) -> None:
-    """Take away a moderator's rights: keys and invitations too."""
+    """Remove a moderator: delete the email address, invitations and sessions, and revoke all keys."""
     await unit.run(
         "UPDATE moderator SET removed_at = :now, email_sealed = NULL, email_digest = NULL WHERE id = :id",
         id=moderator_id,
@@ -74,7 +74,7 @@ async def remove(unit: Write, moderator_id: str, now: str) -> None:
 
 
 async def reseal(unit: Write, moderator_id: str, sealed: str, digest: str) -> None:
-    """Keep a moderator's address sealed anew."""
+    """Replace a moderator's encrypted email address and its digest."""
     await unit.run(
         "UPDATE moderator SET email_sealed = :sealed, email_digest = :digest WHERE id = :id",
         id=moderator_id,
@@ -84,7 +84,7 @@ async def reseal(unit: Write, moderator_id: str, sealed: str, digest: str) -> No
 
 
 async def add_invitation(unit: Write, token_hash: str, moderator_id: str, now: str, expires_at: str) -> None:
-    """Keep an invitation; earlier ones of the same moderator end."""
+    """Insert an invitation; delete the moderator's unused ones."""
     await unit.run("DELETE FROM invitation WHERE moderator_id = :id AND used_at IS NULL", id=moderator_id)
     await unit.run(
         """
@@ -99,7 +99,7 @@ async def add_invitation(unit: Write, token_hash: str, moderator_id: str, now: s
 
 
 async def find_invited(unit: PrivateRead, token_hash: str, now: str) -> Row | None:
-    """``id, name`` of the moderator whom an open invitation names."""
+    """Return ``id, name`` of the moderator whom a valid invitation is for."""
     return await unit.one(
         """
         SELECT moderator.id, moderator.name FROM invitation
@@ -112,7 +112,7 @@ async def find_invited(unit: PrivateRead, token_hash: str, now: str) -> Row | No
 
 
 async def use_invitation(unit: Write, token_hash: str, now: str) -> bool:
-    """Use an invitation up; False if somebody did already, or it is too old."""
+    """Mark an invitation as used; return False if it was used before or has expired."""
     changed = await unit.run(
         """
         UPDATE invitation SET used_at = :now WHERE token_hash = :token_hash AND used_at IS NULL AND expires_at > :now
@@ -124,7 +124,7 @@ async def use_invitation(unit: Write, token_hash: str, now: str) -> bool:
 
 
 async def any_invitation_used(unit: PrivateRead) -> bool:
-    """Whether a moderator who is still one has used an invitation."""
+    """Return whether any present moderator has used an invitation."""
     row = await unit.one(
         """
         SELECT 1 AS found FROM invitation JOIN moderator ON moderator.id = invitation.moderator_id

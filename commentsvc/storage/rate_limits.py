@@ -1,15 +1,17 @@
-"""How much each network has sent."""
+"""Rate limits by network."""
 
-from typing import Any
+from collections.abc import Callable
 
 from commentsvc.storage.database import Write
 
 
-async def take(unit: Write, network_digest: str, *, latest: str, now: str, available_at: Any) -> str | None:
-    """Take one comment from a network's rate_limit, if its time to be whole again is not past ``latest``.
+async def take(
+    unit: Write, network_digest: str, *, latest: str, now: str, available_at: Callable[[str], str]
+) -> str | None:
+    """Count one comment against a network's rate limit; return None, or the blocking time if the limit is reached.
 
-    ``available_at`` tells the new time from the old one. Returns None, or the old time where nothing is left.
-    The generic cell rate algorithm (ITU-T I.371): one row, no windows.
+    The generic cell rate algorithm (ITU-T I.371) stores one time for each network. The limit is reached when that time
+    is later than ``latest``; otherwise ``available_at`` computes the new time from it.
     """
     await unit.run(
         """
@@ -20,17 +22,17 @@ async def take(unit: Write, network_digest: str, *, latest: str, now: str, avail
         now=now,
     )
     row = await unit.one("SELECT available_at FROM rate_limit WHERE network_digest = :digest", digest=network_digest)
-    stands = max(row["available_at"], now) if row else now
-    if stands > latest:
-        return str(stands)
+    current = max(row["available_at"], now) if row else now
+    if current > latest:
+        return str(current)
     await unit.run(
         "UPDATE rate_limit SET available_at = :available_at WHERE network_digest = :digest",
         digest=network_digest,
-        available_at=available_at(stands),
+        available_at=available_at(current),
     )
     return None
 
 
 async def delete_expired(unit: Write, now: str) -> None:
-    """Delete rate_limits that are whole again."""
+    """Delete rate limits whose time has passed."""
     await unit.run("DELETE FROM rate_limit WHERE available_at < :now", now=now)

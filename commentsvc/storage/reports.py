@@ -1,4 +1,4 @@
-"""What readers reported. A comment and its thread count the reports that nobody has looked at yet."""
+"""Readers' reports. Comments and threads count the open ones."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
 
 async def add(unit: Write, comment: Comment, reader: str, reason: str | None, now: str) -> int:
-    """Keep a reader's report; returns how many of this comment are open now, or 0 if this reader reported before."""
+    """Insert a report; return the comment's number of open reports, or 0 if this reader reported it before."""
     kept = await unit.one(
         """
         INSERT INTO report (comment_id, reader_digest, reason, created_at) VALUES (:id, :reader, :reason, :now)
@@ -26,7 +26,7 @@ async def add(unit: Write, comment: Comment, reader: str, reason: str | None, no
 
 
 async def settle(unit: Write, comment: Comment, action_id: str) -> None:
-    """Close what is open: a person has looked."""
+    """Close a comment's open reports, because a person has decided on it."""
     closed = await unit.run(
         "UPDATE report SET settled_at = :now, settled_by = :action_id WHERE comment_id = :id AND settled_at IS NULL",
         id=comment.id,
@@ -38,7 +38,7 @@ async def settle(unit: Write, comment: Comment, action_id: str) -> None:
 
 
 async def reopen(unit: Write, found: Sequence[Comment], action_id: str) -> list[Comment]:
-    """The same for many."""
+    """Open the reports again that an action closed; return the comments with their new numbers."""
     ids, values = in_list("id", [comment.id for comment in found])
     rows = await unit.all(
         f"""
@@ -57,7 +57,7 @@ async def reopen(unit: Write, found: Sequence[Comment], action_id: str) -> list[
 
 
 async def _open(unit: Write, comment: Comment, change: int) -> int:
-    """Count so many more of a comment's reports as open; returns how many are. Its thread must be held."""
+    """Add to a comment's number of open reports; return the new number. The caller must have locked the thread."""
     row = await unit.one(
         "UPDATE comment SET reports = reports + CAST(:change AS BIGINT) WHERE id = :id RETURNING reports",
         id=comment.id,
@@ -69,7 +69,7 @@ async def _open(unit: Write, comment: Comment, change: int) -> int:
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
-    """``reason, created_at, settled_at`` of each report of a comment, oldest first."""
+    """Return ``reason, created_at, settled_at`` of each report of a comment, oldest first."""
     return await unit.all(
         """
         SELECT reason, created_at, settled_at FROM report WHERE comment_id = :id ORDER BY created_at, reader_digest
@@ -79,10 +79,10 @@ async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
 
 
 async def erase(unit: Write, comment_id: str) -> None:
-    """Forget who reported a comment, and why."""
+    """Delete the reports of a comment."""
     await unit.run("DELETE FROM report WHERE comment_id = :id", id=comment_id)
 
 
 async def delete_expired(unit: Write, before: str) -> None:
-    """Drop reports that were settled before this time."""
+    """Delete reports that were closed before this time."""
     await unit.run("DELETE FROM report WHERE settled_at < :before", before=before)

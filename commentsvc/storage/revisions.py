@@ -1,4 +1,4 @@
-"""Comments' earlier words."""
+"""Revisions: earlier texts of comments."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
 
 async def add(unit: Write, comment: Comment, actor: Actor, now: str) -> None:
-    """Keep a comment's present words before they change."""
+    """Save a comment's current name and text as a revision, before they change."""
     await unit.run(
         f"""
         INSERT INTO revision (comment_id, version, name, text, html, text_digest, {COLUMNS}, created_at)
@@ -26,7 +26,7 @@ async def add(unit: Write, comment: Comment, actor: Actor, now: str) -> None:
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
-    """A comment's earlier words, oldest first."""
+    """Return the revisions of a comment, oldest first."""
     return await unit.all(
         f"""
         SELECT version, name, text, {COLUMNS}, created_at FROM revision WHERE comment_id = :id ORDER BY version
@@ -36,7 +36,7 @@ async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
 
 
 async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[tuple[str, int], Row]:
-    """The earlier words of many comments, by comment and the version that they stood at."""
+    """Return the revisions of comments, by (comment id, version)."""
     ids, values = in_list("id", comment_ids)
     rows = await unit.all(
         f"SELECT comment_id, version, name, text, html, text_digest FROM revision WHERE comment_id IN {ids}", **values

@@ -1,4 +1,4 @@
-"""Lays the schema in an empty database and brings older ones forward: all or none, one server at a time."""
+"""Schema migrations: one transaction, and one server at a time."""
 
 import re
 from collections.abc import Callable
@@ -9,63 +9,64 @@ from typing import Final
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.storage.database import Database, Statements
 
-STEP: Final = re.compile(r"(\d{4})_\w+\.sql")
-FIRST: Final = """
+STEP_FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
+CREATE_STEP_TABLE: Final = """
     CREATE TABLE IF NOT EXISTS schema_step (number BIGINT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)
 """
 
 
 async def migrate(database: Database, now: str) -> int:
-    """Bring the schema to what this program needs; returns how many steps that took.
+    """Create the schema or bring it up to date; return the number of steps that were applied.
 
     Raises:
-        Misconfigured: the database is from a newer program.
+        ConfigurationError: a newer version of the program has migrated this database.
     """
-    taken = await database.alone(lambda statements: _migrate(statements, now, database.schema_sql))
+    applied = await database.alone(lambda statements: _migrate(statements, now, database.schema_sql))
     await database.protect()
-    return taken
+    return applied
 
 
 async def is_current(statements: Statements) -> bool:
-    """Whether the schema is the one this program needs."""
+    """Return whether the schema is the one that this program needs."""
     row = await statements.one("SELECT MAX(number) AS newest FROM schema_step")
     return row is not None and row["newest"] == newest_step()
 
 
 async def _migrate(statements: Statements, now: str, dialect: Callable[[str], str]) -> int:
-    await statements.run(FIRST)
+    await statements.run(CREATE_STEP_TABLE)
     row = await statements.one("SELECT MAX(number) AS newest FROM schema_step")
-    reached = row["newest"] if row and row["newest"] else 0
-    if reached > newest_step():
+    current = row["newest"] if row and row["newest"] else 0
+    if current > newest_step():
         raise ConfigurationError(
-            f"The database has schema {reached}; this program knows {newest_step()}. Run the newer commentsvc."
+            f"The database has schema {current}, but this version supports up to {newest_step()}. "
+            "Install a newer version of commentsvc."
         )
-    if not reached:
+    if not current:
         await _run(statements, dialect(read_schema()))
-    for number, step in steps().items():
-        if reached and number > reached:
+    for number, step in list_steps().items():
+        if current and number > current:
             await _run(statements, dialect(step.read_text(encoding="utf-8")))
-        if number > reached:
+        if number > current:
             await statements.run(
                 "INSERT INTO schema_step (number, applied_at) VALUES (:number, :now)", number=number, now=now
             )
-    return newest_step() - reached
+    return newest_step() - current
 
 
-def steps() -> dict[int, Traversable]:
-    """The numbered steps, oldest first."""
+def list_steps() -> dict[int, Traversable]:
+    """Return the migration files by number, oldest first."""
     files = resources.files("commentsvc.storage").joinpath("migrations").iterdir()
-    found = {int(match[1]): file for file in files if (match := STEP.fullmatch(file.name))}
+    found = {int(match[1]): file for file in files if (match := STEP_FILE.fullmatch(file.name))}
     return dict(sorted(found.items()))
 
 
 def newest_step() -> int:
-    """The number of the last step."""
-    return max(steps())
+    """Return the number of the last step."""
+    return max(list_steps())
 
 
 def read_schema() -> str:
-    """schema.sql: inside the package once installed, beside it in a checkout."""
+    """Return schema.sql. It is inside an installed package, and next to the package in a checkout."""
     package = resources.files("commentsvc")
     installed = package.joinpath("schema.sql")
     file = installed if installed.is_file() else package.joinpath("..", "schema.sql")

@@ -1,4 +1,4 @@
-"""Who is signed in to the moderation page."""
+"""Sessions of the moderation page."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write
 
 
 class StoredSession(Struct, frozen=True):
-    """A session, of which the token is kept hashed. It is a moderator's, or of whoever holds a key."""
+    """A session. It belongs to a moderator, or to an API key. Only the hash of its token is stored."""
 
     id: str
     token_hash: str
@@ -19,7 +19,7 @@ class StoredSession(Struct, frozen=True):
 
 
 async def add(unit: Write, session: StoredSession) -> None:
-    """Keep a session."""
+    """Insert a session."""
     await unit.run(
         """
         INSERT INTO session (id, token_hash, moderator_id, key_hash, created_at, seen_at)
@@ -30,7 +30,7 @@ async def add(unit: Write, session: StoredSession) -> None:
 
 
 async def find(unit: PrivateRead, token_hash: str, *, begun_after: str, seen_after: str) -> Row | None:
-    """The session of a token, if it began and was of use after these times."""
+    """Return ``id, moderator_id, key_hash, created_at, seen_at`` of a token's session, if both times are later."""
     return await unit.one(
         """
         SELECT id, moderator_id, key_hash, created_at, seen_at FROM session
@@ -43,12 +43,12 @@ async def find(unit: PrivateRead, token_hash: str, *, begun_after: str, seen_aft
 
 
 async def touch(unit: Write, session_id: str, now: str) -> None:
-    """Note that a session was of use."""
+    """Set when a session was last active."""
     await unit.run("UPDATE session SET seen_at = :now WHERE id = :id", id=session_id, now=now)
 
 
 async def list_of_owner(unit: PrivateRead, moderator_id: str | None, key_hash: str | None) -> Sequence[Row]:
-    """``id, created_at, seen_at`` of every session of the same moderator, or the same key, newest first."""
+    """Return ``id, created_at, seen_at`` of every session of a moderator or a key, newest first."""
     return await unit.all(
         """
         SELECT id, created_at, seen_at FROM session
@@ -60,12 +60,12 @@ async def list_of_owner(unit: PrivateRead, moderator_id: str | None, key_hash: s
 
 
 async def delete(unit: Write, session_id: str) -> bool:
-    """End a session; False if it had ended."""
+    """Delete a session; return False if it does not exist."""
     return await unit.run("DELETE FROM session WHERE id = :id", id=session_id) == 1
 
 
 async def delete_of_moderator(unit: Write, moderator_id: str) -> int:
-    """End every session of a moderator's, also those begun with keys of theirs; returns how many."""
+    """Delete every session of a moderator and of the moderator's keys; return how many there were."""
     return await unit.run(
         """
         DELETE FROM session WHERE moderator_id = :id
@@ -76,7 +76,7 @@ async def delete_of_moderator(unit: Write, moderator_id: str) -> int:
 
 
 async def delete_expired(unit: Write, *, begun_before: str, seen_before: str) -> None:
-    """Drop what has ended by itself."""
+    """Delete sessions that began, or were last active, at or before these times."""
     await unit.run(
         "DELETE FROM session WHERE created_at <= :begun_before OR seen_at <= :seen_before",
         begun_before=begun_before,

@@ -1,4 +1,4 @@
-"""Sites and where their pages live."""
+"""Sites and their origins."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +12,7 @@ COLUMNS: Final = ", ".join(Site.__struct_fields__)
 
 
 async def add(unit: Write, site: Site) -> bool:
-    """Keep a new site; False if its name is taken."""
+    """Insert a site; return False if its name is taken."""
     row = await unit.one(
         """
         INSERT INTO site (id, name, created_at) VALUES (:id, :name, :created_at)
@@ -26,7 +26,7 @@ async def add(unit: Write, site: Site) -> bool:
 
 
 async def add_origin(unit: Write, site_id: str, origin: str) -> bool:
-    """Let pages of an origin embed; False if another site has it."""
+    """Give a site an origin; return False if another site has it."""
     row = await unit.one(
         """
         INSERT INTO site_origin (origin, site_id) VALUES (:origin, :site_id)
@@ -40,15 +40,15 @@ async def add_origin(unit: Write, site_id: str, origin: str) -> bool:
 
 
 async def list_all(unit: PublicRead) -> list[Site]:
-    """All sites, oldest first."""
+    """Return all sites, oldest first."""
     return [msgspec.convert(dict(row), Site) for row in await unit.all(f"SELECT {COLUMNS} FROM site ORDER BY id")]
 
 
 async def list_origins(unit: PublicRead) -> Sequence[Row]:
-    """``origin, site_id`` of every site."""
+    """Return ``origin, site_id`` of every origin, sorted by origin."""
     return await unit.all("SELECT origin, site_id FROM site_origin ORDER BY origin")
 
 
 async def set_mode(unit: Write, site_id: str, mode: Mode | None) -> None:
-    """Say who is held on a site; None leaves it to the setting."""
+    """Set a site's moderation mode; None means the mode in the settings."""
     await unit.run("UPDATE site SET mode = :mode WHERE id = :id", id=site_id, mode=mode.value if mode else None)

@@ -1,7 +1,7 @@
-"""SQLite by aiosqlite: one writer that commits together what waits together, and readers beside it.
+"""SQLite driver: one writer with group commit, and readers.
 
-A connection of aiosqlite is a thread. A unit of work runs there from beginning to end, in one hop, so
-neither a cancelled request nor a second one can ever leave a transaction half open.
+Each aiosqlite connection has a thread. A unit of work runs in that thread from beginning to end, so a cancelled or
+concurrent request cannot leave a transaction open (docs/decisions/0003-one-writer.md).
 """
 
 import asyncio
@@ -9,24 +9,25 @@ import contextvars
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, cast
 
 import aiosqlite
 
 from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.storage.database import PUBLIC_TABLES, Row, Work
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
-MOST_WAITING: Final = 1000
-MOST_TOGETHER: Final = 64
-READERS: Final = 2  # of each kind: a long back-test must not delay key checks
-# 3.37: the oldest SQLite with all of RETURNING, UPSERT and the checks below.
-OLDEST: Final = (3, 37, 0)
+MAX_QUEUED_UNITS: Final = 1000
+MAX_BATCH_SIZE: Final = 64
+READERS: Final = 2  # of each kind: a long backtest must not delay key checks
+ROWS_PER_FETCH: Final = 64  # aiosqlite's default
+# The oldest SQLite with RETURNING, UPSERT and all PRAGMAs below.
+MIN_SQLITE_VERSION: Final = (3, 37, 0)
 
-# Nothing is left to a default. FULL: an acknowledged comment survives a power cut.
+# No PRAGMA is left to its default. synchronous=2 is FULL: an acknowledged comment survives a power cut.
 PRAGMAS: Final = {
     "journal_mode": "wal",
     "synchronous": 2,
@@ -42,8 +43,23 @@ PRAGMAS: Final = {
 }
 
 
+class ThreadConnection(aiosqlite.Connection):
+    """A connection that can run a whole function in its thread. The public calls run one statement at a time."""
+
+    async def run_in_thread(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call ``function(connection, *args, **kwargs)`` in the thread and return its result."""
+        # The only private names of aiosqlite that we use. Its version is pinned (decision 0003).
+        execute: Callable[..., Awaitable[T]] = self._execute
+        return await execute(function, self._conn, *args, **kwargs)
+
+
+Readers: TypeAlias = asyncio.LifoQueue[ThreadConnection]
+
+
 class SqliteTransaction:
-    """Statements on the connection of the thread that runs them."""
+    """Statements of one transaction, run in the connection's thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -63,37 +79,38 @@ class SqliteTransaction:
 
 
 class Job:
-    """A unit of work, with a copy of its caller's context: log lines written inside it carry the request id."""
+    """A unit of work with a copy of its caller's context, so that its log lines carry the request id."""
 
     def __init__(self, work: Work[Any]) -> None:
         self._work = work
         self._context = contextvars.copy_context()
 
     def run(self, connection: sqlite3.Connection) -> Any:
-        """Run the unit to its end in the thread of this connection."""
-        return self._context.run(_driven, self._work(SqliteTransaction(connection)))
+        """Run the unit to its end. Call it in the connection's thread."""
+        return self._context.run(_run_unit, self._work(SqliteTransaction(connection)))
 
 
 class SqliteDatabase:
     """See ``Database``."""
 
-    def __init__(self, writer: aiosqlite.Connection) -> None:
+    def __init__(self, writer: ThreadConnection) -> None:
         self._writer = writer
-        self._private: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
-        self._public: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
-        self._waiting: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(MOST_WAITING)
-        self._writing = asyncio.create_task(self._write_forever(), name="writer")
+        self._private: Readers = asyncio.LifoQueue()
+        self._public: Readers = asyncio.LifoQueue()
+        self._queue: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(MAX_QUEUED_UNITS)
+        self._writer_task = asyncio.create_task(self._write_batches(), name="writer")
 
     @classmethod
     async def open(cls, path: Path) -> "SqliteDatabase":
-        """Open the file, made if need be.
+        """Open the database file; create it if it does not exist.
 
         Raises:
-            Misconfigured: it cannot be opened, or this SQLite is too old.
+            ConfigurationError: the file cannot be opened, or SQLite is too old.
         """
-        if sqlite3.sqlite_version_info < OLDEST:
-            raise ConfigurationError(f"SQLite {'.'.join(map(str, OLDEST))} or newer is needed.")
-        opened: list[aiosqlite.Connection] = []
+        if sqlite3.sqlite_version_info < MIN_SQLITE_VERSION:
+            needed = ".".join(map(str, MIN_SQLITE_VERSION))
+            raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old. Install {needed} or newer.")
+        opened: list[ThreadConnection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             while len(opened) < 1 + 2 * READERS:
@@ -102,15 +119,15 @@ class SqliteDatabase:
             for connection in opened:
                 await connection.close()
             raise ConfigurationError(
-                f"COMMENTSVC_DATABASE_URL: the database at {path} cannot be opened ({error}). "
-                "It must be an SQLite file in a folder that this user may write to."
+                f"COMMENTSVC_DATABASE_URL: could not open the database at {path} ({error}). "
+                "Name an SQLite file in a folder that this user can write to."
             ) from None
         writer, *readers = opened
         database = cls(writer)
         for reader in readers[:READERS]:
             database._private.put_nowait(reader)
         for reader in readers[READERS:]:
-            await reader.set_authorizer(_only_public)
+            await reader.set_authorizer(_authorize_public_read)
             database._public.put_nowait(reader)
         return database
 
@@ -118,9 +135,9 @@ class SqliteDatabase:
         """See ``Database``."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
-            self._waiting.put_nowait((Job(work), done))
+            self._queue.put_nowait((Job(work), done))
         except asyncio.QueueFull:
-            raise Unavailable("Too many comments are arriving at once. Please send it again.") from None
+            raise Unavailable("Too many comments are arriving at once. Please try again.") from None
         return await asyncio.shield(done)
 
     async def read(self, work: Work[T], /) -> T:
@@ -132,11 +149,11 @@ class SqliteDatabase:
         return await _read_with(self._private, work)
 
     async def alone(self, work: Work[T], /) -> T:
-        """See ``Database``. BEGIN IMMEDIATE lets one process in at a time."""
+        """See ``Database``. BEGIN IMMEDIATE excludes other processes."""
         return await self.write(work)
 
     async def protect(self) -> None:
-        """See ``Database``. The authorizer does it, from the moment a connection is opened."""
+        """See ``Database``. The authorizer protects each connection from the moment that it is opened."""
 
     def schema_sql(self, statement: str) -> str:
         """See ``Database``. The schema is written for SQLite."""
@@ -144,55 +161,58 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """See ``Database``."""
-        await self._waiting.join()
-        self._writing.cancel()
+        await self._queue.join()
+        self._writer_task.cancel()
         with suppress(asyncio.CancelledError):
-            await self._writing
+            await self._writer_task
         for readers in (self._public, self._private):
             for _ in range(READERS):
                 await (await readers.get()).close()
         await self._writer.close()
 
-    async def _write_forever(self) -> None:
+    async def _write_batches(self) -> None:
         while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < MOST_TOGETHER and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
+            batch = [await self._queue.get()]
+            while len(batch) < MAX_BATCH_SIZE and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
             try:
-                outcomes = await _in_thread(self._writer, _commit_together, [job for job, _ in batch])
-            except Exception as error:  # noqa: BLE001 -- whatever happens, the next batch is written
+                outcomes = await self._writer.run_in_thread(_commit_batch, [job for job, _ in batch])
+            except Exception as error:  # noqa: BLE001 -- the writer must go on with the next batch
                 outcomes = [error for _ in batch]
             for (_, done), outcome in zip(batch, outcomes, strict=True):
-                _tell(done, outcome)
-                self._waiting.task_done()
+                _set_outcome(done, outcome)
+                self._queue.task_done()
 
 
-def _tell(done: asyncio.Future[Any], outcome: Any) -> None:
+def _set_outcome(done: asyncio.Future[Any], outcome: Any) -> None:
     if isinstance(outcome, BaseException):
         done.set_exception(outcome)
-        done.exception()  # its caller may be gone; then nobody else reads it
+        done.exception()  # marks it as read: if the caller was cancelled, asyncio would log a warning
     else:
         done.set_result(outcome)
 
 
-async def _connect(path: Path) -> aiosqlite.Connection:
-    connection = await aiosqlite.connect(path, isolation_level=None, cached_statements=256)
+async def _connect(path: Path) -> ThreadConnection:
+    connection = ThreadConnection(
+        lambda: sqlite3.connect(path, isolation_level=None, cached_statements=256), ROWS_PER_FETCH
+    )
+    await connection
     try:
-        await _set_up(connection)
+        await _configure(connection)
     except sqlite3.Error:
-        await connection.close()  # its thread would keep the process alive
+        await connection.close()  # a running thread would keep the process alive
         raise
     return connection
 
 
-async def _set_up(connection: aiosqlite.Connection) -> None:
+async def _configure(connection: ThreadConnection) -> None:
     connection.row_factory = sqlite3.Row
     for name, value in PRAGMAS.items():
         await connection.execute_fetchall(f"PRAGMA {name}={value}")
-        (kept,) = tuple(await connection.execute_fetchall(f"PRAGMA {name}"))
-        if kept[0] != value:
-            raise sqlite3.OperationalError(f"PRAGMA {name} is {kept[0]}, not {value}")
-    # SQLite's own LOWER knows ASCII alone.
+        (row,) = tuple(await connection.execute_fetchall(f"PRAGMA {name}"))
+        if row[0] != value:
+            raise sqlite3.OperationalError(f"PRAGMA {name} is {row[0]}, not {value}")
+    # SQLite's own LOWER changes ASCII letters only.
     await connection.create_function("LOWER", 1, _lower, deterministic=True)
 
 
@@ -200,8 +220,8 @@ def _lower(text: str | None) -> str | None:
     return None if text is None else text.lower()
 
 
-def _only_public(action: int, table: str | None, _column: str | None, _database: str, _source: str) -> int:
-    """An authorizer (https://sqlite.org/c3ref/set_authorizer.html) that knows the public tables alone."""
+def _authorize_public_read(action: int, table: str | None, _column: str | None, _database: str, _source: str) -> int:
+    # https://sqlite.org/c3ref/set_authorizer.html
     allowed = {
         sqlite3.SQLITE_SELECT,
         sqlite3.SQLITE_TRANSACTION,
@@ -213,21 +233,18 @@ def _only_public(action: int, table: str | None, _column: str | None, _database:
     return sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
 
 
-async def _in_thread(connection: aiosqlite.Connection, do: Callable[..., T], work: Any) -> T:
-    # The one private name we take of aiosqlite: its public calls hop to the thread once a statement,
-    # this one once a unit of work (docs/decisions/0003-one-writer.md). A test holds it.
-    hop: Callable[..., Awaitable[T]] = connection._execute  # noqa: SLF001
-    return await hop(partial(do, connection._conn, work))  # noqa: SLF001
-
-
-async def _read_with(readers: "asyncio.LifoQueue[aiosqlite.Connection]", work: Work[T]) -> T:
+async def _read_with(readers: Readers, work: Work[T]) -> T:
     reader = await readers.get()
-    reading = asyncio.ensure_future(_in_thread(reader, _read, Job(work)))
+    reading = asyncio.ensure_future(reader.run_in_thread(_run_read, Job(work)))
+    # A cancelled caller does not stop the unit, so the reader is free only when the unit is done.
     reading.add_done_callback(lambda _: readers.put_nowait(reader))
-    return cast(T, await _named(asyncio.shield(reading)))
+    try:
+        return cast(T, await asyncio.shield(reading))
+    except sqlite3.OperationalError as error:
+        raise _unavailable(error) from error
 
 
-def _read(connection: sqlite3.Connection, job: Job) -> Any:
+def _run_read(connection: sqlite3.Connection, job: Job) -> Any:
     connection.execute("BEGIN")
     try:
         return job.run(connection)
@@ -235,12 +252,12 @@ def _read(connection: sqlite3.Connection, job: Job) -> Any:
         connection.execute("ROLLBACK")
 
 
-def _commit_together(connection: sqlite3.Connection, jobs: list[Job]) -> list[Any]:
-    """One outcome a job: its result, or what it raised. One that fails leaves its neighbours alone."""
+def _commit_batch(connection: sqlite3.Connection, jobs: list[Job]) -> list[Any]:
+    """Return each job's result or exception. A job that fails does not affect the others."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = [_one_of_many(connection, job) for job in jobs]
+            outcomes = [_run_in_savepoint(connection, job) for job in jobs]
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
@@ -250,37 +267,30 @@ def _commit_together(connection: sqlite3.Connection, jobs: list[Job]) -> list[An
     return outcomes
 
 
-def _one_of_many(connection: sqlite3.Connection, job: Job) -> Any:
+def _run_in_savepoint(connection: sqlite3.Connection, job: Job) -> Any:
     connection.execute("SAVEPOINT job")
     try:
         outcome = job.run(connection)
     except sqlite3.OperationalError:
-        raise  # disk full, I/O error, lock: SQLite may have given up the whole transaction
-    except Exception as error:  # noqa: BLE001 -- handed to the caller, who is in another task
+        raise  # disk full, I/O error, lock: SQLite may have rolled back the whole transaction
+    except Exception as error:  # noqa: BLE001 -- raised again in the caller's task
         connection.execute("ROLLBACK TO job")
         outcome = error
     connection.execute("RELEASE job")
     return outcome
 
 
-def _driven(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a unit of work, which awaits nothing but its transaction, whose calls never wait."""
+def _run_unit(work: Coroutine[Any, Any, Any]) -> Any:
+    # The statements of a unit never suspend, so one step runs it to its end.
     try:
         work.send(None)
     except StopIteration as end:
         return end.value
     work.close()
-    raise RuntimeError("a unit of work awaited something other than its transaction")
-
-
-async def _named(looking: asyncio.Future[Any]) -> Any:
-    try:
-        return await looking
-    except sqlite3.OperationalError as error:
-        raise _unavailable(error) from error
+    raise RuntimeError("A unit of work may await its own statements only.")
 
 
 def _unavailable(error: sqlite3.Error) -> Unavailable:
-    refusal = Unavailable("The database cannot be used at the moment. Nothing was changed; please try again.")
+    refusal = Unavailable("The database is unavailable. Nothing was saved. Please try again.")
     refusal.__cause__ = error
     return refusal

@@ -1,4 +1,4 @@
-"""What was sent before: the same submission, the same words, too much from one network."""
+"""Idempotency keys: submissions and the comments that they created."""
 
 from commentsvc.storage.database import PrivateRead, Row, Write
 
@@ -6,9 +6,9 @@ from commentsvc.storage.database import PrivateRead, Row, Write
 async def claim(
     unit: Write, site_id: str, name: str, *, body_digest: str, comment_id: str, status: str, now: str
 ) -> bool:
-    """Keep a submission's name for one comment; False if it is taken.
+    """Reserve a submission id for a comment; return False if it was used before.
 
-    On PostgreSQL the second of two at once waits here until the first is kept or given up.
+    On PostgreSQL a concurrent request with the same id waits until the first one commits or rolls back.
     """
     row = await unit.one(
         """
@@ -27,7 +27,7 @@ async def claim(
 
 
 async def get_claim(unit: PrivateRead, site_id: str, name: str) -> Row | None:
-    """``body_digest, comment_id, status`` of a submission."""
+    """Return ``body_digest, comment_id, status`` of a submission."""
     return await unit.one(
         "SELECT body_digest, comment_id, status FROM submission WHERE site_id = :site_id AND name = :name",
         site_id=site_id,
@@ -36,7 +36,7 @@ async def get_claim(unit: PrivateRead, site_id: str, name: str) -> Row | None:
 
 
 async def set_status(unit: Write, site_id: str, name: str, status: str) -> None:
-    """Note which answer a submission got."""
+    """Record the status that the first response reported."""
     await unit.run(
         "UPDATE submission SET status = :status WHERE site_id = :site_id AND name = :name",
         site_id=site_id,
@@ -46,5 +46,5 @@ async def set_status(unit: Write, site_id: str, name: str, status: str) -> None:
 
 
 async def delete_expired(unit: Write, before: str) -> None:
-    """Delete submission ids older than that."""
+    """Delete submission ids created before this time."""
     await unit.run("DELETE FROM submission WHERE created_at < :before", before=before)

@@ -1,4 +1,4 @@
-"""The trees of threads that become one, or two again: their comments are moved, and numbered anew."""
+"""Moving comments between threads, for merging threads and undoing a merge."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -9,18 +9,18 @@ from commentsvc.domain.models import Thread
 from commentsvc.storage.comments import PATH_DIGITS, path_step
 from commentsvc.storage.database import PublicRead, Row, Write, in_list
 
-AT_ONCE: Final = 1000  # in one statement
+BATCH_SIZE: Final = 1000  # comments in one statement
 
 
 class Node(Struct, frozen=True):
-    """Where a comment hangs."""
+    """A comment's position: its id and its parent's."""
 
     id: str
     parent_id: str | None
 
 
 async def list_nodes(unit: PublicRead, thread_ids: Sequence[str]) -> list[Node]:
-    """Every comment of these threads, in the order in which they were written."""
+    """Return every comment of these threads, oldest first."""
     ids, values = in_list("id", thread_ids)
     rows = await unit.all(
         f"SELECT id, parent_id FROM comment WHERE thread_id IN {ids} ORDER BY created_at, id",
@@ -30,7 +30,7 @@ async def list_nodes(unit: PublicRead, thread_ids: Sequence[str]) -> list[Node]:
 
 
 async def list_top_numbers(unit: PublicRead, thread_id: str) -> list[str]:
-    """Ids of a thread's comments that answer none, as they were written."""
+    """Return the ids of a thread's top-level comments, oldest first."""
     rows = await unit.all(
         "SELECT id FROM comment WHERE thread_id = :id AND parent_id IS NULL ORDER BY created_at, id", id=thread_id
     )
@@ -38,38 +38,38 @@ async def list_top_numbers(unit: PublicRead, thread_id: str) -> list[str]:
 
 
 async def move_nodes(unit: Write, trees: Mapping[str, Sequence[Node]]) -> None:
-    """Give comments to threads, by id, where they are numbered as they stand here.
+    """Move comments to threads and number them again, in the given order. ``trees``: thread id -> its comments.
 
-    No two comments of a thread may have one path, not even between two rows of a statement. So all take a path
-    that is nobody's first: their id.
+    Paths are unique within a thread, and the database checks that row by row. So every comment first gets a path that
+    no other comment has: its id.
     """
-    planted = {thread_id: list(_paths(found).items()) for thread_id, found in trees.items()}
-    for places in planted.values():
-        for start in range(0, len(places), AT_ONCE):
-            ids, values = in_list("id", [id_ for id_, _ in places[start : start + AT_ONCE]])
+    paths_by_thread = {thread_id: list(_build_paths(nodes).items()) for thread_id, nodes in trees.items()}
+    for paths in paths_by_thread.values():
+        for start in range(0, len(paths), BATCH_SIZE):
+            ids, values = in_list("id", [id_ for id_, _ in paths[start : start + BATCH_SIZE]])
             await unit.run(f"UPDATE comment SET path = id WHERE id IN {ids}", **values)
-    for thread_id, places in planted.items():
-        for start in range(0, len(places), AT_ONCE):
-            await _place(unit, thread_id, places[start : start + AT_ONCE])
+    for thread_id, paths in paths_by_thread.items():
+        for start in range(0, len(paths), BATCH_SIZE):
+            await _set_paths(unit, thread_id, paths[start : start + BATCH_SIZE])
 
 
-def _paths(found: Sequence[Node]) -> dict[str, str]:
-    """The new path of each: its number below its parent's path, whichever of the two is numbered first."""
-    steps = {node.id: path_step(number) for number, node in enumerate(found, start=1)}
-    above = {node.id: node.parent_id for node in found}
+def _build_paths(nodes: Sequence[Node]) -> dict[str, str]:
+    # The clocks of servers differ, so a reply can come before its parent.
+    steps = {node.id: path_step(number) for number, node in enumerate(nodes, start=1)}
+    parents = {node.id: node.parent_id for node in nodes}
 
     def path(id_: str) -> str:
-        parent = above[id_]
+        parent = parents[id_]
         return (path(parent) if parent else "") + steps[id_]
 
-    return {node.id: path(node.id) for node in found}
+    return {node.id: path(node.id) for node in nodes}
 
 
-async def _place(unit: Write, thread_id: str, places: Sequence[tuple[str, str]]) -> None:
+async def _set_paths(unit: Write, thread_id: str, paths: Sequence[tuple[str, str]]) -> None:
     values: dict[str, Any] = {}
-    for number, (id_, path) in enumerate(places):
+    for number, (id_, path) in enumerate(paths):
         values |= {f"id{number}": id_, f"path{number}": path}
-    rows = ", ".join(f"(:id{number}, :path{number})" for number in range(len(places)))
+    rows = ", ".join(f"(:id{number}, :path{number})" for number in range(len(paths)))
     await unit.run(
         f"""
         WITH placed (id, path) AS (VALUES {rows})
@@ -82,7 +82,7 @@ async def _place(unit: Write, thread_id: str, places: Sequence[tuple[str, str]])
 
 
 async def update_counters(unit: Write, thread: Thread, last_seq: int) -> None:
-    """Keep what a thread is now, its comments counted afresh, under a new version."""
+    """Save a thread's address, title and merge, count its comments again, and increase its version."""
     counted = await unit.one(
         """
         SELECT COUNT(CASE WHEN status = 'approved' THEN 1 END) AS approved,
@@ -112,7 +112,7 @@ async def update_counters(unit: Write, thread: Thread, last_seq: int) -> None:
 
 
 async def find_first_public(unit: PublicRead, thread_id: str) -> Row | None:
-    """``published_at, page_url, page_title`` of the comment of a thread that was public first."""
+    """Return ``published_at, page_url, page_title`` of the thread's first public comment."""
     return await unit.one(
         """
         SELECT published_at, page_url, page_title FROM comment

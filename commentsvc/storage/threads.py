@@ -1,4 +1,4 @@
-"""Threads and all the names they ever had."""
+"""Threads, their names (present and former), and their counters."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -11,12 +11,12 @@ from commentsvc.storage.database import PublicRead, RetryUnit, Row, Write, in_li
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
     thread.created_at, thread.published_at, thread.closed_at, thread.mode, thread.merged_into"""
-# What a thread counts of its comments for moderators; erased ones are in none. ``approved`` is public: see ``changed``.
-COUNTED: Final = ("pending", "spam", "trash", "reported")
+# Counters for moderators; they leave out erased comments. ``record_change`` updates ``approved``, which is public.
+COUNTERS: Final = ("pending", "spam", "trash", "reported")
 
 
 async def get_by_name(unit: PublicRead, site_id: str, name: str) -> Thread | None:
-    """The thread that has, or once had, this name."""
+    """Return the thread that has or had this name."""
     row = await unit.one(
         f"""
         SELECT {COLUMNS} FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
@@ -29,20 +29,20 @@ async def get_by_name(unit: PublicRead, site_id: str, name: str) -> Thread | Non
 
 
 async def get(unit: PublicRead, thread_id: str) -> Thread | None:
-    """One thread."""
+    """Return a thread."""
     row = await unit.one(f"SELECT {COLUMNS} FROM thread WHERE id = :id", id=thread_id)
     return msgspec.convert(dict(row), Thread) if row else None
 
 
 async def get_many(unit: PublicRead, thread_ids: Sequence[str]) -> dict[str, Thread]:
-    """Threads by id."""
+    """Return threads by id; unknown ids are missing."""
     ids, values = in_list("id", thread_ids)
     rows = await unit.all(f"SELECT {COLUMNS} FROM thread WHERE id IN {ids}", **values)
     return {row["id"]: msgspec.convert(dict(row), Thread) for row in rows}
 
 
 async def add(unit: Write, thread: Thread) -> bool:
-    """Keep a new thread under its key; False if the name is taken, and nothing is kept."""
+    """Insert a thread with its key as its first name; insert nothing and return False if the name is taken."""
     await unit.run(
         """
         INSERT INTO thread (id, site_id, key, url, title, created_at)
@@ -62,7 +62,7 @@ async def add(unit: Write, thread: Thread) -> bool:
 
 
 async def add_name(unit: Write, site_id: str, name: str, thread_id: str) -> bool:
-    """Let a thread be found by one more name; False if another thread has it."""
+    """Give a thread another name; return False if another thread has it."""
     row = await unit.one(
         """
         INSERT INTO thread_name (site_id, name, thread_id) VALUES (:site_id, :name, :thread_id)
@@ -78,13 +78,13 @@ async def add_name(unit: Write, site_id: str, name: str, thread_id: str) -> bool
 
 
 async def list_names(unit: PublicRead, thread_id: str) -> list[str]:
-    """Every name of a thread, sorted."""
+    """Return every name of a thread, sorted."""
     rows = await unit.all("SELECT name FROM thread_name WHERE thread_id = :id ORDER BY name", id=thread_id)
     return [row["name"] for row in rows]
 
 
 async def move_names(unit: Write, site_id: str, given: Sequence[str], thread_id: str) -> None:
-    """Let these names of a site lead to this thread from now on, whichever they led to."""
+    """Assign these names of a site to a thread, whichever threads they belonged to."""
     listed, values = in_list("name", given)
     await unit.run(
         f"UPDATE thread_name SET thread_id = :thread_id WHERE site_id = :site_id AND name IN {listed}",
@@ -95,40 +95,42 @@ async def move_names(unit: Write, site_id: str, given: Sequence[str], thread_id:
 
 
 async def lock_of_comments(unit: Write, comment_ids: Sequence[str]) -> None:
-    """Let nobody else change the threads of these comments until this unit of work ends.
+    """Lock the threads of these comments until this unit of work ends. Call it before the unit changes anything.
 
-    SQLite has one writer anyway. On PostgreSQL the rows are locked, always in the same order, so that two
-    who decide at once wait for each other and neither works from what the other has changed. Call it before anything
-    else is changed: where comments were moved to another thread meanwhile, the whole unit of work begins anew, since
-    going on from here would lock threads out of that order.
+    SQLite has one writer, so this matters on PostgreSQL only: rows are locked in the order of their ids, so that
+    concurrent decisions wait for each other and never deadlock.
+
+    Raises:
+        RetryUnit: comments were moved to another thread during the wait. Locking that thread now would break the
+            order, so the driver runs the unit again.
     """
-    held = await _of(unit, comment_ids)
-    await lock_many(unit, held)
-    if not await _of(unit, comment_ids) <= held:
+    locked = await _list_thread_ids(unit, comment_ids)
+    await lock_many(unit, locked)
+    if not await _list_thread_ids(unit, comment_ids) <= locked:
         raise RetryUnit
 
 
-async def _of(unit: PublicRead, comment_ids: Sequence[str]) -> set[str]:
+async def _list_thread_ids(unit: PublicRead, comment_ids: Sequence[str]) -> set[str]:
     ids, values = in_list("id", comment_ids)
     rows = await unit.all(f"SELECT DISTINCT thread_id FROM comment WHERE id IN {ids}", **values)
     return {row["thread_id"] for row in rows}
 
 
 async def lock_many(unit: Write, thread_ids: Collection[str]) -> None:
-    """The same for these threads."""
+    """Lock threads until this unit of work ends, in the order of their ids."""
     for thread_id in sorted(thread_ids):
         await lock(unit, thread_id)
 
 
 async def lock(unit: Write, thread_id: str) -> None:
-    """The same for one thread."""
+    """Lock a thread until this unit of work ends."""
     await unit.run("UPDATE thread SET last_seq = last_seq WHERE id = :id", id=thread_id)
 
 
 async def next_seq(unit: Write, thread_id: str, *, even_closed: bool = False) -> int | None:
-    """The next comment's number; None where the thread is closed and that matters, or was merged into another.
+    """Return the number for a thread's next comment; None if the thread is closed or was merged into another.
 
-    On PostgreSQL this also makes writers of one thread wait for each other.
+    ``even_closed`` ignores that it is closed. On PostgreSQL this also locks the thread.
     """
     row = await unit.one(
         f"""
@@ -142,9 +144,10 @@ async def next_seq(unit: Write, thread_id: str, *, even_closed: bool = False) ->
 
 
 async def record_change(unit: Write, comment: Comment, approved: int, now: str) -> None:
-    """A public byte changed by this comment, and the count of approved ones by ``approved``.
+    """Record that a comment changed the public listing: increase the version, add ``approved`` to the counter.
 
-    With its first approval a thread becomes public; until then nobody had checked its address and title.
+    The first approval makes a thread public, with the address and title that came with this comment. Before it, no
+    moderator has checked them.
     """
     await unit.run(
         """
@@ -170,12 +173,12 @@ async def _publish(unit: Write, comment: Comment, now: str) -> None:
     )
 
 
-async def record_changes(unit: Write, turned: Mapping[str, Sequence[Comment]], sign: Literal[1, -1], now: str) -> None:
-    """The same for many comments, by thread id, that came into sight (1) or went out of it (-1)."""
-    alike: defaultdict[int, list[str]] = defaultdict(list)
-    for thread_id, comments in turned.items():
-        alike[len(comments)].append(thread_id)
-    for number, thread_ids in sorted(alike.items()):
+async def record_changes(unit: Write, changed: Mapping[str, Sequence[Comment]], sign: Literal[1, -1], now: str) -> None:
+    """Record that comments, by thread id, appeared in (``sign`` 1) or left (-1) the public listing."""
+    by_count: defaultdict[int, list[str]] = defaultdict(list)
+    for thread_id, comments in changed.items():
+        by_count[len(comments)].append(thread_id)
+    for number, thread_ids in sorted(by_count.items()):
         ids, values = in_list("id", thread_ids)
         rows = await unit.all(
             f"""
@@ -187,19 +190,19 @@ async def record_changes(unit: Write, turned: Mapping[str, Sequence[Comment]], s
         )
         for row in rows:
             if sign > 0 and row["published_at"] is None:
-                await _publish(unit, turned[row["id"]][0], now)
+                await _publish(unit, changed[row["id"]][0], now)
 
 
 async def set_counters(unit: Write, changes: Mapping[str, Mapping[str, int]]) -> None:
-    """Keep count: by how many the comments in each status, and the reported ones, became more, by thread id."""
-    alike: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
-    for thread_id, by in changes.items():
-        alike[tuple(by.get(name, 0) for name in COUNTED)].append(thread_id)
-    counts = ", ".join(f"{name} = {name} + CAST(:{name} AS BIGINT)" for name in COUNTED)
-    for numbers, thread_ids in sorted(alike.items()):
+    """Add to the counters of threads. ``changes``: thread id -> counter name -> difference."""
+    by_numbers: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+    for thread_id, differences in changes.items():
+        by_numbers[tuple(differences.get(name, 0) for name in COUNTERS)].append(thread_id)
+    counts = ", ".join(f"{name} = {name} + CAST(:{name} AS BIGINT)" for name in COUNTERS)
+    for numbers, thread_ids in sorted(by_numbers.items()):
         if any(numbers):
             ids, values = in_list("id", thread_ids)
-            values |= zip(COUNTED, numbers, strict=True)
+            values |= zip(COUNTERS, numbers, strict=True)
             await unit.run(f"UPDATE thread SET {counts} WHERE id IN {ids}", **values)
 
 
@@ -213,7 +216,7 @@ async def update(
     closed_at: str | None,
     mode: str | None,
 ) -> None:
-    """Rename, retitle, close or open, or say who is held."""
+    """Set a thread's key, address, title, closing time and moderation mode; increase its version."""
     await unit.run(
         """
         UPDATE thread SET key = :key, url = :url, title = :title, closed_at = :closed_at, mode = :mode,
@@ -229,9 +232,9 @@ async def update(
     )
 
 
-async def count_approved(unit: PublicRead, site_id: str, asked: Sequence[str]) -> dict[str, int]:
-    """Approved comments of each thread that is known by one of these names."""
-    listed, values = in_list("name", asked)
+async def count_approved(unit: PublicRead, site_id: str, names: Sequence[str]) -> dict[str, int]:
+    """Return the number of approved comments by thread name; unknown names are missing."""
+    listed, values = in_list("name", names)
     rows = await unit.all(
         f"""
         SELECT thread_name.name, thread.approved FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
@@ -244,26 +247,26 @@ async def count_approved(unit: PublicRead, site_id: str, asked: Sequence[str]) -
 
 
 async def count_by_status(unit: PublicRead, sites: Sequence[str] | None) -> Row:
-    """``pending, approved, spam, trash, reported``: how many comments of all threads stand where."""
-    reach, values = site_condition("site_id", sites)
-    sums = ", ".join(f"CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS {name}" for name in ("approved", *COUNTED))
-    (row,) = await unit.all(f"SELECT {sums} FROM thread WHERE {reach}", **values)
+    """Return one row ``approved, pending, spam, trash, reported``: numbers of comments on these sites."""
+    on_sites, values = site_condition("site_id", sites)
+    sums = ", ".join(f"CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS {name}" for name in ("approved", *COUNTERS))
+    (row,) = await unit.all(f"SELECT {sums} FROM thread WHERE {on_sites}", **values)
     return row
 
 
 async def list_page(
     unit: PublicRead, sites: Sequence[str] | None, before: str | None, limit: int, q: str | None = None
 ) -> Sequence[Row]:
-    """Threads, newest first, with how many of their comments wait; none that was merged into another.
+    """Return threads with their numbers of pending comments, newest first, without merged ones.
 
-    ``q`` is in their titles or names.
+    ``before`` is a thread id. ``q`` searches titles and keys, in any letter case.
     """
-    reach, values = site_condition("site_id", sites)
-    called = "LOWER(COALESCE(title, '') || ' ' || key)"
+    on_sites, values = site_condition("site_id", sites)
+    searched = "LOWER(COALESCE(title, '') || ' ' || key)"
     return await unit.all(
         f"""
         SELECT {COLUMNS}, thread.pending FROM thread
-        WHERE {reach} AND merged_into IS NULL {f"AND REPLACE({called}, :q, '') <> {called}" if q else ""}
+        WHERE {on_sites} AND merged_into IS NULL {f"AND REPLACE({searched}, :q, '') <> {searched}" if q else ""}
           AND (CAST(:before AS TEXT) IS NULL OR id < :before)
         ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)
         """,

@@ -1,12 +1,12 @@
-"""What is good once: forms that were sent, and proofs of work that were shown."""
+"""Single-use tokens: form tokens and proof-of-work solutions that were used."""
 
 from commentsvc.storage.database import Write
 
 
 async def use_once(unit: Write, name: str, now: str) -> bool:
-    """Use a name up; False if it was before. Where the unit of work fails it is good again.
+    """Mark a token as used; return False if it was used before. A unit that fails leaves it unused.
 
-    On PostgreSQL the second of two at once waits here until the first is kept or given up.
+    On PostgreSQL a concurrent request with the same token waits until the first one commits or rolls back.
     """
     row = await unit.one(
         "INSERT INTO used_token (name, used_at) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING name",
@@ -17,5 +17,5 @@ async def use_once(unit: Write, name: str, now: str) -> bool:
 
 
 async def delete_expired(unit: Write, before: str) -> None:
-    """Drop names that were used before this time."""
+    """Delete tokens used before this time."""
     await unit.run("DELETE FROM used_token WHERE used_at < :before", before=before)

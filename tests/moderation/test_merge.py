@@ -296,7 +296,7 @@ async def test_threads_that_are_too_long_stay_apart(service, page, client, key, 
 
 
 async def test_many_comments_are_moved_in_parts(service, page, monkeypatch):
-    monkeypatch.setattr(thread_merge, "AT_ONCE", 2)
+    monkeypatch.setattr(thread_merge, "BATCH_SIZE", 2)
     await page.fills()
     merged = await merge_into(service, OLD, NEW)
     assert await drawn(service, OLD) == "a(c(e))b(d)f"

@@ -366,7 +366,7 @@ async def _steps(service, asked):
 
 async def _at_the_beginning(tx):
     """A database of the first schema: one thread with a comment in each status, and one that was erased."""
-    await schema._run(tx, schema.steps()[1].read_text(encoding="utf-8"))
+    await schema._run(tx, schema.list_steps()[1].read_text(encoding="utf-8"))
     await tx.run("INSERT INTO schema_step (number, applied_at) VALUES (1, '2026')")
     await tx.run("INSERT INTO site (id, name, created_at) VALUES ('s', 'blog', '2026')")
     await tx.run("INSERT INTO thread (id, site_id, key, approved, created_at) VALUES ('t', 's', '/a', 1, '2026')")

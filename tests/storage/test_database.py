@@ -1,4 +1,4 @@
-"""Nothing acknowledged is lost, and nobody can wedge the writer."""
+"""The database keeps every acknowledged write, and no caller can block the writer."""
 
 import asyncio
 import sqlite3
@@ -10,7 +10,7 @@ from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.service import private_read, public_read, write
 from commentsvc.storage import schema
 from commentsvc.storage.database import in_list
-from commentsvc.storage.postgres import PUBLIC_ROLE, numbered
+from commentsvc.storage.postgres import PUBLIC_ROLE, number_parameters
 from commentsvc.storage.sqlite import PRAGMAS, SqliteDatabase
 from tests.comments.test_post import everything_in
 from tests.conftest import a_service, draft, make_database, open_database, visit
@@ -26,7 +26,7 @@ async def names(tx):
 
 
 class Steps:
-    """Counts the awaits of a coroutine and cancels its task at the one it is told."""
+    """Run a coroutine and cancel its task at the await with this number."""
 
     def __init__(self, coroutine, cancel_at):
         self.coroutine, self.cancel_at, self.taken = coroutine, cancel_at, 0
@@ -45,7 +45,7 @@ class Steps:
             value = yield awaited
 
 
-async def test_a_handler_cancelled_at_any_await_leaves_the_next_write_working(service):
+async def test_a_request_cancelled_at_any_await_does_not_break_the_next_write(service):
     cancelled = 0
     for step in range(40):
         text = draft(comment=f"attempt {step}")
@@ -64,7 +64,7 @@ async def test_a_handler_cancelled_at_any_await_leaves_the_next_write_working(se
     assert {f"after {number}" for number in range(cancelled + 1)} <= kept
 
 
-async def test_what_a_cancelled_caller_handed_in_is_kept_whole_or_not_at_all(service):
+async def test_a_comment_of_a_cancelled_request_is_saved_completely_or_not_at_all(service):
     tasks = [asyncio.create_task(post_comment(service, draft(comment=f"n {n}"), visit())) for n in range(30)]
     await asyncio.sleep(0)
     for task in tasks[::2]:
@@ -83,7 +83,7 @@ async def test_what_a_cancelled_caller_handed_in_is_kept_whole_or_not_at_all(ser
     assert len(comments) > 1
 
 
-async def test_one_unit_that_fails_leaves_its_neighbours_alone(service):
+async def test_a_unit_that_fails_does_not_affect_the_others_in_its_batch(service):
     async def fail(tx):
         await add_site(tx, "half a site")
         raise LookupError("no")
@@ -97,10 +97,10 @@ async def test_one_unit_that_fails_leaves_its_neighbours_alone(service):
     assert "half a site" not in await public_read(names)(service)
 
 
-async def test_writes_at_once_are_all_kept(service):
+async def test_all_concurrent_writes_are_saved(service):
     await asyncio.gather(*(write(add_site)(service, f"site {number:03}") for number in range(200)))
 
-    assert len(await public_read(names)(service)) == 201  # and the first one
+    assert len(await public_read(names)(service)) == 201  # and the site that every installation starts with
 
 
 @pytest.mark.parametrize(
@@ -119,18 +119,18 @@ async def test_writes_at_once_are_all_kept(service):
         "INSERT INTO site (id, name, created_at) VALUES ('x', 'x', 'x')",
     ],
 )
-async def test_the_connections_of_readers_cannot_reach_what_is_private(service, statement):
+async def test_public_connections_cannot_read_private_data_or_write(service, statement):
     await post_comment(service, draft(), visit())
 
     async def look(tx):
         return await tx.all(statement)
 
-    with pytest.raises(Exception, match=r"prohibited|not authorized|permission denied|read-only|cannot be used"):
+    with pytest.raises(Exception, match=r"prohibited|not authorized|permission denied|read-only|unavailable"):
         await public_read(look)(service)
     assert len(await everything_in(service, "comment")) == 1
 
 
-async def test_a_reader_cannot_attach_another_file_nor_change_its_rights(tmp_path, clock):
+async def test_public_connections_cannot_attach_a_file_or_change_their_rights(tmp_path, clock):
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock) as service:
         for statement in (f"ATTACH '{tmp_path}/comments.db' AS other", "PRAGMA writable_schema = 1"):
 
@@ -141,7 +141,7 @@ async def test_a_reader_cannot_attach_another_file_nor_change_its_rights(tmp_pat
                 await public_read(look)(service)
 
 
-async def test_readers_on_postgresql_have_a_role_of_their_own(postgres_url, clock):
+async def test_public_connections_to_postgresql_use_a_role_of_their_own(postgres_url, clock):
     async with a_service(postgres_url, clock) as service:
 
         async def who(tx):
@@ -151,7 +151,7 @@ async def test_readers_on_postgresql_have_a_role_of_their_own(postgres_url, cloc
         assert await private_read(who)(service) == "postgres"
 
 
-async def test_sqlite_is_set_up_to_lose_nothing(tmp_path):
+async def test_sqlite_uses_the_pragmas_that_prevent_data_loss(tmp_path):
     database = await SqliteDatabase.open(tmp_path / "comments.db")
 
     async def look(tx):
@@ -161,23 +161,23 @@ async def test_sqlite_is_set_up_to_lose_nothing(tmp_path):
     await database.close()
 
 
-async def test_a_unit_of_work_awaits_nothing_but_its_transaction(tmp_path):
+async def test_a_unit_of_work_cannot_await_anything_but_its_statements(tmp_path):
     database = await SqliteDatabase.open(tmp_path / "comments.db")
 
     async def wait_for_the_network(tx):
         await asyncio.sleep(0)
 
-    with pytest.raises(RuntimeError, match="its transaction"):
+    with pytest.raises(RuntimeError, match="its own statements only"):
         await database.write(wait_for_the_network)
-    await database.write(schema._migrate, "2026")
+    await schema.migrate(database, "2026")
     await database.close()
 
 
-async def test_while_another_process_holds_the_lock_writers_are_told_so(tmp_path, clock):
+async def test_a_write_fails_with_unavailable_while_another_process_holds_the_lock(tmp_path, clock):
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock) as service:
 
         async def impatient(tx):
-            await tx.run("PRAGMA busy_timeout = 20")
+            await tx.all("PRAGMA busy_timeout = 20")
 
         with sqlite3.connect(tmp_path / "comments.db", isolation_level=None) as other:
             await private_read(impatient)(service)
@@ -190,7 +190,7 @@ async def test_while_another_process_holds_the_lock_writers_are_told_so(tmp_path
         await post_comment(service, draft(), visit())
 
 
-async def test_when_the_disk_is_full_writers_are_told_so_and_readers_go_on(tmp_path, clock):
+async def test_a_full_disk_fails_writes_with_unavailable_and_reads_continue(tmp_path, clock):
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock) as service:
         (pages,) = await (await service.db._writer.execute("PRAGMA page_count")).fetchone()
         await service.db._writer.execute(f"PRAGMA max_page_count = {pages + 40}")
@@ -210,7 +210,7 @@ async def fill_up(service, receipts):
         receipts.append(await post_comment(service, draft(comment=f"{number} " + "x" * 5000), visit()))
 
 
-async def test_everything_acknowledged_is_there_after_it_is_opened_again(database_url, clock):
+async def test_every_acknowledged_comment_is_there_after_a_restart(database_url, clock):
     async with a_service(database_url, clock) as service:
         receipts = [await post_comment(service, draft(comment=f"n {n}"), visit()) for n in range(5)]
     async with a_service(database_url, clock) as service:
@@ -257,16 +257,21 @@ def two_empty(engine, request, tmp_path):
     return [empty(engine, request, tmp_path, name) for name in ("whole", "steps")]
 
 
-async def every_step(tx):
-    """What the oldest database went through."""
-    for step in schema.steps().values():
-        await schema._run(tx, step.read_text(encoding="utf-8"))
+async def run_every_step(database):
+    """Run every migration step, as on the oldest database. A single step is schema.sql itself."""
+    steps = [step.read_text(encoding="utf-8") for step in schema.list_steps().values()]
+
+    async def run(tx):
+        for script in steps if len(steps) > 1 else [schema.read_schema()]:
+            await schema._run(tx, database.schema_sql(script))
+
+    await database.write(run)
 
 
-async def test_the_steps_taken_one_by_one_come_to_the_whole_schema(two_empty, engine):
+async def test_the_migration_steps_result_in_the_same_schema_as_schema_sql(two_empty, engine):
     whole, stepped = [await open_database(url) for url in two_empty]
     await schema.migrate(whole, "2026-01-01T00:00:00.000Z")
-    await stepped.write(every_step)
+    await run_every_step(stepped)
 
     assert await described(whole, engine) == await described(stepped, engine)
     assert len(await described(whole, engine)) > 100
@@ -274,7 +279,7 @@ async def test_the_steps_taken_one_by_one_come_to_the_whole_schema(two_empty, en
     await stepped.close()
 
 
-async def test_servers_that_start_at_once_on_an_empty_database_lay_one_schema(two_empty):
+async def test_servers_that_start_together_on_an_empty_database_create_one_schema(two_empty):
     servers = [await open_database(two_empty[0]) for _ in range(4)]
 
     taken = await asyncio.gather(*(schema.migrate(server, "2026-01-01T00:00:00.000Z") for server in servers))
@@ -284,7 +289,7 @@ async def test_servers_that_start_at_once_on_an_empty_database_lay_one_schema(tw
         await server.close()
 
 
-async def test_a_database_of_a_newer_program_is_left_alone(database_url, clock):
+async def test_an_older_program_refuses_a_database_with_a_newer_schema(database_url, clock):
     async with a_service(database_url, clock) as service:
 
         async def from_the_future(tx):
@@ -295,13 +300,13 @@ async def test_a_database_of_a_newer_program_is_left_alone(database_url, clock):
             await schema.migrate(service.db, service.now())
 
 
-def test_named_parameters_become_numbers_and_texts_are_left_alone():
-    text, order = numbered("SELECT :a, CAST(:b AS TEXT), :a FROM x WHERE t = '12:30' AND u::text = :c_1")
+def test_named_parameters_become_numbers_and_string_literals_stay_unchanged():
+    text, order = number_parameters("SELECT :a, CAST(:b AS TEXT), :a FROM x WHERE t = '12:30' AND u::text = :c_1")
 
     assert text == "SELECT $1, CAST($2 AS TEXT), $1 FROM x WHERE t = '12:30' AND u::text = $3"
     assert order == ("a", "b", "c_1")
 
 
-def test_nothing_is_among_no_values():
+def test_an_empty_list_matches_no_row():
     assert in_list("id", []) == ("(NULL)", {})
     assert in_list("id", ["x", "y"]) == ("(:id0, :id1)", {"id0": "x", "id1": "y"})

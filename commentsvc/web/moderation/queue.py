@@ -159,7 +159,7 @@ async def search(request: web.Request, form: SearchForm) -> web.Response:
     if not request[WHO].may(Scope.MODERATE):
         raise Forbidden("Searching by email or network needs a key with scope moderate.")
     private = {"network": network} if network else _email_or_text(text)
-    sealed = request.app[SERVICE].keyring.veil(_encode(private | {"for": request[WHO].actor.name}))
+    sealed = request.app[SERVICE].keyring.encrypt_text(_encode(private | {"for": request[WHO].actor.name}))
     return layout.redirect_back(layout.build_url(**query | {"sealed": sealed}))
 
 
@@ -194,7 +194,7 @@ def _unseal_search(request: web.Request, sealed: str | None) -> dict[str, str]:
     """Return an encrypted search, to the moderator who made it and nobody else."""
     if sealed is None:
         return {}
-    plain = request.app[SERVICE].keyring.unveil(sealed)
+    plain = request.app[SERVICE].keyring.decrypt_text(sealed)
     found = msgspec.json.decode(plain, type=dict[str, str]) if plain else {}
     if found.pop("for", None) != request[WHO].actor.name or not request[WHO].may(Scope.MODERATE):
         raise Invalid(
