@@ -1,4 +1,4 @@
-"""What a form can show for itself, and that ALTCHA's own library agrees."""
+"""Form tokens and proofs of work; ALTCHA's own library accepts ours, and we accept its."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ from tests.moderation.test_properties import often
 KEYRING = Keyring([SECRET])
 DAY = timedelta(days=1)
 AGES = (3, 86_400)
-FEW = 20  # tries; what they cost is measured elsewhere
+MAX_ATTEMPTS = 20  # few, so that tests are fast
 
 
 def form_of(moment):
@@ -34,43 +34,43 @@ def started(moment, keyring=KEYRING):
 
 
 def now():
-    """The machine's time: ALTCHA's library goes by no other."""
+    """The machine's time, which ALTCHA's library uses."""
     return datetime.now(UTC)
 
 
 @pytest.mark.parametrize(
-    ("age", "shown"),
+    ("age", "state"),
     [
-        (0, FormTokenState.QUICK),
-        (2.9, FormTokenState.QUICK),
-        (3, FormTokenState.WELL),
-        (60, FormTokenState.WELL),
-        (86_400, FormTokenState.WELL),
-        (86_401, FormTokenState.OLD),
-        (31_536_000, FormTokenState.OLD),
-        (-60, FormTokenState.QUICK),  # opened by another server, whose clock is ahead
+        (0, FormTokenState.TOO_QUICK),
+        (2.9, FormTokenState.TOO_QUICK),
+        (3, FormTokenState.VALID),
+        (60, FormTokenState.VALID),
+        (86_400, FormTokenState.VALID),
+        (86_401, FormTokenState.EXPIRED),
+        (31_536_000, FormTokenState.EXPIRED),
+        (-60, FormTokenState.TOO_QUICK),  # opened by another server, whose clock is ahead
     ],
 )
-def test_a_form_tells_when_it_was_opened(clock, age, shown):
+def test_a_form_token_is_valid_only_at_the_right_age(clock, age, state):
     token = started(clock() - timedelta(seconds=age))
-    assert form_token.read_form_token(KEYRING, token, clock(), AGES)[0] == shown
+    assert form_token.read_form_token(KEYRING, token, clock(), AGES)[0] == state
 
 
-def test_whoever_must_not_be_quick_may_be_at_once(clock):
-    assert form_token.read_form_token(KEYRING, started(clock()), clock(), (0, 60))[0] == FormTokenState.WELL
+def test_a_form_can_be_sent_at_once_if_there_is_no_minimum_age(clock):
+    assert form_token.read_form_token(KEYRING, started(clock()), clock(), (0, 60))[0] == FormTokenState.VALID
 
 
 @pytest.mark.parametrize("token", [None, ""])
-def test_a_form_may_have_nothing_to_show(clock, token):
+def test_a_missing_form_token_is_reported_as_absent(clock, token):
     assert form_token.read_form_token(KEYRING, token, clock(), AGES) == (FormTokenState.ABSENT, None)
 
 
-def test_where_nothing_is_asked_every_form_is_well(clock):
+def test_every_form_token_is_valid_if_ages_are_not_checked(clock):
     for token in (None, "", "cf_nonsense", started(clock()), started(clock() - 365 * DAY)):
-        assert form_token.read_form_token(KEYRING, token, clock(), None) == (FormTokenState.WELL, None)
+        assert form_token.read_form_token(KEYRING, token, clock(), None) == (FormTokenState.VALID, None)
 
 
-def test_a_form_that_may_still_be_sent_has_a_name_to_be_used_up(clock):
+def test_a_form_token_has_a_name_for_recording_its_use_until_it_expires(clock):
     token = started(clock())
     _, quick = form_token.read_form_token(KEYRING, token, clock(), AGES)
     clock.move(minutes=1)
@@ -79,37 +79,37 @@ def test_a_form_that_may_still_be_sent_has_a_name_to_be_used_up(clock):
     _, old = form_token.read_form_token(KEYRING, token, clock(), AGES)
 
     assert quick == well == f"form:{KEYRING.subject('form', token, clock())}"
-    assert old is None, "it is refused by its age"
+    assert old is None, "an expired token is invalid by its age"
 
 
-def test_a_form_stays_good_when_the_secret_key_is_turned(clock):
+def test_a_form_token_stays_valid_after_the_secret_key_is_rotated(clock):
     token = started(clock(), Keyring([OLD_SECRET]))
     clock.move(minutes=1)
-    assert form_token.read_form_token(Keyring([SECRET, OLD_SECRET]), token, clock(), AGES)[0] == FormTokenState.WELL
-    assert form_token.read_form_token(Keyring([SECRET]), token, clock(), AGES) == (FormTokenState.FORGED, None)
+    assert form_token.read_form_token(Keyring([SECRET, OLD_SECRET]), token, clock(), AGES)[0] == FormTokenState.VALID
+    assert form_token.read_form_token(Keyring([SECRET]), token, clock(), AGES) == (FormTokenState.INVALID, None)
 
 
 @pytest.mark.parametrize("purpose", sorted(set(PREFIX) - {"form"}))
-def test_no_other_token_opens_a_form(clock, purpose):
+def test_a_token_with_another_purpose_is_not_a_form_token(clock, purpose):
     token = KEYRING.token(purpose, form_of(clock() - timedelta(minutes=1)))
     for disguised in (token, PREFIX["form"] + token.removeprefix(PREFIX[purpose])):
-        assert form_token.read_form_token(KEYRING, disguised, clock(), AGES) == (FormTokenState.FORGED, None)
+        assert form_token.read_form_token(KEYRING, disguised, clock(), AGES) == (FormTokenState.INVALID, None)
 
 
 @given(text=st.text(min_size=1), at=st.integers(0, 60), put=st.characters())
 @example(text="cf_", at=0, put="c")
 @often(300)
-def test_a_forged_time_is_known_as_one(text, at, put):
+def test_a_forged_form_token_is_invalid(text, at, put):
     moment = datetime(2026, 11, 22, 16, tzinfo=UTC)
     token = started(moment - timedelta(minutes=1))
     altered = token[:at] + put + token[at + 1 :]
     for forged in (text, f"cf_{text}", *([altered] if altered != token else [])):
-        assert form_token.read_form_token(KEYRING, forged, moment, AGES) == (FormTokenState.FORGED, None)
+        assert form_token.read_form_token(KEYRING, forged, moment, AGES) == (FormTokenState.INVALID, None)
 
 
-def asked(keyring=KEYRING, tries=FEW, until=None):
-    """A challenge as ALTCHA's library reads it from our JSON."""
-    made = proof_of_work.create_challenge(keyring, form_of(now()), tries, until or now() + DAY)
+def asked(keyring=KEYRING, max_attempts=MAX_ATTEMPTS, until=None):
+    """Our challenge, as ALTCHA's library reads it from JSON."""
+    made = proof_of_work.create_challenge(keyring, form_of(now()), max_attempts, until or now() + DAY)
     return altcha.Challenge.from_dict(json.loads(msgspec.json.encode(made)))
 
 
@@ -128,64 +128,64 @@ def unpacked(answer):
 ANSWER = answered(asked())
 
 
-def test_their_library_solves_what_we_ask():
+def test_altchas_library_solves_our_challenge():
     challenge = asked()
     assert proof_of_work.check_solution(KEYRING, answered(challenge), now()) == (
-        ProofState.DONE,
+        ProofState.VALID,
         f"work:{challenge.parameters.nonce}",
     )
 
 
-@pytest.mark.parametrize("by_signature", [True, False], ids=["by signature", "by working it out again"])
-def test_their_library_accepts_what_we_asked(by_signature):
+@pytest.mark.parametrize("by_signature", [True, False], ids=["by signature", "by solving it again"])
+def test_altchas_library_verifies_a_solution_of_our_challenge(by_signature):
     signing, solving = KEYRING.work_keys[0]
     result = altcha.verify_solution(ANSWER, signing, hmac_key_secret=solving if by_signature else None)
     assert result.verified
 
 
-def test_we_accept_what_their_library_asked():
+def test_we_accept_a_solution_of_a_challenge_from_altchas_library():
     signing, solving = KEYRING.work_keys[0]
     theirs = altcha.create_challenge(
         "PBKDF2/SHA-256", 1000, counter=7, expires_at=now() + DAY, hmac_secret=signing, hmac_key_secret=solving
     )
     assert proof_of_work.check_solution(KEYRING, answered(theirs), now()) == (
-        ProofState.DONE,
+        ProofState.VALID,
         f"work:{theirs.parameters.nonce}",
     )
 
 
-def test_the_work_has_an_end():
+def test_a_solution_is_found_within_the_maximum_attempts():
     for _ in range(20):
-        assert altcha.solve_challenge(asked(tries=5)).counter < 5
+        assert altcha.solve_challenge(asked(max_attempts=5)).counter < 5
 
 
-def test_a_form_asks_for_the_same_work_however_often_it_is_asked():
+def test_a_form_always_gets_the_same_challenge():
     form_id, until = form_of(now()), now() + DAY
-    first, again = (proof_of_work.create_challenge(KEYRING, form_id, FEW, until) for _ in range(2))
+    first, again = (proof_of_work.create_challenge(KEYRING, form_id, MAX_ATTEMPTS, until) for _ in range(2))
     assert first == again
     assert uuid.UUID(first.parameters.nonce) == uuid.UUID(form_id)
-    assert proof_of_work.create_challenge(KEYRING, form_of(now()), FEW, until) != first
+    assert proof_of_work.create_challenge(KEYRING, form_of(now()), MAX_ATTEMPTS, until) != first
     assert (
-        proof_of_work.create_challenge(Keyring([OLD_SECRET]), form_id, FEW, until).parameters.salt
+        proof_of_work.create_challenge(Keyring([OLD_SECRET]), form_id, MAX_ATTEMPTS, until).parameters.salt
         != first.parameters.salt
     )
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_a_form_may_come_without_work(nothing):
+def test_a_missing_proof_of_work_is_reported_as_absent(nothing):
     assert proof_of_work.check_solution(KEYRING, nothing, now()) == (ProofState.ABSENT, None)
 
 
-def test_work_is_done_in_time_or_not_at_all():
+def test_a_proof_of_work_expires():
     answer = answered(asked(until=now() + timedelta(minutes=10)))
-    assert proof_of_work.check_solution(KEYRING, answer, now() + timedelta(minutes=9))[0] == ProofState.DONE
-    assert proof_of_work.check_solution(KEYRING, answer, now() + timedelta(minutes=11)) == (ProofState.WRONG, None)
+    assert proof_of_work.check_solution(KEYRING, answer, now() + timedelta(minutes=9))[0] == ProofState.VALID
+    assert proof_of_work.check_solution(KEYRING, answer, now() + timedelta(minutes=11)) == (ProofState.INVALID, None)
 
 
-def test_work_stays_done_when_the_secret_key_is_turned():
+def test_a_proof_of_work_stays_valid_after_the_secret_key_is_rotated():
     answer = answered(asked(Keyring([OLD_SECRET])))
-    assert proof_of_work.check_solution(Keyring([SECRET, OLD_SECRET]), answer, now())[0] == ProofState.DONE
-    assert proof_of_work.check_solution(Keyring([SECRET]), answer, now()) == (ProofState.WRONG, None)
+    assert proof_of_work.check_solution(Keyring([SECRET, OLD_SECRET]), answer, now())[0] == ProofState.VALID
+    assert proof_of_work.check_solution(Keyring([SECRET]), answer, now()) == (ProofState.INVALID, None)
 
 
 @pytest.mark.parametrize(
@@ -205,30 +205,30 @@ def test_work_stays_done_when_the_secret_key_is_turned():
         ("data", {"more": 1}),
     ],
 )
-def test_what_was_asked_cannot_be_made_easier(name, value):
+def test_a_client_cannot_make_a_challenge_easier(name, value):
     easier = packed(_with(unpacked(ANSWER), name, value))
-    assert proof_of_work.check_solution(KEYRING, easier, now()) == (ProofState.WRONG, None)
+    assert proof_of_work.check_solution(KEYRING, easier, now()) == (ProofState.INVALID, None)
 
 
-def test_an_easy_challenge_of_ones_own_is_none_of_ours():
+def test_a_client_cannot_create_its_own_easy_challenge():
     theirs = altcha.create_challenge(
         "PBKDF2/SHA-256", 1, counter=0, expires_at=now() + DAY, hmac_secret=SECRET, hmac_key_secret=SECRET
     )
-    assert proof_of_work.check_solution(KEYRING, answered(theirs), now()) == (ProofState.WRONG, None)
+    assert proof_of_work.check_solution(KEYRING, answered(theirs), now()) == (ProofState.INVALID, None)
 
 
-def test_the_half_of_the_key_that_is_told_is_no_solution():
+def test_the_published_half_of_the_key_is_not_a_solution():
     payload = unpacked(ANSWER)
     told = _parameters(payload)["keyPrefix"]
     for guess in (told, told + "00" * 16, told * 2, "", "nonsense", payload["challenge"]["signature"]):
         payload["solution"]["derivedKey"] = guess
-        assert proof_of_work.check_solution(KEYRING, packed(payload), now()) == (ProofState.WRONG, None)
+        assert proof_of_work.check_solution(KEYRING, packed(payload), now()) == (ProofState.INVALID, None)
 
 
-def test_the_solution_of_one_challenge_is_none_of_another():
+def test_the_solution_of_one_challenge_does_not_solve_another():
     one, another = unpacked(ANSWER), unpacked(answered(asked()))
     assert proof_of_work.check_solution(KEYRING, packed(one | {"solution": another["solution"]}), now()) == (
-        ProofState.WRONG,
+        ProofState.INVALID,
         None,
     )
 
@@ -241,7 +241,7 @@ JSON = PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(), PLAIN, m
 @example(text="[" * 4000, raw=b"[" * 4000, value=None)
 @example(text="{", raw=b'{"challenge":' * 3000, value={"challenge": {"parameters": {}}, "solution": {}})
 @often(150)
-def test_whatever_else_is_sent_is_no_work(text, raw, value):
+def test_malformed_input_is_not_a_proof_of_work(text, raw, value):
     answer = unpacked(ANSWER)
     strange = [
         text,
@@ -252,8 +252,8 @@ def test_whatever_else_is_sent_is_no_work(text, raw, value):
         *(packed(_with(answer, name, value)) for name, ours in _parameters(answer).items() if value != ours),
     ]
     for sent in strange:
-        shown, name = proof_of_work.check_solution(KEYRING, sent, now())
-        assert (shown, name) in {(ProofState.WRONG, None), (ProofState.ABSENT, None)}
+        state, name = proof_of_work.check_solution(KEYRING, sent, now())
+        assert (state, name) in {(ProofState.INVALID, None), (ProofState.ABSENT, None)}
 
 
 def _parameters(answer):
@@ -266,10 +266,10 @@ def _with(answer, name, value):
 
 @given(at=st.integers(0, len(ANSWER) - 1), put=st.characters())
 @often(300)
-def test_an_altered_answer_earns_nothing_new(at, put):
-    """A character of the time it took, or of the number's spelling, changes nothing that is signed."""
+def test_an_altered_solution_gains_nothing(at, put):
+    """The payload also has unsigned parts, such as the time taken; changing those changes nothing."""
     altered = ANSWER[:at] + put + ANSWER[at + 1 :]
     assert proof_of_work.check_solution(KEYRING, altered, now()) in {
-        (ProofState.WRONG, None),
+        (ProofState.INVALID, None),
         proof_of_work.check_solution(KEYRING, ANSWER, now()),
     }

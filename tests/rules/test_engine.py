@@ -1,4 +1,4 @@
-"""The table of judgements: what becomes of a comment, and why."""
+"""The rules engine: which rule decides, and with which result."""
 
 import itertools
 
@@ -13,6 +13,7 @@ from commentsvc.rules.engine import CompiledRule, Policy
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.proof_of_work import ProofState
+from commentsvc.rules.reasons import reason_text
 from tests.conftest import draft
 
 PENDING, APPROVED, SPAM = Status.PENDING, Status.APPROVED, Status.SPAM
@@ -20,32 +21,29 @@ PENDING, APPROVED, SPAM = Status.PENDING, Status.APPROVED, Status.SPAM
 
 def stored(kind, matching="", effect=None, number=0):
     kind = RuleKind(kind)
-    return CompiledRule(f"rule-{number}", kind, Effect(effect or KINDS[kind].effects[0]), KINDS[kind].reads(matching))
+    return CompiledRule(f"rule-{number}", kind, Effect(effect or KINDS[kind].effects[0]), KINDS[kind].compile(matching))
 
 
-def judged(mode="none", *stored_rules, context=None, **written):
+def judge(mode="none", *stored_rules, context=None, **written):
     return engine.evaluate_rules(draft(**written), context or Context(), Policy(Mode(mode), stored_rules))
 
 
-def known(**facts):
-    return Context(**facts)
-
-
-# mode, rules, what is known, what is written -> what becomes of it, by which rule
+# mode, rules, context, draft -> status, deciding rule
 JUDGEMENTS = [
-    # Who is held where no rule has an opinion
+    # The mode decides if no rule matches
     ("all", [], {}, {}, PENDING, "rule:mode"),
-    ("all", [], {"proven_approvals": 14}, {}, PENDING, "rule:mode"),
-    ("trusted", [], {}, {}, PENDING, "rule:unproven_writer"),
-    ("trusted", [], {"proven_approvals": 1}, {}, APPROVED, "rule:proven_writer"),
+    ("all", [], {"approved_comments": 14}, {}, PENDING, "rule:mode"),
+    ("trusted", [], {}, {}, PENDING, "rule:new_author"),
+    ("trusted", [], {"approved_comments": 1}, {}, APPROVED, "rule:known_author"),
     ("none", [], {}, {}, APPROVED, "rule:none"),
-    # Trust that must be earned more than once
-    ("trusted", [("trust", "3")], {"proven_approvals": 2}, {}, PENDING, "rule:unproven_writer"),
-    ("trusted", [("trust", "3")], {"proven_approvals": 3}, {}, APPROVED, "rule:trust"),
-    ("all", [("trust", "3")], {"proven_approvals": 3}, {}, APPROVED, "rule:trust"),
-    # Suspicion is heard before trust
-    ("trusted", [("links", "0")], {"proven_approvals": 9}, {"comment": "See https://a.example"}, PENDING, "rule:links"),
-    ("all", [("trust", "1"), ("words", "casino")], {"proven_approvals": 9}, {"comment": "casino!"}, PENDING,
+    # A trust rule can require several approved comments
+    ("trusted", [("trust", "3")], {"approved_comments": 2}, {}, PENDING, "rule:new_author"),
+    ("trusted", [("trust", "3")], {"approved_comments": 3}, {}, APPROVED, "rule:trust"),
+    ("all", [("trust", "3")], {"approved_comments": 3}, {}, APPROVED, "rule:trust"),
+    # Holding is stricter than approving
+    ("trusted", [("links", "0")], {"approved_comments": 9}, {"comment": "See https://a.example"}, PENDING,
+     "rule:links"),
+    ("all", [("trust", "1"), ("words", "casino")], {"approved_comments": 9}, {"comment": "casino!"}, PENDING,
      "rule:words"),
     # Bans
     ("none", [("network", "198.51.100.0/24")], {"address": "198.51.100.7"}, {}, PENDING, "rule:network"),
@@ -58,21 +56,21 @@ JUDGEMENTS = [
     ("all", [("email_domain", "spam.example", "spam")], {"email_domain": "mail.spam.example"}, {}, SPAM,
      "rule:email_domain"),
     ("all", [("email", "k:digest")], {"email_digests": {"k:digest"}}, {}, PENDING, "rule:email"),
-    # An answer must not tell whose address was typed, so in mode none nothing hangs on that
+    # The response must not reveal whose address is banned, so in mode none it does not matter
     ("none", [("email", "k:digest", "spam")], {"email_digests": {"k:digest"}}, {}, APPROVED, "rule:none"),
-    ("none", [], {"is_moderators_email": True}, {}, APPROVED, "rule:none"),
-    # … and nowhere whether a comment is shown; what waits anyway may become spam
-    ("trusted", [("email", "k:digest", "spam")], {"email_digests": {"k:digest"}, "proven_approvals": 3}, {}, APPROVED,
-     "rule:proven_writer"),
+    ("none", [], {"has_moderator_email": True}, {}, APPROVED, "rule:none"),
+    # … and in no mode does it decide what is published; but a held comment can become spam
+    ("trusted", [("email", "k:digest", "spam")], {"email_digests": {"k:digest"}, "approved_comments": 3}, {}, APPROVED,
+     "rule:known_author"),
     ("none", [("email", "k:digest", "spam"), ("links", "0")], {"email_digests": {"k:digest"}},
      {"comment": "https://a.example"}, SPAM, "rule:email"),
-    # A proven writer is banned by what they prove
-    ("trusted", [("author", "an-author")], {"author_id": "an-author", "proven_approvals": 3}, {}, PENDING,
+    # A known author is banned by their author token
+    ("trusted", [("author", "an-author")], {"author_id": "an-author", "approved_comments": 3}, {}, PENDING,
      "rule:author"),
-    # Strangers under a moderator's name
-    ("none", [], {"is_moderators_name": True}, {}, PENDING, "rule:impersonation"),
-    ("trusted", [], {"is_moderators_email": True}, {}, PENDING, "rule:impersonation"),
-    # What is written
+    # Impersonation of a moderator
+    ("none", [], {"has_moderator_name": True}, {}, PENDING, "rule:impersonation"),
+    ("trusted", [], {"has_moderator_email": True}, {}, PENDING, "rule:impersonation"),
+    # Content
     ("none", [("words", "casino")], {}, {"comment": "The casino is closed."}, PENDING, "rule:words"),
     ("none", [("words", "casino")], {}, {"comment": "In casinos?"}, APPROVED, "rule:none"),
     ("none", [("words", "casino")], {}, {"name": "Casino Royale"}, PENDING, "rule:words"),
@@ -87,27 +85,28 @@ JUDGEMENTS = [
     ("none", [("script", "en ru")], {}, {"comment": "Купить дёшево сегодня"}, APPROVED, "rule:none"),
     ("none", [("script", "en")], {}, {"comment": "I say Здравствуйте to you all"}, APPROVED, "rule:none"),
     ("none", [("script", "ja")], {}, {"comment": "これはとてもいい記事だと思います"}, APPROVED, "rule:none"),
-    ("none", [("same_text", "2")], {"same_text_elsewhere": 2}, {"comment": "Great post, I will be back"}, PENDING,
+    ("none", [("same_text", "2")], {"same_text_comments": 2}, {"comment": "Great post, I will be back"}, PENDING,
      "rule:same_text"),
-    ("none", [("same_text", "2")], {"same_text_elsewhere": 2}, {"comment": "Thank you!"}, APPROVED, "rule:none"),
+    ("none", [("same_text", "2")], {"same_text_comments": 2}, {"comment": "Thank you!"}, APPROVED, "rule:none"),
     # When
     ("none", [("too_fast", "30")], {"seconds_since_last": 4.2}, {}, PENDING, "rule:too_fast"),
     ("none", [("too_fast", "30")], {"seconds_since_last": 30.0}, {}, APPROVED, "rule:none"),
-    ("none", [("too_many", "5")], {"within_an_hour": 5}, {}, PENDING, "rule:too_many"),
-    ("none", [("too_many", "5")], {"within_an_hour": 4}, {}, APPROVED, "rule:none"),
-    ("none", [("closing_age", "90")], {"thread_days": 91.0}, {}, PENDING, "rule:closing_age"),
-    ("none", [("closing_age", "90")], {"thread_days": 89.0}, {}, APPROVED, "rule:none"),
+    ("none", [("too_many", "5")], {"comments_last_hour": 5}, {}, PENDING, "rule:too_many"),
+    ("none", [("too_many", "5")], {"comments_last_hour": 4}, {}, APPROVED, "rule:none"),
+    ("none", [("closing_age", "90")], {"thread_age_days": 91.0}, {}, PENDING, "rule:closing_age"),
+    ("none", [("closing_age", "90")], {"thread_age_days": 89.0}, {}, APPROVED, "rule:none"),
     # Machines
-    ("none", [], {"trapped": True}, {}, SPAM, "rule:trap"),
-    ("trusted", [], {"trapped": True, "proven_approvals": 3}, {}, SPAM, "rule:trap"),
-    ("none", [], {"form": FormTokenState.QUICK}, {}, PENDING, "rule:form"),
-    ("none", [], {"form": FormTokenState.USED}, {}, PENDING, "rule:form"),
-    ("none", [], {"form": FormTokenState.FORGED}, {}, PENDING, "rule:form"),
-    ("none", [], {"form": FormTokenState.ABSENT}, {}, APPROVED, "rule:none"),
-    ("trusted", [], {"form": FormTokenState.ABSENT, "proven_approvals": 1}, {}, APPROVED, "rule:proven_writer"),
-    ("none", [("links", "0")], {"form": FormTokenState.ABSENT}, {"comment": "https://a.example"}, PENDING, "rule:form"),
-    ("none", [], {"work": ProofState.ABSENT}, {}, PENDING, "rule:work"),
-    ("none", [], {"work": ProofState.DONE}, {}, APPROVED, "rule:none"),
+    ("none", [], {"honeypot_filled": True}, {}, SPAM, "rule:honeypot"),
+    ("trusted", [], {"honeypot_filled": True, "approved_comments": 3}, {}, SPAM, "rule:honeypot"),
+    ("none", [], {"form_token": FormTokenState.TOO_QUICK}, {}, PENDING, "rule:form_token"),
+    ("none", [], {"form_token": FormTokenState.USED}, {}, PENDING, "rule:form_token"),
+    ("none", [], {"form_token": FormTokenState.INVALID}, {}, PENDING, "rule:form_token"),
+    ("none", [], {"form_token": FormTokenState.ABSENT}, {}, APPROVED, "rule:none"),
+    ("trusted", [], {"form_token": FormTokenState.ABSENT, "approved_comments": 1}, {}, APPROVED, "rule:known_author"),
+    ("none", [("links", "0")], {"form_token": FormTokenState.ABSENT}, {"comment": "https://a.example"}, PENDING,
+     "rule:form_token"),
+    ("none", [], {"proof_of_work": ProofState.ABSENT}, {}, PENDING, "rule:proof_of_work"),
+    ("none", [], {"proof_of_work": ProofState.VALID}, {}, APPROVED, "rule:none"),
 ]  # fmt: skip
 
 
@@ -119,35 +118,35 @@ JUDGEMENTS = [
         for row in JUDGEMENTS
     ],
 )
-def test_a_comment_is_judged(mode, kept, facts, written, status, rule):
-    judgement = judged(mode, *(stored(*one) for one in kept), context=known(**facts), **written)
+def test_the_strictest_matching_rule_decides_the_status(mode, kept, facts, written, status, rule):
+    judgement = judge(mode, *(stored(*one) for one in kept), context=Context(**facts), **written)
     assert (judgement.decision.status, judgement.decision.made_by) == (status, rule)
-    assert judgement.decision.reason.endswith(".")
+    assert reason_text(judgement.deciding.reason).endswith(".")
 
 
-def test_the_gravest_opinion_decides_and_the_others_are_kept():
-    judgement = judged(
+def test_the_strictest_verdict_decides_and_the_others_are_stored():
+    judgement = judge(
         "all",
         stored("links", "0", number=1),
         stored("network", "198.51.100.0/24", "spam", number=2),
-        context=known(address="198.51.100.7", form=FormTokenState.QUICK),
+        context=Context(address="198.51.100.7", form_token=FormTokenState.TOO_QUICK),
         comment="https://a.example",
     )
     assert judgement.decision.made_by == "rule:network"
     assert judgement.decision.rule_id == "rule-2"
     assert [(verdict.rule, verdict.effect) for verdict in judgement.others] == [
-        ("rule:form", "hold"),
+        ("rule:form_token", "hold"),
         ("rule:links", "hold"),
         ("rule:mode", "hold"),
     ]
 
 
-def test_a_refusal_says_why_and_only_kinds_that_may_refuse_do():
-    judgement = judged("none", stored("links", "0", "refuse"), comment="https://a.example")
-    assert judgement.refusal.detail == "It has 1 link; 0 may stand here."
-    closed = judged("none", stored("closing_age", "30", "refuse"), context=known(thread_days=31.0))
+def test_a_refused_commenter_is_told_the_reason_and_email_rules_never_refuse():
+    judgement = judge("none", stored("links", "0", "refuse"), comment="https://a.example")
+    assert judgement.refusal.detail == "Contains 1 link (limit 0)."
+    closed = judge("none", stored("closing_age", "30", "refuse"), context=Context(thread_age_days=31.0))
     assert closed.refusal.code == "thread_closed"
-    fast = judged("none", stored("too_fast", "30", "refuse"), context=known(seconds_since_last=1.0))
+    fast = judge("none", stored("too_fast", "30", "refuse"), context=Context(seconds_since_last=1.0))
     assert fast.refusal.code == "rate_limited"
     by_email = [kind for kind, row in KINDS.items() if row.by_email]
     assert by_email == ["email", "email_domain", "disposable"]
@@ -173,17 +172,17 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in WRONG.items() for text in texts])
-def test_what_a_kind_cannot_look_for_is_not_taken(kind, text):
-    with pytest.raises(ValueError):  # noqa: PT011 -- its advice is the kind's own
-        KINDS[RuleKind(kind)].reads(text)
+def test_a_kind_rejects_a_text_that_it_cannot_use(kind, text):
+    with pytest.raises(ValueError):  # noqa: PT011 -- the message is not shown
+        KINDS[RuleKind(kind)].compile(text)
 
 
-def test_mail_for_minutes_is_known_where_its_list_is_installed():
+def test_disposable_email_is_recognised_if_the_list_is_installed():
     pytest.importorskip("disposable_email_domains")
-    judgement = judged("all", stored("disposable"), context=known(email_domain="mailinator.com"))
+    judgement = judge("all", stored("disposable"), context=Context(email_domain="mailinator.com"))
     assert judgement.decision.made_by == "rule:disposable"
     assert (
-        judged("all", stored("disposable"), context=known(email_domain="example.com")).decision.made_by == "rule:mode"
+        judge("all", stored("disposable"), context=Context(email_domain="example.com")).decision.made_by == "rule:mode"
     )
 
 
@@ -204,8 +203,8 @@ SOME_RULES = [
     approvals=st.integers(0, 20),
     text=st.sampled_from(["hi", "casino", "https://a.example", "a longer text"]),
 )
-def test_no_order_of_rules_lets_a_banned_writer_through(order, mode, approvals, text):
-    context = Context(proven_approvals=approvals, address="198.51.100.7")
+def test_a_banned_commenter_is_stopped_in_any_order_of_rules(order, mode, approvals, text):
+    context = Context(approved_comments=approvals, address="198.51.100.7")
     judgement = engine.evaluate_rules(draft(comment=text), context, Policy(mode, tuple(order)))
     assert judgement.deciding.effect in {Effect.SPAM, Effect.REFUSE}
 
@@ -217,8 +216,8 @@ def test_no_order_of_rules_lets_a_banned_writer_through(order, mode, approvals, 
     address=st.sampled_from(["198.51.100.7", "203.0.113.9", None]),
     text=st.sampled_from(["hi", "casino", "https://a.example", "a longer text"]),
 )
-def test_what_becomes_of_a_comment_does_not_hang_on_the_order_of_rules(order, mode, approvals, address, text):
-    context = Context(proven_approvals=approvals, address=address)
+def test_the_order_of_rules_does_not_change_the_result(order, mode, approvals, address, text):
+    context = Context(approved_comments=approvals, address=address)
     one = engine.evaluate_rules(draft(comment=text), context, Policy(mode, tuple(SOME_RULES)))
     other = engine.evaluate_rules(draft(comment=text), context, Policy(mode, tuple(order)))
     assert one.deciding.effect == other.deciding.effect
@@ -229,11 +228,11 @@ def test_what_becomes_of_a_comment_does_not_hang_on_the_order_of_rules(order, mo
 
 @given(
     facts=st.fixed_dictionaries(
-        {"email_digests": st.sampled_from([frozenset(), frozenset({"k:digest"})]), "is_moderators_email": st.booleans()}
+        {"email_digests": st.sampled_from([frozenset(), frozenset({"k:digest"})]), "has_moderator_email": st.booleans()}
     )
 )
-def test_an_unproven_writer_is_answered_alike_whatever_address_they_type(facts):
-    """What is shown and what is held: nothing an outsider sees may hang on a typed address."""
+def test_the_response_does_not_depend_on_the_email_address_typed(facts):
+    """Otherwise an outsider could find out which addresses are banned or belong to a moderator."""
     for mode in Mode:
         typed = engine.evaluate_rules(draft(), Context(**facts), Policy(mode, tuple(SOME_RULES[4:5] + SOME_RULES[6:])))
         plain = engine.evaluate_rules(draft(), Context(), Policy(mode, tuple(SOME_RULES[4:5] + SOME_RULES[6:])))
