@@ -1,5 +1,6 @@
 """The whole HTTP surface on one page."""
 
+from functools import cache
 from typing import Any, Final
 
 from aiohttp import web
@@ -252,6 +253,11 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
+@cache
+def _document() -> dict[str, Any]:
+    return document(ROUTES)
+
+
 def application(service: Service) -> web.Application:
     """An aiohttp application that serves the table."""
     app = web.Application(middlewares=[middleware.answered], client_max_size=MOST_BYTES)
@@ -259,7 +265,7 @@ def application(service: Service) -> web.Application:
     app[middleware.DRAINING] = []
     app[middleware.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
     app[BODIES] = Bodies()
-    app[health.DOCUMENT] = document(ROUTES)
+    app[health.DOCUMENT] = _document()
     templates.precompile()
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))
