@@ -2,6 +2,8 @@
 --
 -- Ids are UUIDv7 text, made by the service and never used twice. Times are UTC text of fixed width,
 -- 2026-11-22T16:02:11.000Z. Both sort as text. What happened has a time (…_at); what did not is NULL.
+-- A seq column (INTEGER PRIMARY KEY; on PostgreSQL an identity column) is numbered by the database: "latest" means the
+-- highest seq, never the highest id or time, since those come from the clocks of several servers.
 -- commentsvc/storage/migrations/ brings older databases to exactly this; a test compares the two.
 
 -- Which steps of store/migrations/ have been taken.
@@ -113,6 +115,7 @@ CREATE TABLE api_key (
     scopes       TEXT NOT NULL,              -- space separated
     site_id      TEXT REFERENCES site (id),  -- NULL: every site
     moderator_id TEXT REFERENCES moderator (id),
+    actor_kind   TEXT NOT NULL,              -- person or program: whether its decisions count as a person's
     created_at   TEXT NOT NULL,
     expires_at   TEXT,
     last_used_at TEXT,
@@ -192,31 +195,21 @@ CREATE INDEX contact_created ON contact (created_at) WHERE network IS NOT NULL;
 
 -- Every judgement ever passed on a comment, by a rule or a person. Rows are only added.
 CREATE TABLE decision (
-    id         TEXT NOT NULL PRIMARY KEY,
-    comment_id TEXT NOT NULL REFERENCES comment (id),
-    action_id  TEXT,
-    status     TEXT NOT NULL,
-    reason     TEXT NOT NULL,
-    made_by    TEXT NOT NULL,  -- rule:… or key:… or author
-    created_at TEXT NOT NULL,
-    rule_id    TEXT            -- the stored rule that decided
+    seq         INTEGER PRIMARY KEY,  -- from the database: the latest decision is the one with the highest number
+    comment_id  TEXT NOT NULL REFERENCES comment (id),
+    action_id   TEXT,
+    status      TEXT NOT NULL,
+    actor_kind  TEXT NOT NULL,
+    actor_id    TEXT,
+    actor_name  TEXT NOT NULL,
+    reason_code TEXT,                 -- why, as a code; it is worded when it is shown
+    reason_args TEXT,                 -- what the wording needs: JSON
+    note        TEXT,                 -- why, in a person's words
+    verdicts    TEXT,                 -- of the rules that matched too but did not decide: JSON
+    created_at  TEXT NOT NULL
 );
 
-CREATE INDEX decision_comment ON decision (comment_id, id);
-
--- What other rules thought of the same comment, those that did not decide.
-CREATE TABLE verdict (
-    decision_id TEXT   NOT NULL REFERENCES decision (id),
-    position    BIGINT NOT NULL,  -- the order in which they were heard
-    comment_id  TEXT   NOT NULL REFERENCES comment (id),
-    rule        TEXT   NOT NULL,
-    rule_id     TEXT,
-    effect      TEXT   NOT NULL,
-    reason      TEXT   NOT NULL,
-    PRIMARY KEY (decision_id, position)
-);
-
-CREATE INDEX verdict_comment ON verdict (comment_id, decision_id);
+CREATE INDEX decision_comment ON decision (comment_id, seq);
 
 -- What a moderator wants of comments: bans, words, limits. Removed ones stay, so that removing can be undone.
 CREATE TABLE rule (
@@ -242,26 +235,36 @@ CREATE TABLE revision (
     version    BIGINT NOT NULL,
     name       TEXT   NOT NULL,
     text       TEXT   NOT NULL,
-    edited_by  TEXT   NOT NULL,
-    created_at TEXT   NOT NULL,
+    html       TEXT   NOT NULL,
+    text_digest TEXT  NOT NULL,
+    actor_kind  TEXT   NOT NULL,
+    actor_id    TEXT,
+    actor_name  TEXT   NOT NULL,
+    created_at  TEXT   NOT NULL,
     PRIMARY KEY (comment_id, version)
 );
 
 -- What a moderator did in one go; undone whole.
 CREATE TABLE action (
-    id         TEXT NOT NULL PRIMARY KEY,
+    seq        INTEGER PRIMARY KEY,  -- from the database: the latest action has the highest number
+    id         TEXT NOT NULL UNIQUE,
     verb       TEXT NOT NULL,
-    made_by    TEXT NOT NULL,
+    actor_kind TEXT NOT NULL,
+    actor_id   TEXT,
+    actor_name TEXT NOT NULL,
     note       TEXT,
     created_at TEXT NOT NULL,
     undone_by  TEXT REFERENCES action (id),
     subject    TEXT,  -- thread:…, rule:… or site:…, where it was not comments that changed
     was        TEXT,  -- that subject before, and after: JSON
     became     TEXT,
-    session_id TEXT   -- where it was done on the moderation page
+    session_id TEXT,  -- where it was done on the moderation page
+    state      TEXT NOT NULL DEFAULT 'done' CHECK (state IN ('running', 'done'))
 );
 
-CREATE INDEX action_session ON action (session_id, id) WHERE session_id IS NOT NULL;
+CREATE INDEX action_running ON action (seq) WHERE state = 'running';
+
+CREATE INDEX action_session ON action (session_id, seq) WHERE session_id IS NOT NULL;
 CREATE INDEX action_undone ON action (undone_by) WHERE undone_by IS NOT NULL;
 
 CREATE TABLE action_item (
@@ -274,6 +277,15 @@ CREATE TABLE action_item (
     from_before  TEXT,  -- its status_before then
     from_note    TEXT,
     PRIMARY KEY (action_id, comment_id)
+);
+
+-- Comments that a running action has still to work on, and the version each had when it was started.
+CREATE TABLE action_target (
+    action_id  TEXT   NOT NULL REFERENCES action (id),
+    position   BIGINT NOT NULL,
+    comment_id TEXT   NOT NULL,
+    version    BIGINT NOT NULL,
+    PRIMARY KEY (action_id, position)
 );
 
 CREATE INDEX action_item_comment ON action_item (comment_id, action_id);
@@ -292,19 +304,19 @@ CREATE TABLE submission (
 CREATE INDEX submission_created ON submission (created_at);
 
 -- The same words under the same name in the same place, within a day, are a duplicate.
-CREATE TABLE wording (
+CREATE TABLE recent_text (
     digest     TEXT NOT NULL PRIMARY KEY,
     comment_id TEXT NOT NULL,
     created_at TEXT NOT NULL
 );
 
-CREATE INDEX wording_comment ON wording (comment_id);
-CREATE INDEX wording_created ON wording (created_at);
+CREATE INDEX recent_text_comment ON recent_text (comment_id);
+CREATE INDEX recent_text_created ON recent_text (created_at);
 
 -- How much each network has written lately, as the time by which its allowance is whole again.
-CREATE TABLE allowance (
+CREATE TABLE rate_limit (
     network_digest TEXT NOT NULL PRIMARY KEY,
-    whole_at       TEXT NOT NULL
+    available_at   TEXT NOT NULL
 );
 
 -- A reader's word that a comment should be looked at.
@@ -314,22 +326,25 @@ CREATE TABLE report (
     reason        TEXT,
     created_at    TEXT NOT NULL,
     settled_at    TEXT,           -- when a person decided after it
+    settled_by    TEXT,           -- the action by which they did
     PRIMARY KEY (comment_id, reader_digest)
 );
 
 -- Forms and proofs of work that have been used; each is good once.
-CREATE TABLE spent (
-    name     TEXT NOT NULL PRIMARY KEY,
-    spent_at TEXT NOT NULL
+CREATE TABLE used_token (
+    name    TEXT NOT NULL PRIMARY KEY,
+    used_at TEXT NOT NULL
 );
 
-CREATE INDEX spent_at ON spent (spent_at);
+CREATE INDEX used_token_used ON used_token (used_at);
 
 -- Who did what. Rows are only added, and each carries the hash of the one before.
 CREATE TABLE audit (
     seq        BIGINT NOT NULL PRIMARY KEY,
     created_at TEXT   NOT NULL,
-    made_by    TEXT   NOT NULL,
+    actor_kind TEXT   NOT NULL,
+    actor_id   TEXT,
+    actor_name TEXT   NOT NULL,
     verb       TEXT   NOT NULL,
     site_id    TEXT,
     body       TEXT   NOT NULL,  -- ids, statuses and versions, never words: JSON

@@ -1,4 +1,4 @@
-"""``python -m commentsvc`` is the command line."""
+"""Run the command line as ``python -m commentsvc``."""
 
 from commentsvc.cli.main import main
 

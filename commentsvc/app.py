@@ -14,7 +14,6 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from commentsvc.audit import log
 from commentsvc.config import Config
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
@@ -28,7 +27,6 @@ from commentsvc.web.routes import application
 from commentsvc.web.server.connections import Deadlines, Runner
 
 LOG: Final = logging.getLogger(__name__)
-TIDY_SECONDS: Final = 3600
 
 
 @asynccontextmanager
@@ -40,7 +38,7 @@ async def open_service(config: Config) -> AsyncIterator[Service]:
     """
     database = await _database(config)
     try:
-        yield Service(database, config, Keyring(_secrets(config)))
+        yield Service(db=database, config=config, keyring=Keyring(_secrets(config)))
     finally:
         await database.close()
 
@@ -62,7 +60,7 @@ async def _database(config: Config) -> Database:
         from commentsvc.storage.postgres import PostgresDatabase  # noqa: PLC0415 -- an extra that need not be there
     except ImportError:
         raise ConfigurationError(
-            "COMMENTSVC_DATABASE_URL names PostgreSQL, whose driver is not installed. "
+            "COMMENTSVC_DATABASE_URL is a PostgreSQL database, but the driver is not installed. "
             "Install it with: pip install 'commentsvc[postgres]'"
         ) from None
     return await PostgresDatabase.open(config.database_url)
@@ -75,8 +73,8 @@ def _secrets(config: Config) -> list[str]:
     path = config.sqlite_path
     if path is None:
         raise ConfigurationError(
-            "COMMENTSVC_SECRET_KEY must be set with PostgreSQL: it seals emails, and must not lie beside them. "
-            "Make one with: openssl rand -base64 48"
+            "COMMENTSVC_SECRET_KEY must be set with PostgreSQL. It encrypts emails; keep it outside the database. "
+            "Create one with: openssl rand -base64 48"
         )
     return _secret_file(path.with_name("secret.key")).split()
 
@@ -94,7 +92,8 @@ def _secret_file(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
-            f"The secret key {file} cannot be read or made: {os.strerror(error.errno or 0)}."
+            f"Cannot read or create the secret key {file}: {os.strerror(error.errno or 0)}. "
+            "Make its folder writable, or set COMMENTSVC_SECRET_KEY."
         ) from None
 
 
@@ -103,24 +102,13 @@ async def listen(service: Service, deadlines: Deadlines, listener: socket.socket
     """The service's web on a socket; on leaving, it finishes what is under way."""
     runner = Runner(application(service), deadlines)
     await runner.setup()
-    tidying = asyncio.create_task(_tidy_forever(service), name="tidying")
+    maintaining = asyncio.create_task(maintenance.run_forever(service), name="maintenance")
     try:
         await web.SockSite(runner, listener, backlog=1024).start()
         yield runner
     finally:
-        tidying.cancel()
+        maintaining.cancel()
         await runner.drain()
-
-
-async def _tidy_forever(service: Service) -> None:
-    while True:
-        try:
-            await maintenance.delete_expired(service)
-            # Where logs are shipped elsewhere, this proves later what the audit log was by now.
-            LOG.info("audit log: %s entries, head %s", *await log.read_head(service))
-        except Exception:
-            LOG.exception("tidying failed; it is tried again in an hour")
-        await asyncio.sleep(TIDY_SECONDS)
 
 
 async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], deadlines: Deadlines) -> None:
@@ -142,7 +130,7 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], 
             LOG.info("listening on port %s", port)
             await announce(service)
             await stop.wait()
-            LOG.info("stopping: no more connections are taken")
+            LOG.info("stopping: no new connections are accepted")
     LOG.info("stopped")
 
 
@@ -152,8 +140,8 @@ def _listener(config: Config) -> socket.socket:
         listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
-            f"COMMENTSVC_HOST and COMMENTSVC_PORT: cannot listen on {config.host} port {config.port}: "
-            f"{os.strerror(error.errno or 0)}."
+            f"Cannot listen on {config.host} port {config.port}: {os.strerror(error.errno or 0)}. "
+            "Change COMMENTSVC_HOST or COMMENTSVC_PORT."
         ) from None
     listener.setblocking(False)
     return listener

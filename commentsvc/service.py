@@ -1,54 +1,88 @@
-"""What a verb may touch: the database, the settings, the keys, the clock, and new ids."""
+"""The service that every operation takes, and the decorators that make a function a unit of work.
 
-import secrets
+``await revoke_key(service, who, key_id)`` runs the function in a unit of its own; ``await revoke_key.within(unit, who,
+key_id)`` runs it as part of a unit that is open already.
+"""
+
+import functools
+import logging
 import time
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
-from commentsvc.config import Config
-from commentsvc.domain.crypto import Keyring
-from commentsvc.domain.timestamps import format_time
-from commentsvc.rules.engine import CompiledRule
-from commentsvc.storage.database import Database
+from commentsvc.storage.database import (
+    Database,
+    Environment,
+    PrivateRead,
+    PublicRead,
+    Statements,
+    Work,
+    Write,
+)
 
+LOG: Final = logging.getLogger(__name__)
 
-class Ids:
-    """UUIDv7 (RFC 9562, 5.7): sorted as they were made, also within a millisecond (6.2, method 1)."""
-
-    def __init__(self, milliseconds: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
-        self._milliseconds = milliseconds
-        self._last = 0
-
-    def __call__(self) -> str:
-        """A new id, greater than every earlier one."""
-        # 48 bits of milliseconds and 12 of a counter are one number that only grows.
-        self._last = max(self._last + 1, self._milliseconds() << 12)
-        number = (self._last >> 12) << 80 | 7 << 76 | (self._last & 0xFFF) << 64 | 0b10 << 62 | secrets.randbits(62)
-        return str(uuid.UUID(int=number))
+P = ParamSpec("P")
+T = TypeVar("T")
+U = TypeVar("U", bound=PublicRead)
+Opening = Callable[[Database, Work[T]], Coroutine[Any, Any, T]]
 
 
-@dataclass(frozen=True)
-class Service:
-    """Handed to every verb."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Service(Environment):
+    """Database, settings, keys, clock and ids."""
 
     db: Database
-    config: Config
-    keyring: Keyring
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    new_id: Callable[[], str] = field(default_factory=Ids)
-    # Of each site, ready to be asked, and for which version of its rules.
-    rules: dict[str, tuple[int, tuple[CompiledRule, ...]]] = field(default_factory=dict)
 
-    def now(self) -> str:
-        """The present moment as text."""
-        return format_time(self.clock())
 
-    def ago(self, **amount: float) -> str:
-        """The moment so long ago, as text: ``ago(hours=24)``."""
-        return format_time(self.clock() - timedelta(**amount))
+class UnitOfWork(Generic[U, P, T]):
+    """A function that runs in a unit of work. Its name goes to the log of slow units."""
 
-    def ahead(self, **amount: float) -> str:
-        """The moment so far ahead, as text."""
-        return format_time(self.clock() + timedelta(**amount))
+    def __init__(
+        self,
+        work: Callable[Concatenate[U, P], Coroutine[Any, Any, T]],
+        kind: type[U],
+        opening: Callable[[Database, Work[T]], Coroutine[Any, Any, T]],
+    ) -> None:
+        functools.update_wrapper(self, work)
+        self.within = work
+        self._kind = kind
+        self._opening = opening
+        self.name = f"{work.__module__.removeprefix('commentsvc.')}.{work.__name__.lstrip('_')}"
+
+    async def __call__(self, service: Service, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run in a unit of its own; return when it is over, for a write: when it is on disk."""
+
+        async def work(statements: Statements) -> T:
+            started = time.perf_counter()
+            try:
+                return await self.within(self._kind(statements, service), *args, **kwargs)
+            finally:
+                self._log_slow(service, (time.perf_counter() - started) * 1000)
+
+        return await self._opening(service.db, work)
+
+    def _log_slow(self, service: Service, milliseconds: float) -> None:
+        if milliseconds >= service.config.slow_unit_ms:
+            LOG.warning("slow unit %s: %.0f ms", self.name, milliseconds, extra={"unit": self.name})
+
+
+def write(work: Callable[Concatenate[Write, P], Coroutine[Any, Any, T]]) -> UnitOfWork[Write, P, T]:
+    """Make a function a unit that changes data."""
+    return UnitOfWork(work, Write, lambda db, job: db.write(job))
+
+
+def schema_write(work: Callable[Concatenate[Write, P], Coroutine[Any, Any, T]]) -> UnitOfWork[Write, P, T]:
+    """Make a function a unit that runs while no other server starts or migrates."""
+    return UnitOfWork(work, Write, lambda db, job: db.alone(job))
+
+
+def private_read(work: Callable[Concatenate[PrivateRead, P], Coroutine[Any, Any, T]]) -> UnitOfWork[PrivateRead, P, T]:
+    """Make a function a unit that reads all data."""
+    return UnitOfWork(work, PrivateRead, lambda db, job: db.read_private(job))
+
+
+def public_read(work: Callable[Concatenate[PublicRead, P], Coroutine[Any, Any, T]]) -> UnitOfWork[PublicRead, P, T]:
+    """Make a function a unit that reads public data only."""
+    return UnitOfWork(work, PublicRead, lambda db, job: db.read(job))

@@ -27,10 +27,11 @@ from commentsvc.comments.schemas import NewComment
 from commentsvc.config import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.fields import Limits
+from commentsvc.domain.ids import Ids
 from commentsvc.domain.models import Principal, Scope, Visit
 from commentsvc.domain.validation import validate
 from commentsvc.operations import startup
-from commentsvc.service import Ids, Service
+from commentsvc.service import Service
 from commentsvc.storage import schema
 from commentsvc.storage.database import Database
 from commentsvc.storage.postgres import PostgresDatabase
@@ -194,7 +195,13 @@ async def a_service(url: str, clock: Clock, *, secrets=(SECRET,), **settings) ->
     config = Config(database_url=url, **({"rate_limit": "off", "form_seconds": "off"} | settings))
     database = await open_database(url)
     try:
-        service = Service(database, config, Keyring(list(secrets)), clock, Ids(clock.milliseconds))
+        service = Service(
+            db=database,
+            config=config,
+            keyring=Keyring(list(secrets)),
+            clock=clock,
+            new_id=Ids(clock.milliseconds),
+        )
         await schema.migrate(database, service.now())
         await startup.prepare_database(service)
         yield service

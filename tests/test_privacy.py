@@ -18,13 +18,13 @@ from commentsvc.config import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, Visit
+from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, StatusFilter, Visit
 from commentsvc.moderation import queue
-from commentsvc.moderation.schemas import PrivateSearch, StatusFilter
+from commentsvc.moderation.schemas import PrivateSearch
 from commentsvc.operations import maintenance, secrets, startup
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
-from commentsvc.service import Service
+from commentsvc.service import Service, write
 from commentsvc.storage import schema
 from commentsvc.web.routes import ROUTES, application
 from tests.comments.test_post import everything_in
@@ -126,7 +126,9 @@ class Frozen:
         database = await open_database(f"sqlite:///{self.tmp_path}/{name}.db")
         limits = {"rate_limit": "off", "form_seconds": "off", "proof_of_work": "suspicious"}
         config = Config(database_url="sqlite:///unused.db", **(limits | settings))
-        service = Service(database, config, Keyring([SECRET]), self.clock, counting_ids())
+        service = Service(
+            db=database, config=config, keyring=Keyring([SECRET]), clock=self.clock, new_id=counting_ids()
+        )
         await schema.migrate(database, service.now())
         await startup.prepare_database(service)
         if prepare:
@@ -243,7 +245,7 @@ async def test_a_failure_inside_says_nothing_of_what_was_sent(service, aiohttp_c
     async def break_it(tx):
         await tx.run("ALTER TABLE decision RENAME TO elsewhere")
 
-    await service.db.write(break_it)
+    await write(break_it)(service)
     response = await client.post("/v1/comments", json=fields_of(email="canary@example.com", name="Canary"))
     logging.getLogger().removeHandler(handler)
 
@@ -324,4 +326,4 @@ def test_every_public_route_is_in_the_proof():
         "/moderate.js", "/moderate.css",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/thread.css",
     }  # fmt: skip
-    assert {route.path for route in ROUTES if route.scope is None and route.desk is None} == covered
+    assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

@@ -10,76 +10,65 @@ from commentsvc.domain import crypto
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from commentsvc.domain.models import Principal
-from commentsvc.service import Service
+from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import moderators
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PrivateRead, Write
 
 SIGN_IN_LINK_HOURS: Final = 24
 
 
-async def add_moderator(service: Service, name: str, email: Email | None, site_names: list[str]) -> ModeratorRecord:
+@write
+async def add_moderator(unit: Write, name: str, email: Email | None, site_names: list[str]) -> ModeratorRecord:
     """Let somebody moderate: on these sites, or on all.
 
     Raises:
         Conflict: the name is taken.
         Invalid: naming a site that is not.
     """
-    return await service.db.write(_add_moderator, service, name, email, site_names)
-
-
-async def _add_moderator(
-    tx: Transaction, service: Service, name: str, email: Email | None, site_names: list[str]
-) -> ModeratorRecord:
-    everything = await resolve.load_directory(tx, service)
-    moderator_id, now = service.new_id(), service.now()
-    sealed = service.keyring.seal(email) if email else None
-    digest = service.keyring.digest(email) if email else None
-    if not await moderators.add(tx, moderator_id, name, sealed, digest, now):
+    everything = await resolve.read_directory.within(unit)
+    moderator_id, now = unit.new_id(), unit.now()
+    sealed = unit.keyring.seal(email) if email else None
+    digest = unit.keyring.digest(email) if email else None
+    if not await moderators.add(unit, moderator_id, name, sealed, digest, now):
         raise Conflict("There is, or was, a moderator of this name. Choose another.")
     for site_name in site_names:
         site = everything.by_name(site_name)
         if site is None:
             raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
-        await moderators.add_site(tx, moderator_id, site.id)
-    await _log(tx, service, "moderator_add", moderator_id, sites=await moderators.list_sites(tx, moderator_id))
+        await moderators.add_site(unit, moderator_id, site.id)
+    await _log(unit, "moderator_add", moderator_id, sites=await moderators.list_sites(unit, moderator_id))
     return ModeratorRecord(
         id=moderator_id, name=name, email=email.reveal() if email else None, sites=site_names, created_at=now
     )
 
 
-async def list_moderators(service: Service) -> list[ModeratorRecord]:
+@private_read
+async def list_moderators(unit: PrivateRead) -> list[ModeratorRecord]:
     """Every moderator, oldest first."""
-    return await service.db.read_private(_list_moderators, service)
-
-
-async def _list_moderators(tx: Transaction, service: Service) -> list[ModeratorRecord]:
-    names = {site.id: site.name for site in (await resolve.load_directory(tx, service)).sites}
+    names = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
     return [
         ModeratorRecord(
             id=row["id"],
             name=row["name"],
-            email=service.keyring.unseal(row["email_sealed"]).reveal() if row["email_sealed"] else None,
-            sites=[names[site_id] for site_id in await moderators.list_sites(tx, row["id"])],
+            email=unit.keyring.unseal(row["email_sealed"]).reveal() if row["email_sealed"] else None,
+            sites=[names[site_id] for site_id in await moderators.list_sites(unit, row["id"])],
             created_at=row["created_at"],
         )
-        for row in await moderators.list_all(tx)
+        for row in await moderators.list_all(unit)
     ]
 
 
-async def remove_moderator(service: Service, name: str) -> None:
+@write
+async def remove_moderator(unit: Write, name: str) -> None:
     """Take away somebody's rights: keys and invitations end at once.
 
     Raises:
         NotFound: there is no such moderator.
     """
-    await service.db.write(_remove_moderator, service, name)
-
-
-async def _remove_moderator(tx: Transaction, service: Service, name: str) -> None:
-    moderator_id = await find_moderator(tx, name)
-    await moderators.remove(tx, moderator_id, service.now())
-    await _log(tx, service, "moderator_remove", moderator_id)
+    moderator_id = await find_moderator(unit, name)
+    await moderators.remove(unit, moderator_id, unit.now())
+    await _log(unit, "moderator_remove", moderator_id)
 
 
 async def create_sign_in_link(service: Service, name: str) -> str:
@@ -89,30 +78,31 @@ async def create_sign_in_link(service: Service, name: str) -> str:
         NotFound: there is no such moderator.
     """
     token = crypto.new_token()
-    await service.db.write(_create_sign_in_link, service, name, token)
+    await _create_sign_in_link(service, name, token)
     return f"{service.config.own_origin}/sign-in/{token}"
 
 
-async def _create_sign_in_link(tx: Transaction, service: Service, name: str, token: str) -> None:
-    moderator_id = await find_moderator(tx, name)
+@write
+async def _create_sign_in_link(unit: Write, name: str, token: str) -> None:
+    moderator_id = await find_moderator(unit, name)
     await moderators.add_invitation(
-        tx, crypto.hash_token(token), moderator_id, service.now(), service.ahead(hours=SIGN_IN_LINK_HOURS)
+        unit, crypto.hash_token(token), moderator_id, unit.now(), unit.ahead(hours=SIGN_IN_LINK_HOURS)
     )
-    await _log(tx, service, "moderator_invite", moderator_id)
+    await _log(unit, "moderator_invite", moderator_id)
 
 
-async def _log(tx: Transaction, service: Service, verb: str, moderator_id: str, **more: Any) -> None:
+async def _log(unit: Write, verb: str, moderator_id: str, **more: Any) -> None:
     """Only whoever has the shell keeps moderators."""
     body = {"moderator": moderator_id, **more}
-    await log.add_entry(tx, service, who=log.OPERATOR, verb=verb, site_id=None, body=body)
+    await log.add_entry(unit, actor=log.OPERATOR, verb=verb, site_id=None, body=body)
 
 
 async def create_first_sign_in_link(service: Service) -> str | None:
     """A sign-in link for whoever starts the service, while nobody has come in yet or has a key in force; else None."""
-    keys = (await list_keys(service, Principal("start", frozenset(), None))).keys
+    keys = (await list_keys(service, Principal(log.SETTINGS, frozenset(), None))).keys
     if service.config.admin_key or any(_is_valid(key, service.now()) for key in keys):
         return None
-    if await service.db.read_private(moderators.any_invitation_used):
+    if await _has_anyone_signed_in(service):
         return None
     with suppress(Conflict):  # another server made them meanwhile, or an operator removed them
         await add_moderator(service, FIRST_MODERATOR, None, [])
@@ -124,3 +114,8 @@ async def create_first_sign_in_link(service: Service) -> str | None:
 
 def _is_valid(key: KeyRecord, now: str) -> bool:
     return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
+@private_read
+async def _has_anyone_signed_in(unit: PrivateRead) -> bool:
+    return await moderators.any_invitation_used(unit)

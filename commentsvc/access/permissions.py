@@ -3,7 +3,7 @@
 from commentsvc.domain.errors import Forbidden, NotFound
 from commentsvc.domain.models import Comment, Principal, Scope
 from commentsvc.storage import comments
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PublicRead
 
 
 def require_scope(who: Principal, scope: Scope) -> Principal:
@@ -17,13 +17,13 @@ def require_scope(who: Principal, scope: Scope) -> Principal:
     return who
 
 
-async def load_comment(tx: Transaction, who: Principal, comment_id: str) -> Comment:
+async def load_comment(unit: PublicRead, who: Principal, comment_id: str) -> Comment:
     """A comment on one of this principal's sites.
 
     Raises:
         NotFound: there is none.
     """
-    comment = await comments.get(tx, comment_id)
+    comment = await comments.get(unit, comment_id)
     if comment is None or not who.reaches(comment.site_id):
         raise NotFound
     return comment

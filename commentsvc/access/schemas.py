@@ -16,6 +16,9 @@ class NewKey(Struct, frozen=True, kw_only=True):
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)]
     site: SiteName | None = None
     expires_at: Annotated[str, Meta(max_length=40)] | None = None
+    person: Annotated[
+        bool, Meta(description="A person uses this key: its decisions count as a person's, not as a program's.")
+    ] = False
 
 
 class KeyRecord(Struct, frozen=True, kw_only=True):
@@ -26,6 +29,7 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     scopes: list[Scope]
     site: str | None
     moderator: str | None
+    person: bool
     created_at: Time
     expires_at: Time | None
     last_used_at: Time | None

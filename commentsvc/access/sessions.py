@@ -11,10 +11,10 @@ from commentsvc.access.schemas import CreatedKey, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unauthorized, Unavailable
-from commentsvc.domain.models import Principal, Scope
-from commentsvc.service import Service
+from commentsvc.domain.models import Actor, ActorKind, Principal, Scope
+from commentsvc.service import Service, private_read, write
 from commentsvc.storage import api_keys, moderators, sessions
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage.database import PrivateRead, Row, Write
 
 IDLE_HOURS: Final = 12
 MAX_AGE_DAYS: Final = 7
@@ -33,7 +33,7 @@ class Session:
     @property
     def name(self) -> str:
         """The person's, or the key's."""
-        return self.who.name.partition(":")[2]
+        return self.who.actor.name
 
 
 async def authenticate_session(service: Service, token: str | None, *, of_use: bool = True) -> Session:
@@ -42,110 +42,105 @@ async def authenticate_session(service: Service, token: str | None, *, of_use: b
     Raises:
         Unauthorized: there is none, it has ended, or what it came from has.
     """
-    session, seen_at = await service.db.read_private(_find_session, service, token or "") or (None, "")
+    session, seen_at = await _find_session(service, token or "") or (None, "")
     if session is None:
         raise Unauthorized("Please sign in.")
     if of_use and seen_at < service.ago(minutes=1):
         with suppress(Unavailable):  # a full disk keeps nobody from reading
-            await service.db.write(sessions.touch, session.id, service.now())
+            await _touch_session(service, session.id)
     return session
 
 
-async def _find_session(tx: Transaction, service: Service, token: str) -> tuple[Session, str] | None:
-    begun_after, seen_after = service.ago(days=MAX_AGE_DAYS), service.ago(hours=IDLE_HOURS)
-    row = await sessions.find(tx, crypto.hash_token(token), begun_after=begun_after, seen_after=seen_after)
-    who = await _find_principal(tx, service, row) if row else None
+@private_read
+async def _find_session(unit: PrivateRead, token: str) -> tuple[Session, str] | None:
+    begun_after, seen_after = unit.ago(days=MAX_AGE_DAYS), unit.ago(hours=IDLE_HOURS)
+    row = await sessions.find(unit, crypto.hash_token(token), begun_after=begun_after, seen_after=seen_after)
+    who = await _find_principal(unit, row) if row else None
     if row is None or who is None:
         return None
-    who = msgspec.structs.replace(who, session_id=row["id"])
+    # Somebody sits at the page, so a person decides, whatever the key was made for.
+    person = msgspec.structs.replace(who.actor, kind=ActorKind.PERSON)
+    who = msgspec.structs.replace(who, actor=person, session_id=row["id"])
     return Session(row["id"], who, row["created_at"], row["moderator_id"], row["key_hash"]), row["seen_at"]
 
 
-async def _find_principal(tx: Transaction, service: Service, row: Row) -> Principal | None:
+async def _find_principal(unit: PrivateRead, row: Row) -> Principal | None:
     if row["moderator_id"] is None:
-        return await keys.find_key_holder(tx, service, row["key_hash"])
-    name = await moderators.get_name(tx, row["moderator_id"])
+        return await keys.find_key_holder(unit, row["key_hash"])
+    name = await moderators.get_name(unit, row["moderator_id"])
     if name is None:
         return None
-    reach = tuple(await moderators.list_sites(tx, row["moderator_id"]))
-    return Principal(f"key:{name}", frozenset(keys.scopes_of(name)), reach or None, row["moderator_id"])
+    reach = tuple(await moderators.list_sites(unit, row["moderator_id"]))
+    actor = Actor(ActorKind.PERSON, row["moderator_id"], name)
+    return Principal(actor, frozenset(keys.scopes_of(name)), reach or None, row["moderator_id"])
 
 
-async def create_session_key(service: Service, session: Session) -> CreatedKey:
+@write
+async def create_session_key(unit: Write, session: Session) -> CreatedKey:
     """Make the moderator a key of their own, to sign in with next time.
 
     Raises:
         NotFound: the session was begun with a key. It could make one that reaches further than itself.
     """
-    return await service.db.write(_create_session_key, service, session)
-
-
-async def _create_session_key(tx: Transaction, service: Service, session: Session) -> CreatedKey:
     if session.moderator_id is None:
         raise NotFound("Only who came in by a link gets a key here. Make one with: commentsvc key create")
     scopes = [scope for scope in Scope if scope in session.who.scopes]
     new = NewKey(name=session.name, scopes=scopes)
-    return await keys.create_own_key(tx, service, new, session.moderator_id, session.who.name)
+    return await keys.create_own_key(unit, new, session.moderator_id, session.who.actor)
 
 
-async def list_own_keys(service: Service, session: Session) -> list[Row]:
+@private_read
+async def list_own_keys(unit: PrivateRead, session: Session) -> list[Row]:
     """``id, site_id, created_at, last_used_at`` of the moderator's keys in force, oldest first."""
-    return await service.db.read_private(_list_own_keys, service, session)
+    return list(await api_keys.list_valid(unit, session.moderator_id, unit.now())) if session.moderator_id else []
 
 
-async def _list_own_keys(tx: Transaction, service: Service, session: Session) -> list[Row]:
-    return list(await api_keys.list_valid(tx, session.moderator_id, service.now())) if session.moderator_id else []
-
-
-async def revoke_own_key(service: Service, session: Session, key_id: str) -> None:
+@write
+async def revoke_own_key(unit: Write, session: Session, key_id: str) -> None:
     """End a key of the moderator's own at once, and the sessions begun with it.
 
     Raises:
         NotFound: there is no such key of theirs.
     """
-    await service.db.write(_revoke_own_key, service, session, key_id)
-
-
-async def _revoke_own_key(tx: Transaction, service: Service, session: Session, key_id: str) -> None:
-    key = next((row for row in await _list_own_keys(tx, service, session) if row["id"] == key_id), None)
+    key = next((row for row in await list_own_keys.within(unit, session) if row["id"] == key_id), None)
     if key is None:
         raise NotFound("There is no such key of yours.")
-    await keys.revoke_stored_key(tx, service, session.who, key)
+    await keys.revoke_stored_key(unit, session.who, key)
 
 
-async def list_sessions(service: Service, session: Session) -> list[Row]:
+@private_read
+async def list_sessions(unit: PrivateRead, session: Session) -> list[Row]:
     """``id, created_at, seen_at`` of each session of the same moderator or key, newest first."""
-    return list(await service.db.read_private(sessions.list_of_owner, session.moderator_id, session.key_hash))
+    return list(await sessions.list_of_owner(unit, session.moderator_id, session.key_hash))
 
 
-async def revoke_session(service: Service, session: Session, session_id: str) -> None:
+@write
+async def revoke_session(unit: Write, session: Session, session_id: str) -> None:
     """End a session of the same moderator or key at once; their own, or another.
 
     Raises:
         NotFound: there is no such session of theirs.
     """
-    await service.db.write(_revoke_session, service, session, session_id)
-
-
-async def _revoke_session(tx: Transaction, service: Service, session: Session, session_id: str) -> None:
-    theirs = {row["id"] for row in await sessions.list_of_owner(tx, session.moderator_id, session.key_hash)}
-    if session_id not in theirs or not await sessions.delete(tx, session_id):
+    theirs = {row["id"] for row in await sessions.list_of_owner(unit, session.moderator_id, session.key_hash)}
+    if session_id not in theirs or not await sessions.delete(unit, session_id):
         raise NotFound("There is no such session of yours.")
-    await log.add_entry(tx, service, who=session.who.name, verb="sign_out", site_id=None, body={"session": session_id})
+    await log.add_entry(unit, actor=session.who.actor, verb="sign_out", site_id=None, body={"session": session_id})
 
 
-async def sign_out_moderator(service: Service, name: str) -> int:
+@write
+async def sign_out_moderator(unit: Write, name: str) -> int:
     """End every session of a moderator's; returns how many.
 
     Raises:
         NotFound: there is no such moderator.
     """
-    return await service.db.write(_sign_out_moderator, service, name)
-
-
-async def _sign_out_moderator(tx: Transaction, service: Service, name: str) -> int:
-    moderator_id = await keys.find_moderator(tx, name)
-    number = await sessions.delete_of_moderator(tx, moderator_id)
+    moderator_id = await keys.find_moderator(unit, name)
+    number = await sessions.delete_of_moderator(unit, moderator_id)
     body = {"moderator": moderator_id, "sessions": number}
-    await log.add_entry(tx, service, who=log.OPERATOR, verb="sign_out", site_id=None, body=body)
+    await log.add_entry(unit, actor=log.OPERATOR, verb="sign_out", site_id=None, body=body)
     return number
+
+
+@write
+async def _touch_session(unit: Write, session_id: str) -> None:
+    await sessions.touch(unit, session_id, unit.now())

@@ -6,18 +6,19 @@ from commentsvc.access import keys, rate_limit
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unauthorized
-from commentsvc.domain.models import Principal, Visit
-from commentsvc.service import Service
+from commentsvc.domain.models import Actor, ActorKind, Principal, Visit
+from commentsvc.service import Service, private_read, write
 from commentsvc.storage import moderators, sessions
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PrivateRead, Write
 from commentsvc.storage.sessions import StoredSession
 
 FAILED_SIGN_INS: Final = (10, 900)  # that may fail from one network, in so many seconds
 
 
-async def find_invited_name(service: Service, token: str) -> str | None:
+@private_read
+async def find_invited_name(unit: PrivateRead, token: str) -> str | None:
     """Whom an open invitation names; looking changes nothing."""
-    row = await service.db.read_private(moderators.find_invited, crypto.hash_token(token), service.now())
+    row = await moderators.find_invited(unit, crypto.hash_token(token), unit.now())
     return str(row["name"]) if row else None
 
 
@@ -29,20 +30,23 @@ async def sign_in_by_link(service: Service, token: str, visit: Visit) -> str:
         TooFast: the network tries too often.
     """
     try:
-        return await service.db.write(_sign_in_by_link, service, token)
+        return await _sign_in_by_link(service, token)
     except NotFound:
-        await service.db.write(rate_limit.check_rate_limit, service, visit, "sign-in", FAILED_SIGN_INS)
+        await rate_limit.check_rate_limit(service, visit, "sign-in", FAILED_SIGN_INS)
         raise
 
 
-async def _sign_in_by_link(tx: Transaction, service: Service, token: str) -> str:
-    token_hash, now = crypto.hash_token(token), service.now()
-    moderator = await moderators.find_invited(tx, token_hash, now)
-    if moderator is None or not await moderators.use_invitation(tx, token_hash, now):
+@write
+async def _sign_in_by_link(unit: Write, token: str) -> str:
+    token_hash, now = crypto.hash_token(token), unit.now()
+    moderator = await moderators.find_invited(unit, token_hash, now)
+    if moderator is None or not await moderators.use_invitation(unit, token_hash, now):
         raise NotFound(
             "This sign-in link was used already, or is too old. Ask for another: commentsvc moderator invite"
         )
-    return await _create_session(tx, service, f"key:{moderator['name']}", moderator_id=moderator["id"])
+    return await _create_session(
+        unit, Actor(ActorKind.PERSON, moderator["id"], moderator["name"]), moderator_id=moderator["id"]
+    )
 
 
 async def sign_in_by_key(service: Service, key: str, visit: Visit) -> str:
@@ -55,20 +59,21 @@ async def sign_in_by_key(service: Service, key: str, visit: Visit) -> str:
     try:
         who = await keys.authenticate_key(service, key.strip())
     except Unauthorized:
-        await service.db.write(rate_limit.check_rate_limit, service, visit, "sign-in", FAILED_SIGN_INS)
+        await rate_limit.check_rate_limit(service, visit, "sign-in", FAILED_SIGN_INS)
         raise
-    return await service.db.write(_sign_in_by_key, service, who, crypto.hash_token(key.strip()))
+    return await _sign_in_by_key(service, who, crypto.hash_token(key.strip()))
 
 
-async def _sign_in_by_key(tx: Transaction, service: Service, who: Principal, key_hash: str) -> str:
-    return await _create_session(tx, service, who.name, key_hash=key_hash)
+@write
+async def _sign_in_by_key(unit: Write, who: Principal, key_hash: str) -> str:
+    return await _create_session(unit, who.actor, key_hash=key_hash)
 
 
 async def _create_session(
-    tx: Transaction, service: Service, name: str, *, moderator_id: str | None = None, key_hash: str | None = None
+    unit: Write, actor: Actor, *, moderator_id: str | None = None, key_hash: str | None = None
 ) -> str:
-    token, now = crypto.new_token(), service.now()
-    kept = StoredSession(service.new_id(), crypto.hash_token(token), moderator_id, key_hash, now, now)
-    await sessions.add(tx, kept)
-    await log.add_entry(tx, service, who=name, verb="sign_in", site_id=None, body={"session": kept.id})
+    token, now = crypto.new_token(), unit.now()
+    kept = StoredSession(unit.new_id(), crypto.hash_token(token), moderator_id, key_hash, now, now)
+    await sessions.add(unit, kept)
+    await log.add_entry(unit, actor=actor, verb="sign_in", site_id=None, body={"session": kept.id})
     return token

@@ -7,32 +7,27 @@ and the chain stays whole; but they cannot be altered.
 """
 
 import hashlib
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from commentsvc.audit.schemas import AuditEntry, AuditLog, AuditQuery
-from commentsvc.domain import pagination, validation
-from commentsvc.domain.errors import FieldError, Invalid
-from commentsvc.domain.models import Comment, Principal
-from commentsvc.service import Service
-from commentsvc.sites import resolve
+from commentsvc.domain.models import Actor, ActorKind, Comment
+from commentsvc.service import private_read
 from commentsvc.storage import audit
 from commentsvc.storage.audit import Entry
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage.database import PrivateRead, Write
 
-OPERATOR: Final = "key:operator"  # whoever has the shell, or writes the settings
+OPERATOR: Final = Actor(ActorKind.PERSON, None, "operator")  # who uses the command line
+SETTINGS: Final = Actor(ActorKind.SYSTEM, None, "settings")  # what the settings say at start
 MOST_CHANGES: Final = 250  # in one entry, so that a page of entries has an end
 
 
 async def add_entry(
-    tx: Transaction,
-    service: Service,
+    unit: Write,
     *,
-    who: str,
+    actor: Actor,
     verb: str,
     site_id: str | None,
     body: Mapping[str, Any],
@@ -48,11 +43,13 @@ async def add_entry(
     words = {**(texts or {}), **({"note": note} if note else {})}
     salt = secrets.token_hex(16) if any(words.values()) else None
     told = {**body, **{name: salted_digest(salt, text) if text else None for name, text in words.items()}}
-    seq, previous = await audit.next_sequence(tx)
+    seq, previous = await audit.next_sequence(unit)
     entry = Entry(
         seq=seq,
-        created_at=service.now(),
-        made_by=who,
+        created_at=unit.now(),
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
         verb=verb,
         site_id=site_id,
         body=msgspec.json.encode(told, order="deterministic").decode(),
@@ -61,14 +58,13 @@ async def add_entry(
         salt=salt,
         note=note or None,
     )
-    await audit.add(tx, msgspec.structs.replace(entry, hash=entry_hash(entry)))
+    await audit.add(unit, msgspec.structs.replace(entry, hash=entry_hash(entry)))
 
 
 async def add_status_changes(
-    tx: Transaction,
-    service: Service,
+    unit: Write,
     *,
-    who: str,
+    actor: Actor,
     verb: str,
     changes: Sequence[tuple[Comment, Comment]],
     action_id: str | None = None,
@@ -85,7 +81,7 @@ async def add_status_changes(
         for start in range(0, len(all_of_it), MOST_CHANGES):
             body: dict[str, Any] = {"action": action_id} if action_id else {}
             body["items"] = all_of_it[start : start + MOST_CHANGES]
-            await add_entry(tx, service, who=who, verb=verb, site_id=site_id, body=body, note=why)
+            await add_entry(unit, actor=actor, verb=verb, site_id=site_id, body=body, note=why)
 
 
 def change_item(before: Comment, after: Comment) -> list[Any]:
@@ -98,7 +94,8 @@ def entry_hash(entry: Entry) -> str:
 
     So no two entries come to the same bytes. (https://cr.yp.to/proto/netstrings.txt; what is not there is ``-,``.)
     """
-    facts = (str(entry.seq), entry.created_at, entry.made_by, entry.verb, entry.site_id, entry.body, entry.previous)
+    actor = (entry.actor_kind, entry.actor_id, entry.actor_name)
+    facts = (str(entry.seq), entry.created_at, *actor, entry.verb, entry.site_id, entry.body, entry.previous)
     return hashlib.sha256(b"".join(map(_netstring, facts))).hexdigest()
 
 
@@ -114,59 +111,7 @@ def _netstring(text: str | None) -> bytes:
     return b"%d:%b," % (len(raw), raw)
 
 
-async def list_entries(service: Service, who: Principal, query: AuditQuery) -> AuditLog:
-    """Who did what on this principal's sites, newest first; what belongs to no site only where that is every site.
-
-    Raises:
-        Invalid: naming the site, the cursor or a time.
-    """
-    return await service.db.read_private(_list_entries, service, who, query)
-
-
-async def _list_entries(tx: Transaction, service: Service, who: Principal, query: AuditQuery) -> AuditLog:
-    everything = await resolve.load_directory(tx, service)
-    rows = await audit.list_page(
-        tx,
-        sites=_site_ids(everything, who, query.site),
-        since=validation.parse_time_field("since", query.since),
-        until=validation.parse_time_field("until", query.until),
-        before=_sequence_of(query.cursor) if query.cursor else None,
-        limit=query.limit + 1,
-    )
-    names = {site.id: site.name for site in everything.sites}
-    shown = [_entry_record(row, names) for row in rows[: query.limit]]
-    return AuditLog(shown, pagination.encode_cursor(str(shown[-1].seq)) if len(rows) > query.limit else None)
-
-
-def _site_ids(everything: resolve.SiteDirectory, who: Principal, name: str | None) -> tuple[str, ...] | None:
-    if not name:
-        return who.sites
-    site = everything.by_name(name)
-    if site is None or not who.reaches(site.id):
-        raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
-    return (site.id,)
-
-
-def _sequence_of(cursor: str) -> int:
-    (text,) = pagination.decode_cursor(cursor, 1)
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise pagination.invalid_cursor()
-    return int(text)
-
-
-def _entry_record(row: Row, names: Mapping[str, str]) -> AuditEntry:
-    return AuditEntry(
-        seq=row["seq"],
-        created_at=row["created_at"],
-        made_by=row["made_by"],
-        verb=row["verb"],
-        site=names.get(row["site_id"]),
-        body=msgspec.json.decode(row["body"]),
-        note=row["note"],
-        hash=row["hash"],
-    )
-
-
-async def read_head(service: Service) -> tuple[int, str]:
+@private_read
+async def read_head(unit: PrivateRead) -> tuple[int, str]:
     """How many entries there are, and the hash of the newest: who notes it elsewhere can prove the log up to here."""
-    return await service.db.read_private(audit.get_head)
+    return await audit.get_head(unit)

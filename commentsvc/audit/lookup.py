@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commentsvc.audit import undoable_changes
-from commentsvc.domain.models import Principal
-from commentsvc.service import Service
+from commentsvc.domain.models import Actor, Principal
+from commentsvc.service import Service, private_read
 from commentsvc.storage import actions
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage.actors import actor_of
+from commentsvc.storage.database import PrivateRead, Row
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class ActionSummary:
 
     id: str
     verb: str
-    made_by: str
+    actor: Actor
     number: int
     subject: str | None
     undone_by: str | None
@@ -28,24 +29,22 @@ async def find_action(service: Service, who: Principal, action_id: str) -> Actio
     return (await find_actions(service, who, [action_id])).get(action_id)
 
 
-async def find_actions(service: Service, who: Principal, action_ids: Sequence[str]) -> dict[str, ActionSummary]:
+@private_read
+async def find_actions(unit: PrivateRead, who: Principal, action_ids: Sequence[str]) -> dict[str, ActionSummary]:
     """Those of these actions that touched something on this principal's sites, by id."""
-    return await service.db.read_private(_find_actions, who, action_ids)
-
-
-async def _find_actions(tx: Transaction, who: Principal, action_ids: Sequence[str]) -> dict[str, ActionSummary]:
-    rows = await actions.list_summaries(tx, action_ids)
-    return {row["id"]: _summary(row) for row in rows if await _may_see(tx, who, row)}
+    rows = await actions.list_summaries(unit, action_ids)
+    return {row["id"]: _summary(row) for row in rows if await _may_see(unit, who, row)}
 
 
 def _summary(row: Row) -> ActionSummary:
-    return ActionSummary(**{name: row[name] for name in ActionSummary.__dataclass_fields__})
+    others = {name: row[name] for name in ActionSummary.__dataclass_fields__ if name != "actor"}
+    return ActionSummary(actor=actor_of(row), **others)
 
 
-async def _may_see(tx: Transaction, who: Principal, row: Row) -> bool:
+async def _may_see(unit: PrivateRead, who: Principal, row: Row) -> bool:
     if who.sites is None:
         return True
     if row["subject"]:
-        return await undoable_changes.may_see_subject(tx, who, row["subject"])
-    sites = await actions.list_sites(tx, row["id"])
-    return all(who.reaches(site) for site in sites) and (bool(sites) or row["made_by"] == who.name)
+        return await undoable_changes.may_see_subject(unit, who, row["subject"])
+    sites = await actions.list_sites(unit, row["id"])
+    return all(who.reaches(site) for site in sites) and (bool(sites) or actor_of(row) == who.actor)

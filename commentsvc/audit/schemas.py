@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from commentsvc.domain.fields import Cursor, Id, SiteName, Time
-from commentsvc.domain.models import Status
+from commentsvc.domain.models import Actor, Status
 
 
 class ActionItem(Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
 
     seq: int
     created_at: Time
-    made_by: str
+    actor: Actor
     verb: str
     site: str | None
     body: Annotated[dict[str, Any], Meta(description="Ids, statuses and versions; of words their salted digests.")]

@@ -9,9 +9,8 @@ from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain.errors import Conflict, Forbidden, NotFound
 from commentsvc.domain.models import Mode, Principal, Rule, Scope
-from commentsvc.service import Service
 from commentsvc.storage import actions, rules, sites, threads
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage.database import PrivateRead, Row, Write
 
 UNDO_DAYS: Final = 30
 
@@ -33,8 +32,7 @@ def undoable_state(kind: str, thing: msgspec.Struct) -> dict[str, Any]:
 
 
 async def record_change(
-    tx: Transaction,
-    service: Service,
+    unit: Write,
     who: Principal,
     verb: str,
     subject: tuple[str, str, str | None],
@@ -43,26 +41,26 @@ async def record_change(
 ) -> str:
     """Keep a change of a subject (kind, id, site) as an action; returns its id."""
     kind, subject_id, site_id = subject
-    action_id = service.new_id()
+    action_id = unit.new_id()
     changed = sorted(name for name in became if became[name] != was.get(name))
     await actions.add_action(
-        tx,
+        unit,
         action_id,
         verb,
         who,
         None,
-        service.now(),
+        unit.now(),
         subject=f"{kind}:{subject_id}",
         was=msgspec.json.encode({name: was[name] for name in changed}).decode(),
         became=msgspec.json.encode({name: became[name] for name in changed}).decode(),
     )
     body = {"action": action_id, kind: subject_id, "changed": changed}
     body |= {name: became[name] for name in changed if name in LOGGED_FIELDS}
-    await log.add_entry(tx, service, who=who.name, verb=verb, site_id=site_id, body=body)
+    await log.add_entry(unit, actor=who.actor, verb=verb, site_id=site_id, body=body)
     return action_id
 
 
-async def undo_change(tx: Transaction, service: Service, who: Principal, action: Row) -> ActionResult:
+async def undo_change(unit: Write, who: Principal, action: Row) -> ActionResult:
     """Put a thing back to what it was, if it still is what the action made of it.
 
     Raises:
@@ -70,26 +68,25 @@ async def undo_change(tx: Transaction, service: Service, who: Principal, action:
         Conflict: it was changed since, or the action was undone already.
     """
     kind, _, subject_id = action["subject"].partition(":")
-    await _lock_subject(tx, kind, subject_id)
-    thing = await _load_subject(tx, kind, subject_id)
+    await _lock_subject(unit, kind, subject_id)
+    thing = await _load_subject(unit, kind, subject_id)
     site_id = _site_of(kind, thing)
     if not _may_see(who, thing, site_id):
         raise NotFound
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
     if getattr(thing, "merged_into", None):
-        raise Conflict("This thread was merged into another one since. Undo that first.")
+        raise Conflict("This thread was merged since. Undo the merge first.")
     if kind == "site" and not who.may(Scope.ADMIN):
-        raise Forbidden("Who is held on a site is for a key with scope admin.")
+        raise Forbidden("Changing a site's moderation mode needs a key with scope admin.")
     present = msgspec.json.decode(msgspec.json.encode(undoable_state(kind, thing)))
     if any(present[name] != value for name, value in became.items()):
-        raise Conflict("It was changed since. Look at it again.")
-    await _restore_subject(tx, kind, thing, was)
-    return await record_undo(tx, service, who, action, (kind, subject_id, site_id), (became, was))
+        raise Conflict("It was changed since. Reload it and try again.")
+    await _restore_subject(unit, kind, thing, was)
+    return await record_undo(unit, who, action, (kind, subject_id, site_id), (became, was))
 
 
 async def record_undo(
-    tx: Transaction,
-    service: Service,
+    unit: Write,
     who: Principal,
     action: Row,
     subject: tuple[str, str, str | None],
@@ -100,16 +97,16 @@ async def record_undo(
     Raises:
         Conflict: it was undone already.
     """
-    undo_id = await record_change(tx, service, who, "undo", subject, *change)
-    if not await actions.mark_undone(tx, action["id"], undo_id):
+    undo_id = await record_change(unit, who, "undo", subject, *change)
+    if not await actions.mark_undone(unit, action["id"], undo_id):
         raise Conflict("This was undone already.")
-    return ActionResult(id=undo_id, action="undo", changed=1, undo_until=service.ahead(days=UNDO_DAYS), results=[])
+    return ActionResult(id=undo_id, action="undo", changed=1, undo_until=unit.ahead(days=UNDO_DAYS), results=[])
 
 
-async def may_see_subject(tx: Transaction, who: Principal, subject: str) -> bool:
+async def may_see_subject(unit: PrivateRead, who: Principal, subject: str) -> bool:
     """Whether what an action changed is on one of this principal's sites."""
     kind, _, subject_id = subject.partition(":")
-    thing = await _load_subject(tx, kind, subject_id)
+    thing = await _load_subject(unit, kind, subject_id)
     return _may_see(who, thing, _site_of(kind, thing))
 
 
@@ -117,36 +114,36 @@ def _may_see(who: Principal, thing: Any, site_id: str | None) -> bool:
     return thing is not None and (who.sites is None if site_id is None else who.reaches(site_id))
 
 
-async def _lock_subject(tx: Transaction, kind: str, subject_id: str) -> None:
+async def _lock_subject(unit: Write, kind: str, subject_id: str) -> None:
     match kind:
         case "thread":
-            await threads.lock(tx, subject_id)
+            await threads.lock(unit, subject_id)
         case "rule":
-            await rules.lock(tx, subject_id)
+            await rules.lock(unit, subject_id)
 
 
-async def _load_subject(tx: Transaction, kind: str, subject_id: str) -> Any:
+async def _load_subject(unit: PrivateRead, kind: str, subject_id: str) -> Any:
     match kind:
         case "thread":
-            return await threads.get(tx, subject_id)
+            return await threads.get(unit, subject_id)
         case "rule":
-            return await rules.get(tx, subject_id)
+            return await rules.get(unit, subject_id)
         case _:
-            return next((site for site in await sites.list_all(tx) if site.id == subject_id), None)
+            return next((site for site in await sites.list_all(unit) if site.id == subject_id), None)
 
 
 def _site_of(kind: str, thing: Any) -> str | None:
     return getattr(thing, "id" if kind == "site" else "site_id", None)
 
 
-async def _restore_subject(tx: Transaction, kind: str, thing: Any, was: dict[str, Any]) -> None:
+async def _restore_subject(unit: Write, kind: str, thing: Any, was: dict[str, Any]) -> None:
     match kind:
         case "thread":
-            if "key" in was and not await threads.add_name(tx, thing.site_id, was["key"], thing.id):
-                raise Conflict("Another thread has the earlier name by now.")
-            await threads.update(tx, thing.id, **(undoable_state(kind, thing) | was))
+            if "key" in was and not await threads.add_name(unit, thing.site_id, was["key"], thing.id):
+                raise Conflict("Another thread now has the earlier address.")
+            await threads.update(unit, thing.id, **(undoable_state(kind, thing) | was))
         case "rule":
             fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}
-            await rules.update(tx, msgspec.convert(fields, Rule))
+            await rules.update(unit, msgspec.convert(fields, Rule))
         case _:
-            await sites.set_mode(tx, thing.id, Mode(was["mode"]) if was["mode"] else None)
+            await sites.set_mode(unit, thing.id, Mode(was["mode"]) if was["mode"] else None)

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from commentsvc.audit.log import entry_hash, salted_digest
-from commentsvc.service import Service
+from commentsvc.service import Service, private_read
 from commentsvc.storage import audit
 from commentsvc.storage.audit import Entry
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage.database import PrivateRead, Row
 
 ENTRIES_PER_READ: Final = 1000
 
@@ -44,7 +44,7 @@ async def verify_log(service: Service, noted: str | None = None) -> VerifiedLog:
     seq, last, found = 0, "", None
     noted = noted and noted.strip().lower()
     while True:
-        rows, newest = await service.db.read_private(_next_entries, seq or None)
+        rows, newest = await _next_entries(service, seq or None)
         for row in rows:
             seq, last = _check_entry(row, seq, last)
             found = seq if last == noted else found
@@ -53,14 +53,15 @@ async def verify_log(service: Service, noted: str | None = None) -> VerifiedLog:
     _check_end(seq, last, *newest)
     if noted and found is None:
         raise AuditLogBroken(
-            seq, "ends a whole log that the hash noted elsewhere is not in: it was cut or written anew."
+            seq, "is the last, and no entry has the hash that you noted: the log was cut or rewritten."
         )
     return VerifiedLog(seq, last, found)
 
 
-async def _next_entries(tx: Transaction, seq: int | None) -> tuple[Sequence[Row], tuple[int, str]]:
+@private_read
+async def _next_entries(unit: PrivateRead, seq: int | None) -> tuple[Sequence[Row], tuple[int, str]]:
     """The next entries; and in the same moment how many there should be, and the newest one's hash."""
-    return await audit.list_after(tx, seq, ENTRIES_PER_READ), await audit.get_head(tx)
+    return await audit.list_after(unit, seq, ENTRIES_PER_READ), await audit.get_head(unit)
 
 
 def _check_entry(row: Row, after: int, previous: str) -> tuple[int, str]:
@@ -69,19 +70,19 @@ def _check_entry(row: Row, after: int, previous: str) -> tuple[int, str]:
     try:
         entry = msgspec.convert(dict(row), Entry)
     except msgspec.ValidationError:
-        raise AuditLogBroken(expected, "is none: its fields are not even of the right kind.") from None
+        raise AuditLogBroken(expected, "is not valid: its fields have the wrong types.") from None
     if entry.seq > expected:
-        raise AuditLogBroken(expected, f"is missing; the next is {entry.seq:,}.")
+        raise AuditLogBroken(expected, f"is missing: the next one is {entry.seq:,}.")
     if entry.seq < expected:
-        raise AuditLogBroken(entry.seq, "was slipped in before the first.", entry.created_at)
+        raise AuditLogBroken(entry.seq, "was inserted before the first entry.", entry.created_at)
     if entry.hash != entry_hash(entry):
-        raise AuditLogBroken(entry.seq, "was altered: its hash is not that of what it says.", entry.created_at)
+        raise AuditLogBroken(entry.seq, "was altered: its hash does not match its content.", entry.created_at)
     if entry.previous != previous:
         raise AuditLogBroken(
-            entry.seq, "does not follow the one before it, which was altered or replaced.", entry.created_at
+            entry.seq, "does not match the entry before it, which was altered or replaced.", entry.created_at
         )
     if not _note_matches(entry):
-        raise AuditLogBroken(entry.seq, "has another note than it was written with.", entry.created_at)
+        raise AuditLogBroken(entry.seq, "was altered: its note was changed.", entry.created_at)
     return entry.seq, entry.hash
 
 
@@ -98,8 +99,8 @@ def _note_matches(entry: Entry) -> bool:
 
 def _check_end(seq: int, last: str, counted: int, newest: str) -> None:
     if seq < counted:
-        raise AuditLogBroken(seq + 1, f"is missing; {counted:,} were written.")
+        raise AuditLogBroken(seq + 1, f"is missing: {counted:,} entries were written.")
     if seq > counted:
-        raise AuditLogBroken(counted + 1, f"was slipped in; only {counted:,} were written.")
+        raise AuditLogBroken(counted + 1, f"was inserted: only {counted:,} entries were written.")
     if last != newest:
-        raise AuditLogBroken(seq, "was replaced: it is not the one that was written last.")
+        raise AuditLogBroken(seq, "was replaced: it is not the last one written.")

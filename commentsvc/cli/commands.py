@@ -1,22 +1,23 @@
-"""What each command does, and what it says of it. Those of moderators: ``desk``, ``rulebook``."""
+"""Run the commands of operators. Commands of moderators are in ``moderate`` and ``rules``."""
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import shlex
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 import uvloop
 
 from commentsvc import app
-from commentsvc.access import keys, moderators
-from commentsvc.access import sessions as access_sessions
-from commentsvc.access.schemas import NewKey
+from commentsvc.access import keys, moderators, sessions
+from commentsvc.access.schemas import KeyRecord, NewKey
 from commentsvc.audit import verification
-from commentsvc.cli import log_format, moderate, rules
-from commentsvc.cli.escape import harmless
+from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, rules
+from commentsvc.cli.escape import escape_text
 from commentsvc.cli.moderate import OPERATOR
-from commentsvc.cli.terminal import Answer, Terminal, as_json
+from commentsvc.cli.parser import SITE_DEFAULT
+from commentsvc.cli.terminal import CommandResult, Terminal, to_json
 from commentsvc.config import Config
 from commentsvc.domain import fields
 from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, InvalidValue, NotFound, Refusal
@@ -30,194 +31,200 @@ from commentsvc.web.api.openapi import document
 from commentsvc.web.routes import ROUTES
 from commentsvc.web.server.connections import Deadlines
 
-DONE: Final = 0
-REFUSED: Final = 1
-MISCONFIGURED: Final = 78  # EX_CONFIG of sysexits.h
 
-
-def run(asked: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> int:
-    """Do what was asked; returns the exit code."""
+def run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> int:
+    """Run a command and return its exit code."""
     try:
         config = Config.read(environment)
-        log_format.start(config.log_format)
+        log_format.configure_logging(config.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_do(asked, config, terminal))
+            return runner.run(_run_command(arguments, config, terminal))
     except ConfigurationError as error:
-        terminal.complain(str(error))
+        terminal.print_error(str(error))
         return MISCONFIGURED
+    except Invalid as error:
+        terminal.print_error("\n".join(map(_describe_field_error, error.faults)))
+        return REFUSED
     except Refusal as error:
-        terminal.complain(f"{error.title} {error.detail}" if error.detail != error.title else error.title)
+        terminal.print_error(error.detail)
         return REFUSED
     except KeyboardInterrupt:
         return REFUSED
 
 
-async def _do(asked: argparse.Namespace, config: Config, terminal: Terminal) -> int:
-    if asked.command == "openapi":
-        terminal.say(msgspec.json.format(msgspec.json.encode(document(ROUTES)).decode(), indent=2))
-    elif asked.command == "serve":
-        await _serve(config, terminal.say)
-    elif asked.command == "migrate":
-        return _tell(await _migrate(config), asked, terminal)
+def _describe_field_error(error: FieldError) -> str:
+    return f"{error.field}: {error.detail}" if error.field else error.detail
+
+
+async def _run_command(arguments: argparse.Namespace, config: Config, terminal: Terminal) -> int:
+    if arguments.command == "openapi":
+        terminal.print_line(msgspec.json.format(msgspec.json.encode(document(ROUTES)).decode(), indent=2))
+    elif arguments.command == "serve":
+        await _serve(config, terminal.print_line)
+    elif arguments.command == "migrate":
+        return _print_result(await _migrate(config), arguments, terminal)
     else:
         async with app.open_ready_service(config) as service:
-            if asked.command == "moderate":
-                await moderate.moderate(service, asked, terminal)
+            if arguments.command == "moderate":
+                await moderate.review_comments(service, arguments, terminal)
             else:
-                return _tell(await _answer(service, asked, terminal), asked, terminal)
+                result = await _run_on_service(service, arguments, terminal)
+                return _print_result(result, arguments, terminal)
     return DONE
 
 
-def _tell(answer: Answer, asked: argparse.Namespace, terminal: Terminal) -> int:
-    terminal.say(as_json(answer.shape) if asked.json else harmless(answer.text))
-    if answer.refused:
-        terminal.complain(harmless(answer.refused))
-    return REFUSED if answer.refused else DONE
+def _print_result(result: CommandResult, arguments: argparse.Namespace, terminal: Terminal) -> int:
+    terminal.print_line(to_json(result.data) if arguments.json else escape_text(result.text))
+    if result.problem:
+        terminal.print_error(escape_text(result.problem))
+    return REFUSED if result.problem else DONE
 
 
-async def _answer(service: Service, asked: argparse.Namespace, terminal: Terminal) -> Answer:
-    verb = asked.command, getattr(asked, "verb", asked.command)
-    for_moderators = moderate.VERBS | rules.VERBS
-    if verb in for_moderators:
-        return await for_moderators[verb](service, asked, terminal)
-    return await VERBS[verb](service, asked)
+async def _run_on_service(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
+    command = arguments.command, getattr(arguments, "subcommand", arguments.command)
+    moderator_commands = moderate.COMMANDS | rules.COMMANDS
+    if command in moderator_commands:
+        return await moderator_commands[command](service, arguments, terminal)
+    return await COMMANDS[command](service, arguments)
 
 
-async def _serve(config: Config, say: Callable[[str], None]) -> None:
+async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
     async def announce(service: Service) -> None:
-        # Printed to whoever started it, never logged: the link is a right.
-        here = service.config.own_origin
+        # Printed for the operator and never logged: anyone with the link can sign in.
+        origin = service.config.own_origin
         link = await moderators.create_first_sign_in_link(service)
-        say(f"commentsvc is at {here}/")
+        print_line(f"commentsvc is running at {origin}/")
         if link:
-            say(f"Sign in, once, within a day: {link}")
-        say(f'In a page of your blog: <script async src="{here}/embed.js"></script>')
+            print_line(f"Sign in with this link; it works once, within one day: {link}")
+        print_line(f'Add comments to your page: <script async src="{origin}/embed.js"></script>')
 
     await app.serve(config, announce, Deadlines())
 
 
-async def _migrate(config: Config) -> Answer:
+async def _migrate(config: Config) -> CommandResult:
     async with app.open_service(config) as service:
         steps = await schema.migrate(service.db, service.now())
     newest = schema.newest_step()
-    return Answer({"steps": steps, "schema": newest}, f"The schema is {newest}; {steps} steps were taken.")
+    return CommandResult({"steps": steps, "schema": newest}, f"Database schema: {newest}. Migrations applied: {steps}.")
 
 
-async def _reseal(service: Service, _asked: argparse.Namespace) -> Answer:
+async def _reseal(service: Service, _arguments: argparse.Namespace) -> CommandResult:
     number = await secrets.reseal_emails(service)
-    text = f"{number} addresses are sealed with the newest key. Older keys are needed for one more week."
-    return Answer({"resealed": number}, text)
+    text = f"Re-encrypted {number:,} emails with the newest key. Keep older keys for one more week."
+    return CommandResult({"resealed": number}, text)
 
 
-async def _add_moderator(service: Service, asked: argparse.Namespace) -> Answer:
-    name = _fit("name", fields.clean_name, asked.name)
-    email = _fit("email", fields.parse_email, asked.email) if asked.email else None
+async def _add_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
+    name = _clean_argument("name", fields.clean_name, arguments.name)
+    email = _clean_argument("email", fields.parse_email, arguments.email) if arguments.email else None
     if name in {keys.FIRST_MODERATOR, *keys.RESERVED_NAMES}:
-        raise Invalid(FieldError("name", "name_taken", "This name means somebody else here. Choose another."))
-    made = await moderators.add_moderator(service, name, email, asked.site)
-    text = f"{made.name} may moderate. Print a sign-in link with: commentsvc moderator invite {made.name!r}"
-    return Answer(made, text)
+        raise Invalid(FieldError("name", "name_taken", "This name is reserved. Choose another."))
+    added = await moderators.add_moderator(service, name, email, arguments.site)
+    invite = f"commentsvc moderator invite {shlex.quote(added.name)}"
+    return CommandResult(added, f"Added moderator {added.name}. Create a sign-in link with: {invite}")
 
 
-def _fit(field: str, clean: Callable[[str, fields.Limits], Any], text: str) -> Any:
+def _clean_argument(field: str, clean: Callable[[str, fields.Limits], Any], text: str) -> Any:
     try:
         return clean(text, fields.Limits())
-    except InvalidValue as unfit:
-        raise Invalid(FieldError(field, unfit.code, unfit.detail)) from None
+    except InvalidValue as error:
+        raise Invalid(FieldError(field, error.code, error.detail)) from None
 
 
-async def _invite(service: Service, asked: argparse.Namespace) -> Answer:
-    link = await moderators.create_sign_in_link(service, asked.name)
-    return Answer({"link": link}, link)
+async def _invite_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
+    link = await moderators.create_sign_in_link(service, arguments.name)
+    return CommandResult({"link": link}, link)
 
 
-async def _list_moderators(service: Service, _asked: argparse.Namespace) -> Answer:
+async def _list_moderators(service: Service, _arguments: argparse.Namespace) -> CommandResult:
     found = await moderators.list_moderators(service)
-    return Answer(found, _lines(f"{one.name}  {' '.join(one.sites) or 'every site'}" for one in found))
+    rows = (f"{moderator.name}  {' '.join(moderator.sites) or 'all sites'}" for moderator in found)
+    return CommandResult(found, _join_rows(rows, "No moderators yet."))
 
 
-async def _remove_moderator(service: Service, asked: argparse.Namespace) -> Answer:
-    await moderators.remove_moderator(service, asked.name)
-    return Answer({"removed": asked.name}, f"{asked.name} may moderate no more.")
+async def _remove_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
+    await moderators.remove_moderator(service, arguments.name)
+    return CommandResult({"removed": arguments.name}, f"Removed moderator {arguments.name}.")
 
 
-async def _sign_out(service: Service, asked: argparse.Namespace) -> Answer:
-    number = await access_sessions.sign_out_moderator(service, asked.name)
-    sessions = "1 session has" if number == 1 else f"{number} sessions have"
-    return Answer({"signed_out": asked.name, "sessions": number}, f"{sessions} ended.")
+async def _sign_out_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
+    number = await sessions.sign_out_moderator(service, arguments.name)
+    text = f"Ended {number} {'session' if number == 1 else 'sessions'}."
+    return CommandResult({"signed_out": arguments.name, "sessions": number}, text)
 
 
-async def _create_key(service: Service, asked: argparse.Namespace) -> Answer:
-    scopes = [Scope(scope) for scope in asked.scope or ["moderate"]]
-    name = _fit("name", fields.clean_name, asked.name)
-    new = NewKey(name=name, scopes=scopes, site=asked.site, expires_at=asked.expires)
-    if asked.moderator:
-        made = await keys.create_moderator_key(service, asked.moderator, new)
+async def _create_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
+    scopes = [Scope(scope) for scope in arguments.scope or [Scope.MODERATE]]
+    name = _clean_argument("name", fields.clean_name, arguments.name)
+    new = NewKey(name=name, scopes=scopes, site=arguments.site, expires_at=arguments.expires, person=arguments.person)
+    if arguments.moderator:
+        created = await keys.create_moderator_key(service, arguments.moderator, new)
     else:
-        made = await keys.create_key(service, OPERATOR, new)
-    return Answer(made, made.key)
+        created = await keys.create_key(service, OPERATOR, new)
+    return CommandResult(created, created.key)
 
 
-async def _list_keys(service: Service, _asked: argparse.Namespace) -> Answer:
+async def _list_keys(service: Service, _arguments: argparse.Namespace) -> CommandResult:
     found = (await keys.list_keys(service, OPERATOR)).keys
     rows = (
-        f"{key.id}  {' '.join(key.scopes):<20} {key.site or 'every site':<20} {_state(key)}  {key.name}"
+        f"{key.id}  {' '.join(key.scopes):<20} {key.site or 'all sites':<20} {_key_state(key)}  {key.name}"
         for key in found
     )
-    return Answer(found, _lines(rows))
+    return CommandResult(found, _join_rows(rows, "No keys yet."))
 
 
-def _state(key: Any) -> str:
+def _key_state(key: KeyRecord) -> str:
     if key.revoked_at:
         return f"revoked {key.revoked_at}"
-    return f"expires {key.expires_at}" if key.expires_at else "in force"
+    return f"expires {key.expires_at}" if key.expires_at else "active"
 
 
-async def _revoke_key(service: Service, asked: argparse.Namespace) -> Answer:
-    await keys.revoke_key(service, OPERATOR, asked.id)
-    return Answer({"revoked": asked.id}, "The key has ended.")
+async def _revoke_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
+    await keys.revoke_key(service, OPERATOR, arguments.id)
+    return CommandResult({"revoked": arguments.id}, "Key revoked.")
 
 
-async def _add_site(service: Service, asked: argparse.Namespace) -> Answer:
-    new = NewSite(name=_fit("name", fields.clean_name, asked.name), origins=asked.origin)
+async def _add_site(service: Service, arguments: argparse.Namespace) -> CommandResult:
+    new = NewSite(name=_clean_argument("name", fields.clean_name, arguments.name), origins=arguments.origin)
     site = await manage.add_site(service, OPERATOR, new)
-    return Answer(site, f"{site.name} is served from {' '.join(site.origins)}.")
+    return CommandResult(site, f"Origins of {site.name}: {' '.join(site.origins)}")
 
 
-async def _list_sites(service: Service, _asked: argparse.Namespace) -> Answer:
+async def _list_sites(service: Service, _arguments: argparse.Namespace) -> CommandResult:
     found = (await manage.list_sites(service, OPERATOR)).sites
-    return Answer(found, _lines(f"{site.name}  {' '.join(site.origins) or 'pages of this machine'}" for site in found))
+    rows = (f"{site.name}  {' '.join(site.origins) or 'localhost only'}" for site in found)
+    return CommandResult(found, _join_rows(rows, "No sites yet."))
 
 
-async def _set_mode(service: Service, asked: argparse.Namespace) -> Answer:
+async def _set_site_mode(service: Service, arguments: argparse.Namespace) -> CommandResult:
     found = (await manage.list_sites(service, OPERATOR)).sites
-    site = next((site for site in found if site.name == asked.name), None)
+    site = next((site for site in found if site.name == arguments.name), None)
     if site is None:
-        raise NotFound("There is no site of this name. See: commentsvc site list")
-    mode = None if asked.mode == "default" else Mode(asked.mode)
+        raise NotFound("Site not found. See: commentsvc site list")
+    mode = None if arguments.mode == SITE_DEFAULT else Mode(arguments.mode)
     changed = await manage.change_site(service, OPERATOR, site.id, SiteChange(mode=mode))
-    text = f"{site.name} has the mode {mode or service.config.moderation}."
-    return Answer(changed, f"{text} To take it back: commentsvc undo {changed.action}" if changed.action else text)
+    text = f"Moderation mode of {site.name}: {mode or f'{service.config.moderation} (default)'}."
+    return CommandResult(changed, f"{text} Undo with: commentsvc undo {changed.action}" if changed.action else text)
 
 
-async def _verify_audit(service: Service, asked: argparse.Namespace) -> Answer:
+async def _verify_audit_log(service: Service, arguments: argparse.Namespace) -> CommandResult:
     try:
-        found = await verification.verify_log(service, asked.head)
-    except verification.AuditLogBroken as broken:
-        return Answer({"entry": broken.seq, "wrong": str(broken)}, "broken", f"The log is broken. {broken}")
-    noted = f"; the hash noted elsewhere is entry {found.noted:,}'s" if found.noted else ""
-    return Answer(found, f"ok: {found.entries:,} entries, head {found.head or 'none'}{noted}")
+        found = await verification.verify_log(service, arguments.head)
+    except verification.AuditLogBroken as error:
+        return CommandResult({"entry": error.seq, "wrong": str(error)}, "broken", f"The audit log is broken. {error}")
+    noted = f"; your saved hash is entry {found.noted:,}" if found.noted else ""
+    return CommandResult(found, f"ok: {found.entries:,} entries, head {found.head or 'none'}{noted}")
 
 
-def _lines(texts: Any) -> str:
-    return "\n".join(texts) or "None yet."
+def _join_rows(rows: Iterable[str], empty: str) -> str:
+    return "\n".join(rows) or empty
 
 
-VERBS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Awaitable[Answer]]]] = {
+COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Awaitable[CommandResult]]]] = {
     ("reseal", "reseal"): _reseal,
     ("moderator", "add"): _add_moderator,
-    ("moderator", "invite"): _invite,
-    ("moderator", "sign-out"): _sign_out,
+    ("moderator", "invite"): _invite_moderator,
+    ("moderator", "sign-out"): _sign_out_moderator,
     ("moderator", "list"): _list_moderators,
     ("moderator", "remove"): _remove_moderator,
     ("key", "create"): _create_key,
@@ -225,6 +232,6 @@ VERBS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Await
     ("key", "revoke"): _revoke_key,
     ("site", "add"): _add_site,
     ("site", "list"): _list_sites,
-    ("site", "mode"): _set_mode,
-    ("audit", "verify"): _verify_audit,
+    ("site", "mode"): _set_site_mode,
+    ("audit", "verify"): _verify_audit_log,
 }

@@ -1,10 +1,10 @@
-"""The log: a line an event, for people or for machines, with nobody's data in it."""
+"""Format the log: one line per event, as text or JSON, without personal data."""
 
 import logging
 import sys
 import traceback
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -12,12 +12,13 @@ from commentsvc.domain.errors import ConfigurationError, Refusal
 from commentsvc.domain.timestamps import format_time
 
 EXTRAS: Final = ("request_id", "milliseconds", "bytes")
+MAX_FRAMES: Final = 6
 
 
 class Formatter(logging.Formatter):
-    """A record as one line, ``key=value`` or JSON.
+    """Formats a record as one line of text or JSON.
 
-    Of an exception only its type and place are written: its message may repeat what somebody sent.
+    An exception is written as its type and place only: its message may repeat what a client sent.
     """
 
     def __init__(self, kind: Literal["text", "json"]) -> None:
@@ -25,7 +26,7 @@ class Formatter(logging.Formatter):
         self._json = kind == "json"
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return one line."""
         line = {
             "time": format_time(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
@@ -33,34 +34,35 @@ class Formatter(logging.Formatter):
             "message": record.getMessage(),
         } | {name: getattr(record, name) for name in EXTRAS if hasattr(record, name)}
         if record.exc_info and record.exc_info[1] is not None:
-            line["exception"] = _where(record.exc_info[1])
-        return msgspec.json.encode(line).decode() if self._json else _text(line)
+            line["exception"] = _describe_exception(record.exc_info[1])
+        return msgspec.json.encode(line).decode() if self._json else _format_text(line)
 
 
-def _where(error: BaseException) -> str:
-    """Type and place of an exception and of its causes, the outermost first."""
-    said = f": {error}" if isinstance(error, (Refusal, ConfigurationError)) else ""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
+def _describe_exception(error: BaseException) -> str:
+    """Return the type and place of an exception and its causes, outermost first."""
+    # Our own errors never repeat what a client sent, so their messages are safe.
+    message = f": {error}" if isinstance(error, (Refusal, ConfigurationError)) else ""
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
     places = " < ".join(
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames)
     )
     cause = error.__cause__ or error.__context__
-    return f"{type(error).__name__}{said} at {places}" + (f" from {_where(cause)}" if cause else "")
+    return f"{type(error).__name__}{message} at {places}" + (f" from {_describe_exception(cause)}" if cause else "")
 
 
-def _text(line: dict[str, Any]) -> str:
-    rest = " ".join(f"{name}={line[name]}" for name in (*EXTRAS, "exception") if name in line)
+def _format_text(line: dict[str, Any]) -> str:
+    extras = " ".join(f"{name}={line[name]}" for name in (*EXTRAS, "exception") if name in line)
     message = "".join(character if character.isprintable() else "?" for character in line["message"])
-    return f"{line['time']} {line['level']:<7} {message} {rest}".rstrip()
+    return f"{line['time']} {line['level']:<7} {message} {extras}".rstrip()
 
 
-def start(kind: Literal["text", "json"], stream: TextIO = sys.stderr) -> None:
-    """Write the log to this stream from now on."""
-    handler = logging.StreamHandler(stream)
+def configure_logging(kind: Literal["text", "json"]) -> None:
+    """Write the log to standard error from now on."""
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter(kind))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    # aiohttp's own lines repeat addresses and what was sent; ours stand in for them.
+    # Log lines of these libraries contain addresses and request data. We write our own lines instead.
     for name in ("aiohttp.access", "aiohttp.server", "aiosqlite", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""A moderator's commands: what is done at a terminal that a key does over HTTP."""
+"""Run the commands of moderators: review, list, decide and undo."""
 
 import argparse
 from collections.abc import Awaitable, Callable
@@ -8,96 +8,102 @@ from commentsvc.access import moderators
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards
-from commentsvc.cli.review import Sitting
-from commentsvc.cli.terminal import Answer, Terminal
+from commentsvc.cli.review import Review
+from commentsvc.cli.terminal import CommandResult, Terminal
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
-from commentsvc.domain.models import ActionVerb, Principal, Scope
+from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.moderation.wording import DONE
 from commentsvc.service import Service
 from commentsvc.sites import manage
 
-# Whoever has the shell has every right. It is a person who decides, as one with a key does.
+# A user of the shell has every right. Their decisions count as a person's, as those of a key do.
 OPERATOR: Final = Principal(log.OPERATOR, frozenset(Scope), None)
-MOST_IDS: Final = 500
+MAX_IDS: Final = 500
 
 
-async def moderate(service: Service, asked: argparse.Namespace, terminal: Terminal) -> None:
-    """Show what waits, one comment at a time, and take a key for each.
+async def review_comments(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> None:
+    """Show comments one by one and take a key press for each.
 
     Raises:
-        Invalid: naming the site.
+        Invalid: the site is unknown.
+        NotFound: the moderator is unknown.
     """
-    query = _query(service, asked, "status", "site", "reported")
-    await Sitting(service, await who_decides(service, asked), terminal, query, json=asked.json).work()
+    query = _build_query(service, arguments)
+    moderator = await find_principal(service, arguments)
+    await Review(service, moderator, terminal, query, json=arguments.json).run()
 
 
-async def _queue(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
-    query = _query(service, asked, "status", "site", "reported", "q", "limit", "cursor")
+async def _list_queue(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    query = _build_query(service, arguments)
     found = await queue.search_comments(service, OPERATOR, query)
-    rows = [cards.listed(card, service.clock()) for card in found.comments]
+    rows = [cards.format_row(card, service.clock()) for card in found.comments]
     if found.next_cursor:
         rows.append(f"More: --cursor {found.next_cursor}")
-    return Answer(found, "\n".join(rows) or "There are none.")
+    return CommandResult(found, "\n".join(rows) or "No comments found.")
 
 
-def _query(service: Service, asked: argparse.Namespace, *names: str) -> QueueQuery:
-    return validation.validate(QueueQuery, {name: getattr(asked, name) for name in names}, service.config.limits)
+def _build_query(service: Service, arguments: argparse.Namespace) -> QueueQuery:
+    values = {name: getattr(arguments, name, None) for name in QueueQuery.__struct_fields__}
+    return validation.validate(
+        QueueQuery, {name: value for name, value in values.items() if value is not None}, service.config.limits
+    )
 
 
-async def _decide(service: Service, asked: argparse.Namespace, terminal: Terminal) -> Answer:
-    ids = [one for word in asked.ids for one in (_typed(terminal) if word == "-" else [word])]
-    if not 1 <= len(ids) <= MOST_IDS:
-        raise Invalid(FieldError("ids", "invalid", f"Name 1 to {MOST_IDS} comments."))
-    wanted = {"action": asked.command, "ids": ids, "note": asked.note}
-    action = validation.validate(Action, wanted, service.config.limits)
-    return _told(await actions.apply_action(service, await who_decides(service, asked), action))
+async def _apply_action(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
+    ids = [one for word in arguments.ids for one in (_read_ids(terminal) if word == "-" else [word])]
+    if not 1 <= len(ids) <= MAX_IDS:
+        raise Invalid(FieldError("ids", "invalid", f"Give 1 to {MAX_IDS} comment ids."))
+    fields = {"action": arguments.command, "ids": ids, "note": arguments.note}
+    action = validation.validate(Action, fields, service.config.limits)
+    return _describe_action(await actions.apply_action(service, await find_principal(service, arguments), action))
 
 
-def _typed(terminal: Terminal) -> list[str]:
-    return [word for line in terminal.lines() for word in line.split()]
+def _read_ids(terminal: Terminal) -> list[str]:
+    return [word for line in terminal.read_lines() for word in line.split()]
 
 
-async def _undo(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
-    who = await who_decides(service, asked)
+async def _undo_action(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    moderator = await find_principal(service, arguments)
     try:
-        return _told(await undo.undo_action(service, who, asked.id))
+        return _describe_action(await undo.undo_action(service, moderator, arguments.id))
     except NotFound:
-        raise NotFound("There is no such action.") from None
+        raise NotFound("Action not found. Check its id.") from None
 
 
-def _told(done: ActionResult) -> Answer:
+def _describe_action(done: ActionResult) -> CommandResult:
     text = f"{done.changed:,} {DONE[done.action]}."
-    already = sum(item.code == "unchanged" for item in done.results)
-    if already:
-        text += f" {already:,} stood there already."
+    unchanged = sum(item.code == "unchanged" for item in done.results)
+    if unchanged:
+        text += f" {unchanged:,} unchanged."
     if done.changed:
-        text += f" To take it back: commentsvc undo {done.id}"
-    left = [f"{item.comment} ({item.code})" for item in done.results if not item.ok]
-    return Answer(done, text, f"Left as they are: {', '.join(left)}." if left else "")
+        text += f" Undo with: commentsvc undo {done.id}"
+    skipped = [f"{item.comment} ({item.code})" for item in done.results if not item.ok]
+    return CommandResult(done, text, f"Skipped: {', '.join(skipped)}." if skipped else "")
 
 
-async def who_decides(service: Service, asked: argparse.Namespace) -> Principal:
-    """The moderator who was named, with their sites; else the operator.
+async def find_principal(service: Service, arguments: argparse.Namespace) -> Principal:
+    """Return the moderator named by ``--as``, limited to their sites; without it the operator.
 
     Raises:
-        NotFound: there is no such moderator.
+        NotFound: no moderator has this name.
     """
-    name = asked.moderator
+    name = arguments.moderator
     if name is None:
         return OPERATOR
     found = next((one for one in await moderators.list_moderators(service) if one.name == name), None)
     if found is None:
-        raise NotFound("There is no moderator of this name. See: commentsvc moderator list")
+        raise NotFound("Moderator not found. See: commentsvc moderator list")
     sites = (await manage.list_sites(service, OPERATOR)).sites
-    reach = tuple(site.id for site in sites if site.name in found.sites)
-    return Principal(f"key:{name}", frozenset({Scope.READ, Scope.MODERATE}), reach or None)
+    site_ids = tuple(site.id for site in sites if site.name in found.sites)
+    actor = Actor(ActorKind.PERSON, found.id, name)
+    return Principal(actor, frozenset({Scope.READ, Scope.MODERATE}), site_ids or None)
 
 
-VERBS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[Answer]]]] = {
-    ("queue", "queue"): _queue,
-    **{(verb.value, verb.value): _decide for verb in ActionVerb},
-    ("undo", "undo"): _undo,
+COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {
+    ("queue", "queue"): _list_queue,
+    **{(verb.value, verb.value): _apply_action for verb in ActionVerb},
+    ("undo", "undo"): _undo_action,
 }

@@ -1,49 +1,49 @@
-"""A moderator works through what waits, at a terminal: one comment at a time, one key for each."""
+"""Review comments interactively at a terminal: one comment at a time, one key press for each."""
 
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, auto
 from typing import Any, Final
 
 import msgspec
 
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards
-from commentsvc.cli.terminal import DIM, Keys, Terminal, as_json
+from commentsvc.cli.terminal import DIM, Keys, Terminal, to_json
 from commentsvc.domain import pagination
 from commentsvc.domain.errors import Conflict, NotFound, Refusal, VersionConflict
 from commentsvc.domain.models import ActionVerb, Principal, Status
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate, ModeratorComment, QueueQuery, Totals
-from commentsvc.moderation.wording import actor_name
+from commentsvc.moderation.wording import DONE, actor_name
 from commentsvc.service import Service
 
-HINT: Final = "a approve · s spam{} · d trash · u undo · n next · ? help · q quit"
-ALIKE: Final = " · S with all from its network"
-HELP: Final = """\
-a  approve it: readers see it
-s  it is spam
-S  spam, together with all others that wait and came from its network
-d  to the trash
-u  take back the last decision; again, the one before
-n  next, or the space bar: leave it as it is
-?  these lines
-q  quit: what was decided stays decided"""
-STATUSES: Final = {"a": Status.APPROVED, "s": Status.SPAM, "d": Status.TRASH}
-SAID: Final = {Status.APPROVED: "Approved.", Status.SPAM: "Spam.", Status.TRASH: "To the trash."}
+KEY_HINT: Final = "a approve · s spam{} · d trash · u undo · n next · ? help · q quit"
+NETWORK_HINT: Final = " · S all from this network"
+KEY_HELP: Final = """\
+a  approve: readers can see the comment
+s  mark as spam
+S  mark as spam, with all other pending comments from this network
+d  move to trash
+u  undo the last decision; press again to undo the one before
+n  next (or the space bar): leave the comment unchanged
+?  show this help
+q  quit; your decisions are saved"""
+STATUS_KEYS: Final = {"a": Status.APPROVED, "s": Status.SPAM, "d": Status.TRASH}
+STATUS_DONE: Final = {Status.APPROVED: "Approved.", Status.SPAM: "Marked as spam.", Status.TRASH: "Moved to trash."}
 
 
-class Then(Enum):
-    """What comes after a key."""
+class NextStep(Enum):
+    """The step that follows a key press."""
 
-    SHOW = "what is to be read now"
-    WAIT = "another key"
-    LEAVE = "the end"
+    SHOW_COMMENT = auto()
+    READ_KEY = auto()
+    QUIT = auto()
 
 
 @dataclass(frozen=True)
-class Deed:
-    """Something decided here, and where its moderator stood."""
+class ReviewDecision:
+    """A decision of this review, and where the review was then."""
 
     action_id: str
     status: Status
@@ -52,187 +52,190 @@ class Deed:
 
 
 @dataclass
-class Sitting:
-    """A moderator's way through comments, oldest first. Each is read as it stands at that moment."""
+class Review:
+    """A moderator's review of comments, oldest first. Each comment is loaded when it is shown."""
 
     service: Service
-    who: Principal
+    moderator: Principal
     terminal: Terminal
     query: QueueQuery
     json: bool = False
-    after: str | None = None  # the last comment that was passed over
-    passed: list[str] = field(default_factory=list)
-    deeds: list[Deed] = field(default_factory=list)
-    anything: bool = False  # was there to be read
+    after: str | None = None  # the last comment that was skipped
+    skipped: list[str] = field(default_factory=list)
+    decisions: list[ReviewDecision] = field(default_factory=list)
+    any_shown: bool = False
 
-    async def work(self) -> None:
-        """Show and decide, until nothing is left or the moderator leaves.
+    async def run(self) -> None:
+        """Show comments and take decisions until none is left or the moderator quits.
 
         Raises:
-            Invalid: naming the site.
+            Invalid: the site is unknown.
         """
-        async with self.terminal.keys() as keys:
+        async with self.terminal.open_keys() as keys:
             try:
-                while await self._next(keys) is not Then.LEAVE:
+                while await self._review_next(keys) is not NextStep.QUIT:
                     pass
             finally:
-                decided = self._decided()
-                if self.anything:
-                    self._tell(_summary(decided), decided)
+                totals = self._count_decisions()
+                if self.any_shown:
+                    self._print(_format_summary(totals), totals)
 
-    def _decided(self) -> Totals:
+    def _count_decisions(self) -> Totals:
         number = Counter[str]()
-        for deed in self.deeds:
-            number[deed.status] += deed.number
+        for decision in self.decisions:
+            number[decision.status] += decision.number
         return Totals(**number)
 
-    def _tell(self, text: str, shape: Any = None) -> None:
-        """Say something: to people in words, to programs as the API's own shape."""
+    def _print(self, text: str, data: Any = None) -> None:
+        """Print text for people; with ``--json`` print data, and text without data to standard error."""
         if not self.json:
-            self.terminal.say(text)
-        elif shape is not None:
-            self.terminal.say(as_json(shape))
+            self.terminal.print_line(text)
+        elif data is not None:
+            self.terminal.print_line(to_json(data))
         else:
-            self.terminal.complain(text)
+            self.terminal.print_error(text)
 
     # ----------------------------------------------------------------------------- one comment
 
-    async def _next(self, keys: Keys) -> Then:
+    async def _review_next(self, keys: Keys) -> NextStep:
         cursor = pagination.encode_cursor(self.after) if self.after else None
         query = msgspec.structs.replace(self.query, limit=1, cursor=cursor)
-        found = await queue.search_comments(self.service, self.who, query)
+        found = await queue.search_comments(self.service, self.moderator, query)
         if not found.comments:
-            return await self._at_the_end(keys)
+            return await self._finish(keys)
         (card,) = found.comments
-        self.anything = True
-        keys.forget()
-        self._tell(self._shown(card, self._left(found.totals)), card)
-        then = Then.WAIT
-        while then is Then.WAIT:
-            then = await self._obey(await keys.next(), card)
-        return then
+        self.any_shown = True
+        keys.discard_pending()
+        self._print(self._format_card(card, self._count_matching(found.totals)), card)
+        step = NextStep.READ_KEY
+        while step is NextStep.READ_KEY:
+            step = await self._handle_key(await keys.read_key(), card)
+        return step
 
-    def _left(self, totals: Totals) -> int:
-        """How many comments there are to go through."""
+    def _count_matching(self, totals: Totals) -> int:
         status = "reported" if self.query.reported else self.query.status or "pending"
         return int(getattr(totals, status))
 
-    def _shown(self, card: ModeratorComment, left: int) -> str:
-        gone = sum(deed.number for deed in self.deeds)
-        at = gone + len(self.passed) + 1
-        place = f"{at:,} of {max(at, gone + left):,}"
-        text = cards.shown(card, place, self.service.clock(), self.terminal)
-        hint = HINT.format(ALIKE if card.similar and card.status is Status.PENDING else "")
+    def _format_card(self, card: ModeratorComment, left: int) -> str:
+        decided = sum(decision.number for decision in self.decisions)
+        number = decided + len(self.skipped) + 1
+        position = f"{number:,} of {max(number, decided + left):,}"
+        text = cards.format_card(card, position, self.service.clock(), self.terminal)
+        hint = KEY_HINT.format(NETWORK_HINT if card.similar and card.status is Status.PENDING else "")
         return f"{text}\n{self.terminal.paint(hint, DIM)}"
 
-    async def _at_the_end(self, keys: Keys) -> Then:
-        if not self.anything:
-            waits = self.query.status in {None, "pending"} and not self.query.reported
-            self._tell("Nothing waits. Enjoy the quiet." if waits else "There are none.", self._decided())
-            return Then.LEAVE
-        self._tell("That was the last one.")
-        if not self.deeds:
-            return Then.LEAVE
-        keys.forget()
-        self._tell("u takes the last decision back; any other key leaves.")
-        return await self._undo() if await keys.next() == "u" else Then.LEAVE
+    async def _finish(self, keys: Keys) -> NextStep:
+        if not self.any_shown:
+            pending = self.query.status in {None, "pending"} and not self.query.reported
+            self._print("No pending comments." if pending else "No comments found.", self._count_decisions())
+            return NextStep.QUIT
+        self._print("That was the last comment.")
+        if not self.decisions:
+            return NextStep.QUIT
+        keys.discard_pending()
+        self._print("Press u to undo the last decision, or any other key to quit.")
+        return await self._undo() if await keys.read_key() == "u" else NextStep.QUIT
 
-    async def _obey(self, letter: str, card: ModeratorComment) -> Then:
+    async def _handle_key(self, key: str, card: ModeratorComment) -> NextStep:
         try:
-            return await self._do(letter, card)
+            return await self._run_key(key, card)
         except Refusal as error:
-            self._tell(error.detail)
-            return Then.WAIT
+            self._print(error.detail)
+            return NextStep.READ_KEY
 
-    async def _do(self, letter: str, card: ModeratorComment) -> Then:
-        match letter:
+    async def _run_key(self, key: str, card: ModeratorComment) -> NextStep:
+        match key:
             case "" | "q":
-                return Then.LEAVE
+                return NextStep.QUIT
             case "a" | "s" | "d":
-                return await self._decide(card, STATUSES[letter])
+                return await self._decide(card, STATUS_KEYS[key])
             case "S":
-                return await self._decide_alike(card)
+                return await self._mark_network_as_spam(card)
             case "u":
                 return await self._undo()
             case "n" | " ":
-                return self._pass(card)
-        self._tell(HELP if letter == "?" else "That key does nothing here. ? tells which do.")
-        return Then.WAIT
+                return self._skip(card)
+        self._print(KEY_HELP if key == "?" else "Unknown key. Press ? for help.")
+        return NextStep.READ_KEY
 
-    def _pass(self, card: ModeratorComment) -> Then:
-        self.passed.append(card.id)
+    def _skip(self, card: ModeratorComment) -> NextStep:
+        self.skipped.append(card.id)
         self.after = card.id
-        return Then.SHOW
+        return NextStep.SHOW_COMMENT
 
-    # ----------------------------------------------------------------------------- deciding
+    # ----------------------------------------------------------------------------- decisions
 
-    async def _decide(self, card: ModeratorComment, status: Status) -> Then:
+    async def _decide(self, card: ModeratorComment, status: Status) -> NextStep:
         if card.status is status and not card.reports:
-            return self._pass(card)
+            return self._skip(card)
         try:
             done = await actions.update_comment(
-                self.service, self.who, card.id, card.version, CommentUpdate(status=status)
+                self.service, self.moderator, card.id, card.version, CommentUpdate(status=status)
             )
         except (VersionConflict, NotFound, Conflict):
-            self._tell(await self._meanwhile(card))
-            return Then.SHOW
+            self._print(await self._describe_conflict(card))
+            return NextStep.SHOW_COMMENT
         if not done.changed:
-            return self._pass(card)
-        self._keep(done, status, SAID[status])
-        return Then.SHOW
+            return self._skip(card)
+        self._record_decision(done, status, STATUS_DONE[status])
+        return NextStep.SHOW_COMMENT
 
-    async def _meanwhile(self, card: ModeratorComment) -> str:
-        """What became of a comment while it was being read."""
+    async def _describe_conflict(self, card: ModeratorComment) -> str:
+        """Return what happened to a comment since it was shown."""
         try:
-            now = await queue.get_comment_detail(self.service, self.who, card.id)
+            now = await queue.get_comment_detail(self.service, self.moderator, card.id)
         except NotFound:
-            return "It is gone meanwhile."
+            return "This comment no longer exists."
         if now.deleted:
-            return "It was erased meanwhile."
+            return "This comment was deleted."
         if now.status is card.status:
-            return "It was changed meanwhile. Read it again, please."
-        return f"{actor_name(now.decisions[-1].made_by)} decided meanwhile: {now.status}. It stays so."
+            return "This comment was changed. Read it again, then decide."
+        return f"{actor_name(now.decisions[-1].actor)} already decided: {now.status}. Your decision was not saved."
 
-    async def _decide_alike(self, card: ModeratorComment) -> Then:
-        """Spam, without asking: this comment and all others that wait and came from its network."""
+    async def _mark_network_as_spam(self, card: ModeratorComment) -> NextStep:
+        """Mark this comment and all other pending ones from its network as spam, without a question."""
         if card.network is None:
-            raise Conflict("Its network is not known any more.")
+            raise Conflict("The network of this comment is no longer stored. Use s instead.")
         if card.status is not Status.PENDING:
-            raise Conflict("S is for comments that wait.")
+            raise Conflict("S works only on pending comments. Use s instead.")
         where = {"status": "pending", "site": self.query.site, "network": card.network}
-        number = await actions.count_matching(self.service, self.who, where)
+        number = await actions.count_matching(self.service, self.moderator, where)
         if number > actions.MAX_COMMENTS:
-            raise Conflict(f"More than {actions.MAX_COMMENTS:,} wait from this network: too many for one key.")
-        alike = Action(action=ActionVerb.SPAM, where=where, expect=number)
-        done = await actions.apply_action(self.service, self.who, alike)
-        self._keep(done, Status.SPAM, f"{done.changed:,} spam.")
-        return Then.SHOW
+            raise Conflict(f"This network has more than {actions.MAX_COMMENTS:,} pending comments: too many for S.")
+        action = Action(action=ActionVerb.SPAM, where=where, expect=number)
+        done = await actions.apply_action(self.service, self.moderator, action)
+        self._record_decision(done, Status.SPAM, f"{done.changed:,} {DONE[ActionVerb.SPAM]}.")
+        return NextStep.SHOW_COMMENT
 
-    def _keep(self, done: ActionResult, status: Status, said: str) -> None:
-        self.deeds.append(Deed(done.id, status, done.changed, self.after))
-        self._tell(said, done)
+    def _record_decision(self, done: ActionResult, status: Status, text: str) -> None:
+        self.decisions.append(ReviewDecision(done.id, status, done.changed, self.after))
+        self._print(text, done)
 
-    async def _undo(self) -> Then:
-        """Take the last decision back, and stand again where it was made."""
-        if not self.deeds:
-            self._tell("There is nothing to take back.")
-            return Then.WAIT
-        deed = self.deeds[-1]
+    async def _undo(self) -> NextStep:
+        """Undo the last decision and return to its comment."""
+        if not self.decisions:
+            self._print("Nothing to undo.")
+            return NextStep.READ_KEY
+        decision = self.decisions[-1]
         try:
-            done = await undo.undo_action(self.service, self.who, deed.action_id)
+            done = await undo.undo_action(self.service, self.moderator, decision.action_id)
         except (Conflict, NotFound) as error:
-            self.deeds.pop()
-            self._tell(error.detail)
-            return Then.WAIT
-        self.deeds.pop()
-        left = len([item for item in done.results if not item.ok])
-        self._tell(f"{done.changed:,} taken back." + (f" {left:,} decided since, and left." if left else ""), done)
-        self.after = deed.after
-        self.passed = [one for one in self.passed if deed.after and one <= deed.after]
-        return Then.SHOW
+            self.decisions.pop()
+            self._print(error.detail)
+            return NextStep.READ_KEY
+        self.decisions.pop()
+        self._print(_format_undo(done), done)
+        self.after = decision.after
+        self.skipped = [one for one in self.skipped if decision.after and one <= decision.after]
+        return NextStep.SHOW_COMMENT
 
 
-def _summary(decided: Totals) -> str:
-    numbers = {"approved": decided.approved, "spam": decided.spam, "trash": decided.trash}
+def _format_undo(done: ActionResult) -> str:
+    skipped = sum(not item.ok for item in done.results)
+    return f"{done.changed:,} {DONE['undo']}." + (f" {skipped:,} skipped: changed since." if skipped else "")
+
+
+def _format_summary(totals: Totals) -> str:
+    numbers = {"approved": totals.approved, "spam": totals.spam, "trash": totals.trash}
     each = ", ".join(f"{number:,} {status}" for status, number in numbers.items() if number)
-    return f"{sum(numbers.values()):,} decided: {each}." if each else "Nothing was decided."
+    return f"{sum(numbers.values()):,} decided: {each}." if each else "No comments decided."

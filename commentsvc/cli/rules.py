@@ -1,12 +1,12 @@
-"""A moderator keeps the rules from a terminal."""
+"""Run the commands that manage moderation rules."""
 
 import argparse
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
-from commentsvc.cli.escape import one_line
-from commentsvc.cli.moderate import OPERATOR, who_decides
-from commentsvc.cli.terminal import Answer, Terminal
+from commentsvc.cli.escape import escape_line
+from commentsvc.cli.moderate import OPERATOR, find_principal
+from commentsvc.cli.terminal import CommandResult, Terminal
 from commentsvc.domain import validation
 from commentsvc.domain.errors import NotFound
 from commentsvc.domain.models import Effect
@@ -14,83 +14,85 @@ from commentsvc.rules import backtest, manage
 from commentsvc.rules.schemas import BacktestRequest, BacktestResult, NewRule, RulePage, RuleQuery, RuleRecord
 from commentsvc.service import Service
 
-AT_ONCE: Final = 200
-EXCERPT: Final = 40
-WOULD_HAVE: Final = {
-    Effect.REFUSE: "refused",
-    Effect.SPAM: "called spam",
+PAGE_SIZE: Final = 200
+EXCERPT_LENGTH: Final = 40
+EFFECT_DONE: Final = {
+    Effect.REFUSE: "rejected",
+    Effect.SPAM: "marked as spam",
     Effect.HOLD: "held",
     Effect.APPROVE: "approved",
 }
 
 
-async def _add(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
-    sent = _sent(asked) | {"expires_at": asked.expires, "note": asked.note}
-    new = validation.validate(NewRule, sent, service.config.limits)
-    rule = await manage.add_rule(service, await who_decides(service, asked), new)
-    return Answer(rule, f"{_line(rule)}\nTo take it away: commentsvc rule remove {rule.id}")
+async def _add_rule(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    fields = _rule_fields(arguments) | {"expires_at": arguments.expires, "note": arguments.note}
+    new = validation.validate(NewRule, fields, service.config.limits)
+    rule = await manage.add_rule(service, await find_principal(service, arguments), new)
+    return CommandResult(rule, f"{_format_rule(rule)}\nDelete with: commentsvc rule remove {rule.id}")
 
 
-def _sent(asked: argparse.Namespace) -> dict[str, str | None]:
-    match = asked.match if asked.file is None else asked.file
-    return {"kind": asked.kind, "match": match, "effect": asked.effect, "site": asked.site}
+def _rule_fields(arguments: argparse.Namespace) -> dict[str, str | None]:
+    match = arguments.match if arguments.file is None else arguments.file
+    return {"kind": arguments.kind, "match": match, "effect": arguments.effect, "site": arguments.site}
 
 
-async def _list(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
+async def _list_rules(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
     found: list[RuleRecord] = []
     cursor = None
     while True:
-        page = await manage.list_rules(service, OPERATOR, RuleQuery(site=asked.site, limit=AT_ONCE, cursor=cursor))
+        query = RuleQuery(site=arguments.site, limit=PAGE_SIZE, cursor=cursor)
+        page = await manage.list_rules(service, OPERATOR, query)
         found += page.rules
         cursor = page.next_cursor
         if cursor is None:
             break
-    return Answer(RulePage(found, None), "\n".join(map(_line, found)) or "None yet.")
+    return CommandResult(RulePage(found, None), "\n".join(map(_format_rule, found)) or "No rules yet.")
 
 
-def _line(rule: RuleRecord) -> str:
-    match = one_line(rule.match)
-    if len(match) > EXCERPT or rule.match_length > len(rule.match):
-        match = f"{match[:EXCERPT].rstrip()}… ({rule.match_length:,} characters)"
-    facts = [rule.id, f"{rule.kind} {match}".strip(), rule.effect, rule.site or "every site"]
+def _format_rule(rule: RuleRecord) -> str:
+    match = escape_line(rule.match)
+    if len(match) > EXCERPT_LENGTH or rule.match_length > len(rule.match):
+        match = f"{match[:EXCERPT_LENGTH].rstrip()}… ({rule.match_length:,} characters)"
+    facts = [rule.id, f"{rule.kind} {match}".strip(), rule.effect, rule.site or "all sites"]
     if rule.expires_at:
         facts.append(f"until {rule.expires_at}")
     if rule.note:
-        facts.append(one_line(rule.note))
+        facts.append(escape_line(rule.note))
     return "  ".join(facts)
 
 
-async def _remove(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
-    who = await who_decides(service, asked)
+async def _remove_rule(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    moderator = await find_principal(service, arguments)
     try:
-        gone = await manage.remove_rule(service, who, asked.id)
+        removed = await manage.remove_rule(service, moderator, arguments.id)
     except NotFound:
-        raise NotFound("There is no such rule.") from None
-    return Answer(gone, f"The rule is gone. To bring it back: commentsvc undo {gone.action}")
+        raise NotFound("Rule not found. See: commentsvc rule list") from None
+    return CommandResult(removed, f"Rule deleted. Undo with: commentsvc undo {removed.action}")
 
 
-async def _test(service: Service, asked: argparse.Namespace, _terminal: Terminal) -> Answer:
-    trial = validation.validate(BacktestRequest, _sent(asked) | {"last": asked.last}, service.config.limits)
-    result = await backtest.backtest_rule(service, OPERATOR, trial)
-    return Answer(result, "\n".join(_verdict(result)))
+async def _test_rule(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    fields = _rule_fields(arguments) | {"last": arguments.last}
+    request = validation.validate(BacktestRequest, fields, service.config.limits)
+    result = await backtest.backtest_rule(service, OPERATOR, request)
+    return CommandResult(result, "\n".join(_describe_backtest(result)))
 
 
-def _verdict(result: BacktestResult) -> Iterator[str]:
-    done = WOULD_HAVE[result.effect]
-    acted = f"It would have {done} {result.hit:,} of the last {result.tried:,} decided comments."
-    yield f"{acted} People had rejected {result.rejected:,} of them."
+def _describe_backtest(result: BacktestResult) -> Iterator[str]:
+    split = f"{result.rejected:,} that moderators rejected, {result.approved:,} that they approved"
+    done = EFFECT_DONE[result.effect]
+    yield f"Would have {done} {result.hit:,} of the last {result.tried:,} decided comments: {split}."
     if result.missed:
-        yield f"It leaves {result.missed:,} alone that they rejected."
+        yield f"Misses {result.missed:,} that moderators rejected."
     if result.disagreements:
-        yield "People thought otherwise of:"
+        yield "Disagreements, newest first:"
     for other in result.disagreements:
-        facts = (other.comment, other.status, other.name, other.excerpt[:EXCERPT], other.reason)
-        yield "  ".join(map(one_line, facts))
+        facts = (other.comment, other.status, other.name, other.excerpt[:EXCERPT_LENGTH], other.reason)
+        yield "  ".join(map(escape_line, facts))
 
 
-VERBS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[Answer]]]] = {
-    ("rule", "add"): _add,
-    ("rule", "list"): _list,
-    ("rule", "remove"): _remove,
-    ("rule", "test"): _test,
+COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {
+    ("rule", "add"): _add_rule,
+    ("rule", "list"): _list_rules,
+    ("rule", "remove"): _remove_rule,
+    ("rule", "test"): _test_rule,
 }

@@ -1,4 +1,4 @@
-"""A person at a terminal: what they sit at, and how words of strangers are shown there without doing anything."""
+"""Print text to a terminal: results of commands, styles, and lines wrapped by display width."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -8,48 +8,51 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from commentsvc.cli.escape import STACKED, escaped, unruly
+from commentsvc.cli.escape import COMBINING_CATEGORIES, escape_as_json, must_escape
 
 
 class Keys(Protocol):
-    """Where keys come from."""
+    """A source of key presses."""
 
-    async def next(self) -> str:
-        """The next key pressed, or "" at the end of them. What is no single character is no key of ours."""
+    async def read_key(self) -> str:
+        """Return the next key press, or "" at the end of input.
 
-    def forget(self) -> None:
-        """Let what was pressed so far count for nothing: it was not meant for what comes now."""
+        A key that sends several characters, such as an arrow key, returns all of them at once.
+        """
+
+    def discard_pending(self) -> None:
+        """Drop all keys pressed so far: they were not meant for the comment that is shown next."""
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """Somebody's terminal, or the pipes and files in its place."""
+    """A terminal, or the pipes and files that replace it."""
 
-    say: Callable[[str], None]
-    complain: Callable[[str], None]
-    lines: Callable[[], Iterable[str]]  # of the standard input
-    keys: Callable[[], AbstractAsyncContextManager[Keys]]
+    print_line: Callable[[str], None]
+    print_error: Callable[[str], None]
+    read_lines: Callable[[], Iterable[str]]  # from standard input
+    open_keys: Callable[[], AbstractAsyncContextManager[Keys]]
     columns: Callable[[], int]
     colour: bool = False
 
     def paint(self, text: str, style: str) -> str:
-        """A text in a style (ECMA-48, 8.3.117), where colours are wanted."""
+        """Return the text in a style (ECMA-48, 8.3.117) if this terminal shows colours."""
         return f"\x1b[{style}m{text}\x1b[0m" if self.colour and style and text else text
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of a command: for programs the API's own shape, for people a text, and what could not be done."""
+class CommandResult:
+    """The result of a command: data for ``--json``, text for people, and a problem that sets exit code 1."""
 
-    shape: Any
+    data: Any
     text: str
-    refused: str = ""
+    problem: str = ""
 
 
-def as_json(shape: Any) -> str:
-    """A shape as a line of JSON that means no more to a terminal than its letters."""
-    text: str = msgspec.json.encode(shape).decode()
-    return "".join(escaped(character) if unruly(character) else character for character in text)
+def to_json(data: Any) -> str:
+    """Encode data as one line of JSON that contains no control or invisible characters."""
+    text: str = msgspec.json.encode(data).decode()
+    return "".join(escape_as_json(character) if must_escape(character) else character for character in text)
 
 
 BOLD: Final = "1"
@@ -57,45 +60,46 @@ DIM: Final = "2"
 YELLOW: Final = "33"
 
 
-def wrapped(text: str, columns: int) -> list[str]:
-    """A harmless text in rows of at most so many columns, broken at spaces where it can be."""
-    return [row for line in text.split("\n") for row in _rows(line, columns)]
+def wrap_text(text: str, columns: int) -> list[str]:
+    """Split escaped text into rows of at most this many columns, at spaces where possible."""
+    return [row for line in text.split("\n") for row in _wrap_line(line, columns)]
 
 
-def _rows(line: str, columns: int) -> list[str]:
+def _wrap_line(line: str, columns: int) -> list[str]:
     rows, used = [""], 0
-    for piece in _pieces(line, columns):
-        if used and used + width(piece) > columns:
+    for piece in _split_pieces(line, columns):
+        if used and used + text_width(piece) > columns:
             rows.append("")
             used = 0
             if piece.isspace():
                 continue
         rows[-1] += piece
-        used += width(piece)
+        used += text_width(piece)
     return [row.rstrip() for row in rows]
 
 
-def _pieces(line: str, columns: int) -> Iterator[str]:
-    """What is not broken: a word, spaces between words, or one wide character; none is wider than a row."""
+def _split_pieces(line: str, columns: int) -> Iterator[str]:
+    """Yield pieces that are not broken: a word, spaces, or one wide character; none is wider than a row."""
     piece = ""
-    for cluster in _clusters(line):
-        apart = width(cluster) > 1 or cluster.isspace() != piece.isspace() or width(piece) + width(cluster) > columns
+    for cluster in _split_clusters(line):
+        wide = text_width(cluster) > 1
+        apart = wide or cluster.isspace() != piece.isspace() or text_width(piece) + text_width(cluster) > columns
         if piece and apart:
             yield piece
             piece = ""
         piece += cluster
-        if width(cluster) > 1:
+        if wide:
             yield piece
             piece = ""
     if piece:
         yield piece
 
 
-def _clusters(line: str) -> Iterator[str]:
-    """Characters, each with the marks on it."""
+def _split_clusters(line: str) -> Iterator[str]:
+    """Yield characters, each with its combining marks."""
     cluster = ""
     for character in line:
-        if cluster and width(character):
+        if cluster and text_width(character):
             yield cluster
             cluster = ""
         cluster += character
@@ -103,14 +107,14 @@ def _clusters(line: str) -> Iterator[str]:
         yield cluster
 
 
-def width(text: str) -> int:
-    """How many columns a harmless text takes; wide letters and emoji take two (Unicode, Annex 11)."""
-    return sum(_columns(character) for character in text)
+def text_width(text: str) -> int:
+    """Return how many columns escaped text takes; wide letters and emoji take two (Unicode, Annex 11)."""
+    return sum(_character_width(character) for character in text)
 
 
-def _columns(character: str) -> int:
+def _character_width(character: str) -> int:
     if character.isascii():
         return 1
-    if unicodedata.category(character) in STACKED or character in "\u200c\u200d":
+    if unicodedata.category(character) in COMBINING_CATEGORIES or character in "\u200c\u200d":
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

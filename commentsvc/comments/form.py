@@ -8,9 +8,9 @@ from commentsvc.domain.models import Visit
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import proof_of_work
 from commentsvc.rules.schemas import Challenge
-from commentsvc.service import Service
+from commentsvc.service import Service, private_read
 from commentsvc.storage import contacts
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Environment, PrivateRead
 
 SUSPICIOUS_PER_HOUR: Final = 10
 DAY: Final = 86_400
@@ -25,35 +25,32 @@ async def open_form(service: Service, visit: Visit) -> OpenForm:
     form_id = service.new_id()
     # Only where the answer depends on the network is there anything to look up.
     setting = service.config.proof_of_work
-    wanted = (
-        await service.db.read_private(requires_proof_of_work, service, visit)
-        if setting == "suspicious"
-        else setting == "on"
-    )
+    wanted = await requires_proof_of_work(service, visit) if setting == "suspicious" else setting == "on"
     return OpenForm(service.keyring.token("form", form_id), _create_challenge(service, form_id) if wanted else None)
 
 
-def _create_challenge(service: Service, form_id: str) -> Challenge:
+def _create_challenge(env: Environment, form_id: str) -> Challenge:
     """Work that may be shown for as long as its form may be sent."""
-    _, oldest = service.config.form_age or (0, DAY)
-    until = service.clock() + timedelta(seconds=oldest)
-    return proof_of_work.create_challenge(service.keyring, form_id, service.config.proof_cost, until)
+    _, oldest = env.config.form_age or (0, DAY)
+    until = env.clock() + timedelta(seconds=oldest)
+    return proof_of_work.create_challenge(env.keyring, form_id, env.config.proof_cost, until)
 
 
-def create_form_token(service: Service) -> str:
+def create_form_token(env: Environment) -> str:
     """What a form carries that is opened without script: proof of when."""
-    return service.keyring.token("form", service.new_id())
+    return env.keyring.token("form", env.new_id())
 
 
-async def requires_proof_of_work(tx: Transaction, service: Service, visit: Visit) -> bool:
+@private_read
+async def requires_proof_of_work(unit: PrivateRead, visit: Visit) -> bool:
     """Whether a form that is sent from there must show a proof of work."""
-    setting = service.config.proof_of_work
-    return setting == "on" or (setting == "suspicious" and await is_suspicious_network(tx, service, visit))
+    setting = unit.config.proof_of_work
+    return setting == "on" or (setting == "suspicious" and await is_suspicious_network(unit, visit))
 
 
-async def is_suspicious_network(tx: Transaction, service: Service, visit: Visit) -> bool:
+async def is_suspicious_network(unit: PrivateRead, visit: Visit) -> bool:
     """Whether a network gives reason to ask for more: a person found spam from it, or much came within the hour."""
     there = truncate_address(visit.address)
-    if await contacts.has_spam_from(tx, there):
+    if await contacts.has_spam_from(unit, there):
         return True
-    return await contacts.count_since(tx, there, service.ago(hours=1)) >= SUSPICIOUS_PER_HOUR
+    return await contacts.count_since(unit, there, unit.ago(hours=1)) >= SUSPICIOUS_PER_HOUR

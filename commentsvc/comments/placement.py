@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-from commentsvc.domain import markdown
-from commentsvc.domain.crypto import text_digest
+from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.models import Comment, Status, Thread
-from commentsvc.domain.text import collapse_whitespace
-from commentsvc.service import Service
 from commentsvc.storage import comments, threads
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PublicRead, Write
 
 
 @dataclass(frozen=True)
@@ -32,15 +29,17 @@ class Author:
     moderator_id: str | None = None
 
 
-async def find_parent(tx: Transaction, service: Service, answered: Comment) -> Comment | None:
+async def find_parent(unit: PublicRead, answered: Comment) -> Comment | None:
     """What an answer hangs on: the comment itself, or its deepest ancestor that may have replies."""
-    deepest = service.config.nesting
+    deepest = unit.config.nesting
     if answered.depth < deepest:
         return answered
-    return await comments.get_by_path(tx, answered.thread_id, answered.path[: deepest * comments.PATH_DIGITS])
+    return await comments.get_by_path(unit, answered.thread_id, answered.path[: deepest * comments.PATH_DIGITS])
 
 
-def build_comment(comment_id: str, spot: Placement, writer: Author, text: str, status: Status, now: str) -> Comment:
+def build_comment(
+    comment_id: str, spot: Placement, writer: Author, text: CommentText, status: Status, now: str
+) -> Comment:
     """A new comment."""
     path = (spot.parent.path if spot.parent else "") + comments.path_step(spot.seq)
     return Comment(
@@ -57,9 +56,9 @@ def build_comment(comment_id: str, spot: Placement, writer: Author, text: str, s
         website=writer.website,
         page_url=spot.page_url,
         page_title=spot.page_title,
-        text=text,
-        html=markdown.render(text),
-        text_digest=text_digest(collapse_whitespace(text)),
+        text=text.text,
+        html=text.html,
+        text_digest=text.digest,
         status=status,
         status_before=None,
         note=None,
@@ -73,9 +72,9 @@ def build_comment(comment_id: str, spot: Placement, writer: Author, text: str, s
     )
 
 
-async def save_comment(tx: Transaction, comment: Comment) -> None:
+async def save_comment(unit: Write, comment: Comment) -> None:
     """Keep a new comment, and show it if it is approved."""
-    await comments.add(tx, comment)
+    await comments.add(unit, comment)
     if comment.status is Status.APPROVED:
-        await comments.update_listing(tx, comment.id, comment.created_at)
-        await threads.record_change(tx, comment, 1, comment.created_at)
+        await comments.update_listing(unit, comment.id, comment.created_at)
+        await threads.record_change(unit, comment, 1, comment.created_at)

@@ -25,10 +25,10 @@ from commentsvc.comments.schemas import (
 from commentsvc.domain import markdown, pagination, validation
 from commentsvc.domain.errors import Gone, NotFound
 from commentsvc.domain.models import Comment, ListedComment, Status, Thread, Visit
-from commentsvc.service import Service
+from commentsvc.service import Service, public_read
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, threads
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PublicRead
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class ThreadPage:
     private: bool  # it shows a writer's own waiting comment
 
 
+@public_read
 async def list_thread(
-    service: Service,
+    unit: PublicRead,
     query: ThreadQuery,
     visit: Visit,
     *,
@@ -57,24 +58,13 @@ async def list_thread(
         Invalid: naming the thread, the site, the cursor, or ``since``.
         ForeignOrigin: a page of another site asks.
     """
-    return await service.db.read(_list_thread, service, query, visit, own, seen)
-
-
-async def _list_thread(
-    tx: Transaction,
-    service: Service,
-    query: ThreadQuery,
-    visit: Visit,
-    own: str | None,
-    seen: Callable[[str], bool],
-) -> ThreadPage:
-    place = resolve.resolve_thread(await resolve.load_directory(tx, service), query.thread, query.site, visit.origin)
+    place = resolve.resolve_thread(await resolve.read_directory.within(unit), query.thread, query.site, visit.origin)
     after, since = (
         _after(query),
         validation.parse_time_field("since", query.since),
     )  # what is wrong is said of any thread
-    thread = resolve.close_by_age(service, place.site, await threads.get_by_name(tx, place.site.id, place.ref.name))
-    mine = await _find_own_pending(tx, own, thread)
+    thread = resolve.close_by_age(unit, place.site, await threads.get_by_name(unit, place.site.id, place.ref.name))
+    mine = await _find_own_pending(unit, own, thread)
     tag = _entity_tag(thread)
     if mine is None and seen(tag):
         return ThreadPage(tag, None, private=False)
@@ -82,12 +72,12 @@ async def _list_thread(
     if thread is None or (thread.published_at is None and mine is None):
         empty = ThreadTree(public, [], None) if query.view == "tree" else ThreadListing(public, [], None)
         return ThreadPage(tag, empty, private=False)
-    listing = await _load_page(tx, query, thread, public, after, since, mine.id if mine else None)
+    listing = await _load_page(unit, query, thread, public, after, since, mine.id if mine else None)
     return ThreadPage(tag, listing, private=mine is not None)
 
 
 async def _load_page(
-    tx: Transaction,
+    unit: PublicRead,
     query: ThreadQuery,
     thread: Thread,
     public: PublicThread,
@@ -96,7 +86,7 @@ async def _load_page(
     own: str | None,
 ) -> ThreadListing | ThreadTree:
     found = await comments.list_page(
-        tx,
+        unit,
         thread.id,
         view=query.view,
         order=query.order,
@@ -109,12 +99,12 @@ async def _load_page(
     cursor = _cursor(query, page[-1]) if len(found) > query.limit else None
     if query.view == "flat":
         return ThreadListing(public, [PublicComment(**public_fields(comment, own)) for comment in page], cursor)
-    return ThreadTree(public, _nest(page, await _missing_ancestors(tx, thread, page), own), cursor)
+    return ThreadTree(public, _nest(page, await _missing_ancestors(unit, thread, page), own), cursor)
 
 
-async def _find_own_pending(tx: Transaction, own: str | None, thread: Thread | None) -> Comment | None:
+async def _find_own_pending(unit: PublicRead, own: str | None, thread: Thread | None) -> Comment | None:
     """The reader's own comment, if it belongs here, is not shown, and was not removed after it had been."""
-    mine = await comments.get(tx, own) if own and thread else None
+    mine = await comments.get(unit, own) if own and thread else None
     if mine is None or thread is None or mine.thread_id != thread.id or mine.erased_at:
         return None
     waits = mine.status is not Status.APPROVED and (mine.published_at is None or mine.status is Status.PENDING)
@@ -185,12 +175,12 @@ def _attach(
     by_path[above].replies.append(node)
 
 
-async def _missing_ancestors(tx: Transaction, thread: Thread, page: Sequence[ListedComment]) -> dict[str, str]:
+async def _missing_ancestors(unit: PublicRead, thread: Thread, page: Sequence[ListedComment]) -> dict[str, str]:
     """Ids by path of all that stands above this page's comments but not on it."""
     here = {comment.path for comment in page}
     digits = comments.PATH_DIGITS
     above = {comment.path[:length] for comment in page for length in range(digits, len(comment.path), digits)} - here
-    return await comments.list_ids_by_path(tx, thread.id, sorted(above)) if above else {}
+    return await comments.list_ids_by_path(unit, thread.id, sorted(above)) if above else {}
 
 
 def _cursor(query: ThreadQuery, last: ListedComment) -> str:
@@ -214,11 +204,12 @@ async def get_comment(service: Service, comment_id: str, token: str | None) -> P
         Gone: it was public once.
     """
     own = bool(token) and service.keyring.subject("edit", token or "", service.clock()) == comment_id
-    return await service.db.read(_get_comment, service, comment_id, own)
+    return await _get_comment(service, comment_id, own)
 
 
-async def _get_comment(tx: Transaction, service: Service, comment_id: str, own: bool) -> PublicComment:  # noqa: FBT001
-    comment = await comments.get(tx, comment_id)
+@public_read
+async def _get_comment(unit: PublicRead, comment_id: str, own: bool) -> PublicComment:  # noqa: FBT001
+    comment = await comments.get(unit, comment_id)
     if comment is None or (comment.published_at is None and (not own or comment.erased_at)):
         raise NotFound
     if (
@@ -238,51 +229,45 @@ async def _get_comment(tx: Transaction, service: Service, comment_id: str, own: 
     }
     if comment.status is not Status.APPROVED:
         shown["status"] = Status.PENDING
-    return OwnComment(**shown, comment=comment.text, edit_until=receipts.edit_deadline(service, comment))
+    return OwnComment(**shown, comment=comment.text, edit_until=receipts.edit_deadline(unit, comment))
 
 
-async def count_comments(service: Service, query: CountsQuery, visit: Visit) -> Counts:
+@public_read
+async def count_comments(unit: PublicRead, query: CountsQuery, visit: Visit) -> Counts:
     """Approved comments of each thread, by the name it was asked with.
 
     Raises:
         Invalid: naming a thread that cannot be one, or the site.
     """
-    return await service.db.read(_count_comments, service, query, visit)
-
-
-async def _count_comments(tx: Transaction, service: Service, query: CountsQuery, visit: Visit) -> Counts:
-    everything = await resolve.load_directory(tx, service)
+    everything = await resolve.read_directory.within(unit)
     found = {asked: resolve.resolve_thread(everything, asked, query.site, visit.origin) for asked in query.thread}
     numbers: dict[tuple[str, str], int] = {}
     for site_id in {place.site.id for place in found.values()}:
         names = sorted({place.ref.name for place in found.values() if place.site.id == site_id})
-        for name, number in (await threads.count_approved(tx, site_id, names)).items():
+        for name, number in (await threads.count_approved(unit, site_id, names)).items():
             numbers[site_id, name] = number
     return Counts({asked: numbers.get((place.site.id, place.ref.name), 0) for asked, place in found.items()})
 
 
-async def list_latest(service: Service, query: LatestQuery, visit: Visit) -> LatestPage:
+@public_read
+async def list_latest(unit: PublicRead, query: LatestQuery, visit: Visit) -> LatestPage:
     """A site's approved comments, newest first, each beside its thread.
 
     Raises:
         Invalid: naming the site or the cursor.
     """
-    return await service.db.read(_list_latest, service, query, visit)
-
-
-async def _list_latest(tx: Transaction, service: Service, query: LatestQuery, visit: Visit) -> LatestPage:
-    everything = await resolve.load_directory(tx, service)
+    everything = await resolve.read_directory.within(unit)
     site = resolve.resolve_site(everything, query.site, visit.origin)
     resolve.require_origin(everything, site, visit.origin)
     before = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    found = await comments.list_latest(tx, site.id, before, query.limit + 1)
+    found = await comments.list_latest(unit, site.id, before, query.limit + 1)
     page = found[: query.limit]
-    beside = await threads.get_many(tx, sorted({comment.thread_id for comment in page}))
+    beside = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
     shown = [
         LatestComment(
             **public_fields(comment),
             thread=public_thread(
-                resolve.close_by_age(service, site, beside[comment.thread_id]), beside[comment.thread_id].key
+                resolve.close_by_age(unit, site, beside[comment.thread_id]), beside[comment.thread_id].key
             ),
         )
         for comment in page

@@ -5,15 +5,15 @@ from datetime import timedelta
 from commentsvc.comments.schemas import Receipt
 from commentsvc.domain.models import Comment, Status
 from commentsvc.domain.timestamps import format_time, parse_time
-from commentsvc.service import Service
+from commentsvc.storage.database import Environment
 
 
-def edit_deadline(service: Service, comment: Comment) -> str:
+def edit_deadline(env: Environment, comment: Comment) -> str:
     """Until when the writer may edit or withdraw a comment."""
-    return format_time(parse_time(comment.created_at) + timedelta(minutes=service.config.edit_minutes))
+    return format_time(parse_time(comment.created_at) + timedelta(minutes=env.config.edit_minutes))
 
 
-def create_receipt(service: Service, comment: Comment, thread_key: str, status: Status) -> Receipt:
+def create_receipt(env: Environment, comment: Comment, thread_key: str, status: Status) -> Receipt:
     """What the writer gets. Whatever is not shown waits, as far as the writer is told."""
     return Receipt(
         id=comment.id,
@@ -25,7 +25,7 @@ def create_receipt(service: Service, comment: Comment, thread_key: str, status: 
         html=comment.html,
         created_at=comment.created_at,
         edited_at=comment.edited_at,
-        edit_token=service.keyring.token("edit", comment.id),
-        edit_until=edit_deadline(service, comment),
-        author_token=service.keyring.token("author", comment.author_id),
+        edit_token=env.keyring.token("edit", comment.id),
+        edit_until=edit_deadline(env, comment),
+        author_token=env.keyring.token("author", comment.author_id),
     )

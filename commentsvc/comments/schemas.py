@@ -1,4 +1,4 @@
-"""What travels over HTTP for comments."""
+"""Schemas of requests and responses about comments."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,79 +10,78 @@ from commentsvc.rules.schemas import Challenge
 
 
 class NewComment(Draft, frozen=True, kw_only=True):
-    """A reply as somebody sent it, its fields checked."""
+    """A new comment, or a reply."""
 
     thread: ThreadName
     site: SiteName | None = None
-    parent: Annotated[str, Meta(max_length=100, description="The id of the comment this answers.")] | None = None
+    parent: Annotated[str, Meta(max_length=100, description="Id of the comment to reply to.")] | None = None
     title: Title | None = None
     submission: Token | None = None
     author_token: (
-        Annotated[str, Meta(max_length=200, description="Given with an earlier comment: proves the same writer.")]
+        Annotated[
+            str, Meta(max_length=200, description="From an earlier comment: proves that the commenter is the same.")
+        ]
         | None
     ) = None
-    subscribe: Annotated[bool | Literal["on", "1", "0", ""], Meta(description="Taken, and not used yet.")] | None = None
-    started: Annotated[str, Meta(max_length=200, description="From GET /v1/form: when the form was opened.")] | None = (
-        None
-    )
-    phone: (
-        Annotated[str, Meta(max_length=4000, description="People do not see it; whoever fills it in is a machine.")]
-        | None
+    subscribe: (
+        Annotated[bool | Literal["on", "1", "0", ""], Meta(description="Accepted but ignored for now.")] | None
     ) = None
-    altcha: Annotated[str, Meta(max_length=4000, description="The work that GET /v1/form asked for, done.")] | None = (
+    started: Annotated[str, Meta(max_length=200, description="Form token from GET /v1/form.")] | None = None
+    topic: Annotated[str, Meta(max_length=4000, description="Honeypot: hidden from people. Leave it out.")] | None = (
         None
     )
+    altcha: Annotated[str, Meta(max_length=4000, description="Proof-of-work solution from GET /v1/form.")] | None = None
     redirect_to: (
         Annotated[
             str,
-            Meta(max_length=4000, description="Of a form: a page on the site's own origins to be led to."),
+            Meta(max_length=4000, description="Page on the site's origins to redirect a form to."),
         ]
         | None
     ) = None
 
 
 class CommentEdit(Struct, frozen=True, kw_only=True):
-    """New words for a comment of one's own."""
+    """A new text for a comment."""
 
     comment: Text
 
 
 class PreviewRequest(Struct, frozen=True, kw_only=True):
-    """Words to be shown as they would look."""
+    """Markdown to render."""
 
     comment: Text
 
 
 class NewReport(Struct, frozen=True, kw_only=True):
-    """That a comment should be looked at, and why."""
+    """A report that a comment needs a moderator."""
 
-    reason: Annotated[str, Meta(max_length=500, description="For moderators alone.")] | None = None
+    reason: Annotated[str, Meta(max_length=500, description="Shown to moderators only.")] | None = None
 
 
 class ReportReceipt(Struct, frozen=True):
-    """That a report was taken: always the same, whatever comes of it."""
+    """The response to a report, always the same."""
 
     reported: Literal[True] = True
 
 
 class PreviewResult(Struct, frozen=True):
-    """What Markdown becomes."""
+    """Rendered Markdown."""
 
     html: str
 
 
 class PublicThread(Struct, frozen=True):
-    """What anybody may know of a thread. An unknown one looks like one without comments."""
+    """The public data of a thread. An unknown thread looks like one without comments."""
 
     key: str
     url: str | None
     title: str | None
     closed: bool
-    count: Annotated[int, Meta(description="Of approved comments.")]
+    count: Annotated[int, Meta(description="Number of approved comments.")]
 
 
 class PublicComment(Struct, frozen=True, kw_only=True):
-    """A comment as anybody may read it. A removed one that has replies keeps its place, and nothing else."""
+    """A published comment. A deleted comment with replies keeps its place, without name and text."""
 
     id: Id
     parent: Id | None
@@ -94,11 +93,11 @@ class PublicComment(Struct, frozen=True, kw_only=True):
     edited_at: Time | None
     by_moderator: bool
     deleted: bool
-    status: Annotated[Status, Meta(description="Only on one's own comment, while it waits.")] | UnsetType = UNSET
+    status: Annotated[Status, Meta(description="Only on the commenter's own pending comment.")] | UnsetType = UNSET
 
 
 class TreeComment(PublicComment, frozen=True, kw_only=True):
-    """The same, with its replies inside, oldest first."""
+    """A published comment with its replies, oldest first."""
 
     replies: Annotated[list[Any], Meta(extra_json_schema={"items": {"anyOf": [
         {"$ref": "#/components/schemas/TreeComment"}, {"$ref": "#/components/schemas/Stub"},
@@ -106,7 +105,7 @@ class TreeComment(PublicComment, frozen=True, kw_only=True):
 
 
 class Stub(Struct, frozen=True, kw_only=True):
-    """A comment of an earlier page, named so that its replies on this page have a place to hang."""
+    """A comment on an earlier page, as the parent of replies on this page."""
 
     id: Id
     replies: Annotated[list[Any], Meta(extra_json_schema={"items": {"anyOf": [
@@ -116,7 +115,7 @@ class Stub(Struct, frozen=True, kw_only=True):
 
 
 class ThreadListing(Struct, frozen=True):
-    """One page of a thread, one comment after another."""
+    """One page of a thread as a flat list."""
 
     thread: PublicThread
     comments: list[PublicComment]
@@ -124,7 +123,7 @@ class ThreadListing(Struct, frozen=True):
 
 
 class ThreadTree(Struct, frozen=True):
-    """One page of a thread, replies inside what they answer."""
+    """One page of a thread as a tree: replies are inside their parents."""
 
     thread: PublicThread
     comments: Annotated[list[Any], Meta(extra_json_schema={"items": {"anyOf": [
@@ -134,7 +133,7 @@ class ThreadTree(Struct, frozen=True):
 
 
 class LatestComment(PublicComment, frozen=True, kw_only=True):
-    """A comment beside the thread it stands in."""
+    """A published comment and its thread."""
 
     thread: PublicThread
 
@@ -147,20 +146,19 @@ class LatestPage(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """How many approved comments each thread has, by the name it was asked with."""
+    """The number of approved comments of each thread, by the name in the request."""
 
     counts: dict[str, int]
     words: (
-        Annotated[dict[str, str], Meta(description="The same for people, if a language was asked for: 2 comments.")]
-        | UnsetType
+        Annotated[dict[str, str], Meta(description="The same as text, if lang was given: 2 comments.")] | UnsetType
     ) = UNSET
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """What a writer gets for a comment: the comment, and what proves that it is theirs."""
+    """The response to a new or edited comment: the comment, and the tokens of its commenter."""
 
     id: Id
-    thread: Annotated[str, Meta(description="The thread's key.")]
+    thread: Annotated[str, Meta(description="Key of the thread.")]
     parent: Id | None
     status: Literal["approved", "pending"]
     name: str
@@ -174,21 +172,23 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 class OpenForm(Struct, frozen=True):
-    """What a form is given when somebody begins to fill it in."""
+    """Values for a comment form."""
 
-    started: Annotated[str, Meta(description="Send it back as started: it tells when this was.")]
-    altcha: Annotated[Challenge | None, Meta(description="Send its solution as altcha, where one is asked for.")]
+    started: Annotated[str, Meta(description="Form token: send it as started.")]
+    altcha: Annotated[
+        Challenge | None, Meta(description="Proof-of-work challenge, if one is required: send its solution as altcha.")
+    ]
 
 
 class OwnComment(PublicComment, frozen=True, kw_only=True):
-    """One's own comment: also what was written, and until when it can be changed."""
+    """The commenter's own comment, with its source text and the end of its edit window."""
 
     comment: str
     edit_until: Time
 
 
 class ThreadQuery(Struct, frozen=True, kw_only=True):
-    """Which part of a thread, and in which form."""
+    """The part of a thread to return, and its form."""
 
     thread: ThreadName
     site: SiteName | None = None
@@ -196,11 +196,11 @@ class ThreadQuery(Struct, frozen=True, kw_only=True):
     view: Literal["tree", "flat"] = "tree"
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     cursor: Cursor | None = None
-    since: Annotated[str, Meta(max_length=40, description="Only what became public after this time.")] | None = None
+    since: Annotated[str, Meta(max_length=40, description="Only comments published after this time.")] | None = None
 
 
 class CountsQuery(Struct, frozen=True, kw_only=True):
-    """Threads to be counted."""
+    """The threads to count."""
 
     thread: Annotated[list[ThreadName], Meta(min_length=1, max_length=200)]
     site: SiteName | None = None
@@ -208,7 +208,7 @@ class CountsQuery(Struct, frozen=True, kw_only=True):
 
 
 class FeedQuery(Struct, frozen=True, kw_only=True):
-    """Which thread to follow."""
+    """The thread of a feed."""
 
     thread: ThreadName
     site: SiteName | None = None
@@ -218,7 +218,7 @@ class FeedQuery(Struct, frozen=True, kw_only=True):
 
 
 class LatestQuery(Struct, frozen=True, kw_only=True):
-    """Which site's latest comments."""
+    """The site whose latest comments to return."""
 
     site: SiteName | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 20
@@ -226,6 +226,6 @@ class LatestQuery(Struct, frozen=True, kw_only=True):
 
 
 class LatestFeedQuery(LatestQuery, frozen=True, kw_only=True):
-    """Which site to follow."""
+    """The site of a feed."""
 
     lang: Language | None = None

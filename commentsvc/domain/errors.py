@@ -1,41 +1,53 @@
-"""Every way the service says no.
+"""Every way the service refuses a request.
 
-A class's docstring is the title a person reads; its name, in snake case, is the code a program reads.
-What is said when one is raised explains this one case and its cure. No message ever repeats a value
-that somebody sent.
+A class's name, in snake case, is the code that a program reads; its title is what a person reads. The message
+given when one is raised explains this one case and what to do. No message ever repeats a value that somebody sent.
 """
 
 import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from commentsvc.domain.messages import Message, translatable, translatable_plural
+
 
 class Refusal(Exception):  # noqa: N818 -- a refusal is an answer, not an error
-    """The service cannot do that."""
+    """The base of all refusals."""
 
     code: ClassVar[str]
     title: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
         cls.code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
-        cls.title = (cls.__doc__ or "").partition("\n")[0]
 
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail or self.title
+    def __init__(self, message: Message = "") -> None:
+        self.message = message or self.title
+        super().__init__(self.detail)
+
+    @property
+    def detail(self) -> str:
+        """The message in English."""
+        return str(self.message)
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field, and how to mend it. An empty field means the whole body."""
+    """What is wrong with one field, and how to correct it. An empty field name means the whole body."""
 
     field: str
     code: str
-    detail: str
+    message: Message
+
+    @property
+    def detail(self) -> str:
+        """The message in English."""
+        return str(self.message)
 
 
 class Invalid(Refusal):
-    """Some fields need your attention."""
+    """Some fields have values that cannot be accepted."""
+
+    title = translatable("Some fields are not valid.")
 
     def __init__(self, *faults: FieldError) -> None:
         super().__init__(" ".join(fault.detail for fault in faults))
@@ -43,85 +55,130 @@ class Invalid(Refusal):
 
 
 class MalformedRequest(Refusal):
-    """The request cannot be read."""
+    """The request cannot be parsed."""
+
+    title = translatable("The request could not be read.")
 
 
 class NotFound(Refusal):
-    """There is nothing here."""
+    """Nothing that the caller may see has this name."""
+
+    title = translatable("Not found.")
 
 
 class Gone(Refusal):
-    """This comment was removed."""
+    """The comment was public and is deleted."""
+
+    title = translatable("This comment was deleted.")
 
 
 class ThreadClosed(Refusal):
-    """This thread takes no more replies."""
+    """The thread accepts no new comments."""
+
+    title = translatable("Comments are closed.")
 
 
 class RejectedByRule(Refusal):
-    """This site does not take this comment."""
+    """A rule with the effect ``refuse`` matched."""
+
+    title = translatable("Your comment was rejected by this site's rules.")
 
 
 class Duplicate(Refusal):
-    """You have said this here already."""
+    """The same text was posted to this thread under the same name within a day."""
+
+    title = translatable("You already posted this comment.")
 
 
 class RateLimited(Refusal):
-    """You are writing faster than this site allows."""
+    """The network has sent too many requests."""
+
+    title = translatable("Too many requests from your network.")
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"Please wait {retry_after} seconds, then send it again.")
+        super().__init__(
+            translatable_plural(
+                "Please wait %(num)s second, then send it again.",
+                "Please wait %(num)s seconds, then send it again.",
+                retry_after,
+            )
+        )
         self.retry_after = retry_after
 
 
 class SubmissionReused(Refusal):
-    """This submission id was used for another comment."""
+    """The submission id belongs to a comment with other fields."""
+
+    title = translatable("This submission id was already used for another comment.")
 
 
 class NotAuthor(Refusal):
-    """Only the writer can do this, and only for a while."""
+    """The edit token belongs to another comment, or the time for changes is over."""
+
+    title = translatable("You can no longer change this comment.")
 
 
 class OriginNotAllowed(Refusal):
-    """Pages from there may not write here."""
+    """The page that sent the request is on none of the site's origins."""
+
+    title = translatable("This website is not allowed to post comments here.")
 
 
 class Unauthorized(Refusal):
-    """This needs a key."""
+    """A key, a session or an edit token is missing or not valid."""
+
+    title = translatable("Authentication required.")
 
 
 class Forbidden(Refusal):
-    """This key does not allow that."""
+    """The caller is known but lacks the permission."""
+
+    title = translatable("You do not have permission to do this.")
 
 
 class Conflict(Refusal):
-    """This cannot be done as things stand."""
+    """The present state does not allow the change."""
+
+    title = translatable("The request conflicts with the current state.")
 
 
 class VersionRequired(Refusal):
-    """Say which version you have seen."""
+    """The request must say which version it changes."""
+
+    title = translatable("If-Match header required.")
 
 
 class VersionConflict(Refusal):
-    """Somebody decided meanwhile."""
+    """The comment has another version than the request says."""
+
+    title = translatable("The comment was changed by someone else.")
 
 
 class ExpectationFailed(Refusal):
-    """The number of matching comments has changed."""
+    """A bulk action matches another number of comments than its sender expects."""
+
+    title = translatable("The number of matching comments has changed.")
 
 
 class Unavailable(Refusal):
-    """The service cannot do this at the moment."""
+    """The service cannot answer now. Nothing was changed."""
+
+    title = translatable("The service is temporarily unavailable.")
 
 
 class ConfigurationError(Exception):
-    """A setting is wrong; the message names it and the cure."""
+    """A setting is wrong; the message names it and says how to correct it."""
 
 
-class InvalidValue(Exception):  # noqa: N818 -- becomes a Fault once the field is known
-    """Why one field's value cannot be taken, without repeating it."""
+class InvalidValue(Exception):  # noqa: N818 -- becomes a FieldError once the field is known
+    """Why one field's value cannot be accepted, without repeating it."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
+    def __init__(self, code: str, message: Message) -> None:
+        super().__init__(str(message))
         self.code = code
-        self.detail = detail
+        self.message = message
+
+    @property
+    def detail(self) -> str:
+        """The message in English."""
+        return str(self.message)

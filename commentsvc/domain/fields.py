@@ -1,4 +1,4 @@
-"""What each field of a comment may hold, and how it is made ready to be kept."""
+"""The fields of requests: what each may hold, and how its text is cleaned before it is saved."""
 
 import re
 from collections.abc import Callable
@@ -11,13 +11,14 @@ from msgspec import Meta
 
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import InvalidValue
+from commentsvc.domain.messages import translatable, translatable_plural
 from commentsvc.domain.text import INVISIBLE, MAX_RAW_RATIO, clean_line, has_visible_text
 from commentsvc.domain.urls import normalise_host
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a field may be, in characters (Unicode code points)."""
+    """The longest value of each field, in characters (Unicode code points)."""
 
     comment: int = 10_000
     name: int = 80
@@ -27,51 +28,59 @@ class Limits:
 
 @dataclass(frozen=True)
 class Validator:
-    """Stands in a field's type: makes its text ready to be kept, or raises ``Unfit``."""
+    """The annotation of a field's type: cleans its text, or raises ``InvalidValue``."""
 
     clean: Callable[[str, Limits], Any]
 
 
 REQUIRED_MESSAGES = {
-    "name": "Please enter your name.",
-    "email": "Please enter your email address. It will not be published.",
-    "comment": "Please write a comment.",
-    "thread": "Say which page this belongs to: its address, or the thread's key.",
+    "name": translatable("Please enter your name."),
+    "email": translatable("Please enter your email address. It will not be published."),
+    "comment": translatable("Please write a comment."),
+    "thread": "Name the thread: its page address, or its key.",
 }
 
 
 def clean_name(text: str, limits: Limits) -> str:
-    """A writer's name: NFC, one line, single spaces, nothing invisible.
+    """Return a commenter's name in NFC, on one line, with single spaces and nothing invisible.
 
     Raises:
-        Unfit: it is empty, too long, or holds control characters.
+        InvalidValue: it is empty, too long, or holds control characters.
     """
-    text = clean_line(_require_length(text, MAX_RAW_RATIO * limits.name))
+    _require_length(text, limits.name, MAX_RAW_RATIO)
+    text = clean_line(text)
     if not has_visible_text(text):
         raise InvalidValue("required", REQUIRED_MESSAGES["name"])
     return _require_length(text, limits.name)
 
 
 def clean_title(text: str, limits: Limits) -> str | None:
-    """A page's title: one line, cut where it is too long (the page chose it, not the writer)."""
+    """Return a page's title on one line, cut where it is too long: the page chose it, not the commenter."""
     return clean_line(text[: MAX_RAW_RATIO * limits.title], lenient=True)[: limits.title].rstrip() or None
 
 
 def clean_comment(text: str, limits: Limits) -> str:
-    """A comment, whole, just as it was written.
+    """Return a comment exactly as it was written.
 
     Raises:
-        Unfit: nothing in it can be seen, or it is too long.
+        InvalidValue: nothing in it is visible, or it is too long.
     """
     if not has_visible_text(INVISIBLE.sub("", text)):
         raise InvalidValue("required", REQUIRED_MESSAGES["comment"])
     return _require_length(text, limits.comment)
 
 
-def _require_length(text: str, most: int) -> str:
-    if len(text) > most:
+def _require_length(text: str, limit: int, factor: int = 1) -> str:
+    """Refuse a text longer than ``factor`` times its limit: one that cleaning could not shorten enough."""
+    if len(text) > factor * limit:
         raise InvalidValue(
-            "too_long", f"This has {len(text):,} characters; at most {most:,} are taken. Please shorten it."
+            "too_long",
+            translatable_plural(
+                "Too long: %(length)s of %(num)s character.",
+                "Too long: %(length)s of %(num)s characters.",
+                limit,
+                length=len(text),
+            ),
         )
     return text
 
@@ -81,32 +90,30 @@ MAX_EMAIL = 254
 
 
 def parse_email(text: str, _limits: Limits) -> Email:
-    """An address that mail could reach, by its syntax alone (RFC 5321, 6531; IDNA 2008).
+    """Return an address that mail could reach, by its syntax alone (RFC 5321, 6531; IDNA 2008).
 
     Raises:
-        Unfit: it is not one.
+        InvalidValue: it is too long or not an email address.
     """
-    text = text.strip()
-    if len(text) > MAX_EMAIL:
-        raise InvalidValue("too_long", f"An email address has at most {MAX_EMAIL} characters.")
+    text = _require_length(text.strip(), MAX_EMAIL)
     try:
         valid = email_validator.validate_email(text, check_deliverability=False, strict=True)
     except email_validator.EmailNotValidError:
         raise InvalidValue(
-            "invalid_email", "This is not a valid email address. One looks like name@example.com."
+            "invalid_email", translatable("Enter a valid email address, like name@example.com.")
         ) from None
     return Email(valid.normalized)
 
 
 BARE_HOST = re.compile(r"[^\s/:@?#]+\.[^\s/:@?#]+([/?#:].*)?$")
-WEBSITE_ADVICE = "This is not a web address. One looks like https://example.com, and starts with http:// or https://."
+INVALID_WEBSITE = translatable("Enter a web address that starts with http:// or https://, like https://example.com.")
 
 
 def clean_website(text: str, limits: Limits) -> str | None:
-    """A writer's own page; ``https://`` is added where somebody left it out.
+    """Return the address of a commenter's website; ``https://`` is added where it is missing.
 
     Raises:
-        Unfit: it is not an http(s) address, or it carries a password.
+        InvalidValue: it is not an http(s) address, or it contains a password.
     """
     text = _require_length(text.strip(), limits.website)
     if not text:
@@ -118,21 +125,21 @@ def clean_website(text: str, limits: Limits) -> str | None:
         normalise_host(parts.hostname or "")
         _ = parts.port
     except ValueError:
-        raise InvalidValue("invalid_url", WEBSITE_ADVICE) from None
+        raise InvalidValue("invalid_url", INVALID_WEBSITE) from None
     awkward = re.search(r"[\s\x00-\x20\x7f-\x9f<>\"'`{}|\\^]", text) or INVISIBLE.search(text)
     if parts.scheme not in {"http", "https"} or "@" in parts.netloc or awkward:
-        raise InvalidValue("invalid_url", WEBSITE_ADVICE)
+        raise InvalidValue("invalid_url", INVALID_WEBSITE)
     return text
 
 
 def check_token(text: str, _limits: Limits) -> str:
-    """A name that a program made: 8 to 200 visible ASCII characters.
+    """Return a token that a program made: 8 to 200 visible ASCII characters.
 
     Raises:
-        Unfit: it is something else.
+        InvalidValue: it is something else.
     """
     if not re.fullmatch(r"[\x21-\x7e]{8,200}", text):
-        raise InvalidValue("invalid", "This must be 8 to 200 visible ASCII characters.")
+        raise InvalidValue("invalid", "Use 8 to 200 visible ASCII characters.")
     return text
 
 
@@ -147,7 +154,7 @@ ThreadName: TypeAlias = Annotated[
     Meta(
         min_length=1,
         max_length=2000,
-        description="The page's address, its path, or a key of the blog's own.",
+        description="The page address, its path, or a key that the blog chose.",
     ),
 ]
 SiteName: TypeAlias = Annotated[
@@ -155,45 +162,54 @@ SiteName: TypeAlias = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        description="Needed only when several sites are served and nothing else tells.",
+        description="Required only if the server has several sites and neither thread nor Origin tells which.",
     ),
 ]
-Name: TypeAlias = Annotated[str, Validator(clean_name), Meta(min_length=1, max_length=80, description="Shown.")]
+Name: TypeAlias = Annotated[
+    str, Validator(clean_name), Meta(min_length=1, max_length=80, description="Displayed with the comment.")
+]
 Address: TypeAlias = Annotated[
     Email,
     Validator(parse_email),
     Meta(
-        description="Kept sealed; never shown to readers.",
+        description="Stored encrypted; never shown to readers.",
         extra_json_schema={"type": "string", "format": "email", "maxLength": 254},
     ),
 ]
 Text: TypeAlias = Annotated[
     str,
     Validator(clean_comment),
-    Meta(min_length=1, description="CommonMark; 10,000 characters unless the operator says otherwise."),
+    Meta(min_length=1, description="CommonMark; up to 10,000 characters unless the operator changed the limit."),
 ]
 Website: TypeAlias = Annotated[
     str,
     Validator(clean_website),
     Meta(
         max_length=500,
-        description="http or https; https:// is added where it is left out.",
+        description="http or https; https:// is added if it is missing.",
         extra_json_schema={"format": "uri"},
     ),
 ]
-Title: TypeAlias = Annotated[str, Validator(clean_title), Meta(description="Of the page; cut at 300 characters.")]
+Title: TypeAlias = Annotated[str, Validator(clean_title), Meta(description="Title of the page; cut at 300 characters.")]
 Token: TypeAlias = Annotated[
     str,
     Validator(check_token),
-    Meta(min_length=8, max_length=200, description="Made by the sender: the same one again gives the same answer."),
+    Meta(
+        min_length=8,
+        max_length=200,
+        description="Idempotency key made by the client: sending the same one again returns the same response.",
+    ),
 ]
 Language: TypeAlias = Annotated[
-    str, Meta(max_length=40, description="Of the interface, such as de or pt-BR; else what the reader's browser likes.")
+    str,
+    Meta(max_length=40, description="Language of the interface, such as de or pt-BR. Default: from Accept-Language."),
 ]
-Unused: TypeAlias = Annotated[str, Meta(max_length=4000, description="Taken, and not used yet.")]
+Unused: TypeAlias = Annotated[str, Meta(max_length=4000, description="Accepted but ignored for now.")]
 
 
-Cursor: TypeAlias = Annotated[str, Meta(max_length=400, description="Where the next page begins; from next_cursor.")]
+Cursor: TypeAlias = Annotated[
+    str, Meta(max_length=400, description="Start of the page: next_cursor of the page before.")
+]
 
 
-Note: TypeAlias = Annotated[str, Meta(max_length=2000, description="Why, in the moderator's own words.")]
+Note: TypeAlias = Annotated[str, Meta(max_length=2000, description="A note for other moderators.")]

@@ -1,10 +1,12 @@
 """The nouns, as they are kept. What each person may send and see of them stands in ``shapes``."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from commentsvc.domain.fields import Address, Name, Text, Website
+from commentsvc.domain.reasons import Reason
 
 
 class Status(StrEnum):
@@ -14,6 +16,16 @@ class Status(StrEnum):
     APPROVED = "approved"
     SPAM = "spam"
     TRASH = "trash"
+
+
+class StatusFilter(StrEnum):
+    """A status to search for, or any."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    SPAM = "spam"
+    TRASH = "trash"
+    ANY = "any"
 
 
 class Mode(StrEnum):
@@ -69,6 +81,28 @@ class RuleKind(StrEnum):
     TOO_MANY = "too_many"
     CLOSING_AGE = "closing_age"
     TRUST = "trust"
+
+
+class ActorKind(StrEnum):
+    """Kind of actor. Only a person's decisions train filters and count as "a person decided"."""
+
+    PERSON = "person"
+    PROGRAM = "program"
+    RULE = "rule"
+    AUTHOR = "author"
+    IMPORT = "import"
+    HOOK = "hook"
+    SYSTEM = "system"
+
+
+class Actor(Struct, frozen=True):
+    """Who did something. The name is for display only and proves nothing."""
+
+    kind: ActorKind
+    id: Annotated[
+        str | None, Meta(description="Of the moderator, key, stored rule or author; null where there is none.")
+    ]
+    name: str
 
 
 class Site(Struct, frozen=True):
@@ -136,6 +170,11 @@ class Comment(ListedComment, frozen=True):
     reports: int = 0  # of readers, that nobody has looked at
 
 
+def author_of(comment: Comment) -> Actor:
+    """Return a comment's author as an actor. Their name is theirs to choose, so it is not used."""
+    return Actor(ActorKind.AUTHOR, comment.author_id, "author")
+
+
 class Contact(Struct, frozen=True):
     """What is private of a comment's writer."""
 
@@ -162,6 +201,7 @@ class ApiKey(Struct, frozen=True):
     scopes: str
     site_id: str | None
     moderator_id: str | None
+    actor_kind: ActorKind
     created_at: str
     expires_at: str | None
 
@@ -187,12 +227,12 @@ class Rule(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What was decided of a comment, why, and by whom: ``rule:…``, ``key:…`` or ``author``."""
+    """A status that a comment was given, by whom, and why: a rule's reason, or a person's note."""
 
     status: Status
-    reason: str
-    made_by: str
-    rule_id: str | None = None  # the stored rule that decided
+    actor: Actor
+    reason: Reason | None = None
+    note: str | None = None
 
 
 class Visit(Struct, frozen=True):
@@ -207,9 +247,9 @@ class Visit(Struct, frozen=True):
 
 
 class Principal(Struct, frozen=True):
-    """Whoever a key speaks for: its name in decisions, what it may do, and on which sites (None: all)."""
+    """Somebody who has signed in or sent a key: who it is, what it may do, and on which sites (None: all)."""
 
-    name: str
+    actor: Actor
     scopes: frozenset[Scope]
     sites: tuple[str, ...] | None
     moderator_id: str | None = None  # whose own key it is

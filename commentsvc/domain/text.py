@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from commentsvc.domain.errors import InvalidValue
+from commentsvc.domain.messages import translatable
 
 
 def escape_surrogates(text: str) -> str:
@@ -14,9 +15,9 @@ def escape_surrogates(text: str) -> str:
 def require_storable(text: str) -> str:
     """Refuse what one of the two databases, or UTF-8 itself, cannot keep."""
     if "\x00" in text:
-        raise InvalidValue("not_text", "There is a NUL character in this. Please take it out.")
+        raise InvalidValue("not_text", translatable("Remove the NUL character from this text."))
     if SURROGATE.search(text):
-        raise InvalidValue("not_text", "There is half of a character (a lone surrogate) in this. Please take it out.")
+        raise InvalidValue("not_text", translatable("Remove the incomplete character (lone surrogate) from this text."))
     return text
 
 
@@ -45,7 +46,7 @@ def clean_line(text: str, *, lenient: bool = False) -> str:
     if lenient:
         text = CONTROL.sub(" ", text)
     elif CONTROL.search(text):
-        raise InvalidValue("not_text", "There are control characters in this. Please take them out.")
+        raise InvalidValue("not_text", translatable("Remove the control characters from this text."))
     # Thinned first: putting long piles of marks in order takes quadratic time.
     text = unicodedata.normalize("NFC", limit_marks(INVISIBLE.sub("", text)))
     return " ".join(text.split())

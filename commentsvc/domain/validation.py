@@ -1,7 +1,7 @@
-"""A shape made of what was sent, with every fault of every field reported at once.
+"""Validation of request fields against a schema, reporting the errors of all fields at once.
 
-A shape is a msgspec ``Struct`` whose types name its fields' checks. msgspec alone would stop at the first
-fault, so each field is read on its own.
+A schema is a msgspec ``Struct`` whose types name its fields' validators. msgspec alone would stop at the first
+error, so each field is converted on its own.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,44 +15,47 @@ import msgspec
 from commentsvc.domain import fields
 from commentsvc.domain.errors import FieldError, Invalid, InvalidValue
 from commentsvc.domain.fields import Limits, Validator
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.text import escape_surrogates, require_storable
 from commentsvc.domain.timestamps import format_time, parse_time
 
-Shape = TypeVar("Shape", bound=msgspec.Struct)
+Schema = TypeVar("Schema", bound=msgspec.Struct)
 
 
-def validate(shape: type[Shape], values: Mapping[str, Any], limits: Limits, *, strict: bool = True) -> Shape:
-    """Make a shape of what was sent.
+def validate(schema: type[Schema], values: Mapping[str, Any], limits: Limits, *, strict: bool = True) -> Schema:
+    """Return an instance of the schema made from these values.
 
-    ``strict`` is for JSON: values have their types already, and a field nobody knows is a fault.
-    Without it (forms, query strings) texts are read as numbers where numbers are due, and unknown
-    fields are passed over.
+    ``strict`` is for JSON: values have their types already, and an unknown field is an error.
+    Without it (forms, query strings) text is converted to numbers where the schema has numbers, and unknown
+    fields are ignored.
 
     Raises:
-        Invalid: with every fault of every field, in the order of the shape.
+        Invalid: with the first error of each field, in the order of the schema.
     """
-    known = _fields(shape)
-    kept: dict[str, Any] = {}
+    known = _fields(schema)
+    valid: dict[str, Any] = {}
     faults: list[FieldError] = []
     for field in known:
         try:
-            kept[field.name] = _value(field, values.get(field.name), limits, sent=field.name in values, strict=strict)
-        except InvalidValue as unfit:
-            faults.append(FieldError(field.name, unfit.code, unfit.detail))
+            valid[field.name] = _convert(
+                field, values.get(field.name), limits, sent=field.name in values, strict=strict
+            )
+        except InvalidValue as error:
+            faults.append(FieldError(field.name, error.code, error.message))
     if strict:
         faults += unknown_fields(values, {field.name for field in known})
     if faults:
         raise Invalid(*faults)
-    return shape(**kept)
+    return schema(**valid)
 
 
 def unknown_fields(values: Mapping[str, Any], known: Collection[str]) -> list[FieldError]:
-    """A fault for each field that nobody knows."""
+    """Return an error for each field that the schema does not have."""
     return [
         FieldError(
             escape_surrogates(name)[:80],
             "unknown_field",
-            f"There is no such field. Known are: {', '.join(sorted(known))}.",
+            f"Unknown field. Known fields: {', '.join(sorted(known))}.",
         )
         for name in values
         if name not in known
@@ -69,10 +72,10 @@ class _Field:
 
 
 @cache
-def _fields(shape: type[msgspec.Struct]) -> tuple[_Field, ...]:
+def _fields(schema: type[msgspec.Struct]) -> tuple[_Field, ...]:
     found = []
-    for field in msgspec.structs.fields(shape):
-        plain, check = _split(field.type)
+    for field in msgspec.structs.fields(schema):
+        plain, check = _find_validator(field.type)
         if field.default_factory is not msgspec.NODEFAULT:
             default = field.default_factory()
         else:
@@ -81,49 +84,51 @@ def _fields(shape: type[msgspec.Struct]) -> tuple[_Field, ...]:
     return tuple(found)
 
 
-def _split(kind: Any) -> tuple[Any, Validator | None]:
-    """A field's type as msgspec knows it, and our own check, which may stand inside an optional type."""
+def _find_validator(kind: Any) -> tuple[Any, Validator | None]:
+    """Return a field's type for msgspec, and our own validator, which may be inside an optional type."""
     for part in (kind, *get_args(kind)):
         if get_origin(part) is Annotated:
-            for mark in part.__metadata__:
-                if isinstance(mark, Validator):
-                    return str, mark
+            for annotation in part.__metadata__:
+                if isinstance(annotation, Validator):
+                    return str, annotation
     return kind, None
 
 
-def _value(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: bool) -> Any:
+def _convert(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: bool) -> Any:
     if value is None or value == "":
         if field.required:
-            raise InvalidValue("required", fields.REQUIRED_MESSAGES.get(field.name, "This field is required."))
-        # Of a field that can be left out or taken away, being sent empty means the latter.
+            raise InvalidValue(
+                "required", fields.REQUIRED_MESSAGES.get(field.name, translatable("This field is required."))
+            )
+        # A field that can be unset or removed: an empty value means to remove it.
         return None if field.default is msgspec.UNSET and sent else field.default
-    _refuse_unstorable(value)
+    _require_storable(value)
     if field.check is not None:
-        return field.check.clean(_text(value), limits)
+        return field.check.clean(_require_text(value), limits)
     try:
         return msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError:
         raise InvalidValue("invalid", _expectation(field.type)) from None
 
 
-def _refuse_unstorable(value: Any) -> None:
+def _require_storable(value: Any) -> None:
     if isinstance(value, str):
         require_storable(value)
     elif isinstance(value, list):
         for part in value:
-            _refuse_unstorable(part)
+            _require_storable(part)
     elif isinstance(value, dict):
-        _refuse_unstorable([*value, *value.values()])
+        _require_storable([*value, *value.values()])
 
 
-def _text(value: Any) -> str:
+def _require_text(value: Any) -> str:
     if not isinstance(value, str):
         raise InvalidValue("invalid", "This must be text.")
     return value
 
 
 def _expectation(kind: Any) -> str:
-    """What would have been accepted, in words."""
+    """Describe in words what the field accepts."""
     base, meta = kind, msgspec.Meta()
     if get_origin(kind) is Annotated:
         base = kind.__origin__
@@ -134,7 +139,7 @@ def _expectation(kind: Any) -> str:
     if isinstance(base, type) and issubclass(base, Enum):
         return f"This must be one of: {', '.join(str(member.value) for member in base)}."
     if options and get_origin(base) is not list:
-        return _expectation(options[0])  # an optional one
+        return _expectation(options[0])  # optional
     names = {int: "a whole number", str: "text", bool: "true or false"}
     if base in names:
         return f"This must be {names[base]}{_bounds(meta)}."
@@ -150,7 +155,7 @@ def _bounds(meta: msgspec.Meta) -> str:
 
 
 def parse_time_field(field: str, text: str | None) -> str | None:
-    """A time that somebody sent, as times are kept.
+    """Return a time from a request in the format in which times are stored.
 
     Raises:
         Invalid: naming the field.
@@ -161,5 +166,5 @@ def parse_time_field(field: str, text: str | None) -> str | None:
         return format_time(parse_time(text))
     except (ValueError, OverflowError):
         raise Invalid(
-            FieldError(field, "invalid_time", "A time looks like 2026-11-22T16:02:11Z (RFC 3339, with its zone).")
+            FieldError(field, "invalid_time", "Use RFC 3339 with a time zone, like 2026-11-22T16:02:11Z.")
         ) from None

@@ -7,20 +7,22 @@ from msgspec import UNSET
 
 from commentsvc.access import permissions
 from commentsvc.audit.schemas import ActionResult
-from commentsvc.domain import validation
+from commentsvc.domain import comment_text, validation
+from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Conflict, ExpectationFailed, FieldError, Invalid, VersionConflict, VersionRequired
-from commentsvc.domain.models import ActionVerb, Comment, Decision, Principal, Status
+from commentsvc.domain.models import Comment, Decision, Principal
 from commentsvc.moderation import bulk, queue
-from commentsvc.moderation.bulk import group_by, mark_skipped
+from commentsvc.moderation.bulk import StartedAction
+from commentsvc.moderation.decide import decide_by_verb, record_decision
 from commentsvc.moderation.rewrite import change_note, change_text
-from commentsvc.moderation.schemas import Action, CommentUpdate, Where
-from commentsvc.service import Service
+from commentsvc.moderation.schemas import Action, CommentUpdate
+from commentsvc.service import Service, private_read, write
 from commentsvc.storage import queue as storage_queue
 from commentsvc.storage import threads
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.comment_filter import PrivateCommentFilter
+from commentsvc.storage.database import Environment, PrivateRead, Write
 
 MAX_COMMENTS: Final = 5000
-HIDDEN: Final = frozenset({Status.SPAM, Status.TRASH})
 
 
 async def apply_action(service: Service, who: Principal, action: Action) -> ActionResult:
@@ -31,18 +33,19 @@ async def apply_action(service: Service, who: Principal, action: Action) -> Acti
         ExpectationFailed: another number of comments matches than was expected.
     """
     if (action.ids is None) == (action.where is None):
-        raise Invalid(FieldError("ids", "required", "Name the comments either by ids or by where and expect."))
+        raise Invalid(FieldError("ids", "required", "Send either ids, or where and expect."))
     if action.where is None:
-        return await service.db.write(_act_ids, service, who, action, list(dict.fromkeys(action.ids or [])))
+        return await bulk.finish(service, await _start_with_ids(service, who, action))
     if action.expect is None:
-        raise Invalid(FieldError("expect", "required", "Say how many comments you expect to match."))
-    return await service.db.write(_act_where, service, who, action, _conditions(service, action.where))
+        raise Invalid(FieldError("expect", "required", "Send the number of comments that you expect to match."))
+    where = _conditions(service, action.where)
+    return await bulk.finish(service, await _start_with_filter(service, who, action, where))
 
 
-def _conditions(service: Service, where: Mapping[str, Any]) -> Where:
-    read = validation.validate(Where, where, service.config.limits)
-    if read == Where(status=read.status):
-        raise Invalid(FieldError("where", "required", "Name at least one condition beside the status."))
+def _conditions(env: Environment, where: Mapping[str, Any]) -> PrivateCommentFilter:
+    read = validation.validate(PrivateCommentFilter, where, env.config.limits)
+    if read == PrivateCommentFilter(status=read.status):
+        raise Invalid(FieldError("where", "required", "Send at least one condition besides status."))
     return read
 
 
@@ -52,63 +55,34 @@ async def count_matching(service: Service, who: Principal, where: Mapping[str, A
     Raises:
         Invalid: a condition that cannot be read.
     """
-    return await service.db.read_private(_count_matching, service, who, _conditions(service, where))
+    return await _count_matching(service, who, _conditions(service, where))
 
 
-async def _count_matching(tx: Transaction, service: Service, who: Principal, where: Where) -> int:
-    conditions = await queue.build_search(tx, service, who, where)
-    return len(await storage_queue.list_ids(tx, conditions, MAX_COMMENTS + 1))
+@private_read
+async def _count_matching(unit: PrivateRead, who: Principal, where: PrivateCommentFilter) -> int:
+    conditions = await queue.build_search(unit, who, where)
+    return len(await storage_queue.list_ids(unit, conditions, MAX_COMMENTS + 1))
 
 
-async def _act_ids(
-    tx: Transaction, service: Service, who: Principal, action: Action, ids: Sequence[str]
-) -> ActionResult:
-    await threads.lock_of_comments(tx, ids)
-    return await _act(tx, service, who, action, ids)
+@write
+async def _start_with_ids(unit: Write, who: Principal, action: Action) -> StartedAction:
+    seen = action.seen or {}
+    return await _start(unit, who, action, {id_: seen.get(id_) for id_ in action.ids or []})
 
 
-async def _act_where(tx: Transaction, service: Service, who: Principal, action: Action, where: Where) -> ActionResult:
-    conditions = await queue.build_search(tx, service, who, where)
-    await threads.lock_of_comments(tx, await storage_queue.list_ids(tx, conditions, MAX_COMMENTS + 1))
-    matching = await storage_queue.list_ids(tx, conditions, MAX_COMMENTS + 1)
+@write
+async def _start_with_filter(unit: Write, who: Principal, action: Action, where: PrivateCommentFilter) -> StartedAction:
+    conditions = await queue.build_search(unit, who, where)
+    matching = await storage_queue.list_versions(unit, conditions, MAX_COMMENTS + 1)
     if len(matching) != action.expect:
         found = f"more than {MAX_COMMENTS:,}" if len(matching) > MAX_COMMENTS else f"{len(matching):,}"
-        raise ExpectationFailed(f"{found} match now, not {action.expect:,}. Look again, then send the new number.")
-    return await _act(tx, service, who, action, matching)
+        raise ExpectationFailed(f"{found} match now, not {action.expect:,}. Check them, then send the new number.")
+    return await _start(unit, who, action, matching)
 
 
-async def _act(tx: Transaction, service: Service, who: Principal, action: Action, ids: Sequence[str]) -> ActionResult:
-    seen, passed = action.seen or {}, set[str]()
-
-    async def decide(tx: Transaction, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
-        after = {comment.id: comment for comment in found}
-        passed.update(comment.id for comment in found if seen.get(comment.id, comment.version) != comment.version)
-        found = [comment for comment in found if comment.id not in passed]
-        if action.action is ActionVerb.RESTORE:  # of what is not hidden there is nothing to restore
-            found = [comment for comment in found if comment.status in HIDDEN]
-        for status, these in group_by(found, lambda comment: _target_status(action.action, comment)).items():
-            decision = Decision(status, action.note or "", who.name)
-            after |= await bulk.record_decision(tx, service, these, decision, action_id)
-        return after
-
-    result = await bulk.apply_to_comments(tx, service, who, action.action, action.note, ids, decide)
-    return mark_skipped(result, passed)
-
-
-def _target_status(verb: ActionVerb, comment: Comment) -> Status:
-    """The status a verb leads to. ``restore`` takes back spam and trash."""
-    match verb:
-        case ActionVerb.APPROVE:
-            return Status.APPROVED
-        case ActionVerb.HOLD:
-            return Status.PENDING
-        case ActionVerb.SPAM:
-            return Status.SPAM
-        case ActionVerb.TRASH:
-            return Status.TRASH
-        case ActionVerb.RESTORE:
-            hidden = comment.status in HIDDEN
-            return (comment.status_before or Status.PENDING) if hidden else comment.status
+async def _start(unit: Write, who: Principal, action: Action, targets: Mapping[str, int | None]) -> StartedAction:
+    decide = decide_by_verb(action.action, who.actor, action.note)
+    return await bulk.start(unit, who, action.action, action.note, targets, decide)
 
 
 async def update_comment(
@@ -123,29 +97,31 @@ async def update_comment(
         Conflict: it was erased.
     """
     if seen is None:
-        raise VersionRequired('Send the comment\'s version: If-Match: "3"')
-    return await service.db.write(_update_comment, service, who, comment_id, seen, change)
+        raise VersionRequired('Send the version that you saw, for example If-Match: "3".')
+    text = await comment_text.render(change.comment) if change.comment else None
+    return await _update_comment(service, who, comment_id, seen, change, text)
 
 
+@write
 async def _update_comment(
-    tx: Transaction, service: Service, who: Principal, comment_id: str, seen: int, change: CommentUpdate
+    unit: Write, who: Principal, comment_id: str, seen: int, change: CommentUpdate, text: CommentText | None
 ) -> ActionResult:
-    await threads.lock_of_comments(tx, [comment_id])
-    present = await permissions.load_comment(tx, who, comment_id)
+    await threads.lock_of_comments(unit, [comment_id])
+    present = await permissions.load_comment(unit, who, comment_id)
     if present.erased_at:
-        raise Conflict("This comment was erased.")
+        raise Conflict("This comment was permanently deleted.")
     if present.version != seen:
-        raise VersionConflict(f"The comment is at version {present.version} now. Look at it again, then decide.")
+        raise VersionConflict(f"The comment is now at version {present.version}. Read it again, then decide.")
 
-    async def change_it(tx: Transaction, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
+    async def change_it(unit: Write, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
         (comment,) = found
-        after = await change_text(
-            tx, service, who, comment, change.name or comment.name, change.comment or comment.text
-        )
-        after = await change_note(tx, after, after.note if change.note is UNSET else change.note)
+        present = CommentText(comment.text, comment.html, comment.text_digest)
+        after = await change_text(unit, who.actor, comment, change.name or comment.name, text or present)
+        after = await change_note(unit, after, after.note if change.note is UNSET else change.note)
         if change.status is None:
             return {after.id: after}
-        decision = Decision(change.status, change.note or "", who.name)
-        return await bulk.record_decision(tx, service, [after], decision, action_id)
+        decision = Decision(change.status, who.actor, note=change.note or None)
+        return await record_decision(unit, [after], decision, action_id)
 
-    return await bulk.apply_to_comments(tx, service, who, "amend", change.note or None, [present.id], change_it)
+    started = await bulk.start(unit, who, "amend", change.note or None, {present.id: seen}, change_it)
+    return bulk.action_result(unit, started.id, started.verb, started.items)

@@ -1,140 +1,180 @@
-"""A decision falls on many comments at once, and is kept as one action."""
+"""Actions on many comments: one action, worked on in pieces.
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+Ids and versions are frozen first. A small action is finished in the unit that starts it. A large one is stored with the
+comments that it has still to work on, and each piece is a unit of its own, so that others can write in between. If the
+server stops, ``resume`` continues. The action is undone as a whole.
+"""
 
-import msgspec
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionItem, ActionResult
-from commentsvc.domain.models import Comment, Decision, Principal, Status
-from commentsvc.service import Service
-from commentsvc.storage import actions, comments, decisions, reports, threads
-from commentsvc.storage.database import Transaction
+from commentsvc.domain.models import ActionVerb, Actor, Comment, Principal
+from commentsvc.moderation.decide import Decide, decide_by_verb, take_back
+from commentsvc.service import Service, private_read, write
+from commentsvc.storage import actions, comments, threads
+from commentsvc.storage.actors import actor_of
+from commentsvc.storage.database import Environment, PrivateRead, Write
+
+LOG: Final = logging.getLogger(__name__)
 
 UNDO_DAYS: Final = 30
-PIECE_SIZE: Final = 500  # in one statement
-
-# Does one thing to comments, as part of an action; returns those it was handed, as they are now, by id.
-Decide = Callable[[Transaction, Sequence[Comment], str], Coroutine[Any, Any, Mapping[str, Comment]]]
+PIECE_SIZE: Final = 200  # comments; takes about 30 ms, for which a new comment may have to wait
 
 
-async def apply_to_comments(
-    tx: Transaction,
-    service: Service,
+@dataclass(frozen=True)
+class StartedAction:
+    """An action after its first unit: what it did so far, and whether pieces remain."""
+
+    id: str
+    verb: str
+    items: list[ActionItem]
+    running: bool
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of an action."""
+
+    action_id: str
+    verb: str
+    actor: Actor
+    note: str | None
+    targets: Mapping[str, int | None]  # comment ids, and the version each had; None: any
+
+
+async def start(
+    unit: Write,
     who: Principal,
     verb: str,
     note: str | None,
-    ids: Sequence[str],
+    targets: Mapping[str, int | None],
     decide: Decide,
-) -> ActionResult:
-    """Do one thing to comments and keep it as one action. What cannot be done is named, not fatal.
+) -> StartedAction:
+    """Start an action on these comments, and finish it if it is small.
 
-    Their threads must be held.
+    ``targets`` maps ids to the versions that were seen; None takes the present version. A comment that cannot be
+    changed is named in the result; the others are changed all the same.
     """
-    action_id, now = service.new_id(), service.now()
-    await actions.add_action(tx, action_id, verb, who, note, now)
-    results: list[ActionItem] = []
-    changes: list[tuple[Comment, Comment]] = []
-    for some in _pieces(ids):
-        found = await comments.get_many(tx, some)
-        known = {one.id: one for one in found.values() if who.reaches(one.site_id)}
-        after = await decide(tx, [known[one] for one in some if one in known and not known[one].erased_at], action_id)
-        changed = [(known[one], after[one]) for one in after if after[one].version != known[one].version]
-        if changed:
-            await actions.add_items(tx, action_id, changed)
-        changes += changed
-        results += [_item(one, known.get(one), after.get(one)) for one in some]
-    await log.add_status_changes(tx, service, who=who.name, verb=verb, changes=changes, action_id=action_id, why=note)
-    return _result(service, action_id, verb, results)
+    action_id = unit.new_id()
+    if len(targets) <= PIECE_SIZE:
+        await actions.add_action(unit, action_id, verb, who, note, unit.now())
+        piece = Piece(action_id, verb, who.actor, note, targets)
+        return StartedAction(action_id, verb, await apply_piece(unit, who, piece, decide), running=False)
+    await actions.add_action(unit, action_id, verb, who, note, unit.now(), state="running")
+    frozen, missing = await _freeze(unit, who, targets)
+    await actions.add_targets(unit, action_id, frozen)
+    return StartedAction(action_id, verb, missing, running=True)
 
 
-def _pieces(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + PIECE_SIZE] for start in range(0, len(ids), PIECE_SIZE))
+async def _freeze(
+    unit: Write, who: Principal, targets: Mapping[str, int | None]
+) -> tuple[dict[str, int], list[ActionItem]]:
+    """Return the version of each comment that the principal reaches, and results for the others."""
+    present: dict[str, int] = {}
+    for ids in _pieces(list(targets)):
+        found = await comments.get_many(unit, ids)
+        present |= {one.id: one.version for one in found.values() if who.reaches(one.site_id)}
+    frozen = {id_: present[id_] if seen is None else seen for id_, seen in targets.items() if id_ in present}
+    return frozen, [_item(id_, None, None) for id_ in targets if id_ not in present]
 
 
-def _item(comment_id: str, before: Comment | None, after: Comment | None) -> ActionItem:
+def _pieces(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + PIECE_SIZE] for start in range(0, len(ids), PIECE_SIZE)]
+
+
+async def apply_piece(unit: Write, who: Principal | None, piece: Piece, decide: Decide) -> list[ActionItem]:
+    """Do one piece of an action, and log it. ``who`` limits it to sites; None: that was checked before."""
+    await threads.lock_of_comments(unit, sorted(piece.targets))
+    found = await comments.get_many(unit, list(piece.targets))
+    known = {one.id: one for one in found.values() if who is None or who.reaches(one.site_id)}
+    changed_since = {
+        id_ for id_, seen in piece.targets.items() if id_ in known and seen not in {None, known[id_].version}
+    }
+    open_ = [known[id_] for id_ in piece.targets if id_ in known and not known[id_].erased_at]
+    after = dict(await decide(unit, [one for one in open_ if one.id not in changed_since], piece.action_id))
+    changed = [(known[id_], now) for id_, now in after.items() if now.version != known[id_].version]
+    if changed:
+        await actions.add_items(unit, piece.action_id, changed)
+    await log.add_status_changes(
+        unit, actor=piece.actor, verb=piece.verb, changes=changed, action_id=piece.action_id, why=piece.note
+    )
+    after |= {one.id: one for one in open_ if one.id in changed_since}
+    return [
+        _item(id_, known.get(id_), after.get(id_), "changed_since" if id_ in changed_since else None)
+        for id_ in piece.targets
+    ]
+
+
+def _item(
+    comment_id: str, before: Comment | None, after: Comment | None, skipped: Literal["changed_since"] | None = None
+) -> ActionItem:
     if before is None:
         return ActionItem(comment=comment_id, ok=False, code="not_found")
     if after is None:
         return ActionItem(comment=comment_id, ok=False, code="erased")
-    code: Any = None if after.version != before.version else "unchanged"
-    return ActionItem(comment=comment_id, from_=before.status, to=after.status, ok=True, code=code)
+    code: Any = skipped or (None if after.version != before.version else "unchanged")
+    return ActionItem(comment=comment_id, from_=before.status, to=after.status, ok=skipped is None, code=code)
 
 
-def _result(service: Service, action_id: str, verb: str, results: list[ActionItem]) -> ActionResult:
+async def finish(service: Service, started: StartedAction) -> ActionResult:
+    """Work on the remaining pieces of an action, and return the result of the whole.
+
+    Raises:
+        Unavailable: the database could not store a piece. The action goes on later: see ``resume``.
+    """
+    items = list(started.items)
+    while started.running:
+        piece = await _work_on_next_piece(service, started.id)
+        if piece is None:
+            break
+        items += piece
+    return action_result(service, started.id, started.verb, items)
+
+
+def action_result(env: Environment, action_id: str, verb: str, items: list[ActionItem]) -> ActionResult:
+    """Return the result of an action."""
     return ActionResult(
         id=action_id,
         action=verb,
-        changed=sum(item.ok and item.code is None for item in results),
-        undo_until=service.ahead(days=UNDO_DAYS),
-        results=results,
+        changed=sum(item.ok and item.code is None for item in items),
+        undo_until=env.ahead(days=UNDO_DAYS),
+        results=items,
     )
 
 
-async def record_decision(
-    tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str
-) -> dict[str, Comment]:
-    """Decide on comments; whatever readers reported of them is settled by that.
-
-    The status one has already is given again if no person had given it: now somebody has looked.
-    """
-    after = {comment.id: comment for comment in found}
-    same = [comment.id for comment in found if comment.status is decision.status and not comment.reports]
-    stand = await decisions.list_decided_by_person(tx, same)
-    after |= await _decide(tx, service, [one for one in found if one.id not in stand], decision, action_id)
-    for comment in found:
-        if comment.reports:
-            await reports.settle(tx, comment, service.now())
-    return after
-
-
-async def record_undo(
-    tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str, *, same: set[str]
-) -> dict[str, Comment]:
-    """Give comments the status they had. Those in ``same`` are otherwise as they were: undoing them shows too."""
-    after = {comment.id: comment for comment in found}
-    moving = [one for one in found if one.status is not decision.status or one.reports or one.id in same]
-    return after | await _decide(tx, service, moving, decision, action_id)
+@write
+async def _work_on_next_piece(unit: Write, action_id: str) -> list[ActionItem] | None:
+    """Do the next piece of a running action; return None if there is none."""
+    action = await actions.get_action(unit, action_id)
+    targets = await actions.take_targets(unit, action_id, PIECE_SIZE)
+    if action is None or not targets:
+        await actions.mark_done(unit, action_id)
+        return None
+    actor = actor_of(action)
+    if action["verb"] == "undo":
+        undone = await actions.get_undone_by(unit, action_id)
+        items = {row["comment_id"]: row for row in await actions.list_items_of(unit, undone["id"], list(targets))}
+        decide = take_back(undone, items, actor)
+    else:
+        decide = decide_by_verb(ActionVerb(action["verb"]), actor, action["note"])
+    piece = Piece(action_id, action["verb"], actor, action["note"], targets)
+    return await apply_piece(unit, None, piece, decide)
 
 
-async def _decide(
-    tx: Transaction, service: Service, found: Sequence[Comment], decision: Decision, action_id: str
-) -> dict[str, Comment]:
-    if not found:
-        return {}
-    now = service.now()
-    after = await comments.set_statuses(tx, found, decision.status, now)
-    await decisions.add_decisions(tx, {service.new_id(): one.id for one in found}, decision, now, action_id)
-    await _update_visibility(tx, found, decision.status, now)
-    return dict(after)
+async def resume(service: Service, started_before: str) -> int:
+    """Finish actions that were started before this time and are still running, as after a restart; return how many."""
+    running = await _list_running(service, started_before)
+    for action_id in running:
+        LOG.info("continuing action %s, which was interrupted", action_id)
+        while await _work_on_next_piece(service, action_id) is not None:
+            pass
+    return len(running)
 
 
-async def _update_visibility(tx: Transaction, moved: Sequence[Comment], status: Status, now: str) -> None:
-    """Let threads follow where comments came into sight, or went out of it."""
-    turned: defaultdict[str, list[Comment]] = defaultdict(list)
-    for comment in moved:
-        if (comment.status is Status.APPROVED) != (status is Status.APPROVED):
-            turned[comment.thread_id].append(comment)
-    await threads.record_changes(tx, turned, 1 if status is Status.APPROVED else -1, now)
-
-
-T = TypeVar("T")
-
-
-def mark_skipped(result: ActionResult, passed: Collection[str]) -> ActionResult:
-    """The result, with those named that somebody had changed meanwhile."""
-    named = [
-        msgspec.structs.replace(item, ok=False, code="changed_since") if item.comment in passed else item
-        for item in result.results
-    ]
-    return msgspec.structs.replace(result, results=named)
-
-
-def group_by(found: Sequence[Comment], key: Callable[[Comment], T]) -> dict[T, list[Comment]]:
-    """Comments apart by what is said of each."""
-    parts: dict[T, list[Comment]] = {}
-    for comment in found:
-        parts.setdefault(key(comment), []).append(comment)
-    return parts
+@private_read
+async def _list_running(unit: PrivateRead, started_before: str) -> list[str]:
+    return await actions.list_running(unit, started_before)

@@ -1,11 +1,13 @@
 """A moderator looks: the queue, a search, all about one comment."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from commentsvc.access.permissions import load_comment
-from commentsvc.domain import pagination, validation
+from commentsvc.domain import pagination
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
-from commentsvc.domain.models import Comment, Effect, Principal, Status
+from commentsvc.domain.models import Comment, Principal, Status, StatusFilter
+from commentsvc.domain.validation import parse_time_field
 from commentsvc.moderation import queue_cards
 from commentsvc.moderation.schemas import (
     ActionRecord,
@@ -13,154 +15,146 @@ from commentsvc.moderation.schemas import (
     DecisionRecord,
     ModeratorComment,
     ModeratorDetail,
+    PrivateSearch,
     QueueQuery,
     ReportRecord,
     Revision,
-    StatusFilter,
     Totals,
     VerdictRecord,
-    Where,
 )
-from commentsvc.service import Service
+from commentsvc.service import Service, private_read
 from commentsvc.sites import resolve
-from commentsvc.storage import actions, comments, contacts, queue, reports, revisions, threads
-from commentsvc.storage import decisions as storage_decisions
-from commentsvc.storage.database import Transaction
+from commentsvc.storage import actions, comments, contacts, decisions, queue, reports, revisions, threads
+from commentsvc.storage.actors import actor_of
+from commentsvc.storage.comment_filter import CommentFilter, conditions
+from commentsvc.storage.database import PrivateRead, PublicRead
 
 
-async def search_comments(service: Service, who: Principal, query: QueueQuery) -> CommentPage:
+@private_read
+async def search_comments(unit: PrivateRead, who: Principal, query: QueueQuery | PrivateSearch) -> CommentPage:
     """Comments that match, each with all that a decision needs.
 
     Raises:
         Invalid: naming the site, thread, cursor or time.
     """
-    return await service.db.read_private(_search_comments, service, who, query)
-
-
-async def _search_comments(tx: Transaction, service: Service, who: Principal, query: QueueQuery) -> CommentPage:
-    wanted = await build_search(tx, service, who, query)
+    wanted = await build_search(unit, who, query)
     after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    found = await queue.list_page(tx, wanted, after=after, newest_first=query.order == "newest", limit=query.limit + 1)
+    found = await queue.list_page(
+        unit, wanted, after=after, newest_first=query.order == "newest", limit=query.limit + 1
+    )
     page = found[: query.limit]
-    shown = await queue_cards.build_cards(tx, service, who, page)
+    shown = await queue_cards.build_cards(unit, who, page)
     cursor = pagination.encode_cursor(page[-1].id) if len(found) > query.limit else None
-    return CommentPage([ModeratorComment(**card) for card in shown], await _count_by_status(tx, wanted.sites), cursor)
+    return CommentPage(
+        [ModeratorComment(**card) for card in shown], await _count_by_status.within(unit, wanted.sites), cursor
+    )
 
 
 async def count_by_status(service: Service, who: Principal) -> Totals:
     """How many comments stand where, on this principal's sites."""
-    return await service.db.read_private(_count_by_status, who.sites)
+    return await _count_by_status(service, who.sites)
 
 
-async def _count_by_status(tx: Transaction, sites: Sequence[str] | None) -> Totals:
-    counted = await threads.count_by_status(tx, sites)
+@private_read
+async def _count_by_status(unit: PublicRead, sites: Sequence[str] | None) -> Totals:
+    counted = await threads.count_by_status(unit, sites)
     return Totals(**{name: counted[name] for name in Totals.__struct_fields__})
 
 
-async def get_comments(service: Service, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
+@private_read
+async def get_comments(unit: PrivateRead, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
     """Those of these comments that the principal reaches, oldest first."""
-    return await service.db.read_private(_get_comments, service, who, ids)
-
-
-async def _get_comments(
-    tx: Transaction, service: Service, who: Principal, ids: Sequence[str]
-) -> list[ModeratorComment]:
-    found = await comments.get_many(tx, ids)
+    found = await comments.get_many(unit, ids)
     reached = [found[one] for one in sorted(found) if who.reaches(found[one].site_id)]
-    return [ModeratorComment(**card) for card in await queue_cards.build_cards(tx, service, who, reached)]
+    return [ModeratorComment(**card) for card in await queue_cards.build_cards(unit, who, reached)]
 
 
-async def build_search(tx: Transaction, service: Service, who: Principal, query: QueueQuery | Where) -> queue.Search:
-    """What a query looks for, within this principal's sites.
+async def build_search(unit: PublicRead, who: Principal, query: CommentFilter) -> queue.Search:
+    """Resolve a filter within this principal's sites.
 
     Raises:
-        Invalid: naming the site, the thread or a time.
+        Invalid: naming the site, the thread, a time or ``same_text``.
     """
-    everything = await resolve.load_directory(tx, service)
-    reach, thread_id = who.sites, None
-    if query.site:
-        site = everything.by_name(query.site)
-        if site is None or not who.reaches(site.id):
-            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
-        reach = (site.id,)
-    if query.thread:
-        only = everything.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
-        place = resolve.resolve_thread(everything, query.thread, query.site or only, None)
-        thread = await threads.get_by_name(tx, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
-        thread_id = thread.id if thread else "none"
-    email = getattr(query, "email", None)
-    like = await _load_comment_with_text(tx, who, query.same_text) if query.same_text else None
+    everything = await resolve.read_directory.within(unit)
+    reach = resolve.reachable_sites(everything, who, query.site)
     status = query.status or (StatusFilter.ANY if query.reported else StatusFilter.PENDING)
     return queue.Search(
         status=None if status is StatusFilter.ANY else Status(status),
         sites=reach,
-        thread_id=thread_id,
-        q=query.q,
-        reason=query.reason,
-        since=validation.parse_time_field("since", query.since),
-        until=validation.parse_time_field("until", query.until),
-        email_digests=tuple(service.keyring.digests(email)) if email else None,
-        network=getattr(query, "network", None),
-        reported=query.reported,
-        text_digest=like.text_digest if like else None,
-        as_of=validation.parse_time_field("as_of", query.as_of),
+        thread_id=await _thread_id(unit, everything, who, query) if query.thread else None,
+        values=await _values(unit, who, query),
     )
 
 
-async def _load_comment_with_text(tx: Transaction, who: Principal, comment_id: str) -> Comment:
+async def _thread_id(unit: PublicRead, everything: resolve.SiteDirectory, who: Principal, query: CommentFilter) -> str:
+    """Return the id of the thread, or an id that no thread has."""
+    only = everything.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
+    place = resolve.resolve_thread(everything, query.thread or "", query.site or only, None)
+    thread = await threads.get_by_name(unit, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
+    return thread.id if thread else "none"
+
+
+async def _values(unit: PublicRead, who: Principal, query: CommentFilter) -> dict[str, Any]:
+    """Return what the conditions compare with, for each filter that was set."""
+    values: dict[str, Any] = {}
+    for name, sql in conditions():
+        value = getattr(query, name, None)
+        if value is not None:
+            values[name] = parse_time_field(name, value) if sql.time else value
+    if query.same_text:
+        values["same_text"] = (await _load_comment_with_text(unit, who, query.same_text)).text_digest
+    if "email" in values:
+        values["email"] = tuple(unit.keyring.digests(values["email"]))
+    return values
+
+
+async def _load_comment_with_text(unit: PublicRead, who: Principal, comment_id: str) -> Comment:
     try:
-        return await load_comment(tx, who, comment_id)
+        return await load_comment(unit, who, comment_id)
     except NotFound:
         raise Invalid(FieldError("same_text", "unknown_comment", "There is no comment with this id.")) from None
 
 
-async def get_comment_detail(service: Service, who: Principal, comment_id: str) -> ModeratorDetail:
+@private_read
+async def get_comment_detail(unit: PrivateRead, who: Principal, comment_id: str) -> ModeratorDetail:
     """All about one comment: its words at every version, every decision and action.
 
     Raises:
         NotFound: there is none, or it is on another site.
     """
-    return await service.db.read_private(_get_comment_detail, service, who, comment_id)
-
-
-async def _get_comment_detail(tx: Transaction, service: Service, who: Principal, comment_id: str) -> ModeratorDetail:
-    comment = await load_comment(tx, who, comment_id)
-    (card,) = await queue_cards.build_cards(tx, service, who, [comment])
-    contact = (await contacts.get_many(tx, [comment.id])).get(comment.id)
+    comment = await load_comment(unit, who, comment_id)
+    (card,) = await queue_cards.build_cards(unit, who, [comment])
+    contact = (await contacts.get_many(unit, [comment.id])).get(comment.id)
     return ModeratorDetail(
         **card,
         agent=contact.agent if contact else None,
-        decisions=await _decisions(tx, comment.id),
+        decisions=await _decisions(unit, comment.id),
         revisions=[
-            Revision(row["version"], row["name"], row["text"], row["edited_by"], row["created_at"])
-            for row in await revisions.list_of_comment(tx, comment.id)
+            Revision(row["version"], row["name"], row["text"], actor_of(row), row["created_at"])
+            for row in await revisions.list_of_comment(unit, comment.id)
         ],
         actions=[
-            ActionRecord(row["id"], row["verb"], row["made_by"], row["note"], row["created_at"], row["undone_by"])
-            for row in await actions.list_of_comment(tx, comment.id)
+            ActionRecord(row["id"], row["verb"], actor_of(row), row["note"], row["created_at"], row["undone_by"])
+            for row in await actions.list_of_comment(unit, comment.id)
         ],
         reported=[
             ReportRecord(row["reason"], row["created_at"], row["settled_at"])
-            for row in await reports.list_of_comment(tx, comment.id)
+            for row in await reports.list_of_comment(unit, comment.id)
         ],
     )
 
 
-async def _decisions(tx: Transaction, comment_id: str) -> list[DecisionRecord]:
-    decisions = await storage_decisions.list_decisions(tx, [comment_id])
-    verdicts = await queue_cards.load_verdicts(tx, decisions)
+async def _decisions(unit: PrivateRead, comment_id: str) -> list[DecisionRecord]:
     return [
         DecisionRecord(
-            Status(row["status"]),
-            row["reason"],
-            row["made_by"],
-            row["created_at"],
-            row["action_id"],
-            row["rule_id"],
-            [
-                VerdictRecord(one["rule"], Effect(one["effect"]), one["reason"], one["rule_id"])
-                for one in verdicts.get(row["id"], ())
+            **queue_cards.reason_fields(one.actor, one.reason, one.note),
+            status=one.status,
+            created_at=one.created_at,
+            action=one.action_id,
+            verdicts=[
+                VerdictRecord(**queue_cards.reason_fields(verdict.actor, verdict.reason), effect=verdict.effect)
+                for verdict in one.verdicts
             ],
         )
-        for row in decisions
+        for one in await decisions.list_of_comment(unit, comment_id)
     ]

@@ -5,40 +5,37 @@ from typing import Any, Final
 
 from commentsvc.comments import read
 from commentsvc.comments.schemas import PublicThread
-from commentsvc.domain.models import Comment, Contact, Principal, Scope, Status, Thread
-from commentsvc.moderation.schemas import AuthorRecord, Reason
-from commentsvc.service import Service
+from commentsvc.domain.models import Actor, Comment, Contact, Principal, Scope, Status, Thread
+from commentsvc.domain.reasons import Reason, reason_text
+from commentsvc.moderation.schemas import AuthorRecord, ReasonRecord
 from commentsvc.sites import resolve
-from commentsvc.storage import comments, contacts, queue, threads
-from commentsvc.storage import decisions as storage_decisions
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage import comments, contacts, decisions, queue, threads
+from commentsvc.storage.database import Environment, PrivateRead
+from commentsvc.storage.decisions import StoredDecision
 
 EXCERPT: Final = 160
 MAX_SIMILAR: Final = 1000  # so many are counted; a page then costs the same however long the queue is
 
 
-async def build_cards(
-    tx: Transaction, service: Service, who: Principal, page: Sequence[Comment]
-) -> list[dict[str, Any]]:
+async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]) -> list[dict[str, Any]]:
     """The fields of a ``ModeratorComment`` for each, in a handful of statements for all of them."""
     ids = [comment.id for comment in page]
-    private = await contacts.get_many(tx, ids)
-    decided = await storage_decisions.list_latest(tx, ids)
+    private = await contacts.get_many(unit, ids)
+    latest = await decisions.list_latest(unit, ids)
     waiting = [comment.id for comment in page if comment.status is Status.PENDING]
-    judged = decided | await storage_decisions.list_latest(tx, waiting, by="rule:%")
-    heard = await load_verdicts(tx, list(judged.values()))
-    beside = await threads.get_many(tx, sorted({comment.thread_id for comment in page}))
-    parents = await comments.get_many(tx, sorted({comment.parent_id for comment in page if comment.parent_id}))
-    records = await _records(tx, who, [contact.email_digest for contact in private.values()])
-    from_network = await contacts.count_pending_by_network(tx, ids, who.sites, MAX_SIMILAR + 1)
-    with_text = await queue.count_same_text(tx, ids, who.sites, MAX_SIMILAR + 1)
-    names = {site.id: site.name for site in (await resolve.load_directory(tx, service)).sites}
+    by_rules = latest | await decisions.list_latest(unit, waiting, by_rules=True)
+    beside = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
+    parents = await comments.get_many(unit, sorted({comment.parent_id for comment in page if comment.parent_id}))
+    records = await _records(unit, who, [contact.email_digest for contact in private.values()])
+    from_network = await contacts.count_pending_by_network(unit, ids, who.sites, MAX_SIMILAR + 1)
+    with_text = await queue.count_same_text(unit, ids, who.sites, MAX_SIMILAR + 1)
+    names = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
     return [
         _card(
             comment,
-            email=_email(service, who, private.get(comment.id)),
+            email=_email(unit, who, private.get(comment.id)),
             contact=private.get(comment.id),
-            reasons=_reasons(decided.get(comment.id), judged.get(comment.id), heard),
+            reasons=_reasons(latest.get(comment.id), by_rules.get(comment.id)),
             records=records,
             waiting=(_from(private.get(comment.id), from_network), with_text.get(comment.text_digest, 0)),
             parent=parents.get(comment.parent_id or ""),
@@ -58,7 +55,7 @@ def _card(
     *,
     email: str | None,
     contact: Contact | None,
-    reasons: list[Reason],
+    reasons: list[ReasonRecord],
     records: Mapping[str, AuthorRecord],
     waiting: tuple[int, int],
     parent: Comment | None,
@@ -94,38 +91,39 @@ def _count_others(comment: Comment, waiting: int) -> int:
     return min(MAX_SIMILAR, max(0, waiting - (comment.status is Status.PENDING)))
 
 
-async def _records(tx: Transaction, who: Principal, digests: Sequence[str]) -> dict[str, AuthorRecord]:
+async def _records(unit: PrivateRead, who: Principal, digests: Sequence[str]) -> dict[str, AuthorRecord]:
     counted: dict[str, dict[str, int]] = {}
-    for row in await contacts.count_by_email(tx, sorted(set(digests)), who.sites):
+    for row in await contacts.count_by_email(unit, sorted(set(digests)), who.sites):
         counted.setdefault(row["email_digest"], {})[row["status"]] = row["number"]
     return {digest: AuthorRecord(**numbers) for digest, numbers in counted.items()}
 
 
-def _email(service: Service, who: Principal, contact: Contact | None) -> str | None:
+def _email(env: Environment, who: Principal, contact: Contact | None) -> str | None:
     if contact is None:
         return None
-    email = service.keyring.unseal(contact.email_sealed)
+    email = env.keyring.unseal(contact.email_sealed)
     return email.reveal() if who.may(Scope.MODERATE) else email.masked()
 
 
-async def load_verdicts(tx: Transaction, decisions: Sequence[Row]) -> dict[str, list[Row]]:
-    """What other rules thought beside decisions that rules made, by the decision's id."""
-    by_rules = [row["id"] for row in decisions if row["made_by"].startswith("rule:")]
-    found: dict[str, list[Row]] = {}
-    for row in await storage_decisions.list_verdicts(tx, by_rules) if by_rules else ():
-        found.setdefault(row["decision_id"], []).append(row)
-    return found
+def reason_fields(actor: Actor, reason: Reason | None, note: str | None = None) -> dict[str, Any]:
+    """Return the fields of a ``ReasonRecord``: a rule's reason in words, or a person's note."""
+    return {
+        "actor": actor,
+        "code": reason.code if reason else None,
+        "args": reason.args if reason else {},
+        "text": note or (reason_text(reason) if reason else ""),
+    }
 
 
-def _reasons(decided: Row | None, judged: Row | None, heard: Mapping[str, Sequence[Row]]) -> list[Reason]:
-    """Why a comment stands where it stands: who decided last, then what other rules thought.
+def _reasons(latest: StoredDecision | None, by_rules: StoredDecision | None) -> list[ReasonRecord]:
+    """Return the reasons for a comment's status: the latest decision first, then the other rules that matched.
 
-    Of one that a person put back among those that wait, also what rules held it for.
+    For a comment that a person moved back to pending, the reasons of the rules that held it follow.
     """
-    latest = {row["id"]: row for row in (decided, judged) if row is not None}
-    others = heard.get(judged["id"], ()) if judged else ()
-    return [Reason(row["made_by"], row["reason"], row["rule_id"]) for row in latest.values()] + [
-        Reason(row["rule"], row["reason"], row["rule_id"]) for row in others
+    shown = {one.seq: one for one in (latest, by_rules) if one is not None}
+    others = by_rules.verdicts if by_rules else ()
+    return [ReasonRecord(**reason_fields(one.actor, one.reason, one.note)) for one in shown.values()] + [
+        ReasonRecord(**reason_fields(one.actor, one.reason)) for one in others
     ]
 
 

@@ -1,66 +1,41 @@
 """What travels over HTTP for moderators."""
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.comments.schemas import PublicComment, PublicThread
-from commentsvc.domain.fields import Address, Cursor, Id, Name, Note, SiteName, Text, ThreadName, Time, Title
-from commentsvc.domain.models import ActionVerb, Effect, Mode, Status
+from commentsvc.domain.fields import Cursor, Id, Name, Note, SiteName, Text, ThreadName, Time, Title
+from commentsvc.domain.models import ActionVerb, Actor, Effect, Mode, Status
+from commentsvc.storage.comment_filter import CommentFilter, PrivateCommentFilter
+
+Order: TypeAlias = Annotated[Literal["oldest", "newest"], Meta(description="By the time of writing.")]
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200, description="Results per page.")]
 
 
-class StatusFilter(StrEnum):
-    """Where comments that are looked for stand."""
-
-    PENDING = "pending"
-    APPROVED = "approved"
-    SPAM = "spam"
-    TRASH = "trash"
-    ANY = "any"
-
-
-SameText: TypeAlias = Annotated[str, Meta(max_length=100, description="With the text of the comment with this id.")]
-
-
-AsOf: TypeAlias = Annotated[str, Meta(max_length=40, description="Only as it was by then: written and edited before.")]
-
-
-class QueueQuery(Struct, frozen=True, kw_only=True):
+class QueueQuery(CommentFilter, frozen=True, kw_only=True):
     """Which comments a moderator wants to see."""
 
-    status: (
-        Annotated[StatusFilter, Meta(description="Unless said pending; where reported ones are meant, any.")] | None
-    ) = None
-    site: SiteName | None = None
-    thread: ThreadName | None = None
-    q: Annotated[str, Meta(max_length=200, description="In the text or the name, letter case ignored.")] | None = None
-    reason: Annotated[str, Meta(max_length=200, description="A rule's name, or words of the reason.")] | None = None
-    since: Annotated[str, Meta(max_length=40, description="Written at or after this time.")] | None = None
-    until: Annotated[str, Meta(max_length=40, description="Written before this time.")] | None = None
-    reported: Annotated[bool, Meta(description="Whether readers reported it, and nobody has looked since.")] | None = (
-        None
-    )
-    same_text: SameText | None = None
-    as_of: AsOf | None = None
-    order: Literal["oldest", "newest"] = "oldest"
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    order: Order = "oldest"
+    limit: Limit = 50
     cursor: Cursor | None = None
 
 
-class PrivateSearch(QueueQuery, frozen=True, kw_only=True):
-    """The same, also by what is private. It travels in a body: no address ever stands in a URL."""
+class PrivateSearch(PrivateCommentFilter, frozen=True, kw_only=True):
+    """The same, also by private data. It travels in a body: no address stands in a URL."""
 
-    email: Address | None = None
-    network: Annotated[str, Meta(max_length=50, description="As the queue shows it: 198.51.100.0/24.")] | None = None
+    order: Order = "oldest"
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
-class Reason(Struct, frozen=True):
-    """Why a comment stands where it stands."""
+class ReasonRecord(Struct, frozen=True, kw_only=True):
+    """A reason for a comment's status: a rule's, or a person's note."""
 
-    rule: Annotated[str, Meta(description="Who decided: rule:…, key:… or author.")]
-    reason: str
-    id: Annotated[Id | None, Meta(description="Of the stored rule.")] = None
+    actor: Annotated[Actor, Meta(description="Who decided.")]
+    code: Annotated[str | None, Meta(description="Which reason; null for a person's own note.")]
+    args: Annotated[dict[str, str | int], Meta(description="The values in the text.")]
+    text: Annotated[str, Meta(description="The reason in English.")]
 
 
 class AuthorRecord(Struct, frozen=True):
@@ -77,7 +52,7 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
     comment: Annotated[str, Meta(description="As it was written.")]
     email: Annotated[str | None, Meta(description="Whole for scope moderate, masked for scope read.")]
     network: str | None
-    reasons: list[Reason]
+    reasons: list[ReasonRecord]
     author: AuthorRecord
     parent_name: str | None
     parent_excerpt: str | None
@@ -109,24 +84,18 @@ class CommentPage(Struct, frozen=True):
     next_cursor: str | None
 
 
-class VerdictRecord(Struct, frozen=True):
-    """What a rule thought that did not decide."""
+class VerdictRecord(ReasonRecord, frozen=True, kw_only=True):
+    """A rule that matched but did not decide."""
 
-    rule: str
     effect: Effect
-    reason: str
-    id: Annotated[Id | None, Meta(description="Of the stored rule.")]
 
 
-class DecisionRecord(Struct, frozen=True):
-    """A judgement, when, and by whom; and what other rules thought then."""
+class DecisionRecord(ReasonRecord, frozen=True, kw_only=True):
+    """A decision on a comment, with the other rules that matched."""
 
     status: Status
-    reason: str
-    made_by: str
     created_at: Time
     action: Id | None
-    rule: Annotated[Id | None, Meta(description="The stored rule that decided.")]
     verdicts: list[VerdictRecord]
 
 
@@ -144,7 +113,7 @@ class Revision(Struct, frozen=True):
     version: int
     name: str
     comment: str
-    edited_by: str
+    actor: Annotated[Actor, Meta(description="Who changed this text to the next one.")]
     created_at: Time
 
 
@@ -153,7 +122,7 @@ class ActionRecord(Struct, frozen=True):
 
     id: Id
     action: str
-    made_by: str
+    actor: Actor
     note: str | None
     created_at: Time
     undone_by: Id | None
@@ -198,23 +167,6 @@ class ReplyReceipt(PublicComment, frozen=True, kw_only=True):
     action: Annotated[Id, Meta(description="By which the reply, and the approval with it, can be undone.")]
 
 
-class Where(Struct, frozen=True, kw_only=True):
-    """Every comment that matches; at least one condition beside the status."""
-
-    status: StatusFilter | None = None
-    site: SiteName | None = None
-    thread: ThreadName | None = None
-    q: Annotated[str, Meta(max_length=200)] | None = None
-    reason: Annotated[str, Meta(max_length=200)] | None = None
-    since: Annotated[str, Meta(max_length=40)] | None = None
-    until: Annotated[str, Meta(max_length=40)] | None = None
-    reported: bool | None = None
-    same_text: SameText | None = None
-    as_of: AsOf | None = None
-    email: Address | None = None
-    network: Annotated[str, Meta(max_length=50)] | None = None
-
-
 class Action(Struct, frozen=True, kw_only=True):
     """One decision on many comments: on these ids, or on all that match, if they are as many as expected."""
 
@@ -227,7 +179,16 @@ class Action(Struct, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    where: dict[str, Any] | None = None
+    where: (
+        Annotated[
+            dict[str, Any],
+            Meta(
+                description="All comments that match; at least one filter beside the status.",
+                extra_json_schema={"$ref": "#/components/schemas/PrivateCommentFilter"},
+            ),
+        ]
+        | None
+    ) = None
     expect: Annotated[int, Meta(ge=0, le=5000)] | None = None
     note: Note | None = None
 

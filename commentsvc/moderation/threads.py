@@ -7,38 +7,35 @@ from commentsvc.audit import undoable_changes
 from commentsvc.domain import pagination
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import Principal, Thread
-from commentsvc.moderation import merge, queue
-from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery, ThreadPage, ThreadRecord, Where
-from commentsvc.service import Service
+from commentsvc.moderation import merge
+from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery, ThreadPage, ThreadRecord
+from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, threads
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PublicRead, Write
 
 
-async def list_threads(service: Service, who: Principal, query: ThreadListQuery) -> ThreadPage:
+@private_read
+async def list_threads(unit: PublicRead, who: Principal, query: ThreadListQuery) -> ThreadPage:
     """Threads, newest first.
 
     Raises:
         Invalid: naming the site or the cursor.
     """
-    return await service.db.read_private(_list_threads, service, who, query)
-
-
-async def _list_threads(tx: Transaction, service: Service, who: Principal, query: ThreadListQuery) -> ThreadPage:
-    reach = (await queue.build_search(tx, service, who, Where(site=query.site))).sites
+    reach = resolve.reachable_sites(await resolve.read_directory.within(unit), who, query.site)
     before = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    rows = await threads.list_page(tx, reach, before, query.limit + 1, query.q)
+    rows = await threads.list_page(unit, reach, before, query.limit + 1, query.q)
     shown = []
     for row in rows[: query.limit]:
         kept = {name: row[name] for name in Thread.__struct_fields__}
-        shown.append(await _thread_record(tx, service, msgspec.convert(kept, Thread), row["pending"]))
+        shown.append(await _thread_record(unit, msgspec.convert(kept, Thread), row["pending"]))
     cursor = pagination.encode_cursor(shown[-1].id) if len(rows) > query.limit else None
     return ThreadPage(shown, cursor)
 
 
-async def _thread_record(tx: Transaction, service: Service, thread: Thread, pending: int) -> ThreadRecord:
-    site = (await resolve.load_directory(tx, service)).by_id(thread.site_id)
-    names = await threads.list_names(tx, thread.id)
+async def _thread_record(unit: PublicRead, thread: Thread, pending: int) -> ThreadRecord:
+    site = (await resolve.read_directory.within(unit)).by_id(thread.site_id)
+    names = await threads.list_names(unit, thread.id)
     return ThreadRecord(
         id=thread.id,
         site=site.name,
@@ -55,22 +52,19 @@ async def _thread_record(tx: Transaction, service: Service, thread: Thread, pend
     )
 
 
-async def get_thread(service: Service, who: Principal, thread_id: str) -> ThreadRecord:
+@private_read
+async def get_thread(unit: PublicRead, who: Principal, thread_id: str) -> ThreadRecord:
     """One thread; where it was merged into another, that one.
 
     Raises:
         NotFound: there is none, or it is on another site.
     """
-    return await service.db.read_private(_get_thread, service, who, thread_id)
-
-
-async def _get_thread(tx: Transaction, service: Service, who: Principal, thread_id: str) -> ThreadRecord:
-    thread = await threads.get(tx, thread_id)
+    thread = await threads.get(unit, thread_id)
     while thread is not None and thread.merged_into:
-        thread = await threads.get(tx, thread.merged_into)
+        thread = await threads.get(unit, thread.merged_into)
     if thread is None or not who.reaches(thread.site_id):
         raise NotFound
-    return await _thread_record(tx, service, thread, await comments.list_pending(tx, thread.id))
+    return await _thread_record(unit, thread, await comments.list_pending(unit, thread.id))
 
 
 async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
@@ -86,33 +80,33 @@ async def change_thread(service: Service, who: Principal, thread_id: str, change
         Conflict: the two threads have too many comments to be merged.
     """
     if change.merge_into is None:
-        return await service.db.write(_change_thread, service, who, thread_id, change)
+        return await _change_thread(service, who, thread_id, change)
     if change != ThreadChange(merge_into=change.merge_into):
-        raise Invalid(FieldError("merge_into", "invalid", "Send merge_into alone. Then change what became of the two."))
-    return await service.db.write(_merge_thread, service, who, thread_id, change.merge_into)
+        raise Invalid(FieldError("merge_into", "invalid", "Send merge_into alone, then change the merged thread."))
+    return await _merge_thread(service, who, thread_id, change.merge_into)
 
 
-async def _merge_thread(tx: Transaction, service: Service, who: Principal, thread_id: str, name: str) -> ThreadRecord:
-    merged_id, action = await merge.merge_threads(tx, service, who, thread_id, name)
-    return await _changed(tx, service, merged_id, action)
+@write
+async def _merge_thread(unit: Write, who: Principal, thread_id: str, name: str) -> ThreadRecord:
+    merged_id, action = await merge.merge_threads(unit, who, thread_id, name)
+    return await _changed(unit, merged_id, action)
 
 
-async def _changed(tx: Transaction, service: Service, thread_id: str, action: str | None) -> ThreadRecord:
-    thread = await threads.get(tx, thread_id)
+async def _changed(unit: PublicRead, thread_id: str, action: str | None) -> ThreadRecord:
+    thread = await threads.get(unit, thread_id)
     if thread is None:
         raise LookupError("a thread that was just changed is gone")
-    record = await _thread_record(tx, service, thread, await comments.list_pending(tx, thread_id))
+    record = await _thread_record(unit, thread, await comments.list_pending(unit, thread_id))
     return msgspec.structs.replace(record, action=action)
 
 
-async def _change_thread(
-    tx: Transaction, service: Service, who: Principal, thread_id: str, change: ThreadChange
-) -> ThreadRecord:
-    await threads.lock(tx, thread_id)
-    thread = await threads.get(tx, thread_id)
+@write
+async def _change_thread(unit: Write, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
+    await threads.lock(unit, thread_id)
+    thread = await threads.get(unit, thread_id)
     if thread is None or thread.merged_into or not who.reaches(thread.site_id):
         raise NotFound
-    everything = await resolve.load_directory(tx, service)
+    everything = await resolve.read_directory.within(unit)
     site = everything.by_id(thread.site_id)
     was = undoable_changes.undoable_state("thread", thread)
     became = was | {"mode": thread.mode if change.mode is UNSET else change.mode}
@@ -120,19 +114,19 @@ async def _change_thread(
         if name is None:
             continue
         place = resolve.resolve_thread(everything, name, site.name, None)
-        if not await threads.add_name(tx, site.id, place.ref.name, thread.id):
+        if not await threads.add_name(unit, site.id, place.ref.name, thread.id):
             raise Invalid(
-                FieldError(field, "name_taken", "Another thread has this name. Merge the two with merge_into.")
+                FieldError(field, "name_taken", "Another thread has this address. Merge the two with merge_into.")
             )
         if field == "thread":
             became |= {"key": place.ref.name, "url": place.ref.url or thread.url}
     if change.closed is not None:
-        became["closed_at"] = (thread.closed_at or service.now()) if change.closed else None
+        became["closed_at"] = (thread.closed_at or unit.now()) if change.closed else None
     if change.title is not UNSET:
         became["title"] = change.title
     action = None
     if became != was:
-        await threads.update(tx, thread.id, **became)
+        await threads.update(unit, thread.id, **became)
         subject = ("thread", thread.id, site.id)
-        action = await undoable_changes.record_change(tx, service, who, "thread_change", subject, was, became)
-    return await _changed(tx, service, thread.id, action)
+        action = await undoable_changes.record_change(unit, who, "thread_change", subject, was, became)
+    return await _changed(unit, thread.id, action)

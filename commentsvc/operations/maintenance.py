@@ -1,28 +1,51 @@
-"""Delete what has expired."""
+"""Regular maintenance: continue interrupted actions, delete what has expired."""
+
+import asyncio
+import logging
+from typing import Final
 
 from commentsvc.access import sessions
-from commentsvc.audit import undoable_changes
+from commentsvc.audit import log, undoable_changes
 from commentsvc.config import OLDEST_SECONDS
-from commentsvc.service import Service
+from commentsvc.moderation import bulk
+from commentsvc.service import Service, write
 from commentsvc.storage import actions, contacts, duplicates, rate_limits, reports, rules, submissions, used_tokens
 from commentsvc.storage import sessions as storage_sessions
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Write
+
+LOG: Final = logging.getLogger(__name__)
+ROUND_SECONDS: Final = 60
+ROUNDS_PER_CLEANUP: Final = 60
+INTERRUPTED_SECONDS: Final = 60  # an action that is not done by then has lost the request that was working on it
 
 
-async def delete_expired(service: Service) -> None:
-    """Forget what has outlived its purpose: networks, used forms, old submissions, yesterday's wordings."""
-    await service.db.write(_delete_expired, service)
+async def run_forever(service: Service) -> None:
+    """Continue interrupted actions, at once and every minute; delete expired data at once and every hour."""
+    started_before, number = service.now(), 0
+    while True:
+        try:
+            await bulk.resume(service, started_before)
+            if number % ROUNDS_PER_CLEANUP == 0:
+                await delete_expired(service)
+                # Where logs are stored elsewhere, this line proves later what the audit log contained.
+                LOG.info("audit log: %s entries, head %s", *await log.read_head(service))
+        except Exception:
+            LOG.exception("maintenance failed; it runs again in a minute")
+        await asyncio.sleep(ROUND_SECONDS)
+        started_before, number = service.ago(seconds=INTERRUPTED_SECONDS), number + 1
 
 
-async def _delete_expired(tx: Transaction, service: Service) -> None:
-    await contacts.erase_networks(tx, service.ago(days=service.config.network_days))
-    await reports.delete_expired(tx, service.ago(days=service.config.network_days))
-    await rules.delete_removed(tx, service.ago(days=undoable_changes.UNDO_DAYS))
-    await actions.clear_states(tx, service.ago(days=undoable_changes.UNDO_DAYS))
-    begun, seen = service.ago(days=sessions.MAX_AGE_DAYS), service.ago(hours=sessions.IDLE_HOURS)
-    await storage_sessions.delete_expired(tx, begun_before=begun, seen_before=seen)
-    await used_tokens.delete_expired(tx, service.ago(seconds=OLDEST_SECONDS))
+@write
+async def delete_expired(unit: Write) -> None:
+    """Delete expired networks, reports, undo states, sessions, tokens, submissions, rate limits and text digests."""
+    await contacts.erase_networks(unit, unit.ago(days=unit.config.network_days))
+    await reports.delete_expired(unit, unit.ago(days=unit.config.network_days))
+    await rules.delete_removed(unit, unit.ago(days=undoable_changes.UNDO_DAYS))
+    await actions.clear_states(unit, unit.ago(days=undoable_changes.UNDO_DAYS))
+    begun, seen = unit.ago(days=sessions.MAX_AGE_DAYS), unit.ago(hours=sessions.IDLE_HOURS)
+    await storage_sessions.delete_expired(unit, begun_before=begun, seen_before=seen)
+    await used_tokens.delete_expired(unit, unit.ago(seconds=OLDEST_SECONDS))
     # In the order in which a comment takes them, so that neither waits for the other in vain.
-    await submissions.delete_expired(tx, service.ago(days=7))
-    await rate_limits.delete_expired(tx, service.now())
-    await duplicates.delete_expired(tx, service.ago(hours=24))
+    await submissions.delete_expired(unit, unit.ago(days=7))
+    await rate_limits.delete_expired(unit, unit.now())
+    await duplicates.delete_expired(unit, unit.ago(hours=24))

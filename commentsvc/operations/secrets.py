@@ -3,10 +3,10 @@
 from typing import Final
 
 from commentsvc.audit import log
-from commentsvc.service import Service
+from commentsvc.service import Service, write
 from commentsvc.storage import contacts, installation, rules
 from commentsvc.storage import moderators as storage_moderators
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Write
 
 RESEAL_BATCH: Final = 500
 
@@ -18,31 +18,33 @@ async def reseal_emails(service: Service) -> int:
     """
     done, after = 0, ""
     while True:
-        count, after = await service.db.write(_reseal_batch, service, after)
+        count, after = await _reseal_batch(service, after)
         done += count
         if not count:
             break
-    return done + await service.db.write(_reseal_others, service)
+    return done + await _reseal_others(service)
 
 
-async def _reseal_batch(tx: Transaction, service: Service, after: str) -> tuple[int, str]:
-    rows = await contacts.list_sealed_after(tx, after, RESEAL_BATCH)
+@write
+async def _reseal_batch(unit: Write, after: str) -> tuple[int, str]:
+    rows = await contacts.list_sealed_after(unit, after, RESEAL_BATCH)
     for row in rows:
-        email = service.keyring.unseal(row["email_sealed"])
-        await contacts.reseal(tx, row["comment_id"], service.keyring.seal(email), service.keyring.digest(email))
+        email = unit.keyring.unseal(row["email_sealed"])
+        await contacts.reseal(unit, row["comment_id"], unit.keyring.seal(email), unit.keyring.digest(email))
     return len(rows), rows[-1]["comment_id"] if rows else after
 
 
-async def _reseal_others(tx: Transaction, service: Service) -> int:
+@write
+async def _reseal_others(unit: Write) -> int:
     """The addresses of moderators, and those that rules ban."""
-    moderators = [row for row in await storage_moderators.list_all(tx) if row["email_sealed"]]
-    bans = await rules.list_sealed(tx)
+    moderators = [row for row in await storage_moderators.list_all(unit) if row["email_sealed"]]
+    bans = await rules.list_sealed(unit)
     for rows, keep in ((moderators, storage_moderators.reseal), (bans, rules.reseal)):
         for row in rows:
-            email = service.keyring.unseal(row["email_sealed"])
-            await keep(tx, row["id"], service.keyring.seal(email), service.keyring.digest(email))
-    newest = service.keyring.fingerprints[0]
-    await installation.set_fingerprint(tx, newest, service.now())
+            email = unit.keyring.unseal(row["email_sealed"])
+            await keep(unit, row["id"], unit.keyring.seal(email), unit.keyring.digest(email))
+    newest = unit.keyring.fingerprints[0]
+    await installation.set_fingerprint(unit, newest, unit.now())
     body = {"fingerprint": newest}
-    await log.add_entry(tx, service, who=log.OPERATOR, verb="reseal", site_id=None, body=body)
+    await log.add_entry(unit, actor=log.OPERATOR, verb="reseal", site_id=None, body=body)
     return len(moderators) + len(bans)

@@ -3,20 +3,22 @@
 from typing import Final
 
 from commentsvc.domain.models import Comment, Effect, Principal, Status
+from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.rules import evaluate, facts, manage
 from commentsvc.rules.engine import CompiledRule
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Disagreement
-from commentsvc.service import Service
+from commentsvc.service import private_read
 from commentsvc.sites import resolve
 from commentsvc.storage import contacts, decisions
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PrivateRead
 
 MAX_DISAGREEMENTS: Final = 100
 EXCERPT: Final = 160
 
 
-async def backtest_rule(service: Service, who: Principal, trial: BacktestRequest) -> BacktestResult:
+@private_read
+async def backtest_rule(unit: PrivateRead, who: Principal, trial: BacktestRequest) -> BacktestResult:
     """What a rule would have done to the comments that people decided last, had it stood then.
 
     Nothing is changed. What it looks up (pace, same texts, earlier approvals) is looked up as things were
@@ -25,17 +27,13 @@ async def backtest_rule(service: Service, who: Principal, trial: BacktestRequest
     Raises:
         Invalid, Forbidden: see ``ruling.add_rule``.
     """
-    return await service.db.read_private(_backtest_rule, service, who, trial)
-
-
-async def _backtest_rule(tx: Transaction, service: Service, who: Principal, trial: BacktestRequest) -> BacktestResult:
-    everything = await resolve.load_directory(tx, service)
+    everything = await resolve.read_directory.within(unit)
     site_id = manage.rule_site(everything, who, trial.site)
-    rule = manage.require_compiled(await manage.read_rule(tx, service, who, trial, site_id))
-    decided = await decisions.list_decided_by_people(tx, (site_id,) if site_id else who.sites, trial.last)
-    hits: list[tuple[Comment, str]] = []
+    rule = manage.require_compiled(await manage.read_rule(unit, who, trial, site_id))
+    decided = await decisions.list_decided_by_people(unit, (site_id,) if site_id else who.sites, trial.last)
+    hits: list[tuple[Comment, Reason]] = []
     for comment in decided:
-        reason = await _check_of(tx, service, rule, comment)
+        reason = await _check_of(unit, rule, comment)
         if reason:
             hits.append((comment, reason))
     approved = [(comment, reason) for comment, reason in hits if comment.status is Status.APPROVED]
@@ -52,22 +50,22 @@ async def _backtest_rule(tx: Transaction, service: Service, who: Principal, tria
     )
 
 
-async def _check_of(tx: Transaction, service: Service, rule: CompiledRule, comment: Comment) -> str | None:
-    """What a rule would have thought of a comment when it was written."""
-    contact = (await contacts.get_many(tx, [comment.id]))[comment.id]
+async def _check_of(unit: PrivateRead, rule: CompiledRule, comment: Comment) -> Reason | None:
+    """Return what a rule would have said of a comment when it was written."""
+    contact = (await contacts.get_many(unit, [comment.id]))[comment.id]
     # Of the address only its network is kept, and stands for it.
     address = contact.network.partition("/")[0] if contact.network else None
-    occasion = await evaluate.submission_of(tx, service, comment, address, comment.created_at)
-    draft = await evaluate.draft_of_comment(tx, service, comment)
-    return rule.opinion(draft, await facts.collect_context(tx, service, draft, occasion, KINDS[rule.kind].needs))
+    occasion = await evaluate.submission_of(unit, comment, address, comment.created_at)
+    draft = await evaluate.draft_of_comment(unit, comment)
+    return rule.check(draft, await facts.collect_context(unit, draft, occasion, KINDS[rule.kind].needs))
 
 
-def _disagreement(comment: Comment, reason: str) -> Disagreement:
+def _disagreement(comment: Comment, reason: Reason) -> Disagreement:
     return Disagreement(
         comment=comment.id,
         status=comment.status,
         name=comment.name,
         excerpt=" ".join(comment.text.split())[:EXCERPT],
         created_at=comment.created_at,
-        reason=reason,
+        reason=reason_text(reason),
     )

@@ -1,9 +1,9 @@
-"""How text looks: folded so that what looks alike is equal.
+"""Normalise text by its looks, so that texts that look alike are equal (UTS #39).
 
-Folding takes away what makes no difference to a reader: letter case, styles (fullwidth, mathematical, circled
-letters, small capitals), decoration (struck through, zalgo, Arabic vowel signs) and what is not seen at all. A mark
-that makes another letter stays, as in ``ü``. A skeleton goes further, and draws letters of other alphabets as the
-Latin ones that they look like.
+Folding removes differences that readers ignore: letter case, styles (fullwidth, mathematical and circled letters, small
+capitals), decoration (strikethrough, zalgo, Arabic vowel signs) and invisible characters. Marks that make another
+letter stay, as in ``ü``. A skeleton is folded text in which letters of other alphabets are replaced by the Latin
+letters that they look like.
 """
 
 import re
@@ -39,30 +39,30 @@ def _lookalikes() -> dict[str, str]:
     for letter in map(chr, range(0x400, 0x500)):
         base, *marks = list(unicodedata.normalize("NFD", letter))
         if marks and base in table:
-            # Where the mark makes no Latin letter it is decoration.
+            # If there is no Latin letter with this mark, drop the mark.
             table[letter] = unicodedata.normalize("NFC", "".join([table[base], *marks]))[0]
     return table
 
 
 _LOOKALIKES: Final = _lookalikes()
 
-# What nobody sees: controls, zero-width and bidirectional characters, joiners, variation selectors, fillers, tags,
-# skin tones; what stretches an Arabic word, and its vowel signs standing alone; and what is read past: units and
-# formulas that are one sign, and would become up to eighteen letters.
+# Invisible: controls, zero-width and bidirectional characters, joiners, variation selectors, fillers, tags, skin
+# tones, the Arabic tatweel and isolated Arabic vowel signs. Also units and formulas in one character, because NFKC
+# would turn each into up to eighteen letters.
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u0640\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u202a-\u202e\u2060-\u206f\u3164\u3300-\u33ff\ufc5e-\ufc63\ufcf2-\ufcf4\ufdfa\ufdfb\ufe00-\ufe0f"
     "\ufe70-\ufe7f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U0001f3fb-\U0001f3ff"
     "\U000e0000-\U000e0fff]"
 )
-_CONTROLS: Final = dict.fromkeys((*range(0x09), *range(0x0E, 0x1C), 0x7F))  # those of ASCII
+_CONTROLS: Final = dict.fromkeys((*range(0x09), *range(0x0E, 0x1C), 0x7F))  # in ASCII
 MARKS: Final = "".join(
     mark
     for mark in map(chr, (*range(0x300, 0x3100), *range(0xA66F, 0xABF0), *range(0xFE20, 0xFE30)))
     if unicodedata.category(mark).startswith("M")
 )
-# Combining classes (UAX #44) of marks that belong to no letter: overlays, the vowel signs that Hebrew, Arabic and
-# Syriac may leave out, and what stands above or below. Indic and Thai vowels are of other classes.
+# Combining classes (UAX #44) of marks that are not part of a letter: overlays, the optional vowel signs of Hebrew,
+# Arabic and Syriac, and marks above or below. Indic and Thai vowels have other classes.
 _DECORATING: Final = {1, *range(10, 37), *range(200, 256)}
 
 
@@ -71,8 +71,7 @@ def _decorates(mark: str) -> bool:
 
 
 _DECORATION: Final = re.compile(f"[{''.join(filter(_decorates, MARKS))}]")
-# What NFKC would take for other marks, letters or white space than people see: halfwidth voicing, accents that stand
-# alone, trade marks.
+# NFKC turns these into something that looks different: halfwidth voicing marks, separate accents, trade marks.
 _UNSTABLE: Final = {
     **dict.fromkeys("´΄᾽᾿῾", "'"),
     **dict.fromkeys("¨¯¸˘˙˚˛˜˝ͺ΅῀῁῍῎῏῝῞῟῭‗‾゛゜﹉﹊﹋﹌￣", "^"),
@@ -80,7 +79,7 @@ _UNSTABLE: Final = {
     "\uff9e": "\u3099",
     "\uff9f": "\u309a",
 }
-# Greek capitals are written without accents, so small letters must do without to be their equals.
+# Greek capitals have no accents, so the accents of small letters are removed too.
 _GREEK: Final = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _GREEK_ACCENTS: Final = re.compile("(?<=[\u0370-\u03ff])[\u0300-\u0345]+")
 _PILE: Final = re.compile(r"[^\w\s\x00-\x7f]{5,}")
@@ -89,31 +88,31 @@ _AT_A_GLANCE: Final = str.maketrans("i10", "llo")
 
 
 def skeleton(text: str) -> str:
-    """The same for texts that look alike. For comparing, not for reading; white space is single spaces."""
+    """Return a string that is equal for texts that look alike. White space becomes single spaces."""
     return drawn(" ".join(folded(text).split()))
 
 
 def impression(name: str) -> str:
-    """The same for names that are taken for one another at a glance.
+    """Return a string that is equal for names that people confuse at a glance.
 
-    Beyond the skeleton: I, l and 1 are one, so are O and 0, rn and m, vv and w; accents, spaces and punctuation are
-    overlooked. For names that nobody else may use; two ordinary words are too often one here.
+    Coarser than the skeleton: I, l and 1 are equal, also O and 0, rn and m, vv and w; accents, spaces and punctuation
+    are ignored. Use it for reserved names only: too many ordinary words become equal.
     """
     letters = filter(str.isalnum, unicodedata.normalize("NFD", skeleton(name)))
     return "".join(letters).translate(_AT_A_GLANCE).replace("rn", "m").replace("vv", "w") or skeleton(name)
 
 
 def drawn(folded_text: str) -> str:
-    """The skeleton of a folded text, character for character."""
+    """Return the skeleton of a folded text. It has the same length."""
     return folded_text if folded_text.isascii() else _with(_LOOKALIKES, folded_text)
 
 
 def folded(text: str) -> str:
-    """A text as it is read, each letter in its own alphabet. Lines stay lines."""
+    """Return a text without the differences that readers ignore. Letters keep their alphabet, and lines stay."""
     if text.isascii():
         return text.translate(_CONTROLS).lower()
     text = _with(_UNSTABLE, _UNSEEN.sub("", text))
-    # Thinned first: putting long piles of marks in order takes quadratic time.
+    # Limit the marks first: NFKC sorts a run of marks in quadratic time.
     text = unicodedata.normalize("NFKC", _PILE.sub(_thinned, text)).casefold()
     if _GREEK.search(text):
         text = _GREEK_ACCENTS.sub("", unicodedata.normalize("NFD", text))
@@ -121,7 +120,7 @@ def folded(text: str) -> str:
 
 
 def is_disguised(text: str) -> bool:
-    """Whether plain Latin letters stand beside others that are drawn another way: a wide one, a circled one."""
+    """Return whether a text mixes plain letters with styled Latin ones, such as fullwidth or circled letters."""
     if text.isascii():
         return False
     others = {letter for letter in text if not letter.isascii()}
@@ -134,14 +133,14 @@ def _is_styled(character: str) -> bool:
 
 
 def _with(table: dict[str, str], text: str) -> str:
-    """Each character replaced as the table says. Faster than ``translate``, where most are not in it."""
+    """Replace characters by a table. Faster than ``str.translate`` if few characters are in the table."""
     for character in table.keys() & set(text):
         text = text.replace(character, table[character])
     return text
 
 
 def _thinned(pile: re.Match[str]) -> str:
-    """At most ``_MARKS_KEPT`` combining marks in a row."""
+    """Limit a run of combining marks to ``_MARKS_KEPT``."""
     kept: list[str] = []
     run = 0
     for character in pile[0]:

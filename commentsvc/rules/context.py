@@ -1,4 +1,4 @@
-"""What rules are told of a draft beyond what stands in it."""
+"""Facts about a draft that rules can use, beyond the draft itself."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from commentsvc.rules.proof_of_work import ProofState
 
 
 class Fact(StrEnum):
-    """What has to be looked up before some opinions can be formed."""
+    """A fact that is looked up only if some rule needs it."""
 
     PACE = "pace"
     SAME_TEXT = "same_text"
@@ -16,20 +16,20 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What is known about a draft beyond what stands in it."""
+    """Facts about a draft and how it was sent."""
 
-    proven_approvals: int = 0  # approved comments of the author whose token came along
-    address: str | None = None  # the IP address it came from; None where it is no longer known
-    author_id: str | None = None  # proven where the token came along; else nobody else's
-    # Of the address that was typed, which proves nothing.
+    approved_comments: int = 0  # of the author whose token was sent
+    address: str | None = None  # the sender's IP address; None if no longer known
+    author_id: str | None = None  # from the author token; a new ID without one
+    # From the email address in the draft, which anybody can type.
     email_digests: frozenset[str] = frozenset()
     email_domain: str = ""
-    is_moderators_email: bool = False
-    is_moderators_name: bool = False
-    seconds_since_last: float | None = None  # from the same network
-    within_an_hour: int = 0  # earlier ones from the same network
-    same_text_elsewhere: int = 0  # in other threads
-    thread_days: float = 0.0  # since it became public
-    form: FormTokenState = FormTokenState.WELL
-    work: ProofState = ProofState.NOT_ASKED
-    trapped: bool = False  # filled in what people do not see
+    has_moderator_email: bool = False
+    has_moderator_name: bool = False
+    seconds_since_last: float | None = None  # since the last comment from the same network
+    comments_last_hour: int = 0  # earlier ones from the same network
+    same_text_comments: int = 0  # in other threads
+    thread_age_days: float = 0.0  # since the thread became public
+    form_token: FormTokenState = FormTokenState.VALID
+    proof_of_work: ProofState = ProofState.NOT_REQUIRED
+    honeypot_filled: bool = False

@@ -1,4 +1,4 @@
-"""Domains: one, and all that lies below it."""
+"""Compare domains, and list the domains of disposable email services."""
 
 from functools import cache
 
@@ -6,10 +6,10 @@ from commentsvc.domain import urls
 
 
 def parse_domain(text: str) -> str:
-    """A domain as somebody names it: example.com, @example.com, *.example.com.
+    """Return the domain in a moderator's spelling: example.com, @example.com or *.example.com.
 
     Raises:
-        ValueError: it is none.
+        ValueError: The text is not a domain.
     """
     domain = normalise_domain(text.strip().removeprefix("@").removeprefix("*.").rstrip("."))
     if "." not in domain or not urls.PLAIN_HOST.fullmatch(domain):
@@ -18,7 +18,7 @@ def parse_domain(text: str) -> str:
 
 
 def normalise_domain(host: str) -> str:
-    """A host as it travels; what is none stays as it is."""
+    """Return a host in lower case and ASCII (IDNA); an invalid host only in lower case."""
     try:
         return urls.normalise_host(host)
     except ValueError:
@@ -26,19 +26,19 @@ def normalise_domain(host: str) -> str:
 
 
 def is_within(host: str, domain: str) -> bool:
-    """Whether a host is this domain, or lies below it."""
+    """Return whether a host is this domain or one of its subdomains."""
     return f".{host}".endswith(f".{domain}")
 
 
 @cache
 def disposable_domains() -> frozenset[str]:
-    """Domains of services that give away mailboxes for minutes.
+    """Return the domains of services for disposable email.
 
     Raises:
-        ValueError: their list, an extra, is not installed.
+        ValueError: The optional package disposable-email-domains is not installed.
     """
     try:
-        import disposable_email_domains  # noqa: PLC0415 -- an extra that need not be there
+        import disposable_email_domains  # noqa: PLC0415 -- an optional dependency
     except ImportError:
         raise ValueError from None
     return frozenset(disposable_email_domains.blocklist)

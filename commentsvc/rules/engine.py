@@ -1,7 +1,8 @@
-"""What becomes of a draft, and why: pure functions over Draft, Context and Policy.
+"""Evaluate the rules for a draft: pure functions of Draft, Context and Policy.
 
-Every rule is heard, and what each thinks is kept. The gravest suspicion decides; without one trust does;
-without either the mode. So no order of rules can let through what one of them holds.
+All rules run and every verdict is stored. The strictest verdict decides: refuse, then spam, then hold; without one of
+these, approve; without any verdict, the moderation mode. So the order of rules does not matter, and no rule can let
+through a comment that another rule holds.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from commentsvc.domain.errors import Refusal
-from commentsvc.domain.models import Decision, Draft, Effect, Mode, RuleKind, Status
+from commentsvc.domain.models import Actor, ActorKind, Decision, Draft, Effect, Mode, RuleKind, Status
+from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.kinds import KINDS, RuleCheck
@@ -18,62 +20,78 @@ from commentsvc.rules.proof_of_work import ProofState
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one rule thinks of a draft."""
+    """The result of one rule.
+
+    An ``unproven`` verdict depends on something that anybody can type or omit (an email address, a form token). It can
+    turn a held comment into spam, but it never decides whether a comment is published: see ``evaluate_rules``.
+    """
 
     effect: Effect
-    reason: str
+    reason: Reason
     rule: str
     rule_id: str | None = None
-    unproven: bool = False  # it hangs on what anybody can type or leave out
+    unproven: bool = False
+
+
+# Reasons of the verdicts that are ``unproven``.
+UNPROVEN_CODES: Final = frozenset(
+    {"form_token_missing", "moderator_email", "email_banned", "email_domain_banned", "disposable_email"}
+)
 
 
 @dataclass(frozen=True)
 class CompiledRule:
-    """A moderator's rule, ready to be asked."""
+    """A moderator's rule, ready to run."""
 
     id: str
     kind: RuleKind
     effect: Effect
-    opinion: RuleCheck
+    check: RuleCheck
     expires_at: str | None = None
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What a site wants."""
+    """The moderation mode and the rules that apply to a draft."""
 
     mode: Mode = Mode.ALL
     stored: tuple[CompiledRule, ...] = field(default=())
 
     @property
     def needs(self) -> frozenset[Fact]:
-        """What has to be looked up before its rules can be asked."""
+        """Facts that must be looked up before the rules can run."""
         return frozenset().union(*(KINDS[rule.kind].needs for rule in self.stored))
+
+
+def actor_of(verdict: Verdict) -> Actor:
+    """Return the rule of a verdict as an actor: its stored id, if it has one, and its name."""
+    return Actor(ActorKind.RULE, verdict.rule_id, verdict.rule.removeprefix("rule:"))
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was decided, and what the rules thought that did not decide."""
+    """The verdict that decides, and the other verdicts."""
 
     deciding: Verdict
     others: tuple[Verdict, ...] = ()
 
     @property
     def decision(self) -> Decision:
-        """What is to be kept of the one that decided."""
+        """The decision to store."""
         status = STATUS_OF_EFFECT[self.deciding.effect]
-        return Decision(status, self.deciding.reason, self.deciding.rule, self.deciding.rule_id)
+        return Decision(status, actor_of(self.deciding), self.deciding.reason)
 
     @property
     def refusal(self) -> Refusal | None:
-        """What to tell the writer where nothing is kept."""
+        """The error for the commenter, if the comment is refused."""
         if self.deciding.effect is not Effect.REFUSE:
             return None
-        return KINDS[RuleKind(self.deciding.rule.removeprefix("rule:"))].refusal(self.deciding.reason)
+        kind = KINDS[RuleKind(self.deciding.rule.removeprefix("rule:"))]
+        return kind.refusal(reason_text(self.deciding.reason))
 
 
 STATUS_OF_EFFECT: Final = {
-    Effect.REFUSE: Status.TRASH,  # kept nowhere: see ``Judgement.refusal``
+    Effect.REFUSE: Status.TRASH,  # never stored: see ``Judgement.refusal``
     Effect.SPAM: Status.SPAM,
     Effect.HOLD: Status.PENDING,
     Effect.APPROVE: Status.APPROVED,
@@ -81,27 +99,39 @@ STATUS_OF_EFFECT: Final = {
 
 
 def evaluate_rules(draft: Draft, context: Context, policy: Policy, earlier: Sequence[Verdict] = ()) -> Judgement:
-    """Hear every rule, then decide. Verdicts on how an edited comment was first sent still stand."""
-    opinions = (rule(draft, context, policy) for rule in BUILT_IN_RULES)
-    heard = [*earlier, *filter(None, opinions), *_stored_verdicts(draft, context, policy)]
-    if not any(verdict.effect is Effect.APPROVE for verdict in heard):
-        heard.append(_mode_verdict(context, policy))
-    deciding = _strictest([verdict for verdict in heard if not verdict.unproven])
+    """Run all rules and decide.
+
+    For an edited comment, ``earlier`` holds the verdicts of ``SUBMISSION_RULES`` from when it was first sent.
+    """
+    built_in = (rule(draft, context, policy) for rule in BUILT_IN_RULES)
+    verdicts = [*earlier, *filter(None, built_in), *_stored_verdicts(draft, context, policy)]
+    if not any(verdict.effect is Effect.APPROVE for verdict in verdicts):
+        verdicts.append(_default_verdict(context, policy))
+    deciding = _strictest([verdict for verdict in verdicts if not verdict.unproven])
     if deciding.effect is Effect.HOLD:
-        # An address that was typed proves nothing. It may say what becomes of a comment that waits anyway,
-        # never whether one is shown: so no answer tells whose address it was. Likewise a time left out.
-        deciding = _strictest([verdict for verdict in heard if verdict is deciding or verdict.unproven])
-    return Judgement(deciding, tuple(one for one in heard if one is not deciding and one.rule != "rule:none"))
+        # Anybody can type another person's email address. If that alone could hold a comment, the response (201 or
+        # 202) would reveal which addresses are banned. So unproven verdicts count only for comments held anyway.
+        deciding = _strictest([verdict for verdict in verdicts if verdict is deciding or verdict.unproven])
+    others = (verdict for verdict in verdicts if verdict is not deciding and verdict.rule != "rule:none")
+    return Judgement(deciding, tuple(others))
 
 
-# Of how and from where a comment was sent. Other words do not make that undone.
+# Rules about how and from where a comment was sent. Editing the text does not change their verdicts.
 SUBMISSION_RULES: Final = frozenset(
-    {"rule:trap", "rule:form", "rule:work", "rule:network", "rule:author", "rule:too_fast", "rule:too_many"}
+    {
+        "rule:honeypot",
+        "rule:form_token",
+        "rule:proof_of_work",
+        "rule:network",
+        "rule:author",
+        "rule:too_fast",
+        "rule:too_many",
+    }
 )
 
 
 def _strictest(verdicts: list[Verdict]) -> Verdict:
-    """The gravest suspicion; of several, the one that was heard first."""
+    """Return the strictest verdict; the first of several."""
     order = list(Effect)
     return min(verdicts, key=lambda verdict: order.index(verdict.effect))
 
@@ -109,98 +139,96 @@ def _strictest(verdicts: list[Verdict]) -> Verdict:
 def _stored_verdicts(draft: Draft, context: Context, policy: Policy) -> list[Verdict]:
     verdicts = []
     for rule in policy.stored:
-        reason = rule.opinion(draft, context)
+        reason = rule.check(draft, context)
         if reason is not None:
             by_email = KINDS[rule.kind].by_email
-            verdicts.append(Verdict(rule.effect, reason, f"rule:{rule.kind}", rule.id, by_email))
+            verdicts.append(Verdict(rule.effect, reason, f"rule:{rule.kind}", rule.id, unproven=by_email))
     return verdicts
 
 
 def check_honeypot(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """Only a machine fills in a field that no person sees."""
-    if not context.trapped:
-        return None
-    return Verdict(Effect.SPAM, "It filled in a field that people do not see.", "rule:trap")
+    """Call a comment spam if its form had the hidden field filled in."""
+    return Verdict(Effect.SPAM, Reason("honeypot_filled"), "rule:honeypot") if context.honeypot_filled else None
 
 
 FORM_REASONS: Final = {
-    FormTokenState.ABSENT: "It does not say when its form was opened.",
-    FormTokenState.FORGED: "What it says of when its form was opened is not ours.",
-    FormTokenState.QUICK: "It was sent quicker than people write.",
-    FormTokenState.OLD: "Its form was opened long ago.",
-    FormTokenState.USED: "Its form was sent before.",
+    FormTokenState.ABSENT: "form_token_missing",
+    FormTokenState.INVALID: "form_token_invalid",
+    FormTokenState.TOO_QUICK: "form_too_quick",
+    FormTokenState.EXPIRED: "form_expired",
+    FormTokenState.USED: "form_reused",
 }
 
 
 def check_form_token(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """A form is opened, filled in for a while, and sent once."""
-    reason = FORM_REASONS.get(context.form)
-    # A form of the blog's own, or a program, has no time to tell: that alone holds nothing.
-    return Verdict(Effect.HOLD, reason, "rule:form", unproven=context.form is FormTokenState.ABSENT) if reason else None
+    """Hold a comment if its form token is missing, invalid or used, or has the wrong age."""
+    code = FORM_REASONS.get(context.form_token)
+    if code is None:
+        return None
+    # API clients and hand-written forms send no form token. A missing one alone must not hold a comment.
+    unproven = context.form_token is FormTokenState.ABSENT
+    return Verdict(Effect.HOLD, Reason(code), "rule:form_token", unproven=unproven)
 
 
-WORK_REASONS: Final = {
-    ProofState.ABSENT: "It came without the work that was asked for.",
-    ProofState.WRONG: "The work that was asked for is not done.",
-    ProofState.USED: "Its work was shown before.",
+PROOF_REASONS: Final = {
+    ProofState.ABSENT: "proof_missing",
+    ProofState.INVALID: "proof_invalid",
+    ProofState.USED: "proof_reused",
 }
 
 
 def check_proof_of_work(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """Where work is asked for, what comes without it waits."""
-    reason = WORK_REASONS.get(context.work)
-    return Verdict(Effect.HOLD, reason, "rule:work") if reason else None
+    """Hold a comment if a proof of work is required but missing, invalid or used."""
+    code = PROOF_REASONS.get(context.proof_of_work)
+    return Verdict(Effect.HOLD, Reason(code), "rule:proof_of_work") if code else None
 
 
 def check_moderator_name(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """A stranger under a moderator's name, or one that looks like it, may be taken for them."""
-    if not context.is_moderators_name:
-        return None
-    return Verdict(Effect.HOLD, "Its name is a moderator's, or looks like one.", "rule:impersonation")
+    """Hold a comment if its name is a moderator's, or looks like one."""
+    return Verdict(Effect.HOLD, Reason("moderator_name"), "rule:impersonation") if context.has_moderator_name else None
 
 
 def check_moderator_email(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """Likewise under a moderator's address."""
-    if not context.is_moderators_email:
+    """Hold a comment if its email address is a moderator's."""
+    if not context.has_moderator_email:
         return None
-    return Verdict(Effect.HOLD, "Its address is a moderator's.", "rule:impersonation", unproven=True)
+    return Verdict(Effect.HOLD, Reason("moderator_email"), "rule:impersonation", unproven=True)
 
 
-def check_proven_author(_draft: Draft, context: Context, policy: Policy) -> Verdict | None:
-    """In mode ``trusted`` a writer passes who proved to have written something approved.
+def check_known_author(_draft: Draft, context: Context, policy: Policy) -> Verdict | None:
+    """Approve a comment in mode ``trusted`` if its author has an approved comment.
 
-    Rules of kind ``trust`` say how much is enough; where there is one, one approved comment is not.
+    Rules of kind ``trust`` set how many are required; if there is such a rule, this check does nothing.
     """
-    raised = any(rule.kind is RuleKind.TRUST for rule in policy.stored)
-    if policy.mode is not Mode.TRUSTED or raised or not context.proven_approvals:
+    has_trust_rule = any(rule.kind is RuleKind.TRUST for rule in policy.stored)
+    if policy.mode is not Mode.TRUSTED or has_trust_rule or not context.approved_comments:
         return None
-    number = context.proven_approvals
-    return Verdict(
-        Effect.APPROVE, f"Its writer has {number} approved comment{'' if number == 1 else 's'}.", "rule:proven_writer"
-    )
+    reason = Reason("author_approved", {"found": context.approved_comments})
+    return Verdict(Effect.APPROVE, reason, "rule:known_author")
 
 
 BuiltInRule = Callable[[Draft, Context, Policy], Verdict | None]
 
-# In the order in which a moderator reads them.
+# Moderators see the verdicts in this order.
 BUILT_IN_RULES: Final[tuple[BuiltInRule, ...]] = (
     check_honeypot,
     check_moderator_name,
     check_moderator_email,
     check_form_token,
     check_proof_of_work,
-    check_proven_author,
+    check_known_author,
 )
 
 
-def _mode_verdict(context: Context, policy: Policy) -> Verdict:
-    """What happens where no rule suspects and none trusts."""
+def _default_verdict(context: Context, policy: Policy) -> Verdict:
+    """Return the verdict of the moderation mode."""
     match policy.mode:
         case Mode.ALL:
-            return Verdict(Effect.HOLD, "Every comment on this site is read before it is shown.", "rule:mode")
-        case Mode.TRUSTED if context.proven_approvals:
-            return Verdict(Effect.HOLD, "Its writer has too few approved comments yet.", "rule:unproven_writer")
+            return Verdict(Effect.HOLD, Reason("mode_all"), "rule:mode")
+        case Mode.TRUSTED if context.approved_comments:
+            reason = Reason("author_needs_more", {"found": context.approved_comments})
+            return Verdict(Effect.HOLD, reason, "rule:new_author")
         case Mode.TRUSTED:
-            return Verdict(Effect.HOLD, "Its writer has no approved comment yet.", "rule:unproven_writer")
+            return Verdict(Effect.HOLD, Reason("author_new"), "rule:new_author")
         case Mode.NONE:
-            return Verdict(Effect.APPROVE, "No rule holds it.", "rule:none")
+            return Verdict(Effect.APPROVE, Reason("mode_none"), "rule:none")

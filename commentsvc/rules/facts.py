@@ -1,4 +1,4 @@
-"""Collect what rules may know about a comment."""
+"""Look up the facts that rules can use."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,16 +13,15 @@ from commentsvc.rules import confusables
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.service import Service
 from commentsvc.storage import comments, contacts, moderators
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import PrivateRead, PublicRead
 
 DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """Where, when and by whom something is said."""
+    """How a comment was sent: where, when and by whom."""
 
     site: Site
     thread: Thread
@@ -30,62 +29,60 @@ class Submission:
     at: str
     address: str | None
     network: str | None
-    comment_id: str | None = None  # of a comment that is there already, and is no reason against itself
-    by_email: bool = True  # whether rules by email are heard
-    form: FormTokenState = FormTokenState.WELL
-    work: ProofState = ProofState.NOT_ASKED
-    trapped: bool = False
+    comment_id: str | None = None  # of a stored comment, which must not count against itself
+    by_email: bool = True  # whether rules by email address run
+    form_token: FormTokenState = FormTokenState.VALID
+    proof_of_work: ProofState = ProofState.NOT_REQUIRED
+    honeypot_filled: bool = False
 
 
-async def collect_context(
-    tx: Transaction, service: Service, draft: Draft, occasion: Submission, needs: Collection[Fact]
-) -> Context:
-    """What is known about a draft, looked up as far as some rule asks for it."""
-    approvals = await comments.count_approved_by(
-        tx, occasion.site.id, occasion.author_id, before=occasion.at, but=occasion.comment_id
+async def collect_context(unit: PrivateRead, draft: Draft, submission: Submission, needs: Collection[Fact]) -> Context:
+    """Return the facts about a draft. Facts that are not in ``needs`` keep their default."""
+    approved = await comments.count_approved_by(
+        unit, submission.site.id, submission.author_id, before=submission.at, but=submission.comment_id
     )
-    names, addresses = await _moderator_identities(tx)
-    since, number = await _recent_activity(tx, occasion) if Fact.PACE in needs else (None, 0)
-    digests = frozenset(service.keyring.digests(draft.email) if occasion.by_email else ())
+    names, addresses = await _moderator_identities(unit)
+    since, number = await _recent_activity(unit, submission) if Fact.PACE in needs else (None, 0)
+    digests = frozenset(unit.keyring.digests(draft.email) if submission.by_email else ())
     return Context(
-        proven_approvals=approvals,
-        address=occasion.address,
-        author_id=occasion.author_id,
+        approved_comments=approved,
+        address=submission.address,
+        author_id=submission.author_id,
         email_digests=digests,
-        email_domain=draft.email.domain() if occasion.by_email else "",
-        is_moderators_email=not addresses.isdisjoint(digests),
-        is_moderators_name=confusables.impression(draft.name) in names,
+        email_domain=draft.email.domain() if submission.by_email else "",
+        has_moderator_email=not addresses.isdisjoint(digests),
+        has_moderator_name=confusables.impression(draft.name) in names,
         seconds_since_last=since,
-        within_an_hour=number,
-        same_text_elsewhere=await _count_same_text(tx, draft, occasion) if Fact.SAME_TEXT in needs else 0,
-        thread_days=_seconds_between(occasion.thread.published_at or occasion.at, occasion.at) / DAY,
-        form=occasion.form,
-        work=occasion.work,
-        trapped=occasion.trapped,
+        comments_last_hour=number,
+        same_text_comments=await _count_same_text(unit, draft, submission) if Fact.SAME_TEXT in needs else 0,
+        thread_age_days=_seconds_between(submission.thread.published_at or submission.at, submission.at) / DAY,
+        form_token=submission.form_token,
+        proof_of_work=submission.proof_of_work,
+        honeypot_filled=submission.honeypot_filled,
     )
 
 
-async def _moderator_identities(tx: Transaction) -> tuple[frozenset[str], frozenset[str]]:
-    """How moderators' names look, and the digests of their addresses."""
-    rows = await moderators.list_all(tx)
+async def _moderator_identities(unit: PrivateRead) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the moderators' names, as ``confusables.impression``, and the digests of their email addresses."""
+    rows = await moderators.list_all(unit)
     names = frozenset(confusables.impression(row["name"]) for row in rows)
     return names, frozenset(row["email_digest"] for row in rows if row["email_digest"])
 
 
-async def _recent_activity(tx: Transaction, occasion: Submission) -> tuple[float | None, int]:
-    """Seconds since the last comment of the same network, and how many came within the hour."""
-    if occasion.network is None:
+async def _recent_activity(unit: PrivateRead, submission: Submission) -> tuple[float | None, int]:
+    """Return the seconds since the last comment from the same network, and their number in the last hour."""
+    if submission.network is None:
         return None, 0
-    day_ago, hour_ago = (format_time(parse_time(occasion.at) - timedelta(hours=hours)) for hours in (24, 1))
+    day_ago, hour_ago = (format_time(parse_time(submission.at) - timedelta(hours=hours)) for hours in (24, 1))
     last, number = await contacts.recent_activity(
-        tx, occasion.network, day_ago=day_ago, hour_ago=hour_ago, before=occasion.at, but=occasion.comment_id
+        unit, submission.network, day_ago=day_ago, hour_ago=hour_ago, before=submission.at, but=submission.comment_id
     )
-    return (_seconds_between(last, occasion.at) if last else None), number
+    return (_seconds_between(last, submission.at) if last else None), number
 
 
-async def _count_same_text(tx: Transaction, draft: Draft, occasion: Submission) -> int:
+async def _count_same_text(unit: PublicRead, draft: Draft, submission: Submission) -> int:
     digest = text_digest(collapse_whitespace(draft.comment))
-    return await comments.count_same_text(tx, digest, occasion.thread.id, before=occasion.at)
+    return await comments.count_same_text(unit, digest, submission.thread.id, before=submission.at)
 
 
 def _seconds_between(earlier: str, later: str) -> float:

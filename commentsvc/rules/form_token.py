@@ -1,4 +1,4 @@
-"""The signed time at which a form was opened."""
+"""Form tokens: the signed time at which a comment form was opened."""
 
 import uuid
 from datetime import datetime
@@ -8,37 +8,38 @@ from commentsvc.domain.crypto import Keyring
 
 
 class FormTokenState(StrEnum):
-    """What a form shows of when it was opened."""
+    """The result of checking a form token."""
 
     ABSENT = "absent"
-    FORGED = "forged"
-    QUICK = "quick"
-    OLD = "old"
+    INVALID = "invalid"
+    TOO_QUICK = "too_quick"
+    EXPIRED = "expired"
     USED = "used"
-    WELL = "well"
+    VALID = "valid"
 
 
 def read_form_token(
     keyring: Keyring, token: str | None, now: datetime, seconds: tuple[int, int] | None
 ) -> tuple[FormTokenState, str | None]:
-    """What a form's token shows, and the name to be used up by sending it.
+    """Return the state of a form token, and the name under which to record its use.
 
-    ``seconds`` are the quickest and the oldest that a form may be sent; None asks nothing.
+    ``seconds`` holds the minimum and the maximum age; with None, every token is valid. The name is None if the token
+    cannot be used, now or later.
     """
     if seconds is None:
-        return FormTokenState.WELL, None
+        return FormTokenState.VALID, None
     if not token:
         return FormTokenState.ABSENT, None
     form_id = keyring.subject("form", token, now)
     if form_id is None:
-        return FormTokenState.FORGED, None
-    quickest, oldest = seconds
-    age = now.timestamp() - _made_at(form_id)
-    if age > oldest:
-        return FormTokenState.OLD, None
-    return FormTokenState.QUICK if age < quickest else FormTokenState.WELL, f"form:{form_id}"
+        return FormTokenState.INVALID, None
+    minimum, maximum = seconds
+    age = now.timestamp() - _created_at(form_id)
+    if age > maximum:
+        return FormTokenState.EXPIRED, None
+    return FormTokenState.TOO_QUICK if age < minimum else FormTokenState.VALID, f"form:{form_id}"
 
 
-def _made_at(form_id: str) -> float:
-    """When a UUIDv7 was made: its first 48 bits are milliseconds (RFC 9562, 5.7)."""
+def _created_at(form_id: str) -> float:
+    """Return the time of a UUIDv7 in Unix seconds: its first 48 bits are milliseconds (RFC 9562, 5.7)."""
     return (uuid.UUID(form_id).int >> 80) / 1000

@@ -1,6 +1,6 @@
-"""The kinds of rules a moderator can keep: what each looks for, and what may come of it.
+"""The kinds of rules that moderators can add: the text each kind accepts, its effects, and its check.
 
-Looking is pure: an ``Opinion`` knows a draft and its context, and says in words why it objects, or None.
+A check is pure: it takes a draft and its context, and returns the reason to act, or None.
 """
 
 import ipaddress
@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 
 from commentsvc.domain.errors import RateLimited, Refusal, RejectedByRule, ThreadClosed
 from commentsvc.domain.models import Draft, Effect, RuleKind
+from commentsvc.domain.reasons import Reason, mask_personal_data
 from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.word_list import WordList
 
-RuleCheck = Callable[[Draft, Context], str | None]
+RuleCheck = Callable[[Draft, Context], Reason | None]
 
 BLOCKING_EFFECTS: Final = (Effect.HOLD, Effect.SPAM, Effect.REFUSE)
-# An answer must not tell whose address was typed, so these never refuse and never approve.
+# The response must not reveal whether an email address is banned, so these kinds neither refuse nor approve.
 EMAIL_EFFECTS: Final = (Effect.HOLD, Effect.SPAM)
 
 
@@ -28,125 +29,114 @@ EMAIL_EFFECTS: Final = (Effect.HOLD, Effect.SPAM)
 class Kind:
     """One kind of rule."""
 
-    wants: str  # what ``match`` must hold, said to whoever sent something else
-    reads: Callable[[str], RuleCheck]  # raises ValueError where ``match`` is something else
-    effects: tuple[Effect, ...] = BLOCKING_EFFECTS  # the first, unless another is asked for
+    label: str  # for lists of kinds
+    expected: str  # tells a moderator what to enter
+    compile: Callable[[str], RuleCheck]  # raises ValueError if the text is not as expected
+    effects: tuple[Effect, ...] = BLOCKING_EFFECTS  # the default first
     needs: frozenset[Fact] = frozenset()
     by_email: bool = False
     expires: bool = False
     refusal: Callable[[str], Refusal] = RejectedByRule
 
 
-def match_email(digest: str) -> RuleCheck:
-    """The address with this keyed digest."""
-    return lambda _draft, context: "Its address is banned." if digest in context.email_digests else None
+def compile_email(digest: str) -> RuleCheck:
+    """Match the email address with this keyed digest."""
+    return lambda _draft, context: Reason("email_banned") if digest in context.email_digests else None
 
 
-def match_email_domain(text: str) -> RuleCheck:
-    """Addresses at this domain or below it."""
+def compile_email_domain(text: str) -> RuleCheck:
+    """Match email addresses at a domain or its subdomains."""
     domain = domains.parse_domain(text)
-
-    def opinion(_draft: Draft, context: Context) -> str | None:
-        return f"Addresses at {domain} are banned." if domains.is_within(context.email_domain, domain) else None
-
-    return opinion
+    reason = Reason("email_domain_banned", {"domain": domain})
+    return lambda _draft, context: reason if domains.is_within(context.email_domain, domain) else None
 
 
-def match_disposable(text: str) -> RuleCheck:
-    """Addresses of services that give away mailboxes for minutes."""
+def compile_disposable(text: str) -> RuleCheck:
+    """Match addresses at services for disposable email."""
     if text:
         raise ValueError
-    thrown_away = domains.disposable_domains()
-
-    def opinion(_draft: Draft, context: Context) -> str | None:
-        return "Its address is of a disposable kind." if context.email_domain in thrown_away else None
-
-    return opinion
+    listed = domains.disposable_domains()
+    return lambda _draft, context: Reason("disposable_email") if context.email_domain in listed else None
 
 
-def match_author(author_id: str) -> RuleCheck:
-    """Whoever holds the token of this author."""
-    return lambda _draft, context: "Its writer is banned." if context.author_id == author_id else None
+def compile_author(author_id: str) -> RuleCheck:
+    """Match the holder of this author's token."""
+    return lambda _draft, context: Reason("author_banned") if context.author_id == author_id else None
 
 
-def match_network(text: str) -> RuleCheck:
-    """An IP address, or all of a network."""
+def compile_network(text: str) -> RuleCheck:
+    """Match an IP address or a network."""
     banned = ipaddress.ip_network(text.strip(), strict=False)
     if isinstance(banned, ipaddress.IPv6Network) and banned.network_address.ipv4_mapped:
         raise ValueError("IPv4 written as IPv6")
 
-    def opinion(_draft: Draft, context: Context) -> str | None:
+    def check(_draft: Draft, context: Context) -> Reason | None:
         if context.address is None:
             return None
         address = ipaddress.ip_address(context.address)
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
-        return "Its network is banned." if address in banned else None
+        return Reason("network_banned") if address in banned else None
 
-    return opinion
+    return check
 
 
-def match_website(text: str) -> RuleCheck:
-    """A writer's own page at this domain or below it."""
+def compile_website(text: str) -> RuleCheck:
+    """Match a commenter's website at a domain or its subdomains."""
     domain = domains.parse_domain(text)
 
-    def opinion(draft: Draft, _context: Context) -> str | None:
-        host = urlsplit(draft.website or "").hostname or ""
-        return (
-            f"Its website is on {domain}, which is banned."
-            if host and domains.is_within(domains.normalise_domain(host), domain)
-            else None
-        )
+    def check(draft: Draft, _context: Context) -> Reason | None:
+        host = domains.normalise_domain(urlsplit(draft.website or "").hostname or "")
+        return Reason("website_banned", {"domain": domain}) if domains.is_within(host, domain) else None
 
-    return opinion
+    return check
 
 
-def match_trusted(text: str) -> RuleCheck:
-    """Whoever proved to have written so many approved comments."""
+def compile_trust(text: str) -> RuleCheck:
+    """Match commenters with at least this many approved comments."""
     least = _number(text, most=1000)
 
-    def opinion(_draft: Draft, context: Context) -> str | None:
-        if context.proven_approvals < least:
-            return None
-        return f"Its writer has {context.proven_approvals} approved comments."
+    def check(_draft: Draft, context: Context) -> Reason | None:
+        found = context.approved_comments
+        return Reason("author_approved", {"found": found}) if found >= least else None
 
-    return opinion
+    return check
 
 
 LINK: Final = re.compile(r"\b(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
 RANGE: Final = re.compile(r"(\d{1,5})?\.\.(\d{1,5})?")
-# Two people say "Thank you!"; nobody says a whole sentence twice by chance.
+# Two people may both write "Thank you!", but rarely the same whole sentence.
 MIN_REPEATED_TEXT: Final = 20
 MIN_LETTERS: Final = 10
 
 
-def match_words(text: str) -> RuleCheck:
-    """Whole words or phrases, one a line, in the text, the name or the website."""
-    listed = WordList.read(text)
+def compile_words(text: str) -> RuleCheck:
+    """Match listed words or phrases, one a line, in the text, the name or the website."""
+    words = WordList.from_text(text)
 
-    def opinion(draft: Draft, _context: Context) -> str | None:
+    def check(draft: Draft, _context: Context) -> Reason | None:
         for part in (draft.comment, draft.name, draft.website or ""):
-            found = listed.first(part)
+            found = words.find_first(part)
             if found is not None:
-                return f"It has “{found}”, which is on a word list."
+                return Reason("word_listed", {"word": mask_personal_data(found)})
         return None
 
-    return opinion
+    return check
 
 
-def match_links(text: str) -> RuleCheck:
-    """More than so many links."""
-    most = _number(text, least=0, most=1000)
+def compile_links(text: str) -> RuleCheck:
+    """Match comments with more links than this."""
+    limit = _number(text, least=0, most=1000)
 
-    def opinion(draft: Draft, _context: Context) -> str | None:
+    def check(draft: Draft, _context: Context) -> Reason | None:
         found = len(LINK.findall(draft.comment))
-        return f"It has {_count(found, 'link')}; {most} may stand here." if found > most else None
+        return Reason("too_many_links", {"found": found, "limit": limit}) if found > limit else None
 
-    return opinion
+    return check
 
 
-def match_length(text: str) -> RuleCheck:
-    """Fewer or more characters than ``least..most``; either may be left out."""
+def compile_length(text: str) -> RuleCheck:
+    """Match comments outside ``least..most`` characters; either number can be omitted."""
     match = RANGE.fullmatch(text.replace(" ", ""))
     if not match or not (match[1] or match[2]):
         raise ValueError
@@ -154,122 +144,145 @@ def match_length(text: str) -> RuleCheck:
     if least > most:
         raise ValueError
 
-    def opinion(draft: Draft, _context: Context) -> str | None:
+    def check(draft: Draft, _context: Context) -> Reason | None:
         found = len(draft.comment)
-        return None if least <= found <= most else f"It has {_count(found, 'character')}; {text} are expected."
+        if found < least:
+            return Reason("text_too_short", {"found": found, "limit": least})
+        return Reason("text_too_long", {"found": found, "limit": most}) if found > most else None
 
-    return opinion
+    return check
 
 
-def match_script(text: str) -> RuleCheck:
-    """Mostly letters of other scripts than these; a language stands for its scripts."""
+def compile_script(text: str) -> RuleCheck:
+    """Match comments with more letters of other scripts than of these. A language means all its scripts."""
     expected: set[str] = set()
     for name in text.replace(",", " ").split():
         expected |= writing_systems.parse_scripts(name)
     if not expected:
         raise ValueError
+    expected_names = ", ".join(sorted(map(writing_systems.script_name, expected)))
 
-    def opinion(draft: Draft, _context: Context) -> str | None:
+    def check(draft: Draft, _context: Context) -> Reason | None:
         found = Counter(map(writing_systems.script_of, filter(str.isalpha, draft.comment)))
-        strange = {name: number for name, number in found.items() if name not in expected}
-        if sum(found.values()) < MIN_LETTERS or 2 * sum(strange.values()) <= sum(found.values()):
+        other = {name: number for name, number in found.items() if name not in expected}
+        if found.total() < MIN_LETTERS or 2 * sum(other.values()) <= found.total():
             return None
-        return f"It is mostly in another script: {max(strange, key=strange.__getitem__).title()}."
+        script = writing_systems.script_name(max(other, key=other.__getitem__))
+        return Reason("other_script", {"script": script, "expected": expected_names})
 
-    return opinion
+    return check
 
 
-def match_same_text(text: str) -> RuleCheck:
-    """The same text in so many other threads, or more."""
+def compile_same_text(text: str) -> RuleCheck:
+    """Match a text that is in this many comments of other threads, or more."""
     least = _number(text, most=1000)
 
-    def opinion(draft: Draft, context: Context) -> str | None:
-        found = context.same_text_elsewhere
+    def check(draft: Draft, context: Context) -> Reason | None:
+        found = context.same_text_comments
         if found < least or len(draft.comment) < MIN_REPEATED_TEXT:
             return None
-        return f"The same text stands in {_count(found, 'other comment')}."
+        return Reason("repeated_text", {"found": found, "limit": least})
 
-    return opinion
+    return check
 
 
-def match_too_fast(text: str) -> RuleCheck:
-    """Fewer seconds than this after the last one from the same network."""
-    seconds = _number(text, most=86_400)
+def compile_too_fast(text: str) -> RuleCheck:
+    """Match comments sent fewer seconds than this after the last one from the same network."""
+    least = _number(text, most=86_400)
 
-    def opinion(_draft: Draft, context: Context) -> str | None:
+    def check(_draft: Draft, context: Context) -> Reason | None:
         since = context.seconds_since_last
-        if since is None or since >= seconds:
-            return None
-        return f"It came {_count(int(since), 'second')} after the last from its network; {seconds} are expected."
+        return None if since is None or since >= least else Reason("too_fast", {"found": int(since), "limit": least})
 
-    return opinion
+    return check
 
 
-def match_too_many(text: str) -> RuleCheck:
-    """More than so many from the same network within an hour."""
-    most = _number(text, most=10_000)
+def compile_too_many(text: str) -> RuleCheck:
+    """Match comments beyond this many from the same network within an hour."""
+    limit = _number(text, most=10_000)
 
-    def opinion(_draft: Draft, context: Context) -> str | None:
-        number = context.within_an_hour + 1
-        return f"It is number {number} from its network within an hour; {most} may come." if number > most else None
+    def check(_draft: Draft, context: Context) -> Reason | None:
+        found = context.comments_last_hour + 1
+        return Reason("too_many", {"found": found, "limit": limit}) if found > limit else None
 
-    return opinion
-
-
-def match_closing_age(text: str) -> RuleCheck:
-    """Threads that became public more than so many days ago."""
-    days = _number(text, most=36_500)
-
-    def opinion(_draft: Draft, context: Context) -> str | None:
-        old = f"Its thread is older than {_count(days, 'day')}."
-        return old if context.thread_days > days else None
-
-    return opinion
+    return check
 
 
-WHOLE_NUMBER: Final = "a whole number"
+def compile_closing_age(text: str) -> RuleCheck:
+    """Match comments in threads that became public more than this many days ago."""
+    limit = _number(text, most=36_500)
+    reason = Reason("thread_old", {"limit": limit})
+    return lambda _draft, context: reason if context.thread_age_days > limit else None
+
+
+_DOMAIN: Final = "Enter a domain such as example.com."
 
 KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.EMAIL: Kind(
-        wants="an email address", reads=match_email, effects=EMAIL_EFFECTS,
-        by_email=True, expires=True,
+        label="Email address", expected="Enter an email address such as name@example.com.",
+        compile=compile_email, effects=EMAIL_EFFECTS, by_email=True, expires=True,
     ),
     RuleKind.EMAIL_DOMAIN: Kind(
-        wants="a domain such as example.com", reads=match_email_domain, effects=EMAIL_EFFECTS,
-        by_email=True, expires=True,
+        label="Email domain: addresses at this domain or its subdomains", expected=_DOMAIN,
+        compile=compile_email_domain, effects=EMAIL_EFFECTS, by_email=True, expires=True,
     ),
     RuleKind.DISPOSABLE: Kind(
-        wants="nothing; the domains come from the package disposable-email-domains, which must be installed: "
-        "pip install 'commentsvc[disposable]'", reads=match_disposable, effects=EMAIL_EFFECTS,
-        by_email=True,
+        label="Disposable email addresses",
+        expected="Leave this empty. The operator must install commentsvc[disposable].",
+        compile=compile_disposable, effects=EMAIL_EFFECTS, by_email=True,
     ),
-    RuleKind.AUTHOR: Kind(wants="the id of one of the writer's comments", reads=match_author, expires=True),
+    RuleKind.AUTHOR: Kind(
+        label="Commenter", expected="Enter the ID of one of their comments.", compile=compile_author, expires=True,
+    ),
     RuleKind.NETWORK: Kind(
-        wants="an IP address or a network such as 198.51.100.0/24 or 2001:db8::/32", reads=match_network, expires=True,
+        label="Network or IP address",
+        expected="Enter an IP address or a network such as 198.51.100.0/24 or 2001:db8::/32.",
+        compile=compile_network, expires=True,
     ),
-    RuleKind.WEBSITE: Kind(wants="a domain such as example.com", reads=match_website, expires=True),
-    # A hit is a reason to read, never to throw away.
-    RuleKind.WORDS: Kind(wants="words or phrases, one a line", reads=match_words, effects=(Effect.HOLD,), expires=True),
-    RuleKind.LINKS: Kind(wants=f"{WHOLE_NUMBER} of links, from 0 on", reads=match_links),
-    RuleKind.LENGTH: Kind(wants="characters as least..most, such as 20.. or 2..5000", reads=match_length),
+    RuleKind.WEBSITE: Kind(
+        label="Website: at this domain or its subdomains", expected=_DOMAIN, compile=compile_website, expires=True,
+    ),
+    # Word lists are often wrong, so they only hold.
+    RuleKind.WORDS: Kind(
+        label="Words: any word or phrase on this list", expected="Enter words or phrases, one a line.",
+        compile=compile_words, effects=(Effect.HOLD,), expires=True,
+    ),
+    RuleKind.LINKS: Kind(
+        label="Links: more than this many", expected="Enter a whole number of links, 0 or more.", compile=compile_links,
+    ),
+    RuleKind.LENGTH: Kind(
+        label="Length: fewer or more characters than this",
+        expected="Enter a range of characters such as 20.. or 2..5000.", compile=compile_length,
+    ),
     RuleKind.SCRIPT: Kind(
-        wants="languages or scripts, such as en, or Latin Greek", reads=match_script, effects=(Effect.HOLD, Effect.SPAM),
+        label="Script: mostly letters of other scripts than these",
+        expected="Enter languages or scripts, such as en or Latin Greek.",
+        compile=compile_script, effects=(Effect.HOLD, Effect.SPAM),
     ),
     RuleKind.SAME_TEXT: Kind(
-        wants=f"{WHOLE_NUMBER} of other comments, from 1 on", reads=match_same_text, needs=frozenset({Fact.SAME_TEXT}),
+        label="Repeated text: in this many other comments or more",
+        expected="Enter a whole number of other comments, 1 to 1,000.",
+        compile=compile_same_text, needs=frozenset({Fact.SAME_TEXT}),
     ),
     RuleKind.TOO_FAST: Kind(
-        wants=f"{WHOLE_NUMBER} of seconds", reads=match_too_fast, needs=frozenset({Fact.PACE}),
-        refusal=lambda _reason: RateLimited(60),
+        label="Pace: fewer seconds than this since the network's last comment",
+        expected="Enter a whole number of seconds, 1 to 86,400.",
+        compile=compile_too_fast, needs=frozenset({Fact.PACE}), refusal=lambda _reason: RateLimited(60),
     ),
     RuleKind.TOO_MANY: Kind(
-        wants=f"{WHOLE_NUMBER} an hour", reads=match_too_many, needs=frozenset({Fact.PACE}),
-        refusal=lambda _reason: RateLimited(3600),
+        label="Pace: more than this many comments from one network in an hour",
+        expected="Enter a whole number of comments an hour, 1 to 10,000.",
+        compile=compile_too_many, needs=frozenset({Fact.PACE}), refusal=lambda _reason: RateLimited(3600),
     ),
     RuleKind.CLOSING_AGE: Kind(
-        wants=f"{WHOLE_NUMBER} of days", reads=match_closing_age, effects=(Effect.HOLD, Effect.REFUSE), refusal=ThreadClosed,
+        label="Old threads: more than this many days old", expected="Enter a whole number of days, 1 to 36,500.",
+        compile=compile_closing_age, effects=(Effect.HOLD, Effect.REFUSE), refusal=ThreadClosed,
     ),
-    RuleKind.TRUST: Kind(wants=f"{WHOLE_NUMBER} of approved comments", reads=match_trusted, effects=(Effect.APPROVE,)),
+    RuleKind.TRUST: Kind(
+        label="Trust: commenters with at least this many approved comments",
+        expected="Enter a whole number of approved comments, 1 to 1,000.",
+        compile=compile_trust, effects=(Effect.APPROVE,),
+    ),
 }  # fmt: skip
 
 
@@ -278,7 +291,3 @@ def _number(text: str, *, most: int, least: int = 1) -> int:
     if not least <= number <= most:
         raise ValueError
     return number
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

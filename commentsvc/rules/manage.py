@@ -12,57 +12,49 @@ from commentsvc.domain import fields, networks, pagination, validation
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import FieldError, Forbidden, Invalid, InvalidValue, NotFound
 from commentsvc.domain.models import Effect, Principal, Rule, RuleKind, Scope
-from commentsvc.moderation import queue
-from commentsvc.moderation.schemas import Where
-from commentsvc.rules import evaluate
+from commentsvc.rules import compiled
 from commentsvc.rules.engine import CompiledRule
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.schemas import NewRule, RuleChange, RulePage, RuleQuery, RuleRecord, RuleText
-from commentsvc.service import Service
+from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import rules
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Environment, PrivateRead, PublicRead, Write
 
 
-async def list_rules(service: Service, who: Principal, query: RuleQuery) -> RulePage:
+@private_read
+async def list_rules(unit: PrivateRead, who: Principal, query: RuleQuery) -> RulePage:
     """Rules that stand on this principal's sites, oldest first; those of every site among them.
 
     Raises:
         Invalid: naming the site or the cursor.
     """
-    return await service.db.read_private(_list_rules, service, who, query)
-
-
-async def _list_rules(tx: Transaction, service: Service, who: Principal, query: RuleQuery) -> RulePage:
-    reach = (await queue.build_search(tx, service, who, Where(site=query.site))).sites
+    everything = await resolve.read_directory.within(unit)
+    reach = resolve.reachable_sites(everything, who, query.site)
     after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    rows = await rules.list_page(tx, reach, after, query.limit + 1)
-    everything = await resolve.load_directory(tx, service)
+    rows = await rules.list_page(unit, reach, after, query.limit + 1)
     shown = [
-        _record(service, who, everything, msgspec.convert({**row, "size": None}, Rule), size=row["size"])
+        _record(unit, who, everything, msgspec.convert({**row, "size": None}, Rule), size=row["size"])
         for row in map(dict, rows[: query.limit])
     ]
     return RulePage(shown, pagination.encode_cursor(shown[-1].id) if len(rows) > query.limit else None)
 
 
-async def get_rule(service: Service, who: Principal, rule_id: str) -> RuleRecord:
+@private_read
+async def get_rule(unit: PrivateRead, who: Principal, rule_id: str) -> RuleRecord:
     """One rule, all that it looks for.
 
     Raises:
         NotFound: there is none, or it is on another site.
     """
-    return await service.db.read_private(_get_rule, service, who, rule_id)
-
-
-async def _get_rule(tx: Transaction, service: Service, who: Principal, rule_id: str) -> RuleRecord:
-    rule = await rules.get(tx, rule_id)
+    rule = await rules.get(unit, rule_id)
     if rule is None or rule.removed_at or (rule.site_id and not who.reaches(rule.site_id)):
         raise NotFound
-    return _record(service, who, await resolve.load_directory(tx, service), rule)
+    return _record(unit, who, await resolve.read_directory.within(unit), rule)
 
 
 def _record(
-    service: Service,
+    env: Environment,
     who: Principal,
     everything: resolve.SiteDirectory,
     rule: Rule,
@@ -73,7 +65,7 @@ def _record(
     match, note = rule.matching, rule.note
     whole = who.may(Scope.MODERATE) and (rule.site_id is not None or who.sites is None)
     if rule.email_sealed:
-        address = service.keyring.unseal(rule.email_sealed)
+        address = env.keyring.unseal(rule.email_sealed)
         match = address.reveal() if whole else address.masked()
     if rule.kind is RuleKind.NETWORK and not whole:
         match = networks.truncate_address(match.partition("/")[0])
@@ -100,20 +92,19 @@ async def add_rule(service: Service, who: Principal, new: NewRule) -> RuleRecord
         Forbidden: it would stand on sites that the key does not reach.
     """
     await _check_match(new.kind, new.match)
-    return await service.db.write(_add_rule, service, who, new)
+    return await _add_rule(service, who, new)
 
 
-async def _add_rule(tx: Transaction, service: Service, who: Principal, new: NewRule) -> RuleRecord:
-    everything = await resolve.load_directory(tx, service)
-    rule = await read_rule(tx, service, who, new, rule_site(everything, who, new.site))
-    rule = msgspec.structs.replace(rule, expires_at=_expiry(service, new.kind, new.expires_at), note=new.note)
-    await rules.add(tx, rule)
+@write
+async def _add_rule(unit: Write, who: Principal, new: NewRule) -> RuleRecord:
+    everything = await resolve.read_directory.within(unit)
+    rule = await read_rule(unit, who, new, rule_site(everything, who, new.site))
+    rule = msgspec.structs.replace(rule, expires_at=_expiry(unit, new.kind, new.expires_at), note=new.note)
+    await rules.add(unit, rule)
     became = undoable_changes.undoable_state("rule", rule)
     was = became | {"removed_at": rule.created_at}
-    action = await undoable_changes.record_change(
-        tx, service, who, "rule_add", ("rule", rule.id, rule.site_id), was, became
-    )
-    return _record(service, who, everything, rule, action=action)
+    action = await undoable_changes.record_change(unit, who, "rule_add", ("rule", rule.id, rule.site_id), was, became)
+    return _record(unit, who, everything, rule, action=action)
 
 
 def rule_site(everything: resolve.SiteDirectory, who: Principal, name: str | None) -> str | None:
@@ -124,13 +115,10 @@ def rule_site(everything: resolve.SiteDirectory, who: Principal, name: str | Non
         if who.sites and len(who.sites) == 1:
             return who.sites[0]
         raise Invalid(FieldError("site", "required", "This key is good for some sites alone. Say which with site."))
-    site = everything.by_name(name)
-    if site is None or not who.reaches(site.id):
-        raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
-    return site.id
+    return resolve.require_site(everything, who, name).id
 
 
-async def read_rule(tx: Transaction, service: Service, who: Principal, text: RuleText, site_id: str | None) -> Rule:
+async def read_rule(unit: PublicRead, who: Principal, text: RuleText, site_id: str | None) -> Rule:
     """A rule that somebody sent, as it would be kept.
 
     Raises:
@@ -138,16 +126,16 @@ async def read_rule(tx: Transaction, service: Service, who: Principal, text: Rul
     """
     email = _email(text.match) if text.kind is RuleKind.EMAIL else None
     rule = Rule(
-        id=service.new_id(),
+        id=unit.new_id(),
         site_id=site_id,
         kind=text.kind,
-        matching=await _matching(tx, who, text),
-        email_sealed=service.keyring.seal(email) if email else None,
-        email_digest=service.keyring.digest(email) if email else None,
+        matching=await _matching(unit, who, text),
+        email_sealed=unit.keyring.seal(email) if email else None,
+        email_digest=unit.keyring.digest(email) if email else None,
         effect=_effect(text.kind, text.effect),
         note=None,
         version=1,
-        created_at=service.now(),
+        created_at=unit.now(),
         expires_at=None,
         removed_at=None,
     )
@@ -155,14 +143,14 @@ async def read_rule(tx: Transaction, service: Service, who: Principal, text: Rul
     return rule
 
 
-async def _matching(tx: Transaction, who: Principal, text: RuleText) -> str:
+async def _matching(unit: PublicRead, who: Principal, text: RuleText) -> str:
     """What is kept of ``match``: of an address nothing, of a comment its author."""
     if text.kind is RuleKind.EMAIL:
         return ""
     if text.kind is not RuleKind.AUTHOR:
         return text.match.strip()
     try:
-        return (await permissions.load_comment(tx, who, text.match.strip())).author_id
+        return (await permissions.load_comment(unit, who, text.match.strip())).author_id
     except NotFound:
         raise Invalid(FieldError("match", "unknown_comment", "There is no comment with this id.")) from None
 
@@ -191,14 +179,14 @@ async def _check_match(kind: RuleKind, match: str) -> None:
     """
     if kind not in {RuleKind.EMAIL, RuleKind.AUTHOR}:
         try:
-            await asyncio.to_thread(evaluate.compile_check, kind, match.strip())
+            await asyncio.to_thread(compiled.compile_check, kind, match.strip())
         except ValueError as error:
             raise _unreadable(kind, error) from None
 
 
 def _unreadable(kind: RuleKind, error: ValueError) -> Invalid:
     advice = str(error) if kind is RuleKind.WORDS and str(error) else ""
-    detail = advice or f"A rule of kind {kind} looks for {KINDS[kind].wants}."
+    detail = advice or KINDS[kind].expected
     return Invalid(FieldError("match", "invalid_match", detail))
 
 
@@ -209,18 +197,18 @@ def require_compiled(rule: Rule) -> CompiledRule:
         Invalid: naming ``match``.
     """
     try:
-        return evaluate.compile_rule(rule)
+        return compiled.compile_rule(rule)
     except ValueError as error:
         raise _unreadable(rule.kind, error) from None
 
 
-def _expiry(service: Service, kind: RuleKind, text: str | None) -> str | None:
+def _expiry(env: Environment, kind: RuleKind, text: str | None) -> str | None:
     expires_at = validation.parse_time_field("expires_at", text)
     if expires_at and not KINDS[kind].expires:
         raise Invalid(
             FieldError("expires_at", "invalid", "Only bans and word lists expire. Remove this rule when it is time.")
         )
-    if expires_at and expires_at <= service.now():
+    if expires_at and expires_at <= env.now():
         raise Invalid(FieldError("expires_at", "invalid_time", "This time has passed. Choose one to come."))
     return expires_at
 
@@ -233,53 +221,49 @@ async def change_rule(service: Service, who: Principal, rule_id: str, change: Ru
         Invalid: naming the field.
         Forbidden: it stands on sites that the key does not reach.
     """
-    rule = await service.db.read_private(rules.get, rule_id)
+    rule = await _find_rule(service, rule_id)
     if rule is not None and change.match is not None:
         await _check_match(rule.kind, change.match)
-    return await service.db.write(_change_rule, service, who, rule_id, change)
+    return await _change_rule(service, who, rule_id, change)
 
 
-async def _change_rule(
-    tx: Transaction, service: Service, who: Principal, rule_id: str, change: RuleChange
-) -> RuleRecord:
-    rule = await _load_own_rule(tx, who, rule_id)
+@write
+async def _change_rule(unit: Write, who: Principal, rule_id: str, change: RuleChange) -> RuleRecord:
+    rule = await _load_own_rule(unit, who, rule_id)
     changed: dict[str, Any] = {"effect": _effect(rule.kind, change.effect or rule.effect), "version": rule.version + 1}
     if change.match is not None and change.match.strip() != rule.matching:
         if rule.kind is RuleKind.EMAIL:
             raise Invalid(FieldError("match", "invalid_match", "Remove this ban, and ban the other address."))
         fresh = await read_rule(
-            tx, service, who, RuleText(kind=rule.kind, match=change.match, effect=change.effect), rule.site_id
+            unit, who, RuleText(kind=rule.kind, match=change.match, effect=change.effect), rule.site_id
         )
         changed["matching"] = fresh.matching
     if change.expires_at is not UNSET:
-        changed["expires_at"] = _expiry(service, rule.kind, change.expires_at)
+        changed["expires_at"] = _expiry(unit, rule.kind, change.expires_at)
     if change.note is not UNSET:
         changed["note"] = change.note
     after = msgspec.structs.replace(rule, **changed)
-    action = await _save_rule(tx, service, who, "rule_change", rule, after)
-    return _record(service, who, await resolve.load_directory(tx, service), after, action=action)
+    action = await _save_rule(unit, who, "rule_change", rule, after)
+    return _record(unit, who, await resolve.read_directory.within(unit), after, action=action)
 
 
-async def remove_rule(service: Service, who: Principal, rule_id: str) -> RuleRecord:
+@write
+async def remove_rule(unit: Write, who: Principal, rule_id: str) -> RuleRecord:
     """Take a rule away; undoing the action brings it back.
 
     Raises:
         NotFound: there is none.
         Forbidden: it stands on sites that the key does not reach.
     """
-    return await service.db.write(_remove_rule, service, who, rule_id)
+    rule = await _load_own_rule(unit, who, rule_id)
+    after = msgspec.structs.replace(rule, removed_at=unit.now(), version=rule.version + 1)
+    action = await _save_rule(unit, who, "rule_remove", rule, after)
+    return _record(unit, who, await resolve.read_directory.within(unit), after, action=action)
 
 
-async def _remove_rule(tx: Transaction, service: Service, who: Principal, rule_id: str) -> RuleRecord:
-    rule = await _load_own_rule(tx, who, rule_id)
-    after = msgspec.structs.replace(rule, removed_at=service.now(), version=rule.version + 1)
-    action = await _save_rule(tx, service, who, "rule_remove", rule, after)
-    return _record(service, who, await resolve.load_directory(tx, service), after, action=action)
-
-
-async def _load_own_rule(tx: Transaction, who: Principal, rule_id: str) -> Rule:
-    await rules.lock(tx, rule_id)
-    rule = await rules.get(tx, rule_id)
+async def _load_own_rule(unit: Write, who: Principal, rule_id: str) -> Rule:
+    await rules.lock(unit, rule_id)
+    rule = await rules.get(unit, rule_id)
     if rule is None or rule.removed_at or (rule.site_id and not who.reaches(rule.site_id)):
         raise NotFound
     if rule.site_id is None and who.sites is not None:
@@ -287,9 +271,12 @@ async def _load_own_rule(tx: Transaction, who: Principal, rule_id: str) -> Rule:
     return rule
 
 
-async def _save_rule(tx: Transaction, service: Service, who: Principal, verb: str, before: Rule, after: Rule) -> str:
-    await rules.update(tx, after)
+async def _save_rule(unit: Write, who: Principal, verb: str, before: Rule, after: Rule) -> str:
+    await rules.update(unit, after)
     was, became = undoable_changes.undoable_state("rule", before), undoable_changes.undoable_state("rule", after)
-    return await undoable_changes.record_change(
-        tx, service, who, verb, ("rule", before.id, before.site_id), was, became
-    )
+    return await undoable_changes.record_change(unit, who, verb, ("rule", before.id, before.site_id), was, became)
+
+
+@private_read
+async def _find_rule(unit: PrivateRead, rule_id: str) -> Rule | None:
+    return await rules.get(unit, rule_id)

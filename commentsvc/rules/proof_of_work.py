@@ -1,7 +1,7 @@
-"""What a form can show for itself: when it was opened, and that somebody's device worked for it.
+"""ALTCHA's proof of work, version 2, with PBKDF2: https://altcha.org/docs/v2/proof-of-work-captcha.
 
-The work is ALTCHA's proof of work, second version, with PBKDF2 (https://altcha.org/docs/v2/proof-of-work-captcha):
-its widget and its libraries solve and check what is made here, and make what is checked here.
+Compatible with ALTCHA's widget and libraries: they can solve and verify these challenges, and create challenges that
+are accepted here.
 """
 
 import base64
@@ -17,31 +17,34 @@ import msgspec
 from commentsvc.domain.crypto import Keyring, equal_in_constant_time
 from commentsvc.rules.schemas import Challenge, ChallengeParameters
 
-ROUNDS: Final = 1000  # of one try; making a challenge takes one, solving it half of ``tries`` on average
+ROUNDS: Final = 1000  # for each attempt; creating a challenge takes one, solving it half of ``max_attempts`` on average
 KEY_BYTES: Final = 32
 
 
 class ProofState(StrEnum):
-    """What a form shows of the work that was asked for; ``WRONG`` is not ours, not done, or done too late."""
+    """The result of checking a proof of work. ``INVALID``: not signed by us, not solved, or expired."""
 
-    NOT_ASKED = "not_asked"
+    NOT_REQUIRED = "not_required"
     ABSENT = "absent"
-    WRONG = "wrong"
+    INVALID = "invalid"
     USED = "used"
-    DONE = "done"
+    VALID = "valid"
 
 
-def create_challenge(keyring: Keyring, form_id: str, tries: int, until: datetime) -> Challenge:
-    """Ask for the number below ``tries`` that makes a key with this prefix. Derived: each form has its own."""
+def create_challenge(keyring: Keyring, form_id: str, max_attempts: int, expires_at: datetime) -> Challenge:
+    """Return the challenge for a form: find the number below ``max_attempts`` whose key has this prefix.
+
+    It is derived from the form's ID, so the same form always gets the same challenge.
+    """
     signing, solving = keyring.work_keys[0]
     nonce = uuid.UUID(form_id).bytes
     seed = hmac.digest(signing.encode(), b"seed" + nonce, "sha256")
-    salt, number = seed[:16], int.from_bytes(seed[16:24]) % tries
+    salt, number = seed[:16], int.from_bytes(seed[16:24]) % max_attempts
     key = hashlib.pbkdf2_hmac("sha256", nonce + number.to_bytes(4), salt, ROUNDS, KEY_BYTES)
     parameters = ChallengeParameters(
         algorithm="PBKDF2/SHA-256",
         cost=ROUNDS,
-        expires_at=int(until.timestamp()),
+        expires_at=int(expires_at.timestamp()),
         key_length=KEY_BYTES,
         key_prefix=key[: KEY_BYTES // 2].hex(),
         key_signature=_mac(solving, key),
@@ -55,36 +58,36 @@ class _Solution(msgspec.Struct, rename="camel"):
     derived_key: str
 
 
-class _Answer(msgspec.Struct):
+class _Payload(msgspec.Struct):
     challenge: Challenge
     solution: _Solution
 
 
 def check_solution(keyring: Keyring, payload: str | None, now: datetime) -> tuple[ProofState, str | None]:
-    """What an answer to a challenge shows, and the name to be used up by sending it."""
+    """Return the state of a solution, and the name under which to record its use (None if it is not valid)."""
     if not payload:
         return ProofState.ABSENT, None
     try:
-        answer = msgspec.json.decode(base64.b64decode(payload, validate=True), type=_Answer)
+        answer = msgspec.json.decode(base64.b64decode(payload, validate=True), type=_Payload)
         key = bytes.fromhex(answer.solution.derived_key)
     except (ValueError, msgspec.DecodeError, RecursionError):
-        return ProofState.WRONG, None
+        return ProofState.INVALID, None
     parameters = answer.challenge.parameters
-    ours = any(_answers(answer.challenge, key, *keys) for keys in keyring.work_keys)
-    if not ours or parameters.expires_at < now.timestamp():
-        return ProofState.WRONG, None
-    return ProofState.DONE, f"work:{parameters.nonce}"
+    solved = any(_is_solution(answer.challenge, key, *keys) for keys in keyring.work_keys)
+    if not solved or parameters.expires_at < now.timestamp():
+        return ProofState.INVALID, None
+    return ProofState.VALID, f"work:{parameters.nonce}"
 
 
-def _answers(asked: Challenge, key: bytes, signing: str, solving: str) -> bool:
-    """Whether a challenge is signed, and this is the key that was looked for: only its first half was told."""
+def _is_solution(challenge: Challenge, key: bytes, signing: str, solving: str) -> bool:
+    """Return whether the challenge is signed and this is its key, of which the client got only the first half."""
     return equal_in_constant_time(
-        asked.signature, _mac(signing, _canonical(asked.parameters))
-    ) and equal_in_constant_time(asked.parameters.key_signature, _mac(solving, key))
+        challenge.signature, _mac(signing, _canonical(challenge.parameters))
+    ) and equal_in_constant_time(challenge.parameters.key_signature, _mac(solving, key))
 
 
 def _canonical(parameters: ChallengeParameters) -> bytes:
-    """As ALTCHA signs them: JSON without white space, its names in order."""
+    """Return the JSON that ALTCHA signs: no white space, sorted names."""
     return msgspec.json.encode(parameters, order="sorted")
 
 

@@ -1,4 +1,4 @@
-"""Scripts that people write in, told by letters' names; the standard library knows no more of them."""
+"""Find the script of a letter by its Unicode name; the standard library has no script property."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ SCRIPTS: Final = frozenset(
         "MALAYALAM SINHALA THAI LAO TIBETAN MYANMAR GEORGIAN HANGUL ETHIOPIC KHMER MONGOLIAN HIRAGANA KATAKANA CJK",
     )
 )
-# Languages that are not written in Latin letters, or not in them alone (CLDR, likely subtags).
+# Languages that use other scripts than Latin, or more than one (CLDR, likely subtags).
 LANGUAGES: Final = {
     "am": "ETHIOPIC", "ar": "ARABIC", "be": "CYRILLIC", "bg": "CYRILLIC", "bn": "BENGALI", "el": "GREEK",
     "fa": "ARABIC", "gu": "GUJARATI", "he": "HEBREW", "hi": "DEVANAGARI", "hy": "ARMENIAN",
@@ -25,10 +25,10 @@ LANGUAGES: Final = {
 
 
 def parse_scripts(name: str) -> set[str]:
-    """The scripts that a language or a script's own name stands for.
+    """Return the scripts of a language code, or the script with this name.
 
     Raises:
-        ValueError: it is the name of neither.
+        ValueError: The name is neither.
     """
     if name.upper() in SCRIPTS:
         return {name.upper()}
@@ -39,5 +39,10 @@ def parse_scripts(name: str) -> set[str]:
 
 @cache
 def script_of(letter: str) -> str:
-    """The first word of a letter's name is its script (Unicode, 4.8: names are stable)."""
+    """Return a letter's script: the first word of its name (Unicode Standard, 4.8: names never change)."""
     return unicodedata.name(letter, "unknown").partition(" ")[0].partition("-")[0].upper()
+
+
+def script_name(script: str) -> str:
+    """Return a script's name in the case in which people read it."""
+    return script if script == "CJK" else script.title()

@@ -6,11 +6,11 @@ import msgspec
 
 from commentsvc.domain import urls
 from commentsvc.domain.errors import FieldError, Invalid, OriginNotAllowed
-from commentsvc.domain.models import Site, Thread
+from commentsvc.domain.models import Principal, Site, Thread
 from commentsvc.domain.urls import ThreadRef
-from commentsvc.service import Service
+from commentsvc.service import Service, public_read
 from commentsvc.storage import sites
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Environment, PublicRead
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,11 @@ class ThreadPlace:
     ref: ThreadRef
 
 
-async def load_directory(tx: Transaction, service: Service) -> SiteDirectory:
-    """Every site as things stand."""
-    origins = {row["origin"]: row["site_id"] for row in await sites.list_origins(tx)}
-    return SiteDirectory(tuple(await sites.list_all(tx)), origins, service.config.own_origin)
-
-
-async def read_directory(service: Service) -> SiteDirectory:
-    """The same, for whoever holds no transaction."""
-    return await service.db.read(load_directory, service)
+@public_read
+async def read_directory(unit: PublicRead) -> SiteDirectory:
+    """Return every site as it is now."""
+    origins = {row["origin"]: row["site_id"] for row in await sites.list_origins(unit)}
+    return SiteDirectory(tuple(await sites.list_all(unit)), origins, unit.config.own_origin)
 
 
 def resolve_thread(everything: SiteDirectory, thread: str, site_name: str | None, origin: str | None) -> ThreadPlace:
@@ -120,6 +116,27 @@ def resolve_site(everything: SiteDirectory, site_name: str | None, origin: str |
     return everything.sites[0]
 
 
+def require_site(everything: SiteDirectory, who: Principal, name: str) -> Site:
+    """Return the site of this name.
+
+    Raises:
+        Invalid: naming ``site``: there is none, or the principal does not reach it.
+    """
+    site = everything.by_name(name)
+    if site is None or not who.reaches(site.id):
+        raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
+    return site
+
+
+def reachable_sites(everything: SiteDirectory, who: Principal, name: str | None) -> tuple[str, ...] | None:
+    """Return the ids of the sites that a query covers: the named one, else all of the principal's; None: every site.
+
+    Raises:
+        Invalid: naming ``site``.
+    """
+    return (require_site(everything, who, name).id,) if name else who.sites
+
+
 def require_origin(everything: SiteDirectory, site: Site, origin: str | None) -> None:
     """Let a page of the site's own in, or of the service's own.
 
@@ -136,11 +153,11 @@ def require_origin(everything: SiteDirectory, site: Site, origin: str | None) ->
         )
 
 
-def close_by_age(service: Service, site: Site, thread: Thread | None) -> Thread | None:
+def close_by_age(env: Environment, site: Site, thread: Thread | None) -> Thread | None:
     """A thread as it is by now: on sites whose rules say so, closed so many days after it became public."""
     if thread is None or thread.closed_at or thread.published_at is None or site.closes_after_days is None:
         return thread
-    if thread.published_at >= service.ago(days=site.closes_after_days):
+    if thread.published_at >= env.ago(days=site.closes_after_days):
         return thread
     return msgspec.structs.replace(thread, closed_at=thread.published_at)
 

@@ -1,14 +1,15 @@
 """What moderators did, in one go each. Rows are only added; one that was undone says by which other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from commentsvc.domain.models import Comment, Principal
-from commentsvc.storage.database import Row, Transaction, in_list
+from commentsvc.storage.actors import COLUMNS, VALUES, actor_values
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
 
 async def add_action(  # noqa: PLR0913 -- a row has as many columns
-    tx: Transaction,
+    unit: Write,
     action_id: str,
     verb: str,
     who: Principal,
@@ -18,34 +19,37 @@ async def add_action(  # noqa: PLR0913 -- a row has as many columns
     subject: str | None = None,
     was: str | None = None,
     became: str | None = None,
+    state: str = "done",
 ) -> None:
     """Append an action. One that did not change comments says what it changed, and how: JSON before and after."""
-    await tx.run(
-        """
-        INSERT INTO action (id, verb, made_by, session_id, note, created_at, subject, was, became)
-        VALUES (:id, :verb, :made_by, :session_id, :note, :now, :subject, :was, :became)
+    await unit.run(
+        f"""
+        INSERT INTO action (id, verb, {COLUMNS}, session_id, note, created_at, subject, was, became, state)
+        VALUES (:id, :verb, {VALUES}, :session_id, :note, :now, :subject, :was, :became, :state)
         """,
         id=action_id,
         verb=verb,
-        made_by=who.name,
+        **actor_values(who.actor),
         session_id=who.session_id,
         note=note,
         now=now,
         subject=subject,
         was=was,
         became=became,
+        state=state,
     )
 
 
-async def add_item(tx: Transaction, action_id: str, before: Comment, after: Comment) -> None:
+async def add_item(unit: Write, action_id: str, before: Comment, after: Comment) -> None:
     """Append what an action did to one comment."""
-    await add_items(tx, action_id, [(before, after)])
+    await add_items(unit, action_id, [(before, after)])
 
 
+TARGETS_PER_STATEMENT: Final = 500
 ITEM: Final = ("comment", "from_status", "to_status", "from_version", "to_version", "from_before", "from_note")
 
 
-async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Comment, Comment]]) -> None:
+async def add_items(unit: Write, action_id: str, changes: Sequence[tuple[Comment, Comment]]) -> None:
     """Append what an action did to each of many."""
     values: dict[str, Any] = {}
     for n, (before, after) in enumerate(changes):
@@ -53,7 +57,7 @@ async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Com
         facts = (before.id, before.status, after.status, *versions, *kept)
         values |= {f"{name}{n}": fact for name, fact in zip(ITEM, facts, strict=True)}
     rows = (f"(:action_id, {', '.join(f':{name}{n}' for name in ITEM)})" for n in range(len(changes)))
-    await tx.run(
+    await unit.run(
         f"""
         INSERT INTO action_item (action_id, comment_id, from_status, to_status, from_version, to_version,
             from_before, from_note)
@@ -64,17 +68,17 @@ async def add_items(tx: Transaction, action_id: str, changes: Sequence[tuple[Com
     )
 
 
-async def get_action(tx: Transaction, action_id: str) -> Row | None:
-    """``id, verb, made_by, note, created_at, undone_by, subject, was, became`` of an action."""
-    return await tx.one(
-        "SELECT id, verb, made_by, note, created_at, undone_by, subject, was, became FROM action WHERE id = :id",
+async def get_action(unit: PrivateRead, action_id: str) -> Row | None:
+    """``id, verb, actor_kind, actor_id, actor_name, note, created_at, undone_by, subject, was, became, state`` of an action."""
+    return await unit.one(
+        f"SELECT id, verb, {COLUMNS}, note, created_at, undone_by, subject, was, became, state FROM action WHERE id = :id",
         id=action_id,
     )
 
 
-async def list_items(tx: Transaction, action_id: str) -> Sequence[Row]:
+async def list_items(unit: PrivateRead, action_id: str) -> Sequence[Row]:
     """What an action did, a row a comment, with each comment's site."""
-    return await tx.all(
+    return await unit.all(
         """
         SELECT action_item.comment_id, from_status, to_status, from_version, to_version, from_before, from_note,
             comment.site_id
@@ -85,28 +89,100 @@ async def list_items(tx: Transaction, action_id: str) -> Sequence[Row]:
     )
 
 
-async def list_of_comment(tx: Transaction, comment_id: str) -> Sequence[Row]:
-    """Every action on a comment, oldest first."""
-    return await tx.all(
+async def list_items_of(unit: PrivateRead, action_id: str, comment_ids: Sequence[str]) -> Sequence[Row]:
+    """Return what an action did to these comments; columns as in ``list_items``, without the site."""
+    ids, values = in_list("comment", comment_ids)
+    return await unit.all(
+        f"""
+        SELECT comment_id, from_status, to_status, from_version, to_version, from_before, from_note
+        FROM action_item WHERE action_id = :id AND comment_id IN {ids}
+        """,
+        id=action_id,
+        **values,
+    )
+
+
+async def add_targets(unit: Write, action_id: str, versions: Mapping[str, int]) -> None:
+    """Store the comments that an action has to work on, in this order, with the versions that they had."""
+    numbered = list(enumerate(versions.items()))
+    for start in range(0, len(numbered), TARGETS_PER_STATEMENT):
+        some = numbered[start : start + TARGETS_PER_STATEMENT]
+        rows = (f"(:action_id, :position{n}, :comment{n}, :version{n})" for n, _ in some)
+        values: dict[str, Any] = {}
+        for n, (comment_id, version) in some:
+            values |= {f"position{n}": n, f"comment{n}": comment_id, f"version{n}": version}
+        await unit.run(
+            f"INSERT INTO action_target (action_id, position, comment_id, version) VALUES {', '.join(rows)}",
+            action_id=action_id,
+            **values,
+        )
+
+
+async def take_targets(unit: Write, action_id: str, limit: int) -> dict[str, int | None]:
+    """Take the next comments of a running action; return their versions by id, in the order of the action."""
+    rows = await unit.all(
         """
-        SELECT action.id, verb, made_by, note, created_at, undone_by, from_status, to_status
+        DELETE FROM action_target WHERE action_id = :action_id AND position IN (
+            SELECT position FROM action_target WHERE action_id = :action_id
+            ORDER BY position LIMIT CAST(:limit AS BIGINT)
+        )
+        RETURNING position, comment_id, version
+        """,
+        action_id=action_id,
+        limit=limit,
+    )
+    return {row["comment_id"]: row["version"] for row in sorted(rows, key=lambda row: row["position"])}
+
+
+async def mark_done(unit: Write, action_id: str) -> None:
+    """Note that an action has no more comments to work on."""
+    await unit.run(
+        """
+        UPDATE action SET state = 'done' WHERE id = :id
+            AND NOT EXISTS (SELECT 1 FROM action_target WHERE action_id = :id)
+        """,
+        id=action_id,
+    )
+
+
+async def list_running(unit: PrivateRead, created_before: str) -> list[str]:
+    """Return the ids of actions that were started before this time and are not done, oldest first."""
+    rows = await unit.all(
+        "SELECT id FROM action WHERE state = 'running' AND created_at <= :before ORDER BY seq", before=created_before
+    )
+    return [row["id"] for row in rows]
+
+
+async def get_undone_by(unit: PrivateRead, undo_id: str) -> Row:
+    """Return ``id, verb`` of the action that this one undid."""
+    row = await unit.one("SELECT id, verb FROM action WHERE undone_by = :id", id=undo_id)
+    if row is None:
+        raise LookupError("an undo without the action that it undid")
+    return row
+
+
+async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
+    """Every action on a comment, oldest first."""
+    return await unit.all(
+        f"""
+        SELECT action.id, verb, {COLUMNS}, note, created_at, undone_by, from_status, to_status
         FROM action_item JOIN action ON action.id = action_item.action_id
-        WHERE comment_id = :id ORDER BY action.id
+        WHERE comment_id = :id ORDER BY action.seq
         """,
         id=comment_id,
     )
 
 
-async def clear_states(tx: Transaction, before: str) -> None:
+async def clear_states(unit: Write, before: str) -> None:
     """Drop what things were before actions that are too old to be undone."""
-    await tx.run(
+    await unit.run(
         "UPDATE action SET was = NULL, became = NULL WHERE created_at < :before AND was IS NOT NULL", before=before
     )
 
 
-async def mark_undone(tx: Transaction, action_id: str, undone_by: str) -> bool:
+async def mark_undone(unit: Write, action_id: str, undone_by: str) -> bool:
     """Say that an action was undone by another; False if one already did."""
-    changed = await tx.run(
+    changed = await unit.run(
         "UPDATE action SET undone_by = :undone_by WHERE id = :id AND undone_by IS NULL",
         id=action_id,
         undone_by=undone_by,
@@ -114,12 +190,12 @@ async def mark_undone(tx: Transaction, action_id: str, undone_by: str) -> bool:
     return changed == 1
 
 
-async def list_summaries(tx: Transaction, action_ids: Sequence[str]) -> Sequence[Row]:
-    """``id, verb, made_by, subject, undone_by`` of actions, to how many comments, and the verb of what each undid."""
+async def list_summaries(unit: PrivateRead, action_ids: Sequence[str]) -> Sequence[Row]:
+    """``id, verb, actor_kind, actor_id, actor_name, subject, undone_by`` of actions, to how many comments, and the verb of what each undid."""
     ids, values = in_list("id", action_ids)
-    return await tx.all(
+    return await unit.all(
         f"""
-        SELECT id, verb, made_by, subject, undone_by,
+        SELECT id, verb, {COLUMNS}, subject, undone_by,
             (SELECT COUNT(*) FROM action_item WHERE action_id = action.id) AS number,
             (SELECT undone.verb FROM action AS undone WHERE undone.undone_by = action.id) AS undid
         FROM action WHERE id IN {ids}
@@ -128,9 +204,9 @@ async def list_summaries(tx: Transaction, action_ids: Sequence[str]) -> Sequence
     )
 
 
-async def list_sites(tx: Transaction, action_id: str) -> list[str]:
+async def list_sites(unit: PrivateRead, action_id: str) -> list[str]:
     """Ids of the sites whose comments an action changed."""
-    rows = await tx.all(
+    rows = await unit.all(
         """
         SELECT DISTINCT comment.site_id FROM action_item JOIN comment ON comment.id = action_item.comment_id
         WHERE action_id = :id
@@ -140,14 +216,14 @@ async def list_sites(tx: Transaction, action_id: str) -> list[str]:
     return [row["site_id"] for row in rows]
 
 
-async def find_last_action(tx: Transaction, session_id: str) -> str | None:
+async def find_last_action(unit: PrivateRead, session_id: str) -> str | None:
     """The newest action of a session that changed something and still stands; nothing of undoing."""
-    row = await tx.one(
+    row = await unit.one(
         """
         SELECT id FROM action
         WHERE session_id = :session_id AND verb <> 'undo' AND verb <> 'erase' AND undone_by IS NULL
           AND (subject IS NOT NULL OR EXISTS (SELECT 1 FROM action_item WHERE action_id = action.id))
-        ORDER BY id DESC LIMIT 1
+        ORDER BY seq DESC LIMIT 1
         """,
         session_id=session_id,
     )

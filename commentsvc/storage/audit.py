@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from commentsvc.storage.database import Row, Transaction, site_condition
+from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
 
 
 class Entry(Struct, frozen=True):
@@ -13,7 +13,9 @@ class Entry(Struct, frozen=True):
 
     seq: int  # 1, 2, 3 …
     created_at: str
-    made_by: str
+    actor_kind: str
+    actor_id: str | None
+    actor_name: str
     verb: str
     site_id: str | None
     body: str
@@ -29,32 +31,32 @@ VALUES: Final = ", ".join(f":{name}" for name in Entry.__struct_fields__)
 ACTION: Final = "SUBSTR(body, 12, 36)"
 
 
-async def next_sequence(tx: Transaction) -> tuple[int, str]:
+async def next_sequence(unit: Write) -> tuple[int, str]:
     """The next entry's number, and the hash it follows.
 
     On PostgreSQL nobody else gets one before this unit of work ends, so take it last.
     """
-    row = await tx.one("UPDATE installation SET audited = audited + 1 WHERE id = 1 RETURNING audited, audit_hash")
+    row = await unit.one("UPDATE installation SET audited = audited + 1 WHERE id = 1 RETURNING audited, audit_hash")
     if row is None:
         raise LookupError("this database was never prepared")
     return row["audited"], row["audit_hash"]
 
 
-async def add(tx: Transaction, entry: Entry) -> None:
+async def add(unit: Write, entry: Entry) -> None:
     """Append an entry under the number that was taken; it is the newest one now."""
-    await tx.run(f"INSERT INTO audit ({COLUMNS}) VALUES ({VALUES})", **structs.asdict(entry))
-    await tx.run("UPDATE installation SET audit_hash = :hash WHERE id = 1", hash=entry.hash)
+    await unit.run(f"INSERT INTO audit ({COLUMNS}) VALUES ({VALUES})", **structs.asdict(entry))
+    await unit.run("UPDATE installation SET audit_hash = :hash WHERE id = 1", hash=entry.hash)
 
 
-async def get_head(tx: Transaction) -> tuple[int, str]:
+async def get_head(unit: PrivateRead) -> tuple[int, str]:
     """How many entries were ever added, and the hash of the newest."""
-    row = await tx.one("SELECT audited, audit_hash FROM installation WHERE id = 1")
+    row = await unit.one("SELECT audited, audit_hash FROM installation WHERE id = 1")
     return (row["audited"], row["audit_hash"]) if row else (0, "")
 
 
-async def list_after(tx: Transaction, seq: int | None, limit: int) -> Sequence[Row]:
+async def list_after(unit: PrivateRead, seq: int | None, limit: int) -> Sequence[Row]:
     """Entries as they stand, oldest first, from after that one on: a row each, since they may have been altered."""
-    return await tx.all(
+    return await unit.all(
         f"""
         SELECT {COLUMNS} FROM audit {"" if seq is None else "WHERE seq > CAST(:seq AS BIGINT)"}
         ORDER BY seq LIMIT CAST(:limit AS BIGINT)
@@ -65,7 +67,7 @@ async def list_after(tx: Transaction, seq: int | None, limit: int) -> Sequence[R
 
 
 async def list_page(
-    tx: Transaction,
+    unit: PrivateRead,
     *,
     sites: Sequence[str] | None,
     since: str | None,
@@ -75,7 +77,7 @@ async def list_page(
 ) -> Sequence[Row]:
     """Entries, newest first. Those of no site are for whoever reads every site."""
     reach, values = site_condition("site_id", sites)
-    return await tx.all(
+    return await unit.all(
         f"""
         SELECT {COLUMNS} FROM audit
         WHERE {reach} {"" if before is None else "AND seq < CAST(:before AS BIGINT)"}
@@ -90,11 +92,11 @@ async def list_page(
     )
 
 
-async def erase_notes(tx: Transaction, comment_id: str) -> None:
+async def erase_notes(unit: Write, comment_id: str) -> None:
     """Take away every note about a comment, and about actions that it had a part in, with its salt."""
-    if await tx.one("SELECT 1 FROM action_item WHERE comment_id = :id LIMIT 1", id=comment_id) is None:
+    if await unit.one("SELECT 1 FROM action_item WHERE comment_id = :id LIMIT 1", id=comment_id) is None:
         return  # nobody but its writer had to do with it, and notes are moderators'
-    await tx.run(
+    await unit.run(
         f"""
         UPDATE audit SET salt = NULL, note = NULL
         WHERE note IS NOT NULL AND (

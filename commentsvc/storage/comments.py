@@ -8,7 +8,7 @@ import msgspec
 
 from commentsvc.domain.models import Comment, ListedComment, Status
 from commentsvc.storage import contacts, reports, search, threads
-from commentsvc.storage.database import Transaction, in_list, row_values
+from commentsvc.storage.database import PublicRead, Write, in_list, row_values
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
 SHOWN: Final = ", ".join(f"comment.{name}" for name in ListedComment.__struct_fields__)
@@ -23,32 +23,32 @@ def path_step(seq: int) -> str:
     return f"{seq:0{PATH_DIGITS}x}"
 
 
-async def add(tx: Transaction, comment: Comment) -> None:
+async def add(unit: Write, comment: Comment) -> None:
     """Keep a new comment; its thread counts it, and searches find it."""
-    await tx.run(
+    await unit.run(
         f"INSERT INTO comment ({KEPT}) VALUES ({VALUES})",
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
     )
-    await search.add(tx, comment)
-    await threads.set_counters(tx, {comment.thread_id: {comment.status: 1}})
+    await search.add(unit, comment)
+    await threads.set_counters(unit, {comment.thread_id: {comment.status: 1}})
 
 
-async def get(tx: Transaction, comment_id: str) -> Comment | None:
+async def get(unit: PublicRead, comment_id: str) -> Comment | None:
     """One comment, whatever its status."""
-    row = await tx.one(f"SELECT {COLUMNS} FROM comment WHERE id = :id", id=comment_id)
+    row = await unit.one(f"SELECT {COLUMNS} FROM comment WHERE id = :id", id=comment_id)
     return msgspec.convert(dict(row), Comment) if row else None
 
 
-async def get_many(tx: Transaction, comment_ids: Sequence[str]) -> dict[str, Comment]:
+async def get_many(unit: PublicRead, comment_ids: Sequence[str]) -> dict[str, Comment]:
     """Comments by id."""
     ids, values = in_list("id", comment_ids)
-    rows = await tx.all(f"SELECT {COLUMNS} FROM comment WHERE id IN {ids}", **values)
+    rows = await unit.all(f"SELECT {COLUMNS} FROM comment WHERE id IN {ids}", **values)
     return {row["id"]: msgspec.convert(dict(row), Comment) for row in rows}
 
 
-async def get_by_path(tx: Transaction, thread_id: str, path: str) -> Comment | None:
+async def get_by_path(unit: PublicRead, thread_id: str, path: str) -> Comment | None:
     """The comment at this place of a thread's tree."""
-    row = await tx.one(
+    row = await unit.one(
         f"SELECT {COLUMNS} FROM comment WHERE thread_id = :thread_id AND path = :path",
         thread_id=thread_id,
         path=path,
@@ -56,16 +56,16 @@ async def get_by_path(tx: Transaction, thread_id: str, path: str) -> Comment | N
     return msgspec.convert(dict(row), Comment) if row else None
 
 
-async def set_status(tx: Transaction, comment: Comment, status: Status, now: str) -> Comment:
+async def set_status(unit: Write, comment: Comment, status: Status, now: str) -> Comment:
     """Give a comment another status and a new version; its place in the listing, counts and searches follow."""
-    return (await set_statuses(tx, [comment], status, now))[comment.id]
+    return (await set_statuses(unit, [comment], status, now))[comment.id]
 
 
-async def set_statuses(tx: Transaction, found: Sequence[Comment], status: Status, now: str) -> dict[str, Comment]:
+async def set_statuses(unit: Write, found: Sequence[Comment], status: Status, now: str) -> dict[str, Comment]:
     """The same for many, in hardly more statements than for one; returns them by id."""
     ids = [comment.id for comment in found]
     listed, values = in_list("id", ids)
-    await tx.run(
+    await unit.run(
         f"""
         UPDATE comment SET status = :status, version = version + 1,
             status_before = CASE WHEN CAST(:status AS TEXT) IN ('pending', 'approved') THEN NULL
@@ -79,25 +79,25 @@ async def set_statuses(tx: Transaction, found: Sequence[Comment], status: Status
         now=now,
         **values,
     )
-    await contacts.set_status(tx, ids, status)
-    await search.set_status(tx, ids, status)
-    await _recount(tx, found, status)
-    await _update_listing(tx, ids, now)
-    return await get_many(tx, ids)
+    await contacts.set_status(unit, ids, status)
+    await search.set_status(unit, ids, status)
+    await _recount(unit, found, status)
+    await _update_listing(unit, ids, now)
+    return await get_many(unit, ids)
 
 
-async def _recount(tx: Transaction, found: Sequence[Comment], status: Status) -> None:
+async def _recount(unit: Write, found: Sequence[Comment], status: Status) -> None:
     """Let threads count comments where they stand now, and no more where they stood."""
     changes: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for comment in found:
         changes[comment.thread_id].update({status.value: 1})
         changes[comment.thread_id].subtract({comment.status.value: 1})
-    await threads.set_counters(tx, changes)
+    await threads.set_counters(unit, changes)
 
 
-async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) -> Comment:
+async def set_text(unit: Write, comment: Comment, words: Comment, now: str) -> Comment:
     """Give a comment other words (name, text, html, text_digest) and a new version."""
-    await tx.run(
+    await unit.run(
         """
         UPDATE comment SET name = :name, text = :text, html = :html, text_digest = :digest, edited_at = :edited_at,
             version = version + 1
@@ -110,25 +110,25 @@ async def set_text(tx: Transaction, comment: Comment, words: Comment, now: str) 
         digest=words.text_digest,
         edited_at=now,
     )
-    await search.set_words(tx, words)
-    return await _fresh(tx, comment.id)
+    await search.set_words(unit, words)
+    return await _fresh(unit, comment.id)
 
 
-async def set_status_before(tx: Transaction, comment_ids: Sequence[str], before: str | None) -> None:
+async def set_status_before(unit: Write, comment_ids: Sequence[str], before: str | None) -> None:
     """Set which status hidden comments go back to when they are restored."""
     ids, values = in_list("id", comment_ids)
-    await tx.run(f"UPDATE comment SET status_before = :before WHERE id IN {ids}", before=before, **values)
+    await unit.run(f"UPDATE comment SET status_before = :before WHERE id IN {ids}", before=before, **values)
 
 
-async def set_note(tx: Transaction, comment: Comment, note: str | None) -> Comment:
+async def set_note(unit: Write, comment: Comment, note: str | None) -> Comment:
     """Give a comment another note of its moderators', and a new version."""
-    await tx.run("UPDATE comment SET note = :note, version = version + 1 WHERE id = :id", id=comment.id, note=note)
-    return await _fresh(tx, comment.id)
+    await unit.run("UPDATE comment SET note = :note, version = version + 1 WHERE id = :id", id=comment.id, note=note)
+    return await _fresh(unit, comment.id)
 
 
-async def erase(tx: Transaction, comment: Comment, now: str) -> Comment:
+async def erase(unit: Write, comment: Comment, now: str) -> Comment:
     """Take away every word of a comment, and what readers said of it; only its place, and that it was, stay."""
-    await tx.run(
+    await unit.run(
         """
         UPDATE comment SET name = '', website = NULL, page_url = NULL, page_title = NULL, text = '', html = '',
             text_digest = '', note = NULL, reports = 0,
@@ -138,26 +138,26 @@ async def erase(tx: Transaction, comment: Comment, now: str) -> Comment:
         id=comment.id,
         now=now,
     )
-    await search.erase(tx, comment.id)
-    await reports.erase(tx, comment.id)
-    await threads.set_counters(tx, {comment.thread_id: {comment.status: -1, "reported": -int(comment.reports > 0)}})
-    await update_listing(tx, comment.id, now)
-    return await _fresh(tx, comment.id)
+    await search.erase(unit, comment.id)
+    await reports.erase(unit, comment.id)
+    await threads.set_counters(unit, {comment.thread_id: {comment.status: -1, "reported": -int(comment.reports > 0)}})
+    await update_listing(unit, comment.id, now)
+    return await _fresh(unit, comment.id)
 
 
-async def update_listing(tx: Transaction, comment_id: str, now: str) -> None:
+async def update_listing(unit: Write, comment_id: str, now: str) -> None:
     """Bring a comment's place in the public listing up to date, and those above it.
 
     A comment is listed while it is approved, and as a tombstone while a listed reply hangs on it.
     """
-    await _update_listing(tx, [comment_id], now)
+    await _update_listing(unit, [comment_id], now)
 
 
-async def _update_listing(tx: Transaction, comment_ids: Sequence[str], now: str) -> None:
+async def _update_listing(unit: Write, comment_ids: Sequence[str], now: str) -> None:
     listed = "(status = 'approved' OR listed_replies > 0)"
     while comment_ids:
         ids, values = in_list("id", comment_ids)
-        turned = await tx.all(
+        turned = await unit.all(
             f"""
             UPDATE comment SET listed_at = CASE WHEN {listed} THEN CAST(:now AS TEXT) END
             WHERE id IN {ids} AND {listed} <> (listed_at IS NOT NULL)
@@ -172,7 +172,7 @@ async def _update_listing(tx: Transaction, comment_ids: Sequence[str], now: str)
                 replies[row["parent_id"]] += 1 if row["listed_at"] else -1
         for change in sorted(set(replies.values())):
             above, values = in_list("id", [parent for parent, by in replies.items() if by == change])
-            await tx.run(
+            await unit.run(
                 f"UPDATE comment SET listed_replies = listed_replies + CAST(:by AS BIGINT) WHERE id IN {above}",
                 by=change,
                 **values,
@@ -189,7 +189,7 @@ ORDERS: Final = {
 
 
 async def list_page(
-    tx: Transaction,
+    unit: PublicRead,
     thread_id: str,
     *,
     view: Literal["tree", "flat"],
@@ -205,7 +205,7 @@ async def list_page(
     """
     past, sorting = ORDERS[view, order]
     path, id_ = after or ("", "")
-    rows = await tx.all(
+    rows = await unit.all(
         f"""
         SELECT {SHOWN} FROM comment
         WHERE thread_id = :thread_id AND {"(listed_at IS NOT NULL OR id = :own)" if own else "listed_at IS NOT NULL"}
@@ -223,10 +223,10 @@ async def list_page(
     return [ListedComment(*row_values(row)) for row in rows]
 
 
-async def list_ids_by_path(tx: Transaction, thread_id: str, paths: Sequence[str]) -> dict[str, str]:
+async def list_ids_by_path(unit: PublicRead, thread_id: str, paths: Sequence[str]) -> dict[str, str]:
     """Ids of the comments at these places, by path."""
     places, values = in_list("path", paths)
-    rows = await tx.all(
+    rows = await unit.all(
         f"SELECT path, id FROM comment WHERE thread_id = :thread_id AND path IN {places}",
         thread_id=thread_id,
         **values,
@@ -234,9 +234,9 @@ async def list_ids_by_path(tx: Transaction, thread_id: str, paths: Sequence[str]
     return {row["path"]: row["id"] for row in rows}
 
 
-async def list_latest(tx: Transaction, site_id: str, before: str | None, limit: int) -> list[ListedComment]:
+async def list_latest(unit: PublicRead, site_id: str, before: str | None, limit: int) -> list[ListedComment]:
     """A site's approved comments, newest first, from before an id on."""
-    rows = await tx.all(
+    rows = await unit.all(
         f"""
         SELECT {SHOWN} FROM comment
         WHERE site_id = :site_id AND status = 'approved' AND (CAST(:before AS TEXT) IS NULL OR id < :before)
@@ -249,12 +249,12 @@ async def list_latest(tx: Transaction, site_id: str, before: str | None, limit: 
     return [ListedComment(*row_values(row)) for row in rows]
 
 
-async def count_approved_by(tx: Transaction, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
+async def count_approved_by(unit: PublicRead, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
     """How many approved comments, but one, an author wrote on a site before a moment.
 
     What other sites' moderators think proves nothing here.
     """
-    row = await tx.one(
+    row = await unit.one(
         """
         SELECT COUNT(*) AS number FROM comment
         WHERE author_id = :author_id AND site_id = :site_id AND status = 'approved'
@@ -268,9 +268,9 @@ async def count_approved_by(tx: Transaction, site_id: str, author_id: str, *, be
     return int(row["number"]) if row else 0
 
 
-async def count_same_text(tx: Transaction, text_digest: str, thread_id: str, before: str) -> int:
+async def count_same_text(unit: PublicRead, text_digest: str, thread_id: str, before: str) -> int:
     """How many comments of other threads, on any site, had the same text by then."""
-    row = await tx.one(
+    row = await unit.one(
         """
         SELECT COUNT(*) AS number FROM comment
         WHERE text_digest = :text_digest AND thread_id <> :thread_id AND created_at <= :before
@@ -282,14 +282,14 @@ async def count_same_text(tx: Transaction, text_digest: str, thread_id: str, bef
     return int(row["number"]) if row else 0
 
 
-async def list_pending(tx: Transaction, thread_id: str) -> int:
+async def list_pending(unit: PublicRead, thread_id: str) -> int:
     """How many comments of a thread wait to be read."""
-    row = await tx.one("SELECT pending FROM thread WHERE id = :id", id=thread_id)
+    row = await unit.one("SELECT pending FROM thread WHERE id = :id", id=thread_id)
     return int(row["pending"]) if row else 0
 
 
-async def _fresh(tx: Transaction, comment_id: str) -> Comment:
-    comment = await get(tx, comment_id)
+async def _fresh(unit: PublicRead, comment_id: str) -> Comment:
+    comment = await get(unit, comment_id)
     if comment is None:
         raise LookupError("a comment that was just changed is gone")
     return comment

@@ -6,43 +6,41 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Contact, Status
-from commentsvc.storage.database import Row, Transaction, in_list, site_condition
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
 
 # For whoever searches comments by what is private of their writers: where to begin, and what must hold there.
 TABLE: Final = "contact"
-EMAIL_CONDITION: Final = "contact.email_digest IN {digests}"
-NETWORK_CONDITION: Final = "contact.network = :network"
 
 
-async def add(tx: Transaction, contact: Contact) -> None:
+async def add(unit: Write, contact: Contact) -> None:
     """Keep what is private of a comment's writer."""
-    await tx.run(
+    await unit.run(
         f"INSERT INTO contact ({COLUMNS}) VALUES ({VALUES})",
         **{name: getattr(contact, name) for name in Contact.__struct_fields__},
     )
 
 
-async def get_many(tx: Transaction, comment_ids: Sequence[str]) -> dict[str, Contact]:
+async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, Contact]:
     """Contacts by comment id."""
     ids, values = in_list("id", comment_ids)
-    rows = await tx.all(f"SELECT {COLUMNS} FROM contact WHERE comment_id IN {ids}", **values)
+    rows = await unit.all(f"SELECT {COLUMNS} FROM contact WHERE comment_id IN {ids}", **values)
     return {row["comment_id"]: msgspec.convert(dict(row), Contact) for row in rows}
 
 
-async def set_status(tx: Transaction, comment_ids: Sequence[str], status: Status) -> None:
+async def set_status(unit: Write, comment_ids: Sequence[str], status: Status) -> None:
     """Keep where their comments stand now beside what moderators count by."""
     ids, values = in_list("id", comment_ids)
-    await tx.run(f"UPDATE contact SET status = :status WHERE comment_id IN {ids}", status=status.value, **values)
+    await unit.run(f"UPDATE contact SET status = :status WHERE comment_id IN {ids}", status=status.value, **values)
 
 
-async def count_by_email(tx: Transaction, digests: Sequence[str], sites: Sequence[str] | None) -> Sequence[Row]:
+async def count_by_email(unit: PrivateRead, digests: Sequence[str], sites: Sequence[str] | None) -> Sequence[Row]:
     """``email_digest, status, number``: how often each writer was approved and called spam."""
     listed, values = in_list("digest", digests)
     reach, more = site_condition("site_id", sites)
-    return await tx.all(
+    return await unit.all(
         f"""
         SELECT email_digest, status, COUNT(*) AS number FROM contact
         WHERE email_digest IN {listed} AND status IN ('approved', 'spam') AND {reach}
@@ -54,12 +52,12 @@ async def count_by_email(tx: Transaction, digests: Sequence[str], sites: Sequenc
 
 
 async def count_pending_by_network(
-    tx: Transaction, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
+    unit: PrivateRead, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
 ) -> dict[str, int]:
     """How many comments wait from each network of these comments; no more than ``most`` are counted."""
     ids, values = in_list("id", comment_ids)
     reach, more = site_condition("site_id", sites)
-    rows = await tx.all(
+    rows = await unit.all(
         f"""
         SELECT seen.network, (
             SELECT COUNT(*) FROM (
@@ -76,14 +74,14 @@ async def count_pending_by_network(
     return {row["network"]: row["number"] for row in rows}
 
 
-async def erase(tx: Transaction, comment_id: str) -> None:
+async def erase(unit: Write, comment_id: str) -> None:
     """Forget who wrote a comment."""
-    await tx.run("DELETE FROM contact WHERE comment_id = :id", id=comment_id)
+    await unit.run("DELETE FROM contact WHERE comment_id = :id", id=comment_id)
 
 
-async def erase_networks(tx: Transaction, before: str) -> int:
+async def erase_networks(unit: Write, before: str) -> int:
     """Forget the networks and browsers of comments older than that; returns how many."""
-    return await tx.run(
+    return await unit.run(
         """
         UPDATE contact SET network = NULL, network_digest = NULL, agent = NULL
         WHERE created_at < :before AND network IS NOT NULL
@@ -92,9 +90,9 @@ async def erase_networks(tx: Transaction, before: str) -> int:
     )
 
 
-async def list_sealed_after(tx: Transaction, comment_id: str, limit: int) -> Sequence[Row]:
+async def list_sealed_after(unit: PrivateRead, comment_id: str, limit: int) -> Sequence[Row]:
     """``comment_id, email_sealed`` of the next contacts, by comment id."""
-    return await tx.all(
+    return await unit.all(
         """
         SELECT comment_id, email_sealed FROM contact WHERE comment_id > :id
         ORDER BY comment_id LIMIT CAST(:limit AS BIGINT)
@@ -104,9 +102,9 @@ async def list_sealed_after(tx: Transaction, comment_id: str, limit: int) -> Seq
     )
 
 
-async def reseal(tx: Transaction, comment_id: str, sealed: str, digest: str) -> None:
+async def reseal(unit: Write, comment_id: str, sealed: str, digest: str) -> None:
     """Keep an address sealed anew."""
-    await tx.run(
+    await unit.run(
         "UPDATE contact SET email_sealed = :sealed, email_digest = :digest WHERE comment_id = :id",
         id=comment_id,
         sealed=sealed,
@@ -115,10 +113,10 @@ async def reseal(tx: Transaction, comment_id: str, sealed: str, digest: str) -> 
 
 
 async def recent_activity(
-    tx: Transaction, network: str, *, day_ago: str, hour_ago: str, before: str, but: str | None
+    unit: PrivateRead, network: str, *, day_ago: str, hour_ago: str, before: str, but: str | None
 ) -> tuple[str | None, int]:
     """When the last comment but one came from a network within a day, and how many came within the hour."""
-    row = await tx.one(
+    row = await unit.one(
         """
         SELECT MAX(created_at) AS last, COUNT(CASE WHEN created_at > :hour_ago THEN 1 END) AS number FROM contact
         WHERE network = :network AND created_at > :day_ago AND created_at <= :before
@@ -133,30 +131,29 @@ async def recent_activity(
     return (row["last"], int(row["number"])) if row else (None, 0)
 
 
-async def has_spam_from(tx: Transaction, network: str) -> bool:
+async def has_spam_from(unit: PrivateRead, network: str) -> bool:
     """Whether a person called one of the last hundred comments from a network spam.
 
     What rules call spam is left out: they may go by an email, and readers would learn which.
     """
-    row = await tx.one(
+    row = await unit.one(
         """
         SELECT 1 AS found FROM (
             SELECT comment_id, status FROM contact WHERE network = :network ORDER BY created_at DESC LIMIT 100
         ) AS latest
         WHERE status = 'spam' AND (
-            SELECT made_by FROM decision WHERE comment_id = latest.comment_id ORDER BY id DESC LIMIT 1
-        ) LIKE :person
+            SELECT actor_kind FROM decision WHERE comment_id = latest.comment_id ORDER BY seq DESC LIMIT 1
+        ) = 'person'
         LIMIT 1
         """,
         network=network,
-        person="key:%",
     )
     return row is not None
 
 
-async def count_since(tx: Transaction, network: str, since: str) -> int:
+async def count_since(unit: PrivateRead, network: str, since: str) -> int:
     """How many comments came from a network since then."""
-    row = await tx.one(
+    row = await unit.one(
         "SELECT COUNT(*) AS number FROM contact WHERE network = :network AND created_at >= :since",
         network=network,
         since=since,

@@ -1,74 +1,140 @@
-"""Everything that knows SQL: one text for SQLite and PostgreSQL, two small drivers, a file a noun.
+"""Typed units of work, and the protocol that the two database drivers fulfil.
 
-The shared dialect: parameters are named (``:id``); ids and times are text and sort as text; a fact that
-happened has a time, so there are no booleans; ``RETURNING`` and ``ON CONFLICT`` are welcome; a parameter
-whose type nothing tells is told with ``CAST(:x AS TEXT)``; ``LOWER`` knows Unicode on both.
+There is one SQL text for SQLite and PostgreSQL: parameters are named (``:id``); ids and times are text and
+sort as text; a fact that happened has a time, so there are no booleans; ``RETURNING`` and ``ON CONFLICT`` may be
+used; a parameter whose type cannot be inferred is cast with ``CAST(:x AS TEXT)``; ``LOWER`` knows Unicode on both.
 
-A *unit of work* is an ``async`` function whose first argument is its transaction. It is handed whole to
-``write``, ``read`` or ``read_private`` and may await nothing but that transaction: what it does happens
-together or not at all, and no network can be waited for inside it.
+A *unit of work* is an ``async`` function whose first argument is a unit. It awaits only statements of that unit, so
+it happens as a whole or not at all, and it cannot wait for the network. Do CPU work of more than 5 ms before it.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from commentsvc.config import Config
+from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.ids import Ids
+from commentsvc.domain.timestamps import format_time
 
 Row: TypeAlias = Mapping[str, Any]
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class RetryUnit(Exception):  # noqa: N818 -- nobody is told: the driver begins the unit of work anew
-    """What a unit of work went by was changed while it waited for it. It did nothing yet."""
+class RetryUnit(Exception):  # noqa: N818 -- not an error: the driver starts the unit again
+    """The unit waited for a lock, and what it read before has changed. It has changed nothing yet."""
 
 
-class Transaction(Protocol):
-    """Statements that happen together."""
+class Statements(Protocol):
+    """Statements of one transaction."""
 
     async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
-        """Every row, in the order asked for."""
+        """Return every row, in the order that the statement asks for."""
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
 
     async def run(self, sql: str, /, **values: Any) -> int:
-        """How many rows were changed."""
+        """Return the number of changed rows."""
 
 
-Work: TypeAlias = Callable[Concatenate[Transaction, P], Coroutine[Any, Any, T]]
+Work: TypeAlias = Callable[[Statements], Coroutine[Any, Any, T]]
 
 
 class Database(Protocol):
-    """Three ways in. Each runs a unit of work to its end even if its caller goes away."""
+    """Ways into the database. Each runs a unit to its end, even if the caller goes away."""
 
-    async def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Change things; returns when the change is on disk.
+    async def write(self, work: Work[T], /) -> T:
+        """Change data; return when the change is on disk.
 
         Raises:
-            Unavailable: the database could not keep it; nothing was changed.
+            Unavailable: the database could not store it; nothing was changed.
         """
 
-    async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Look at what is public, through a connection that cannot read anything private."""
+    async def read(self, work: Work[T], /) -> T:
+        """Read public data, through a connection that cannot read anything private."""
 
-    async def read_private(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Look at everything, for moderators and operators."""
+    async def read_private(self, work: Work[T], /) -> T:
+        """Read all data."""
 
-    async def alone(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def alone(self, work: Work[T], /) -> T:
         """Change the schema while no other server does."""
 
     async def protect(self) -> None:
-        """See to it that readers' connections cannot reach what is private."""
+        """Make sure that public connections cannot read private tables."""
+
+    def schema_sql(self, statement: str) -> str:
+        """Return a statement of the schema in this engine's words."""
 
     async def close(self) -> None:
-        """Finish what was handed in, then let go of the connections."""
+        """Finish the work that was handed in, then close the connections."""
 
 
-# What the connections of readers may read; all else is refused by the database itself.
+@dataclass(frozen=True, eq=False)
+class Environment:
+    """Settings, keys, clock and ids. A service and each of its units carry the same ones."""
+
+    config: Config
+    keyring: Keyring
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    new_id: Callable[[], str] = field(default_factory=Ids)
+    parts: dict[type, Any] = field(default_factory=dict, repr=False)
+
+    def now(self) -> str:
+        """Return the present time as text."""
+        return format_time(self.clock())
+
+    def ago(self, **amount: float) -> str:
+        """Return an earlier time as text: ``ago(hours=24)``."""
+        return format_time(self.clock() - timedelta(**amount))
+
+    def ahead(self, **amount: float) -> str:
+        """Return a later time as text: ``ahead(days=30)``."""
+        return format_time(self.clock() + timedelta(**amount))
+
+    def part(self, kind: type[T]) -> T:
+        """Return this service's only object of a class, such as a cache; create it at first use."""
+        found: T = self.parts.setdefault(kind, kind()) if kind not in self.parts else self.parts[kind]
+        return found
+
+
+class PublicRead(Environment):
+    """A unit that can read public tables only. The database refuses everything else."""
+
+    _statements: Statements
+
+    def __init__(self, statements: Statements, environment: Environment) -> None:
+        self.__dict__.update(environment.__dict__)
+        self.__dict__["_statements"] = statements
+
+    async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
+        """Return every row, in the order that the statement asks for."""
+        return await self._statements.all(sql, **values)
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        """Return the first row, or None."""
+        return await self._statements.one(sql, **values)
+
+
+class PrivateRead(PublicRead):
+    """A unit that can read every table."""
+
+
+class Write(PrivateRead):
+    """A unit that can read and change every table."""
+
+    async def run(self, sql: str, /, **values: Any) -> int:
+        """Return the number of changed rows."""
+        return await self._statements.run(sql, **values)
+
+
+# What public connections may read; the database itself refuses all other tables.
 PUBLIC_TABLES = ("site", "site_origin", "thread", "thread_name", "comment")
 
 
 def in_list(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    """``(:name0, :name1)`` and its parameters, for an ``IN``; nothing is among no values."""
+    """Return ``(:name0, :name1)`` and its parameters, for an ``IN``. No row is in an empty list."""
     if not values:
         return "(NULL)", {}
     parameters = {f"{name}{index}": value for index, value in enumerate(values)}
@@ -76,7 +142,7 @@ def in_list(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
 
 
 def site_condition(column: str, sites: Sequence[str] | None) -> tuple[str, dict[str, Any]]:
-    """A condition that holds for these sites alone, or for every site."""
+    """Return a condition that limits rows to these sites; None means every site."""
     if sites is None:
         return "1 = 1", {}
     listed, values = in_list("site", sites)
@@ -84,5 +150,5 @@ def site_condition(column: str, sites: Sequence[str] | None) -> tuple[str, dict[
 
 
 def row_values(row: Row) -> tuple[Any, ...]:
-    """A row's values as they were selected. Rows of both drivers are mappings, but iterate over values."""
+    """Return a row's values in the order of its columns. Rows of both drivers are mappings, but iterate over values."""
     return tuple(row)

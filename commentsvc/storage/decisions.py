@@ -1,148 +1,115 @@
-"""What was decided before, and what rules thought. Rows are only added, until erased."""
+"""Decisions on comments, and the verdicts of rules. Rows are only added, until a comment is erased.
 
-from collections.abc import Mapping, Sequence
+The latest decision is the one with the highest ``seq``, which the database assigns. Ids and times come from the clocks
+of several servers and tell nothing about order.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
-from commentsvc.domain.models import Comment, Decision
+from commentsvc.domain.models import Actor, ActorKind, Comment, Decision, Effect, Status
+from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.storage import search
-from commentsvc.storage.database import Row, Transaction, in_list, site_condition
+from commentsvc.storage.actors import COLUMNS as ACTOR
+from commentsvc.storage.actors import actor_of, actor_values
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
+
+COLUMNS: Final = f"seq, comment_id, action_id, status, {ACTOR}, reason_code, reason_args, note, verdicts, created_at"
 
 
-async def add_decision(
-    tx: Transaction,
-    decision_id: str,
-    comment_id: str,
+class StoredVerdict(Struct, frozen=True):
+    """What a rule found that did not decide."""
+
+    actor: Actor
+    effect: Effect
+    reason: Reason
+
+
+class StoredDecision(Struct, frozen=True):
+    """A decision as it is stored, with the verdicts of the other rules in the order in which they ran."""
+
+    seq: int
+    comment_id: str
+    action_id: str | None
+    status: Status
+    actor: Actor
+    reason: Reason | None
+    note: str | None
+    verdicts: tuple[StoredVerdict, ...]
+    created_at: str
+
+
+async def add(
+    unit: Write,
+    comment_ids: Sequence[str],
     decision: Decision,
-    now: str,
     action_id: str | None = None,
+    verdicts: Sequence[StoredVerdict] = (),
 ) -> None:
-    """Append a decision."""
-    await tx.run(
-        """
-        INSERT INTO decision (id, comment_id, action_id, status, reason, made_by, created_at, rule_id)
-        VALUES (:id, :comment_id, :action_id, :status, :reason, :made_by, :now, :rule_id)
-        """,
-        id=decision_id,
-        comment_id=comment_id,
-        action_id=action_id,
-        status=decision.status.value,
-        reason=decision.reason,
-        made_by=decision.made_by,
-        now=now,
-        rule_id=decision.rule_id,
-    )
-    await search.set_reasons(tx, [comment_id], decision.made_by, decision.reason)
-
-
-async def add_decisions(
-    tx: Transaction, decisions: Mapping[str, str], decision: Decision, now: str, action_id: str
-) -> None:
-    """Append one decision on many comments: comment ids by new decision ids."""
-    made = enumerate(decisions.items())
-    values = {name: value for n, pair in made for name, value in zip((f"id{n}", f"comment{n}"), pair, strict=True)}
-    rows = (f"(:id{n}, :comment{n}, :action_id, :status, :reason, :made_by, :now)" for n in range(len(decisions)))
-    await tx.run(
+    """Append the same decision on each of these comments."""
+    ids = {f"comment{number}": comment_id for number, comment_id in enumerate(comment_ids)}
+    shared = f":action_id, :status, {', '.join(f':{name}' for name in ACTOR.split(', '))}"
+    rows = (f"(:{name}, {shared}, :code, :args, :note, :verdicts, :now)" for name in ids)
+    reason = decision.reason
+    await unit.run(
         f"""
-        INSERT INTO decision (id, comment_id, action_id, status, reason, made_by, created_at)
+        INSERT INTO decision (
+            comment_id, action_id, status, {ACTOR}, reason_code, reason_args, note, verdicts, created_at
+        )
         VALUES {", ".join(rows)}
         """,
         action_id=action_id,
         status=decision.status.value,
-        reason=decision.reason,
-        made_by=decision.made_by,
-        now=now,
-        **values,
+        code=reason.code if reason else None,
+        args=_json(reason.args) if reason and reason.args else None,
+        note=decision.note,
+        verdicts=_json(verdicts) if verdicts else None,
+        now=unit.now(),
+        **actor_values(decision.actor),
+        **ids,
     )
-    await search.set_reasons(tx, list(decisions.values()), decision.made_by, decision.reason)
+    await search.set_reasons(unit, comment_ids, _search_text(decision, verdicts))
 
 
-async def add_verdict(
-    tx: Transaction,
-    decision_id: str,
-    position: int,
-    comment_id: str,
-    *,
-    rule: str,
-    rule_id: str | None,
-    effect: str,
-    reason: str,
-) -> None:
-    """Append what a rule thought that did not decide, after those heard before it."""
-    await tx.run(
-        """
-        INSERT INTO verdict (decision_id, position, comment_id, rule, rule_id, effect, reason)
-        VALUES (:decision_id, :position, :comment_id, :rule, :rule_id, :effect, :reason)
-        """,
-        decision_id=decision_id,
-        position=position,
-        comment_id=comment_id,
-        rule=rule,
-        rule_id=rule_id,
-        effect=effect,
-        reason=reason,
-    )
-    await search.add_reasons(tx, comment_id, rule, reason)
+async def list_of_comment(unit: PrivateRead, comment_id: str) -> list[StoredDecision]:
+    """Return every decision on a comment, oldest first."""
+    rows = await unit.all(f"SELECT {COLUMNS} FROM decision WHERE comment_id = :id ORDER BY seq", id=comment_id)
+    return [_decision(row) for row in rows]
 
 
-async def list_decisions(tx: Transaction, comment_ids: Sequence[str]) -> Sequence[Row]:
-    """Every decision on these comments, oldest first."""
+async def list_latest(
+    unit: PrivateRead, comment_ids: Sequence[str], *, by_rules: bool = False
+) -> dict[str, StoredDecision]:
+    """Return the latest decision on each of these comments, by comment id; if asked, the latest one by a rule."""
     ids, values = in_list("id", comment_ids)
-    return await tx.all(
+    rows = await unit.all(
         f"""
-        SELECT id, comment_id, action_id, status, reason, made_by, created_at, rule_id FROM decision
-        WHERE comment_id IN {ids} ORDER BY id
+        SELECT {COLUMNS} FROM decision WHERE seq IN (
+            SELECT MAX(seq) FROM decision
+            WHERE comment_id IN {ids} {"AND actor_kind = 'rule'" if by_rules else ""} GROUP BY comment_id
+        )
         """,
         **values,
     )
+    return {row["comment_id"]: _decision(row) for row in rows}
 
 
-async def list_latest(tx: Transaction, comment_ids: Sequence[str], by: str = "%") -> dict[str, Row]:
-    """The last decision on each of these comments, by comment id; of those whose maker is like that."""
+async def get_latest(unit: PrivateRead, comment_id: str) -> StoredDecision | None:
+    """Return the latest decision on a comment."""
+    return (await list_latest(unit, [comment_id])).get(comment_id)
+
+
+async def list_decided_by_person(unit: PrivateRead, comment_ids: Sequence[str]) -> set[str]:
+    """Return those of these comments whose latest decision is a person's."""
     ids, values = in_list("id", comment_ids)
-    rows = await tx.all(
-        f"""
-        SELECT id, comment_id, reason, made_by, rule_id FROM decision
-        WHERE id IN (SELECT MAX(id) FROM decision WHERE comment_id IN {ids} AND made_by LIKE :by GROUP BY comment_id)
-        """,
-        by=by,
-        **values,
-    )
-    return {row["comment_id"]: row for row in rows}
-
-
-async def list_verdicts(tx: Transaction, decision_ids: Sequence[str]) -> Sequence[Row]:
-    """What other rules thought beside these decisions: ``decision_id, rule, rule_id, effect, reason``, as heard."""
-    ids, values = in_list("id", decision_ids)
-    return await tx.all(
-        f"""
-        SELECT decision_id, rule, rule_id, effect, reason FROM verdict
-        WHERE decision_id IN {ids} ORDER BY decision_id, position
-        """,
-        **values,
-    )
-
-
-async def erase(tx: Transaction, comment_id: str) -> None:
-    """Take away earlier words, and what moderators wrote about them; that it was decided stays."""
-    await tx.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
-    await tx.run("UPDATE action_item SET from_note = NULL WHERE comment_id = :id", id=comment_id)
-    await tx.run("UPDATE decision SET reason = '' WHERE comment_id = :id", id=comment_id)
-    await tx.run("DELETE FROM verdict WHERE comment_id = :id", id=comment_id)
-    await tx.run(
-        "UPDATE action SET note = NULL WHERE id IN (SELECT action_id FROM action_item WHERE comment_id = :id)",
-        id=comment_id,
-    )
-
-
-async def list_decided_by_person(tx: Transaction, comment_ids: Sequence[str]) -> set[str]:
-    """Which of these comments a person decided on last."""
-    ids, values = in_list("id", comment_ids)
-    rows = await tx.all(
+    rows = await unit.all(
         f"""
         SELECT comment_id FROM decision
-        WHERE made_by LIKE 'key:%' AND id IN (
-            SELECT MAX(id) FROM decision WHERE comment_id IN {ids} GROUP BY comment_id
+        WHERE actor_kind = 'person' AND seq IN (
+            SELECT MAX(seq) FROM decision WHERE comment_id IN {ids} GROUP BY comment_id
         )
         """,
         **values,
@@ -150,43 +117,69 @@ async def list_decided_by_person(tx: Transaction, comment_ids: Sequence[str]) ->
     return {row["comment_id"] for row in rows}
 
 
-async def list_latest_verdicts(tx: Transaction, comment_id: str) -> Sequence[Row]:
-    """``rule, rule_id, effect, reason`` of the latest decision and beside it; of the decision, a status as effect."""
-    return await tx.all(
-        """
-        SELECT made_by AS rule, rule_id, status AS effect, reason, 0 AS position FROM decision
-        WHERE id = (SELECT MAX(id) FROM decision WHERE comment_id = :id)
-        UNION ALL
-        SELECT rule, rule_id, effect, reason, position FROM verdict
-        WHERE decision_id = (SELECT MAX(id) FROM decision WHERE comment_id = :id)
-        ORDER BY position
-        """,
-        id=comment_id,
-    )
+async def list_decided_by_people(unit: PrivateRead, sites: Sequence[str] | None, limit: int) -> list[Comment]:
+    """Return the comments whose latest decision is a person's and still holds, newest decision first.
 
-
-async def get_latest_actor(tx: Transaction, comment_id: str) -> str:
-    """Who decided last on a comment."""
-    row = await tx.one("SELECT made_by FROM decision WHERE comment_id = :id ORDER BY id DESC LIMIT 1", id=comment_id)
-    return row["made_by"] if row else ""
-
-
-async def list_decided_by_people(tx: Transaction, sites: Sequence[str] | None, limit: int) -> list[Comment]:
-    """The comments that people decided last and that stand as they decided, newest decision first.
-
-    What moderators wrote themselves is not among them.
+    Moderators' own replies are left out.
     """
     reach, values = site_condition("comment.site_id", sites)
     columns = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
-    rows = await tx.all(
+    rows = await unit.all(
         f"""
         SELECT {columns} FROM decision JOIN comment ON comment.id = decision.comment_id
-        WHERE decision.made_by LIKE 'key:%' AND decision.status = comment.status
+        WHERE decision.actor_kind = 'person' AND decision.status = comment.status
           AND comment.status <> 'pending' AND comment.erased_at IS NULL AND comment.moderator_id IS NULL AND {reach}
-          AND decision.id = (SELECT MAX(latest.id) FROM decision AS latest WHERE latest.comment_id = comment.id)
-        ORDER BY decision.id DESC LIMIT CAST(:limit AS BIGINT)
+          AND decision.seq = (SELECT MAX(latest.seq) FROM decision AS latest WHERE latest.comment_id = comment.id)
+        ORDER BY decision.seq DESC LIMIT CAST(:limit AS BIGINT)
         """,
         limit=limit,
         **values,
     )
     return [msgspec.convert(dict(row), Comment) for row in rows]
+
+
+async def erase(unit: Write, comment_id: str) -> None:
+    """Delete earlier texts and all notes and reasons of a comment. That it was decided remains."""
+    await unit.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
+    await unit.run("UPDATE action_item SET from_note = NULL WHERE comment_id = :id", id=comment_id)
+    await unit.run(
+        """
+        UPDATE decision SET reason_code = NULL, reason_args = NULL, note = NULL, verdicts = NULL
+        WHERE comment_id = :id
+        """,
+        id=comment_id,
+    )
+    await unit.run(
+        "UPDATE action SET note = NULL WHERE id IN (SELECT action_id FROM action_item WHERE comment_id = :id)",
+        id=comment_id,
+    )
+
+
+def _search_text(decision: Decision, verdicts: Sequence[StoredVerdict]) -> str:
+    """Return what the search by reason finds: names of rules and texts, but no names of persons."""
+    heard = [(decision.actor, decision.reason), *((one.actor, one.reason) for one in verdicts)]
+    lines = [f"rule:{actor.name}" for actor, _ in heard if actor.kind is ActorKind.RULE]
+    lines += [reason_text(reason) for _, reason in heard if reason]
+    return "\n".join([*lines, decision.note or "", ""])
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _decision(row: Row) -> StoredDecision:
+    reason = None
+    if row["reason_code"]:
+        args = msgspec.json.decode(row["reason_args"]) if row["reason_args"] else {}
+        reason = Reason(row["reason_code"], args)
+    return StoredDecision(
+        seq=row["seq"],
+        comment_id=row["comment_id"],
+        action_id=row["action_id"],
+        status=Status(row["status"]),
+        actor=actor_of(row),
+        reason=reason,
+        note=row["note"],
+        verdicts=msgspec.json.decode(row["verdicts"], type=tuple[StoredVerdict, ...]) if row["verdicts"] else (),
+        created_at=row["created_at"],
+    )

@@ -1,15 +1,15 @@
 """The same text sent again."""
 
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Write
 
 
-async def claim_text(tx: Transaction, digest: str, comment_id: str, now: str, day_ago: str) -> bool:
+async def claim_text(unit: Write, digest: str, comment_id: str, now: str, day_ago: str) -> bool:
     """Whether nobody said just this within a day; if so, this comment now did."""
-    row = await tx.one(
+    row = await unit.one(
         """
-        INSERT INTO wording (digest, comment_id, created_at) VALUES (:digest, :comment_id, :now)
+        INSERT INTO recent_text (digest, comment_id, created_at) VALUES (:digest, :comment_id, :now)
         ON CONFLICT (digest) DO UPDATE SET comment_id = excluded.comment_id, created_at = excluded.created_at
-            WHERE wording.created_at <= :day_ago
+            WHERE recent_text.created_at <= :day_ago
         RETURNING digest
         """,
         digest=digest,
@@ -20,11 +20,11 @@ async def claim_text(tx: Transaction, digest: str, comment_id: str, now: str, da
     return row is not None
 
 
-async def release_text(tx: Transaction, comment_id: str) -> None:
+async def release_text(unit: Write, comment_id: str) -> None:
     """Let a removed comment's words be said again."""
-    await tx.run("DELETE FROM wording WHERE comment_id = :id", id=comment_id)
+    await unit.run("DELETE FROM recent_text WHERE comment_id = :id", id=comment_id)
 
 
-async def delete_expired(tx: Transaction, before: str) -> None:
+async def delete_expired(unit: Write, before: str) -> None:
     """Delete wordings older than that."""
-    await tx.run("DELETE FROM wording WHERE created_at < :before", before=before)
+    await unit.run("DELETE FROM recent_text WHERE created_at < :before", before=before)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from commentsvc.storage import sessions
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage.database import PrivateRead, Row, Write
 
 
-async def add(tx: Transaction, moderator_id: str, name: str, sealed: str | None, digest: str | None, now: str) -> bool:
+async def add(unit: Write, moderator_id: str, name: str, sealed: str | None, digest: str | None, now: str) -> bool:
     """Keep a moderator; False if the name is taken."""
-    row = await tx.one(
+    row = await unit.one(
         """
         INSERT INTO moderator (id, name, email_sealed, email_digest, created_at)
         VALUES (:id, :name, :sealed, :digest, :now) ON CONFLICT (name) DO NOTHING RETURNING id
@@ -22,9 +22,9 @@ async def add(tx: Transaction, moderator_id: str, name: str, sealed: str | None,
     return row is not None
 
 
-async def add_site(tx: Transaction, moderator_id: str, site_id: str) -> None:
+async def add_site(unit: Write, moderator_id: str, site_id: str) -> None:
     """Let a moderator read a site."""
-    await tx.run(
+    await unit.run(
         """
         INSERT INTO moderator_site (moderator_id, site_id) VALUES (:moderator_id, :site_id)
         ON CONFLICT (moderator_id, site_id) DO NOTHING
@@ -34,46 +34,48 @@ async def add_site(tx: Transaction, moderator_id: str, site_id: str) -> None:
     )
 
 
-async def list_all(tx: Transaction) -> Sequence[Row]:
+async def list_all(unit: PrivateRead) -> Sequence[Row]:
     """``id, name, email_sealed, email_digest, created_at`` of those not removed, oldest first."""
-    return await tx.all(
+    return await unit.all(
         """
         SELECT id, name, email_sealed, email_digest, created_at FROM moderator WHERE removed_at IS NULL ORDER BY id
         """
     )
 
 
-async def get_name(tx: Transaction, moderator_id: str) -> str | None:
+async def get_name(unit: PrivateRead, moderator_id: str) -> str | None:
     """What a moderator is called, unless they were removed."""
-    row = await tx.one("SELECT name FROM moderator WHERE id = :id AND removed_at IS NULL", id=moderator_id)
+    row = await unit.one("SELECT name FROM moderator WHERE id = :id AND removed_at IS NULL", id=moderator_id)
     return row["name"] if row else None
 
 
-async def list_sites(tx: Transaction, moderator_id: str) -> list[str]:
+async def list_sites(unit: PrivateRead, moderator_id: str) -> list[str]:
     """Ids of the sites a moderator reads; none means every one."""
-    rows = await tx.all("SELECT site_id FROM moderator_site WHERE moderator_id = :id ORDER BY site_id", id=moderator_id)
+    rows = await unit.all(
+        "SELECT site_id FROM moderator_site WHERE moderator_id = :id ORDER BY site_id", id=moderator_id
+    )
     return [row["site_id"] for row in rows]
 
 
-async def remove(tx: Transaction, moderator_id: str, now: str) -> None:
+async def remove(unit: Write, moderator_id: str, now: str) -> None:
     """Take away a moderator's rights: keys and invitations too."""
-    await tx.run(
+    await unit.run(
         "UPDATE moderator SET removed_at = :now, email_sealed = NULL, email_digest = NULL WHERE id = :id",
         id=moderator_id,
         now=now,
     )
-    await tx.run(
+    await unit.run(
         "UPDATE api_key SET revoked_at = :now WHERE moderator_id = :id AND revoked_at IS NULL",
         id=moderator_id,
         now=now,
     )
-    await tx.run("DELETE FROM invitation WHERE moderator_id = :id", id=moderator_id)
-    await sessions.delete_of_moderator(tx, moderator_id)
+    await unit.run("DELETE FROM invitation WHERE moderator_id = :id", id=moderator_id)
+    await sessions.delete_of_moderator(unit, moderator_id)
 
 
-async def reseal(tx: Transaction, moderator_id: str, sealed: str, digest: str) -> None:
+async def reseal(unit: Write, moderator_id: str, sealed: str, digest: str) -> None:
     """Keep a moderator's address sealed anew."""
-    await tx.run(
+    await unit.run(
         "UPDATE moderator SET email_sealed = :sealed, email_digest = :digest WHERE id = :id",
         id=moderator_id,
         sealed=sealed,
@@ -81,10 +83,10 @@ async def reseal(tx: Transaction, moderator_id: str, sealed: str, digest: str) -
     )
 
 
-async def add_invitation(tx: Transaction, token_hash: str, moderator_id: str, now: str, expires_at: str) -> None:
+async def add_invitation(unit: Write, token_hash: str, moderator_id: str, now: str, expires_at: str) -> None:
     """Keep an invitation; earlier ones of the same moderator end."""
-    await tx.run("DELETE FROM invitation WHERE moderator_id = :id AND used_at IS NULL", id=moderator_id)
-    await tx.run(
+    await unit.run("DELETE FROM invitation WHERE moderator_id = :id AND used_at IS NULL", id=moderator_id)
+    await unit.run(
         """
         INSERT INTO invitation (token_hash, moderator_id, created_at, expires_at)
         VALUES (:token_hash, :moderator_id, :now, :expires_at)
@@ -96,9 +98,9 @@ async def add_invitation(tx: Transaction, token_hash: str, moderator_id: str, no
     )
 
 
-async def find_invited(tx: Transaction, token_hash: str, now: str) -> Row | None:
+async def find_invited(unit: PrivateRead, token_hash: str, now: str) -> Row | None:
     """``id, name`` of the moderator whom an open invitation names."""
-    return await tx.one(
+    return await unit.one(
         """
         SELECT moderator.id, moderator.name FROM invitation
         JOIN moderator ON moderator.id = invitation.moderator_id
@@ -109,9 +111,9 @@ async def find_invited(tx: Transaction, token_hash: str, now: str) -> Row | None
     )
 
 
-async def use_invitation(tx: Transaction, token_hash: str, now: str) -> bool:
+async def use_invitation(unit: Write, token_hash: str, now: str) -> bool:
     """Use an invitation up; False if somebody did already, or it is too old."""
-    changed = await tx.run(
+    changed = await unit.run(
         """
         UPDATE invitation SET used_at = :now WHERE token_hash = :token_hash AND used_at IS NULL AND expires_at > :now
         """,
@@ -121,9 +123,9 @@ async def use_invitation(tx: Transaction, token_hash: str, now: str) -> bool:
     return changed == 1
 
 
-async def any_invitation_used(tx: Transaction) -> bool:
+async def any_invitation_used(unit: PrivateRead) -> bool:
     """Whether a moderator who is still one has used an invitation."""
-    row = await tx.one(
+    row = await unit.one(
         """
         SELECT 1 AS found FROM invitation JOIN moderator ON moderator.id = invitation.moderator_id
         WHERE used_at IS NOT NULL AND removed_at IS NULL LIMIT 1

@@ -1,50 +1,44 @@
 """What moderators look for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 from commentsvc.domain.models import Comment, Status
 from commentsvc.storage import contacts
 from commentsvc.storage import search as storage_search
+from commentsvc.storage.comment_filter import conditions
 from commentsvc.storage.comments import COLUMNS
-from commentsvc.storage.database import Transaction, in_list, site_condition
+from commentsvc.storage.database import PrivateRead, in_list, site_condition
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for; None is no condition. Times are compared with when a comment was written."""
+    """A comment filter whose names are resolved: a site or thread to its ids, an email to its digests.
+
+    ``values`` holds the values of the filters that have a condition of their own (``comment_filter.conditions``).
+    """
 
     status: Status | None = None
     sites: tuple[str, ...] | None = None
     thread_id: str | None = None
-    q: str | None = None
-    reason: str | None = None
-    since: str | None = None
-    until: str | None = None
-    email_digests: tuple[str, ...] | None = None
-    network: str | None = None
-    reported: bool | None = None
-    text_digest: str | None = None
-    as_of: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
 
-
-TIMES: Final = {
-    "comment.created_at >= :since": "since",
-    "comment.created_at < :until": "until",
-    "comment.created_at <= :as_of AND COALESCE(comment.edited_at, '') <= :as_of": "as_of",
-}
+    @property
+    def tables(self) -> set[str]:
+        """The tables that the conditions read."""
+        return {sql.table for name, sql in conditions() if name in self.values}
 
 
 async def list_page(
-    tx: Transaction, search: Search, *, after: str | None, newest_first: bool, limit: int
+    unit: PrivateRead, search: Search, *, after: str | None, newest_first: bool, limit: int
 ) -> list[Comment]:
     """Comments that match, from after an id on."""
     direction = "DESC" if newest_first else "ASC"
     ids, values = _ids(search, after=after, newest_first=newest_first)
-    rows = await tx.all(
+    rows = await unit.all(
         f"SELECT {COLUMNS} FROM comment WHERE comment.id IN ({ids}) ORDER BY comment.id {direction}",
         limit=limit,
         **values,
@@ -52,19 +46,26 @@ async def list_page(
     return [msgspec.convert(dict(row), Comment) for row in rows]
 
 
-async def list_ids(tx: Transaction, search: Search, most: int) -> list[str]:
+async def list_ids(unit: PrivateRead, search: Search, most: int) -> list[str]:
     """Ids of comments that match, oldest first, at most so many."""
     ids, values = _ids(search)
-    return [row["id"] for row in await tx.all(ids, limit=most, **values)]
+    return [row["id"] for row in await unit.all(ids, limit=most, **values)]
+
+
+async def list_versions(unit: PrivateRead, search: Search, most: int) -> dict[str, int | None]:
+    """Return ids of matching comments with their versions, oldest first, at most so many."""
+    ids, values = _ids(search)
+    rows = await unit.all(f"SELECT id, version FROM comment WHERE id IN ({ids}) ORDER BY id", limit=most, **values)
+    return {row["id"]: row["version"] for row in rows}
 
 
 async def count_same_text(
-    tx: Transaction, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
+    unit: PrivateRead, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
 ) -> dict[str, int]:
     """How many comments wait with each text of these comments; no more than ``most`` are counted."""
     ids, values = in_list("id", comment_ids)
     reach, more = site_condition("site_id", sites)
-    rows = await tx.all(
+    rows = await unit.all(
         f"""
         SELECT seen.text_digest, (
             SELECT COUNT(*) FROM (
@@ -104,12 +105,17 @@ def _ids(search: Search, *, after: str | None = None, newest_first: bool = False
 
 
 def _tables(search: Search) -> list[str]:
-    sought = [storage_search.TABLE] if search.q or search.reason else []
-    if search.email_digests is not None or search.network:
-        return [contacts.TABLE, "comment", *sought]
-    if search.thread_id or search.reported or search.text_digest:
-        return ["comment", *sought]
-    return [*sought, "comment"]
+    searched = [storage_search.TABLE] if storage_search.TABLE in search.tables else []
+    if contacts.TABLE in search.tables:
+        return [contacts.TABLE, "comment", *searched]
+    if _is_selective(search):
+        return ["comment", *searched]
+    return [*searched, "comment"]
+
+
+def _is_selective(search: Search) -> bool:
+    """Whether an index of the comment table finds few rows."""
+    return bool(search.thread_id or search.values.get("reported") or search.values.get("same_text"))
 
 
 def _conditions(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
@@ -117,26 +123,19 @@ def _conditions(search: Search, first: str) -> tuple[list[str], dict[str, Any]]:
     if search.thread_id:
         wanted.append("comment.thread_id = :thread_id")
         values["thread_id"] = search.thread_id
-    if search.text_digest is not None:
-        wanted.append("comment.text_digest = :text_digest AND comment.erased_at IS NULL")
-        values["text_digest"] = search.text_digest
-    if search.reported is not None:
-        wanted.append("comment.reports > 0" if search.reported else "comment.reports = 0")
-    for column, text in (("words", search.q), ("reasons", search.reason)):
-        if text:
-            wanted.append(storage_search.contains(column, column))
-            values[column] = text.lower()
-    for condition, name in TIMES.items():
-        if getattr(search, name):
-            wanted.append(condition)
-            values[name] = getattr(search, name)
-    if search.email_digests is not None:
-        digests, found = in_list("digest", search.email_digests)
-        wanted.append(contacts.EMAIL_CONDITION.format(digests=digests))
-        values |= found
-    if search.network:
-        wanted.append(contacts.NETWORK_CONDITION)
-        values["network"] = search.network
+    for name, sql in conditions():
+        if name not in search.values:
+            continue
+        value = sql.prepare(search.values[name])
+        if value is False and sql.when_false:
+            wanted.append(sql.when_false)
+        elif isinstance(value, tuple):
+            listed, found = in_list(name, value)
+            wanted.append(sql.condition.replace(":value", listed))
+            values |= found
+        else:
+            wanted.append(sql.condition.replace(":value", f":{name}"))
+            values |= {name: value} if ":value" in sql.condition else {}
     return wanted, values
 
 
@@ -150,9 +149,9 @@ def _status_conditions(search: Search, first: str) -> tuple[list[str], dict[str,
         values["status"] = search.status.value
     if first != "comment":
         return [standing, reach], values
-    if search.thread_id or search.reported:
+    if search.thread_id or search.values.get("reported"):
         standing = _without_index(standing)
-    if search.reported or search.status is None or len(search.sites or ()) > 1:
+    if search.values.get("reported") or search.status is None or len(search.sites or ()) > 1:
         reach = _without_index(reach)
     if search.status in {None, Status.TRASH}:
         standing += " AND comment.erased_at IS NULL"  # neither contact nor words are kept of these

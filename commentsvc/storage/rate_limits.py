@@ -2,35 +2,35 @@
 
 from typing import Any
 
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Write
 
 
-async def take(tx: Transaction, network_digest: str, *, latest: str, now: str, whole_at: Any) -> str | None:
-    """Take one comment from a network's allowance, if its time to be whole again is not past ``latest``.
+async def take(unit: Write, network_digest: str, *, latest: str, now: str, available_at: Any) -> str | None:
+    """Take one comment from a network's rate_limit, if its time to be whole again is not past ``latest``.
 
-    ``whole_at`` tells the new time from the old one. Returns None, or the old time where nothing is left.
+    ``available_at`` tells the new time from the old one. Returns None, or the old time where nothing is left.
     The generic cell rate algorithm (ITU-T I.371): one row, no windows.
     """
-    await tx.run(
+    await unit.run(
         """
-        INSERT INTO allowance (network_digest, whole_at) VALUES (:digest, :now)
-        ON CONFLICT (network_digest) DO UPDATE SET whole_at = allowance.whole_at
+        INSERT INTO rate_limit (network_digest, available_at) VALUES (:digest, :now)
+        ON CONFLICT (network_digest) DO UPDATE SET available_at = rate_limit.available_at
         """,
         digest=network_digest,
         now=now,
     )
-    row = await tx.one("SELECT whole_at FROM allowance WHERE network_digest = :digest", digest=network_digest)
-    stands = max(row["whole_at"], now) if row else now
+    row = await unit.one("SELECT available_at FROM rate_limit WHERE network_digest = :digest", digest=network_digest)
+    stands = max(row["available_at"], now) if row else now
     if stands > latest:
         return str(stands)
-    await tx.run(
-        "UPDATE allowance SET whole_at = :whole_at WHERE network_digest = :digest",
+    await unit.run(
+        "UPDATE rate_limit SET available_at = :available_at WHERE network_digest = :digest",
         digest=network_digest,
-        whole_at=whole_at(stands),
+        available_at=available_at(stands),
     )
     return None
 
 
-async def delete_expired(tx: Transaction, now: str) -> None:
-    """Delete allowances that are whole again."""
-    await tx.run("DELETE FROM allowance WHERE whole_at < :now", now=now)
+async def delete_expired(unit: Write, now: str) -> None:
+    """Delete rate_limits that are whole again."""
+    await unit.run("DELETE FROM rate_limit WHERE available_at < :now", now=now)

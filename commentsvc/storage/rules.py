@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Rule
-from commentsvc.storage.database import Row, Transaction, site_condition
+from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
 
 COLUMNS: Final = ", ".join(Rule.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Rule.__struct_fields__)
@@ -16,37 +16,37 @@ CHANGES: Final = ", ".join(f"{name} = :{name}" for name in Rule.__struct_fields_
 LISTED_COLUMNS: Final = 200
 
 
-async def add(tx: Transaction, rule: Rule) -> None:
+async def add(unit: Write, rule: Rule) -> None:
     """Keep a new rule."""
-    await tx.run(f"INSERT INTO rule ({COLUMNS}) VALUES ({VALUES})", **msgspec.structs.asdict(rule))
-    await _tell_sites(tx, rule.site_id)
+    await unit.run(f"INSERT INTO rule ({COLUMNS}) VALUES ({VALUES})", **msgspec.structs.asdict(rule))
+    await _tell_sites(unit, rule.site_id)
 
 
-async def get(tx: Transaction, rule_id: str) -> Rule | None:
+async def get(unit: PrivateRead, rule_id: str) -> Rule | None:
     """One rule, also a removed one."""
-    row = await tx.one(f"SELECT {COLUMNS} FROM rule WHERE id = :id", id=rule_id)
+    row = await unit.one(f"SELECT {COLUMNS} FROM rule WHERE id = :id", id=rule_id)
     return msgspec.convert(dict(row), Rule) if row else None
 
 
-async def lock(tx: Transaction, rule_id: str) -> None:
+async def lock(unit: Write, rule_id: str) -> None:
     """Let nobody else change a rule until this unit of work ends."""
-    await tx.run("UPDATE rule SET version = version WHERE id = :id", id=rule_id)
+    await unit.run("UPDATE rule SET version = version WHERE id = :id", id=rule_id)
 
 
-async def delete_removed(tx: Transaction, before: str) -> None:
+async def delete_removed(unit: Write, before: str) -> None:
     """Drop rules that were removed so long ago that nobody can bring them back."""
-    await tx.run("DELETE FROM rule WHERE removed_at < :before", before=before)
+    await unit.run("DELETE FROM rule WHERE removed_at < :before", before=before)
 
 
-async def update(tx: Transaction, rule: Rule) -> None:
+async def update(unit: Write, rule: Rule) -> None:
     """Keep a rule as it is now: changed, removed, or brought back."""
-    await tx.run(f"UPDATE rule SET {CHANGES} WHERE id = :id", **msgspec.structs.asdict(rule))
-    await _tell_sites(tx, rule.site_id)
+    await unit.run(f"UPDATE rule SET {CHANGES} WHERE id = :id", **msgspec.structs.asdict(rule))
+    await _tell_sites(unit, rule.site_id)
 
 
-async def list_active(tx: Transaction, site_id: str) -> list[Rule]:
+async def list_active(unit: PrivateRead, site_id: str) -> list[Rule]:
     """The rules of a site and of every site that have not been removed, oldest first."""
-    rows = await tx.all(
+    rows = await unit.all(
         f"""
         SELECT {COLUMNS} FROM rule
         WHERE (site_id = :site_id OR site_id IS NULL) AND removed_at IS NULL ORDER BY id
@@ -56,11 +56,11 @@ async def list_active(tx: Transaction, site_id: str) -> list[Rule]:
     return [msgspec.convert(dict(row), Rule) for row in rows]
 
 
-async def list_page(tx: Transaction, sites: Sequence[str] | None, after: str | None, limit: int) -> Sequence[Row]:
+async def list_page(unit: PrivateRead, sites: Sequence[str] | None, after: str | None, limit: int) -> Sequence[Row]:
     """Rules on these sites or on every one, oldest first, from after an id on; ``size`` is how long ``matching`` is."""
     reach, values = site_condition("site_id", sites)
     shown = COLUMNS.replace("matching", f"SUBSTR(matching, 1, {LISTED_COLUMNS}) AS matching")
-    return await tx.all(
+    return await unit.all(
         f"""
         SELECT {shown}, LENGTH(matching) AS size FROM rule
         WHERE removed_at IS NULL AND (site_id IS NULL OR {reach}) AND (CAST(:after AS TEXT) IS NULL OR id > :after)
@@ -72,28 +72,28 @@ async def list_page(tx: Transaction, sites: Sequence[str] | None, after: str | N
     )
 
 
-async def list_sealed(tx: Transaction) -> Sequence[Row]:
+async def list_sealed(unit: PrivateRead) -> Sequence[Row]:
     """``id, email_sealed`` of every rule that names an address."""
-    return await tx.all("SELECT id, email_sealed FROM rule WHERE email_sealed IS NOT NULL ORDER BY id")
+    return await unit.all("SELECT id, email_sealed FROM rule WHERE email_sealed IS NOT NULL ORDER BY id")
 
 
-async def reseal(tx: Transaction, rule_id: str, email_sealed: str, digest: str) -> None:
+async def reseal(unit: Write, rule_id: str, email_sealed: str, digest: str) -> None:
     """Keep a banned address sealed anew."""
-    await tx.run(
+    await unit.run(
         "UPDATE rule SET email_sealed = :sealed, email_digest = :digest, version = version + 1 WHERE id = :id",
         id=rule_id,
         sealed=email_sealed,
         digest=digest,
     )
-    await _tell_sites(tx, None)
+    await _tell_sites(unit, None)
 
 
-async def _tell_sites(tx: Transaction, site_id: str | None) -> None:
+async def _tell_sites(unit: Write, site_id: str | None) -> None:
     """Have every server read the rules anew, and readers see which old threads are closed.
 
     The version is no counter: one that was rolled back must not come again with other rules.
     """
-    await tx.run(
+    await unit.run(
         """
         UPDATE site SET rules_version = CAST(:version AS BIGINT), closes_after_days = (
             SELECT MIN(CAST(rule.matching AS BIGINT)) FROM rule

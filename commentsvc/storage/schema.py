@@ -1,12 +1,13 @@
 """Lays the schema in an empty database and brings older ones forward: all or none, one server at a time."""
 
 import re
+from collections.abc import Callable
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.storage.database import Database, Transaction
+from commentsvc.storage.database import Database, Statements
 
 STEP: Final = re.compile(r"(\d{4})_\w+\.sql")
 FIRST: Final = """
@@ -20,32 +21,34 @@ async def migrate(database: Database, now: str) -> int:
     Raises:
         Misconfigured: the database is from a newer program.
     """
-    taken = await database.alone(_migrate, now)
+    taken = await database.alone(lambda statements: _migrate(statements, now, database.schema_sql))
     await database.protect()
     return taken
 
 
-async def is_current(tx: Transaction) -> bool:
+async def is_current(statements: Statements) -> bool:
     """Whether the schema is the one this program needs."""
-    row = await tx.one("SELECT MAX(number) AS newest FROM schema_step")
+    row = await statements.one("SELECT MAX(number) AS newest FROM schema_step")
     return row is not None and row["newest"] == newest_step()
 
 
-async def _migrate(tx: Transaction, now: str) -> int:
-    await tx.run(FIRST)
-    row = await tx.one("SELECT MAX(number) AS newest FROM schema_step")
+async def _migrate(statements: Statements, now: str, dialect: Callable[[str], str]) -> int:
+    await statements.run(FIRST)
+    row = await statements.one("SELECT MAX(number) AS newest FROM schema_step")
     reached = row["newest"] if row and row["newest"] else 0
     if reached > newest_step():
         raise ConfigurationError(
             f"The database has schema {reached}; this program knows {newest_step()}. Run the newer commentsvc."
         )
     if not reached:
-        await _run(tx, read_schema())
+        await _run(statements, dialect(read_schema()))
     for number, step in steps().items():
         if reached and number > reached:
-            await _run(tx, step.read_text(encoding="utf-8"))
+            await _run(statements, dialect(step.read_text(encoding="utf-8")))
         if number > reached:
-            await tx.run("INSERT INTO schema_step (number, applied_at) VALUES (:number, :now)", number=number, now=now)
+            await statements.run(
+                "INSERT INTO schema_step (number, applied_at) VALUES (:number, :now)", number=number, now=now
+            )
     return newest_step() - reached
 
 
@@ -69,7 +72,7 @@ def read_schema() -> str:
     return file.read_text(encoding="utf-8")
 
 
-async def _run(tx: Transaction, script: str) -> None:
+async def _run(statements: Statements, script: str) -> None:
     for statement in re.sub(r"--[^\n]*", "", script).split(";"):
         if statement.strip():
-            await tx.run(statement)
+            await statements.run(statement)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from commentsvc.domain.models import Comment, Status
-from commentsvc.storage.database import Transaction, in_list
+from commentsvc.storage.database import Write, in_list
 
 TABLE: Final = "comment_search"
 
 
-async def add(tx: Transaction, comment: Comment) -> None:
+async def add(unit: Write, comment: Comment) -> None:
     """Let a new comment be found."""
-    await tx.run(
+    await unit.run(
         "INSERT INTO comment_search (comment_id, status, words) VALUES (:id, :status, :words)",
         id=comment.id,
         status=comment.status.value,
@@ -23,52 +23,33 @@ async def add(tx: Transaction, comment: Comment) -> None:
     )
 
 
-async def set_words(tx: Transaction, comment: Comment) -> None:
+async def set_words(unit: Write, comment: Comment) -> None:
     """Let a comment be found by the words it has now."""
-    await tx.run(
+    await unit.run(
         "UPDATE comment_search SET words = :words WHERE comment_id = :id", id=comment.id, words=_words(comment)
     )
 
 
-async def set_status(tx: Transaction, comment_ids: Sequence[str], status: Status) -> None:
+async def set_status(unit: Write, comment_ids: Sequence[str], status: Status) -> None:
     """Let comments be found where they stand now."""
     ids, values = in_list("id", comment_ids)
-    await tx.run(f"UPDATE comment_search SET status = :status WHERE comment_id IN {ids}", status=status.value, **values)
+    await unit.run(
+        f"UPDATE comment_search SET status = :status WHERE comment_id IN {ids}", status=status.value, **values
+    )
 
 
-async def set_reasons(tx: Transaction, comment_ids: Sequence[str], made_by: str, reason: str) -> None:
-    """Let comments be found by the decision just made of them, and by none made before."""
+async def set_reasons(unit: Write, comment_ids: Sequence[str], reasons: str) -> None:
+    """Let comments be found by the reasons of their latest decision, and not by earlier ones."""
     ids, values = in_list("id", comment_ids)
-    await tx.run(
-        f"UPDATE comment_search SET reasons = :reasons WHERE comment_id IN {ids}",
-        reasons=_reasons(made_by, reason),
-        **values,
+    await unit.run(
+        f"UPDATE comment_search SET reasons = :reasons WHERE comment_id IN {ids}", reasons=reasons.lower(), **values
     )
 
 
-async def add_reasons(tx: Transaction, comment_id: str, made_by: str, reason: str) -> None:
-    """Let a comment be found by a verdict beside that decision as well."""
-    await tx.run(
-        "UPDATE comment_search SET reasons = reasons || CAST(:reasons AS TEXT) WHERE comment_id = :id",
-        id=comment_id,
-        reasons=_reasons(made_by, reason),
-    )
-
-
-async def erase(tx: Transaction, comment_id: str) -> None:
+async def erase(unit: Write, comment_id: str) -> None:
     """Let a comment be found by nothing it said."""
-    await tx.run("DELETE FROM comment_search WHERE comment_id = :id", id=comment_id)
-
-
-def contains(column: str, name: str) -> str:
-    """A condition: there is something in a column that the parameter of this name could take out of it."""
-    return f"REPLACE({TABLE}.{column}, :{name}, '') <> {TABLE}.{column}"
+    await unit.run("DELETE FROM comment_search WHERE comment_id = :id", id=comment_id)
 
 
 def _words(comment: Comment) -> str:
     return f"{comment.name}\n{comment.text}".lower()
-
-
-def _reasons(made_by: str, reason: str) -> str:
-    """Rules are found by their names too; who decided is not."""
-    return f"{made_by if made_by.startswith('rule:') else ''}\n{reason}\n".lower()

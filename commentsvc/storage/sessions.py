@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from commentsvc.storage.database import Row, Transaction
+from commentsvc.storage.database import PrivateRead, Row, Write
 
 
 class StoredSession(Struct, frozen=True):
@@ -18,9 +18,9 @@ class StoredSession(Struct, frozen=True):
     seen_at: str
 
 
-async def add(tx: Transaction, session: StoredSession) -> None:
+async def add(unit: Write, session: StoredSession) -> None:
     """Keep a session."""
-    await tx.run(
+    await unit.run(
         """
         INSERT INTO session (id, token_hash, moderator_id, key_hash, created_at, seen_at)
         VALUES (:id, :token_hash, :moderator_id, :key_hash, :created_at, :seen_at)
@@ -29,9 +29,9 @@ async def add(tx: Transaction, session: StoredSession) -> None:
     )
 
 
-async def find(tx: Transaction, token_hash: str, *, begun_after: str, seen_after: str) -> Row | None:
+async def find(unit: PrivateRead, token_hash: str, *, begun_after: str, seen_after: str) -> Row | None:
     """The session of a token, if it began and was of use after these times."""
-    return await tx.one(
+    return await unit.one(
         """
         SELECT id, moderator_id, key_hash, created_at, seen_at FROM session
         WHERE token_hash = :token_hash AND created_at > :begun_after AND seen_at > :seen_after
@@ -42,14 +42,14 @@ async def find(tx: Transaction, token_hash: str, *, begun_after: str, seen_after
     )
 
 
-async def touch(tx: Transaction, session_id: str, now: str) -> None:
+async def touch(unit: Write, session_id: str, now: str) -> None:
     """Note that a session was of use."""
-    await tx.run("UPDATE session SET seen_at = :now WHERE id = :id", id=session_id, now=now)
+    await unit.run("UPDATE session SET seen_at = :now WHERE id = :id", id=session_id, now=now)
 
 
-async def list_of_owner(tx: Transaction, moderator_id: str | None, key_hash: str | None) -> Sequence[Row]:
+async def list_of_owner(unit: PrivateRead, moderator_id: str | None, key_hash: str | None) -> Sequence[Row]:
     """``id, created_at, seen_at`` of every session of the same moderator, or the same key, newest first."""
-    return await tx.all(
+    return await unit.all(
         """
         SELECT id, created_at, seen_at FROM session
         WHERE moderator_id = CAST(:moderator_id AS TEXT) OR key_hash = CAST(:key_hash AS TEXT) ORDER BY id DESC
@@ -59,14 +59,14 @@ async def list_of_owner(tx: Transaction, moderator_id: str | None, key_hash: str
     )
 
 
-async def delete(tx: Transaction, session_id: str) -> bool:
+async def delete(unit: Write, session_id: str) -> bool:
     """End a session; False if it had ended."""
-    return await tx.run("DELETE FROM session WHERE id = :id", id=session_id) == 1
+    return await unit.run("DELETE FROM session WHERE id = :id", id=session_id) == 1
 
 
-async def delete_of_moderator(tx: Transaction, moderator_id: str) -> int:
+async def delete_of_moderator(unit: Write, moderator_id: str) -> int:
     """End every session of a moderator's, also those begun with keys of theirs; returns how many."""
-    return await tx.run(
+    return await unit.run(
         """
         DELETE FROM session WHERE moderator_id = :id
             OR key_hash IN (SELECT key_hash FROM api_key WHERE moderator_id = :id)
@@ -75,9 +75,9 @@ async def delete_of_moderator(tx: Transaction, moderator_id: str) -> int:
     )
 
 
-async def delete_expired(tx: Transaction, *, begun_before: str, seen_before: str) -> None:
+async def delete_expired(unit: Write, *, begun_before: str, seen_before: str) -> None:
     """Drop what has ended by itself."""
-    await tx.run(
+    await unit.run(
         "DELETE FROM session WHERE created_at <= :begun_before OR seen_at <= :seen_before",
         begun_before=begun_before,
         seen_before=seen_before,

@@ -5,6 +5,7 @@ neither a cancelled request nor a second one can ever leave a transaction half o
 """
 
 import asyncio
+import contextvars
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -15,14 +16,13 @@ from typing import Any, Final, TypeVar, cast
 import aiosqlite
 
 from commentsvc.domain.errors import ConfigurationError, Unavailable
-from commentsvc.storage.database import PUBLIC_TABLES, P, Row, Transaction, Work
+from commentsvc.storage.database import PUBLIC_TABLES, Row, Work
 
 T = TypeVar("T")
-Job = Callable[[Transaction], Coroutine[Any, Any, Any]]
 
 MOST_WAITING: Final = 1000
 MOST_TOGETHER: Final = 64
-READERS: Final = 2
+READERS: Final = 2  # of each kind: a long back-test must not delay key checks
 # 3.37: the oldest SQLite with all of RETURNING, UPSERT and the checks below.
 OLDEST: Final = (3, 37, 0)
 
@@ -49,26 +49,38 @@ class SqliteTransaction:
         self._connection = connection
 
     async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
-        """See ``Transaction``."""
+        """See ``Statements``."""
         return self._connection.execute(sql, values).fetchall()
 
     async def one(self, sql: str, /, **values: Any) -> Row | None:
-        """See ``Transaction``."""
+        """See ``Statements``."""
         rows = self._connection.execute(sql, values).fetchall()
         return rows[0] if rows else None
 
     async def run(self, sql: str, /, **values: Any) -> int:
-        """See ``Transaction``."""
+        """See ``Statements``."""
         return self._connection.execute(sql, values).rowcount
+
+
+class Job:
+    """A unit of work, with a copy of its caller's context: log lines written inside it carry the request id."""
+
+    def __init__(self, work: Work[Any]) -> None:
+        self._work = work
+        self._context = contextvars.copy_context()
+
+    def run(self, connection: sqlite3.Connection) -> Any:
+        """Run the unit to its end in the thread of this connection."""
+        return self._context.run(_driven, self._work(SqliteTransaction(connection)))
 
 
 class SqliteDatabase:
     """See ``Database``."""
 
-    def __init__(self, writer: aiosqlite.Connection, private: aiosqlite.Connection) -> None:
+    def __init__(self, writer: aiosqlite.Connection) -> None:
         self._writer = writer
-        self._private = private
-        self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        self._private: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        self._public: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
         self._waiting: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(MOST_WAITING)
         self._writing = asyncio.create_task(self._write_forever(), name="writer")
 
@@ -84,7 +96,7 @@ class SqliteDatabase:
         opened: list[aiosqlite.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            while len(opened) < 2 + READERS:
+            while len(opened) < 1 + 2 * READERS:
                 opened += [await _connect(path)]
         except (OSError, sqlite3.Error) as error:
             for connection in opened:
@@ -93,40 +105,42 @@ class SqliteDatabase:
                 f"COMMENTSVC_DATABASE_URL: the database at {path} cannot be opened ({error}). "
                 "It must be an SQLite file in a folder that this user may write to."
             ) from None
-        writer, private, *readers = opened
-        database = cls(writer, private)
-        for reader in readers:
+        writer, *readers = opened
+        database = cls(writer)
+        for reader in readers[:READERS]:
+            database._private.put_nowait(reader)
+        for reader in readers[READERS:]:
             await reader.set_authorizer(_only_public)
-            database._readers.put_nowait(reader)
+            database._public.put_nowait(reader)
         return database
 
-    async def write(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def write(self, work: Work[T], /) -> T:
         """See ``Database``."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
-            self._waiting.put_nowait((lambda tx: work(tx, *args, **kwargs), done))
+            self._waiting.put_nowait((Job(work), done))
         except asyncio.QueueFull:
             raise Unavailable("Too many comments are arriving at once. Please send it again.") from None
         return await asyncio.shield(done)
 
-    async def read(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        reader = await self._readers.get()
-        looking = asyncio.ensure_future(_in_thread(reader, _look, lambda tx: work(tx, *args, **kwargs)))
-        looking.add_done_callback(lambda _: self._readers.put_nowait(reader))
-        return cast(T, await _named(asyncio.shield(looking)))
+        return await _read_with(self._public, work)
 
-    async def read_private(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read_private(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        looking = _in_thread(self._private, _look, lambda tx: work(tx, *args, **kwargs))
-        return cast(T, await _named(asyncio.shield(asyncio.ensure_future(looking))))
+        return await _read_with(self._private, work)
 
-    async def alone(self, work: Work[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def alone(self, work: Work[T], /) -> T:
         """See ``Database``. BEGIN IMMEDIATE lets one process in at a time."""
-        return await self.write(work, *args, **kwargs)
+        return await self.write(work)
 
     async def protect(self) -> None:
         """See ``Database``. The authorizer does it, from the moment a connection is opened."""
+
+    def schema_sql(self, statement: str) -> str:
+        """See ``Database``. The schema is written for SQLite."""
+        return statement
 
     async def close(self) -> None:
         """See ``Database``."""
@@ -134,9 +148,9 @@ class SqliteDatabase:
         self._writing.cancel()
         with suppress(asyncio.CancelledError):
             await self._writing
-        for _ in range(READERS):
-            await (await self._readers.get()).close()
-        await self._private.close()
+        for readers in (self._public, self._private):
+            for _ in range(READERS):
+                await (await readers.get()).close()
         await self._writer.close()
 
     async def _write_forever(self) -> None:
@@ -206,10 +220,17 @@ async def _in_thread(connection: aiosqlite.Connection, do: Callable[..., T], wor
     return await hop(partial(do, connection._conn, work))  # noqa: SLF001
 
 
-def _look(connection: sqlite3.Connection, job: Job) -> Any:
+async def _read_with(readers: "asyncio.LifoQueue[aiosqlite.Connection]", work: Work[T]) -> T:
+    reader = await readers.get()
+    reading = asyncio.ensure_future(_in_thread(reader, _read, Job(work)))
+    reading.add_done_callback(lambda _: readers.put_nowait(reader))
+    return cast(T, await _named(asyncio.shield(reading)))
+
+
+def _read(connection: sqlite3.Connection, job: Job) -> Any:
     connection.execute("BEGIN")
     try:
-        return _driven(job(SqliteTransaction(connection)))
+        return job.run(connection)
     finally:
         connection.execute("ROLLBACK")
 
@@ -232,7 +253,7 @@ def _commit_together(connection: sqlite3.Connection, jobs: list[Job]) -> list[An
 def _one_of_many(connection: sqlite3.Connection, job: Job) -> Any:
     connection.execute("SAVEPOINT job")
     try:
-        outcome = _driven(job(SqliteTransaction(connection)))
+        outcome = job.run(connection)
     except sqlite3.OperationalError:
         raise  # disk full, I/O error, lock: SQLite may have given up the whole transaction
     except Exception as error:  # noqa: BLE001 -- handed to the caller, who is in another task

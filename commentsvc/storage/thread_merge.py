@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from commentsvc.domain.models import Thread
 from commentsvc.storage.comments import PATH_DIGITS, path_step
-from commentsvc.storage.database import Row, Transaction, in_list
+from commentsvc.storage.database import PublicRead, Row, Write, in_list
 
 AT_ONCE: Final = 1000  # in one statement
 
@@ -19,25 +19,25 @@ class Node(Struct, frozen=True):
     parent_id: str | None
 
 
-async def list_nodes(tx: Transaction, thread_ids: Sequence[str]) -> list[Node]:
+async def list_nodes(unit: PublicRead, thread_ids: Sequence[str]) -> list[Node]:
     """Every comment of these threads, in the order in which they were written."""
     ids, values = in_list("id", thread_ids)
-    rows = await tx.all(
+    rows = await unit.all(
         f"SELECT id, parent_id FROM comment WHERE thread_id IN {ids} ORDER BY created_at, id",
         **values,
     )
     return [Node(row["id"], row["parent_id"]) for row in rows]
 
 
-async def list_top_numbers(tx: Transaction, thread_id: str) -> list[str]:
+async def list_top_numbers(unit: PublicRead, thread_id: str) -> list[str]:
     """Ids of a thread's comments that answer none, as they were written."""
-    rows = await tx.all(
+    rows = await unit.all(
         "SELECT id FROM comment WHERE thread_id = :id AND parent_id IS NULL ORDER BY created_at, id", id=thread_id
     )
     return [row["id"] for row in rows]
 
 
-async def move_nodes(tx: Transaction, trees: Mapping[str, Sequence[Node]]) -> None:
+async def move_nodes(unit: Write, trees: Mapping[str, Sequence[Node]]) -> None:
     """Give comments to threads, by id, where they are numbered as they stand here.
 
     No two comments of a thread may have one path, not even between two rows of a statement. So all take a path
@@ -47,10 +47,10 @@ async def move_nodes(tx: Transaction, trees: Mapping[str, Sequence[Node]]) -> No
     for places in planted.values():
         for start in range(0, len(places), AT_ONCE):
             ids, values = in_list("id", [id_ for id_, _ in places[start : start + AT_ONCE]])
-            await tx.run(f"UPDATE comment SET path = id WHERE id IN {ids}", **values)
+            await unit.run(f"UPDATE comment SET path = id WHERE id IN {ids}", **values)
     for thread_id, places in planted.items():
         for start in range(0, len(places), AT_ONCE):
-            await _place(tx, thread_id, places[start : start + AT_ONCE])
+            await _place(unit, thread_id, places[start : start + AT_ONCE])
 
 
 def _paths(found: Sequence[Node]) -> dict[str, str]:
@@ -65,12 +65,12 @@ def _paths(found: Sequence[Node]) -> dict[str, str]:
     return {node.id: path(node.id) for node in found}
 
 
-async def _place(tx: Transaction, thread_id: str, places: Sequence[tuple[str, str]]) -> None:
+async def _place(unit: Write, thread_id: str, places: Sequence[tuple[str, str]]) -> None:
     values: dict[str, Any] = {}
     for number, (id_, path) in enumerate(places):
         values |= {f"id{number}": id_, f"path{number}": path}
     rows = ", ".join(f"(:id{number}, :path{number})" for number in range(len(places)))
-    await tx.run(
+    await unit.run(
         f"""
         WITH placed (id, path) AS (VALUES {rows})
         UPDATE comment SET thread_id = :thread_id, path = placed.path, top = SUBSTR(placed.path, 1, {PATH_DIGITS})
@@ -81,9 +81,9 @@ async def _place(tx: Transaction, thread_id: str, places: Sequence[tuple[str, st
     )
 
 
-async def update_counters(tx: Transaction, thread: Thread, last_seq: int) -> None:
+async def update_counters(unit: Write, thread: Thread, last_seq: int) -> None:
     """Keep what a thread is now, its comments counted afresh, under a new version."""
-    counted = await tx.one(
+    counted = await unit.one(
         """
         SELECT COUNT(CASE WHEN status = 'approved' THEN 1 END) AS approved,
             COUNT(CASE WHEN status = 'pending' THEN 1 END) AS pending,
@@ -94,7 +94,7 @@ async def update_counters(tx: Transaction, thread: Thread, last_seq: int) -> Non
         """,
         id=thread.id,
     )
-    await tx.run(
+    await unit.run(
         """
         UPDATE thread SET url = :url, title = :title, published_at = :published_at, merged_into = :merged_into,
             approved = :approved, pending = :pending, spam = :spam, trash = :trash, reported = :reported,
@@ -111,9 +111,9 @@ async def update_counters(tx: Transaction, thread: Thread, last_seq: int) -> Non
     )
 
 
-async def find_first_public(tx: Transaction, thread_id: str) -> Row | None:
+async def find_first_public(unit: PublicRead, thread_id: str) -> Row | None:
     """``published_at, page_url, page_title`` of the comment of a thread that was public first."""
-    return await tx.one(
+    return await unit.one(
         """
         SELECT published_at, page_url, page_title FROM comment
         WHERE thread_id = :id AND published_at IS NOT NULL ORDER BY published_at, id LIMIT 1

@@ -1,21 +1,21 @@
 """What is good once: forms that were sent, and proofs of work that were shown."""
 
-from commentsvc.storage.database import Transaction
+from commentsvc.storage.database import Write
 
 
-async def use_once(tx: Transaction, name: str, now: str) -> bool:
+async def use_once(unit: Write, name: str, now: str) -> bool:
     """Use a name up; False if it was before. Where the unit of work fails it is good again.
 
     On PostgreSQL the second of two at once waits here until the first is kept or given up.
     """
-    row = await tx.one(
-        "INSERT INTO spent (name, spent_at) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING name",
+    row = await unit.one(
+        "INSERT INTO used_token (name, used_at) VALUES (:name, :now) ON CONFLICT (name) DO NOTHING RETURNING name",
         name=name,
         now=now,
     )
     return row is not None
 
 
-async def delete_expired(tx: Transaction, before: str) -> None:
+async def delete_expired(unit: Write, before: str) -> None:
     """Drop names that were used before this time."""
-    await tx.run("DELETE FROM spent WHERE spent_at < :before", before=before)
+    await unit.run("DELETE FROM used_token WHERE used_at < :before", before=before)

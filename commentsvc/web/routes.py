@@ -76,24 +76,32 @@ from commentsvc.service import Service
 from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
 from commentsvc.web.api import admin, comments, feeds, health, moderation
 from commentsvc.web.api.openapi import document
-from commentsvc.web.moderation import audit, ban, comment, layout, queue, rules, sign_in, threads
+from commentsvc.web.moderation import account, audit, ban, comment, layout, queue, rules, sign_in, threads
 from commentsvc.web.pages import assets, demo, docs, templates, thread
 from commentsvc.web.pages.fragments import FragmentQuery
 from commentsvc.web.server import middleware
-from commentsvc.web.server.answer_cache import Bodies
-from commentsvc.web.server.cache_headers import BODIES
+from commentsvc.web.server.answer_cache import AnswerCache
+from commentsvc.web.server.cache_headers import ANSWER_CACHE
 from commentsvc.web.server.endpoint import endpoint
 from commentsvc.web.server.routing import HTML, MOST_BYTES, SERVICE, Handler, Route
 
 RULE_BYTES: Final = 2 * 1024 * 1024  # a word list may be long
 
 
-def desk(
-    method: str, path: str, handler: Handler, scope: Scope = Scope.READ, *, again: Handler = layout.refused, **more: Any
+def moderation_route(
+    method: str,
+    path: str,
+    handler: Handler,
+    scope: Scope = Scope.READ,
+    *,
+    again: Handler = layout.show_error,
+    **more: Any,
 ) -> Route:
-    """A part of the moderation page: HTML, for whoever is signed in and may do that. A form leads back."""
+    """Return a route of the moderation page: HTML for signed-in moderators. A form redirects."""
     more = {"status": (303,) if method == "POST" else (200,)} | more
-    return Route(method=method, path=path, handler=handler, desk=scope, page=True, form=True, again=again, **more)
+    return Route(
+        method=method, path=path, handler=handler, session_scope=scope, page=True, form=True, again=again, **more
+    )
 
 
 # fmt: off
@@ -209,39 +217,41 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),
 
     # The moderation page
-    Route(method="GET", path="/sign-in/{token}", handler=sign_in.invited, page=True, again=thread.not_shown),
-    Route(method="POST", path="/sign-in/{token}", handler=sign_in.by_link, page=True, status=(303,),
-          again=sign_in.not_in),
-    Route(method="POST", path="/moderate/sign-in", handler=sign_in.by_key, page=True, takes=sign_in.Key, form=True,
-          status=(303,), again=sign_in.not_in),
-    desk("GET", "/moderate", queue.show, asks=queue.DeskQuery),
-    desk("GET", "/moderate/counts", queue.counts, status=(200, 304)),
-    desk("POST", "/moderate/search", queue.search, takes=queue.Sought),
-    desk("POST", "/moderate/act", queue.act, Scope.MODERATE, takes=queue.Press),
-    desk("POST", "/moderate/undo", queue.undo, Scope.MODERATE, takes=queue.Undo),
-    desk("GET", "/moderate/comments/{id}", comment.show, asks=comment.Looked),
-    desk("POST", "/moderate/comments/{id}", comment.reword, Scope.MODERATE, takes=comment.Rewording,
-         again=comment.again),
-    desk("POST", "/moderate/comments/{id}/reply", comment.reply, Scope.MODERATE, takes=comment.Answer,
-         again=comment.again),
-    desk("POST", "/moderate/comments/{id}/erase", comment.erase, Scope.ADMIN, takes=comment.Erasing),
-    desk("GET", "/moderate/comments/{id}/ban", ban.consider, asks=rules.From),
-    desk("POST", "/moderate/comments/{id}/ban", ban.ban, Scope.MODERATE, takes=ban.Banned,
-         again=ban.consider_again, status=(200, 303)),
-    desk("GET", "/moderate/threads", threads.show, asks=threads.Asked),
-    desk("GET", "/moderate/threads/{id}", threads.look, asks=threads.Looked),
-    desk("POST", "/moderate/threads/{id}", threads.change, Scope.MODERATE, takes=threads.Change, again=threads.again),
-    desk("GET", "/moderate/rules", rules.show, asks=rules.Rules),
-    desk("POST", "/moderate/rules", rules.write, Scope.MODERATE, takes=rules.Written, again=rules.again,
-         most_bytes=RULE_BYTES, status=(200, 303)),
-    desk("GET", "/moderate/rules/{id}", rules.look, asks=rules.From),
-    desk("POST", "/moderate/rules/{id}", rules.rewrite, Scope.MODERATE, takes=rules.Rewritten,
-         again=rules.look_again, most_bytes=RULE_BYTES),
-    desk("GET", "/moderate/audit", audit.show, Scope.MODERATE, asks=audit.Asked),
-    desk("GET", "/moderate/you", sign_in.you, asks=sign_in.Yours),
-    desk("POST", "/moderate/you/key", sign_in.make_key, status=(200,)),
-    desk("POST", "/moderate/you/key/end", sign_in.end_key, takes=sign_in.EndingKey),
-    desk("POST", "/moderate/sign-out", sign_in.sign_out, takes=sign_in.Ending),
+    Route(method="GET", path="/sign-in/{token}", handler=sign_in.show_sign_in_link, page=True, again=thread.not_shown),
+    Route(method="POST", path="/sign-in/{token}", handler=sign_in.sign_in_by_link, page=True, status=(303,),
+          again=sign_in.show_sign_in_error),
+    Route(method="POST", path="/moderate/sign-in", handler=sign_in.sign_in_by_key, page=True, takes=sign_in.SignInForm,
+          form=True, status=(303,), again=sign_in.show_sign_in_error),
+    moderation_route("GET", "/moderate", queue.show_queue, asks=queue.QueuePageQuery),
+    moderation_route("GET", "/moderate/counts", queue.get_counts, status=(200, 304)),
+    moderation_route("POST", "/moderate/search", queue.search, takes=queue.SearchForm),
+    moderation_route("POST", "/moderate/act", queue.apply_action, Scope.MODERATE, takes=queue.ActionForm),
+    moderation_route("POST", "/moderate/undo", queue.undo_action, Scope.MODERATE, takes=queue.UndoForm),
+    moderation_route("GET", "/moderate/comments/{id}", comment.show_comment, asks=comment.CommentPageQuery),
+    moderation_route("POST", "/moderate/comments/{id}", comment.update_comment, Scope.MODERATE, takes=comment.EditForm,
+                     again=comment.show_comment_error),
+    moderation_route("POST", "/moderate/comments/{id}/reply", comment.post_reply, Scope.MODERATE,
+                     takes=comment.ReplyForm, again=comment.show_comment_error),
+    moderation_route("POST", "/moderate/comments/{id}/erase", comment.erase_permanently, Scope.ADMIN,
+                     takes=comment.EraseForm),
+    moderation_route("GET", "/moderate/comments/{id}/ban", ban.show_ban_form, asks=layout.BackQuery),
+    moderation_route("POST", "/moderate/comments/{id}/ban", ban.ban_commenter, Scope.MODERATE, takes=ban.BanForm,
+                     again=ban.show_ban_error, status=(200, 303)),
+    moderation_route("GET", "/moderate/threads", threads.show_threads, asks=threads.ThreadsPageQuery),
+    moderation_route("GET", "/moderate/threads/{id}", threads.show_thread, asks=layout.ResultQuery),
+    moderation_route("POST", "/moderate/threads/{id}", threads.change_thread, Scope.MODERATE, takes=threads.ThreadForm,
+                     again=threads.show_thread_error),
+    moderation_route("GET", "/moderate/rules", rules.show_rules, asks=rules.RulesPageQuery),
+    moderation_route("POST", "/moderate/rules", rules.submit_rule, Scope.MODERATE, takes=rules.NewRuleForm,
+                     again=rules.show_new_rule_error, most_bytes=RULE_BYTES, status=(200, 303)),
+    moderation_route("GET", "/moderate/rules/{id}", rules.show_rule, asks=layout.BackQuery),
+    moderation_route("POST", "/moderate/rules/{id}", rules.change_rule, Scope.MODERATE, takes=rules.RuleForm,
+                     again=rules.show_rule_error, most_bytes=RULE_BYTES),
+    moderation_route("GET", "/moderate/audit", audit.show_audit_log, Scope.MODERATE, asks=audit.AuditPageQuery),
+    moderation_route("GET", "/moderate/account", account.show_account, asks=layout.ResultQuery),
+    moderation_route("POST", "/moderate/account/keys", account.create_key, status=(200,)),
+    moderation_route("POST", "/moderate/account/keys/revoke", account.revoke_key, takes=account.RevokeKeyForm),
+    moderation_route("POST", "/moderate/sign-out", account.sign_out, takes=account.SignOutForm),
 
     # What pages load
     Route(method="GET", path="/moderate.js", handler=assets.moderate_script, page=True, status=(200, 304)),
@@ -260,11 +270,11 @@ def _document() -> dict[str, Any]:
 
 def application(service: Service) -> web.Application:
     """An aiohttp application that serves the table."""
-    app = web.Application(middlewares=[middleware.answered], client_max_size=MOST_BYTES)
+    app = web.Application(middlewares=[middleware.finish_response], client_max_size=MOST_BYTES)
     app[SERVICE] = service
     app[middleware.DRAINING] = []
     app[middleware.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
-    app[BODIES] = Bodies()
+    app[ANSWER_CACHE] = AnswerCache()
     app[health.DOCUMENT] = _document()
     templates.precompile()
     for route in ROUTES:

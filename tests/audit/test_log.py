@@ -29,7 +29,7 @@ from commentsvc.moderation import actions, replies, threads, undo
 from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import Action, CommentUpdate, NewReply, ThreadChange
 from commentsvc.operations import secrets
-from commentsvc.service import Service
+from commentsvc.service import Service, write
 from commentsvc.sites import manage
 from commentsvc.sites.schemas import NewSite
 from commentsvc.storage.audit import Entry
@@ -38,7 +38,7 @@ from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, Clock, a_key, a_service, draft, make_database, post, visit
 from tests.moderation.test_actions import act
 from tests.moderation.test_properties import often
-from tests.operations.test_operating import run
+from tests.operations.test_operating import run_main as run
 
 
 async def decide(service, verb, *ids, note=None):
@@ -217,26 +217,26 @@ MEDDLING = {
     "to what": ("UPDATE audit SET body = REPLACE(body, 'spam', 'trash') WHERE seq = 2", "Entry 2 of ", "was altered"),
     "its hash": ("UPDATE audit SET hash = previous WHERE seq = 3", "Entry 3 of ", "was altered"),
     "the hash before": ("UPDATE audit SET previous = hash WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "the first deleted": ("DELETE FROM audit WHERE seq = 1", "Entry 1 ", "is missing; the next is 2"),
-    "one deleted": ("DELETE FROM audit WHERE seq = 3", "Entry 3 ", "is missing; the next is 4"),
-    "the last deleted": ("DELETE FROM audit WHERE seq = 6", "Entry 6 ", "is missing; 6 were written"),
-    "all deleted": ("DELETE FROM audit", "Entry 1 ", "is missing; 6 were written"),
+    "the first deleted": ("DELETE FROM audit WHERE seq = 1", "Entry 1 ", "is missing: the next one is 2"),
+    "one deleted": ("DELETE FROM audit WHERE seq = 3", "Entry 3 ", "is missing: the next one is 4"),
+    "the last deleted": ("DELETE FROM audit WHERE seq = 6", "Entry 6 ", "is missing: 6 entries were written"),
+    "all deleted": ("DELETE FROM audit", "Entry 1 ", "is missing: 6 entries were written"),
     "one more": (
         "INSERT INTO audit (seq, created_at, made_by, verb, body, previous, hash) VALUES (7, '', '', '', '{}', '', '')",
         "Entry 7 ", "was altered",
     ),
-    "one before": ("UPDATE audit SET seq = 0 WHERE seq = 1", "Entry 0 of ", "slipped in"),
+    "one before": ("UPDATE audit SET seq = 0 WHERE seq = 1", "Entry 0 of ", "inserted"),
     "deleted, and the next moved up": (
         "DELETE FROM audit WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4", "Entry 3 of ", "was altered",
     ),
     "two exchanged": (EXCHANGED, "Entry 3 of ", "was altered"),
-    "the count": ("UPDATE installation SET audited = 5", "Entry 6 ", "only 5 were written"),
-    "the newest one's hash": ("UPDATE installation SET audit_hash = ''", "Entry 6 ", "not the one that was written"),
-    "a note": ("UPDATE audit SET note = 'a friend' WHERE seq = 2", "Entry 2 of ", "another note"),
-    "a note taken, its salt left": ("UPDATE audit SET note = NULL WHERE seq = 2", "Entry 2 of ", "another note"),
-    "a salt": ("UPDATE audit SET salt = 'x' WHERE seq = 2", "Entry 2 of ", "another note"),
-    "a salt taken": ("UPDATE audit SET salt = NULL WHERE seq = 2", "Entry 2 of ", "another note"),
-    "a note added": ("UPDATE audit SET note = 'x', salt = 'y' WHERE seq = 3", "Entry 3 of ", "another note"),
+    "the count": ("UPDATE installation SET audited = 5", "Entry 6 ", "only 5 entries were written"),
+    "the newest one's hash": ("UPDATE installation SET audit_hash = ''", "Entry 6 ", "not the last one written"),
+    "a note": ("UPDATE audit SET note = 'a friend' WHERE seq = 2", "Entry 2 of ", "note was changed"),
+    "a note taken, its salt left": ("UPDATE audit SET note = NULL WHERE seq = 2", "Entry 2 of ", "note was changed"),
+    "a salt": ("UPDATE audit SET salt = 'x' WHERE seq = 2", "Entry 2 of ", "note was changed"),
+    "a salt taken": ("UPDATE audit SET salt = NULL WHERE seq = 2", "Entry 2 of ", "note was changed"),
+    "a note added": ("UPDATE audit SET note = 'x', salt = 'y' WHERE seq = 3", "Entry 3 of ", "note was changed"),
 }  # fmt: skip
 
 
@@ -245,7 +245,7 @@ async def meddle(service, statements):
         for statement in statements.split("; "):
             await tx.run(statement)
 
-    await service.db.write(with_it)
+    await write(with_it)(service)
 
 
 async def six_entries(service):
@@ -296,7 +296,7 @@ async def rewrite(service, first, **changed):
             )
         return previous
 
-    return await service.db.write(with_them)
+    return await write(with_them)(service)
 
 
 async def test_a_log_that_was_written_anew_betrays_itself_by_its_end_or_by_a_hash_noted_elsewhere(service):
@@ -640,14 +640,14 @@ def test_from_the_command_line_it_is_checked_and_the_first_broken_entry_is_named
     run(tmp_path, "key", "create", "another")
     later = run(tmp_path, "audit", "verify", "--head", whole["head"])
     assert later.returncode == 0
-    assert re.fullmatch(r"ok: 3 entries, head \w{64}; the hash noted elsewhere is entry 2's\n", later.stdout)
+    assert re.fullmatch(r"ok: 3 entries, head \w{64}; your saved hash is entry 2\n", later.stdout)
 
     with sqlite3.connect(tmp_path / "data" / "commentsvc.db") as database:
         database.execute("UPDATE audit SET made_by = 'somebody else' WHERE seq = 2")
     database.close()
     done = run(tmp_path, "audit", "verify")
     assert (done.returncode, done.stdout) == (1, "broken\n")
-    assert done.stderr.startswith("commentsvc: The log is broken. Entry 2 of 20")
+    assert done.stderr.startswith("commentsvc: The audit log is broken. Entry 2 of 20")
 
 
 async def test_the_newest_hash_is_logged_again_and_again(live, caplog):

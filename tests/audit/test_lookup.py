@@ -1,5 +1,6 @@
-"""A moderator decides on what they saw, looks back, and takes things back one after another."""
+"""A moderator decides on what they saw, looks actions up, and undoes them one after another."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from msgspec.structs import replace
 import commentsvc
 from commentsvc.audit import lookup
 from commentsvc.domain.errors import Invalid, NotFound
-from commentsvc.domain.models import ActionVerb, Mode, Principal, RuleKind, Scope
-from commentsvc.moderation import actions, queue, threads, undo
+from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Effect, Mode, Principal, RuleKind, Scope, Status
+from commentsvc.moderation import actions, queue, threads, undo, wording
 from commentsvc.moderation.schemas import Action, CommentUpdate, QueueQuery, ThreadChange, ThreadListQuery
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
@@ -20,7 +21,7 @@ from tests.conftest import EVERYTHING, a_service, post
 from tests.moderation.test_queue import BOTH_SITES, act, found
 
 
-async def test_only_what_was_seen_as_it_is_is_decided(service):
+async def test_comments_changed_since_they_were_seen_are_skipped(service):
     ids = [await post(service, text) for text in ("one", "two", "three")]
     await act(service, ActionVerb.APPROVE, ids[1])
     action = Action(action=ActionVerb.SPAM, ids=ids, seen={ids[0]: 1, ids[1]: 1})
@@ -31,7 +32,7 @@ async def test_only_what_was_seen_as_it_is_is_decided(service):
     assert await standing(service) == {"one": "spam", "two": "approved", "three": "spam"}
 
 
-async def test_a_comment_seen_at_its_present_version_is_decided_by_the_api(client, service, key):
+async def test_the_api_skips_a_comment_that_was_seen_at_another_version(client, service, key):
     comment = await post(service, "one")
     body = {"action": "spam", "ids": [comment], "seen": {comment: 2}}
     answer = await (await client.post("/v1/moderation/actions", json=body, headers=key)).json()
@@ -40,7 +41,7 @@ async def test_a_comment_seen_at_its_present_version_is_decided_by_the_api(clien
     assert answer["changed"] == 1
 
 
-async def test_those_with_one_text_are_found_and_decided_together(service):
+async def test_comments_with_the_same_text_are_found_and_decided_together(service):
     first = await post(service, "Buy my lamps, all of them!", name="A")
     await post(service, "Buy my  lamps,\nall of them!", name="B", address="203.0.113.1", thread="/b/")
     await post(service, "Something else.", name="C")
@@ -53,7 +54,7 @@ async def test_those_with_one_text_are_found_and_decided_together(service):
         await found(service, same_text="01990000-0000-7000-8000-000000000000")
 
 
-async def test_nobody_learns_by_a_text_what_stands_on_anothers_site(database_url, clock):
+async def test_nobody_learns_from_a_text_about_comments_on_other_sites(database_url, clock):
     async with a_service(database_url, clock, sites=BOTH_SITES) as service:
         theirs = await post(service, "the same words", thread="https://two.example/a/")
         await post(service, "the same words", thread="https://one.example/a/", name="B")
@@ -67,7 +68,7 @@ async def test_nobody_learns_by_a_text_what_stands_on_anothers_site(database_url
         assert await queue.get_comments(service, mine, [theirs]) == []
 
 
-async def test_a_card_tells_its_network_and_its_text_apart(service):
+async def test_a_card_counts_its_network_and_its_text_apart(service):
     for number in range(3):
         await post(service, f"from here {number}", address="203.0.113.1")
     await post(service, "from here 0", address="192.0.2.1", name="B")
@@ -83,7 +84,7 @@ async def test_counting_needs_a_condition(service):
         await actions.count_matching(service, EVERYTHING, {"status": "pending"})
 
 
-async def test_the_last_thing_of_a_session_is_taken_back_then_the_one_before(service):
+async def test_the_last_action_of_a_session_is_undone_then_the_one_before(service):
     ada, also = (replace(EVERYTHING, session_id=name) for name in ("one", "two"))
 
     async def decide(who, verb, *comments):
@@ -95,7 +96,7 @@ async def test_the_last_thing_of_a_session_is_taken_back_then_the_one_before(ser
     rule = await manage.add_rule(service, ada, NewRule(kind=RuleKind.LINKS, match="2"))
     await decide(ada, ActionVerb.SPAM, ids[1], ids[2])
     await decide(also, ActionVerb.TRASH, ids[0])
-    await decide(ada, ActionVerb.SPAM, ids[1])  # it is spam already: nothing to take back
+    await decide(ada, ActionVerb.SPAM, ids[1])  # it is spam already: nothing to undo
 
     taken = []
     for _ in range(3):
@@ -111,48 +112,90 @@ async def test_the_last_thing_of_a_session_is_taken_back_then_the_one_before(ser
         await manage.get_rule(service, EVERYTHING, rule.id)
 
 
-async def test_a_deed_says_what_it_was_and_what_it_took_back(service):
+async def test_an_action_says_what_it_did_and_what_it_undid(service):
     comment = await post(service, "one")
     done = await act(service, ActionVerb.SPAM, comment)
     undone = await undo.undo_action(service, EVERYTHING, done.id)
     both = await lookup.find_actions(service, EVERYTHING, [done.id, undone.id])
     assert (both[done.id].verb, both[done.id].number, both[done.id].undone_by) == ("spam", 1, undone.id)
     assert (both[undone.id].verb, both[undone.id].undid) == ("undo", "spam")
-    assert filters.done(both[done.id]) == "1 comment marked as spam."
-    assert filters.done(both[undone.id]) == "Taken back: 1 comment marked as spam."
+    assert filters.describe_action(both[done.id]) == "1 comment marked as spam."
+    assert filters.describe_action(both[undone.id]) == "Undone: 1 comment marked as spam."
     again = await undo.undo_action(service, EVERYTHING, undone.id)
-    assert filters.done(await lookup.find_action(service, EVERYTHING, again.id)).startswith("Taken back: 1 comment")
+    assert filters.describe_action(await lookup.find_action(service, EVERYTHING, again.id)).startswith(
+        "Redone: 1 comment changed."
+    )
     assert await lookup.find_action(service, EVERYTHING, "nothing") is None
 
 
-async def test_every_verb_is_said_in_words(service):
+async def test_every_action_is_described_in_words(service):
     await post(service, "one")
     (thread,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     closed = await threads.change_thread(service, EVERYTHING, thread.id, ThreadChange(closed=True))
-    assert filters.done(await lookup.find_action(service, EVERYTHING, closed.action)) == "The thread was changed."
+    assert filters.describe_action(await lookup.find_action(service, EVERYTHING, closed.action)) == "Thread changed."
     back = await undo.undo_action(service, EVERYTHING, closed.action)
-    assert filters.done(await lookup.find_action(service, EVERYTHING, back.id)) == "Taken back: the thread was changed."
+    assert filters.describe_action(await lookup.find_action(service, EVERYTHING, back.id)) == "Undone: thread changed."
     for verb in ActionVerb:
         comment = await post(service, f"a {verb}", name=verb)
         if verb is ActionVerb.RESTORE:
             await act(service, ActionVerb.SPAM, comment)
         if verb is ActionVerb.HOLD:
             await act(service, ActionVerb.APPROVE, comment)
-        said = filters.done(await lookup.find_action(service, EVERYTHING, (await act(service, verb, comment)).id))
+        said = filters.describe_action(
+            await lookup.find_action(service, EVERYTHING, (await act(service, verb, comment)).id)
+        )
         assert said.startswith("1 comment ")
         assert verb.value not in said.split() or verb in {ActionVerb.SPAM, ActionVerb.TRASH}
 
 
-def test_whatever_is_noted_in_the_log_has_words():
-    noted = set()
+# Functions that write a verb into the audit log, or hand it on to one that does.
+WRITERS = {"add_entry", "add_status_changes", "record_change", "start", "add_action", "_log", "_save_rule"}
+
+
+def list_written_verbs():
     for path in Path(commentsvc.__file__).parent.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        noted |= set(re.findall(r'(?:verb=|_note\(tx, service, |_log\(tx, service, |who, |_save_rule\(tx, service, who, )"([a-z_]+)"', text))
-    assert {"rule_add", "sign_in", "moderator_add", "thread_merge", "reseal"} <= noted
-    assert noted | set(ActionVerb) | {"amend", "undo", "erase", "withdraw"} == set(filters.DID)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(name) | ast.Attribute(attr=name)) if name in WRITERS:
+                    values = [*node.args, *(one.value for one in node.keywords if one.arg == "verb")]
+                    yield from (one.value for one in values if isinstance(one, ast.Constant))
 
 
-async def test_deeds_on_another_site_are_nobodys_business(database_url, clock):
+def test_every_verb_of_the_audit_log_has_a_wording():
+    written = {verb for verb in list_written_verbs() if isinstance(verb, str)}
+    assert {"rule_add", "sign_in", "moderator_add", "thread_merge", "reseal"} <= written
+    # An erasure is "withdraw" or "erase", by who erases.
+    assert written | set(ActionVerb) | {"withdraw"} == set(wording.VERBS)
+    assert {verb: one.done for verb, one in wording.VERBS.items()} == wording.DONE
+
+
+def test_every_enumeration_has_a_wording():
+    assert set(wording.VERB_OF_STATUS) == set(Status)
+    assert set(wording.EFFECTS) == set(Effect)
+    assert set(wording.MODES) == set(Mode)
+    assert set(wording.RULE_KINDS) == set(RuleKind)
+
+
+def test_every_built_in_rule_has_a_name():
+    sources = [path.read_text(encoding="utf-8") for path in Path(commentsvc.__file__).parent.rglob("*.py")]
+    used = {name for text in sources for name in re.findall(r'"rule:([a-z_]+)"', text)}
+    assert used - set(RuleKind) == set(wording.BUILT_IN_RULES)
+
+
+def test_actors_have_names():
+    names = {
+        (ActorKind.PERSON, "Ada"): "Ada",
+        (ActorKind.PROGRAM, "Ada"): "API key “Ada”",
+        (ActorKind.AUTHOR, "author"): "The commenter",
+        (ActorKind.RULE, "mode"): "Rule “moderate everything”",
+        (ActorKind.RULE, "links"): "Rule “Links”",
+        (ActorKind.RULE, "unknown_one"): "Rule “unknown one”",
+        (ActorKind.SYSTEM, "settings"): "The system (settings)",
+    }
+    assert {(kind, name): wording.actor_name(Actor(kind, None, name)) for kind, name in names} == names
+
+
+async def test_a_moderator_cannot_see_actions_on_another_site(database_url, clock):
     async with a_service(database_url, clock, sites=BOTH_SITES) as service:
         theirs = await post(service, "theirs", thread="https://two.example/a/")
         done = await act(service, ActionVerb.SPAM, theirs)
@@ -165,7 +208,7 @@ async def test_deeds_on_another_site_are_nobodys_business(database_url, clock):
             assert await lookup.find_action(service, EVERYTHING, action)
 
 
-async def test_threads_are_found_by_title_and_by_name(database_url, clock):
+async def test_threads_are_found_by_title_and_by_address(database_url, clock):
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         await post(service, "one", thread="/2026/Über-uns/", title="About US")
         await post(service, "two", thread="/lamps/", title="100 % lamps_")
@@ -183,7 +226,7 @@ async def test_threads_are_found_by_title_and_by_name(database_url, clock):
         assert len(await named(None)) == 3
 
 
-async def test_a_merged_thread_is_told_as_what_it_is_part_of(service):
+async def test_a_merged_thread_leads_to_the_thread_it_belongs_to(service):
     await post(service, "one", thread="/a/")
     await post(service, "two", thread="/b/")
     listed = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
@@ -194,7 +237,7 @@ async def test_a_merged_thread_is_told_as_what_it_is_part_of(service):
         await threads.get_thread(service, EVERYTHING, "nothing")
 
 
-async def test_what_is_veiled_is_read_by_nobody_else(service):
+async def test_an_encrypted_search_cannot_be_read_or_forged(service):
     veiled = service.keyring.veil("mia@example.com")
     assert "mia" not in veiled
     assert service.keyring.unveil(veiled) == "mia@example.com"
@@ -204,7 +247,7 @@ async def test_what_is_veiled_is_read_by_nobody_else(service):
     assert service.keyring.unveil(contact["email_sealed"]) is None, "what is sealed is no search"
 
 
-async def test_only_what_stood_as_it_was_by_then_is_decided(service, clock):
+async def test_only_comments_unchanged_since_a_time_are_decided(service, clock):
     early = await post(service, "early")
     edited = await post(service, "edited", name="B")
     seen_at = service.now()

@@ -1,4 +1,4 @@
-"""What strangers wrote is shown in a terminal, and does nothing there."""
+"""Text from strangers is shown in a terminal but cannot control it."""
 
 import json
 import unicodedata
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commentsvc.cli.escape import harmless, one_line
-from commentsvc.cli.terminal import as_json, width, wrapped
+from commentsvc.cli.escape import escape_line, escape_text
+from commentsvc.cli.terminal import text_width, to_json, wrap_text
 
-# What has been done to people at terminals: see CWE-150, and "Terminal escape injection" in many an advisory.
+# Known attacks on terminals: see CWE-150 and advisories on "terminal escape injection".
 CORPUS = {
     "colour": "\x1b[31mred\x1b[0m",
     "clear the screen": "\x1b[2J\x1b[H\x1b[3J",
@@ -54,31 +54,31 @@ CORPUS = {
 }
 
 
-def at_rest(text):
-    """Nothing in it but letters, signs, blanks and ends of lines."""
+def is_inert(text):
+    """Return whether a text has only letters, signs, spaces and line ends."""
     return all(
         character.isprintable() or unicodedata.category(character) == "Zs" for character in text.replace("\n", "")
     )
 
 
 @pytest.mark.parametrize("text", CORPUS.values(), ids=CORPUS)
-def test_what_would_move_the_terminal_is_shown_by_number(text):
-    shown = harmless(text)
-    assert at_rest(shown), ascii(shown)
-    assert harmless(shown) == shown
-    assert len(one_line(text)) <= 200 or "\u0300" in text
-    assert "\n" not in one_line(text)
-    line = as_json({"text": text.encode("utf-8", "replace").decode()})
-    assert at_rest(line)
+def test_a_stranger_cannot_control_a_terminal(text):
+    shown = escape_text(text)
+    assert is_inert(shown), ascii(shown)
+    assert escape_text(shown) == shown
+    assert len(escape_line(text)) <= 200 or "\u0300" in text
+    assert "\n" not in escape_line(text)
+    line = to_json({"text": text.encode("utf-8", "replace").decode()})
+    assert is_inert(line)
 
 
-def test_a_moderator_sees_that_there_was_something():
-    assert harmless("\x1b[31mred") == "<U+001B>[31mred"
-    assert harmless("v\u200bi\u200b\u200bagra") == "v<U+200B>i<U+200B ×2>agra"
-    assert harmless("\a" * 1000) == "<U+0007 ×1,000>"
-    assert harmless("Z" + "\u0300" * 50) == "Z\u0300\u0300\u0300\u0300<46 more marks>"
-    assert harmless("a\u00a0b\u2003c\u3000d") == "a b c d"
-    assert harmless("one\r\ntwo\rthree\n\tfour") == "one\ntwo\nthree\n    four"
+def test_a_moderator_sees_escaped_characters_by_number():
+    assert escape_text("\x1b[31mred") == "<U+001B>[31mred"
+    assert escape_text("v\u200bi\u200b\u200bagra") == "v<U+200B>i<U+200B ×2>agra"
+    assert escape_text("\a" * 1000) == "<U+0007 ×1,000>"
+    assert escape_text("Z" + "\u0300" * 50) == "Z\u0300\u0300\u0300\u0300<46 more marks>"
+    assert escape_text("a\u00a0b\u2003c\u3000d") == "a b c d"
+    assert escape_text("one\r\ntwo\rthree\n\tfour") == "one\ntwo\nthree\n    four"
 
 
 @pytest.mark.parametrize(
@@ -95,34 +95,34 @@ def test_a_moderator_sees_that_there_was_something():
         "<U+001B> is how an escape is shown here",
     ],
 )
-def test_letters_of_every_script_stay_as_they_were_written(text):
-    assert harmless(text) == unicodedata.normalize("NFC", text)
+def test_a_moderator_reads_the_letters_of_every_script_unchanged(text):
+    assert escape_text(text) == unicodedata.normalize("NFC", text)
 
 
-def test_of_a_made_up_emoji_each_part_is_shown():
-    assert harmless("👨\u200d👩\u200d👧 ❤\ufe0f 1\ufe0f\u20e3") == "👨👩👧 ❤ 1\u20e3"
+def test_a_moderator_sees_each_part_of_an_emoji_sequence():
+    assert escape_text("👨\u200d👩\u200d👧 ❤\ufe0f 1\ufe0f\u20e3") == "👨👩👧 ❤ 1\u20e3"
 
 
 @given(st.text())
-def test_no_text_at_all_does_anything(text):
-    shown = harmless(text)
-    assert at_rest(shown.replace("\u200c", "").replace("\u200d", ""))
-    assert harmless(shown) == shown
+def test_no_text_can_control_a_terminal(text):
+    shown = escape_text(text)
+    assert is_inert(shown.replace("\u200c", "").replace("\u200d", ""))
+    assert escape_text(shown) == shown
 
 
 @given(st.text(), st.integers(min_value=2, max_value=120))
-def test_no_row_is_too_wide_and_no_letter_is_lost(text, columns):
-    shown = harmless(text)
-    rows = wrapped(shown, columns)
-    assert max(map(width, rows)) <= columns
+def test_wrapped_rows_fit_the_terminal_and_keep_every_letter(text, columns):
+    shown = escape_text(text)
+    rows = wrap_text(shown, columns)
+    assert max(map(text_width, rows)) <= columns
     assert "".join("".join(rows).split()) == "".join(shown.split())
 
 
 @given(st.text())
-def test_json_for_a_terminal_means_the_same(text):
-    line = as_json({"text": text.encode("utf-8", "replace").decode()})
+def test_escaped_json_decodes_to_the_same_text(text):
+    line = to_json({"text": text.encode("utf-8", "replace").decode()})
     assert json.loads(line) == {"text": text.encode("utf-8", "replace").decode()}
-    assert at_rest(line)
+    assert is_inert(line)
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_json_for_a_terminal_means_the_same(text):
         ("e\u0323\u0302x" * 3, 2, ["e\u0323\u0302x"] * 3),
     ],
 )
-def test_lines_are_broken_where_people_would(text, columns, rows):
-    assert wrapped(text, columns) == rows
+def test_long_lines_break_at_spaces(text, columns, rows):
+    assert wrap_text(text, columns) == rows
 
 
 def test_wide_letters_take_two_columns_and_marks_none():
-    assert [width(text) for text in ("abc", "漢字", "ＡＢ", "🐝", "e\u0301", "ก\u0e34", "می\u200cخ")] == [
+    assert [text_width(text) for text in ("abc", "漢字", "ＡＢ", "🐝", "e\u0301", "ก\u0e34", "می\u200cخ")] == [
         3, 4, 4, 2, 1, 1, 3
     ]  # fmt: skip

@@ -25,7 +25,7 @@ from commentsvc.moderation.schemas import Action
 from commentsvc.rules import form_token, manage, proof_of_work
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.schemas import NewRule
-from commentsvc.service import Service
+from commentsvc.service import Service, write
 from commentsvc.storage import used_tokens
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in
@@ -35,7 +35,7 @@ NEIGHBOUR = visit(address="198.51.100.200")  # of the same /24 as everybody's
 STRANGER = visit(address="203.0.113.5")
 
 
-async def write(service, number, **sent_from):
+async def send(service, number, **sent_from):
     return await post.post_comment(service, draft(comment=f"Comment {number}."), visit(**sent_from))
 
 
@@ -63,7 +63,7 @@ async def test_a_form_without_script_is_told_too(service, clock):
 async def test_to_open_a_form_needs_no_database(tmp_path, clock, proof):
     gone = await open_database(f"sqlite:///{tmp_path}/gone.db")
     await gone.close()
-    service = Service(gone, Config(proof_of_work=proof), Keyring([SECRET]), clock)
+    service = Service(db=gone, config=Config(proof_of_work=proof), keyring=Keyring([SECRET]), clock=clock)
     assert await asks_work(service, visit()) == (proof == "on")
 
 
@@ -81,13 +81,13 @@ async def test_the_work_is_as_dear_as_the_operator_says_and_good_for_as_long_as_
 async def test_where_work_is_asked_of_the_suspicious_nobody_else_is_asked(database_url, clock):
     async with a_service(database_url, clock, proof_of_work="suspicious") as service:
         assert not await asks_work(service, visit())
-        await write(service, 1)
+        await send(service, 1)
         assert not await asks_work(service, visit())
 
 
 async def test_a_network_that_sent_spam_is_asked_for_work(database_url, clock):
     async with a_service(database_url, clock, proof_of_work="suspicious") as service:
-        sent = await write(service, 1)
+        sent = await send(service, 1)
         await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[sent.id]))
 
         assert await asks_work(service, NEIGHBOUR)
@@ -101,7 +101,7 @@ async def test_what_a_rule_calls_spam_asks_nobody_for_work(database_url, clock):
     async with a_service(database_url, clock, proof_of_work="suspicious") as service:
         banned = NewRule(kind=RuleKind.EMAIL, match="mia@example.com", effect=Effect.SPAM)
         await manage.add_rule(service, EVERYTHING, banned)
-        sent = await write(service, 1)
+        sent = await send(service, 1)
         assert (await queue.get_comment_detail(service, EVERYTHING, sent.id)).status == Status.SPAM
 
         assert not await asks_work(service, visit())
@@ -110,9 +110,9 @@ async def test_what_a_rule_calls_spam_asks_nobody_for_work(database_url, clock):
 async def test_a_network_that_writes_much_within_the_hour_is_asked_for_work(database_url, clock):
     async with a_service(database_url, clock, proof_of_work="suspicious") as service:
         for number in range(SUSPICIOUS_PER_HOUR - 1):
-            await write(service, number)
+            await send(service, number)
         assert not await asks_work(service, visit())
-        await write(service, "the tenth")
+        await send(service, "the tenth")
 
         assert await asks_work(service, NEIGHBOUR)
         assert not await asks_work(service, STRANGER)
@@ -123,7 +123,7 @@ async def test_a_network_that_writes_much_within_the_hour_is_asked_for_work(data
 async def test_an_ipv6_network_is_a_64(database_url, clock):
     async with a_service(database_url, clock, proof_of_work="suspicious") as service:
         for number in range(SUSPICIOUS_PER_HOUR):
-            await write(service, number, address=f"2001:db8:1:2::{number:x}")
+            await send(service, number, address=f"2001:db8:1:2::{number:x}")
         assert await asks_work(service, visit(address="2001:db8:1:2:ffff::1"))
         assert not await asks_work(service, visit(address="2001:db8:1:3::1"))
 
@@ -131,18 +131,18 @@ async def test_an_ipv6_network_is_a_64(database_url, clock):
 @pytest.mark.parametrize("proof", ["off", "on"])
 async def test_in_a_unit_of_work_one_can_ask_the_same(database_url, clock, proof):
     async with a_service(database_url, clock, proof_of_work=proof) as service:
-        assert await service.db.write(requires_proof_of_work, service, visit()) == (proof == "on")
-        assert not await service.db.write(is_suspicious_network, service, visit())
+        assert await write(requires_proof_of_work)(service, visit()) == (proof == "on")
+        assert not await write(is_suspicious_network)(service, visit())
 
 
 async def test_a_name_is_used_up_once(service):
-    assert await service.db.write(used_tokens.use_once, "form:1", service.now())
-    assert not await service.db.write(used_tokens.use_once, "form:1", service.now())
-    assert await service.db.write(used_tokens.use_once, "work:1", service.now())
+    assert await write(used_tokens.use_once)(service, "form:1", service.now())
+    assert not await write(used_tokens.use_once)(service, "form:1", service.now())
+    assert await write(used_tokens.use_once)(service, "work:1", service.now())
 
 
 async def test_of_many_at_once_one_uses_it_up(service):
-    uses = [service.db.write(used_tokens.use_once, "form:1", service.now()) for _ in range(20)]
+    uses = [write(used_tokens.use_once)(service, "form:1", service.now()) for _ in range(20)]
     assert sorted(await asyncio.gather(*uses)) == [False] * 19 + [True]
 
 
@@ -152,8 +152,8 @@ async def test_what_is_not_kept_uses_nothing_up(service):
         raise LookupError
 
     outcomes = await asyncio.gather(
-        service.db.write(refuse),
-        service.db.write(used_tokens.use_once, "form:1", service.now()),
+        write(refuse)(service),
+        write(used_tokens.use_once)(service, "form:1", service.now()),
         return_exceptions=True,
     )
     assert [type(outcome) for outcome in outcomes] == [LookupError, bool]
@@ -162,12 +162,12 @@ async def test_what_is_not_kept_uses_nothing_up(service):
 
 
 async def test_a_used_name_is_forgotten_when_it_is_too_old_anyway(service, clock):
-    await service.db.write(used_tokens.use_once, "form:1", service.now())
+    await write(used_tokens.use_once)(service, "form:1", service.now())
     clock.move(seconds=OLDEST_SECONDS)
-    await service.db.write(used_tokens.delete_expired, service.ago(seconds=OLDEST_SECONDS))
+    await write(used_tokens.delete_expired)(service, service.ago(seconds=OLDEST_SECONDS))
     assert len(await everything_in(service, "spent")) == 1
     clock.move(seconds=1)
-    await service.db.write(used_tokens.delete_expired, service.ago(seconds=OLDEST_SECONDS))
+    await write(used_tokens.delete_expired)(service, service.ago(seconds=OLDEST_SECONDS))
     assert await everything_in(service, "spent") == []
 
 

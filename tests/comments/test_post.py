@@ -20,6 +20,7 @@ from commentsvc.domain.models import ActionVerb, Mode, Status
 from commentsvc.moderation import actions, threads
 from commentsvc.moderation.queue import get_comment_detail, search_comments
 from commentsvc.moderation.schemas import Action, QueueQuery, ThreadChange, ThreadListQuery
+from commentsvc.service import private_read
 from tests.conftest import EVERYTHING, a_service, draft, visit
 
 
@@ -37,7 +38,7 @@ async def everything_in(service, table):
     async def look(tx):
         return [dict(row) for row in await tx.all(f"SELECT * FROM {table}")]
 
-    return await service.db.read_private(look)
+    return await private_read(look)(service)
 
 
 async def standing(service):

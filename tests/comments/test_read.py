@@ -10,7 +10,7 @@ from commentsvc.domain.models import ActionVerb, Mode
 from commentsvc.moderation import actions, queue, threads
 from commentsvc.moderation.schemas import Action, ThreadChange, ThreadListQuery
 from commentsvc.web.routes import application
-from commentsvc.web.server.answer_cache import OVERHEAD, Bodies
+from commentsvc.web.server.answer_cache import OVERHEAD, AnswerCache
 from tests.comments.test_post import approve, shown
 from tests.conftest import EVERYTHING, a_service, draft, fields_of, visit
 
@@ -109,15 +109,15 @@ async def test_a_thread_that_another_process_changed_is_read_anew(client, servic
 
 
 def test_finished_answers_are_kept_within_their_bounds():
-    bodies = Bodies(most_bytes=100 + 3 * OVERHEAD)
+    bodies = AnswerCache(max_bytes=100 + 3 * OVERHEAD)
     for number in range(10):
-        bodies.keep(number, b"x" * 30)
-        bodies.find(0)
-    assert [number for number in range(10) if bodies.find(number)] == [0, 8, 9]
-    bodies.keep(0, b"y" * 30)
-    assert bodies.find(0) == b"y" * 30
-    bodies.keep("larger than all", b"z" * (101 + 2 * OVERHEAD))
-    assert bodies.find("larger than all") is None
+        bodies.put(number, b"x" * 30)
+        bodies.get(0)
+    assert [number for number in range(10) if bodies.get(number)] == [0, 8, 9]
+    bodies.put(0, b"y" * 30)
+    assert bodies.get(0) == b"y" * 30
+    bodies.put("larger than all", b"z" * (101 + 2 * OVERHEAD))
+    assert bodies.get("larger than all") is None
 
 
 async def test_head_says_what_get_says(open_client):

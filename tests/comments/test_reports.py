@@ -8,9 +8,9 @@ import pytest
 from commentsvc.comments import edit, post, read, reports
 from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.domain.errors import Gone, NotFound, RateLimited
-from commentsvc.domain.models import ActionVerb, Mode, Status
+from commentsvc.domain.models import ActionVerb, Mode, Status, StatusFilter
 from commentsvc.moderation import actions, erase, queue, undo
-from commentsvc.moderation.schemas import Action, QueueQuery, StatusFilter
+from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.operations import maintenance
 from commentsvc.web.routes import application
 from tests.comments.test_post import approve, everything_in, shown

@@ -17,6 +17,7 @@ from commentsvc.moderation import actions, merge, threads
 from commentsvc.moderation.merge import merge_threads
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
 from commentsvc.moderation.undo import _undo_action, undo_action
+from commentsvc.service import write
 from commentsvc.storage import thread_merge
 from commentsvc.storage import threads as storage_threads
 from tests.audit.test_log import Desk, Office, log_of, on_both_engines, replays
@@ -70,7 +71,7 @@ async def id_of(service, name):
     return next(row["thread_id"] for row in rows if row["name"] == name.rstrip("/"))
 
 
-async def merge(service, name, into, who=EVERYTHING):
+async def merge_into(service, name, into, who=EVERYTHING):
     return await threads.change_thread(service, who, await id_of(service, name), ThreadChange(merge_into=into))
 
 
@@ -96,7 +97,7 @@ async def by_time(service, name, order="oldest"):
 
 async def test_both_names_lead_to_everything_in_the_order_in_which_it_was_written(service, page):
     await page.fills()
-    await merge(service, OLD, NEW)
+    await merge_into(service, OLD, NEW)
 
     for name in (OLD, NEW):
         assert await drawn(service, name) == "a(c(e))b(d)f"
@@ -110,7 +111,7 @@ async def test_both_names_lead_to_everything_in_the_order_in_which_it_was_writte
 @pytest.mark.parametrize(("view", "order"), VIEWS)
 async def test_a_merged_thread_is_read_a_page_at_a_time(service, page, view, order):
     await page.fills()
-    await merge(service, OLD, NEW)
+    await merge_into(service, OLD, NEW)
     whole = (await shown(service, NEW, view="flat")).comments if view == "flat" else None
     seen, cursor = [], None
     while True:
@@ -135,7 +136,7 @@ async def test_a_cursor_from_before_still_leads_somewhere(service, page, view, o
     await page.fills()
     query = {"view": view, "order": order, "limit": 1}
     cursors = [(await shown(service, name, **query)).next_cursor for name in (OLD, NEW)]
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     after = [await shown(service, name, **query, cursor=one) for name in (OLD, NEW) for one in cursors]
     await undo(service, merged.action)
     after += [await shown(service, name, **query, cursor=one) for name in (OLD, NEW) for one in cursors]
@@ -146,7 +147,7 @@ async def test_a_cursor_from_before_still_leads_somewhere(service, page, view, o
 async def test_whoever_asks_by_either_name_is_told_the_same_everywhere(service, page, client):
     await page.says("a", "http://localhost/old-name/", title="The old page")
     await page.says("b", "http://localhost/new-name/", title="The new page")
-    await merge(service, OLD, NEW)
+    await merge_into(service, OLD, NEW)
 
     counts = await (await client.get(f"/v1/counts?thread={OLD}&thread={NEW}")).json()
     assert counts["counts"] == {OLD: 2, NEW: 2}
@@ -177,7 +178,7 @@ async def test_what_caches_keep_is_renewed_by_merging_and_by_parting(service, pa
             assert seen.setdefault((name, response.headers["ETag"]), body) == body
 
     await look()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     await look()
     parted = await undo(service, merged.action)
     await look()
@@ -188,7 +189,7 @@ async def test_what_caches_keep_is_renewed_by_merging_and_by_parting(service, pa
 
 async def test_a_moved_comment_is_answered_by_either_name_and_new_ones_come_last(service, page):
     await page.fills()
-    await merge(service, OLD, NEW)
+    await merge_into(service, OLD, NEW)
     await page.says("g", OLD, "b")
     await page.says("h", NEW, "a")
     await page.says("i", OLD)
@@ -199,7 +200,7 @@ async def test_a_moved_comment_is_answered_by_either_name_and_new_ones_come_last
 
 async def test_a_writer_still_edits_and_withdraws_what_was_moved(service, page):
     await page.fills()
-    await merge(service, OLD, NEW)
+    await merge_into(service, OLD, NEW)
     receipt = await edit.edit_comment(
         service, page.receipts["e"].id, page.receipts["e"].edit_token, CommentEdit(comment="E"), visit()
     )
@@ -214,7 +215,7 @@ async def test_the_same_submission_again_gets_the_same_answer_after_merging(serv
     sent = {"text": "a", "thread": OLD, "submission": "submission-1"}
     first = await page.says(**sent)
     await page.says("b", NEW)
-    await merge(service, OLD, NEW)
+    await merge_into(service, OLD, NEW)
     again = await page.says(**sent)
 
     assert (again.id, again.thread) == (first.id, "/new-name")
@@ -225,7 +226,7 @@ async def test_ones_own_waiting_comment_is_seen_by_either_name(database_url, clo
         page = Page(service, clock)
         await page.says("a", OLD)
         await page.says("b", NEW)
-        await merge(service, OLD, NEW)
+        await merge_into(service, OLD, NEW)
         for name in (OLD, NEW):
             query = ThreadQuery(thread=name)
             mine = await read.list_thread(service, query, visit(), own=page.receipts["a"].id)
@@ -281,7 +282,7 @@ async def test_what_cannot_be_merged_is_refused_and_nothing_is_changed(service, 
 async def test_threads_that_are_too_long_stay_apart(service, page, client, key, monkeypatch):
     monkeypatch.setattr(merge, "MAX_COMMENTS", 6)
     await page.fills()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     await page.says("g", NEW)
     parted = await undo(service, merged.action)
     assert await drawn(service, OLD) == "a(c(e))", "what was made one is parted, however long"
@@ -297,7 +298,7 @@ async def test_threads_that_are_too_long_stay_apart(service, page, client, key, 
 async def test_many_comments_are_moved_in_parts(service, page, monkeypatch):
     monkeypatch.setattr(thread_merge, "AT_ONCE", 2)
     await page.fills()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     assert await drawn(service, OLD) == "a(c(e))b(d)f"
     await undo(service, merged.action)
     assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
@@ -311,13 +312,13 @@ async def test_a_key_of_one_site_merges_nothing_on_another(database_url, clock):
         await page.says("a", "https://one.example/a/")
         await page.says("b", "https://two.example/b/")
         await page.says("c", "https://two.example/c/")
-        with pytest.raises(Invalid, match="No thread of the same site"):
-            await merge(service, "/a", "https://two.example/b/")
+        with pytest.raises(Invalid, match="No thread on this site"):
+            await merge_into(service, "/a", "https://two.example/b/")
         (one,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
         noa = Principal("key:noa", frozenset(Scope), (one,))
         with pytest.raises(NotFound):
-            await merge(service, "/b", "/c", who=noa)
-        merged = await merge(service, "/b", "https://two.example/c/")
+            await merge_into(service, "/b", "/c", who=noa)
+        merged = await merge_into(service, "/b", "https://two.example/c/")
         with pytest.raises(NotFound):
             await undo_action(service, noa, merged.action)
         assert (await threads.list_threads(service, noa, ThreadListQuery())).threads[0].key == "/a"
@@ -326,7 +327,7 @@ async def test_a_key_of_one_site_merges_nothing_on_another(database_url, clock):
 async def test_what_was_done_to_comments_before_is_undone_after(service, page, client, key):
     await page.fills()
     done = await act(client, key, "spam", page.receipts["c"].id)
-    await merge(service, OLD, NEW)
+    await merge_into(service, OLD, NEW)
     await client.post(f"/v1/moderation/actions/{done['id']}/undo", headers=key)
 
     assert await drawn(service, NEW) == "a(c(e))b(d)f"
@@ -336,7 +337,7 @@ async def test_what_was_done_to_comments_before_is_undone_after(service, page, c
 async def test_a_moderator_answers_what_was_moved(service, page, client):
     noa = await a_moderators_key(service)
     await page.fills()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     made = await answer(client, noa, page.receipts["e"].id, "x")
     assert (made["thread"]["key"], made["depth"]) == ("/new-name", 3)
     await undo(service, merged.action)
@@ -349,7 +350,7 @@ async def test_a_moderator_answers_what_was_moved(service, page, client):
 async def test_the_log_tells_what_was_merged_in_ids_alone(service, page):
     await page.fills()
     old, new = await id_of(service, OLD), await id_of(service, NEW)
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     parted = await undo(service, merged.action)
     told = [(one.verb, msgspec.json.decode(one.body)) for one in (await log_of(service))[-2:]]
 
@@ -362,7 +363,7 @@ async def test_the_log_tells_what_was_merged_in_ids_alone(service, page):
 
 async def test_parted_again_each_has_what_hangs_on_its_own(service, page):
     await page.fills()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     await page.says("g", NEW, "e")
     await page.says("h", OLD, "d")
     await page.says("i", OLD)
@@ -379,7 +380,7 @@ async def test_parted_again_each_has_what_hangs_on_its_own(service, page):
 
 async def test_what_was_parted_can_be_made_one_again_and_parted_again(service, page):
     await page.fills()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     parted = await undo(service, merged.action)
     await page.says("g", OLD)
     again = await undo(service, parted.id)
@@ -397,8 +398,8 @@ async def test_what_was_parted_can_be_made_one_again_and_parted_again(service, p
 async def test_a_chain_of_threads_is_parted_in_the_order_from_its_end(service, page):
     await page.fills()
     await page.says("g", "/third/")
-    first = await merge(service, OLD, NEW)
-    second = await merge(service, NEW, "/third/")
+    first = await merge_into(service, OLD, NEW)
+    second = await merge_into(service, NEW, "/third/")
     for name in (OLD, NEW, "/third/"):
         assert await drawn(service, name) == "a(c(e))b(d)fg"
     assert second.aliases == ["/new-name", "/old-name"]
@@ -415,7 +416,7 @@ async def test_a_chain_of_threads_is_parted_in_the_order_from_its_end(service, p
 async def test_two_threads_merged_into_one_are_parted_in_any_order(service, page):
     await page.fills()
     await page.says("g", "/third/")
-    first, second = await merge(service, OLD, NEW), await merge(service, "/third/", NEW)
+    first, second = await merge_into(service, OLD, NEW), await merge_into(service, "/third/", NEW)
     await undo(service, first.action)
     assert [await drawn(service, name) for name in (OLD, NEW, "/third/")] == ["a(c(e))", *["b(d)fg"] * 2]
     await undo(service, second.action)
@@ -424,14 +425,14 @@ async def test_two_threads_merged_into_one_are_parted_in_any_order(service, page
 
 async def test_threads_that_were_renamed_meanwhile_are_parted_once_their_names_allow_it(service, page):
     await page.fills()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     new = await id_of(service, NEW)
     renamed = await threads.change_thread(service, EVERYTHING, new, ThreadChange(thread=OLD))
-    with pytest.raises(Conflict, match="Give it another name first"):
+    with pytest.raises(Conflict, match="Give it another address first"):
         await undo(service, merged.action)
     back = await undo(service, renamed.action)
     await undo(service, merged.action)
-    with pytest.raises(Conflict, match="Another thread has the earlier name"):
+    with pytest.raises(Conflict, match="Another thread now has the earlier address"):
         await undo(service, back.id)
     assert [await drawn(service, name) for name in (OLD, NEW)] == ["a(c(e))", "b(d)f"]
 
@@ -446,7 +447,7 @@ async def test_an_earlier_change_of_a_merged_thread_is_undone_once_it_is_parted(
     await page.fills()
     old = await id_of(service, OLD)
     closed = await threads.change_thread(service, EVERYTHING, old, ThreadChange(closed=True))
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     with pytest.raises(Conflict, match="merged into another one since"):
         await undo(service, closed.action)
     await page.says("g", OLD)  # the thread it is part of is open
@@ -458,7 +459,7 @@ async def test_an_earlier_change_of_a_merged_thread_is_undone_once_it_is_parted(
 
 async def test_a_thread_without_comments_is_merged_too(service, page):
     await page.fills()
-    first = await merge(service, OLD, NEW)
+    first = await merge_into(service, OLD, NEW)
     new = await id_of(service, NEW)
     for receipt in page.receipts.values():
         await erase.withdraw_comment(service, receipt.id, receipt.edit_token)
@@ -473,7 +474,7 @@ async def test_a_thread_without_comments_is_merged_too(service, page):
 
 async def test_after_a_month_threads_stay_as_they_are(service, page, clock):
     await page.fills()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     clock.move(days=31)
     with pytest.raises(Conflict, match="30 days"):
         await undo(service, merged.action)
@@ -490,7 +491,7 @@ async def test_what_is_known_of_a_page_is_lent_to_a_thread_that_knows_nothing_of
         public = await page.says("a", "http://localhost/old-name/", title="The old page")
         await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[public.id]))
         waiting = await page.says("b", "http://localhost/new-name/", title="Nobody has checked this")
-        merged = await merge(service, OLD, NEW)
+        merged = await merge_into(service, OLD, NEW)
 
         assert await about(service, NEW) == ("http://localhost/old-name", "The old page", 1)
         await undo(service, merged.action)
@@ -507,7 +508,7 @@ async def test_what_became_public_while_threads_were_one_stays_public_when_they_
         late = await page.says("a", "http://localhost/old-name/", title="The old page")
         public = await page.says("b", "http://localhost/new-name/", title="The new page")
         await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[public.id]))
-        merged = await merge(service, OLD, NEW)
+        merged = await merge_into(service, OLD, NEW)
         await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[late.id]))
         await undo(service, merged.action)
 
@@ -519,7 +520,7 @@ async def test_what_became_public_while_threads_were_one_stays_public_when_they_
 async def test_a_title_given_while_threads_were_one_stays_with_the_one_that_was_named(service, page):
     await page.says("a", "http://localhost/old-name/", title="The old page")
     await page.says("b", NEW)
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     change = ThreadChange(title="Both")
     await threads.change_thread(service, EVERYTHING, await id_of(service, NEW), change)
     await undo(service, merged.action)
@@ -535,7 +536,7 @@ async def test_the_earlier_of_two_first_days_is_the_first_day_of_both(service, p
 
     await page.fills()
     early, late = await first_days()
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     assert await first_days() == [early, early]
     await undo(service, merged.action)
     assert await first_days() == [early, late]
@@ -545,7 +546,7 @@ async def test_what_readers_reported_is_counted_where_it_stands(service, page):
     await page.fills()
     for text in ("a", "b"):
         await reports.report_comment(service, page.receipts[text].id, NewReport(), visit())
-    merged = await merge(service, OLD, NEW)
+    merged = await merge_into(service, OLD, NEW)
     await all_is_well(service)
     await undo(service, merged.action)
     await all_is_well(service)
@@ -601,7 +602,7 @@ async def meanwhile(service, merging_too, doing):
         await go_on.wait()
         return result
 
-    first = asyncio.ensure_future(service.db.write(slowly))
+    first = asyncio.ensure_future(write(slowly)(service))
     await begun.wait()
     second = asyncio.ensure_future(doing)
     await waiting(service.db)
@@ -662,18 +663,18 @@ async def test_whoever_holds_a_comments_thread_holds_the_one_it_went_to(on_postg
 
     async def hold(tx):
         await storage_threads.lock_of_comments(tx, [page.receipts["e"].id])
-        return await service.db.write(free)
+        return await write(free)(service)
 
     def merge_it(tx):
         return merge_threads(tx, service, EVERYTHING, old, NEW)
 
-    _, left = await meanwhile(service, merge_it, service.db.write(hold))
+    _, left = await meanwhile(service, merge_it, write(hold)(service))
     assert new not in left
 
 
 async def test_two_who_merge_crosswise_at_once_make_one_thread(service, page):
     await page.fills()
-    both = await asyncio.gather(merge(service, OLD, NEW), merge(service, NEW, OLD), return_exceptions=True)
+    both = await asyncio.gather(merge_into(service, OLD, NEW), merge_into(service, NEW, OLD), return_exceptions=True)
 
     (refused,) = [one for one in both if isinstance(one, Exception)]
     assert isinstance(refused, NotFound | Invalid | Conflict)

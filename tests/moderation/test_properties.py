@@ -33,7 +33,7 @@ from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.domain.urls import ThreadRef
 from commentsvc.moderation import actions, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate
-from commentsvc.service import Ids, Service
+from commentsvc.service import Ids, Service, private_read
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, Clock, a_service, draft, visit
 from tests.web.test_hostile_input import unsafe_parts
 
@@ -514,13 +514,13 @@ class Conversation:
             )
             return {row["id"]: dict(row) for row in rows}
 
-        return await self.service.db.read_private(look)
+        return await private_read(look)(self.service)
 
     async def kept_thread(self) -> dict[str, Any]:
         async def look(tx):
             return dict(await tx.one("SELECT approved, version FROM thread WHERE key = :key", key=self.thread))
 
-        return await self.service.db.read_private(look)
+        return await private_read(look)(self.service)
 
     async def shown(self, view: str) -> Any:
         page = await read.list_thread(self.service, ThreadQuery(thread=self.thread, view=view), visit())

@@ -13,11 +13,12 @@ from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Gone
-from commentsvc.domain.models import ActionVerb, Mode, Principal, RuleKind, Scope, Status
+from commentsvc.domain.models import ActionVerb, Mode, Principal, RuleKind, Scope, Status, StatusFilter
 from commentsvc.moderation import actions, erase, queue, undo
-from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, QueueQuery, StatusFilter, Totals
+from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, QueueQuery, Totals
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
+from commentsvc.service import private_read
 from commentsvc.storage import contacts, schema
 from commentsvc.storage import queue as storage_queue
 from tests.audit.test_log import MOVES, Desk, Office, on_both_engines
@@ -297,9 +298,9 @@ async def test_only_so_many_that_are_alike_are_counted(service):
             tx, ids, None, most
         )
 
-    by_network, by_text = await service.db.read_private(count, 3)
+    by_network, by_text = await private_read(count)(service, 3)
     assert (by_network, list(by_text.values())) == ({"198.51.100.0/24": 3}, [3])
-    by_network, by_text = await service.db.read_private(count, 9)
+    by_network, by_text = await private_read(count)(service, 9)
     assert (by_network, list(by_text.values())) == ({"198.51.100.0/24": 5}, [5])
 
 
@@ -343,13 +344,11 @@ async def _fill(service, numbers):
 
 async def _steps(service, asked):
     query = PrivateSearch(**asked)
-    wanted = await service.db.read_private(queue.build_search, service, EVERYTHING, query)
+    wanted = await private_read(queue.build_search)(service, EVERYTHING, query)
     steps = itertools.count()
     await service.db._private.set_progress_handler(lambda: next(steps) and None, 10)
     newest_first = query.order == "newest"
-    found = await service.db.read_private(
-        storage_queue.list_page, wanted, after=None, newest_first=newest_first, limit=5
-    )
+    found = await private_read(storage_queue.list_page)(service, wanted, after=None, newest_first=newest_first, limit=5)
     await service.db._private.set_progress_handler(None, 0)
     assert len(found) == 5, asked
     return next(steps)

@@ -6,10 +6,10 @@ import pytest
 
 from commentsvc.access import moderators
 from commentsvc.domain.errors import Conflict
-from commentsvc.domain.models import ActionVerb, Scope
+from commentsvc.domain.models import ActionVerb, Scope, StatusFilter
 from commentsvc.moderation import actions
 from commentsvc.moderation.queue import search_comments
-from commentsvc.moderation.schemas import Action, QueueQuery, StatusFilter
+from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.moderation.undo import undo_action
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in, shown
@@ -207,7 +207,9 @@ async def test_there_is_no_replying_to_what_one_cannot_reach_or_what_was_erased(
 
         await answer(client, noa, theirs, approve=True, status=404)
         await answer(client, noa, "01990000-0000-7000-8000-000000000000", approve=True, status=404)
-        assert (await answer(client, noa, ours, approve=True, status=409))["detail"] == "This comment was erased."
+        assert (await answer(client, noa, ours, approve=True, status=409))[
+            "detail"
+        ] == "This comment was permanently deleted."
         assert len(await everything_in(service, "comment")) == 2
         assert await everything_in(service, "action_item") != []
 

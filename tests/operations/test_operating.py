@@ -1,5 +1,6 @@
 """An operator starts, stops and turns the screws."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -12,15 +13,15 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 from urllib.parse import urlencode
 
 import pytest
 
 import commentsvc
-from commentsvc.cli import log_format, main
+from commentsvc.cli.main import main
 from commentsvc.config import PREFIX, Config
 from commentsvc.domain.errors import ConfigurationError
 from tests.conftest import SECRET, fields_of
@@ -34,31 +35,45 @@ def environment(**settings):
 
 
 def run(folder, *arguments, **settings):
-    """A command in this folder, without the second that a process of its own takes to start."""
-    printed, complained = io.StringIO(), io.StringIO()
-    root = logging.getLogger()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(complained):
-        patch.chdir(folder)
-        patch.setattr(os, "environ", environment(**settings))
-        patch.setattr(log_format, "start", partial(log_format.start, stream=complained))
-        before, handlers, mask = root.level, root.handlers[:], os.umask(0o022)
-        try:
-            code = main.main(arguments)
-        except SystemExit as left:  # argparse leaves this way
-            code = left.code
-        finally:
-            os.umask(mask)
-            root.setLevel(before)
-            root.handlers[:] = handlers
-    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), complained.getvalue())
-
-
-def run_process(folder, *arguments, **settings):
-    """A command in this folder as an operator runs it."""
+    """Run a command as an operator does: in a process of its own."""
     command = [sys.executable, "-m", "commentsvc", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
     )
+
+
+@contextmanager
+def _logging_restored():
+    root = logging.getLogger()
+    loggers = [root, *map(logging.getLogger, ("aiohttp.access", "aiohttp.server", "aiosqlite", "asyncio"))]
+    handlers, levels = root.handlers[:], [logger.level for logger in loggers]
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def run_main(folder, *arguments, typed="", **settings):
+    """Run a command in this process. Takes and returns the same as ``run``, without the start of Python."""
+    printed, complained = io.StringIO(), io.StringIO()
+    umask = os.umask(0o022)
+    try:
+        with (
+            contextlib.chdir(folder),
+            mock.patch.dict(os.environ, environment(**settings), clear=True),
+            mock.patch("sys.stdin", io.StringIO(typed)),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(complained),
+            _logging_restored(),
+        ):
+            code = main(arguments)
+    except SystemExit as left:  # how argparse ends
+        code = left.code
+    finally:
+        os.umask(umask)
+    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), complained.getvalue())
 
 
 @contextmanager
@@ -77,7 +92,7 @@ def serving(folder, **settings):
         process.stderr = read
         try:
             printed = []
-            while not printed or not printed[-1].startswith("In a page"):
+            while not printed or not printed[-1].startswith("Add comments"):
                 line = process.stdout.readline()
                 assert line, process.stderr.read()
                 printed.append(line)
@@ -109,7 +124,7 @@ def call(port, method, path, body=None, **headers):
 def test_with_nothing_set_it_works_and_says_what_to_do_next(tmp_path):
     with serving(tmp_path) as (process, printed):
         port = port_of(printed)
-        assert "Sign in, once, within a day: http://localhost" in printed
+        assert "Sign in with this link; it works once, within one day: http://localhost" in printed
         assert f'<script async src="http://localhost:{port}/embed.js"></script>' in printed
         status, _, body = call(port, "POST", "/v1/comments", fields_of())
         assert status == 202
@@ -166,7 +181,7 @@ def test_on_sigterm_it_finishes_what_is_under_way_and_exits_0(tmp_path):
             writer.join()
     assert {status for status, _, _ in outcomes} == {202}
     assert outcomes[-1][1]["Connection"] == "close"
-    kept = run(tmp_path, "key", "create", "x").stdout.strip()
+    kept = run_main(tmp_path, "key", "create", "x").stdout.strip()
     with serving(tmp_path) as (_, printed):
         auth = f"Bearer {kept}"
         totals = json.loads(call(port_of(printed), "GET", "/v1/moderation/comments", Authorization=auth)[2])["totals"]
@@ -190,7 +205,7 @@ def test_killed_at_once_it_has_lost_nothing_that_it_acknowledged(tmp_path):
                 acknowledged.append(json.loads(body)["id"])
             killer.join()
     assert len(acknowledged) > 20
-    key = run(tmp_path, "key", "create", "x").stdout.strip()
+    key = run_main(tmp_path, "key", "create", "x").stdout.strip()
     with serving(tmp_path) as (_, printed):
         headers = {"Authorization": f"Bearer {key}"}
         for comment in acknowledged:
@@ -204,23 +219,19 @@ def test_killed_at_once_it_has_lost_nothing_that_it_acknowledged(tmp_path):
         ({"PORT": "65536"}, "COMMENTSVC_PORT"),
         ({"MODERATION": "some"}, "COMMENTSVC_MODERATION must be one of: all, trusted, none"),
         ({"RATE_LIMIT": "fast"}, "COMMENTSVC_RATE_LIMIT must be off, or number/seconds"),
-        ({"SITES": "blog.example"}, "COMMENTSVC_SITES must hold origins"),
+        ({"SITES": "blog.example"}, "COMMENTSVC_SITES contains an invalid origin"),
         ({"SITES": "https://blog.example/path"}, "COMMENTSVC_SITES"),
         ({"PUBLIC_URL": "comments"}, "COMMENTSVC_PUBLIC_URL"),
         ({"TRUSTED_PROXIES": "proxy"}, "COMMENTSVC_TRUSTED_PROXIES"),
         ({"DATABASE_URL": "mysql://x"}, "COMMENTSVC_DATABASE_URL"),
-        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "SECRET_KEY": SECRET}, "COMMENTSVC_DATABASE_URL"),
-        ({"DATABASE_URL": "sqlite:////proc/nowhere/x.db"}, "COMMENTSVC_DATABASE_URL"),
-        ({"SECRET_KEY": "short"}, "COMMENTSVC_SECRET_KEY must hold at least 32 characters"),
         ({"SECRET_KEY_FILE": "/nowhere/key"}, "COMMENTSVC_SECRET_KEY_FILE names a file that cannot be read"),
         ({"SECRET_KEY": SECRET, "SECRET_KEY_FILE": "/x"}, "are both set"),
         ({"ADMIN_KEY": "short"}, "COMMENTSVC_ADMIN_KEY"),
-        ({"MODERATON": "all"}, "COMMENTSVC_MODERATON is no setting"),
-        ({"HOST": "203.0.113.1"}, "COMMENTSVC_HOST"),
+        ({"MODERATON": "all"}, "Unknown setting COMMENTSVC_MODERATON. Did you mean COMMENTSVC_MODERATION?"),
     ],
 )
 def test_a_wrong_setting_is_named_before_anything_runs(tmp_path, settings, named):
-    done = run(tmp_path, "serve", **settings)
+    done = run_main(tmp_path, "serve", **settings)
 
     assert (done.returncode, done.stdout) == (78, "")
     assert named in done.stderr
@@ -228,10 +239,27 @@ def test_a_wrong_setting_is_named_before_anything_runs(tmp_path, settings, named
     assert SECRET not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "SECRET_KEY": SECRET}, "COMMENTSVC_DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:////proc/nowhere/x.db"}, "COMMENTSVC_DATABASE_URL"),
+        ({"SECRET_KEY": "short"}, "COMMENTSVC_SECRET_KEY"),
+        ({"HOST": "203.0.113.1"}, "COMMENTSVC_HOST"),
+    ],
+)
+def test_a_setting_that_does_not_work_is_named_at_the_start(tmp_path, settings, named):
+    done = run(tmp_path, "serve", **{"PORT": "0"} | settings)
+
+    assert (done.returncode, done.stdout, named in done.stderr) == (78, "", True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert SECRET not in done.stderr
+
+
 def test_a_database_that_is_none_is_named_and_left_alone(tmp_path):
     file = tmp_path / "letter.txt"
     file.write_text("Dear reader, " * 200, encoding="utf-8")
-    done = run_process(tmp_path, "serve", DATABASE_URL=f"sqlite:///{file}")
+    done = run(tmp_path, "serve", PORT="0", DATABASE_URL=f"sqlite:///{file}")
 
     assert (done.returncode, "COMMENTSVC_DATABASE_URL" in done.stderr) == (78, True)
     assert file.read_text(encoding="utf-8").startswith("Dear reader")
@@ -243,6 +271,22 @@ def test_all_wrong_settings_are_named_at_once():
     assert len(str(refused.value).splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("variable", "advice"),
+    [
+        ("COMMENTSVC_PROT", "Did you mean COMMENTSVC_PORT?"),
+        ("COMMENTSVC_port", "Did you mean COMMENTSVC_PORT?"),
+        ("COMMENTSVC_SECRET_KEYFILE", "Did you mean COMMENTSVC_SECRET_KEY_FILE?"),
+        ("COMMENTSVC_ZZZ", "See docs/settings.md."),
+        ("COMMENTSVC_", "See docs/settings.md."),
+    ],
+)
+def test_for_an_unknown_setting_the_closest_name_is_suggested(variable, advice):
+    with pytest.raises(ConfigurationError) as refused:
+        Config.read({variable: "1"})
+    assert str(refused.value) == f"Unknown setting {variable}. {advice}"
+
+
 def test_a_secret_may_stand_in_a_file(tmp_path):
     file = tmp_path / "key"
     file.write_text(f"{SECRET}\n", encoding="utf-8")
@@ -250,7 +294,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path):
 
 
 def test_postgresql_needs_a_secret_key_of_its_own(tmp_path, postgres):
-    done = run(tmp_path, "migrate", DATABASE_URL=postgres.format("postgres"))
+    done = run_main(tmp_path, "migrate", DATABASE_URL=postgres.format("postgres"))
     assert (done.returncode, "COMMENTSVC_SECRET_KEY must be set with PostgreSQL" in done.stderr) == (78, True)
 
 
@@ -267,15 +311,15 @@ def test_the_port_is_opened_last(tmp_path):
 
 def test_a_port_that_is_taken_is_named(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = run_process(tmp_path, "serve", PORT=str(taken.getsockname()[1]))
+        done = run(tmp_path, "serve", PORT=str(taken.getsockname()[1]))
     assert (done.returncode, "COMMENTSVC_PORT" in done.stderr) == (78, True)
 
 
 def test_the_wrong_secret_key_is_noticed(tmp_path):
-    assert run(tmp_path, "migrate").returncode == 0
-    assert run(tmp_path, "site", "list").returncode == 0
-    done = run(tmp_path, "site", "list", SECRET_KEY=SECRET)
-    assert (done.returncode, "is not the key this database was sealed with" in done.stderr) == (78, True)
+    assert run_main(tmp_path, "migrate").returncode == 0
+    assert run_main(tmp_path, "site", "list").returncode == 0
+    done = run_main(tmp_path, "site", "list", SECRET_KEY=SECRET)
+    assert (done.returncode, "COMMENTSVC_SECRET_KEY" in done.stderr) == (78, True)
 
 
 def test_the_service_asks_itself_whether_it_is_well(tmp_path):
@@ -283,31 +327,39 @@ def test_the_service_asks_itself_whether_it_is_well(tmp_path):
         assert run(tmp_path, "healthcheck", PORT=str(port_of(printed))).returncode == 0
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = str(silent.getsockname()[1])
-    assert run(tmp_path, "healthcheck", PORT=port).returncode == 1
+    assert run_main(tmp_path, "healthcheck", PORT=port).returncode == 1
+    assert run_main(tmp_path, "healthcheck", "--json", PORT=port).returncode == 1
 
 
 def test_a_health_check_with_a_wrong_port_says_so(tmp_path):
-    done = run_process(tmp_path, "healthcheck", PORT="http")
+    done = run_main(tmp_path, "healthcheck", PORT="http")
     assert (done.returncode, "COMMENTSVC_PORT" in done.stderr, "Traceback" in done.stderr) == (78, True, False)
 
 
 def test_the_health_check_loads_nothing_heavy():
-    script = "import sys, commentsvc.cli; print(sorted({'aiohttp', 'msgspec', 'jinja2', 'uvloop'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]"
+    script = "import sys; from commentsvc.cli.main import main; print(main(['healthcheck']), *sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT, env=environment(PORT="1")
+    )
+    code, *loaded = done.stdout.split()
+    assert code == "1"
+    assert "commentsvc.cli.main" in loaded
+    assert not {"aiohttp", "msgspec", "jinja2", "uvloop", "commentsvc.cli.commands"} & set(loaded)
 
 
 def test_sites_moderators_and_keys_are_kept_from_the_command_line(tmp_path):
     def said(*arguments):
-        done = run(tmp_path, *arguments)
+        done = run_main(tmp_path, *arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return done.stdout.strip()
 
-    assert said("site", "list") == "blog  pages of this machine"
+    assert said("site", "list") == "blog  localhost only"
     assert json.loads(said("site", "add", "b", "--origin", "https://b.example", "--json"))["origins"] == [
         "https://b.example"
     ]
-    assert "noa may moderate" in said("moderator", "add", "noa", "--email", "noa@example.com", "--site", "b")
+    assert said("moderator", "add", "noa", "--email", "noa@example.com", "--site", "b") == (
+        "Added moderator noa. Create a sign-in link with: commentsvc moderator invite noa"
+    )
     assert said("moderator", "invite", "noa").startswith("http://localhost:8080/sign-in/")
     assert said("moderator", "list") == "noa  b"
     made = json.loads(
@@ -315,12 +367,12 @@ def test_sites_moderators_and_keys_are_kept_from_the_command_line(tmp_path):
     )
     assert made["scopes"] == ["read", "moderate"]
     assert said("key", "create", "x").startswith("cs_")
-    assert "in force  script" in said("key", "list")
-    assert said("key", "revoke", made["id"]) == "The key has ended."
+    assert "active  script" in said("key", "list")
+    assert said("key", "revoke", made["id"]) == "Key revoked."
     assert "revoked" in said("key", "list")
-    assert said("moderator", "remove", "noa") == "noa may moderate no more."
-    assert said("moderator", "list") == "None yet."
-    assert "0 addresses" in said("reseal")
+    assert said("moderator", "remove", "noa") == "Removed moderator noa."
+    assert said("moderator", "list") == "No moderators yet."
+    assert "Re-encrypted 0 emails" in said("reseal")
     assert json.loads(said("migrate", "--json")) == {"steps": 0, "schema": 3}
     assert json.loads(said("openapi"))["openapi"] == "3.1.0"
     assert said("--version") == f"commentsvc {commentsvc.__version__}"
@@ -329,19 +381,20 @@ def test_sites_moderators_and_keys_are_kept_from_the_command_line(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("moderator", "invite", "nobody"), 1, "There is no moderator of this name"),
-        (("moderator", "add", "noa", "--email", "nonsense"), 1, "This is not a valid email address"),
-        (("key", "revoke", "nothing"), 1, "no such key"),
-        (("key", "create", "x", "--expires", "tomorrow"), 1, "A time looks like"),
-        (("key", "create", "x", "--site", "nowhere"), 1, "There is no site of this name"),
-        (("site", "add", "x", "--origin", "nonsense"), 1, "An origin looks like"),
+        (("moderator", "invite", "nobody"), 1, "commentsvc moderator list"),
+        (("moderator", "add", "noa", "--email", "nonsense"), 1, "commentsvc: email: "),
+        (("moderator", "add", "operator"), 1, "commentsvc: name: This name is reserved. Choose another."),
+        (("key", "revoke", "nothing"), 1, "key"),
+        (("key", "create", "x", "--expires", "tomorrow"), 1, "commentsvc: expires_at: "),
+        (("key", "create", "x", "--site", "nowhere"), 1, "commentsvc: site: "),
+        (("site", "add", "x", "--origin", "nonsense"), 1, "commentsvc: origins: "),
         (("key", "create"), 2, "required"),
         (("nonsense",), 2, "invalid choice"),
         ((), 2, "required"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_its_cure(tmp_path, arguments, code, said):
-    done = run(tmp_path, *arguments)
+    done = run_main(tmp_path, *arguments)
     assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
 
 

@@ -17,7 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from commentsvc.cli import main
+from commentsvc.cli.parser import build_parser
 from commentsvc.config import PREFIX, SECRETS, Config
 from commentsvc.rules import confusables_data
 
@@ -153,7 +153,7 @@ def test_the_image_names_settings_and_commands_that_exist():
 
     assert ipaddress.ip_address(config.host).is_unspecified  # a published port comes from outside
     assert config.sqlite_path == Path("/data/commentsvc.db")
-    parse = main._parser().parse_args
+    parse = build_parser().parse_args
     assert [*json.loads(final["ENTRYPOINT"]), parse(json.loads(final["CMD"])).command] == ["commentsvc", "serve"]
     check = json.loads(final["HEALTHCHECK"].split("CMD")[1])
     assert check[:3] == ["python", "-m", "commentsvc"]

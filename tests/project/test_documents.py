@@ -1,4 +1,4 @@
-"""What the documents say is so: tables are compared with the program, commands are run, forms are sent."""
+"""Check the documents: tables are compared with the program, commands are run, forms are sent."""
 
 import argparse
 import ast
@@ -26,7 +26,7 @@ import yaml
 
 import commentsvc
 from commentsvc.audit import schemas
-from commentsvc.cli import main
+from commentsvc.cli import parser as cli_parser
 from commentsvc.comments import schemas as comments_schemas
 from commentsvc.config import PREFIX, SECRETS, Config
 from commentsvc.domain import urls
@@ -41,8 +41,8 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGE = Path(commentsvc.__file__).parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-SERVICE = "http://localhost:8080"  # as the documents call it
-SHOWN = {"sh", "text", "json", "html", "sql"}
+SERVICE = "http://localhost:8080"  # the address in the documents
+CHECKED = {"sh", "text", "json", "html", "sql"}
 PASTED = {"astro", "go-html-template", "handlebars", "jinja", "js", "jsx", "php", "python", "toml", "yaml"}
 
 
@@ -56,7 +56,7 @@ def named(path):
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block; ``shown_for`` is the line of the one above it, if nothing stands between them."""
+    """A fenced block; ``shown_for`` is the line of the block directly above."""
 
     line: int
     kind: str
@@ -99,13 +99,13 @@ WITH_FORMS = [path for path in DOCUMENTS if with_form(path)]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_every_block_says_what_it_is(path):
+def test_readers_see_the_language_of_every_block(path):
     for block in blocks_of(path):
-        assert block.kind in SHOWN | PASTED, f"{named(path)}:{block.line}"
+        assert block.kind in CHECKED | PASTED, f"{named(path)}:{block.line}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_what_is_not_run_has_a_reason_and_names_what_exists(path):
+def test_readers_learn_why_a_block_is_not_run_and_its_names_exist(path):
     text = path.read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
     stack = yaml.safe_load(text_of("docker-compose.yml"))
@@ -114,12 +114,14 @@ def test_what_is_not_run_has_a_reason_and_names_what_exists(path):
             assert len(block.excuse) > 10, f"{named(path)}:{block.line}"
             assert block.kind == "sh", f"{named(path)}:{block.line}"
     assert len(re.findall("not run here", text)) == len(EXCUSE.findall(text)), "an excuse is misspelt"
-    said = "\n".join([*(block.text for block in blocks_of(path) if block.excuse), *re.findall(r"`([^`\n]+)`", text)])
-    for target in re.findall(r"\bmake ([a-z]+)\b", said):
+    commands = "\n".join(
+        [*(block.text for block in blocks_of(path) if block.excuse), *re.findall(r"`([^`\n]+)`", text)]
+    )
+    for target in re.findall(r"\bmake ([a-z]+)\b", commands):
         assert target in targets, f"{named(path)} names make {target}"
-    for service in re.findall(r"compose (?:--profile \S+ )?(?:exec|up|run --rm|logs) ([a-z-]+)", said):
+    for service in re.findall(r"compose (?:--profile \S+ )?(?:exec|up|run --rm|logs) ([a-z-]+)", commands):
         assert service in stack["services"], f"{named(path)} names the container {service}"
-    for profile in re.findall(r"--profile (\S+)", said):
+    for profile in re.findall(r"--profile (\S+)", commands):
         assert profile in {one for service in stack["services"].values() for one in service.get("profiles", [])}
 
 
@@ -132,7 +134,7 @@ class Running:
 
 @contextmanager
 def serving(folder):
-    """The service as an operator starts it, in an empty folder; its command stands on the path."""
+    """Start the service as an operator does, in an empty folder, with its command on the path."""
     commands = {"bin/python3": "", "bin/commentsvc": "-m commentsvc", ".venv/bin/commentsvc": "-m commentsvc"}
     for name, module in commands.items():
         file = folder / name
@@ -150,7 +152,7 @@ def serving(folder):
 
 @contextmanager
 def _started(folder, environment):
-    """On a port that was free a moment ago; where somebody else took it meanwhile, on another."""
+    """Start on a free port; if another process takes it first, try another one."""
     for _ in range(5):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
@@ -164,7 +166,7 @@ def _started(folder, environment):
                 stderr=log,
             ) as process,
         ):
-            if process.stdout.readline().startswith(b"commentsvc is at "):
+            if process.stdout.readline().startswith(b"commentsvc is running at "):
                 yield process, port
                 return
             process.wait()
@@ -172,8 +174,8 @@ def _started(folder, environment):
 
 
 @pytest.mark.parametrize("path", RUN, ids=named)
-def test_every_command_does_what_is_shown(path, tmp_path):
-    """One script a document, so that what one block sets the next can use."""
+def test_operators_get_the_shown_output_from_every_command(path, tmp_path):
+    """Run one script per document, so that a block can use variables of earlier blocks."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     with serving(tmp_path) as running:
@@ -196,44 +198,44 @@ def test_every_command_does_what_is_shown(path, tmp_path):
 
 
 def _printed(output):
-    """What each block printed, by its line."""
+    """Return the output of each block, by its line."""
     parts = re.split(r"^@@ (\d+)\n", output, flags=re.MULTILINE)
     return {int(line): text for line, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def _compare(where, block, printed):
-    """``…`` stands for anything."""
+    """Compare with the shown text, where ``…`` matches anything."""
     if block.kind == "text":
-        assert _fits(block.text.strip(), printed.strip()), f"{where} shows\n{block.text}\nbut this came:\n{printed}"
+        assert _fits(block.text.strip(), printed.strip()), f"{where} shows\n{block.text}\nactual output:\n{printed}"
         return
-    expected, came = json.loads(block.text), json.loads(printed)
-    assert _alike(expected, came), f"{where} shows\n{block.text}\nbut this came:\n{json.dumps(came, indent=2)}"
+    expected, actual = json.loads(block.text), json.loads(printed)
+    assert _matches(expected, actual), f"{where} shows\n{block.text}\nactual output:\n{json.dumps(actual, indent=2)}"
 
 
-def _fits(expected, came):
-    return re.fullmatch(re.escape(expected).replace("…", ".*"), came, re.DOTALL) is not None
+def _fits(expected, actual):
+    return re.fullmatch(re.escape(expected).replace("…", ".*"), actual, re.DOTALL) is not None
 
 
-def _alike(expected, came):
+def _matches(expected, actual):
     if isinstance(expected, str):
-        return expected == "…" or (isinstance(came, str) and _fits(expected, came))
+        return expected == "…" or (isinstance(actual, str) and _fits(expected, actual))
     if isinstance(expected, dict):
         return (
-            isinstance(came, dict)
-            and list(expected) == list(came)
-            and all(_alike(value, came[name]) for name, value in expected.items())
+            isinstance(actual, dict)
+            and list(expected) == list(actual)
+            and all(_matches(value, actual[name]) for name, value in expected.items())
         )
     if isinstance(expected, list):
         return (
-            isinstance(came, list)
-            and len(expected) == len(came)
-            and all(_alike(one, other) for one, other in zip(expected, came, strict=True))
+            isinstance(actual, list)
+            and len(expected) == len(actual)
+            and all(_matches(one, other) for one, other in zip(expected, actual, strict=True))
         )
-    return expected == came
+    return expected == actual
 
 
 class Forms(HTMLParser):
-    """The forms of a page, with the fields they send, and where its links lead."""
+    """Collect the forms of a page with their fields, and its links to the service."""
 
     def __init__(self, text):
         super().__init__()
@@ -251,25 +253,25 @@ class Forms(HTMLParser):
 
 
 @pytest.mark.parametrize("path", WITH_FORMS, ids=named)
-def test_every_form_can_be_pasted_and_works_without_script(path, tmp_path):
+def test_bloggers_can_paste_every_form_and_it_works_without_script(path, tmp_path):
     with serving(tmp_path) as running:
         for number, block in enumerate(with_form(path)):
             for form, fields in Forms(block.text).forms:
                 assert form["method"] == "post"
-                words = f"Hello from form {number}."
-                where, page = _sent(running, form["action"], _filled(fields, words))
-                assert f"{running.url}/t?thread=" in where
-                assert words in page
+                comment = f"Hello from form {number}."
+                url, page = _send(running, form["action"], _fill(fields, comment))
+                assert f"{running.url}/t?thread=" in url
+                assert comment in page
 
 
-def _filled(fields, words):
-    typed = {"author" if "author" in fields else "name": "Mia", "email": "mia@example.com", "comment": words}
+def _fill(fields, comment):
+    typed = {"author" if "author" in fields else "name": "Mia", "email": "mia@example.com", "comment": comment}
     assert set(typed) <= set(fields)
     return fields | typed
 
 
-def _sent(running, action, fields):
-    """As a browser without script sends it from a page of this machine; where it led, and what is shown there."""
+def _send(running, action, fields):
+    """Send a form like a browser without script; return the final URL and its page."""
     request = urllib.request.Request(  # noqa: S310 -- our own service
         action.replace(SERVICE, running.url),
         data=urllib.parse.urlencode(fields).encode(),
@@ -279,12 +281,12 @@ def _sent(running, action, fields):
         return response.url, response.read().decode()
 
 
-def test_the_form_of_the_readme_has_six_lines():
+def test_bloggers_see_a_form_of_six_lines_in_the_readme():
     (form,) = with_form(ROOT / "README.md")
     assert len(form.text.splitlines()) == 6
 
 
-def test_every_link_to_the_service_leads_somewhere(tmp_path):
+def test_readers_find_a_page_behind_every_link_to_the_service(tmp_path):
     pages = [block.text for path in DOCUMENTS for block in blocks_of(path) if block.kind == "html"]
     links = {link for page in pages for link in Forms(page).links}
     assert links
@@ -303,7 +305,7 @@ def cells(row):
 
 
 def _values_of(kind):
-    """What a setting may be, in a few words; empty for free text."""
+    """Describe the values of a setting in a few words."""
     base, meta = kind.__origin__, kind.__metadata__[0]
     if base is int:
         return f"{meta.ge} to {meta.le}"
@@ -312,84 +314,88 @@ def _values_of(kind):
     return "text"
 
 
-def test_every_setting_has_its_row():
+def test_operators_find_every_setting_in_the_table():
     rows = rows_of("docs/settings.md")
     for field in msgspec.structs.fields(Config):
         default = f"`{field.default}`" if field.default != "" else "none"
         description = field.type.__metadata__[0].description
         row = f"| `{PREFIX}{field.name.upper()}` | {default} | {_values_of(field.type)} | {description} |"
         assert row in rows, row
-    told = {match[1] for row in rows if (match := re.match(rf"\| `{PREFIX}(\w+)`", row))}
-    assert told == {field.name.upper() for field in msgspec.structs.fields(Config)}
+    documented = {match[1] for row in rows if (match := re.match(rf"\| `{PREFIX}(\w+)`", row))}
+    assert documented == {field.name.upper() for field in msgspec.structs.fields(Config)}
 
 
-def test_the_settings_that_may_stand_in_a_file_are_named():
-    told = set(re.findall(rf"`{PREFIX}(\w+)_FILE`", text_of("docs/settings.md")))
-    assert told == {name.upper() for name in SECRETS}
+def test_operators_learn_which_settings_can_be_in_a_file():
+    documented = set(re.findall(rf"`{PREFIX}(\w+)_FILE`", text_of("docs/settings.md")))
+    assert documented == {name.upper() for name in SECRETS}
 
 
-def _who(route):
+def _access(route):
     if route.scope is not None:
         return f"key with `{route.scope.value}`"
     if route.desk is not None:
         return f"session with `{route.desk.value}`"
     if route.edit_token:
-        return "edit token" if route.method != "GET" else "anybody; edit token"
-    return "anybody"
+        return "edit token" if route.method != "GET" else "anyone; edit token"
+    return "anyone"
 
 
-def test_every_route_has_its_row():
+def test_programmers_find_every_route_in_the_table():
     rows = rows_of("docs/api.md")
     for route in ROUTES:
         statuses = " ".join(map(str, route.status))
-        row = f"| `{route.method} {route.path}` | {_who(route)} | {route.says()} | {statuses} |"
+        row = f"| `{route.method} {route.path}` | {_access(route)} | {route.says()} | {statuses} |"
         assert row in rows, row
-    told = {match[1] for row in rows if (match := re.match(r"\| `([A-Z]+ /[^`]*)`", row))}
-    assert told == {f"{route.method} {route.path}" for route in ROUTES}
+    documented = {match[1] for row in rows if (match := re.match(r"\| `([A-Z]+ /[^`]*)`", row))}
+    assert documented == {f"{route.method} {route.path}" for route in ROUTES}
 
 
-def test_every_problem_has_its_row():
+def test_programmers_find_every_error_in_the_table():
     ours = {(status, error.code, error.title) for error, status in problems.STATUS_OF_ERROR.items()}
     framework = {(status, code, title) for status, (code, title) in problems.FRAMEWORK.items()}
     rows = rows_of("docs/api.md")
     for status, code, title in sorted(ours | framework):
         start = f"| {status} | `{code}` | {title} | "
         assert [row for row in rows if row.startswith(start)], start
-    told = {(int(match[1]), match[2]) for row in rows if (match := re.match(r"\| (\d{3}) \| `(\w+)` \|", row))}
-    assert told == {(status, code) for status, code, _ in ours | framework}
+    documented = {(int(match[1]), match[2]) for row in rows if (match := re.match(r"\| (\d{3}) \| `(\w+)` \|", row))}
+    assert documented == {(status, code) for status, code, _ in ours | framework}
 
 
-def _fault_codes():
-    """The code of every Fault and Unfit that is raised anywhere."""
+# How a field error is made, and which argument is its code.
+CODE_ARGUMENT = {"FieldError": 1, "InvalidValue": 0}
+
+
+def _field_error_codes():
+    """Yield the code of every field error in the program."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Fault", "Unfit"}:
-                code = node.args[1 if node.func.id == "Fault" else 0]
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CODE_ARGUMENT:
+                code = node.args[CODE_ARGUMENT[node.func.id]]
                 if isinstance(code, ast.Constant):
                     yield code.value
 
 
 def _section(name, heading):
-    """A document's part under a heading, up to the next of the same rank or of a higher one."""
+    """Return the text under a heading, up to the next heading of the same or a higher rank."""
     rank = len(heading.partition(" ")[0])
     rest = text_of(name).split(f"\n{heading}\n")[1]
     return re.split(rf"^#{{1,{rank}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
 
 
-def test_every_fault_of_a_field_has_its_row():
-    told = re.findall(r"^\| `(\w+)` \|", _section("docs/api.md", "### What is wrong with a field"), re.MULTILINE)
-    assert sorted(told) == sorted(set(_fault_codes()))
+def test_programmers_find_every_field_error_in_the_table():
+    documented = re.findall(r"^\| `(\w+)` \|", _section("docs/api.md", "### Field error codes"), re.MULTILINE)
+    assert sorted(documented) == sorted(set(_field_error_codes()))
 
 
-def test_every_outcome_of_an_action_has_its_row():
+def test_moderators_find_every_result_code_of_an_action():
     (field,) = [field for field in msgspec.structs.fields(schemas.ActionItem) if field.name == "code"]
     codes = {code for part in get_args(field.type) for code in get_args(part)}
-    told = re.findall(r"^\| `(\w+)` \|", _section("docs/moderating.md", "### What became of each"), re.MULTILINE)
-    assert sorted(told) == sorted(codes)
+    documented = re.findall(r"^\| `(\w+)` \|", _section("docs/moderating.md", "### Result codes"), re.MULTILINE)
+    assert sorted(documented) == sorted(codes)
 
 
-def _shapes_that_travel():
-    """Those of the routes, those inside them, and those that a type names by reference alone."""
+def _schemas_of_the_api():
+    """Return the schemas of all routes, those inside them, and those that a type names only by reference."""
     waiting = [
         comments_schemas.TreeComment,
         comments_schemas.Stub,
@@ -401,44 +407,50 @@ def _shapes_that_travel():
         if not route.page:
             waiting += [route.asks, route.takes, *(get_args(route.gives) or (route.gives,))]
     found = []
-    for shape in waiting:
-        if isinstance(shape, type) and issubclass(shape, msgspec.Struct) and shape not in found:
-            found.append(shape)
-            types = str([field.type for field in msgspec.structs.fields(shape)])
+    for schema in waiting:
+        if isinstance(schema, type) and issubclass(schema, msgspec.Struct) and schema not in found:
+            found.append(schema)
+            types = str([field.type for field in msgspec.structs.fields(schema)])
             inside = re.findall(r"(commentsvc\.\w+\.schemas)\.(\w+)", types)
             waiting += [getattr(importlib.import_module(module), name) for module, name in inside]
     return found
 
 
-@pytest.mark.parametrize("shape", _shapes_that_travel(), ids=lambda shape: shape.__name__)
-def test_every_shape_is_told_field_by_field(shape):
-    """``**Name**`` and its fields, or ``**Name**, all of **Other** and`` the rest of them."""
-    told = _fields_told(shape.__name__)
-    assert told == {field.encode_name for field in msgspec.structs.fields(shape)}
+@pytest.mark.parametrize("schema", _schemas_of_the_api(), ids=lambda schema: schema.__name__)
+def test_programmers_find_every_field_of_a_schema(schema):
+    """Accept ``**Name**`` with its fields, or ``**Name**, all of **Other** and`` with the other fields."""
+    assert _documented_fields(schema.__name__) == {field.encode_name for field in msgspec.structs.fields(schema)}
 
 
-def _fields_told(name):
-    (line,) = re.findall(rf"^- \*\*{name}\*\*(.*?)\.$", _section("docs/api.md", "## Shapes"), re.MULTILINE)
-    above = re.match(r", all of \*\*(\w+)\*\* and", line)
-    return set(re.findall(r"`(\w+)`", line)) | (_fields_told(above[1]) if above else set())
+def _documented_fields(name):
+    lines = re.findall(rf"^- \*\*{name}\*\*(.*?)\.$", _section("docs/api.md", "## Schemas"), re.MULTILINE)
+    assert len(lines) == 1, f"docs/api.md lists {name} {len(lines)} times"
+    above = re.match(r", all of \*\*(\w+)\*\* and", lines[0])
+    return set(re.findall(r"`(\w+)`", lines[0])) | (_documented_fields(above[1]) if above else set())
 
 
-def test_the_words_that_may_be_said_are_told():
+def test_programmers_find_only_schemas_that_exist():
+    listed = set(re.findall(r"^- \*\*(\w+)\*\*", _section("docs/api.md", "## Schemas"), re.MULTILINE))
+    used = {parent.__name__ for schema in _schemas_of_the_api() for parent in schema.__mro__}
+    assert listed <= used
+
+
+def test_moderators_find_every_verb_status_scope_and_built_in_rule():
     text = text_of("docs/moderating.md")
-    for word in (*ActionVerb, *Status, *Scope):
-        assert f"`{word.value}`" in text, word
+    for value in (*ActionVerb, *Status, *Scope):
+        assert f"`{value.value}`" in text, value
     for rule in re.findall(r'"(rule:\w+)"', Path(engine.__file__).read_text(encoding="utf-8")):
         assert f"`{rule}`" in text, rule
 
 
-def test_every_tracking_parameter_is_published():
-    section = _section("docs/embedding.md", "### What is dropped from an address")
-    told = re.findall(r"`(\w+\*?)`", section)
+def test_bloggers_find_every_dropped_query_parameter():
+    section = _section("docs/embedding.md", "### Dropped query parameters")
+    documented = re.findall(r"`(\w+\*?)`", section)
     wanted = [*urls.TRACKING, *(f"{prefix}*" for prefix in urls.TRACKING_PREFIXES)]
-    assert sorted(told) == sorted(wanted)
+    assert sorted(documented) == sorted(wanted)
 
 
-def test_addresses_have_the_canonical_form_that_is_shown():
+def test_bloggers_see_the_true_thread_name_of_an_address():
     rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", text_of("docs/embedding.md"), re.MULTILINE)
     assert len(rows) >= 6
     for address, name in rows:
@@ -456,36 +468,62 @@ def _commands(parser, path=()):
             yield from _commands(inner, (*path, name))
 
 
-def test_every_command_and_every_option_is_told():
+def test_operators_find_every_command_and_option():
     text = text_of("docs/operating.md") + text_of("docs/moderating.md")
-    for path, parser in _commands(main._parser()):
+    for path, parser in _commands(cli_parser.build_parser()):
         assert f"commentsvc {' '.join(path)}" in text, path
         for action in parser._actions:
             for option in action.option_strings:
                 assert option in {"-h", "--help"} or option in text, (path, option)
 
 
-def test_every_exit_code_is_told():
-    told = re.findall(r"^\| (\d+) \|", _section("docs/operating.md", "## Exit codes"), re.MULTILINE)
-    assert told == re.findall(r"(\d+) [a-z]", main.EPILOG.partition("Exit codes:")[2])
+def test_operators_find_every_exit_code():
+    documented = re.findall(r"^\| (\d+) \|", _section("docs/operating.md", "## Exit codes"), re.MULTILINE)
+    assert documented == re.findall(r"(\d+) [a-z]", cli_parser.EPILOG.partition("Exit codes:")[2])
 
 
-def test_every_module_stands_in_the_tree():
-    tree = text_of("ARCHITECTURE.md")
+def _tree():
+    """Return the modules that the tree in ARCHITECTURE.md names, by the path of their folder."""
+    modules, folders = {}, []
+    for line in _section("ARCHITECTURE.md", "## The tree").splitlines():
+        if branch := re.match(r"([│ ]*)[├└]── (?:(\w+)/)?", line):
+            folders = folders[: len(branch[1]) // 4] + ([branch[2]] if branch[2] else [])
+        folder = "/".join(folders)
+        modules.setdefault(folder, set()).update(re.findall(r"(?<![\w/])\w+\.py\b", line))
+    return modules
+
+
+def test_readers_find_every_module_in_the_tree():
+    existing = {}
     for path in PACKAGE.rglob("*.py"):
-        name = path.parent.name + "/" if path.name == "__init__.py" else path.name
-        assert re.search(rf"(?<![\w/]){re.escape(name)}(?!\w)", tree), path
-    for name in re.findall(r"\b(\w+\.py)\b", tree):
-        assert [*PACKAGE.rglob(name), *(ROOT / "tests").glob(name)], f"{name} is not there"
+        folder = path.parent.relative_to(PACKAGE).as_posix().removeprefix(".")
+        existing.setdefault(folder, set())
+        if path.name != "__init__.py":
+            existing[folder].add(path.name)
+    assert {folder: names for folder, names in _tree().items() if folder in existing or names} == existing
 
 
-def test_every_dependency_says_why_it_is_here():
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_readers_find_every_file_that_a_document_names(name):
+    for file in re.findall(r"\b[\w/]+/\w+\.(?:py|sql|toml)\b", text_of(name)):
+        assert (PACKAGE / file).exists() or (ROOT / file).exists(), file
+
+
+def test_readers_find_the_code_and_the_test_of_every_security_promise():
+    rows = [cells(row) for row in rows_of("SECURITY.md")[2:]]
+    assert rows
+    for _, code, tests in rows:
+        assert all((PACKAGE / file).exists() for file in re.findall(r"`([^`]+)`", code)), code
+        assert all((ROOT / "tests" / file).exists() for file in re.findall(r"`([^`]+)`", tests)), tests
+
+
+def test_readers_find_the_reason_for_every_dependency():
     whole = tomllib.loads(text_of("pyproject.toml"))
     project, groups = whole["project"], {**whole["project"]["optional-dependencies"], **whole["dependency-groups"]}
-    wanted = {_name(line) for line in itertools.chain(project["dependencies"], *groups.values())}
+    required = {_name(line) for line in itertools.chain(project["dependencies"], *groups.values())}
     (decision,) = [path for path in DECISIONS if path.name.startswith("0002")]
-    told = set(re.findall(r"^\| ([a-z][\w-]*) \|", decision.read_text(encoding="utf-8"), re.MULTILINE))
-    assert told - {"package"} == wanted
+    documented = set(re.findall(r"^\| ([a-z][\w-]*) \|", decision.read_text(encoding="utf-8"), re.MULTILINE))
+    assert documented - {"package"} == required
 
 
 def _name(requirement):
@@ -493,26 +531,28 @@ def _name(requirement):
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=named)
-def test_a_decision_is_short_and_says_what_would_change_our_mind(path):
+def test_readers_learn_context_and_consequences_of_every_decision(path):
     text = path.read_text(encoding="utf-8")
     parts = re.findall(r"^\*\*([^*]+)\.\*\*", text, re.MULTILINE)
-    assert parts == ["Context", "Decision", "Consequences", "What would change our mind"]
+    assert parts == ["Context", "Decision", "Consequences", "Revisit when"]
     number = path.name.partition("-")[0]
     assert text.startswith(f"# {number}. ")
     title = text.partition("\n")[0].removeprefix(f"# {number}. ")
-    assert f"| [{number}]({path.name}) | {title} |" in text_of("docs/decisions/README.md")
+    superseded = re.search(r"^(Superseded(?: in part)?) by \[(\d{4})\]", text, re.MULTILINE)
+    status = f"{superseded[1].lower()} by {superseded[2]}" if superseded else "accepted"
+    assert f"| [{number}]({path.name}) | {title} | {status} |" in text_of("docs/decisions/README.md")
 
 
-def test_decisions_are_numbered_without_a_gap():
+def test_readers_find_no_gap_between_decisions():
     assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
 
 
-def test_the_changes_name_this_version():
+def test_operators_find_this_version_in_the_changelog():
     assert commentsvc.__version__ in text_of("CHANGELOG.md")
 
 
 def _slug(heading):
-    """How a heading is addressed: as GitHub and most others do it."""
+    """Return the anchor of a heading, as GitHub makes it."""
     plain = re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
     return re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
 
@@ -523,7 +563,7 @@ def _anchors(path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_every_link_leads_somewhere(path):
+def test_readers_find_a_heading_behind_every_link(path):
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if link.startswith(("http://", "https://")):
@@ -534,13 +574,31 @@ def test_every_link_leads_somewhere(path):
         assert not anchor or anchor in _anchors(target), f"{named(path)} links to {link}"
 
 
+def _prose(path):
+    """Return the lines outside code, "bad" examples, and rows that repeat texts of the program."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^\| bad \|(?:.*\n\|)*.*$", "", text, flags=re.MULTILINE)
+    return [line for line in text.splitlines() if not re.match(r"\| (?:`|\d{3} )", line)]
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
-def test_no_document_names_anybodys_address(path):
+def test_readers_meet_plain_english(path):
+    for line in _prose(path):
+        found = re.search(
+            r"\b(?:meanwhile|whoever|whomever|whatsoever|anew|is none|of use|becomes? of|became of|takes no more)\b"
+            r"|\bstands?\b|(?:^|[.:] )(?:What|Who|Whoever|Of|That) [a-z]",
+            line,
+        )
+        assert not found, f"{named(path)}: {line}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_nobody_finds_their_address_in_a_document(path):
     for address in re.findall(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)", path.read_text(encoding="utf-8")):
         assert address in {"example.com", "example.org", "example.net"}, f"{named(path)} names one at {address}"
 
 
-def test_from_the_readme_every_document_is_reached():
+def test_readers_reach_every_document_from_the_readme():
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
         path = waiting.pop()

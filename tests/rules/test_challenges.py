@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commentsvc.domain.crypto import PREFIX, Keyring
+from commentsvc.domain.ids import Ids
 from commentsvc.rules import form_token, proof_of_work
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.service import Ids
 from tests.conftest import OLD_SECRET, SECRET
 from tests.moderation.test_properties import often
 

@@ -89,7 +89,7 @@ async def test_keeping_changing_and_removing_can_each_be_undone(open_house, appl
     taken_back = await undo(kept["action"])
     assert await matches() == []
     refused = await undo(kept["action"], 409)
-    assert refused["detail"] == "It was changed since. Look at it again."
+    assert refused["detail"] == "It was changed since. Reload it and try again."
     await undo(taken_back["id"])
     removed = await answer(await client.delete(f"/v1/rules/{kept['id']}", headers=key), 200)
     assert await matches() == []
@@ -422,7 +422,7 @@ async def test_other_words_do_not_undo_how_a_comment_was_sent(database_url, cloc
         client = await application_of(service)
         key = await a_key(service, Scope.MODERATE)
         for trap in ("555 1234", None):
-            _, posted = await write(client, phone=trap, comment=f"Buy {trap}")
+            _, posted = await write(client, topic=trap, comment=f"Buy {trap}")
             token = {"Authorization": f"Bearer {posted['edit_token']}"}
             edited = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "A dot."}, headers=token)
             assert (await answer(edited, 200))["status"] == "pending"

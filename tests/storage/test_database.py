@@ -7,6 +7,7 @@ import pytest
 
 from commentsvc.comments.post import post_comment
 from commentsvc.domain.errors import ConfigurationError, Unavailable
+from commentsvc.service import private_read, public_read, write
 from commentsvc.storage import schema
 from commentsvc.storage.database import in_list
 from commentsvc.storage.postgres import PUBLIC_ROLE, numbered
@@ -77,7 +78,7 @@ async def test_what_a_cancelled_caller_handed_in_is_kept_whole_or_not_at_all(ser
             for table, column in (("comment", "id"), ("contact", "comment_id"), ("decision", "comment_id"))
         ]
 
-    comments, contacts, decisions = await service.db.read_private(one_moment)
+    comments, contacts, decisions = await private_read(one_moment)(service)
     assert comments == contacts == decisions
     assert len(comments) > 1
 
@@ -88,18 +89,18 @@ async def test_one_unit_that_fails_leaves_its_neighbours_alone(service):
         raise LookupError("no")
 
     outcomes = await asyncio.gather(
-        service.db.write(add_site, "a"), service.db.write(fail), service.db.write(add_site, "b"), return_exceptions=True
+        write(add_site)(service, "a"), write(fail)(service), write(add_site)(service, "b"), return_exceptions=True
     )
 
     assert isinstance(outcomes[1], LookupError)
-    assert {"a", "b"} <= set(await service.db.read(names))
-    assert "half a site" not in await service.db.read(names)
+    assert {"a", "b"} <= set(await public_read(names)(service))
+    assert "half a site" not in await public_read(names)(service)
 
 
 async def test_writes_at_once_are_all_kept(service):
-    await asyncio.gather(*(service.db.write(add_site, f"site {number:03}") for number in range(200)))
+    await asyncio.gather(*(write(add_site)(service, f"site {number:03}") for number in range(200)))
 
-    assert len(await service.db.read(names)) == 201  # and the first one
+    assert len(await public_read(names)(service)) == 201  # and the first one
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ async def test_the_connections_of_readers_cannot_reach_what_is_private(service, 
         return await tx.all(statement)
 
     with pytest.raises(Exception, match=r"prohibited|not authorized|permission denied|read-only|cannot be used"):
-        await service.db.read(look)
+        await public_read(look)(service)
     assert len(await everything_in(service, "comment")) == 1
 
 
@@ -137,7 +138,7 @@ async def test_a_reader_cannot_attach_another_file_nor_change_its_rights(tmp_pat
                 return await tx.all(statement)
 
             with pytest.raises((sqlite3.DatabaseError, Unavailable)):
-                await service.db.read(look)
+                await public_read(look)(service)
 
 
 async def test_readers_on_postgresql_have_a_role_of_their_own(postgres_url, clock):
@@ -146,8 +147,8 @@ async def test_readers_on_postgresql_have_a_role_of_their_own(postgres_url, cloc
         async def who(tx):
             return (await tx.one("SELECT current_user AS name"))["name"]
 
-        assert await service.db.read(who) == PUBLIC_ROLE
-        assert await service.db.read_private(who) == "postgres"
+        assert await public_read(who)(service) == PUBLIC_ROLE
+        assert await private_read(who)(service) == "postgres"
 
 
 async def test_sqlite_is_set_up_to_lose_nothing(tmp_path):
@@ -179,7 +180,7 @@ async def test_while_another_process_holds_the_lock_writers_are_told_so(tmp_path
             await tx.run("PRAGMA busy_timeout = 20")
 
         with sqlite3.connect(tmp_path / "comments.db", isolation_level=None) as other:
-            await service.db.read_private(impatient)
+            await private_read(impatient)(service)
             await service.db._writer.execute("PRAGMA busy_timeout = 20")
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(Unavailable):
@@ -289,7 +290,7 @@ async def test_a_database_of_a_newer_program_is_left_alone(database_url, clock):
         async def from_the_future(tx):
             await tx.run("INSERT INTO schema_step (number, applied_at) VALUES (9999, '2030')")
 
-        await service.db.write(from_the_future)
+        await write(from_the_future)(service)
         with pytest.raises(ConfigurationError, match="newer"):
             await schema.migrate(service.db, service.now())
 

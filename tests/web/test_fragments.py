@@ -217,7 +217,7 @@ async def test_somebody_removed_keeps_a_place_in_the_html(service, client):
     key = await a_key(service)
     await client.post("/v1/moderation/actions", json={"action": "trash", "ids": [first.id]}, headers=key)
     text = await (await client.get(HTML)).text()
-    assert "This comment was removed." in text
+    assert "This comment was deleted." in text
     assert "Mia" not in text
 
 

@@ -13,15 +13,15 @@ from babel import Locale
 from babel.messages import mofile, pofile
 
 import commentsvc
-from commentsvc.domain.errors import Duplicate, Gone, Invalid, RateLimited, ThreadClosed, Unavailable
-from commentsvc.domain.fields import Limits
+from commentsvc.domain.errors import Duplicate, Gone, Invalid, RateLimited, Refusal, ThreadClosed, Unavailable
 from commentsvc.web.pages import i18n
 from commentsvc.web.pages.i18n import LANGUAGES, words_for
-from commentsvc.web.pages.messages import SENTENCES, explained
+from commentsvc.web.pages.messages import explain_refusal
 from tests.conftest import draft
 
 PACKAGE = Path(commentsvc.__file__).parent
 TRANSLATED = LANGUAGES[1:]
+KEYWORDS = ("--keyword=translatable", "--keyword=translatable_plural:1,2")
 NUMBERS = (0, 1, 2, 3, 5, 11, 21, 22, 25, 100, 101, 111, 1234)
 
 
@@ -42,9 +42,9 @@ def messages(found):
 def said(tmp_path_factory):
     """Every message that stands in the templates and in the code, found as ``make words`` finds them."""
     file = tmp_path_factory.mktemp("words") / "words.pot"
-    command = ["--quiet", "extract", "--mapping-file=pyproject.toml", "--keyword=marked", f"--output-file={file}"]
+    command = ["--quiet", "extract", "--mapping-file=pyproject.toml", *KEYWORDS, f"--output-file={file}"]
     subprocess.run(
-        [sys.executable, "-m", "babel.messages.frontend", *command, "commentsvc/web"], cwd=PACKAGE.parent, check=True
+        [sys.executable, "-m", "babel.messages.frontend", *command, "commentsvc"], cwd=PACKAGE.parent, check=True
     )
     with file.open("rb") as opened:
         return messages(pofile.read_po(opened))
@@ -90,7 +90,7 @@ def test_a_value_is_escaped_and_a_message_is_not():
 
 
 def test_a_time_is_told_in_every_language():
-    told = {lang: words_for(lang).when("2026-11-22T16:02:11.000Z") for lang in LANGUAGES}
+    told = {lang: words_for(lang).format_time("2026-11-22T16:02:11.000Z") for lang in LANGUAGES}
     assert told["en"] == "22 Nov 2026, 16:02 UTC"
     assert told["de"] == "22. Nov. 2026, 16:02 UTC"
     assert told["ja"] == "2026年11月22日 16:02 UTC"
@@ -114,25 +114,64 @@ def test_whatever_a_writer_does_wrong_is_explained_in_their_language(lang):
     for wrong in MISTAKES:
         with pytest.raises(Invalid) as refused:
             draft(**wrong)
-        told = explained(theirs, refused.value, Limits())
+        told = explain_refusal(theirs, refused.value)
         assert set(told.fields) == set(wrong)
-        plain = explained(english, refused.value, Limits())
+        plain = explain_refusal(english, refused.value)
         assert told.title != plain.title
         for name, text in told.fields.items():
             assert text != plain.fields[name]
     for refusal in (RateLimited(21), Duplicate(), ThreadClosed(), Gone(), Unavailable()):
-        told = explained(theirs, refusal, Limits())
+        told = explain_refusal(theirs, refusal)
         assert told.title != refusal.title
         assert told.detail != refusal.detail
-    assert "21" in explained(theirs, RateLimited(21), Limits()).detail
+    assert "21" in explain_refusal(theirs, RateLimited(21)).detail
 
 
-def test_what_can_be_said_in_other_languages_is_what_the_service_says():
-    spoken = set()
+def test_a_reader_sees_numbers_as_their_language_writes_them():
+    with pytest.raises(Invalid) as refused:
+        draft(comment="x" * 10_001)
+    told = {lang: explain_refusal(words_for(lang), refused.value).fields["comment"] for lang in LANGUAGES}
+    assert told["en"] == "Too long: 10,001 of 10,000 characters."
+    assert told["de"] == "Zu lang: 10.001 von 10.000 Zeichen."
+    assert all("001" in text and "000" in text for text in told.values())
+    assert told["fr"] == "Trop long : 10\u202f001 sur 10\u202f000 caractères."
+
+
+def marked_texts():
+    """Every text that the code marks for translation: the arguments of ``translatable`` and ``translatable_plural``."""
     for path in PACKAGE.rglob("*.py"):
-        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-        spoken |= {node.value for node in nodes if isinstance(node, ast.Constant) and path.name != "faults.py"}
-    assert set(SENTENCES) <= spoken
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                count = {"translatable": 1, "translatable_plural": 2}.get(node.func.id, 0)
+                for argument in node.args[:count]:
+                    yield path, node.func.id, argument
+
+
+def test_a_message_is_marked_as_a_whole_literal():
+    """A text built at run time would never be found in a catalogue."""
+    odd = [(path, ast.unparse(one)) for path, _, one in marked_texts() if not isinstance(one, ast.Constant)]
+    assert odd == []
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_every_text_marked_in_the_code_is_in_every_catalogue(lang):
+    ids = set()
+    for id_ in messages(catalogue(lang)):
+        ids |= {id_} if isinstance(id_, str) else set(id_)
+    texts = {argument.value for _, _, argument in marked_texts()}
+    assert len(texts) > 40
+    assert texts <= ids, "run: make words"
+
+
+def test_every_refusal_has_a_title_that_is_translated():
+    for refusal in Refusal.__subclasses__():
+        for lang in TRANSLATED:
+            assert words_for(lang).translate(refusal.title) != refusal.title, (lang, refusal)
+
+
+def test_a_message_that_is_not_translated_stays_as_it_is():
+    assert words_for("de").translate("100% <b>%(x)s") == "100% <b>%(x)s"
+    assert words_for("de").translate("") == ""
 
 
 def test_the_document_names_the_languages():

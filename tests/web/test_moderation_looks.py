@@ -11,7 +11,7 @@ from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.web.pages import assets
 from tests.conftest import EVERYTHING, post, visit
-from tests.web.test_moderation_page import card, come, press, said
+from tests.web.test_moderation_page import card, open_page, press, wait_for_status
 from tests.web.test_widget_looks import LONG, assert_accessible
 
 pytest_plugins = ("tests.browser",)
@@ -52,20 +52,20 @@ async def test_every_part_is_accessible(at_desk, place):
     # A page that allows nothing but its own script allows none of the inspector's either.
     ada, service = await at_desk("owner", person={"bypass_csp": True, **place})
     mine = await a_morning(service)
-    for path in ("", "?status=reported", "?status=spam", "?status=any&q=pills", "/threads", "/rules", "/audit", "/you",
-                 f"/comments/{mine}", f"/comments/{mine}/ban"):  # fmt: skip
-        await come(ada, f"/moderate{path}")
+    paths = ("", "?status=reported", "?status=spam", "?status=any&q=pills", "/threads", "/rules", "/audit", "/account")
+    for path in (*paths, f"/comments/{mine}", f"/comments/{mine}/ban"):
+        await open_page(ada, f"/moderate{path}")
         await assert_accessible(ada)
-    await come(ada, "/moderate/threads")
+    await open_page(ada, "/moderate/threads")
     await ada.locator("main .list a").first.click()
     await assert_accessible(ada)
-    await come(ada, "/moderate/rules")
-    await ada.get_by_role("link", name="Change").last.click()
+    await open_page(ada, "/moderate/rules")
+    await ada.get_by_role("link", name="Edit").last.click()
     await assert_accessible(ada)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_what_happens_is_accessible_too(at_desk, browse, scheme):
+async def test_forms_errors_and_results_are_accessible_too(at_desk, browse, scheme):
     ada, service = await at_desk(person={"bypass_csp": True, "color_scheme": scheme})
     await a_morning(service)
     await ada.reload()
@@ -75,30 +75,30 @@ async def test_what_happens_is_accessible_too(at_desk, browse, scheme):
     await assert_accessible(ada)
     await ada.keyboard.press("x")
     await ada.keyboard.press("a")
-    await said(ada, "1 comment approved.")
+    await wait_for_status(ada, "1 comment approved.")
     await assert_accessible(ada)
-    await come(ada, "/moderate/rules")
-    await ada.get_by_text("A new rule").click()
-    await ada.get_by_label("What it looks for").fill("pills")
-    await press(ada, "Try it on the past")
+    await open_page(ada, "/moderate/rules")
+    await ada.get_by_text("New rule").click()
+    await ada.get_by_label("Matches").fill("pills")
+    await press(ada, "Test on past comments")
     await assert_accessible(ada)
-    await ada.get_by_label("What it looks at").select_option("links")
-    await press(ada, "Keep it")
+    await ada.get_by_label("Check").select_option("links")
+    await press(ada, "Save rule")
     await ada.get_by_role("alert").wait_for()
     await assert_accessible(ada)
-    await come(ada, "/moderate/comments/01990000-0000-7000-8000-000000000000")
+    await open_page(ada, "/moderate/comments/01990000-0000-7000-8000-000000000000")
     await assert_accessible(ada)
     stranger = await browse(service.config.own_origin, script=True, bypass_csp=True, color_scheme=scheme)
     await stranger.goto("/moderate")
     await assert_accessible(stranger)
 
 
-async def test_what_is_said_is_heard_and_the_keyboard_reaches_everything(at_desk):
+async def test_results_are_announced_and_the_keyboard_reaches_everything(at_desk):
     ada, service = await at_desk()
     await a_morning(service)
     await ada.reload()
-    assert await ada.locator("#said").get_attribute("role") == "status"
-    assert await ada.locator("#left").get_attribute("aria-live") == "assertive"
+    assert await ada.locator("#status").get_attribute("role") == "status"
+    assert await ada.locator("#skipped").get_attribute("aria-live") == "assertive"
     await ada.keyboard.press("Tab")
     assert await ada.evaluate("document.activeElement.className") == "skip"
     ring = "getComputedStyle(document.activeElement)"
@@ -109,15 +109,15 @@ async def test_what_is_said_is_heard_and_the_keyboard_reaches_everything(at_desk
     assert reached
 
 
-async def test_a_thumb_hits_what_it_means(at_desk):
+async def test_buttons_are_large_enough_for_a_thumb(at_desk):
     ada, service = await at_desk(person=PHONE)
     await a_morning(service)
     await ada.reload()
     sizes = "all => all.filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().height)"
-    assert min(await ada.locator("main button, main .acts a, nav a").evaluate_all(sizes)) >= 48
+    assert min(await ada.locator("main button, main .actions a, nav a").evaluate_all(sizes)) >= 48
     boxes = (
         await ada.locator(".card")
-        .first.locator(".three")
+        .first.locator(".button-row")
         .first.locator("button")
         .evaluate_all("all => all.map(one => { const box = one.getBoundingClientRect(); return [box.top, box.width] })")
     )
@@ -125,12 +125,12 @@ async def test_a_thumb_hits_what_it_means(at_desk):
     assert len({top for top, _ in boxes}) == 1, "three in a row"
     assert min(width for _, width in boxes) > 90
     await card(ada, "pills for all").first.get_by_role("button", name="Spam", exact=True).tap()
-    await said(ada, "1 comment marked as spam.")
-    await ada.locator("#said").get_by_role("button", name="Undo").tap()
-    await said(ada, "Taken back")
+    await wait_for_status(ada, "1 comment marked as spam.")
+    await ada.locator("#status").get_by_role("button", name="Undo").tap()
+    await wait_for_status(ada, "Undone")
 
 
-async def test_a_comment_is_read_in_its_own_direction(at_desk):
+async def test_a_comment_keeps_its_own_text_direction(at_desk):
     ada, service = await at_desk()
     await a_morning(service)
     await ada.reload()
@@ -139,7 +139,7 @@ async def test_a_comment_is_read_in_its_own_direction(at_desk):
     assert await ada.locator("main").evaluate("main => getComputedStyle(main).direction") == "ltr"
 
 
-async def test_nothing_jumps_under_a_readers_eyes(at_desk):
+async def test_new_comments_do_not_move_the_current_card(at_desk):
     ada, service = await at_desk()
     await a_morning(service)
     await ada.reload()

@@ -83,7 +83,7 @@ async def test_two_readers_talk_and_a_moderator_lets_them(opened, browse, curl):
 
     await approve_what_waits()
     await mia.reload()
-    assert "is shown" in await mia.locator(".notice").inner_text()
+    assert "is published" in await mia.locator(".notice").inner_text()
     await sam.reload()
     await sam.get_by_role("link", name="Reply to Mia").click()
     assert "I have been wondering" in await sam.locator(".ct-quote").inner_text()
@@ -116,7 +116,7 @@ async def test_a_receipt_shows_a_waiting_comment_to_its_holder_for_an_hour(opene
     clock.move(minutes=2)
     await mia.reload()
     assert await mia.get_by_role("article").count() == 0
-    assert "The hour is over" in await mia.locator(".notice").inner_text()
+    assert "for one hour only" in await mia.locator(".notice").inner_text()
 
 
 async def test_a_writer_of_a_removed_comment_is_not_told_that_it_is_shown(opened, browse):
@@ -124,19 +124,19 @@ async def test_a_writer_of_a_removed_comment_is_not_told_that_it_is_shown(opened
     mia = await browse(url)
     await mia.goto(THREAD)
     await write(mia)
-    assert "is shown" in await mia.locator(".notice").inner_text()
+    assert "is published" in await mia.locator(".notice").inner_text()
 
     first = (await mia.get_by_role("article").get_attribute("id")).removeprefix("comment-")
     await post.post_comment(service, draft(parent=first, comment="Is it?"), visit())
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[first]))
     await mia.reload()
-    assert "is shown" not in await mia.locator(".notice").inner_text()
-    assert "This comment was removed." in await mia.get_by_role("main").inner_text()
+    assert "is published" not in await mia.locator(".notice").inner_text()
+    assert "This comment was deleted." in await mia.get_by_role("main").inner_text()
     assert "Is it?" in await mia.get_by_role("article").inner_text()
 
 
 async def test_a_reader_answers_a_comment_that_stands_on_another_page(opened, browse, monkeypatch):
-    monkeypatch.setattr(thread, "ON_A_PAGE", 1)
+    monkeypatch.setattr(thread, "COMMENTS_PER_PAGE", 1)
     url, service = await opened(moderation=Mode.NONE)
     for name in ("Ada", "Ben"):
         await post.post_comment(service, draft(name=name, comment=f"{name} was here."), visit())
@@ -152,7 +152,7 @@ async def test_a_reader_answers_a_comment_that_stands_on_another_page(opened, br
 
 
 async def test_a_writer_sees_their_own_comment_below_however_many_there_are(opened, browse, monkeypatch):
-    monkeypatch.setattr(thread, "ON_A_PAGE", 2)
+    monkeypatch.setattr(thread, "COMMENTS_PER_PAGE", 2)
     url, service = await opened()
     for name in ("Ada", "Ben", "Lea"):
         last = await said(service, name=name, comment=f"{name} was here.")
@@ -167,7 +167,7 @@ async def test_a_writer_sees_their_own_comment_below_however_many_there_are(open
     own_id = (await own.get_attribute("id")).removeprefix("comment-")
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[own_id]))
     await mia.reload()
-    assert "is shown" in await mia.locator(".notice").inner_text()
+    assert "is published" in await mia.locator(".notice").inner_text()
     assert await mia.get_by_role("article").count() == 3
 
     await mia.goto(mia.url.replace("a-page", "another-page"))
@@ -243,7 +243,7 @@ async def test_somebody_who_says_the_same_again_keeps_their_words(opened, browse
         answer = await write(mia)
 
     assert answer.status == 409
-    assert "You have said this here already." in await mia.get_by_role("alert").inner_text()
+    assert await mia.get_by_role("alert").inner_text() == "You already posted this comment."
     assert (await filled_in(mia))["comment"] == "I have been wondering about this too."
 
 
@@ -273,8 +273,8 @@ async def test_somebody_too_late_for_a_closed_thread_keeps_their_words(opened, b
 
     answer = await write(mia, comment="Too late.")
     assert answer.status == 403
-    assert "takes no more replies" in await mia.get_by_role("main").inner_text()
-    assert await mia.get_by_label("What you wrote").input_value() == "Too late."
+    assert (await mia.get_by_role("main").inner_text()).count("Comments are closed.") == 1
+    assert await mia.get_by_label("Not saved. Copy your text:").input_value() == "Too late."
     assert await mia.get_by_role("button").count() == 0
     assert await mia.get_by_role("link", name="Reply").count() == 0
 
@@ -284,7 +284,7 @@ async def test_a_form_whose_page_is_nowhere_still_gets_an_answer_for_people(open
     body = fields_of(thread="https://elsewhere.example/")
     async with curl.post(f"{url}/v1/comments", data=body, headers=BROWSER) as response:
         assert (response.status, response.content_type) == (422, "text/html")
-        assert "what you wrote is still in the form" in await response.text()
+        assert "Your text is still in the form" in await response.text()
 
 
 HOSTILE = (

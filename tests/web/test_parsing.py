@@ -218,6 +218,6 @@ async def test_a_browser_that_asks_for_no_thread_is_told_so_on_a_page(client):
     page = await client.get("/t", headers=browser)
 
     assert (page.status, page.content_type) == (422, "text/html")
-    assert "Some fields need your attention." in await page.text()
+    assert "Some fields are not valid." in await page.text()
     script = await client.get("/t", headers={"Sec-Fetch-Mode": "cors"})
     assert (script.status, script.content_type) == (422, "application/problem+json")

@@ -15,7 +15,7 @@ from tests.conftest import EVERYTHING, draft, visit
 pytest_plugins = ("tests.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAITS = "Waiting for moderation. Only you can see this."
+PENDING = "Thank you! A moderator will check your comment soon. Only you can see it."
 STRICT = (
     "default-src 'none'; script-src {service}; connect-src {service}; form-action {service}; "
     "require-trusted-types-for 'script'; trusted-types commentsvc"
@@ -75,7 +75,7 @@ async def test_two_readers_talk_and_a_moderator_lets_them(at_post, browse):
     mia, service = await at_post()
     await write(mia, "I had *wondered* about that.")
     own = comment(mia, "I had wondered")
-    await own.get_by_text(WAITS).wait_for()
+    await own.get_by_text(PENDING).wait_for()
     assert await focused(mia) == await own.get_attribute("id")
     assert await box(mia).input_value() == ""
 
@@ -93,17 +93,17 @@ async def test_two_readers_talk_and_a_moderator_lets_them(at_post, browse):
     assert await focused(sam) == "comment"
     await write(sam, "So had I.", name="Sam", email="sam@example.com")
     reply = sam.locator("[role=listitem] [role=listitem]").filter(has_text="So had I.")
-    await reply.get_by_text(WAITS).wait_for()
+    await reply.get_by_text(PENDING).wait_for()
     assert await sam.get_by_role("heading", name="Leave a comment").count() == 1
 
     await reload(mia)
-    assert await comment(mia, "I had wondered").get_by_text(WAITS).count() == 0
+    assert await comment(mia, "I had wondered").get_by_text(PENDING).count() == 0
 
 
 async def test_a_writer_still_sees_what_waits_when_they_come_back(at_post, browse):
     mia, service = await at_post()
     await write(mia)
-    await comment(mia, WAITS).wait_for()
+    await comment(mia, PENDING).wait_for()
     first = await said(service, mia, name="Ada", comment="First.")
     await reload(mia)
     await comment(mia, "First.").get_by_role("link", name="Reply").click()
@@ -111,10 +111,10 @@ async def test_a_writer_still_sees_what_waits_when_they_come_back(at_post, brows
     await comment(mia, "An answer").wait_for()
 
     await reload(mia)
-    await comment(mia, "An answer").get_by_text(WAITS).wait_for()
+    await comment(mia, "An answer").get_by_text(PENDING).wait_for()
     nested = mia.locator(f"[role=listitem]:has(> [id='comment-{first.id}']) [role=listitem]")
     assert "An answer" in await nested.inner_text()
-    assert await mia.get_by_text(WAITS).count() == 2
+    assert await mia.get_by_text(PENDING).count() == 2
     assert await mia.locator("[data-edit], [data-author]").count() == 0, "what proves it is no part of the page"
 
 
@@ -122,7 +122,7 @@ async def test_a_comment_that_no_rule_holds_is_shown_and_counted(at_post):
     mia, _ = await at_post(moderation=Mode.NONE)
     await write(mia)
     await mia.get_by_role("heading", name="1 comment", exact=True).wait_for()
-    assert await mia.get_by_text(WAITS).count() == 0
+    assert await mia.get_by_text(PENDING).count() == 0
 
 
 async def test_a_writer_mends_a_comment_and_takes_it_back(at_post):
@@ -146,7 +146,7 @@ async def test_a_writer_mends_a_comment_and_takes_it_back(at_post):
     await reload(mia)
     await own.get_by_role("button", name="Delete").click()
     assert await own.count() == 1
-    await own.get_by_role("button", name="Delete for good?").click()
+    await own.get_by_role("button", name="Delete permanently?").click()
     await mia.get_by_role("heading", name="0 comments").wait_for()
     assert await own.count() == 0
     assert "0 comments" in await focused(mia)
@@ -156,14 +156,14 @@ async def test_a_writer_mends_a_comment_and_takes_it_back(at_post):
 async def test_what_can_no_longer_be_changed_says_so(at_post, clock):
     mia, _ = await at_post()
     await write(mia)
-    await mia.get_by_text(WAITS).wait_for()
+    await mia.get_by_text(PENDING).wait_for()
     clock.move(minutes=16)
     await mia.get_by_role("button", name="Delete").click()
-    await mia.get_by_role("button", name="Delete for good?").click()
+    await mia.get_by_role("button", name="Delete permanently?").click()
     await mia.get_by_text("Comments can be changed for 15 minutes").wait_for()
 
     await reload(mia)
-    await mia.get_by_text(WAITS).wait_for()
+    await mia.get_by_text(PENDING).wait_for()
     assert await mia.get_by_role("button", name="Delete").count() == 0
 
 
@@ -174,7 +174,7 @@ async def test_what_is_wrong_is_said_at_its_field_in_the_pages_language(at_post)
     await mia.locator(".ct-send").click()
 
     name, email = (mia.locator(f"[name={one}]") for one in ("name", "email"))
-    for field, words in ((name, "Bitte"), (email, "keine gültige E-Mail-Adresse")):
+    for field, words in ((name, "Bitte"), (email, "eine gültige E-Mail-Adresse")):
         await mia.locator(f"#{await field.get_attribute('aria-describedby')}", has_text=words).wait_for()
         assert await field.get_attribute("aria-invalid") == "true"
     assert await focused(mia) == "name"
@@ -203,7 +203,7 @@ async def test_a_closed_thread_is_read_and_not_answered(at_post):
     (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     await threads.change_thread(service, EVERYTHING, record.id, ThreadChange(closed=True))
     await reload(mia)
-    await mia.get_by_text("This thread takes no more replies.").wait_for()
+    await mia.get_by_text("Comments are closed.").wait_for()
     assert await mia.get_by_role("article").count() == 1
     assert await mia.get_by_role("link", name="Reply").count() == 0
     assert await mia.locator("form").count() == 0
@@ -252,12 +252,12 @@ async def test_name_and_email_are_remembered_by_consent_alone(at_post):
 async def test_a_writer_who_was_approved_once_is_known_again(at_post):
     mia, service = await at_post(moderation=Mode.TRUSTED)
     await write(mia)
-    await mia.get_by_text(WAITS).wait_for()
+    await mia.get_by_text(PENDING).wait_for()
     waiting = await queue(service)
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[waiting[0].id]))
     await write(mia, "Again.", email="another@example.com")
     await comment(mia, "Again.").wait_for()
-    assert await comment(mia, "Again.").get_by_text(WAITS).count() == 0
+    assert await comment(mia, "Again.").get_by_text(PENDING).count() == 0
 
 
 async def test_keys_send_and_take_back(at_post):
@@ -400,7 +400,7 @@ async def test_everything_works_under_a_strict_policy(at_post):
     await reload(mia)
     await mia.get_by_role("link", name="Reply to Ada").click()
     await write(mia)
-    await mia.get_by_text(WAITS).wait_for()
+    await mia.get_by_text(PENDING).wait_for()
     await mia.get_by_role("button", name="Edit").click()
     await mia.get_by_role("button", name="Save").click()
     await mia.get_by_role("heading", name="Leave a comment").wait_for()
@@ -414,7 +414,7 @@ async def test_a_browser_that_keeps_nothing_reads_and_writes_all_the_same(at_pos
     await reload(mia)
     await comment(mia, "First.").wait_for()
     await write(mia)
-    await mia.get_by_text(WAITS).wait_for()
+    await mia.get_by_text(PENDING).wait_for()
 
 
 async def test_a_link_stays_where_the_service_is_away(at_post):
@@ -454,7 +454,7 @@ async def test_what_could_not_be_sent_is_kept_and_sent_once(at_post):
 
     await mia.context.route("**/v1/comments", lose_the_answer)
     await write(mia, "Once.")
-    await mia.get_by_text("This could not be sent.").wait_for()
+    await mia.get_by_text("Could not send.").wait_for()
     assert await box(mia).input_value() == "Once."
     await mia.locator(".ct-send").click()
     await comment(mia, "Once.").wait_for()

@@ -9,7 +9,7 @@ from commentsvc.comments import post
 from commentsvc.domain.models import Mode
 from commentsvc.web.pages import assets
 from tests.conftest import draft, visit
-from tests.web.test_widget import WAITS, box, said, write
+from tests.web.test_widget import PENDING, box, said, write
 
 pytest_plugins = ("tests.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -77,7 +77,7 @@ async def test_writing_is_accessible_whatever_becomes_of_it(at_post, scheme):
     await mia.locator("[aria-invalid]").wait_for()
     await assert_accessible(mia)
     await write(mia)
-    await mia.get_by_text(WAITS).wait_for()
+    await mia.get_by_text(PENDING).wait_for()
     await assert_accessible(mia)
     await mia.get_by_role("button", name="Edit").click()
     await assert_accessible(mia)

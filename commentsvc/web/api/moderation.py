@@ -2,9 +2,8 @@
 
 from aiohttp import hdrs, web
 
-from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
-from commentsvc.moderation import actions, queue, replies, threads
+from commentsvc.moderation import actions, audit, queue, replies, threads
 from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import (
     Action,
@@ -124,4 +123,4 @@ async def try_rule(request: web.Request, trial: BacktestRequest) -> BacktestResu
 
 async def list_audit(request: web.Request, query: AuditQuery) -> AuditLog:
     """Read who did what, newest first."""
-    return await log.list_entries(request.app[SERVICE], request[WHO], query)
+    return await audit.list_entries(request.app[SERVICE], request[WHO], query)

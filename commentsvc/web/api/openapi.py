@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the route table and the types, so that it cannot drift from them."""
+"""The OpenAPI 3.1 document, generated from the route table and the types."""
 
 import re
 import types
@@ -16,15 +16,15 @@ from commentsvc.web.server import problems
 from commentsvc.web.server.routing import FORM, JSON, Route
 
 REFS: Final = "#/components/schemas/{name}"
-MEANING: Final = {
-    200: "Done.",
-    201: "Kept, and shown.",
-    202: "Kept; it waits to be read.",
-    204: "Done; there is nothing to say.",
-    303: "A browser is led to the thread's page.",
-    304: "What you have is still right.",
+DESCRIPTIONS: Final = {
+    200: "OK.",
+    201: "Created and published.",
+    202: "Accepted; pending until a moderator approves it.",
+    204: "Done; no content.",
+    303: "Redirects a browser to the thread's page.",
+    304: "Not modified.",
 }
-# What any request may meet before it reaches its handler.
+# Errors of any request before it reaches its handler.
 ALWAYS: Final = (400, 500)
 WITH_BODY: Final = (408, 413, 415)
 
@@ -32,7 +32,7 @@ Json = dict[str, Any]
 
 
 def document(routes: Sequence[Route]) -> Json:
-    """The whole contract."""
+    """Return the OpenAPI document."""
     paths: Json = {}
     for route in routes:
         if not route.page:
@@ -42,7 +42,7 @@ def document(routes: Sequence[Route]) -> Json:
         "info": {
             "title": "commentsvc",
             "version": commentsvc.__version__,
-            "description": "A comment service for blogs. Emails go in and never come out.",
+            "description": "A comment service for blogs. Email addresses are never shown to readers.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -54,19 +54,19 @@ def document(routes: Sequence[Route]) -> Json:
                 "edit_token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A writer's edit token, ct_…",
+                    "description": "A comment's edit token, ct_…",
                 },
             },
         },
     }
 
 
-def _shapes(routes: Sequence[Route]) -> list[Any]:
+def _schema_types(routes: Sequence[Route]) -> list[Any]:
     found: list[Any] = [problems.Problem]
     for route in routes:
         if not route.page:
-            found += [shape for shape in (route.takes, *_parts(route.gives)) if shape not in {None, dict, str}]
-    return list(dict.fromkeys([*found, TreeComment, Stub]))  # these two are named by reference alone
+            found += [kind for kind in (route.takes, *_parts(route.gives)) if kind not in {None, dict, str}]
+    return list(dict.fromkeys([*found, TreeComment, Stub]))  # referenced only by name
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:
@@ -80,7 +80,7 @@ def _hook(kind: type) -> Json:
 
 
 def _schemas(routes: Sequence[Route]) -> Json:
-    _, components = msgspec.json.schema_components(_shapes(routes), schema_hook=_hook, ref_template=REFS)
+    _, components = msgspec.json.schema_components(_schema_types(routes), schema_hook=_hook, ref_template=REFS)
     closed = {route.takes.__name__ for route in routes if route.takes}
     return {
         name: schema | ({"additionalProperties": False} if name in closed else {})
@@ -88,10 +88,10 @@ def _schemas(routes: Sequence[Route]) -> Json:
     }
 
 
-def _ref(shape: Any) -> Json:
-    if shape in {dict, str}:
-        return {"type": "object" if shape is dict else "string"}
-    parts = [{"$ref": REFS.format(name=part.__name__)} for part in _parts(shape)]
+def _ref(kind: Any) -> Json:
+    if kind in {dict, str}:
+        return {"type": "object" if kind is dict else "string"}
+    parts = [{"$ref": REFS.format(name=part.__name__)} for part in _parts(kind)]
     return parts[0] if len(parts) == 1 else {"anyOf": parts}
 
 
@@ -137,7 +137,7 @@ def _in_query(route: Route) -> Iterable[Json]:
 
 
 def _inlined(schema: Json, components: Json) -> Json:
-    """A parameter's schema without references: enumerations stand where they are used."""
+    """Return a parameter's schema without references: enumerations are inlined."""
     if "$ref" in schema:
         return dict(components[schema["$ref"].rpartition("/")[2]])
     if "anyOf" in schema:
@@ -146,14 +146,14 @@ def _inlined(schema: Json, components: Json) -> Json:
 
 
 def _in_header(route: Route) -> Iterable[Json]:
-    named = []
+    headers = []
     if route.takes and "submission" in route.takes.__struct_fields__:
-        named.append(("Idempotency-Key", "Stands for the field submission."))
+        headers.append(("Idempotency-Key", "Used as the field submission if that is missing."))
     if HTTPStatus.NOT_MODIFIED in route.status:
-        named.append(("If-None-Match", "The ETag you have: 304 if it is still right."))
+        headers.append(("If-None-Match", "The ETag you have; 304 if nothing changed."))
     if any(error.code == "version_required" for error in route.refuses):
-        named.append(("If-Match", 'The version you have seen: "3".'))
-    for name, description in named:
+        headers.append(("If-Match", 'The version you have read, such as "3".'))
+    for name, description in headers:
         yield {
             "name": name,
             "in": "header",
@@ -175,24 +175,24 @@ def _responses(route: Route) -> Json:
 
 
 def _success(route: Route, status: int) -> Json:
-    answer: Json = {"description": MEANING[status], "headers": _headers(route, status)}
+    answer: Json = {"description": DESCRIPTIONS[status], "headers": _headers(route, status)}
     if status < 300 and route.gives is not None:  # noqa: PLR2004 -- the first status without a body
         answer["content"] = {route.kind: {"schema": _ref(route.gives)}}
     return answer
 
 
 def _headers(route: Route, status: int) -> Json:
-    named = {"X-Request-ID": "Names this request in the log."}
+    named = {"X-Request-ID": "Identifies this request in the log."}
     if route.etag:
-        named["ETag"] = "Of the state shown."
+        named["ETag"] = "Version of the content."
     if status == 303 or (status in {201, 202} and route.path == "/v1/comments"):  # noqa: PLR2004 -- See Other
-        named["Location"] = "Where to find it."
+        named["Location"] = "Address of the comment."
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in named.items()}
 
 
 def _refusal(status: int, errors: Sequence[type[Refusal]]) -> Json:
     titles = [f"{error.title} ({error.code})" for error in errors] or [problems.FRAMEWORK[status][1]]
-    headers = {"X-Request-ID": "Names this request in the log."}
+    headers = {"X-Request-ID": "Identifies this request in the log."}
     if status == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = "Bearer"
     if status in {429, 503}:

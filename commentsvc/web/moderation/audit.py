@@ -1,4 +1,4 @@
-"""Who did what; and whatever can still be taken back, from there."""
+"""The audit log as a page: who did what, with a button to undo it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,21 +6,24 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from commentsvc.audit import log, lookup
+from commentsvc.audit import lookup
 from commentsvc.audit.schemas import AuditEntry, AuditQuery
 from commentsvc.domain.fields import Cursor, SiteName
+from commentsvc.moderation import audit as moderation_audit
 from commentsvc.moderation import bulk, queue
 from commentsvc.moderation.schemas import ModeratorComment
 from commentsvc.web.moderation import layout
-from commentsvc.web.moderation.layout import Day, Told
+from commentsvc.web.moderation.layout import Day, ResultQuery
 from commentsvc.web.server.routing import SERVICE, WHO
 
-MOST_LINKS: Final = 3  # of one entry
-PLACES: Final = {"thread": "/moderate/threads/", "rule": "/moderate/rules/"}
+MAX_LINKS: Final = 3  # to comments, of one entry
+SUBJECT_PAGES: Final = {"thread": "/moderate/threads/", "rule": "/moderate/rules/"}
+# Verbs whose words say already what changed.
+PLAIN_VERBS: Final = frozenset({"withdraw"})
 
 
-class Asked(Told, frozen=True, kw_only=True):
-    """Which part of the log is read."""
+class AuditPageQuery(ResultQuery, frozen=True, kw_only=True):
+    """Which entries to show."""
 
     site: SiteName | None = None
     since: Day | None = None
@@ -29,69 +32,68 @@ class Asked(Told, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Line:
-    """An entry as it is read."""
+class AuditLine:
+    """An entry and what its line shows."""
 
     entry: AuditEntry
     number: int  # of comments
-    comments: list[ModeratorComment]  # some of them
-    change: str  # of their status, where all were changed alike
-    link: tuple[str, str] | None  # to what else was changed: its kind, and where it is
-    changed: str
-    undo: str | None  # the action, where it can be taken back
+    comments: list[ModeratorComment]  # the first of them
+    change: str  # "pending → spam", if it is the same for all comments
+    subject: tuple[str, str] | None  # kind and URL of a thread or rule
+    changed: str  # the names of its changed fields
+    undo: str | None  # the action, if it can be undone
 
 
-async def show(request: web.Request, asked: Asked) -> web.Response:
-    """Who did what, newest first."""
+async def show_audit_log(request: web.Request, query: AuditPageQuery) -> web.Response:
+    """Show the audit log, newest first."""
     service, who = request.app[SERVICE], request[WHO]
-    query = AuditQuery(
-        site=asked.site, since=layout.moment(asked.since), until=layout.moment(asked.until), cursor=asked.cursor
-    )
-    found = await log.list_entries(service, who, query)
-    undoable = await _undoable(request, found.entries)
-    some = {item[0] for entry in found.entries for item in _items(entry)[:MOST_LINKS]}
-    cards = {card.id: card for card in await queue.get_comments(service, who, sorted(some))}
-    following = {"site": asked.site, "since": asked.since, "until": asked.until, "cursor": found.next_cursor}
-    return await layout.page(
+    since, until = layout.start_of_day(query.since), layout.start_of_day(query.until)
+    wanted = AuditQuery(site=query.site, since=since, until=until, cursor=query.cursor)
+    found = await moderation_audit.list_entries(service, who, wanted)
+    undoable = await _list_undoable(request, found.entries)
+    linked = {item[0] for entry in found.entries for item in _items(entry)[:MAX_LINKS]}
+    cards = {card.id: card for card in await queue.get_comments(service, who, sorted(linked))}
+    following = {"site": query.site, "since": query.since, "until": query.until, "cursor": found.next_cursor}
+    return await layout.render_page(
         request,
         "audit.html",
-        told=asked,
+        result=query,
         title="Audit",
         tab="audit",
-        asked=asked,
-        lines=[_line(entry, cards, undoable) for entry in found.entries],
-        following=layout.address("/moderate/audit", **following) if found.next_cursor else None,
+        query=query,
+        lines=[_build_line(entry, cards, undoable) for entry in found.entries],
+        next_page=layout.build_url("/moderate/audit", **following) if found.next_cursor else None,
     )
 
 
-async def _undoable(request: web.Request, entries: Sequence[AuditEntry]) -> set[str]:
-    """Those of the entries' actions that can be taken back: by now, by whoever asks."""
+async def _list_undoable(request: web.Request, entries: Sequence[AuditEntry]) -> set[str]:
+    """Return the actions that can still be undone, and by this moderator."""
     service = request.app[SERVICE]
     too_old = service.ago(days=bulk.UNDO_DAYS)
     recent = [entry.body["action"] for entry in entries if entry.body.get("action") and entry.created_at > too_old]
-    deeds = await lookup.find_actions(service, request[WHO], recent)
+    found = await lookup.find_actions(service, request[WHO], recent)
     return {
-        one.id for one in deeds.values() if not one.undone_by and one.verb != "erase" and (one.number or one.subject)
+        one.id for one in found.values() if not one.undone_by and one.verb != "erase" and (one.number or one.subject)
     }
 
 
 def _items(entry: AuditEntry) -> list[Any]:
-    """What became of comments: each its id, from where, to where, and its version."""
+    """Return ``[comment, from, to, version]`` for each comment of an entry."""
     found: list[Any] = entry.body.get("items", [])
     return found
 
 
-def _line(entry: AuditEntry, cards: Mapping[str, ModeratorComment], undoable: set[str]) -> Line:
-    items = _items(entry)
-    kind = next((kind for kind in PLACES if entry.body.get(kind)), None)
+def _build_line(entry: AuditEntry, cards: Mapping[str, ModeratorComment], undoable: set[str]) -> AuditLine:
+    items = [] if entry.verb in PLAIN_VERBS else _items(entry)
+    kind = next((kind for kind in SUBJECT_PAGES if entry.body.get(kind)), None)
     changes = {f"{item[1]} → {item[2]}" for item in items}
     action = entry.body.get("action")
-    return Line(
+    return AuditLine(
         entry=entry,
         number=len(items),
-        comments=[cards[item[0]] for item in items[:MOST_LINKS] if item[0] in cards],
+        comments=[cards[item[0]] for item in items[:MAX_LINKS] if item[0] in cards],
         change=changes.pop() if len(changes) == 1 else "",
-        link=(kind, PLACES[kind] + entry.body[kind]) if kind else None,
+        subject=(kind, SUBJECT_PAGES[kind] + entry.body[kind]) if kind else None,
         changed=", ".join(entry.body.get("changed", [])) if entry.verb.endswith("_change") else "",
         undo=action if action in undoable else None,
     )

@@ -1,5 +1,6 @@
-"""A ban, from a comment: what of its writer can be banned, tried on the past before it stands."""
+"""Ban a commenter from one of their comments: choose how, test it on past comments, save it as a rule."""
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -12,18 +13,19 @@ from commentsvc.domain.errors import Conflict, FieldError, Invalid, Refusal
 from commentsvc.domain.fields import Note, SiteName
 from commentsvc.domain.models import ActionVerb, Effect, RuleKind
 from commentsvc.moderation import actions, queue
-from commentsvc.moderation.schemas import Action, AsOf, ModeratorDetail
+from commentsvc.moderation.schemas import Action, ModeratorDetail
+from commentsvc.moderation.wording import format_count
 from commentsvc.rules import backtest, manage
-from commentsvc.rules.kinds import KINDS
+from commentsvc.rules.kinds import EMAIL_EFFECTS
 from commentsvc.rules.schemas import BacktestResult, RuleText
 from commentsvc.web.moderation import layout, rules
-from commentsvc.web.moderation.layout import Back, Day
+from commentsvc.web.moderation.layout import Back, BackQuery, Day
 from commentsvc.web.server import parsing, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
 
-class Banned(Struct, frozen=True, kw_only=True):
-    """What of a comment's writer is banned, and what becomes of what waits from there."""
+class BanForm(Struct, frozen=True, kw_only=True):
+    """What to ban, and whether to mark the waiting comments as spam."""
 
     kind: RuleKind
     effect: Effect | None = None
@@ -32,110 +34,120 @@ class Banned(Struct, frozen=True, kw_only=True):
     note: Note | None = None
     waiting: Annotated[str, Meta(max_length=10)] | None = None
     version: Annotated[int, Meta(ge=1)] | None = None
-    as_of: AsOf | None = None
-    do: Literal["try", "keep"] = "try"
+    as_of: Annotated[str, Meta(max_length=40)] | None = None
+    do: Literal["test", "save"] = "test"
     back: Back | None = None
 
 
 @dataclass(frozen=True)
-class Ban:
-    """One way to ban whoever wrote a comment."""
+class BanOption:
+    """One way to ban a commenter."""
 
     kind: RuleKind
     match: str
     text: str
 
 
-def _ways(card: ModeratorDetail) -> Iterator[Ban]:
+def _list_options(card: ModeratorDetail) -> Iterator[BanOption]:
     if card.network:
-        yield Ban(RuleKind.NETWORK, card.network, f"Its network, {card.network}")
+        yield BanOption(RuleKind.NETWORK, card.network, f"Their network {_describe_network(card.network)}")
     if not card.by_moderator:
-        yield Ban(RuleKind.AUTHOR, card.id, "This browser: whoever holds its author token")
+        yield BanOption(RuleKind.AUTHOR, card.id, "This browser")
     if card.email and "…" not in card.email:
-        yield Ban(RuleKind.EMAIL, card.email, f"Its email, {card.email}")
+        yield BanOption(RuleKind.EMAIL, card.email, f"Their email address {card.email}")
         domain = card.email.rpartition("@")[2]
-        yield Ban(RuleKind.EMAIL_DOMAIN, domain, f"Every email at {domain}")
+        yield BanOption(RuleKind.EMAIL_DOMAIN, domain, f"All email addresses at {domain}")
     host = urlsplit(card.website or "").hostname
     if host:
-        yield Ban(RuleKind.WEBSITE, host, f"Every writer with a website at {host}")
+        yield BanOption(RuleKind.WEBSITE, host, f"All commenters with a website at {host}")
 
 
-async def consider(request: web.Request, from_: rules.From) -> web.Response:
-    """The ways to ban a comment's writer."""
-    return await _consider(request, back=from_.back)
+def _describe_network(text: str) -> str:
+    network = ipaddress.ip_network(text, strict=False)
+    if isinstance(network, ipaddress.IPv6Network):  # has more addresses than anybody can picture
+        return text
+    return f"{text} ({format_count(network.num_addresses, 'address', 'addresses')})"
 
 
-async def _consider(
+async def show_ban_form(request: web.Request, query: BackQuery) -> web.Response:
+    """Show the ways to ban a commenter."""
+    return await _render_form(request, back=query.back)
+
+
+async def _render_form(
     request: web.Request,
     *,
     back: str | None,
     status: int = 200,
-    filled: dict[str, Any] | None = None,
-    trial: BacktestResult | None = None,
+    form: dict[str, Any] | None = None,
+    result: BacktestResult | None = None,
     error: Refusal | None = None,
 ) -> web.Response:
     card = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
-    return await layout.page(
+    return await layout.render_page(
         request,
         "ban.html",
         status=status,
-        title=f"Ban the writer of {card.name}’s comment",
+        title=f"Ban {card.name}",
         tab=None,
         card=card,
-        ways=list(_ways(card)),
-        kinds=KINDS,
-        filled=rules.to_show(filled),
-        trial=trial,
+        options=list(_list_options(card)),
+        default_effect=EMAIL_EFFECTS[0],
+        form=rules.form_values(form),
+        backtest=result,
         error=error,
-        back=layout.back_to(back),
+        back=layout.safe_back_url(back),
     )
 
 
-async def ban(request: web.Request, banned: Banned) -> web.Response:
-    """Try a ban on the past; or keep it, and call spam what waits from the same network."""
+async def ban_commenter(request: web.Request, form: BanForm) -> web.Response:
+    """Test a ban on past comments; or save it, and mark the waiting comments as spam."""
     service, who = request.app[SERVICE], request[WHO]
     card = await queue.get_comment_detail(service, who, request.match_info["id"])
-    way = next((way for way in _ways(card) if way.kind is banned.kind), None)
-    if way is None:
-        raise Invalid(FieldError("kind", "invalid", "Say what of its writer is banned."))
-    site = banned.site or (card.site if who.sites is not None else None)
-    text = RuleText(kind=way.kind, match=way.match, effect=banned.effect, site=site)
-    if banned.do == "try":
-        trial = await backtest.backtest_rule(service, who, rules.to_try(text))
-        return await _consider(request, back=banned.back, filled=rules.sent(banned), trial=trial)
-    if banned.waiting and card.network:
-        await _refuse_too_many(request, card, banned)
-    kept = await manage.add_rule(service, who, rules.to_keep(text, banned))
-    done = await _call_spam(request, card, banned) if banned.waiting else None
-    return layout.led(banned.back, done=done or kept.action, also=kept.action if done else None)
+    option = next((option for option in _list_options(card) if option.kind is form.kind), None)
+    if option is None:
+        raise Invalid(FieldError("kind", "invalid", "Choose what to ban."))
+    site = form.site or (card.site if who.sites is not None else None)
+    text = RuleText(kind=option.kind, match=option.match, effect=form.effect, site=site)
+    if form.do == "test":
+        result = await backtest.backtest_rule(service, who, rules.backtest_request(text))
+        return await _render_form(request, back=form.back, form=rules.sent_values(form), result=result)
+    if form.waiting and card.network:
+        await _check_waiting_count(request, card, form)
+    rule = await manage.add_rule(service, who, rules.new_rule(text, form))
+    marked = await _mark_spam(request, card, form) if form.waiting else None
+    return layout.redirect_back(form.back, done=marked or rule.action, also=rule.action if marked else None)
 
 
-async def _refuse_too_many(request: web.Request, card: ModeratorDetail, banned: Banned) -> None:
-    number = await actions.count_matching(request.app[SERVICE], request[WHO], _waiting(card, banned))
+async def _check_waiting_count(request: web.Request, card: ModeratorDetail, form: BanForm) -> None:
+    number = await actions.count_matching(request.app[SERVICE], request[WHO], _waiting_filter(card, form))
     if number > actions.MAX_COMMENTS:
-        raise Conflict("More wait from there than can be called spam in one step. Ban alone, and decide on them apart.")
+        raise Conflict(
+            f"More than {actions.MAX_COMMENTS:,} comments are waiting from this network. "
+            "Ban it without marking them, then moderate them in parts."
+        )
 
 
-async def _call_spam(request: web.Request, card: ModeratorDetail, banned: Banned) -> str | None:
-    """Call spam what waited from the comment's network when its moderator looked; returns the action, if any."""
+async def _mark_spam(request: web.Request, card: ModeratorDetail, form: BanForm) -> str | None:
+    """Mark as spam what was waiting from this network when the form was opened. Return the action, if any."""
     service, who = request.app[SERVICE], request[WHO]
     if card.network is None:
-        seen = {card.id: banned.version or card.version}
+        seen = {card.id: form.version or card.version}
         result = await actions.apply_action(service, who, Action(action=ActionVerb.SPAM, ids=[card.id], seen=seen))
     else:
-        where = _waiting(card, banned)
+        where = _waiting_filter(card, form)
         number = min(await actions.count_matching(service, who, where), actions.MAX_COMMENTS)
         result = await actions.apply_action(service, who, Action(action=ActionVerb.SPAM, where=where, expect=number))
     return result.id if result.changed else None
 
 
-def _waiting(card: ModeratorDetail, banned: Banned) -> dict[str, Any]:
-    return {"status": "pending", "network": card.network, "as_of": banned.as_of}
+def _waiting_filter(card: ModeratorDetail, form: BanForm) -> dict[str, Any]:
+    return {"status": "pending", "network": card.network, "as_of": form.as_of}
 
 
-@layout.where_fields_are_at_fault
-async def consider_again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
-    """The ways to ban once more, and what is wrong with the one that was chosen."""
-    filled = parsing.filled_in(Banned, body)
+@layout.on_field_errors
+async def show_ban_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
+    """Show the ban form again, as it was filled in, with its errors."""
+    form = parsing.filled_in(BanForm, body)
     status = problems.STATUS_OF_ERROR[Invalid]
-    return await _consider(request, back=filled.get("back"), status=status, filled=filled, error=error)
+    return await _render_form(request, back=form.get("back"), status=status, form=form, error=error)

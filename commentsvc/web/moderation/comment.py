@@ -1,4 +1,4 @@
-"""One comment: all that is known of it, and what is done to it alone."""
+"""The page of one comment: its details and history, and forms to reply, edit, note and delete."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,34 +9,33 @@ from msgspec import UNSET, Meta, Struct
 
 from commentsvc.domain.errors import NotFound, Refusal, Unauthorized, VersionConflict
 from commentsvc.domain.fields import Name, Note, Text
-from commentsvc.moderation import actions, queue, replies
-from commentsvc.moderation.erase import erase_permanently
+from commentsvc.moderation import actions, erase, queue, replies
 from commentsvc.moderation.schemas import CommentUpdate, ModeratorDetail, NewReply
 from commentsvc.web.moderation import layout
-from commentsvc.web.moderation.layout import Back, Told
+from commentsvc.web.moderation.layout import Back, ResultQuery
 from commentsvc.web.server import parsing, problems
 from commentsvc.web.server.routing import SERVICE, SESSION, WHO
 
 
-class Looked(Told, frozen=True, kw_only=True):
-    """From where a comment is looked at, and what was just done to it."""
+class CommentPageQuery(ResultQuery, frozen=True, kw_only=True):
+    """The page to go back to, and the result of the last form."""
 
     back: Back | None = None
 
 
-class Rewording(Struct, frozen=True, kw_only=True):
-    """Other words for a comment, or another note."""
+class EditForm(Struct, frozen=True, kw_only=True):
+    """A new text and name, or a new note."""
 
     version: Annotated[int, Meta(ge=1)]
     comment: Text | None = None
     name: Name | None = None
     note: Note | None = None
-    only: Annotated[str, Meta(max_length=10, description="note: only that.")] | None = None
+    only: Annotated[str, Meta(max_length=10, description="note: change only the note.")] | None = None
     back: Back | None = None
 
 
-class Answer(Struct, frozen=True, kw_only=True):
-    """What a moderator answers."""
+class ReplyForm(Struct, frozen=True, kw_only=True):
+    """A moderator's reply."""
 
     comment: Text
     approve: Annotated[str, Meta(max_length=10)] | None = None
@@ -44,50 +43,48 @@ class Answer(Struct, frozen=True, kw_only=True):
     back: Back | None = None
 
 
-class Erasing(Struct, frozen=True, kw_only=True):
-    """That a comment is to be erased for good."""
+class EraseForm(Struct, frozen=True, kw_only=True):
+    """The button that deletes a comment permanently."""
 
     back: Back | None = None
 
 
-async def show(request: web.Request, looked: Looked) -> web.Response:
-    """All about one comment."""
-    return await _page(request, back=looked.back, told=looked)
+async def show_comment(request: web.Request, query: CommentPageQuery) -> web.Response:
+    """Show one comment with its details and history."""
+    return await _render_comment(request, back=query.back, result=query)
 
 
-async def _page(
+async def _render_comment(
     request: web.Request,
     *,
     back: str | None,
     status: int = 200,
-    told: Told | None = None,
+    result: ResultQuery | None = None,
     error: Refusal | None = None,
-    filled: dict[str, str] | None = None,
+    form: dict[str, str] | None = None,
 ) -> web.Response:
     card = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
     shown: dict[str, Any] = {
         "card": card,
         "error": error,
-        "filled": filled or {},
-        "sent": _form(request, filled),
-        "history": _history(card),
+        "form": form or {},
+        "sent_form": _name_sent_form(request, form),
+        "history": _build_history(card),
+        "back": layout.safe_back_url(back),
+        "title": f"{card.name or 'Comment'} on {card.thread.title or card.thread.key}",
     }
-    place = layout.back_to(back)
-    title = f"{card.name or 'A comment'} on {card.thread.title or card.thread.key}"
-    return await layout.page(
-        request, "comment.html", status=status, told=told, tab=None, title=title, back=place, **shown
-    )
+    return await layout.render_page(request, "comment.html", status=status, result=result, tab=None, **shown)
 
 
-def _form(request: web.Request, filled: dict[str, str] | None) -> str | None:
-    """Which form of the page was sent."""
-    if filled is None:
+def _name_sent_form(request: web.Request, form: dict[str, str] | None) -> str | None:
+    """Return which form of the page was sent: reply, note or edit."""
+    if form is None:
         return None
-    return "reply" if request.path.endswith("/reply") else "note" if filled.get("only") else "edit"
+    return "reply" if request.path.endswith("/reply") else "note" if form.get("only") else "edit"
 
 
-def _history(card: ModeratorDetail) -> list[tuple[str, str, Any]]:
-    """What became of a comment: a time, a kind, and the record; oldest first."""
+def _build_history(card: ModeratorDetail) -> list[tuple[str, str, Any]]:
+    """Return a time, a kind and a record for each event of a comment, oldest first."""
     found: list[tuple[str, str, Any]] = [(one.created_at, "decision", one) for one in card.decisions]
     found += [(one.created_at, "revision", one) for one in card.revisions]
     found += [(one.created_at, "report", one) for one in card.reported]
@@ -95,21 +92,21 @@ def _history(card: ModeratorDetail) -> list[tuple[str, str, Any]]:
     return sorted(found, key=lambda one: one[0])
 
 
-async def again(request: web.Request, error: Refusal, body: bytes) -> web.Response:
-    """The comment's page once more: what is wrong, and the form as it was filled in."""
+async def show_comment_error(request: web.Request, error: Refusal, body: bytes) -> web.Response:
+    """Show the comment's page again with the error, and the form as it was filled in."""
     if SESSION not in request or isinstance(error, NotFound | Unauthorized):
-        return await layout.refused(request, error, body)
-    sent = parsing.filled_in(_Filled, body)
-    filled = {name: sent.get(name, "") for name in _Filled.__struct_fields__}
+        return await layout.show_error(request, error, body)
+    sent = parsing.filled_in(_SentFields, body)
+    form = {name: sent.get(name, "") for name in _SentFields.__struct_fields__}
     status = problems.STATUS_OF_ERROR[type(error)]
     try:
-        return await _page(request, back=filled.get("back"), status=status, error=error, filled=filled)
+        return await _render_comment(request, back=form.get("back"), status=status, error=error, form=form)
     except Refusal:
-        return await layout.refused(request, error, body)
+        return await layout.show_error(request, error, body)
 
 
-class _Filled(Struct):
-    """What may have been filled in."""
+class _SentFields(Struct):
+    """The fields of all forms of the page."""
 
     comment: str
     name: str
@@ -119,42 +116,36 @@ class _Filled(Struct):
     back: str
 
 
-async def reword(request: web.Request, words: Rewording) -> web.Response:
-    """Give a comment other words, or a note, if nobody decided on it meanwhile."""
-    change = (
-        CommentUpdate(note=words.note)
-        if words.only
-        else CommentUpdate(comment=words.comment, name=words.name, note=UNSET)
+async def update_comment(request: web.Request, form: EditForm) -> web.Response:
+    """Change a comment's text, name or note, unless someone else changed it."""
+    update = (
+        CommentUpdate(note=form.note) if form.only else CommentUpdate(comment=form.comment, name=form.name, note=UNSET)
     )
     service, comment_id = request.app[SERVICE], request.match_info["id"]
-    with as_it_stands():
-        result = await actions.update_comment(service, request[WHO], comment_id, words.version, change)
-    return _led_here(request, words.back, result.id if result.changed else None)
+    with _explain_conflict():
+        result = await actions.update_comment(service, request[WHO], comment_id, form.version, update)
+    page = layout.build_url(f"/moderate/comments/{comment_id}", back=layout.safe_back_url(form.back))
+    return layout.redirect_back(page, done=result.id if result.changed else None)
 
 
 @contextmanager
-def as_it_stands() -> Iterator[None]:
-    """Say of a comment that was changed meanwhile where it can be read, and where what was typed is."""
+def _explain_conflict() -> Iterator[None]:
+    """Say on a version conflict that the page now shows the new version, and the form the text that was typed."""
     try:
         yield
     except VersionConflict:
-        raise VersionConflict("Below is the comment as it stands now; what you wrote is in the form.") from None
+        raise VersionConflict("You see the new version below. Your text is still in the form.") from None
 
 
-def _led_here(request: web.Request, back: str | None, done: str | None) -> web.Response:
-    here = layout.address(f"/moderate/comments/{request.match_info['id']}", back=layout.back_to(back))
-    return layout.led(here, done=done)
+async def post_reply(request: web.Request, form: ReplyForm) -> web.Response:
+    """Reply to a comment as a moderator, and approve the comment if asked to."""
+    new = NewReply(comment=form.comment, approve=bool(form.approve), seen=form.version)
+    with _explain_conflict():
+        reply = await replies.post_reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
+    return layout.redirect_back(form.back, done=reply.action)
 
 
-async def reply(request: web.Request, answer: Answer) -> web.Response:
-    """Answer a comment as its moderator; one that waits is approved with it, if that is wanted."""
-    new = NewReply(comment=answer.comment, approve=bool(answer.approve), seen=answer.version)
-    with as_it_stands():
-        made = await replies.post_reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
-    return layout.led(answer.back, done=made.action)
-
-
-async def erase(request: web.Request, erasing: Erasing) -> web.Response:
-    """Erase a comment for good."""
-    done = await erase_permanently(request.app[SERVICE], request[WHO], request.match_info["id"])
-    return layout.led(erasing.back, done=done.id)
+async def erase_permanently(request: web.Request, form: EraseForm) -> web.Response:
+    """Delete a comment permanently."""
+    result = await erase.erase_permanently(request.app[SERVICE], request[WHO], request.match_info["id"])
+    return layout.redirect_back(form.back, done=result.id)

@@ -1,138 +1,96 @@
-"""How the moderation page says what it shows."""
+"""Functions that the moderation page's templates call."""
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final
 
 from commentsvc.audit.lookup import ActionSummary
-from commentsvc.domain.models import Status
+from commentsvc.domain.models import ActorKind, RuleKind
 from commentsvc.moderation import wording
-from commentsvc.moderation.schemas import ModeratorComment, Reason
-from commentsvc.moderation.wording import DONE
+from commentsvc.moderation.schemas import ModeratorComment, ReasonRecord
+from commentsvc.moderation.wording import actor_name, format_count
+from commentsvc.rules import domains
+from commentsvc.rules.schemas import RuleRecord
 
-LONG: Final = 1200  # characters; of a longer text the rest is behind a button
-SHOWN: Final = 1000
+LONG_TEXT: Final = 1200  # characters; the rest of a longer text is behind a button
+SHOWN_CHARACTERS: Final = 1000
 EXCERPT: Final = 50
-UNDONE: Final = "Undone."  # the reason of what an undo decided
-# Addresses, and what browsers or people take for some. They are shown, and lead nowhere.
+DECIDERS: Final = frozenset({ActorKind.PERSON, ActorKind.PROGRAM})
+# URLs, and what browsers or people take for one. They are shown as text and never linked.
 LINK: Final = re.compile(
     r"(?:[a-z][a-z0-9+.-]{1,20}://|www\.|(?:javascript|data|mailto):)[^\s<>\"'`()\[\]]+", re.IGNORECASE
 )
-OTHERWISE: Final = {
-    "reply": "The reply is shown.",
-    "rule_add": "The rule is kept.",
-    "rule_change": "The rule was changed.",
-    "rule_remove": "The rule is gone.",
-    "thread_change": "The thread was changed.",
-    "thread_merge": "The threads are one now.",
-    "site_change": "The site was changed.",
-}
-# What somebody did, as the log says it after their name.
-DID: Final = {
-    "approve": "approved",
-    "hold": "put back among those that wait",
-    "spam": "marked as spam",
-    "trash": "moved to the trash",
-    "restore": "restored",
-    "amend": "changed",
-    "reply": "replied",
-    "erase": "erased for good",
-    "undo": "took back",
-    "edit": "edited",
-    "withdraw": "withdrew",
-    "report": "held, for readers reported it",
-    "rule_add": "added",
-    "rule_change": "changed",
-    "rule_remove": "removed",
-    "thread_change": "changed",
-    "thread_merge": "merged",
-    "site_add": "added a site",
-    "site_change": "changed who is held on the site",
-    "key_create": "made a key",
-    "key_revoke": "ended a key",
-    "moderator_add": "added a moderator",
-    "moderator_invite": "invited a moderator",
-    "moderator_remove": "removed a moderator",
-    "sign_in": "signed in",
-    "sign_out": "signed out",
-    "reseal": "sealed every address anew",
-}
-STANDS: Final = {
-    Status.PENDING: "put it back to those that wait",
-    Status.APPROVED: "approved it",
-    Status.SPAM: "called it spam",
-    Status.TRASH: "moved it to the trash",
-}
+BANS: Final = frozenset({RuleKind.EMAIL, RuleKind.EMAIL_DOMAIN, RuleKind.AUTHOR, RuleKind.NETWORK, RuleKind.WEBSITE})
+# Reasons that most comments have. A card shows one only if it has no other.
+DEFAULT_REASONS: Final = frozenset({"mode_all", "mode_none"})
+MINOR_REASONS: Final = DEFAULT_REASONS | {"form_token_missing", "author_new", "author_needs_more"}
+TRUST_REASONS: Final = frozenset({"author_approved"})
 
 
-def done(deed: ActionSummary) -> str:
-    """What an action did, in a sentence."""
-    if deed.verb == "undo" and deed.undid in OTHERWISE:
-        return f"Taken back: {OTHERWISE[deed.undid].removesuffix('.').lower()}."
-    verb = deed.undid if deed.verb == "undo" and deed.undid else deed.verb
-    if verb in OTHERWISE:
-        return OTHERWISE[verb]
-    said = f"{counted(deed.number, 'comment')} {DONE.get(verb, verb)}."
-    return f"Taken back: {said}" if deed.verb == "undo" and deed.undid else said
+def describe_action(action: ActionSummary, rule: RuleRecord | None = None, noun: str = "comment") -> str:
+    """Return what an action did, as a sentence. ``rule`` is the rule that it added, if any."""
+    if action.verb == "undo" and action.undid:
+        return f"{_describe_undo(action.undid, action.number)}."
+    if rule is not None and rule.kind in BANS:
+        return "Browser banned." if rule.kind is RuleKind.AUTHOR else f"Banned {rule.match}."
+    return f"{wording.describe_change(action.verb, action.number, noun)}."
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """So many of something: ``1 comment``, ``1,000 comments``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _describe_undo(undid: str, number: int) -> str:
+    if undid == "undo":
+        return f"Redone: {format_count(number, 'comment')} changed" if number else "Redone"
+    change = wording.describe_change(undid, number)
+    return f"Undone: {change[0].lower()}{change[1:]}"
 
 
-def meanwhile(card: ModeratorComment) -> str:
-    """Who decided on a comment while somebody else looked at it, and how it stands."""
+def describe_outside_change(card: ModeratorComment) -> str:
+    """Return what someone else did to a comment while a moderator was looking at it."""
     if card.deleted:
-        return "It was erased meanwhile."
-    made_by = card.reasons[0].rule if card.reasons else ""
-    if made_by.startswith("key:") and card.status is not Status.PENDING:
-        return f"{wording.actor_name(made_by)} {STANDS[card.status]} meanwhile."
-    return f"It was changed meanwhile, and stands among {card.status.value}."
+        return "This comment was deleted."
+    actor = card.reasons[0].actor if card.reasons else None
+    if actor is not None and actor.kind in DECIDERS:
+        logged = wording.VERBS[wording.VERB_OF_STATUS[card.status]].logged
+        return f"{actor_name(actor)} {logged.format('this comment')}."
+    return f"This comment was changed. Status: {card.status.value}."
 
 
-def record(card: ModeratorComment) -> str:
-    """What became of a writer's comments so far."""
+def describe_commenter(card: ModeratorComment) -> str:
+    """Return how many of a commenter's comments were approved, and how many were spam."""
     if card.email is None:
-        return "a moderator" if card.by_moderator else "nothing known of its writer"
+        return "a moderator" if card.by_moderator else "commenter unknown"
     approved, spam = card.author.approved, card.author.spam
     return f"{approved:,} approved · {spam:,} spam" if approved or spam else "first comment"
 
 
-def chips(card: ModeratorComment) -> Iterator[tuple[str, str]]:
-    """Why a comment stands where it stands: a kind, and words. That everybody is held goes without saying."""
+def list_chips(card: ModeratorComment) -> Iterator[tuple[str, str]]:
+    """Return why a comment has its status: a CSS class and a text for each reason."""
     if card.reports:
-        yield "grave", f"Reported by {counted(card.reports, 'reader')}"
-    telling = [reason for reason in card.reasons if reason.rule not in {"rule:mode", "rule:none"}]
-    for reason in telling if telling or card.reports else card.reasons:
-        yield _kind(reason), _why(reason)
+        yield "danger", f"Reported by {format_count(card.reports, 'reader')}"
+    specific = [reason for reason in card.reasons if reason.code not in DEFAULT_REASONS]
+    for reason in specific if specific or card.reports else card.reasons:
+        yield _chip_class(reason), _chip_text(reason)
 
 
-def _kind(reason: Reason) -> str:
-    if reason.rule.startswith("key:"):
+def _chip_class(reason: ReasonRecord) -> str:
+    if reason.actor.kind in DECIDERS:
         return "person"
-    quiet = {"rule:mode", "rule:none", "rule:form", "rule:unproven_writer"}
-    return (
-        "known" if reason.rule in {"rule:proven_writer", "rule:trust"} else "quiet" if reason.rule in quiet else "rule"
-    )
+    return "positive" if reason.code in TRUST_REASONS else "muted" if reason.code in MINOR_REASONS else "warning"
 
 
-def _why(reason: Reason) -> str:
-    if reason.rule.startswith("key:") and reason.reason == UNDONE:
-        return f"Put back by {wording.actor_name(reason.rule)}"
-    if reason.rule == "rule:mode":
-        return "Everybody is held here"
-    if not reason.rule.startswith("key:"):
-        return reason.reason or reason.rule.partition(":")[2]
-    return (
-        f"{wording.actor_name(reason.rule)}: {reason.reason}"
-        if reason.reason
-        else f"By {wording.actor_name(reason.rule)}"
-    )
+def _chip_text(reason: ReasonRecord) -> str:
+    if reason.code == "mode_all":
+        return "All comments are moderated"
+    if reason.actor.kind not in DECIDERS:
+        return reason.text or actor_name(reason.actor)
+    name = actor_name(reason.actor)
+    if reason.code == "undone":
+        return f"Undone by {name}"
+    return f"{name}: {reason.text}" if reason.text else f"Decided by {name}"
 
 
-def parts(text: str) -> list[tuple[bool, str]]:
-    """A text in parts, each with whether it is an address."""
+def split_links(text: str) -> list[tuple[bool, str]]:
+    """Return a text in parts, each with whether it is a URL."""
     found, at = [], 0
     for match in LINK.finditer(text):
         found += [(False, text[at : match.start()]), (True, match[0])]
@@ -140,29 +98,56 @@ def parts(text: str) -> list[tuple[bool, str]]:
     return [part for part in [*found, (False, text[at:])] if part[1]]
 
 
-def cut(text: str) -> tuple[str, str]:
-    """What is shown of a text at once, and the rest."""
-    return (text, "") if len(text) <= LONG else (text[:SHOWN], text[SHOWN:])
+def split_long_text(text: str) -> tuple[str, str]:
+    """Return the part of a text that is shown at once, and the rest."""
+    return (text, "") if len(text) <= LONG_TEXT else (text[:SHOWN_CHARACTERS], text[SHOWN_CHARACTERS:])
 
 
-def begins(card: ModeratorComment) -> str:
-    """By what a comment is known again: its writer's name, and how it begins."""
+def excerpt(card: ModeratorComment) -> str:
+    """Return a commenter's name and the first words of the comment."""
     if card.deleted:
-        return "an erased comment"
+        return "(deleted comment)"
     text = " ".join(card.comment.split())
     return f"{card.name}: {text[:EXCERPT].rstrip()}{'…' if len(text) > EXCERPT else ''}"
 
 
-# What templates call.
-WORDS: Final[dict[str, Any]] = {
-    "ago": wording.relative_time,
-    "person": wording.actor_name,
-    "counted": counted,
-    "record": record,
-    "chips": chips,
-    "parts": parts,
-    "cut": cut,
-    "meanwhile": meanwhile,
-    "begins": begins,
-    "did": DID,
+def split_logged(verb: str) -> tuple[str, str]:
+    """Return what the audit log writes before and after the thing that changed."""
+    before, _, after = (wording.VERBS[verb].logged if verb in wording.VERBS else f"{verb} {{}}").partition("{}")
+    return before, after
+
+
+def rule_kind_label(kind: RuleKind) -> str:
+    """Return a kind of rule as a form offers it: ``Links: more than this many``."""
+    words = wording.RULE_KINDS[kind]
+    if kind is RuleKind.DISPOSABLE and not _has_disposable_domains():
+        return f"{words.name} (not available: ask your operator to install commentsvc[disposable])"
+    return f"{words.name}: {words.matches}"
+
+
+@cache
+def _has_disposable_domains() -> bool:
+    try:
+        domains.disposable_domains()
+    except ValueError:
+        return False
+    return True
+
+
+TEMPLATE_FUNCTIONS: Final[dict[str, Any]] = {
+    "relative_time": wording.relative_time,
+    "actor_name": actor_name,
+    "rule_name": wording.rule_name,
+    "effects": wording.EFFECTS,
+    "mode_names": wording.MODES,
+    "rule_kinds": wording.RULE_KINDS,
+    "format_count": format_count,
+    "describe_commenter": describe_commenter,
+    "describe_outside_change": describe_outside_change,
+    "list_chips": list_chips,
+    "split_links": split_links,
+    "split_long_text": split_long_text,
+    "split_logged": split_logged,
+    "rule_kind_label": rule_kind_label,
+    "excerpt": excerpt,
 }

@@ -1,4 +1,4 @@
-"""The threads: opened, closed, named, moved, made one."""
+"""Threads: find, close, rename, move and merge them."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,25 +11,21 @@ from commentsvc.domain.models import Mode
 from commentsvc.moderation import threads
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
 from commentsvc.web.moderation import layout
-from commentsvc.web.moderation.layout import Back, Told
+from commentsvc.web.moderation.layout import Back, ResultQuery
 from commentsvc.web.server import parsing, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
 
-class Asked(Told, frozen=True, kw_only=True):
-    """Which threads are looked at."""
+class ThreadsPageQuery(ResultQuery, frozen=True, kw_only=True):
+    """Which threads to show."""
 
     site: SiteName | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
     cursor: Cursor | None = None
 
 
-class Looked(Told, frozen=True, kw_only=True):
-    """What was just done to a thread."""
-
-
-class Change(Struct, frozen=True, kw_only=True):
-    """A button, and the fields beside it."""
+class ThreadForm(Struct, frozen=True, kw_only=True):
+    """The button that was pressed, and the field beside it."""
 
     do: Literal["close", "open", "title", "mode", "alias", "move", "merge"]
     title: Title | None = None
@@ -37,8 +33,8 @@ class Change(Struct, frozen=True, kw_only=True):
     name: ThreadName | None = None
     back: Back | None = None
 
-    def asked(self) -> ThreadChange:
-        """What is to become of the thread."""
+    def to_change(self) -> ThreadChange:
+        """Return the change that the button stands for."""
         match self.do:
             case "close" | "open":
                 return ThreadChange(closed=self.do == "close")
@@ -54,47 +50,51 @@ class Change(Struct, frozen=True, kw_only=True):
                 return ThreadChange(merge_into=self.name)
 
 
-async def show(request: web.Request, asked: Asked) -> web.Response:
-    """The threads, newest first."""
-    query = ThreadListQuery(site=asked.site, q=asked.q, cursor=asked.cursor)
-    found = await threads.list_threads(request.app[SERVICE], request[WHO], query)
-    address = "/moderate/threads"
-    following = layout.address(address, site=asked.site, q=asked.q, cursor=found.next_cursor)
-    return await layout.page(
+async def show_threads(request: web.Request, query: ThreadsPageQuery) -> web.Response:
+    """Show the threads, newest first."""
+    wanted = ThreadListQuery(site=query.site, q=query.q, cursor=query.cursor)
+    found = await threads.list_threads(request.app[SERVICE], request[WHO], wanted)
+    next_page = layout.build_url("/moderate/threads", site=query.site, q=query.q, cursor=found.next_cursor)
+    return await layout.render_page(
         request,
         "threads.html",
-        told=asked,
+        result=query,
         title="Threads",
         tab="threads",
         threads=found.threads,
-        asked=asked,
-        following=following if found.next_cursor else None,
+        query=query,
+        next_page=next_page if found.next_cursor else None,
     )
 
 
-async def look(request: web.Request, looked: Looked) -> web.Response:
-    """One thread, and what can become of it."""
-    return await _look(request, told=looked)
+async def show_thread(request: web.Request, query: ResultQuery) -> web.Response:
+    """Show one thread, with forms to change it."""
+    return await _render_thread(request, result=query)
 
 
-async def _look(
-    request: web.Request, *, status: int = 200, told: Told | None = None, error: Refusal | None = None, name: str = ""
+async def _render_thread(
+    request: web.Request,
+    *,
+    status: int = 200,
+    result: ResultQuery | None = None,
+    error: Refusal | None = None,
+    name: str = "",
 ) -> web.Response:
     thread = await threads.get_thread(request.app[SERVICE], request[WHO], request.match_info["id"])
     shown: dict[str, Any] = {"title": thread.title or thread.key, "thread": thread, "error": error, "name": name}
-    return await layout.page(request, "thread.html", status=status, told=told, tab="threads", modes=Mode, **shown)
+    return await layout.render_page(request, "thread.html", status=status, result=result, tab="threads", **shown)
 
 
-async def change(request: web.Request, change: Change) -> web.Response:
-    """Open, close, retitle, rename or move a thread, or make it one with another."""
+async def change_thread(request: web.Request, form: ThreadForm) -> web.Response:
+    """Open, close, rename, move or merge a thread, or change how it is moderated."""
     service, who = request.app[SERVICE], request[WHO]
-    changed = await threads.change_thread(service, who, request.match_info["id"], change.asked())
-    back = f"/moderate/threads/{changed.id}" if change.do == "merge" else change.back
-    return layout.led(back, done=changed.action)
+    changed = await threads.change_thread(service, who, request.match_info["id"], form.to_change())
+    back = f"/moderate/threads/{changed.id}" if form.do == "merge" else form.back
+    return layout.redirect_back(back, done=changed.action)
 
 
-@layout.where_fields_are_at_fault
-async def again(request: web.Request, error: Invalid, body: bytes) -> web.Response:
-    """The thread once more, and what is wrong with what was wanted."""
-    name = parsing.filled_in(Change, body).get("name", "")
-    return await _look(request, status=problems.STATUS_OF_ERROR[Invalid], error=error, name=name)
+@layout.on_field_errors
+async def show_thread_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
+    """Show the thread again with the error of its form."""
+    name = parsing.filled_in(ThreadForm, body).get("name", "")
+    return await _render_thread(request, status=problems.STATUS_OF_ERROR[Invalid], error=error, name=name)

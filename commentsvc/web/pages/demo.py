@@ -1,10 +1,10 @@
-"""The front page: the service at work."""
+"""The demo page at ``/``."""
 
 from typing import Final
 
 from aiohttp import web
 
-from commentsvc.domain.models import Principal
+from commentsvc.domain.models import Actor, ActorKind, Principal
 from commentsvc.sites import manage
 from commentsvc.web.pages import assets
 from commentsvc.web.pages.thread import PageQuery, thread_page
@@ -15,15 +15,15 @@ DEMO_THREAD: Final = "demo"
 
 
 async def demo(request: web.Request) -> web.Response:
-    """The service at work: the widget, and the line to paste."""
+    """Show the widget and the line to paste."""
     service = request.app[SERVICE]
-    everything = await manage.list_sites(service, Principal("demo", frozenset(), None))
-    query = PageQuery(thread=DEMO_THREAD, site=everything.sites[0].name)
+    listing = await manage.list_sites(service, Principal(Actor(ActorKind.SYSTEM, None, "demo"), frozenset(), None))
+    query = PageQuery(thread=DEMO_THREAD, site=listing.sites[0].name)
     page = await thread_page(
         request,
         query,
         template="demo.html",
-        sites=everything.sites[:1] if len(everything.sites) == 1 else [],
+        sites=listing.sites[:1] if len(listing.sites) == 1 else [],
         moderation=service.config.moderation,
         script=assets.embed(),
     )

@@ -11,18 +11,18 @@ from commentsvc.web.server import problems
 
 
 async def docs(request: web.Request) -> web.Response:
-    """The contract, for people to read."""
-    return html(_contract(msgspec.json.encode(request.app[DOCUMENT])), private=False)
+    """Show the API reference."""
+    return html(_render_reference(msgspec.json.encode(request.app[DOCUMENT])), private=False)
 
 
 @cache
-def _contract(document: bytes) -> str:
-    """Made once: it takes a tenth of a second, for which everybody else would wait."""
-    return rendered("docs.html", ENGLISH, document=msgspec.json.decode(document), problems=_refusals())
+def _render_reference(document: bytes) -> str:
+    # Cached: rendering takes 0.1 s, and every other request would wait for it.
+    return rendered("docs.html", ENGLISH, document=msgspec.json.decode(document), problems=_error_codes())
 
 
-def _refusals() -> list[tuple[int, str, str]]:
-    """Status, code and title of every refusal."""
+def _error_codes() -> list[tuple[int, str, str]]:
+    """Return status, code and title of every error."""
     ours = [(status, error.code, error.title) for error, status in problems.STATUS_OF_ERROR.items()]
     codes = {code for _, code, _ in ours}
     framework = [(status, code, title) for status, (code, title) in problems.FRAMEWORK.items() if code not in codes]

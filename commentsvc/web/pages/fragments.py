@@ -1,4 +1,4 @@
-"""A thread, or one comment, as HTML for somebody else's page: for the widget, and for whoever builds pages."""
+"""A thread or one comment as HTML for another site's page: for the widget and for static builds."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -13,26 +13,28 @@ from commentsvc.comments.schemas import OwnComment, PublicComment, Receipt, Stub
 from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
 from commentsvc.sites import resolve
 from commentsvc.web.pages import redirects
-from commentsvc.web.pages.i18n import Words
+from commentsvc.web.pages.i18n import Locale
 from commentsvc.web.pages.messages import Explanation
-from commentsvc.web.pages.templates import edition, rendered, words_of
-from commentsvc.web.server.cache_headers import thread_in_form
+from commentsvc.web.pages.templates import rendered, request_locale, templates_digest
+from commentsvc.web.server.cache_headers import respond_with_thread
 from commentsvc.web.server.routing import HTML, SERVICE, VISIT
 
 FORM_FIELDS: Final = ("comment", "name", "email", "website")
+# A deadline further away than this is shown with its date.
+TIME_ALONE_MINUTES: Final = 12 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What a thread's form shows and sends: what was filled in, and what was wrong with it."""
+    """A thread's form: its hidden fields, the values filled in, and their errors."""
 
     hidden: dict[str, str | None]
     filled: dict[str, str] = field(default_factory=dict)
     refused: Explanation | None = None
     parent: PublicComment | None = None
 
-    def shown(self) -> dict[str, Any]:
-        """For the template."""
+    def template_values(self) -> dict[str, Any]:
+        """Return the variables of ``form.html``."""
         faults = self.refused.fields if self.refused else {}
         return {
             "hidden": self.hidden,
@@ -44,19 +46,22 @@ class Form:
         }
 
 
-def shown(listing: ThreadTree, origin: str, thread: str, site: str | None, **asked: str | None) -> dict[str, Any]:
-    """A thread for the template; its links lead to the thread's own page at ``origin``, as ``asked`` for."""
+def thread_values(
+    listing: ThreadTree, origin: str, thread: str, site: str | None, **query: str | None
+) -> dict[str, Any]:
+    """Return the variables of ``comments.html``; its links go to ``/t`` at ``origin`` with the same query."""
 
     def link(**more: str) -> str:
-        return origin + redirects.thread_page(thread, site, **asked | more)
+        return origin + redirects.thread_page(thread, site, **query | more)
 
-    # Two threads may stand in one page, so that their fields' names there must differ.
+    # One page may have two threads, so the ids of their fields must differ.
     uid = f"ct{hashlib.blake2b(listing.thread.key.encode(), digest_size=4).hexdigest()}"
     return {
         "listing": listing,
         "closed": listing.thread.closed,
         "last": max(
-            (node.created_at for node in redirects.walk(listing.comments) if not isinstance(node, Stub)), default=""
+            (node.created_at for node in redirects.flatten_tree(listing.comments) if not isinstance(node, Stub)),
+            default="",
         ),
         "fresh": 0,
         "origin": origin,
@@ -66,24 +71,24 @@ def shown(listing: ThreadTree, origin: str, thread: str, site: str | None, **ask
 
 
 class FragmentQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of a thread, and in which language."""
+    """The part of a thread, and the language."""
 
     thread: ThreadName
     site: SiteName | None = None
     order: Literal["oldest", "newest"] = "oldest"
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     cursor: Cursor | None = None
-    since: Annotated[str, Meta(max_length=40, description="Only what became public after this time.")] | None = None
+    since: Annotated[str, Meta(max_length=40, description="Only comments published after this time.")] | None = None
     lang: Language | None = None
     known: Annotated[
-        int | None, Meta(description="How many comments the reader has: if there are more, a button says how many.")
+        int | None, Meta(description="Number of comments the reader has; a button offers the newer ones.")
     ] = None
 
 
 async def thread(request: web.Request, query: FragmentQuery) -> web.Response:
-    """A thread as HTML with its form."""
-    words = words_of(request, query.lang)
-    asked = ThreadQuery(
+    """Return a thread as HTML with its form."""
+    locale = request_locale(request, query.lang)
+    thread_query = ThreadQuery(
         thread=query.thread,
         site=query.site,
         order=query.order,
@@ -91,55 +96,58 @@ async def thread(request: web.Request, query: FragmentQuery) -> web.Response:
         cursor=query.cursor,
         since=query.since,
     )
-    return await thread_in_form(
+    return await respond_with_thread(
         request,
-        asked,
-        f"html.{words.lang}{'.asked' if query.lang else ''}.{query.known}.{edition()}",
-        partial(_fragment, request, query, words),
+        thread_query,
+        f"html.{locale.lang}{'.explicit' if query.lang else ''}.{query.known}.{templates_digest()}",
+        partial(_render, request, query, locale),
         kind=HTML,
         vary="" if query.lang else hdrs.ACCEPT_LANGUAGE,
     )
 
 
-async def _fragment(request: web.Request, query: FragmentQuery, words: Words, listing: ThreadTree) -> bytes:
+async def _render(request: web.Request, query: FragmentQuery, locale: Locale, listing: ThreadTree) -> bytes:
     service = request.app[SERVICE]
-    everything = await resolve.read_directory(service)
-    site = redirects.site_to_say(everything, query.thread, query.site, request[VISIT].origin)
+    directory = await resolve.read_directory(service)
+    site = redirects.site_to_say(directory, query.thread, query.site, request[VISIT].origin)
     order = query.order if query.order == "newest" else None
-    values = shown(listing, service.config.own_origin, query.thread, site, order=order, lang=query.lang)
+    values = thread_values(listing, service.config.own_origin, query.thread, site, order=order, lang=query.lang)
     form = Form(hidden={"thread": query.thread, "site": site, "parent": ""})
     fresh = 0 if query.known is None else max(0, listing.thread.count - query.known)
-    return rendered("comments.html", words, **values | form.shown() | {"fresh": fresh}).encode()
+    return rendered("comments.html", locale, **values | form.template_values() | {"fresh": fresh}).encode()
 
 
-def receipt(request: web.Request, given: Receipt, text: str, status: int) -> web.Response:
-    """A receipt as the comment's HTML; what proves that it is the writer's stands in attributes of it."""
-    fields = {name: getattr(given, name) for name in TreeComment.__struct_fields__ if hasattr(given, name)}
+def receipt(request: web.Request, receipt: Receipt, text: str, status: int) -> web.Response:
+    """Return a receipt as the comment's HTML; its tokens are attributes of it."""
+    fields = {name: getattr(receipt, name) for name in TreeComment.__struct_fields__ if hasattr(receipt, name)}
     comment = TreeComment(
-        **fields | {"depth": 1 if given.parent else 0, "by_moderator": False, "deleted": False},
+        **fields | {"depth": 1 if receipt.parent else 0, "by_moderator": False, "deleted": False},
     )
-    if given.status == "approved":
+    if receipt.status == "approved":
         comment = msgspec.structs.replace(comment, status=UNSET)
-    return _item(request, comment, text, given.edit_until, given, status)
+    return _item(request, comment, text, receipt.edit_until, receipt, status)
 
 
 def own(request: web.Request, comment: PublicComment) -> web.Response:
-    """One comment as HTML; its writer's own with what can still be done to it."""
+    """Return one comment as HTML, with buttons to edit and delete if it is the reader's own."""
     fields = {name: getattr(comment, name) for name in PublicComment.__struct_fields__}
     text, until = (comment.comment, comment.edit_until) if isinstance(comment, OwnComment) else ("", "")
     return _item(request, TreeComment(**fields), text, until)
 
 
 def _item(
-    request: web.Request, comment: TreeComment, text: str, until: str, given: Receipt | None = None, status: int = 200
+    request: web.Request, comment: TreeComment, text: str, until: str, receipt: Receipt | None = None, status: int = 200
 ) -> web.Response:
+    service = request.app[SERVICE]
     html = rendered(
         "item.html",
-        words_of(request),
+        request_locale(request),
         comment=comment,
-        receipt=given,
+        receipt=receipt,
         text=text,
-        changeable=request.app[SERVICE].now() < until,
+        changeable=service.now() < until,
+        until=until,
+        long_window=service.config.edit_minutes > TIME_ALONE_MINUTES,
         closed=False,
         link=None,
     )

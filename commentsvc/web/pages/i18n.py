@@ -1,7 +1,7 @@
-"""The words of the interface, in the reader's language.
+"""Translations of the interface.
 
-They are gettext catalogues: ``locales/*/LC_MESSAGES/commentsvc.po`` is what a translator edits, ``make words``
-brings it up to date and compiles it. English stands in the templates and in the code.
+They are gettext catalogues: a translator edits ``locales/*/LC_MESSAGES/commentsvc.po``, and ``make words`` adds new
+messages to it and compiles it. English is in the templates and in the code.
 """
 
 import gettext
@@ -14,41 +14,39 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from commentsvc.domain.messages import Message, PluralMessage, translatable
 from commentsvc.domain.timestamps import parse_time
 
 DOMAIN: Final = "commentsvc"
 ENGLISH: Final = "en"
 LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "uk", "ar", "he", "fa", "zh", "ja", "ko")
 RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he"})
+# Unicode CLDR, group separators; a comma in every other language.
+GROUP_SEPARATORS: Final = {
+    "de": ".", "fr": "\u202f", "es": ".", "pt": ".", "it": ".", "nl": ".", "pl": "\u00a0", "uk": "\u00a0",
+}  # fmt: skip
 # A language range and its weight (RFC 9110, 12.4.2 and 12.5.4).
 RANGE: Final = re.compile(
     r"\s*([a-z]{1,8}(?:-[a-z0-9]{1,8})*)\s*(?:;\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?", re.IGNORECASE
 )
-
-
-def marked(message: str) -> str:
-    """A message that is translated later, when it is said. ``make words`` finds messages by this name."""
-    return message
-
-
 MONTHS: Final = (
-    marked("Jan"),
-    marked("Feb"),
-    marked("Mar"),
-    marked("Apr"),
-    marked("May"),
-    marked("Jun"),
-    marked("Jul"),
-    marked("Aug"),
-    marked("Sep"),
-    marked("Oct"),
-    marked("Nov"),
-    marked("Dec"),
+    translatable("Jan"),
+    translatable("Feb"),
+    translatable("Mar"),
+    translatable("Apr"),
+    translatable("May"),
+    translatable("Jun"),
+    translatable("Jul"),
+    translatable("Aug"),
+    translatable("Sep"),
+    translatable("Oct"),
+    translatable("Nov"),
+    translatable("Dec"),
 )
 
 
 @dataclass(frozen=True)
-class Words:
+class Locale:
     """One language. ``gettext`` and ``ngettext`` are what Jinja2 calls newstyle: every message is a format."""
 
     lang: str
@@ -56,67 +54,78 @@ class Words:
 
     @property
     def dir(self) -> str:
-        """Which way it is written, as HTML says it."""
+        """The direction of its script, as a value of HTML's ``dir``."""
         return "rtl" if self.lang in RIGHT_TO_LEFT else "ltr"
 
     def gettext(self, message: str, /, **values: Any) -> Markup:
-        """A message, with values in their ``%(places)s``. The message is ours and may hold HTML; values are escaped."""
-        return _filled(self._catalogue.gettext(message), values)
+        """Translate a template's message, which may contain HTML; the values of its ``%(places)s`` are escaped."""
+        return _fill(self._catalogue.gettext(message), values)
 
     def ngettext(self, one: str, many: str, number: int, /, **values: Any) -> Markup:
-        """A message about so many things; ``%(num)s`` is the number."""
-        return _filled(self._catalogue.ngettext(one, many, number), {"num": number} | values)
+        """Translate a template's message about a number, which is ``%(num)s`` in it."""
+        return _fill(self._catalogue.ngettext(one, many, number), {"num": number} | values)
 
-    def when(self, text: str) -> Markup:
-        """A time as it is kept, for people."""
+    def translate(self, message: Message) -> str:
+        """Translate a message marked in the code. The result is plain text; an unknown message stays as it is."""
+        if not isinstance(message, PluralMessage):
+            return self._catalogue.gettext(message) if message else ""  # gettext's "" is a catalogue's header
+        template = self._catalogue.ngettext(message.one, message.many, message.number)
+        return template % {name: self.format_number(value) for name, value in message.values.items()}
+
+    def format_number(self, number: int) -> str:
+        """Return a number with the language's separators between thousands."""
+        return f"{number:,}".replace(",", GROUP_SEPARATORS.get(self.lang, ","))
+
+    def format_time(self, text: str) -> Markup:
+        """Return a stored time as date and time in UTC."""
         moment = parse_time(text)
         return self.gettext(
             "%(day)s %(month)s %(year)s, %(time)s UTC",
             day=moment.day,
-            month=self.gettext(MONTHS[moment.month - 1]),
+            month=self.translate(MONTHS[moment.month - 1]),
             year=moment.year,
             time=f"{moment:%H:%M}",
         )
 
 
-def _filled(message: str, values: dict[str, Any]) -> Markup:
-    return Markup(message) % values  # noqa: S704 -- of a catalogue of ours
+def _fill(message: str, values: dict[str, Any]) -> Markup:
+    return Markup(message) % values  # noqa: S704 -- messages come from our own catalogues
 
 
-def words_for(lang: str | None = None, accept_language: str | None = None) -> Words:
-    """The words a page is written in: of the language that is asked for, else that its reader likes best, else English.
+def words_for(lang: str | None = None, accept_language: str | None = None) -> Locale:
+    """Return the translations for the language asked for, else for the one the reader prefers, else English.
 
-    Tags are looked up as RFC 4647, 3.4 has it: of ``de-Latn-AT`` what there is, from the end.
+    Tags are looked up as in RFC 4647, 3.4: ``de-Latn-AT``, then ``de-Latn``, then ``de``.
     """
     asked = [lang.replace("_", "-")] if lang else []
-    for wanted in (*asked, *_liked(accept_language or "")):
-        found = _looked_up(wanted.lower())
+    for tag in (*asked, *_preferred(accept_language or "")):
+        found = _look_up(tag.lower())
         if found is not None:
-            return _words(found)
-    return _words(ENGLISH)
+            return _load(found)
+    return _load(ENGLISH)
 
 
-def _liked(header: str) -> list[str]:
-    """The languages of an ``Accept-Language``, the best first. ``*`` stands for whatever there is, so for English."""
+def _preferred(header: str) -> list[str]:
+    """Return the languages of an ``Accept-Language``, best first. ``*`` matches nothing here, so it means English."""
     ranges = [match for part in header.split(",") if (match := RANGE.fullmatch(part))]
     weighed = [(float(match[2] or 1), match[1]) for match in ranges]
     return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
 
 
-def _looked_up(tag: str) -> str | None:
-    return next((shorter for shorter in _shortened(tag) if shorter in LANGUAGES), None)
+def _look_up(tag: str) -> str | None:
+    return next((shorter for shorter in _shorten(tag) if shorter in LANGUAGES), None)
 
 
-def _shortened(tag: str) -> Iterator[str]:
+def _shorten(tag: str) -> Iterator[str]:
     while tag:
         yield tag
         tag = tag.rpartition("-")[0]
 
 
 @cache
-def _words(lang: str) -> Words:
+def _load(lang: str) -> Locale:
     if lang == ENGLISH:
-        return Words(lang, gettext.NullTranslations())
+        return Locale(lang, gettext.NullTranslations())
     file = resources.files("commentsvc.web").joinpath("locales", lang, "LC_MESSAGES", f"{DOMAIN}.mo")
     with file.open("rb") as opened:
-        return Words(lang, gettext.GNUTranslations(opened))
+        return Locale(lang, gettext.GNUTranslations(opened))

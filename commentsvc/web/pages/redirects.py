@@ -1,4 +1,4 @@
-"""Where a browser without script is led once its form was taken, and what its writer sees there."""
+"""The redirect after a form was posted without a script, and the page it leads to."""
 
 import re
 from datetime import datetime
@@ -19,46 +19,46 @@ from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.web.server.routing import SERVICE, VISIT
 
 RECEIPT_MINUTES: Final = 60
-# Browsers read some of these as others than we do, or not at all.
-AWKWARD: Final = re.compile(r"[\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]")
+# Browsers interpret some of these in another way than Python, or reject them.
+UNSAFE_IN_URL: Final = re.compile(r"[\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]")
 
 
-async def lead_on(request: web.Request, draft: NewComment, receipt: Receipt) -> web.Response:
-    """Send a browser that posted to the page it asked for, if that is its site's own; else to the thread's page.
+async def redirect_after_post(request: web.Request, draft: NewComment, receipt: Receipt) -> web.Response:
+    """Redirect a browser to ``redirect_to`` if that is on the site's origins, else to the thread's page.
 
-    The thread's page shows the writer's comment. A page of the site's own is told by the fragment:
-    ``#comment-<id>`` for one that is shown, ``#comment-pending`` for one that waits.
+    The thread's page shows the commenter's own comment. A page of the site gets the result in the fragment:
+    ``#comment-<id>`` for a published comment, ``#comment-pending`` for a pending one.
     """
-    everything = await resolve.read_directory(request.app[SERVICE])
-    place = resolve.resolve_thread(everything, draft.thread, draft.site, request[VISIT].origin)
-    page = _on_site(everything, place.site.id, draft.redirect_to)
+    directory = await resolve.read_directory(request.app[SERVICE])
+    place = resolve.resolve_thread(directory, draft.thread, draft.site, request[VISIT].origin)
+    page = _on_site(directory, place.site.id, draft.redirect_to)
     if page:
         target = f"{page}#comment-{receipt.id if receipt.status == 'approved' else 'pending'}"
     else:
         token = _receipt_token(request.app[SERVICE], receipt.id)
-        site = site_to_say(everything, draft.thread, draft.site, request[VISIT].origin)
+        site = site_to_say(directory, draft.thread, draft.site, request[VISIT].origin)
         lang = request.query.get("lang", "")
         target = f"{thread_page(draft.thread, site, receipt=token, lang=lang)}#comment-{receipt.id}"
     return web.Response(status=303, headers={hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"})
 
 
-def _on_site(everything: SiteDirectory, site_id: str, text: str | None) -> str | None:
-    """An address on one of the site's own origins, as it stands in a header; None if it is anything else."""
-    if not text or AWKWARD.search(text):
+def _on_site(directory: SiteDirectory, site_id: str, text: str | None) -> str | None:
+    """Return an address on one of the site's origins, encoded for a header; None if it is anything else."""
+    if not text or UNSAFE_IN_URL.search(text):
         return None
     try:
         parts = urlsplit(text)
         origin = urls.parse_origin(f"{parts.scheme}://{parts.netloc}")
     except ValueError:
         return None
-    site = everything.by_origin(origin)
+    site = directory.by_origin(origin)
     if site is None or site.id != site_id:
         return None
-    query = f"?{_encoded(parts.query)}" if parts.query else ""
-    return f"{origin}{_encoded(parts.path or '/')}{query}"
+    query = f"?{_quote(parts.query)}" if parts.query else ""
+    return f"{origin}{_quote(parts.path or '/')}{query}"
 
 
-def _encoded(text: str) -> str:
+def _quote(text: str) -> str:
     return quote(text, safe="/%!$&'()*+,;=:@?-._~")
 
 
@@ -68,42 +68,42 @@ def _receipt_token(service: Service, comment_id: str) -> str:
 
 
 def thread_page(thread: str, site: str | None, **more: str | None) -> str:
-    """The address of a thread's page: one part of it, a reply to be written, or what a writer alone sees."""
-    asked = {"thread": thread, "site": site, **more}
-    return f"/t?{urlencode({name: value for name, value in asked.items() if value})}"
+    """Return the address of a thread's page; ``more`` are its other parameters."""
+    query = {"thread": thread, "site": site, **more}
+    return f"/t?{urlencode({name: value for name, value in query.items() if value})}"
 
 
-def site_to_say(everything: SiteDirectory, thread: str, site: str | None, origin: str | None) -> str | None:
-    """The site's name, if the thread's page could not know it without: a link carries no origin.
+def site_to_say(directory: SiteDirectory, thread: str, site: str | None, origin: str | None) -> str | None:
+    """Return the site's name if a link to the thread must contain it: a link sends no origin.
 
     Raises:
-        Refused: as ``places.find`` does.
+        Refusal: as ``resolve_thread`` does.
     """
-    if site or len(everything.sites) == 1 or urls.parse_thread(thread).host:
+    if site or len(directory.sites) == 1 or urls.parse_thread(thread).host:
         return site
-    return resolve.resolve_thread(everything, thread, site, origin).site.name
+    return resolve.resolve_thread(directory, thread, site, origin).site.name
 
 
-async def with_own(service: Service, page: ThreadPage, own: str | None) -> ThreadTree:
-    """A thread's page for the writer of the comment ``own``: it is there, also where the thread is longer.
+async def include_own_comment(service: Service, page: ThreadPage, own: str | None) -> ThreadTree:
+    """Return a thread's page with the reader's own comment on it, even if that belongs to a later page.
 
-    ``page`` is the first of a tree.
+    ``page`` is the first page of a tree.
     """
     listing = page.listing
     if not isinstance(listing, ThreadTree):
-        raise TypeError("a tree was asked for")
-    if own is None or any(node.id == own for node in walk(listing.comments)):
+        raise TypeError("the page must be a tree")
+    if own is None or any(node.id == own for node in flatten_tree(listing.comments)):
         return listing
     try:
         mine = await read.get_comment(service, own, service.keyring.token("edit", own))
     except (NotFound, Gone):
         return listing
     if mine.status is not msgspec.UNSET and not page.private:
-        return listing  # it waits in another thread
-    shown = {name: getattr(mine, name) for name in TreeComment.__struct_fields__ if name != "replies"}
-    return msgspec.structs.replace(listing, comments=[*listing.comments, TreeComment(**shown)])
+        return listing  # pending in another thread
+    fields = {name: getattr(mine, name) for name in TreeComment.__struct_fields__ if name != "replies"}
+    return msgspec.structs.replace(listing, comments=[*listing.comments, TreeComment(**fields)])
 
 
-def walk(nodes: list[Any]) -> list[Any]:
-    """Every comment of a tree, in the order in which it is read."""
-    return [found for node in nodes for found in (node, *walk(node.replies))]
+def flatten_tree(nodes: list[Any]) -> list[Any]:
+    """Return every comment of a tree, parents before their replies."""
+    return [one for node in nodes for one in (node, *flatten_tree(node.replies))]

@@ -1,4 +1,4 @@
-"""Templates become HTML, in the reader's words."""
+"""Rendering of templates in the reader's language."""
 
 import hashlib
 from functools import cache
@@ -11,19 +11,21 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 import commentsvc
-from commentsvc.web.pages.i18n import Words, words_for
+from commentsvc.web.pages.i18n import Locale, words_for
 from commentsvc.web.server import security
 from commentsvc.web.server.routing import HTML, SERVICE
 
-ENGLISH: Final = words_for()  # what developers read
+ENGLISH: Final = words_for()  # for developers
 
 
-def page(request: web.Request, template: str, words: Words, *, status: int = 200, **values: Any) -> web.Response:
+def page(request: web.Request, template: str, locale: Locale, *, status: int = 200, **values: Any) -> web.Response:
+    """Render a template into a response that no cache keeps."""
     own_origin = request.app[SERVICE].config.own_origin
-    return html(rendered(template, words, own_origin=own_origin, **values), status=status)
+    return html(rendered(template, locale, own_origin=own_origin, **values), status=status)
 
 
 def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
+    """Return a page; caches may keep one that is not private."""
     return web.Response(
         status=status,
         text=text,
@@ -39,14 +41,14 @@ def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
 TEMPLATES: Final = resources.files("commentsvc.web") / "templates"
 
 
-def rendered(template: str, words: Words, **values: Any) -> str:
-    """A template as HTML, with these words at hand."""
-    said = {"_": words.gettext, "ngettext": words.ngettext, "words": words, "version": commentsvc.__version__}
-    return _templates().get_template(template).render(said | values)
+def rendered(template: str, locale: Locale, **values: Any) -> str:
+    """Render a template in this language."""
+    globals_ = {"_": locale.gettext, "ngettext": locale.ngettext, "locale": locale, "version": commentsvc.__version__}
+    return _templates().get_template(template).render(globals_ | values)
 
 
-def words_of(request: web.Request, lang: str | None = None) -> Words:
-    """The words for whoever asks: in the language they name, or like best."""
+def request_locale(request: web.Request, lang: str | None = None) -> Locale:
+    """Return the translations in the language that the request names or prefers."""
     return words_for(lang, request.headers.get(hdrs.ACCEPT_LANGUAGE))
 
 
@@ -66,23 +68,23 @@ def _templates() -> jinja2.Environment:
 
 
 def _markup(html: str) -> Markup:
-    """A comment's text, only ever as markup.render made it."""
+    """Mark a comment's HTML as safe: ``domain.markdown`` made it."""
     return Markup(html)  # noqa: S704 -- see above
 
 
 def _waiting(node: Any) -> bool:
-    """Whether this is a writer's own comment that nobody else sees yet."""
+    """Tell whether this is a reader's own comment that is pending."""
     return getattr(node, "status", msgspec.UNSET) is not msgspec.UNSET
 
 
 def precompile() -> None:
-    """Read every template now, so that no reader waits for it."""
+    """Compile every template now, so that no request waits for it."""
     for name in _templates().list_templates():
         _templates().get_template(name)
 
 
 @cache
-def edition() -> str:
-    """Names the templates and the program they came with: what is made of them is another when they are."""
+def templates_digest() -> str:
+    """Return a digest of the templates and the program's version, for the cache keys of what they render."""
     texts = [_templates().loader.get_source(_templates(), name)[0] for name in _templates().list_templates()]  # type: ignore[union-attr]
     return hashlib.blake2b("\0".join([commentsvc.__version__, *texts]).encode(), digest_size=4).hexdigest()

@@ -1,4 +1,4 @@
-"""The HTML, for people: a thread with its form, the demonstration, the contract."""
+"""The page of a thread at ``/t``, which works without a script."""
 
 import re
 from http import HTTPStatus
@@ -16,21 +16,21 @@ from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.web.pages import fragments, messages, redirects
-from commentsvc.web.pages.templates import page, words_of
+from commentsvc.web.pages.templates import page, request_locale
 from commentsvc.web.server import parsing, problems
 from commentsvc.web.server.routing import SERVICE, VISIT
 
 ID: Final = re.compile(r"[0-9a-f-]{36}")
 
 
-ON_A_PAGE: Final = 200
+COMMENTS_PER_PAGE: Final = 200
 
 
-KEPT_FIELDS: Final = ("title", "subscribe")  # what a page's own form may say beside these
+PASSED_FIELDS: Final = ("title", "subscribe")  # fields that a page's own form may send besides FORM_FIELDS
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which thread to show, and perhaps which comment is being answered."""
+    """The thread to show, and the comment to reply to."""
 
     thread: ThreadName
     site: SiteName | None = None
@@ -38,7 +38,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     receipt: (
         Annotated[
             str,
-            msgspec.Meta(max_length=200, description="Shows a writer's own waiting comment, for an hour."),
+            msgspec.Meta(max_length=200, description="Shows the commenter's own pending comment, for one hour."),
         ]
         | None
     ) = None
@@ -48,7 +48,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def thread(request: web.Request, query: PageQuery) -> web.Response:
-    """A thread as a page of its own, form and all; needs no script."""
+    """Show a thread with its form, without scripts."""
     return await thread_page(request, query)
 
 
@@ -61,35 +61,36 @@ async def thread_page(
     template: str = "thread.html",
     **more: Any,
 ) -> web.Response:
-    service, words = request.app[SERVICE], words_of(request, query.lang)
+    """Show a thread, perhaps with the form filled in and the reason why it was refused."""
+    service, locale = request.app[SERVICE], request_locale(request, query.lang)
     own = service.keyring.subject("receipt", query.receipt, service.clock()) if query.receipt else None
     listing = await _listing(request, query, own)
     parent = await _parent(request, listing, query.reply_to)
     form = fragments.Form(
-        hidden=_hidden(service, query, parent, filled or {}),
+        hidden=_hidden_fields(service, query, parent, filled or {}),
         filled=filled or {},
-        refused=messages.explained(words, refused, service.config.limits) if refused else None,
+        refused=messages.explain_refusal(locale, refused) if refused else None,
         parent=parent,
     )
     return page(
         request,
         template,
-        words,
+        locale,
         status=problems.STATUS_OF_ERROR[type(refused)] if refused else HTTPStatus.OK,
-        **fragments.shown(listing, "", query.thread, query.site, order=query.order, lang=query.lang),
-        **form.shown(),
-        back=_page_of(listing.thread, query.thread),
-        received=_received(listing.comments, own) if query.receipt else None,
+        **fragments.thread_values(listing, "", query.thread, query.site, order=query.order, lang=query.lang),
+        **form.template_values(),
+        back=_article_url(listing.thread, query.thread),
+        received=_own_state(listing.comments, own) if query.receipt else None,
         own=own,
         **more,
     )
 
 
-def _hidden(service: Service, query: PageQuery, parent: Any, filled: dict[str, str]) -> dict[str, str | None]:
-    """What the form sends beside what is typed.
+def _hidden_fields(service: Service, query: PageQuery, parent: Any, filled: dict[str, str]) -> dict[str, str | None]:
+    """Return the form's hidden fields.
 
-    This page is kept by nobody, so it may name its submission, and say when it was opened. A form that is given
-    back was opened when it first was.
+    No cache keeps this page, so it may contain a submission id and the time. A form that is shown again keeps
+    its first time.
     """
     return {
         "thread": query.thread,
@@ -97,54 +98,60 @@ def _hidden(service: Service, query: PageQuery, parent: Any, filled: dict[str, s
         "parent": parent and parent.id,
         "submission": service.new_id(),
         "started": filled.get("started") or create_form_token(service),
-    } | {name: filled.get(name) for name in KEPT_FIELDS}
+    } | {name: filled.get(name) for name in PASSED_FIELDS}
 
 
 async def _listing(request: web.Request, query: PageQuery, own: str | None) -> ThreadTree:
-    asked = ThreadQuery(
-        thread=query.thread, site=query.site, order=query.order or "oldest", limit=ON_A_PAGE, cursor=query.cursor
+    thread_query = ThreadQuery(
+        thread=query.thread,
+        site=query.site,
+        order=query.order or "oldest",
+        limit=COMMENTS_PER_PAGE,
+        cursor=query.cursor,
     )
-    page = await read.list_thread(request.app[SERVICE], asked, request[VISIT], own=own)
-    return await redirects.with_own(request.app[SERVICE], page, None if query.cursor else own)
+    page = await read.list_thread(request.app[SERVICE], thread_query, request[VISIT], own=own)
+    return await redirects.include_own_comment(request.app[SERVICE], page, None if query.cursor else own)
 
 
-def _page_of(public: PublicThread, asked: str) -> str | None:
-    """The article's address, if anybody said it; in canonical form, whose host is surely the site's."""
-    return public.url or urls.parse_thread(asked).url
+def _article_url(public: PublicThread, name: str) -> str | None:
+    """Return the article's address if it is known, in canonical form, so that its host is one of the site's."""
+    return public.url or urls.parse_thread(name).url
 
 
 async def _parent(request: web.Request, listing: ThreadTree, reply_to: str | None) -> Any:
-    """The comment that is being answered, also where it stands on another page; None if it is not shown."""
+    """Return the comment to reply to, even if it is on another page; None if it is not public."""
     if reply_to is None:
         return None
-    shown = (node for node in redirects.walk(listing.comments) if node.id == reply_to and not _empty(node))
+    visible = (
+        node for node in redirects.flatten_tree(listing.comments) if node.id == reply_to and not _is_placeholder(node)
+    )
     try:
-        return next(shown, None) or await read.get_comment(request.app[SERVICE], reply_to, None)
+        return next(visible, None) or await read.get_comment(request.app[SERVICE], reply_to, None)
     except (NotFound, Gone):
         return None
 
 
-def _empty(node: Any) -> bool:
-    """Whether only the place of a comment is shown."""
+def _is_placeholder(node: Any) -> bool:
+    """Tell whether only a comment's place is shown."""
     return isinstance(node, Stub) or node.deleted
 
 
-def _received(nodes: list[Any], own: str | None) -> str:
-    """What has become of the writer's own comment, as far as the page shows it."""
+def _own_state(nodes: list[Any], own: str | None) -> str:
+    """Return the state of the reader's own comment, as far as the page shows it."""
     if own is None:
         return "late"
-    mine = next((node for node in redirects.walk(nodes) if node.id == own and not _empty(node)), None)
+    mine = next((node for node in redirects.flatten_tree(nodes) if node.id == own and not _is_placeholder(node)), None)
     if mine is None:
         return "gone"
     return "approved" if mine.status is msgspec.UNSET else "pending"
 
 
 async def form_again(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
-    """The thread's page again: what is wrong, and the form as it was filled in."""
+    """Show the thread's page again, with the errors and the form filled in."""
     values = parsing.filled_in(NewComment, body)
     reply_to = values.get("parent") if ID.fullmatch(values.get("parent", "")) else None
     try:
-        site, lang = await _site(request, values), request.query.get("lang")
+        site, lang = await _site_name(request, values), request.query.get("lang")
         query = PageQuery(thread=values.get("thread", ""), site=site, reply_to=reply_to, lang=lang)
         response = await thread_page(request, query, filled=values, refused=refused)
     except Refusal:
@@ -154,18 +161,21 @@ async def form_again(request: web.Request, refused: Refusal, body: bytes) -> web
     return response
 
 
-async def _site(request: web.Request, values: dict[str, str]) -> str | None:
-    """The form's site, also where only the page that sent it told: the page that shows it again is not there."""
-    everything = await resolve.read_directory(request.app[SERVICE])
-    return redirects.site_to_say(
-        everything, values.get("thread", ""), values.get("site") or None, request[VISIT].origin
-    )
+async def _site_name(request: web.Request, values: dict[str, str]) -> str | None:
+    """Return the form's site, even if only the Origin tells: the page that shows the form again has none."""
+    directory = await resolve.read_directory(request.app[SERVICE])
+    return redirects.site_to_say(directory, values.get("thread", ""), values.get("site") or None, request[VISIT].origin)
 
 
 async def not_shown(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
-    """Why a page cannot be shown."""
-    words = words_of(request, request.query.get("lang"))
-    told = messages.explained(words, refused, request.app[SERVICE].config.limits)
+    """Show why a page cannot be shown."""
+    locale = request_locale(request, request.query.get("lang"))
+    explanation = messages.explain_refusal(locale, refused)
     return page(
-        request, "refused.html", words, status=problems.STATUS_OF_ERROR[type(refused)], refused=told, wrote=bool(body)
+        request,
+        "refused.html",
+        locale,
+        status=problems.STATUS_OF_ERROR[type(refused)],
+        refused=explanation,
+        wrote=bool(body),
     )

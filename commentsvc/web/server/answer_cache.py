@@ -1,7 +1,7 @@
-"""Finished answers, kept as long as what they show has not changed.
+"""A cache of response bodies.
 
-A listing's tag says which state of a thread it shows, and the database is asked for the present tag each
-time; so a body found under that tag is right, whichever process made the change before.
+A listing's tag names the state of the thread, and each request reads the present tag from the database. So a
+body found under that tag is current, whichever process made the last change.
 """
 
 import threading
@@ -9,40 +9,40 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
-MOST_BYTES: Final = 32 * 1024 * 1024
-# What keeping a body takes beside its bytes: the question and its longest texts, and their places.
+MAX_BYTES: Final = 32 * 1024 * 1024
+# Memory for an entry besides its body: the key with its longest texts, and the dictionary's slots.
 OVERHEAD: Final = 4096
 
 
-class Bodies:
-    """Bodies by what they answer; those not asked for longest are let go when there are too many bytes.
+class AnswerCache:
+    """Response bodies by key; the least recently used are dropped when they exceed ``max_bytes``.
 
-    Looked into by the threads that read the database, and by the event loop.
+    Thread-safe: used by the threads that read the database and by the event loop.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._bodies: OrderedDict[Hashable, bytes] = OrderedDict()
-        self._left = most_bytes
+        self._left = max_bytes
         self._lock = threading.Lock()
 
-    def find(self, question: Hashable) -> bytes | None:
-        """The body that answers this, if it is kept."""
+    def get(self, key: Hashable) -> bytes | None:
+        """Return the body under a key, or None."""
         with self._lock:
-            body = self._bodies.get(question)
+            body = self._bodies.get(key)
             if body is not None:
-                self._bodies.move_to_end(question)
+                self._bodies.move_to_end(key)
             return body
 
-    def keep(self, question: Hashable, body: bytes) -> None:
-        """Keep a body for the next who asks this."""
+    def put(self, key: Hashable, body: bytes) -> None:
+        """Store a body under a key."""
         with self._lock:
-            self._drop(question)
-            self._bodies[question] = body
+            self._drop(key)
+            self._bodies[key] = body
             self._left -= len(body) + OVERHEAD
             while self._left < 0:
                 self._drop(next(iter(self._bodies)))
 
-    def _drop(self, question: Hashable) -> None:
-        body = self._bodies.pop(question, None)
+    def _drop(self, key: Hashable) -> None:
+        body = self._bodies.pop(key, None)
         if body is not None:
             self._left += len(body) + OVERHEAD

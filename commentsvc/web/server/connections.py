@@ -1,4 +1,4 @@
-"""Connections: their deadlines, a line in the log for each request, and words for what cannot be parsed."""
+"""Connections: timeouts, the access log, and errors in requests that cannot be parsed."""
 
 import asyncio
 import logging
@@ -18,20 +18,20 @@ ACCESS: Final = logging.getLogger("commentsvc.access")
 
 @dataclass(frozen=True)
 class Deadlines:
-    """In seconds. ``idle`` is longer than the 60 of common proxies, so that they hang up first."""
+    """Timeouts in seconds. ``idle`` is longer than the 60 of common proxies, so that they disconnect first."""
 
     header: float = 10.0
     idle: float = 75.0
     sweep: float = 1.0
-    drain: float = 1.0  # how long a stop is announced before connections are no longer taken
-    finish: float = 7.0  # how long requests under way may then take
+    drain: float = 1.0  # from the announcement of a stop to the last new connection
+    finish: float = 7.0  # for the requests that are then still running
 
 
-class Access(AbstractAccessLogger):
-    """Route, status, time and size. No path, no query, no address: those may name people."""
+class AccessLog(AbstractAccessLogger):
+    """Logs route, status, time and size. No path, query or address: those may identify people."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Write one line."""
+        """Log one request."""
         resource = request.match_info.route.resource if isinstance(request, web.Request) else None
         ACCESS.info(
             "%s %s %s",
@@ -47,12 +47,12 @@ class Access(AbstractAccessLogger):
 
     @property
     def enabled(self) -> bool:
-        """Whether anybody reads it."""
+        """Tell whether the access log is on."""
         return ACCESS.isEnabledFor(logging.INFO)
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's, but what it cannot parse is refused as a problem too, and logged without what was sent."""
+    """aiohttp's connection; a request that it cannot parse gets a problem, and its bytes are not logged."""
 
     __slots__ = ()
 
@@ -61,13 +61,13 @@ class Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 -- it repeats what was sent
+        message: str | None = None,  # noqa: ARG002 -- repeats the request's bytes
     ) -> web.StreamResponse:
-        """Answer for what never reached a route."""
+        """Return the response to a request that reached no route."""
         if status >= 500:  # noqa: PLR2004
-            LOG.error("a request failed outside its handler: %s", type(exc).__name__)
+            LOG.error("request failed outside its handler: %s", type(exc).__name__)
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer was begun already")
+            raise ConnectionError("the response has begun")
         response = problems.respond(problems.framework_problem(status))
         for name, value in security.HEADERS.items():
             response.headers[name] = value
@@ -75,8 +75,8 @@ class Connection(web.RequestHandler):
         return response
 
     def log_exception(self, *_args: Any, **_options: Any) -> None:
-        """Not what was sent, nor where from: only that it happened."""
-        LOG.warning("a connection ended badly")
+        """Log that a connection failed, but neither its bytes nor its address."""
+        LOG.warning("connection closed after an error")
 
 
 class _Server(web.Server):
@@ -85,42 +85,42 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """Runs an application on our connections, and hangs up on those that are too slow."""
+    """Runs an application with our connections, and closes those that are too slow."""
 
     def __init__(self, app: web.Application, deadlines: Deadlines) -> None:
-        # Inflating what clients send costs us far more than them; an encoded body is refused instead.
+        # Decompressing costs us far more than it costs the client, so compressed bodies are refused.
         super().__init__(
             app,
-            access_log_class=Access,
+            access_log_class=AccessLog,
             auto_decompress=False,
             keepalive_timeout=deadlines.idle,
             shutdown_timeout=deadlines.finish,
         )
         self._deadlines = deadlines
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        # aiohttp makes its server itself and offers no way to name the class of its connections.
+        # aiohttp creates its server itself and has no option for the class of its connections.
         server.__class__ = _Server
-        self._sweeping = asyncio.create_task(_sweep(server, self._deadlines), name="sweeper")
+        self._sweeper = asyncio.create_task(_close_slow(server, self._deadlines), name="sweeper")
         return server
 
     async def drain(self) -> None:
-        """Announce the stop, take no more connections, let what is under way finish."""
+        """Announce the stop, refuse new connections, and let running requests finish."""
         self.app[DRAINING].append(True)
         await asyncio.sleep(self._deadlines.drain)
         await self.cleanup()
 
     async def cleanup(self) -> None:
         """Stop at once."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         await super().cleanup()
 
 
-async def _sweep(server: web.Server, deadlines: Deadlines) -> None:
-    """Hang up on connections that have sent no whole request header for too long (aiohttp has no such deadline)."""
+async def _close_slow(server: web.Server, deadlines: Deadlines) -> None:
+    """Close connections that sent no complete request header in time (aiohttp has no such timeout)."""
     quiet_since: dict[Any, float] = {}
     while True:
         now = time.monotonic()
@@ -133,9 +133,9 @@ async def _sweep(server: web.Server, deadlines: Deadlines) -> None:
 
 
 def _busy(connection: Any) -> bool:
-    return connection._current_request is not None  # noqa: SLF001 -- aiohttp tells it nowhere else
+    return connection._current_request is not None  # noqa: SLF001 -- aiohttp has no public name for it
 
 
 def _between_requests(connection: Any) -> bool:
-    """Whether a connection has been of use before; aiohttp itself ends it when it was idle for too long."""
-    return bool(connection._request_count)  # noqa: SLF001 -- likewise
+    """Tell whether a connection has had a request; aiohttp itself closes it after the idle timeout."""
+    return bool(connection._request_count)  # noqa: SLF001 -- as above

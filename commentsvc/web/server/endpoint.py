@@ -25,7 +25,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     async def handle(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[VISIT] = security.visit(request, service.config)
-        stranger = await _stranger(request) if route.desk else None
+        stranger = await _stranger(request) if route.session_scope else None
         body = await read_body(request, MOST_BYTES if stranger else route.most_bytes)
         try:
             if stranger is not None:
@@ -33,11 +33,11 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             _refuse_odd_names(request)
             if route.scope is not None:
                 request[WHO] = await _known(request, route.scope)
-            if route.desk is not None:
-                _admit(request, route.desk, body)
+            if route.session_scope is not None:
+                _admit(request, route.session_scope, body)
             answer = await route.handler(request, *_given(route, request, body))
         except Refusal as error:
-            if route.again is None or not (route.desk or navigating(request)):
+            if route.again is None or not (route.session_scope or navigating(request)):
                 raise
             return cast(web.StreamResponse, await route.again(request, error, body))
         return answer if isinstance(answer, web.StreamResponse) else respond(answer, route.status[0])

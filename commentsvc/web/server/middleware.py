@@ -1,18 +1,20 @@
-"""What every answer carries: a request id, safe headers, CORS, and words for whatever went wrong."""
+"""The middleware around every handler: request id, security headers, CORS, errors as responses."""
 
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import msgspec
 from aiohttp import hdrs, web
 
 from commentsvc.domain.errors import Refusal
 from commentsvc.sites import resolve
 from commentsvc.web.pages import messages
 from commentsvc.web.pages.messages import Explanation
-from commentsvc.web.pages.templates import words_of
+from commentsvc.web.pages.templates import request_locale
 from commentsvc.web.server import problems, security
+from commentsvc.web.server.problems import Problem
 from commentsvc.web.server.responses import fragment_wanted
 from commentsvc.web.server.routing import SERVICE
 
@@ -23,12 +25,12 @@ CORS_PATHS: Final = web.AppKey("cors_paths", tuple[str, ...])
 
 
 @web.middleware
-async def answered(
+async def finish_response(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Whatever happens inside, a proper answer leaves."""
+    """Add headers to every response, and turn every exception into one."""
     request[REQUEST_ID] = secrets.token_hex(8)
-    response = await _answer(request, handler)
+    response = await _handle(request, handler)
     response.headers["X-Request-ID"] = request[REQUEST_ID]
     for name, value in security.HEADERS.items():
         response.headers.setdefault(name, value)
@@ -39,43 +41,51 @@ async def answered(
     return response
 
 
-async def _answer(
+async def _handle(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refusal as error:
         if error.__cause__ is not None:
-            LOG.warning("%s could not be served", request[REQUEST_ID], exc_info=error.__cause__)
-        return problems.refusal(error, _for_people(request, error))
+            LOG.warning("request %s: service unavailable", request[REQUEST_ID], exc_info=error.__cause__)
+        return problems.refusal(error, _translate(request, error))
     except web.HTTPException as error:
-        return _framework(error)
+        return _framework_response(request, error)
     except Exception:
-        LOG.exception("%s failed", request[REQUEST_ID])
-        return problems.respond(problems.framework_problem(500))
+        LOG.exception("request %s failed", request[REQUEST_ID])
+        return problems.respond(_framework_problem(request, 500))
 
 
-def _for_people(request: web.Request, error: Refusal) -> Explanation | None:
-    """What the widget shows of a refusal, in its reader's language; programs are answered in English."""
+def _translate(request: web.Request, error: Refusal) -> Explanation | None:
+    """Return a refusal in the reader's language for the widget; None for programs, which get English."""
     if not fragment_wanted(request):
         return None
-    return messages.explained(words_of(request), error, request.app[SERVICE].config.limits)
+    return messages.explain_refusal(request_locale(request), error)
 
 
-def _framework(error: web.HTTPException) -> web.StreamResponse:
-    if error.status < 400:  # noqa: PLR2004 -- the first status that refuses
+def _framework_response(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+    if error.status < 400:  # noqa: PLR2004 -- the first error status
         return error
-    # Of the framework's own words only ours are passed on: the others may repeat what was sent.
+    # Only our own texts are passed on; the framework's may repeat what was sent.
     detail = error.text or "" if isinstance(error, web.HTTPUnsupportedMediaType) else ""
-    response = problems.respond(problems.framework_problem(error.status, detail))
+    response = problems.respond(_framework_problem(request, error.status, detail))
     for name in (hdrs.ALLOW, hdrs.ACCEPT_ENCODING):
         if name in error.headers:
             response.headers[name] = error.headers[name]
     return response
 
 
+def _framework_problem(request: web.Request, status: int, detail: str = "") -> Problem:
+    problem = problems.framework_problem(status, detail)
+    if not fragment_wanted(request):
+        return problem
+    translate = request_locale(request).translate
+    return msgspec.structs.replace(problem, title=translate(problem.title), detail=translate(problem.detail))
+
+
 async def _cross_origin(request: web.Request, response: web.StreamResponse) -> None:
-    """Exact origins of the sites, never credentials (Fetch standard, CORS protocol)."""
+    """Allow the exact origins of the sites, never credentials (Fetch standard, CORS protocol)."""
     resource = request.match_info.route.resource
     if resource is None or resource.canonical not in request.app[CORS_PATHS]:
         return
@@ -84,14 +94,14 @@ async def _cross_origin(request: web.Request, response: web.StreamResponse) -> N
     if not origin:
         return
     try:
-        welcome = await resolve.is_allowed_origin(request.app[SERVICE], origin)
+        allowed = await resolve.is_allowed_origin(request.app[SERVICE], origin)
     except Refusal:
-        return  # the database is away; the refusal says so already
-    if welcome:
+        return  # no database; the response says so already
+    if allowed:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = security.EXPOSED
 
 
 async def preflight(_request: web.Request) -> web.Response:
-    """What a browser asks before a page of another origin may call."""
+    """Answer a preflight request (Fetch standard, CORS protocol)."""
     return web.Response(status=204, headers=security.CORS)

@@ -1,4 +1,4 @@
-"""From bytes to values, and nothing lenient about it: strict JSON, plain forms, query strings."""
+"""Strict parsing of JSON, forms and query strings."""
 
 import json
 import re
@@ -14,29 +14,29 @@ from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, MalformedRequest, Refusal
 from commentsvc.domain.text import escape_surrogates
 
-DEEPEST: Final = 16
-LONGEST_NUMBER: Final = 32
-MOST_FIELDS: Final = 1000
-# What the form of a WordPress theme calls them (comment_form in wp-includes/comment-template.php), and what we do.
+MAX_DEPTH: Final = 16
+MAX_DIGITS: Final = 32
+MAX_FIELDS: Final = 1000
+# Field names of WordPress themes (comment_form in wp-includes/comment-template.php), and ours.
 WORDPRESS: Final = {"author": "name", "url": "website", "comment_post_ID": "thread", "comment_parent": "parent"}
-# What matters of JSON for its depth: escapes, the ends of texts, brackets.
+# The parts of JSON that decide its depth: escapes, quotes, brackets.
 MARK: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object (RFC 8259; I-JSON, RFC 7493: UTF-8 alone, no name twice, nothing but numbers for numbers).
+    """Parse a JSON object (RFC 8259) that is I-JSON (RFC 7493): only UTF-8, unique names, no NaN.
 
     Raises:
-        Unreadable: saying what is wrong with it.
+        MalformedRequest: it is not.
     """
     _refuse_depth(body)
     try:
         value = json.loads(
             body.decode("utf-8"),
-            object_pairs_hook=_once_each,
-            parse_constant=_no_constant,
-            parse_int=_whole_number,
-            parse_float=_number,
+            object_pairs_hook=_require_unique_names,
+            parse_constant=_refuse_constant,
+            parse_int=_parse_int,
+            parse_float=_parse_float,
         )
     except UnicodeDecodeError:
         raise MalformedRequest("The body is not UTF-8.") from None
@@ -48,8 +48,8 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def _refuse_depth(body: bytes) -> None:
-    """Before anything walks down into it."""
-    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+    # Checked before a recursive parser sees it.
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return
     depth, in_text = 0, False
     for match in MARK.finditer(body):
@@ -58,112 +58,112 @@ def _refuse_depth(body: bytes) -> None:
             in_text = not in_text
         elif not in_text and len(mark) == 1:
             depth += 1 if mark in b"[{" else -1
-        if depth > DEEPEST:
-            raise MalformedRequest(f"The body is nested deeper than {DEEPEST} levels.")
+        if depth > MAX_DEPTH:
+            raise MalformedRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise MalformedRequest("A name stands twice in one object.")
+        raise MalformedRequest("An object has the same name twice.")
     return values
 
 
-def _no_constant(_name: str) -> Any:
+def _refuse_constant(_name: str) -> Any:
     raise MalformedRequest("NaN and Infinity are not JSON.")
 
 
-def _whole_number(digits: str) -> int:
-    return int(_short(digits))
+def _parse_int(digits: str) -> int:
+    return int(_require_few_digits(digits))
 
 
-def _number(digits: str) -> float:
-    return float(_short(digits))
+def _parse_float(digits: str) -> float:
+    return float(_require_few_digits(digits))
 
 
-def _short(digits: str) -> str:
-    if len(digits) > LONGEST_NUMBER:
-        raise MalformedRequest(f"A number has more than {LONGEST_NUMBER} digits.")
+def _require_few_digits(digits: str) -> str:
+    if len(digits) > MAX_DIGITS:
+        raise MalformedRequest(f"A number has more than {MAX_DIGITS} digits.")
     return digits
 
 
-def form(shape: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
-    """A plain form's fields for a shape (application/x-www-form-urlencoded, UTF-8), by our names for them.
+def form(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
+    """Parse an HTML form (application/x-www-form-urlencoded, UTF-8) for a schema, under our field names.
 
     Raises:
-        Unreadable: it is none, or it has too many fields.
+        MalformedRequest: it is not UTF-8, or it has too many fields.
         Invalid: naming a field that was sent twice.
     """
-    values = _for_shape(shape, _pairs(body, "The form"))
-    return values | _by_our_names(values) if shape is NewComment else values
+    values = _collect(schema, _pairs(body, "The form"))
+    return values | _rename_wordpress_fields(values) if schema is NewComment else values
 
 
-def filled_in(shape: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
-    """What a plain form says, to be shown in it again; nothing where it cannot be read."""
+def filled_in(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
+    """Return a form's values to be shown in it again; none if it cannot be parsed."""
     try:
-        return form(shape, body)
+        return form(schema, body)
     except Refusal:
         return {}
 
 
 def one_field(name: str, body: bytes) -> str:
-    """What a plain form says in one field; nothing where it has none.
+    """Return the value of one field of a form; empty if it is missing.
 
     Raises:
-        Unreadable: it is no form, or has too many fields.
+        MalformedRequest: it is not UTF-8, or it has too many fields.
     """
     return next((value for field, value in _pairs(body, "The form") if field == name), "")
 
 
-def _by_our_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a WordPress theme's form says; a field of ours that stands beside it wins. Parent 0 is no comment."""
-    theirs = {ours: values[name] for name, ours in WORDPRESS.items() if name in values and ours not in values}
-    return {ours: value for ours, value in theirs.items() if (ours, value) != ("parent", "0")}
+def _rename_wordpress_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a WordPress theme under our names; our own fields win. Parent 0 means no parent."""
+    renamed = {ours: values[name] for name, ours in WORDPRESS.items() if name in values and ours not in values}
+    return {ours: value for ours, value in renamed.items() if (ours, value) != ("parent", "0")}
 
 
-def query(shape: type[msgspec.Struct], text: str) -> dict[str, Any]:
-    """A query string's fields for a shape.
+def query(schema: type[msgspec.Struct], text: str) -> dict[str, Any]:
+    """Parse a query string for a schema.
 
     Raises:
-        Unreadable: it is not UTF-8, or it has too many fields.
+        MalformedRequest: it is not UTF-8, or it has too many fields.
         Invalid: naming a field that was sent twice.
     """
-    return _for_shape(shape, _pairs(text.encode("utf-8", "surrogateescape"), "The query string"))
+    return _collect(schema, _pairs(text.encode("utf-8", "surrogateescape"), "The query string"))
 
 
 def _pairs(raw: bytes, what: str) -> list[tuple[str, str]]:
     try:
         text = raw.decode("utf-8")
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise MalformedRequest(f"{what} is not UTF-8, or has too many fields.") from None
 
 
-def _for_shape(shape: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """Only what the shape holds as a list may stand several times."""
-    many = _lists_of(shape)
+def _collect(schema: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    # Only list fields of the schema may be repeated.
+    lists = _list_fields(schema)
     values: dict[str, Any] = {}
     for name, value in pairs:
-        if name in many:
+        if name in lists:
             values.setdefault(name, []).append(value)
         elif name in values:
-            raise Invalid(FieldError(escape_surrogates(name)[:80], "repeated", "Send this once."))
+            raise Invalid(FieldError(escape_surrogates(name)[:80], "repeated", "Send this field once."))
         else:
             values[name] = value
     return values
 
 
 @cache
-def _lists_of(shape: type[msgspec.Struct]) -> frozenset[str]:
-    return frozenset(field.encode_name for field in msgspec.structs.fields(shape) if "list[" in str(field.type))
+def _list_fields(schema: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(schema) if "list[" in str(field.type))
 
 
-def refuse_strangers(shape: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
-    """A query field that nobody knows is a mistake; and caches must not keep a page under many names.
+def refuse_strangers(schema: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
+    """Refuse unknown query parameters: they are mistakes, and caches would keep one page under many names.
 
     Raises:
-        Invalid: naming it.
+        Invalid: naming them.
     """
-    strange = validation.unknown_fields(values, shape.__struct_encode_fields__)
-    if strange:
-        raise Invalid(*strange)
+    unknown = validation.unknown_fields(values, schema.__struct_encode_fields__)
+    if unknown:
+        raise Invalid(*unknown)

@@ -1,4 +1,4 @@
-"""Refusals as problem+json (RFC 9457): alone in mapping an error to a status."""
+"""Refusals as problem+json (RFC 9457). Only this module maps an error to a status."""
 
 from http import HTTPStatus
 from typing import Final
@@ -8,6 +8,7 @@ from aiohttp import web
 
 from commentsvc.domain import errors
 from commentsvc.domain.errors import Invalid, RateLimited, Refusal
+from commentsvc.domain.messages import translatable
 from commentsvc.web.pages.messages import Explanation
 
 STATUS_OF_ERROR: Final[dict[type[Refusal], int]] = {
@@ -33,22 +34,22 @@ STATUS_OF_ERROR: Final[dict[type[Refusal], int]] = {
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
 
-# What the framework itself may answer, in our words.
+# Errors of the framework, by status: code and title.
 FRAMEWORK: Final = {
-    400: ("bad_request", "The request cannot be read."),
+    400: ("bad_request", errors.MalformedRequest.title),
     404: ("not_found", errors.NotFound.title),
-    405: ("method_not_allowed", "This address does not do that."),
-    408: ("too_slow", "The request took too long to arrive."),
-    413: ("too_large", "The request is too large."),
-    415: ("unsupported_media_type", "This kind of body is not read here."),
-    417: ("expectation_not_met", "This expectation cannot be met."),
-    431: ("header_too_large", "The request's header is too large."),
-    500: ("internal_error", "Something went wrong inside the service. It was noted in its log."),
+    405: ("method_not_allowed", "Method not allowed."),
+    408: ("too_slow", translatable("The request took too long. Try again.")),
+    413: ("too_large", translatable("The request is too large.")),
+    415: ("unsupported_media_type", "Unsupported content type."),
+    417: ("expectation_not_met", "Unsupported Expect header."),
+    431: ("header_too_large", "The request header is too large."),
+    500: ("internal_error", translatable("Internal error. Try again later.")),
 }
 
 
 class ProblemFault(msgspec.Struct, frozen=True):
-    """What is wrong with one field, and how to mend it."""
+    """What is wrong with one field, and how to correct it."""
 
     field: str
     code: str
@@ -56,7 +57,7 @@ class ProblemFault(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Why something was refused. ``code`` is for programs, ``detail`` for people."""
+    """Why a request was refused. ``code`` is for programs, ``detail`` for people."""
 
     type: str
     title: str
@@ -66,21 +67,21 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[ProblemFault]
 
 
-def problem_of(error: Refusal, told: Explanation | None = None) -> Problem:
-    """A refusal in the form in which it travels; ``told`` are other words for it."""
+def problem_of(error: Refusal, explanation: Explanation | None = None) -> Problem:
+    """Return a refusal as a problem, in English unless there is a translated explanation."""
     faults = error.faults if isinstance(error, Invalid) else ()
-    fields = told.fields if told else {}
+    fields = explanation.fields if explanation else {}
     return _problem(
         STATUS_OF_ERROR[type(error)],
         error.code,
-        str(told.title if told else error.title),
-        str(told.detail if told else error.detail),
-        [ProblemFault(fault.field, fault.code, str(fields.get(fault.field, fault.detail))) for fault in faults],
+        explanation.title if explanation else error.title,
+        explanation.detail if explanation else error.detail,
+        [ProblemFault(fault.field, fault.code, fields.get(fault.field, fault.detail)) for fault in faults],
     )
 
 
 def framework_problem(status: int, detail: str = "") -> Problem:
-    """A refusal of the framework's, in our words."""
+    """Return an error of the framework as a problem."""
     code, title = FRAMEWORK.get(status, (HTTPStatus(status).name.lower(), HTTPStatus(status).phrase))
     return _problem(status, code, title, detail or title, [])
 
@@ -89,9 +90,9 @@ def _problem(status: int, code: str, title: str, detail: str, faults: list[Probl
     return Problem(type=f"/docs#{code}", title=title, status=status, detail=detail, code=code, errors=faults)
 
 
-def refusal(error: Refusal, told: Explanation | None = None) -> web.Response:
-    """The answer to a refused request; ``told`` are other words for it."""
-    response = respond(problem_of(error, told))
+def refusal(error: Refusal, explanation: Explanation | None = None) -> web.Response:
+    """Return the response to a refused request."""
+    response = respond(problem_of(error, explanation))
     if isinstance(error, errors.Unauthorized):
         response.headers["WWW-Authenticate"] = 'Bearer realm="commentsvc"'
     if isinstance(error, RateLimited):
@@ -102,7 +103,7 @@ def refusal(error: Refusal, told: Explanation | None = None) -> web.Response:
 
 
 def respond(problem: Problem) -> web.Response:
-    """A problem as a response that nothing keeps."""
+    """Return a problem as a response that no cache keeps."""
     return web.Response(
         status=problem.status,
         body=msgspec.json.encode(problem),

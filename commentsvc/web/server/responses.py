@@ -1,4 +1,4 @@
-"""Responses, entity tags, and what kind of answer a request wants."""
+"""JSON responses, entity tags, and the kind of response a request wants."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from commentsvc.web.server.routing import FORM, GZIP, HTML, JSON
 
 
 def respond(answer: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """An answer as JSON that nothing keeps, unless the headers say otherwise."""
+    """Return JSON that no cache keeps, unless the headers say otherwise."""
     if answer is None:
         return web.Response(status=204)
     return web.Response(
@@ -23,18 +23,18 @@ def respond(answer: Any, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def tags_of(header: str | None) -> Callable[[str], str | None]:
-    """Which form of a tag, plain or compressed, an ``If-None-Match`` names (RFC 9110, 13.1.2: compared weakly)."""
-    named = set(re.findall(r'"([^"]*)"', header or ""))
+    """Return a function that finds a tag, plain or gzipped, in an ``If-None-Match`` (RFC 9110, 13.1.2: weakly)."""
+    listed = set(re.findall(r'"([^"]*)"', header or ""))
     everything = (header or "").strip() == "*"
 
     def held(tag: str) -> str | None:
-        return tag if everything else next((form for form in (tag, f"{tag}{GZIP}") if form in named), None)
+        return tag if everything else next((form for form in (tag, f"{tag}{GZIP}") if form in listed), None)
 
     return held
 
 
 def navigating(request: web.Request) -> bool:
-    """Whether a person's browser went here, rather than a script of a page's."""
+    """Tell whether a browser navigates here, rather than a script fetching."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode:
         return mode == "navigate"
@@ -43,6 +43,6 @@ def navigating(request: web.Request) -> bool:
 
 
 def fragment_wanted(request: web.Request) -> bool:
-    """Whether a script asks for HTML to put into its page. Browsers that go somewhere accept no problems in JSON."""
+    """Tell whether a script asks for HTML to insert; a browser that navigates does not accept problem+json."""
     accept = request.headers.get(hdrs.ACCEPT, "")
     return accept.startswith(HTML) and "application/problem+json" in accept

@@ -41,7 +41,7 @@ class Route:
     kind: str = JSON  # what that body is
     status: tuple[int, ...] = (200,)
     scope: Scope | None = None  # what a key must allow; None: open to anybody
-    desk: Scope | None = None  # part of the moderation page: what whoever is signed in must be allowed
+    session_scope: Scope | None = None  # what a session must allow; None: not part of the moderation page
     edit_token: bool = False  # takes a writer's edit token
     etag: bool = False
     cors: bool = False  # pages of the sites' origins may call it

@@ -1,6 +1,6 @@
 // Comments in a page: <comment-thread>, counts beside links, and a thread where this script stands in the body.
-// It is served without comments and indentation, and with thread.css in the place of its name. It has no words of
-// its own: what people read was written by the server, in their language.
+// It is served without comments and indentation, and with thread.css in the place of its name. It contains no texts:
+// the server sends all of them, in the reader's language.
 (() => {
 if (customElements.get("comment-thread")) return
 const script = document.currentScript ?? document.querySelector('script[src*="/embed."]')
@@ -11,22 +11,23 @@ const sheet = new CSSStyleSheet()
 sheet.replaceSync("thread.css")
 document.adoptedStyleSheets.push(sheet)
 
-const ask = (path, options) => fetch(`${home}v1/${path}`, options)
-const form = fields => new URLSearchParams(fields)
+const api = (path, options) => fetch(`${home}v1/${path}`, options)
+const encode = fields => new URLSearchParams(fields)
 
-// The server's HTML as an element, its times as the reader's own clock has them.
-const made = html => {
+// The server's HTML as an element, its times in the reader's time zone. Only times with a class show their date.
+const parse = html => {
   const template = document.createElement("template")
   template.innerHTML = policy.createHTML(html)
   const element = template.content.firstElementChild
   for (const time of element.querySelectorAll("time")) {
-    time.textContent = new Date(time.dateTime).toLocaleString(element.lang, { dateStyle: "medium", timeStyle: "short" })
+    const dateStyle = time.className ? "medium" : undefined
+    time.textContent = new Date(time.dateTime).toLocaleString(element.lang, { dateStyle, timeStyle: "short" })
   }
   return element
 }
 
-// What this browser keeps for the page's site; nothing, where it may not.
-const kept = (name, value) => {
+// Reads or writes the localStorage of the page's site; does nothing where the browser forbids it.
+const store = (name, value) => {
   try {
     name = `commentsvc:${name}`
     if (value === undefined) return JSON.parse(localStorage.getItem(name))
@@ -35,9 +36,9 @@ const kept = (name, value) => {
   } catch {}
 }
 
-const counted = async (threads, lang, site = "") => {
-  const body = form([["lang", lang], ["site", site], ...threads.map(name => ["thread", name])])
-  return (await ask("counts", { method: "POST", body })).json()
+const loadCounts = async (threads, lang, site = "") => {
+  const body = encode([["lang", lang], ["site", site], ...threads.map(name => ["thread", name])])
+  return (await api("counts", { method: "POST", body })).json()
 }
 
 const idOf = comment => comment.id.slice(8)
@@ -54,10 +55,10 @@ class CommentThread extends HTMLElement {
   handleEvent(event) { this[`on_${event.type}`](event) }
 
   connectedCallback() {
-    const live = this.at("live")
-    this.clock = live && setInterval(() => document.hidden || this.look(), live * 1000)
+    const live = this.attr("live")
+    this.clock = live && setInterval(() => document.hidden || this.poll(), live * 1000)
     this.watch = new IntersectionObserver(seen => seen.at(-1).isIntersecting && this.show(), { rootMargin: "600px" })
-    if (this.linked || this.at("loading") == "eager") this.show()
+    if (this.linked || this.attr("loading") == "eager") this.show()
     else this.watch.observe(this)
   }
 
@@ -68,7 +69,7 @@ class CommentThread extends HTMLElement {
 
   attributeChangedCallback() { if (this.watch) this.show() }
 
-  get thread() { return this.at("thread") || location.href.split("#")[0] }
+  get thread() { return this.attr("thread") || location.href.split("#")[0] }
   set thread(name) { this.setAttribute("thread", name) }
   get linked() { return location.hash.match(/^#(comment-\w+-.+)/)?.[1] }
   get root() { return this.querySelector(".ct") }
@@ -76,10 +77,10 @@ class CommentThread extends HTMLElement {
   get key() { return this.root.dataset.thread }
   get draft() { return `draft:${this.key}` }
 
-  at(name) { return this.getAttribute(name) ?? "" }
+  attr(name) { return this.getAttribute(name) ?? "" }
   part(name) { return this.querySelector(`.ct-${name}`) }
   find(id) { return this.querySelector(`#${id}`) }
-  say(words = "") { this.part("status")?.replaceChildren(words) }
+  setStatus(words = "") { this.part("status")?.replaceChildren(words) }
 
   // ------------------------------------------------------------------ showing
 
@@ -88,27 +89,27 @@ class CommentThread extends HTMLElement {
     const { thread } = this
     try {
       const typed = this.form?.elements.comment.value
-      const root = await this.fetched()
+      const root = await this.load()
       if (thread != this.thread) return
       this.replaceChildren(root)
       if (this.form) this.prepare(typed)
-      await this.own()
+      await this.showOwn()
       while (this.linked && !this.find(this.linked) && await this.more());
       if (this.find(this.linked)) location.replace(location.href)
     } catch {
-      if (!this.children.length) this.append(made(`<a href="${home}t?${form({ thread })}">Comments</a>`))
+      if (!this.children.length) this.append(parse(`<a href="${home}t?${encode({ thread })}">Comments</a>`))
     }
   }
 
-  async fetched(more) {
+  async load(more) {
     const lang = this.closest("[lang]")?.lang || navigator.language
-    const asked = { lang, thread: this.thread, site: this.at("site"), order: this.at("order"), ...more }
-    const response = await ask(`comments.html?${form(asked)}`, { cache: this.linked ? "no-cache" : "default" })
+    const asked = { lang, thread: this.thread, site: this.attr("site"), order: this.attr("order"), ...more }
+    const response = await api(`comments.html?${encode(asked)}`, { cache: this.linked ? "no-cache" : "default" })
     if (!response.ok) throw response
-    return made(await response.text())
+    return parse(await response.text())
   }
 
-  // Adds what is not shown yet; returns the first of it.
+  // Adds the comments that are not shown yet; returns the first of them.
   merge(from, into, put = "append") {
     let first
     for (const item of [...from.children]) {
@@ -116,33 +117,33 @@ class CommentThread extends HTMLElement {
       const shown = this.find(comment.id)
       const replies = repliesOf(item)
       if (!shown) into[put](item)
-      else if (shown.matches(".ct-waits")) shown.replaceWith(comment)
+      else if (shown.matches(".ct-pending")) shown.replaceWith(comment)
       const found = shown ? replies && this.merge(replies, this.list(shown)) : comment
       first ??= found
     }
     return first
   }
 
-  // The list of the replies to a comment; without one, the thread's.
+  // The list of replies to a comment, or the thread's list.
   list(comment) {
     const owner = comment?.parentNode ?? this.root
-    return repliesOf(owner) ?? owner.appendChild(made('<div class="ct-list" role="list"></div>'))
+    return repliesOf(owner) ?? owner.appendChild(parse('<div class="ct-list" role="list"></div>'))
   }
 
   async more() {
     const link = this.part("more")
     if (!link) return
-    const page = await this.fetched({ cursor: link.dataset.cursor })
+    const page = await this.load({ cursor: link.dataset.cursor })
     link.replaceWith(...page.querySelectorAll(".ct-more"))
     return this.merge(repliesOf(page), this.list())
   }
 
-  // Asks whether there is more than is shown, and offers it.
-  async look() {
+  // Checks for new comments, and offers to show them.
+  async poll() {
     try {
       const { count } = this.root.dataset
       if ((await this.count()).counts[this.thread] <= count) return
-      this.offer = await this.fetched({ known: count, since: this.root.dataset.last })
+      this.offer = await this.load({ known: count, since: this.root.dataset.last })
       if (count == this.root.dataset.count) this.part("news").replaceChildren(...this.offer.querySelectorAll(".ct-fresh"))
     } catch {}
   }
@@ -150,10 +151,10 @@ class CommentThread extends HTMLElement {
   async fresh() {
     await this.recount()
     this.part("news").replaceChildren()
-    return this.merge(repliesOf(this.offer), this.list(), this.at("order") == "newest" ? "prepend" : "append")
+    return this.merge(repliesOf(this.offer), this.list(), this.attr("order") == "newest" ? "prepend" : "append")
   }
 
-  count() { return counted([this.thread], this.root.lang, this.at("site")) }
+  count() { return loadCounts([this.thread], this.root.lang, this.attr("site")) }
 
   async recount() {
     try {
@@ -169,24 +170,24 @@ class CommentThread extends HTMLElement {
     comment.focus()
   }
 
-  // ------------------------------------------------------------------ one's own comments
+  // ------------------------------------------------------------------ the reader's own comments
 
-  // Those that wait, and those that can still be changed.
-  async own() {
-    for (const [id, mine] of Object.entries(kept("mine") ?? {})) {
+  // Shows those that are pending or can still be changed.
+  async showOwn() {
+    for (const [id, mine] of Object.entries(store("mine") ?? {})) {
       if (mine.thread != this.key) continue
-      const response = await this.call(id)
-      const comment = response.ok ? this.place(made(await response.text())) : null
-      if (response.status < 500 && !comment?.matches(".ct-waits, :has(.ct-edit)")) this.keep(id)
+      const response = await this.send(id)
+      const comment = response.ok ? this.insert(parse(await response.text())) : null
+      if (response.status < 500 && !comment?.matches(".ct-pending, :has(.ct-edit)")) this.remember(id)
     }
   }
 
-  keep(id, token) {
-    kept("mine", { ...kept("mine"), [id]: token && { token, thread: this.key } })
+  remember(id, token) {
+    store("mine", { ...store("mine"), [id]: token && { token, thread: this.key } })
   }
 
-  // Puts it where it belongs.
-  place(item) {
+  // Puts a comment where it belongs.
+  insert(item) {
     const [comment] = item.children
     const shown = this.find(comment.id)
     if (shown) shown.replaceWith(comment)
@@ -194,29 +195,29 @@ class CommentThread extends HTMLElement {
     return comment
   }
 
-  // Asks for one comment, by its token; or, without its id, sends a new one.
-  call(id, method, body) {
+  // Calls the API for one of the reader's comments, with its edit token; without an id, posts a new one.
+  send(id, method, body) {
     const headers = { Accept: "text/html, application/problem+json", "Accept-Language": this.root.lang }
-    if (id) headers.Authorization = `Bearer ${kept("mine")?.[id]?.token}`
+    if (id) headers.Authorization = `Bearer ${store("mine")?.[id]?.token}`
     if (method == "PATCH") headers["Content-Type"] = "application/json"
-    return ask(id ? `comments/${id}` : "comments", { method, body, headers })
+    return api(id ? `comments/${id}` : "comments", { method, body, headers })
   }
 
   // ------------------------------------------------------------------ the form
 
-  // As its writer left it.
+  // Restores the draft and the saved name and email.
   prepare(typed) {
     const { elements } = this.form
     this.form.noValidate = true
     this.started = this.submission = this.opener = this.editing = undefined
     this.label()
-    const me = kept("me")
+    const me = store("me")
     if (me) {
       this.part("box").checked = true
       elements.name.value = me.name
       elements.email.value = me.email
     }
-    const draft = kept(this.draft)
+    const draft = store(this.draft)
     elements.comment.value = draft?.comment || typed || ""
     const link = this.querySelector(`#comment-${draft?.parent} .ct-reply`)
     if (link) this.open(link)
@@ -226,10 +227,10 @@ class CommentThread extends HTMLElement {
     this.part("heading").textContent = heading
     this.part("send").textContent = button
     this.part("cancel").hidden = !this.opener
-    for (const part of this.querySelectorAll(".ct-who")) part.hidden = this.editing
+    for (const part of this.querySelectorAll(".ct-author")) part.hidden = this.editing
   }
 
-  // Moves it under a comment.
+  // Moves the form under a comment.
   open(link) {
     this.cancel()
     const comment = link.closest(".ct-comment")
@@ -251,59 +252,59 @@ class CommentThread extends HTMLElement {
     this.form.elements.comment.value = link.dataset.text
   }
 
-  // Takes it back to its place.
+  // Moves the form back to its place.
   cancel() {
     const { opener } = this
     if (!opener) return
     const { comment, parent } = this.form.elements
     parent.value = ""
-    if (this.editing) comment.value = kept(this.draft)?.comment ?? ""
+    if (this.editing) comment.value = store(this.draft)?.comment ?? ""
     this.opener = this.editing = undefined
     this.part("write").append(this.form)
     this.label()
-    this.say()
+    this.setStatus()
     opener.focus()
   }
 
-  async withdraw(button) {
-    const { sure } = button.dataset
-    button.dataset.sure = ""
-    if (sure) {
-      button.textContent = sure
+  async delete(button) {
+    const { confirm } = button.dataset
+    button.dataset.confirm = ""
+    if (confirm) {
+      button.textContent = confirm
       return
     }
     const comment = button.closest(".ct-comment")
     const item = comment.parentNode
-    const response = await this.call(idOf(comment), "DELETE")
-    if (!response.ok) return this.say((await response.json()).detail)
-    this.keep(idOf(comment))
+    const response = await this.send(idOf(comment), "DELETE")
+    if (!response.ok) return this.setStatus((await response.json()).detail)
+    this.remember(idOf(comment))
     if (item.contains(this.form)) this.cancel();
     (repliesOf(item) ? comment : item).remove()
     this.part("title").focus()
     return this.recount()
   }
 
-  // ------------------------------------------------------------------ what people do
+  // ------------------------------------------------------------------ events
 
   async on_click(event) {
     const link = event.target.closest(".ct-link")
-    const does = ["reply", "edit", "withdraw", "cancel", "more", "fresh"].find(name => link?.matches(`.ct-${name}`))
+    const does = ["reply", "edit", "delete", "cancel", "more", "fresh"].find(name => link?.matches(`.ct-${name}`))
     if (!does || event.ctrlKey || event.metaKey) return
     event.preventDefault()
-    try { this.focusOn(await this[does](link)) } catch { this.say(this.form?.dataset.failed) }
+    try { this.focusOn(await this[does](link)) } catch { this.setStatus(this.form?.dataset.failed) }
   }
 
   on_focusin({ target }) {
     if (!target.form || this.started !== undefined) return
     this.started = ""
-    ask(`form?${form({ thread: this.thread })}`).then(answer => answer.json()).then(({ started = "" }) => this.started = started, () => {})
+    api(`form?${encode({ thread: this.thread })}`).then(answer => answer.json()).then(({ started = "" }) => this.started = started, () => {})
   }
 
   on_input() {
     this.submission = undefined
     if (this.editing) return
     const { comment, parent } = this.form.elements
-    kept(this.draft, comment.value && { comment: comment.value, parent: parent.value })
+    store(this.draft, comment.value && { comment: comment.value, parent: parent.value })
   }
 
   on_keydown({ key, ctrlKey, metaKey, isComposing, target }) {
@@ -317,27 +318,27 @@ class CommentThread extends HTMLElement {
     const button = this.part("send")
     if (button.ariaDisabled) return
     button.ariaDisabled = "true"
-    this.mend({ errors: [], detail: this.form.dataset.sending })
+    this.showErrors({ errors: [], detail: this.form.dataset.sending })
     try {
-      const response = await this.sent()
-      if (response.ok) await this.taken(made(await response.text()))
-      else this.mend(await response.json())
-    } catch { this.say(this.form.dataset.failed) }
+      const response = await this.submit()
+      if (response.ok) await this.showPosted(parse(await response.text()))
+      else this.showErrors(await response.json())
+    } catch { this.setStatus(this.form.dataset.failed) }
     button.ariaDisabled = null
   }
 
-  sent() {
+  submit() {
     const fields = new FormData(this.form)
-    if (this.editing) return this.call(this.editing, "PATCH", JSON.stringify({ comment: fields.get("comment") }))
+    if (this.editing) return this.send(this.editing, "PATCH", JSON.stringify({ comment: fields.get("comment") }))
     this.submission ??= `${crypto.getRandomValues(new Uint32Array(4))}`
     const { submission, started = "" } = this
-    const more = { submission, started, author_token: kept("author") ?? "", title: document.title }
+    const more = { submission, started, author_token: store("author") ?? "", title: document.title }
     for (const name in more) fields.set(name, more[name])
-    return this.call("", "POST", form(fields))
+    return this.send("", "POST", encode(fields))
   }
 
-  // What is wrong, beside the fields.
-  mend({ title, detail, errors }) {
+  // Shows errors beside their fields.
+  showErrors({ title, detail, errors }) {
     let first
     for (const input of this.querySelectorAll(".ct-input")) {
       const fault = errors.find(one => one.field == input.name)
@@ -345,40 +346,40 @@ class CommentThread extends HTMLElement {
       input.nextElementSibling.textContent = fault?.detail ?? ""
       if (fault) first ??= input
     }
-    this.say(first ? title : detail)
+    this.setStatus(first ? title : detail)
     first?.focus()
   }
 
-  taken(item) {
+  showPosted(item) {
     const { edit, author } = item.dataset
     const { name, email, comment } = this.form.elements
     delete item.dataset.edit
     delete item.dataset.author
-    kept("author", author)
-    this.keep(idOf(item.firstElementChild), edit)
+    store("author", author)
+    this.remember(idOf(item.firstElementChild), edit)
     if (!this.editing) {
-      kept("me", this.part("box").checked && { name: name.value, email: email.value })
-      kept(this.draft, null)
+      store("me", this.part("box").checked && { name: name.value, email: email.value })
+      store(this.draft, null)
       comment.value = ""
       this.started = this.submission = undefined
     }
-    this.say()
+    this.setStatus()
     this.cancel()
-    const placed = this.place(item)
+    const placed = this.insert(item)
     this.focusOn(placed)
-    if (!placed.matches(".ct-waits")) return this.recount()
+    if (!placed.matches(".ct-pending")) return this.recount()
   }
 }
 
-const begin = async () => {
-  if (script.closest("body") && !document.querySelector("comment-thread")) script.after(made("<comment-thread></comment-thread>"))
+const start = async () => {
+  if (script.closest("body") && !document.querySelector("comment-thread")) script.after(parse("<comment-thread></comment-thread>"))
   const links = [...document.querySelectorAll("[data-comment-count]")]
   const named = link => link.dataset.commentCount || link.href.split("#")[0]
   if (!links.length) return
-  const { words } = await counted([...new Set(links.map(named))], document.documentElement.lang || navigator.language)
+  const { words } = await loadCounts([...new Set(links.map(named))], document.documentElement.lang || navigator.language)
   for (const link of links) link.textContent = words[named(link)]
 }
 
 customElements.define("comment-thread", CommentThread)
-document.readyState == "loading" ? addEventListener("DOMContentLoaded", begin) : begin()
+document.readyState == "loading" ? addEventListener("DOMContentLoaded", start) : start()
 })()

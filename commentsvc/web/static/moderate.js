@@ -1,133 +1,135 @@
-// Keys, and cards that leave at once. Everything here works without it, form by form. Pages come from the server as
-// documents; no text is ever made into HTML here.
+// Keyboard shortcuts, and cards that disappear at once. Every form also works without this script. Pages arrive from
+// the server as documents; nothing here turns text into HTML.
 (() => {
 const find = (selector, place = document) => place.querySelector(selector)
 const all = (selector, place = document) => [...place.querySelectorAll(selector)]
 const cards = find("#cards")
 const root = document.documentElement
-const BY_ITSELF = { "Commentsvc-Looks": "by itself" }
-// The card that keys are about, and until when they wait, for it is another than a moment ago.
-let here
-let calm = 0
-// How many forms are under way, whether the last of them takes something back, what went wrong with one; the cards that
-// have left but are not decided yet.
+// A background request does not extend the session.
+const BACKGROUND = { "Commentsvc-Looks": "by itself" }
+// The current card. Until keysFrom no key acts on it, because another card was in its place a moment ago.
+let current
+let keysFrom = 0
+// The number of forms being sent, whether the last one is an undo, the first error, and the cards removed before the
+// server has answered.
 let sending = 0
 let undoing
-let fault
-let away = []
+let failure
+let removed = []
 let queue = Promise.resolve()
 let tag = cards?.dataset.tag
 
-const load = (address, body, headers = {}) => new Promise((done, failed) => {
+const load = (url, body, headers = {}) => new Promise((resolve, reject) => {
   const request = new XMLHttpRequest()
-  request.open(body ? "POST" : "GET", address)
+  request.open(body ? "POST" : "GET", url)
   request.responseType = "document"
   request.timeout = 30_000
   for (const name in headers) request.setRequestHeader(name, headers[name])
-  request.onload = () => request.response && request.status < 500 ? done(request.response) : failed()
-  request.onerror = request.ontimeout = failed
+  request.onload = () => request.response && request.status < 500 ? resolve(request.response) : reject()
+  request.onerror = request.ontimeout = reject
   request.send(body)
 })
 
-const inView = card => {
+const isVisible = card => {
   const { top, bottom } = card.getBoundingClientRect()
   return bottom > 60 && top < innerHeight - 60
 }
 
-const mark = card => {
-  if (here) here.ariaCurrent = null
-  here = card
+const setCurrent = card => {
+  if (current) current.ariaCurrent = null
+  current = card
   if (card) card.ariaCurrent = "true"
 }
 
-const go = card => {
-  mark(card)
+const moveTo = card => {
+  setCurrent(card)
   card?.focus()
 }
 
-const say = words => {
+const showToast = text => {
   const toast = document.createElement("div")
   toast.className = "toast"
-  toast.textContent = words
-  find("#said").replaceChildren(toast)
+  toast.textContent = text
+  find("#status").replaceChildren(toast)
 }
 
-// Where the server tells what became of these cards.
-const about = those => {
-  const { here: place } = cards.dataset
-  const seen = new URLSearchParams(those.map(card => ["shown", card.dataset.seen]))
-  return seen.size ? place + (place.includes("?") ? "&" : "?") + seen : place
+// The page's URL, with the cards whose changes the server is to report.
+const urlWith = shown => {
+  const { url } = cards.dataset
+  const seen = new URLSearchParams(shown.map(card => ["shown", card.dataset.seen]))
+  return seen.size ? url + (url.includes("?") ? "&" : "?") + seen : url
 }
-const live = () => all(".card[data-seen]", cards)
+const openCards = () => all(".card[data-seen]", cards)
 
-// Brings the cards to what the server says now. Those that stay are kept as they are, but for what is said of others.
-// One that is gone through somebody else keeps its place and says so: no key may fall on what has taken it. Returns
-// whether that has to be asked for first.
-const settle = (page, told) => {
+// Update the cards from the server's page. Unchanged cards keep their elements (focus, open texts); only their counts
+// of similar comments change. A card that someone else decided on keeps its place and says so: a key press must not hit
+// the card that moved into its place. Returns true if the server has to be asked for such cards first.
+const update = (page, complete) => {
   const fresh = find("#cards", page)
   if (!fresh) return location.reload()
   const shown = all(".card", cards)
   const before = new Map(shown.map(card => [card.id, card]))
   const after = all(".card", fresh).map(card => {
-    const mine = before.get(card.id)
-    if (mine?.dataset.version != card.dataset.version) return card
-    find(".alike", mine)?.replaceWith(find(".alike", card))
-    return mine
+    const old = before.get(card.id)
+    if (old?.dataset.version != card.dataset.version) return card
+    find(".similar", old)?.replaceWith(find(".similar", card))
+    return old
   })
-  const lost = live().filter(card => !after.some(one => one.id == card.id))
-  if (lost.length && !told) {
-    send(about(lost))
+  const missing = openCards().filter(card => !after.some(one => one.id == card.id))
+  if (missing.length && !complete) {
+    send(urlWith(missing))
     return true
   }
-  const at = Math.max(shown.indexOf(here), 0)
-  const same = undoing && after.find(card => !before.has(card.id)) || after.find(card => card.id == here?.id)
-  const now = same ?? after[Math.min(at, after.length - 1)]
-  if (now != here && !undoing) calm = performance.now() + 300
-  const next = [...after, ...all(".empty", fresh)]
-  for (const one of [...cards.children]) if (!next.includes(one)) one.remove()
-  for (const [place, one] of next.entries()) if (cards.children[place] != one) cards.insertBefore(one, cards.children[place])
-  for (const id of ["tabs", "more", "said"]) find(`#${id}`).replaceChildren(...find(`#${id}`, page).childNodes)
+  const index = Math.max(shown.indexOf(current), 0)
+  const same = undoing && after.find(card => !before.has(card.id)) || after.find(card => card.id == current?.id)
+  const next = same ?? after[Math.min(index, after.length - 1)]
+  if (next != current && !undoing) keysFrom = performance.now() + 300
+  const wanted = [...after, ...all(".empty", fresh)]
+  for (const one of [...cards.children]) if (!wanted.includes(one)) one.remove()
+  for (const [at, one] of wanted.entries()) if (cards.children[at] != one) cards.insertBefore(one, cards.children[at])
+  for (const id of ["tabs", "more", "status"]) find(`#${id}`).replaceChildren(...find(`#${id}`, page).childNodes)
   document.title = page.title
   tag = fresh.dataset.tag
-  away = []
+  removed = []
   undoing = false
-  mark(now)
+  setCurrent(next)
   const focused = document.activeElement
-  if (now && (focused == document.body || cards.contains(focused))) now.focus({ preventScroll: inView(now) })
+  if (next && (focused == document.body || cards.contains(focused))) next.focus({ preventScroll: isVisible(next) })
 }
 
-// One after another, so that each is about what the one before has left. What went wrong with any of them is told;
-// of what they show, the last one counts.
-const send = (address, body, headers) => {
+// Send requests one after another, so that each sees the result of the one before. An error of any of them is shown;
+// of their pages only the last one.
+const send = (url, body, headers) => {
   sending++
   cards.ariaBusy = "true"
-  queue = queue.then(() => load(address, body, headers)).catch(() => {}).then(async page => {
+  queue = queue.then(() => load(url, body, headers)).catch(() => {}).then(async page => {
     sending--
-    const left = page ? all("#left .card", page) : []
-    if (left.length) find("#left").replaceChildren(...[...find("#left").children, ...left].slice(-2))
-    const whole = page && find("#cards", page)
-    if (!whole) fault = page ? find("main [role=alert]", page)?.textContent : "This could not be sent. It waits as it did."
+    const skipped = page ? all("#skipped .card", page) : []
+    if (skipped.length) find("#skipped").replaceChildren(...[...find("#skipped").children, ...skipped].slice(-2))
+    const isQueue = page && find("#cards", page)
+    if (!isQueue) failure = page ? find("main [role=alert]", page)?.textContent : "Could not save your decision. Try again."
     if (sending) return
-    if (settle(whole ? page : await load(cards.dataset.here), !body)) return
-    if (fault) say(fault)
-    fault = undefined
+    if (update(isQueue ? page : await load(cards.dataset.url), !body)) return
+    if (failure) showToast(failure)
+    failure = undefined
   }).catch(() => {
-    cards.prepend(...away)
-    say(fault)
-    away = []
-    fault = tag = undefined
-  }).then(() => setTimeout(() => sending || (cards.ariaBusy = null), calm - performance.now()))
+    cards.prepend(...removed)
+    showToast(failure)
+    removed = []
+    failure = tag = undefined
+  }).then(() => setTimeout(() => sending || (cards.ariaBusy = null), keysFrom - performance.now()))
 }
 
-const leaving = (form, button) => {
+// The cards that a button decides on.
+const cardsOf = (form, button) => {
   const card = button?.closest(".card")
-  const kind = button?.dataset.all
-  const trait = one => kind == "text" ? find(".text", one)?.textContent : one.dataset[kind]
+  const kind = button?.dataset.similar
+  const value = one => kind == "text" ? find(".text", one)?.textContent : one.dataset[kind]
   if (form.id == "bulk") return all(".card:has(:checked)", cards)
-  return kind ? all(".card", cards).filter(one => trait(one) == trait(card)) : card ? [card] : []
+  return kind ? all(".card", cards).filter(one => value(one) == value(card)) : card ? [card] : []
 }
 
-// Where somebody has typed what its form has not taken yet.
+// The text area with text that is not sent yet.
 let typed
 addEventListener("input", ({ target }) => { if (target.matches("textarea")) typed = target })
 
@@ -141,23 +143,23 @@ addEventListener("submit", event => {
     return
   }
   event.preventDefault()
-  const those = leaving(form, button)
+  const decided = cardsOf(form, button)
   undoing = form.matches(".undo")
   const body = new URLSearchParams(new FormData(form, button))
-  if (those.length) {
-    const left = all(".card", cards)
-    const rest = left.slice(left.indexOf(button.closest(".card") ?? those.at(-1)))
-    go(rest.find(card => !those.includes(card)) ?? left.findLast(card => !those.includes(card)))
-    if ("moves" in cards.dataset) {
-      away.push(...those)
-      for (const card of those) card.remove()
+  if (decided.length) {
+    const shown = all(".card", cards)
+    const rest = shown.slice(shown.indexOf(button.closest(".card") ?? decided.at(-1)))
+    moveTo(rest.find(card => !decided.includes(card)) ?? shown.findLast(card => !decided.includes(card)))
+    if ("removes" in cards.dataset) {
+      removed.push(...decided)
+      for (const card of decided) card.remove()
     }
   }
-  // Not form.action: a field of this name would be that.
+  // Not form.action: a field named "action" would shadow it.
   send(form.getAttribute("action"), body)
 })
 
-// What was decided is sent before another page is looked at; and the second half of a double click decides nothing.
+// Send all decisions before leaving the page. Ignore the second half of a double click.
 addEventListener("click", event => {
   const link = event.target.closest("a[href]")
   if (event.detail > 1 && event.target.closest("button")) event.preventDefault()
@@ -172,64 +174,64 @@ addEventListener("beforeunload", event => {
 
 addEventListener("focusin", ({ target }) => {
   const card = target.closest(".card")
-  if (card && card != here) mark(card)
+  if (card && card != current) setCurrent(card)
 })
 
-// Caps Lock makes no other key of one; and where letters are not Latin, their places on the keyboard count.
+// Caps Lock changes nothing. With a keyboard that is not Latin, the place of the key counts.
 const keyOf = event => {
   const { key, code, shiftKey } = event
-  const placed = /^Key[A-Z]$/.test(code) && (event.getModifierState("CapsLock") || !/^[ -~]+$/.test(key))
-  return placed ? shiftKey ? code[3] : code[3].toLowerCase() : key
+  const byPlace = /^Key[A-Z]$/.test(code) && (event.getModifierState("CapsLock") || !/^[ -~]+$/.test(key))
+  return byPlace ? shiftKey ? code[3] : code[3].toLowerCase() : key
 }
 
-const lines = "textarea, select, input:not([type=checkbox], [type=radio])"
+const textFields = "textarea, select, input:not([type=checkbox], [type=radio])"
 addEventListener("keydown", event => {
   const { target } = event
   const key = keyOf(event)
-  if (!root.matches(".keys") || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || target.closest(lines)) return
+  if (!root.matches(".shortcuts-on") || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || target.closest(textFields)) return
   const shown = all(".card")
   const step = { j: 1, k: -1 }[key]
   if (event.repeat && !step) return
-  const elsewhere = here && !inView(here) && shown.find(inView)
-  if (step) return go(elsewhere || (shown[shown.indexOf(here) + step] ?? here))
+  const visible = current && !isVisible(current) && shown.find(isVisible)
+  if (step) return moveTo(visible || (shown[shown.indexOf(current) + step] ?? current))
   const named = all(`[data-key="${CSS.escape(key)}"]`)
   const control = find("#cards :checked") && named.find(one => one.closest("#bulk"))
-    || named.find(one => here?.contains(one))
+    || named.find(one => current?.contains(one))
     || named.find(one => !one.closest("#cards, #bulk"))
   if (!control) return
   event.preventDefault()
-  // Nothing is done to a card that is out of sight, or that took another's place a moment ago.
-  if (here?.contains(control) && (elsewhere || event.timeStamp < calm)) return elsewhere && go(elsewhere)
-  if (control.matches(lines)) control.focus()
+  // Never act on a card that is out of view, or that moved into another's place a moment ago.
+  if (current?.contains(control) && (visible || event.timeStamp < keysFrom)) return visible && moveTo(visible)
+  if (control.matches(textFields)) control.focus()
   else control.click()
   if (control.matches("summary")) control.scrollIntoView({ block: "nearest" })
 })
 
-// What others decide, and what arrives.
-const look = async () => {
+// Load new comments and other moderators' decisions.
+const poll = async () => {
   if (document.hidden || sending) return
-  const headers = { "If-None-Match": `"${tag}"`, ...BY_ITSELF }
+  const headers = { "If-None-Match": `"${tag}"`, ...BACKGROUND }
   const answer = await fetch("/moderate/counts", { cache: "no-store", headers })
-  if (answer.ok && !sending) send(about(live()), undefined, BY_ITSELF)
+  if (answer.ok && !sending) send(urlWith(openCards()), undefined, BACKGROUND)
 }
 
-// Single keys can be switched off (WCAG 2.2, 2.1.4).
-const choice = find("#keys")
-const kept = value => {
+// Keyboard shortcuts can be switched off (WCAG 2.2, 2.1.4).
+const choice = find("#shortcuts")
+const stored = value => {
   try { return value ? localStorage.setItem("commentsvc:keys", value) : localStorage.getItem("commentsvc:keys") } catch {}
 }
-const listen = on => {
-  root.classList.toggle("keys", on)
-  root.classList.toggle("deaf", !on)
+const setShortcuts = on => {
+  root.classList.toggle("shortcuts-on", on)
+  root.classList.toggle("shortcuts-off", !on)
 }
-listen(kept() != "off")
+setShortcuts(stored() != "off")
 if (choice) {
-  choice.checked = root.matches(".keys")
-  choice.onchange = () => listen(choice.checked, kept(choice.checked ? "on" : "off"))
+  choice.checked = root.matches(".shortcuts-on")
+  choice.onchange = () => setShortcuts(choice.checked, stored(choice.checked ? "on" : "off"))
 }
-mark(find(".card:target") ?? find("#cards .card") ?? find("article.card"))
+setCurrent(find(".card:target") ?? find("#cards .card") ?? find("article.card"))
 if (cards) {
-  setInterval(() => look().catch(() => {}), 30_000)
-  addEventListener("focus", () => look().catch(() => {}))
+  setInterval(() => poll().catch(() => {}), 30_000)
+  addEventListener("focus", () => poll().catch(() => {}))
 }
 })()

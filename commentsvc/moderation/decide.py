@@ -1,0 +1,128 @@
+"""What an action does to comments: give them a status, or take back what an earlier action did."""
+
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from commentsvc.domain.comment_text import CommentText
+from commentsvc.domain.models import ActionVerb, Actor, Comment, Decision, Status
+from commentsvc.domain.reasons import Reason
+from commentsvc.moderation.rewrite import change_note, change_text
+from commentsvc.storage import comments, decisions, reports, revisions, threads
+from commentsvc.storage.database import Row, Write
+
+T = TypeVar("T")
+
+HIDDEN: Final = frozenset({Status.SPAM, Status.TRASH})
+
+# Does one thing to comments as part of an action; returns those it was given, as they are now, by id.
+Decide = Callable[[Write, Sequence[Comment], str], Coroutine[Any, Any, Mapping[str, Comment]]]
+
+
+def decide_by_verb(verb: ActionVerb, actor: Actor, note: str | None) -> Decide:
+    """Return what a verb does to comments."""
+
+    async def decide(unit: Write, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
+        after = {comment.id: comment for comment in found}
+        if verb is ActionVerb.RESTORE:  # a comment that is not hidden has nothing to restore
+            found = [comment for comment in found if comment.status in HIDDEN]
+        for status, these in _group_by(found, lambda comment: _target_status(verb, comment)).items():
+            after |= await record_decision(unit, these, Decision(status, actor, note=note), action_id)
+        return after
+
+    return decide
+
+
+def _target_status(verb: ActionVerb, comment: Comment) -> Status:
+    match verb:
+        case ActionVerb.APPROVE:
+            return Status.APPROVED
+        case ActionVerb.HOLD:
+            return Status.PENDING
+        case ActionVerb.SPAM:
+            return Status.SPAM
+        case ActionVerb.TRASH:
+            return Status.TRASH
+        case ActionVerb.RESTORE:
+            return comment.status_before or Status.PENDING
+
+
+def take_back(undone: Row, items: Mapping[str, Row], actor: Actor) -> Decide:
+    """Return what gives comments back the state they had before an action; ``items`` is what it did to each."""
+
+    async def decide(unit: Write, found: Sequence[Comment], undo_id: str) -> dict[str, Comment]:
+        restored = await _restore(unit, actor, found, items)
+        same = {comment.id for comment in restored if comment.version == items[comment.id]["to_version"]}
+        if undone["verb"] == "undo":
+            for comment in restored:
+                await reports.settle(unit, comment, undo_id)
+        else:
+            restored = await reports.reopen(unit, restored, undone["id"])
+        after = {comment.id: comment for comment in restored}
+        for status, these in _group_by(restored, lambda comment: Status(items[comment.id]["from_status"])).items():
+            decision = Decision(status, actor, Reason("undone"))
+            moving = [one for one in these if one.status is not status or one.reports or one.id in same]
+            after |= await _decide(unit, moving, decision, undo_id)
+        for before, these in _group_by(restored, lambda comment: items[comment.id]["from_before"]).items():
+            await comments.set_status_before(unit, [comment.id for comment in these], before)
+        return after
+
+    return decide
+
+
+async def _restore(unit: Write, actor: Actor, found: Sequence[Comment], items: Mapping[str, Row]) -> list[Comment]:
+    """Give comments the note they had, and the text, if it changed right after."""
+    earlier_texts = await revisions.get_many(unit, [comment.id for comment in found])
+    restored = []
+    for comment in found:
+        item = items[comment.id]
+        earlier = earlier_texts.get((comment.id, item["from_version"]))
+        again = comment
+        if earlier:
+            text = CommentText(earlier["text"], earlier["html"], earlier["text_digest"])
+            again = await change_text(unit, actor, comment, earlier["name"], text)
+        restored.append(await change_note(unit, again, item["from_note"]))
+    return restored
+
+
+async def record_decision(
+    unit: Write, found: Sequence[Comment], decision: Decision, action_id: str
+) -> dict[str, Comment]:
+    """Give comments a status, and settle what readers reported of them.
+
+    A status that a comment has already is given again if no person had given it: now somebody has looked.
+    """
+    after = {comment.id: comment for comment in found}
+    same = [comment.id for comment in found if comment.status is decision.status and not comment.reports]
+    decided = await decisions.list_decided_by_person(unit, same)
+    after |= await _decide(unit, [one for one in found if one.id not in decided], decision, action_id)
+    for comment in found:
+        if comment.reports:
+            await reports.settle(unit, comment, action_id)
+    return after
+
+
+async def _decide(unit: Write, found: Sequence[Comment], decision: Decision, action_id: str) -> dict[str, Comment]:
+    if not found:
+        return {}
+    now = unit.now()
+    after = await comments.set_statuses(unit, found, decision.status, now)
+    await decisions.add(unit, [one.id for one in found], decision, action_id)
+    await _update_threads(unit, found, decision.status, now)
+    return dict(after)
+
+
+async def _update_threads(unit: Write, moved: Sequence[Comment], status: Status, now: str) -> None:
+    """Update the threads in which comments became visible, or were hidden."""
+    turned: defaultdict[str, list[Comment]] = defaultdict(list)
+    for comment in moved:
+        if (comment.status is Status.APPROVED) != (status is Status.APPROVED):
+            turned[comment.thread_id].append(comment)
+    await threads.record_changes(unit, turned, 1 if status is Status.APPROVED else -1, now)
+
+
+def _group_by(found: Sequence[Comment], key: Callable[[Comment], T]) -> dict[T, list[Comment]]:
+    groups: dict[T, list[Comment]] = {}
+    for comment in found:
+        groups.setdefault(key(comment), []).append(comment)
+    return groups

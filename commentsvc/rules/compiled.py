@@ -1,0 +1,106 @@
+"""The compiled rules of each site, kept in memory.
+
+A word list takes up to a second to compile, so nothing is compiled inside a unit of work: a unit that finds changed
+rules raises ``RulesNotCompiled``, and runs again after they are compiled.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Final, TypeVar
+
+from commentsvc.domain.errors import Unavailable
+from commentsvc.domain.models import Rule, RuleKind, Site
+from commentsvc.rules.engine import CompiledRule
+from commentsvc.rules.kinds import KINDS, RuleCheck
+from commentsvc.service import Service, private_read
+from commentsvc.sites import resolve
+from commentsvc.storage import rules
+from commentsvc.storage.database import Environment, PrivateRead
+
+LOG: Final = logging.getLogger(__name__)
+ATTEMPTS: Final = 5  # rules would have to change five times while one comment is posted
+T = TypeVar("T")
+
+
+class RulesNotCompiled(Exception):  # noqa: N818 -- not an error: the unit runs again
+    """The rules of this site changed since they were compiled."""
+
+    def __init__(self, site_id: str) -> None:
+        super().__init__(site_id)
+        self.site_id = site_id
+
+
+class CompiledRules:
+    """The rules of each site, with their version."""
+
+    def __init__(self) -> None:
+        self.by_site: dict[str, tuple[int, tuple[CompiledRule, ...]]] = {}
+
+
+def compiled_rules(env: Environment, site: Site) -> tuple[CompiledRule, ...]:
+    """Return a site's compiled rules.
+
+    Raises:
+        RulesNotCompiled: The rules changed. ``with_compiled_rules`` handles this.
+    """
+    version, ready = env.part(CompiledRules).by_site.get(site.id, (None, ()))
+    if version != site.rules_version:
+        raise RulesNotCompiled(site.id)
+    return ready
+
+
+async def with_compiled_rules(service: Service, run: Callable[[], Awaitable[T]]) -> T:
+    """Run a unit that evaluates rules; compile them first if necessary.
+
+    Raises:
+        Unavailable: The rules changed at every attempt.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return await run()
+        except RulesNotCompiled as error:
+            await _compile_site(service, error.site_id)
+    raise Unavailable("The rules of this site are changing. Try again.")
+
+
+async def _compile_site(service: Service, site_id: str) -> None:
+    version, stored = await _read_rules(service, site_id)
+    ready = await asyncio.to_thread(lambda: tuple(filter(None, map(_compile_if_possible, stored))))
+    service.part(CompiledRules).by_site[site_id] = (version, ready)
+
+
+@private_read
+async def _read_rules(unit: PrivateRead, site_id: str) -> tuple[int, list[Rule]]:
+    site = (await resolve.read_directory.within(unit)).by_id(site_id)
+    return site.rules_version, await rules.list_active(unit, site_id)
+
+
+def _compile_if_possible(rule: Rule) -> CompiledRule | None:
+    """Return None for a rule whose library was removed: it must not stop comments from being stored."""
+    try:
+        return compile_rule(rule)
+    except ValueError:
+        LOG.warning("skipped rule %s of kind %s: cannot compile it. %s", rule.id, rule.kind, KINDS[rule.kind].expected)
+        return None
+
+
+def compile_rule(rule: Rule) -> CompiledRule:
+    """Compile a stored rule.
+
+    Raises:
+        ValueError: Its text is not what the kind expects.
+    """
+    check = compile_check(rule.kind, rule.email_digest or rule.matching)
+    return CompiledRule(rule.id, rule.kind, rule.effect, check, rule.expires_at)
+
+
+@lru_cache(maxsize=64)
+def compile_check(kind: RuleKind, matching: str) -> RuleCheck:
+    """Compile the text of a rule. The last 64 are cached: a word list takes up to a second.
+
+    Raises:
+        ValueError: The text is not what the kind expects.
+    """
+    return KINDS[kind].compile(matching)

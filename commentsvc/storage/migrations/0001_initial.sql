@@ -1,0 +1,2 @@
+-- The first schema is schema.sql itself. Later steps bring older databases to what schema.sql says by then.
+-- Nothing is released yet: until the first tag there is no second step, and schema.sql is edited in place.
