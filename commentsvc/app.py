@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from aiohttp import web
 
 from commentsvc.config import Config
 from commentsvc.domain import crypto
@@ -23,8 +22,9 @@ from commentsvc.service import Service
 from commentsvc.storage import schema
 from commentsvc.storage.database import Database
 from commentsvc.storage.sqlite import SqliteDatabase
-from commentsvc.web.routes import application
-from commentsvc.web.server.connections import Deadlines, Runner
+
+if TYPE_CHECKING:  # see ``listen``
+    from commentsvc.web.server.connections import Deadlines, Runner
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -98,9 +98,15 @@ def _secret_file(file: Path) -> str:
 
 
 @asynccontextmanager
-async def listen(service: Service, deadlines: Deadlines, listener: socket.socket) -> AsyncIterator[Runner]:
+async def listen(service: Service, deadlines: "Deadlines | None", listener: socket.socket) -> AsyncIterator["Runner"]:
     """The service's web on a socket; on leaving, it finishes what is under way."""
-    runner = Runner(application(service), deadlines)
+    # Imported here, so that every command but serve starts in a third of the time.
+    from aiohttp import web  # noqa: PLC0415
+
+    from commentsvc.web.routes import application  # noqa: PLC0415
+    from commentsvc.web.server.connections import Deadlines, Runner  # noqa: PLC0415
+
+    runner = Runner(application(service), deadlines or Deadlines())
     await runner.setup()
     maintaining = asyncio.create_task(maintenance.run_forever(service), name="maintenance")
     try:
@@ -111,7 +117,7 @@ async def listen(service: Service, deadlines: Deadlines, listener: socket.socket
         await runner.drain()
 
 
-async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], deadlines: Deadlines) -> None:
+async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way.
 
     ``announce`` is awaited once, with the service as it listens.
@@ -126,7 +132,7 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]], 
         listener = _listener(config)  # last, so that nobody is answered by a service that cannot work
         port = listener.getsockname()[1]
         service = replace(prepared, config=msgspec.structs.replace(config, port=port))  # 0 asks for any free port
-        async with listen(service, deadlines, listener):
+        async with listen(service, None, listener):
             LOG.info("listening on port %s", port)
             await announce(service)
             await stop.wait()

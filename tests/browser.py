@@ -33,9 +33,9 @@ async def chromium():
 
 
 @in_shared_loop()
-async def opened(request, tmp_path, clock):
+async def opened(laid_file, tmp_path, clock):
     """The fixture ``live``, in the loop that the browser lives in: ``url, service = await opened(...)``."""
-    async with asynccontextmanager(conftest.live.__wrapped__)(request, tmp_path, clock) as start:
+    async with asynccontextmanager(conftest.live.__wrapped__)(laid_file, tmp_path, clock) as start:
         yield start
 
 

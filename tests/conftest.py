@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import socketserver
 import threading
@@ -134,15 +135,23 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def laid(postgres) -> str:
     """The name of a PostgreSQL database whose schema is laid: others are copied from it."""
-
-    async def lay():
-        await make_database(postgres, "CREATE DATABASE laid")
-        database = await PostgresDatabase.open(postgres.format("laid"))
-        await schema.migrate(database, "2026-01-01T00:00:00.000Z")
-        await database.close()
-
-    asyncio.run(lay())
+    asyncio.run(make_database(postgres, "CREATE DATABASE laid"))
+    asyncio.run(_lay(postgres.format("laid")))
     return "laid"
+
+
+@pytest.fixture(scope="session")
+def laid_file(tmp_path_factory) -> Path:
+    """The same for SQLite: a file to copy."""
+    file = tmp_path_factory.mktemp("laid") / "comments.db"
+    asyncio.run(_lay(f"sqlite:///{file}"))
+    return file
+
+
+async def _lay(url):
+    database = await open_database(url)
+    await schema.migrate(database, "2026-01-01T00:00:00.000Z")
+    await database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -151,9 +160,14 @@ def engine(request) -> str:
 
 
 @pytest.fixture
-def database_url(engine, request, tmp_path) -> str:
+def database_url(engine, request, laid_file, tmp_path) -> str:
     """A database of either kind without a row in it."""
-    return f"sqlite:///{tmp_path}/comments.db" if engine == "sqlite" else request.getfixturevalue("postgres_url")
+    return copied(laid_file, tmp_path) if engine == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+def copied(laid_file, folder, name="comments.db") -> str:
+    shutil.copyfile(laid_file, folder / name)
+    return f"sqlite:///{folder / name}"
 
 
 @pytest.fixture(scope="session")
@@ -203,13 +217,13 @@ async def service(database_url, clock) -> AsyncIterator[Service]:
 
 
 @pytest.fixture
-async def served(request, tmp_path, clock):
+async def served(laid_file, tmp_path, clock):
     """Make the service on SQLite with settings: ``await served(moderation=Mode.NONE)``."""
     opened = []
     async with AsyncExitStack() as stack:
 
         async def make(**settings):
-            url = f"sqlite:///{tmp_path}/served{len(opened)}.db"
+            url = copied(laid_file, tmp_path, f"served{len(opened)}.db")
             opened.append(url)
             return await stack.enter_async_context(a_service(url, clock, **settings))
 
@@ -267,15 +281,16 @@ def visit(**changed) -> Visit:
 
 
 @pytest.fixture
-async def live(request, tmp_path, clock):
+async def live(laid_file, tmp_path, clock):
     """The service on a socket, as it is deployed: ``url, service = await live(...)``."""
+    database = copied(laid_file, tmp_path, "live.db")
     async with AsyncExitStack() as stack:
 
         async def start(deadlines=None, **settings):
             listener = socket.create_server(("127.0.0.1", 0))
             listener.setblocking(False)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            of_its_own = a_service(f"sqlite:///{tmp_path}/live.db", clock, **{"public_url": url} | settings)
+            of_its_own = a_service(database, clock, **{"public_url": url} | settings)
             service = await stack.enter_async_context(of_its_own)
             await stack.enter_async_context(app.listen(service, deadlines or Deadlines(drain=0, finish=2), listener))
             return url, service

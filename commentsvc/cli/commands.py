@@ -27,9 +27,6 @@ from commentsvc.service import Service
 from commentsvc.sites import manage
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage import schema
-from commentsvc.web.api.openapi import document
-from commentsvc.web.routes import ROUTES
-from commentsvc.web.server.connections import Deadlines
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> int:
@@ -56,9 +53,16 @@ def _describe_field_error(error: FieldError) -> str:
     return f"{error.field}: {error.detail}" if error.field else error.detail
 
 
+def _format_openapi() -> str:
+    from commentsvc.web.api.openapi import document  # noqa: PLC0415 -- other commands need no web
+    from commentsvc.web.routes import ROUTES  # noqa: PLC0415 -- likewise
+
+    return msgspec.json.format(msgspec.json.encode(document(ROUTES)).decode(), indent=2)
+
+
 async def _run_command(arguments: argparse.Namespace, config: Config, terminal: Terminal) -> int:
     if arguments.command == "openapi":
-        terminal.print_line(msgspec.json.format(msgspec.json.encode(document(ROUTES)).decode(), indent=2))
+        terminal.print_line(_format_openapi())
     elif arguments.command == "serve":
         await _serve(config, terminal.print_line)
     elif arguments.command == "migrate":
@@ -98,7 +102,7 @@ async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
             print_line(f"Sign in with this link; it works once, within one day: {link}")
         print_line(f'Add comments to your page: <script async src="{origin}/embed.js"></script>')
 
-    await app.serve(config, announce, Deadlines())
+    await app.serve(config, announce)
 
 
 async def _migrate(config: Config) -> CommandResult:

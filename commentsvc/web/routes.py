@@ -1,5 +1,6 @@
 """The whole HTTP surface on one page."""
 
+from functools import cache
 from typing import Any, Final
 
 from aiohttp import web
@@ -262,6 +263,11 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
+@cache
+def _document() -> dict[str, Any]:
+    return document(ROUTES)
+
+
 def application(service: Service) -> web.Application:
     """An aiohttp application that serves the table."""
     app = web.Application(middlewares=[middleware.finish_response], client_max_size=MOST_BYTES)
@@ -269,7 +275,7 @@ def application(service: Service) -> web.Application:
     app[middleware.DRAINING] = []
     app[middleware.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
     app[ANSWER_CACHE] = AnswerCache()
-    app[health.DOCUMENT] = document(ROUTES)
+    app[health.DOCUMENT] = _document()
     templates.precompile()
     for route in ROUTES:
         app.router.add_route(route.method, route.path, endpoint(route))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from commentsvc.rules import confusables, word_list
+from commentsvc.rules import confusables, confusables_data, word_list
 from commentsvc.rules.confusables import impression, skeleton
 from commentsvc.rules.word_list import WordList
 
@@ -285,7 +285,7 @@ def test_the_skeleton_of_any_character_is_its_own_skeleton():
 
 
 def test_only_marks_and_letters_are_what_the_tables_say():
-    assert set("".join(confusables._DRAWN.values())).isdisjoint(map(chr, range(128)))
+    assert set("".join(confusables_data.LOOKALIKES.values())).isdisjoint(map(chr, range(128)))
     assert not any(mark.isalnum() for mark in confusables.MARKS)
     assert all(len(plain) == 1 for plain in (confusables._LOOKALIKES | confusables._STYLES).values())
 
