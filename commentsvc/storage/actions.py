@@ -69,9 +69,12 @@ async def add_items(unit: Write, action_id: str, changes: Sequence[tuple[Comment
 
 
 async def get_action(unit: PrivateRead, action_id: str) -> Row | None:
-    """``id, verb, actor_kind, actor_id, actor_name, note, created_at, undone_by, subject, was, became, state`` of an action."""
+    """``id, verb``, the actor, ``note, created_at, undone_by, subject, was, became, state`` of an action."""
     return await unit.one(
-        f"SELECT id, verb, {COLUMNS}, note, created_at, undone_by, subject, was, became, state FROM action WHERE id = :id",
+        f"""
+        SELECT id, verb, {COLUMNS}, note, created_at, undone_by, subject, was, became, state
+        FROM action WHERE id = :id
+        """,
         id=action_id,
     )
 
@@ -191,7 +194,7 @@ async def mark_undone(unit: Write, action_id: str, undone_by: str) -> bool:
 
 
 async def list_summaries(unit: PrivateRead, action_ids: Sequence[str]) -> Sequence[Row]:
-    """``id, verb, actor_kind, actor_id, actor_name, subject, undone_by`` of actions, to how many comments, and the verb of what each undid."""
+    """Return ``id, verb``, the actor, ``subject, undone_by`` of actions, their number of comments, and what each undid."""
     ids, values = in_list("id", action_ids)
     return await unit.all(
         f"""

@@ -266,7 +266,9 @@ def forms():
     return [route for route in ROUTES if route.session_scope and route.method == "POST"]
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.session_scope], ids=lambda one: f"{one.method} {one.path}")
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.session_scope], ids=lambda one: f"{one.method} {one.path}"
+)
 async def test_nobody_sees_or_does_anything_there_without_a_session(served, aiohttp_client, route):
     client = await aiohttp_client(application(await served()))
     path = route.path.replace("{id}", "01990000-0000-7000-8000-000000000000")

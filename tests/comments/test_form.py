@@ -25,7 +25,7 @@ from commentsvc.moderation.schemas import Action
 from commentsvc.rules import form_token, manage, proof_of_work
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.schemas import NewRule
-from commentsvc.service import private_read, Service, write
+from commentsvc.service import Service, private_read, write
 from commentsvc.storage import used_tokens
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in

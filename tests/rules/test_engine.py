@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from commentsvc.rules.reasons import reason_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from commentsvc.rules.engine import CompiledRule, Policy
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.rules.reasons import reason_text
 from tests.conftest import draft
 
 PENDING, APPROVED, SPAM = Status.PENDING, Status.APPROVED, Status.SPAM

@@ -7,6 +7,7 @@ from string import Formatter
 
 import msgspec
 import pytest
+from commentsvc.rules.reasons import TEMPLATES, Plural, Reason, reason_text
 
 import commentsvc
 from commentsvc.domain.models import Effect, Mode, RuleKind
@@ -16,7 +17,6 @@ from commentsvc.rules.engine import CompiledRule, Policy
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.rules.reasons import TEMPLATES, Plural, Reason, reason_text
 from tests.conftest import draft
 
 # kind, text of the rule, context, draft -> code, text

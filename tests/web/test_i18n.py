@@ -15,7 +15,7 @@ from babel.messages import mofile, pofile
 import commentsvc
 from commentsvc.domain.errors import Duplicate, Gone, Invalid, RateLimited, Refusal, ThreadClosed, Unavailable
 from commentsvc.web.pages import i18n
-from commentsvc.web.pages.i18n import LANGUAGES, words_for
+from commentsvc.web.pages.i18n import LANGUAGES, find_locale
 from commentsvc.web.pages.messages import explain_refusal
 from tests.conftest import draft
 
@@ -73,30 +73,30 @@ def said(tmp_path_factory):
     ],
 )
 def test_a_reader_gets_the_language_asked_for_or_else_the_one_they_like_best(lang, accept_language, found):
-    assert words_for(lang, accept_language).lang == found
+    assert find_locale(lang, accept_language).lang == found
 
 
 def test_a_language_is_written_its_own_way():
-    backwards = {lang for lang in LANGUAGES if words_for(lang).dir == "rtl"}
+    backwards = {lang for lang in LANGUAGES if find_locale(lang).dir == "rtl"}
     assert backwards == {"ar", "fa", "he"}
     assert backwards == {lang for lang in LANGUAGES if Locale(lang).text_direction == "rtl"}
 
 
 def test_a_value_is_escaped_and_a_message_is_not():
-    english = words_for("en")
+    english = find_locale("en")
     assert english.gettext("to <bdi>%(name)s</bdi>, 100%%", name="<b>") == "to <bdi>&lt;b&gt;</bdi>, 100%"
     assert english.ngettext("%(num)s <b>", "%(num)s <i>", 1) == "1 <b>"
     assert english.ngettext("%(num)s <b>", "%(num)s <i>", 7) == "7 <i>"
 
 
 def test_a_time_is_told_in_every_language():
-    told = {lang: words_for(lang).format_time("2026-11-22T16:02:11.000Z") for lang in LANGUAGES}
+    told = {lang: find_locale(lang).format_time("2026-11-22T16:02:11.000Z") for lang in LANGUAGES}
     assert told["en"] == "22 Nov 2026, 16:02 UTC"
     assert told["de"] == "22. Nov. 2026, 16:02 UTC"
     assert told["ja"] == "2026年11月22日 16:02 UTC"
     assert all("22" in text and "2026" in text and "16:02 UTC" in text for text in told.values())
     for lang in TRANSLATED:
-        assert len({words_for(lang).gettext(month) for month in i18n.MONTHS}) == 12
+        assert len({find_locale(lang).gettext(month) for month in i18n.MONTHS}) == 12
 
 
 MISTAKES = (
@@ -110,7 +110,7 @@ MISTAKES = (
 
 @pytest.mark.parametrize("lang", TRANSLATED)
 def test_whatever_a_writer_does_wrong_is_explained_in_their_language(lang):
-    english, theirs = words_for("en"), words_for(lang)
+    english, theirs = find_locale("en"), find_locale(lang)
     for wrong in MISTAKES:
         with pytest.raises(Invalid) as refused:
             draft(**wrong)
@@ -130,7 +130,7 @@ def test_whatever_a_writer_does_wrong_is_explained_in_their_language(lang):
 def test_a_reader_sees_numbers_as_their_language_writes_them():
     with pytest.raises(Invalid) as refused:
         draft(comment="x" * 10_001)
-    told = {lang: explain_refusal(words_for(lang), refused.value).fields["comment"] for lang in LANGUAGES}
+    told = {lang: explain_refusal(find_locale(lang), refused.value).fields["comment"] for lang in LANGUAGES}
     assert told["en"] == "Too long: 10,001 of 10,000 characters."
     assert told["de"] == "Zu lang: 10.001 von 10.000 Zeichen."
     assert all("001" in text and "000" in text for text in told.values())
@@ -166,12 +166,12 @@ def test_every_text_marked_in_the_code_is_in_every_catalogue(lang):
 def test_every_refusal_has_a_title_that_is_translated():
     for refusal in Refusal.__subclasses__():
         for lang in TRANSLATED:
-            assert words_for(lang).translate(refusal.title) != refusal.title, (lang, refusal)
+            assert find_locale(lang).translate(refusal.title) != refusal.title, (lang, refusal)
 
 
 def test_a_message_that_is_not_translated_stays_as_it_is():
-    assert words_for("de").translate("100% <b>%(x)s") == "100% <b>%(x)s"
-    assert words_for("de").translate("") == ""
+    assert find_locale("de").translate("100% <b>%(x)s") == "100% <b>%(x)s"
+    assert find_locale("de").translate("") == ""
 
 
 def test_the_document_names_the_languages():

@@ -32,21 +32,21 @@ from commentsvc.web.pages.fragments import FragmentQuery
 from commentsvc.web.pages.i18n import Locale
 from commentsvc.web.pages.templates import request_locale
 from commentsvc.web.server import security
-from commentsvc.web.server.cache_headers import cacheable, packed, respond_with_thread, takes_gzip
-from commentsvc.web.server.responses import fragment_wanted, navigating, respond, tags_of
+from commentsvc.web.server.cache_headers import accepts_gzip, cacheable, compress, respond_with_thread
+from commentsvc.web.server.responses import is_navigation, match_etag, respond, wants_fragment
 from commentsvc.web.server.routing import SERVICE, VISIT
 
 
-async def post_reply(request: web.Request, draft: NewComment) -> web.Response:
+async def create_comment(request: web.Request, draft: NewComment) -> web.Response:
     """Create a comment.
 
     201: it is published. 202: it is pending. 303: redirects a browser without a script to a page that shows it.
     """
     receipt = await post.post_comment(request.app[SERVICE], draft, request[VISIT])
-    if navigating(request):
+    if is_navigation(request):
         return await redirects.redirect_after_post(request, draft, receipt)
     status = 201 if receipt.status == "approved" else 202
-    if fragment_wanted(request):
+    if wants_fragment(request):
         return fragments.receipt(request, receipt, draft.comment, status)
     return respond(receipt, status, {hdrs.LOCATION: f"/v1/comments/{receipt.id}"})
 
@@ -73,7 +73,7 @@ async def list_fragment(request: web.Request, query: FragmentQuery) -> web.Respo
 async def get_comment(request: web.Request) -> PublicComment | web.Response:
     """Return one comment. With its edit token, also while it is pending."""
     comment = await read.get_comment(request.app[SERVICE], request.match_info["id"], security.bearer(request))
-    return fragments.own(request, comment) if fragment_wanted(request) else comment
+    return fragments.own(request, comment) if wants_fragment(request) else comment
 
 
 async def edit_comment(request: web.Request, change: CommentEdit) -> Receipt | web.Response:
@@ -81,7 +81,7 @@ async def edit_comment(request: web.Request, change: CommentEdit) -> Receipt | w
     receipt = await edit.edit_comment(
         request.app[SERVICE], request.match_info["id"], security.bearer(request), change, request[VISIT]
     )
-    return fragments.receipt(request, receipt, change.comment, 200) if fragment_wanted(request) else receipt
+    return fragments.receipt(request, receipt, change.comment, 200) if wants_fragment(request) else receipt
 
 
 async def withdraw_comment(request: web.Request) -> None:
@@ -94,7 +94,7 @@ async def report_comment(request: web.Request, report: NewReport) -> ReportRecei
     return await reports.report_comment(request.app[SERVICE], request.match_info["id"], report, request[VISIT])
 
 
-async def count(request: web.Request, query: CountsQuery) -> Counts:
+async def count_comments(request: web.Request, query: CountsQuery) -> Counts:
     """Count the approved comments of up to 200 threads."""
     counts = await read.count_comments(request.app[SERVICE], query, request[VISIT])
     return counts if query.lang is None else _add_labels(counts, request_locale(request, query.lang))
@@ -117,11 +117,11 @@ async def list_latest(request: web.Request, query: LatestQuery) -> web.Response:
 def _respond_with_digest(request: web.Request, body: bytes, **more: str) -> web.Response:
     """Return a body with its own digest as the tag."""
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
-    return cacheable(packed(body, packs=takes_gzip(request)), tag, held, **more)
+    held = match_etag(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
+    return cacheable(compress(body, gzipped=accepts_gzip(request)), tag, held, **more)
 
 
-async def follow_thread(request: web.Request, query: FeedQuery) -> web.Response:
+async def get_thread_feed(request: web.Request, query: FeedQuery) -> web.Response:
     """Return an Atom feed of a thread's comments, newest first."""
     locale = request_locale(request, query.lang)
     query = msgspec.structs.replace(query, lang=query.lang and locale.lang)
@@ -135,7 +135,7 @@ async def follow_thread(request: web.Request, query: FeedQuery) -> web.Response:
     )
 
 
-async def follow_site(request: web.Request, query: LatestFeedQuery) -> web.Response:
+async def get_site_feed(request: web.Request, query: LatestFeedQuery) -> web.Response:
     """Return an Atom feed of a site's latest comments."""
     service, locale = request.app[SERVICE], request_locale(request, query.lang)
     query = msgspec.structs.replace(query, lang=query.lang and locale.lang)
@@ -149,6 +149,6 @@ async def open_form(request: web.Request) -> OpenForm:
     return await comments_form.open_form(request.app[SERVICE], request[VISIT])
 
 
-async def preview(_request: web.Request, draft: PreviewRequest) -> PreviewResult:
+async def render_preview(_request: web.Request, draft: PreviewRequest) -> PreviewResult:
     """Render Markdown as HTML without saving it."""
     return read.render_preview(draft)

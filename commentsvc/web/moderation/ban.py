@@ -148,6 +148,6 @@ def _waiting_filter(card: ModeratorDetail, form: BanForm) -> dict[str, Any]:
 @layout.on_field_errors
 async def show_ban_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the ban form again, as it was filled in, with its errors."""
-    form = parsing.filled_in(BanForm, body)
+    form = parsing.parse_form_or_empty(BanForm, body)
     status = problems.STATUS_OF_ERROR[Invalid]
     return await _render_form(request, back=form.get("back"), status=status, form=form, error=error)

@@ -96,7 +96,7 @@ async def show_comment_error(request: web.Request, error: Refusal, body: bytes) 
     """Show the comment's page again with the error, and the form as it was filled in."""
     if SESSION not in request or isinstance(error, NotFound | Unauthorized):
         return await layout.show_error(request, error, body)
-    sent = parsing.filled_in(_SentFields, body)
+    sent = parsing.parse_form_or_empty(_SentFields, body)
     form = {name: sent.get(name, "") for name in _SentFields.__struct_fields__}
     status = problems.STATUS_OF_ERROR[type(error)]
     try:

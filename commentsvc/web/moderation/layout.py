@@ -27,13 +27,13 @@ from commentsvc.rules import manage
 from commentsvc.rules.schemas import RuleRecord
 from commentsvc.sites import resolve
 from commentsvc.web.moderation import filters
-from commentsvc.web.pages.i18n import words_for
-from commentsvc.web.pages.templates import rendered
+from commentsvc.web.pages.i18n import find_locale
+from commentsvc.web.pages.templates import render_template
 from commentsvc.web.server import parsing, problems, security
-from commentsvc.web.server.cache_headers import GZIP_MAGIC, packed, takes_gzip
+from commentsvc.web.server.cache_headers import GZIP_MAGIC, accepts_gzip, compress
 from commentsvc.web.server.routing import HTML, SERVICE, SESSION, WHO
 
-ENGLISH: Final = words_for()  # the moderation page is not translated
+ENGLISH: Final = find_locale()  # the moderation page is not translated
 HOME: Final = "/moderate"
 # A path and query below /moderate. A redirect may lead nowhere else.
 MODERATION_PATH: Final = re.compile(r"/moderate(?:/[\w-]+)*(?:\?[^\s#\\]*)?", re.ASCII)
@@ -123,7 +123,9 @@ async def render_page(
         "as_of": service.now(),
     }
     functions = filters.TEMPLATE_FUNCTIONS
-    return html_response(request, rendered(f"moderation/{template}", ENGLISH, **functions | shared | values), status)
+    return html_response(
+        request, render_template(f"moderation/{template}", ENGLISH, **functions | shared | values), status
+    )
 
 
 async def _load_toast(request: web.Request, result: "Result") -> tuple[str, bool] | None:
@@ -153,7 +155,7 @@ def html_response(request: web.Request, text: str, status: int = 200) -> web.Res
 
     Compression leaks nothing here (BREACH): another site's page cannot request it with the cookie.
     """
-    body = packed(text.encode(), packs=takes_gzip(request))
+    body = compress(text.encode(), gzipped=accepts_gzip(request))
     headers = {**security.MODERATION_HEADERS, hdrs.VARY: hdrs.ACCEPT_ENCODING}
     if body.startswith(GZIP_MAGIC):
         headers[hdrs.CONTENT_ENCODING] = "gzip"
@@ -167,7 +169,7 @@ async def show_error(request: web.Request, error: Refusal, body: bytes) -> web.R
     if isinstance(error, Unauthorized) or SESSION not in request:
         return show_sign_in(request, status, error, unsaved)
     if isinstance(error, Unavailable):  # the layout would need the database
-        page = rendered("moderation/unavailable.html", ENGLISH, error=error, unsaved=unsaved)
+        page = render_template("moderation/unavailable.html", ENGLISH, error=error, unsaved=unsaved)
         return html_response(request, page, status)
     details = [one.detail for one in error.faults] if isinstance(error, Invalid) else []
     back = safe_back_url(_read_field("back", body))
@@ -196,7 +198,7 @@ def show_sign_in(
     config = request.app[SERVICE].config
     # After a link on another site the browser sends no cookie (SameSite=Strict). A reload from here sends it.
     reload = request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site"
-    shown = rendered(
+    shown = render_template(
         "moderation/sign_in.html",
         ENGLISH,
         error=error if (error and not isinstance(error, Unauthorized)) or request.method == "POST" else None,
@@ -217,6 +219,6 @@ def _longest_text(body: bytes) -> str:
 
 def _read_field(name: str, body: bytes) -> str:
     try:
-        return parsing.one_field(name, body)
+        return parsing.read_field(name, body)
     except Refusal:
         return ""

@@ -20,7 +20,7 @@ from commentsvc.moderation.schemas import Action, CommentPage, ModeratorComment,
 from commentsvc.storage.comment_filter import CommentFilter, conditions
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back
-from commentsvc.web.server.responses import respond, tags_of
+from commentsvc.web.server.responses import match_etag, respond
 from commentsvc.web.server.routing import SERVICE, WHO
 
 PAGE_SIZE: Final = 50
@@ -144,7 +144,7 @@ async def get_counts(request: web.Request) -> web.Response:
     """Return the number of comments by status; 304 if nothing has changed."""
     totals = await queue.count_by_status(request.app[SERVICE], request[WHO])
     tag = await _state_tag(request, totals)
-    if tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(tag):
+    if match_etag(request.headers.get(hdrs.IF_NONE_MATCH))(tag):
         return web.Response(status=304, headers={hdrs.ETAG: f'"{tag}"', hdrs.CACHE_CONTROL: "no-store"})
     return respond(totals, headers={hdrs.ETAG: f'"{tag}"'})
 

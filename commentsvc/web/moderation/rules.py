@@ -123,7 +123,7 @@ def form_values(sent: dict[str, Any] | None) -> dict[str, Any]:
 @layout.on_field_errors
 async def show_new_rule_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the rules with the form as it was filled in, and its errors."""
-    form, status = parsing.filled_in(NewRuleForm, body), problems.STATUS_OF_ERROR[Invalid]
+    form, status = parsing.parse_form_or_empty(NewRuleForm, body), problems.STATUS_OF_ERROR[Invalid]
     return await _render_rules(request, RulesPageQuery(), status=status, form=form, error=error)
 
 
@@ -164,5 +164,5 @@ async def change_rule(request: web.Request, form: RuleForm) -> web.Response:
 @layout.on_field_errors
 async def show_rule_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the rule's form as it was filled in, with its errors."""
-    form, status = parsing.filled_in(RuleForm, body), problems.STATUS_OF_ERROR[Invalid]
+    form, status = parsing.parse_form_or_empty(RuleForm, body), problems.STATUS_OF_ERROR[Invalid]
     return await _render_rule(request, status=status, error=error, form=form)

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from commentsvc.access import sessions, sign_in
 from commentsvc.domain.errors import NotFound, Refusal
 from commentsvc.web.moderation import layout
-from commentsvc.web.pages.templates import rendered
+from commentsvc.web.pages.templates import render_template
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.routing import SERVICE, VISIT
 
@@ -31,7 +31,9 @@ async def show_sign_in_link(request: web.Request) -> web.Response:
 def _render_link(request: web.Request, name: str | None) -> web.Response:
     secure = security.session_cookie(request, request.app[SERVICE].config) is not None
     own_origin = request.app[SERVICE].config.own_origin
-    text = rendered("moderation/sign_in_link.html", layout.ENGLISH, name=name, secure=secure, own_origin=own_origin)
+    text = render_template(
+        "moderation/sign_in_link.html", layout.ENGLISH, name=name, secure=secure, own_origin=own_origin
+    )
     return layout.html_response(request, text, HTTPStatus.OK if name else HTTPStatus.NOT_FOUND)
 
 

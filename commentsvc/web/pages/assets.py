@@ -14,8 +14,8 @@ import rjsmin
 from aiohttp import hdrs, web
 
 from commentsvc.domain.errors import NotFound
-from commentsvc.web.server.cache_headers import takes_gzip
-from commentsvc.web.server.responses import tags_of
+from commentsvc.web.server.cache_headers import accepts_gzip
+from commentsvc.web.server.responses import match_etag
 from commentsvc.web.server.routing import GZIP
 
 SHORT: Final = "public, max-age=300, stale-while-revalidate=86400"
@@ -119,8 +119,8 @@ async def moderate_stylesheet(request: web.Request) -> web.Response:
 
 
 def _served(request: web.Request, asset: Asset, keep: str) -> web.Response:
-    held = tags_of(request.headers.get(hdrs.IF_NONE_MATCH))(asset.digest)
-    packs = takes_gzip(request)
+    held = match_etag(request.headers.get(hdrs.IF_NONE_MATCH))(asset.digest)
+    packs = accepts_gzip(request)
     headers = {
         hdrs.CACHE_CONTROL: keep,
         hdrs.VARY: "Accept-Encoding",

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from commentsvc.web.api.health import DOCUMENT
-from commentsvc.web.pages.templates import ENGLISH, html, rendered
+from commentsvc.web.pages.templates import ENGLISH, html, render_template
 from commentsvc.web.server import problems
 
 
@@ -18,7 +18,7 @@ async def docs(request: web.Request) -> web.Response:
 @cache
 def _render_reference(document: bytes) -> str:
     # Cached: rendering takes 0.1 s, and every other request would wait for it.
-    return rendered("docs.html", ENGLISH, document=msgspec.json.decode(document), problems=_error_codes())
+    return render_template("docs.html", ENGLISH, document=msgspec.json.decode(document), problems=_error_codes())
 
 
 def _error_codes() -> list[tuple[int, str, str]]:

@@ -15,7 +15,7 @@ from commentsvc.sites import resolve
 from commentsvc.web.pages import redirects
 from commentsvc.web.pages.i18n import Locale
 from commentsvc.web.pages.messages import Explanation
-from commentsvc.web.pages.templates import rendered, request_locale, templates_digest
+from commentsvc.web.pages.templates import render_template, request_locale, templates_digest
 from commentsvc.web.server.cache_headers import respond_with_thread
 from commentsvc.web.server.routing import HTML, SERVICE, VISIT
 
@@ -114,7 +114,7 @@ async def _render(request: web.Request, query: FragmentQuery, locale: Locale, li
     values = thread_values(listing, service.config.own_origin, query.thread, site, order=order, lang=query.lang)
     form = Form(hidden={"thread": query.thread, "site": site, "parent": ""})
     fresh = 0 if query.known is None else max(0, listing.thread.count - query.known)
-    return rendered("comments.html", locale, **values | form.template_values() | {"fresh": fresh}).encode()
+    return render_template("comments.html", locale, **values | form.template_values() | {"fresh": fresh}).encode()
 
 
 def receipt(request: web.Request, receipt: Receipt, text: str, status: int) -> web.Response:
@@ -139,7 +139,7 @@ def _item(
     request: web.Request, comment: TreeComment, text: str, until: str, receipt: Receipt | None = None, status: int = 200
 ) -> web.Response:
     service = request.app[SERVICE]
-    html = rendered(
+    html = render_template(
         "item.html",
         request_locale(request),
         comment=comment,

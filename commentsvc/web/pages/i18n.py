@@ -92,7 +92,7 @@ def _fill(message: str, values: dict[str, Any]) -> Markup:
     return Markup(message) % values  # noqa: S704 -- messages come from our own catalogues
 
 
-def words_for(lang: str | None = None, accept_language: str | None = None) -> Locale:
+def find_locale(lang: str | None = None, accept_language: str | None = None) -> Locale:
     """Return the translations for the language asked for, else for the one the reader prefers, else English.
 
     Tags are looked up as in RFC 4647, 3.4: ``de-Latn-AT``, then ``de-Latn``, then ``de``.

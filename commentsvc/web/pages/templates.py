@@ -11,17 +11,17 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 import commentsvc
-from commentsvc.web.pages.i18n import Locale, words_for
+from commentsvc.web.pages.i18n import Locale, find_locale
 from commentsvc.web.server import security
 from commentsvc.web.server.routing import HTML, SERVICE
 
-ENGLISH: Final = words_for()  # for developers
+ENGLISH: Final = find_locale()  # for developers
 
 
 def page(request: web.Request, template: str, locale: Locale, *, status: int = 200, **values: Any) -> web.Response:
     """Render a template into a response that no cache keeps."""
     own_origin = request.app[SERVICE].config.own_origin
-    return html(rendered(template, locale, own_origin=own_origin, **values), status=status)
+    return html(render_template(template, locale, own_origin=own_origin, **values), status=status)
 
 
 def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
@@ -41,7 +41,7 @@ def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
 TEMPLATES: Final = resources.files("commentsvc.web") / "templates"
 
 
-def rendered(template: str, locale: Locale, **values: Any) -> str:
+def render_template(template: str, locale: Locale, **values: Any) -> str:
     """Render a template in this language."""
     globals_ = {"_": locale.gettext, "ngettext": locale.ngettext, "locale": locale, "version": commentsvc.__version__}
     return _templates().get_template(template).render(globals_ | values)
@@ -49,7 +49,7 @@ def rendered(template: str, locale: Locale, **values: Any) -> str:
 
 def request_locale(request: web.Request, lang: str | None = None) -> Locale:
     """Return the translations in the language that the request names or prefers."""
-    return words_for(lang, request.headers.get(hdrs.ACCEPT_LANGUAGE))
+    return find_locale(lang, request.headers.get(hdrs.ACCEPT_LANGUAGE))
 
 
 @cache

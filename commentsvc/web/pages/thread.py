@@ -146,16 +146,16 @@ def _own_state(nodes: list[Any], own: str | None) -> str:
     return "approved" if mine.status is msgspec.UNSET else "pending"
 
 
-async def form_again(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
+async def show_form_again(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
     """Show the thread's page again, with the errors and the form filled in."""
-    values = parsing.filled_in(NewComment, body)
+    values = parsing.parse_form_or_empty(NewComment, body)
     reply_to = values.get("parent") if ID.fullmatch(values.get("parent", "")) else None
     try:
         site, lang = await _site_name(request, values), request.query.get("lang")
         query = PageQuery(thread=values.get("thread", ""), site=site, reply_to=reply_to, lang=lang)
         response = await thread_page(request, query, filled=values, refused=refused)
     except Refusal:
-        response = await not_shown(request, refused, body)
+        response = await show_refusal(request, refused, body)
     if isinstance(refused, RateLimited):
         response.headers[hdrs.RETRY_AFTER] = str(refused.retry_after)
     return response
@@ -167,7 +167,7 @@ async def _site_name(request: web.Request, values: dict[str, str]) -> str | None
     return redirects.site_to_say(directory, values.get("thread", ""), values.get("site") or None, request[VISIT].origin)
 
 
-async def not_shown(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
+async def show_refusal(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
     """Show why a page cannot be shown."""
     locale = request_locale(request, request.query.get("lang"))
     explanation = messages.explain_refusal(locale, refused)

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from commentsvc.comments import read
 from commentsvc.comments.schemas import ThreadQuery
 from commentsvc.web.server.answer_cache import AnswerCache
-from commentsvc.web.server.responses import tags_of
+from commentsvc.web.server.responses import match_etag
 from commentsvc.web.server.routing import GZIP, JSON, SERVICE, VISIT
 
 CACHE_PUBLIC: Final = "public, max-age=10, stale-while-revalidate=60"
@@ -35,8 +35,8 @@ async def respond_with_thread(
     """
     cache, held, gzipped = (
         request.app[ANSWER_CACHE],
-        tags_of(request.headers.get(hdrs.IF_NONE_MATCH)),
-        takes_gzip(request),
+        match_etag(request.headers.get(hdrs.IF_NONE_MATCH)),
+        accepts_gzip(request),
     )
     cached: dict[str, bytes | None] = {}
 
@@ -50,22 +50,22 @@ async def respond_with_thread(
         return web.Response(body=await render(page.listing), content_type=kind, charset=_charset(kind), headers=private)
     body = cached.get(page.tag)
     if page.listing is not None:
-        body = packed(await render(page.listing), packs=gzipped)
+        body = compress(await render(page.listing), gzipped=gzipped)
         if page.listing.comments:
             cache.put((page.tag, query, form, gzipped), body)
     tag = f"{page.tag}-{form}"
     return cacheable(body, tag, held(tag), kind=kind, vary=vary)
 
 
-def takes_gzip(request: web.Request) -> bool:
+def accepts_gzip(request: web.Request) -> bool:
     """Tell whether the client accepts gzip (RFC 9110, 12.5.3)."""
     accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "")
     return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
 
 
-def packed(body: bytes, *, packs: bool) -> bytes:
+def compress(body: bytes, *, gzipped: bool) -> bytes:
     """Return a body, compressed if the client accepts that and it saves enough."""
-    worth = packs and len(body) >= MIN_COMPRESSED
+    worth = gzipped and len(body) >= MIN_COMPRESSED
     return gzip.compress(body, compresslevel=5, mtime=0) if worth else body
 
 

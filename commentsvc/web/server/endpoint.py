@@ -13,7 +13,7 @@ from commentsvc.domain import fields, validation
 from commentsvc.domain.errors import Forbidden, MalformedRequest, NotFound, Refusal
 from commentsvc.domain.models import Principal, Scope
 from commentsvc.web.server import parsing, security
-from commentsvc.web.server.responses import navigating, respond
+from commentsvc.web.server.responses import is_navigation, respond
 from commentsvc.web.server.routing import FORM, JSON, MOST_BYTES, SERVICE, SESSION, VISIT, WHO, Route
 
 BODY_SECONDS: Final = 10.0
@@ -37,7 +37,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
                 _admit(request, route.session_scope, body)
             answer = await route.handler(request, *_given(route, request, body))
         except Refusal as error:
-            if route.again is None or not (route.session_scope or navigating(request)):
+            if route.again is None or not (route.session_scope or is_navigation(request)):
                 raise
             return cast(web.StreamResponse, await route.again(request, error, body))
         return answer if isinstance(answer, web.StreamResponse) else respond(answer, route.status[0])
@@ -67,7 +67,7 @@ async def _stranger(request: web.Request) -> Refusal | None:
         if request.method == "POST":
             security.require_own_page(request, service.config)
         token = security.session_token(request, service.config)
-        session = await sessions.authenticate_session(service, token, of_use=not security.looks_by_itself(request))
+        session = await sessions.authenticate_session(service, token, of_use=not security.is_background_poll(request))
     except Refusal as error:
         return error
     request[SESSION], request[WHO] = session, session.who
@@ -82,7 +82,7 @@ def _admit(request: web.Request, scope: Scope, body: bytes) -> None:
     """
     if request.method == "POST":
         service = request.app[SERVICE]
-        sent = parsing.one_field("csrf", body) if request.content_type == FORM else ""
+        sent = parsing.read_field("csrf", body) if request.content_type == FORM else ""
         if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
             raise Forbidden("This form is of an earlier visit. Open the page anew, and send it from there.")
     permissions.require_scope(request[WHO], scope)
@@ -123,21 +123,23 @@ async def read_body(request: web.Request, most: int = MOST_BYTES) -> bytes:
 
 
 def _asked(shape: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
-    values = parsing.query(shape, request.rel_url.raw_query_string)
-    parsing.refuse_strangers(shape, values)
+    values = parsing.parse_query(shape, request.rel_url.raw_query_string)
+    parsing.refuse_unknown_parameters(shape, values)
     return validation.validate(shape, values, limits, strict=False)
 
 
 def _taken(route: Route, shape: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits) -> Any:
     kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
     if route.form and kind == FORM:
-        return validation.validate(shape, _with_key(request, shape, parsing.form(shape, body)), limits, strict=False)
+        return validation.validate(
+            shape, _with_key(request, shape, parsing.parse_form(shape, body)), limits, strict=False
+        )
     if kind != JSON:
         wanted = f"{JSON} or {FORM}" if route.form else JSON
         raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
         raise MalformedRequest("The body must be UTF-8.")
-    return validation.validate(shape, _with_key(request, shape, parsing.json_object(body)), limits)
+    return validation.validate(shape, _with_key(request, shape, parsing.parse_json_object(body)), limits)
 
 
 def _with_key(request: web.Request, shape: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from commentsvc.web.pages.messages import Explanation
 from commentsvc.web.pages.templates import request_locale
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.problems import Problem
-from commentsvc.web.server.responses import fragment_wanted
+from commentsvc.web.server.responses import wants_fragment
 from commentsvc.web.server.routing import SERVICE
 
 LOG: Final = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ async def _handle(
 
 def _translate(request: web.Request, error: Refusal) -> Explanation | None:
     """Return a refusal in the reader's language for the widget; None for programs, which get English."""
-    if not fragment_wanted(request):
+    if not wants_fragment(request):
         return None
     return messages.explain_refusal(request_locale(request), error)
 
@@ -78,7 +78,7 @@ def _framework_response(request: web.Request, error: web.HTTPException) -> web.S
 
 def _framework_problem(request: web.Request, status: int, detail: str = "") -> Problem:
     problem = problems.framework_problem(status, detail)
-    if not fragment_wanted(request):
+    if not wants_fragment(request):
         return problem
     translate = request_locale(request).translate
     return msgspec.structs.replace(problem, title=translate(problem.title), detail=translate(problem.detail))

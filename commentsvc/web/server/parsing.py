@@ -23,7 +23,7 @@ WORDPRESS: Final = {"author": "name", "url": "website", "comment_post_ID": "thre
 MARK: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def parse_json_object(body: bytes) -> dict[str, Any]:
     """Parse a JSON object (RFC 8259) that is I-JSON (RFC 7493): only UTF-8, unique names, no NaN.
 
     Raises:
@@ -87,7 +87,7 @@ def _require_few_digits(digits: str) -> str:
     return digits
 
 
-def form(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
+def parse_form(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
     """Parse an HTML form (application/x-www-form-urlencoded, UTF-8) for a schema, under our field names.
 
     Raises:
@@ -98,15 +98,15 @@ def form(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
     return values | _rename_wordpress_fields(values) if schema is NewComment else values
 
 
-def filled_in(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
+def parse_form_or_empty(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
     """Return a form's values to be shown in it again; none if it cannot be parsed."""
     try:
-        return form(schema, body)
+        return parse_form(schema, body)
     except Refusal:
         return {}
 
 
-def one_field(name: str, body: bytes) -> str:
+def read_field(name: str, body: bytes) -> str:
     """Return the value of one field of a form; empty if it is missing.
 
     Raises:
@@ -121,7 +121,7 @@ def _rename_wordpress_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     return {ours: value for ours, value in renamed.items() if (ours, value) != ("parent", "0")}
 
 
-def query(schema: type[msgspec.Struct], text: str) -> dict[str, Any]:
+def parse_query(schema: type[msgspec.Struct], text: str) -> dict[str, Any]:
     """Parse a query string for a schema.
 
     Raises:
@@ -158,7 +158,7 @@ def _list_fields(schema: type[msgspec.Struct]) -> frozenset[str]:
     return frozenset(field.encode_name for field in msgspec.structs.fields(schema) if "list[" in str(field.type))
 
 
-def refuse_strangers(schema: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
+def refuse_unknown_parameters(schema: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
     """Refuse unknown query parameters: they are mistakes, and caches would keep one page under many names.
 
     Raises:

@@ -22,7 +22,7 @@ def respond(answer: Any, status: int = 200, headers: Mapping[str, str] | None = 
     )
 
 
-def tags_of(header: str | None) -> Callable[[str], str | None]:
+def match_etag(header: str | None) -> Callable[[str], str | None]:
     """Return a function that finds a tag, plain or gzipped, in an ``If-None-Match`` (RFC 9110, 13.1.2: weakly)."""
     listed = set(re.findall(r'"([^"]*)"', header or ""))
     everything = (header or "").strip() == "*"
@@ -33,16 +33,16 @@ def tags_of(header: str | None) -> Callable[[str], str | None]:
     return held
 
 
-def navigating(request: web.Request) -> bool:
+def is_navigation(request: web.Request) -> bool:
     """Tell whether a browser navigates here, rather than a script fetching."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode:
         return mode == "navigate"
     accept = request.headers.get(hdrs.ACCEPT, "")
-    return request.content_type == FORM and HTML in accept and not fragment_wanted(request)
+    return request.content_type == FORM and HTML in accept and not wants_fragment(request)
 
 
-def fragment_wanted(request: web.Request) -> bool:
+def wants_fragment(request: web.Request) -> bool:
     """Tell whether a script asks for HTML to insert; a browser that navigates does not accept problem+json."""
     accept = request.headers.get(hdrs.ACCEPT, "")
     return accept.startswith(HTML) and "application/problem+json" in accept

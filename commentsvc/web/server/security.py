@@ -27,7 +27,7 @@ WIDGET_POLICY: Final = (
     f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'; "
     "require-trusted-types-for 'script'; trusted-types commentsvc"
 )
-# What moderators see is kept by nobody, framed by nobody, and told to nobody.
+# Moderation pages are never cached or framed, and their address is never sent elsewhere.
 MODERATION_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -126,7 +126,7 @@ def session_token(request: web.Request, config: Config) -> str | None:
     return request.cookies.get(session_cookie(request, config) or "")
 
 
-def looks_by_itself(request: web.Request) -> bool:
+def is_background_poll(request: web.Request) -> bool:
     """Tell whether the moderation page's script polls in the background."""
     return request.headers.get("Commentsvc-Looks") == "by itself"
 
