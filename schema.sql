@@ -259,7 +259,8 @@ CREATE TABLE action (
     was        TEXT,  -- that subject before, and after: JSON
     became     TEXT,
     session_id TEXT,  -- where it was done on the moderation page
-    state      TEXT NOT NULL DEFAULT 'done' CHECK (state IN ('running', 'done'))
+    state      TEXT NOT NULL DEFAULT 'done' CHECK (state IN ('running', 'done')),
+    progress   BIGINT NOT NULL DEFAULT 0  -- of a running action: how many of its targets are done
 );
 
 CREATE INDEX action_running ON action (seq) WHERE state = 'running';
@@ -281,11 +282,8 @@ CREATE TABLE action_item (
 
 -- Comments that a running action has still to work on, and the version each had when it was started.
 CREATE TABLE action_target (
-    action_id  TEXT   NOT NULL REFERENCES action (id),
-    position   BIGINT NOT NULL,
-    comment_id TEXT   NOT NULL,
-    version    BIGINT NOT NULL,
-    PRIMARY KEY (action_id, position)
+    action_id TEXT NOT NULL PRIMARY KEY REFERENCES action (id),
+    targets   TEXT NOT NULL  -- JSON: [[comment id, version when the action was started], …], in order
 );
 
 CREATE INDEX action_item_comment ON action_item (comment_id, action_id);

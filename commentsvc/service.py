@@ -65,7 +65,7 @@ class UnitOfWork(Generic[U, P, T]):
 
     def _log_slow(self, service: Service, milliseconds: float) -> None:
         if milliseconds >= service.config.slow_unit_ms:
-            LOG.warning("slow unit %s: %.0f ms", self.name, milliseconds, extra={"unit": self.name})
+            LOG.warning("slow unit of work", extra={"unit": self.name, "milliseconds": round(milliseconds, 1)})
 
 
 def write(work: Callable[Concatenate[Write, P], Coroutine[Any, Any, T]]) -> UnitOfWork[Write, P, T]:

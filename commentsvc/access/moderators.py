@@ -1,4 +1,4 @@
-"""An operator keeps the moderators, and invites them."""
+"""Add, list, invite and remove moderators."""
 
 from contextlib import suppress
 from typing import Any, Final
@@ -20,20 +20,20 @@ SIGN_IN_LINK_HOURS: Final = 24
 
 @write
 async def add_moderator(unit: Write, name: str, email: Email | None, site_names: list[str]) -> ModeratorRecord:
-    """Let somebody moderate: on these sites, or on all.
+    """Add a moderator for these sites. An empty list means all sites.
 
     Raises:
-        Conflict: the name is taken.
-        Invalid: naming a site that is not.
+        Conflict: the name is taken, perhaps by a moderator who was removed.
+        Invalid: for the field ``site``: no site has this name.
     """
-    everything = await resolve.read_directory.within(unit)
+    directory = await resolve.read_directory.within(unit)
     moderator_id, now = unit.new_id(), unit.now()
     sealed = unit.keyring.seal(email) if email else None
     digest = unit.keyring.digest(email) if email else None
     if not await moderators.add(unit, moderator_id, name, sealed, digest, now):
-        raise Conflict("There is, or was, a moderator of this name. Choose another.")
+        raise Conflict("This name is taken. Choose another.")
     for site_name in site_names:
-        site = everything.by_name(site_name)
+        site = directory.by_name(site_name)
         if site is None:
             raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
         await moderators.add_site(unit, moderator_id, site.id)
@@ -45,7 +45,7 @@ async def add_moderator(unit: Write, name: str, email: Email | None, site_names:
 
 @private_read
 async def list_moderators(unit: PrivateRead) -> list[ModeratorRecord]:
-    """Every moderator, oldest first."""
+    """Return the moderators, oldest first."""
     names = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
     return [
         ModeratorRecord(
@@ -61,10 +61,10 @@ async def list_moderators(unit: PrivateRead) -> list[ModeratorRecord]:
 
 @write
 async def remove_moderator(unit: Write, name: str) -> None:
-    """Take away somebody's rights: keys and invitations end at once.
+    """Remove a moderator. Their keys, sessions and sign-in links end.
 
     Raises:
-        NotFound: there is no such moderator.
+        NotFound: no moderator has this name.
     """
     moderator_id = await find_moderator(unit, name)
     await moderators.remove(unit, moderator_id, unit.now())
@@ -72,10 +72,10 @@ async def remove_moderator(unit: Write, name: str) -> None:
 
 
 async def create_sign_in_link(service: Service, name: str) -> str:
-    """Make a one-time sign-in link for a moderator; an earlier one that was not used ends.
+    """Create a one-time sign-in link for a moderator. It replaces an earlier unused one.
 
     Raises:
-        NotFound: there is no such moderator.
+        NotFound: no moderator has this name.
     """
     token = crypto.new_token()
     await _create_sign_in_link(service, name, token)
@@ -91,20 +91,23 @@ async def _create_sign_in_link(unit: Write, name: str, token: str) -> None:
     await _log(unit, "moderator_invite", moderator_id)
 
 
-async def _log(unit: Write, verb: str, moderator_id: str, **more: Any) -> None:
-    """Only whoever has the shell keeps moderators."""
-    body = {"moderator": moderator_id, **more}
+async def _log(unit: Write, verb: str, moderator_id: str, **details: Any) -> None:
+    # Only the command line manages moderators.
+    body = {"moderator": moderator_id, **details}
     await log.add_entry(unit, actor=log.OPERATOR, verb=verb, site_id=None, body=body)
 
 
 async def create_first_sign_in_link(service: Service) -> str | None:
-    """A sign-in link for whoever starts the service, while nobody has come in yet or has a key in force; else None."""
+    """Return a sign-in link for the first moderator, who is added if needed.
+
+    Return None if someone has signed in before, or if there is a valid key.
+    """
     keys = (await list_keys(service, Principal(log.SETTINGS, frozenset(), None))).keys
     if service.config.admin_key or any(_is_valid(key, service.now()) for key in keys):
         return None
     if await _has_anyone_signed_in(service):
         return None
-    with suppress(Conflict):  # another server made them meanwhile, or an operator removed them
+    with suppress(Conflict):  # another server was faster, or an operator removed them
         await add_moderator(service, FIRST_MODERATOR, None, [])
     try:
         return await create_sign_in_link(service, FIRST_MODERATOR)

@@ -1,4 +1,4 @@
-"""What a principal may do and see."""
+"""Checks of what a principal may do and see."""
 
 from commentsvc.domain.errors import Forbidden, NotFound
 from commentsvc.domain.models import Comment, Principal, Scope
@@ -7,10 +7,10 @@ from commentsvc.storage.database import PublicRead
 
 
 def require_scope(who: Principal, scope: Scope) -> Principal:
-    """Let whoever has the scope pass.
+    """Return the principal, if it has the scope.
 
     Raises:
-        Forbidden: they have not.
+        Forbidden: it does not have the scope.
     """
     if not who.may(scope):
         raise Forbidden(f"This needs a key with scope {scope.value}.")
@@ -18,10 +18,10 @@ def require_scope(who: Principal, scope: Scope) -> Principal:
 
 
 async def load_comment(unit: PublicRead, who: Principal, comment_id: str) -> Comment:
-    """A comment on one of this principal's sites.
+    """Return a comment on one of this principal's sites.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no comment has this id, or it is on another site.
     """
     comment = await comments.get(unit, comment_id)
     if comment is None or not who.reaches(comment.site_id):

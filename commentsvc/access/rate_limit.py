@@ -1,4 +1,7 @@
-"""How much one network may send. Limits are by network, never by email: nobody can lock another out."""
+"""Rate limits by network.
+
+They are never by email address: otherwise one person could lock another one out.
+"""
 
 import math
 from datetime import timedelta
@@ -14,30 +17,30 @@ from commentsvc.storage.database import Environment, Write
 
 @write
 async def check_rate_limit(unit: Write, visit: Visit, what: str = "", allowance: tuple[int, int] | None = None) -> None:
-    """Take one from what a network may send; each kind of ``what`` has an allowance of its own.
+    """Count one request of a network. Each value of ``what`` is counted separately.
 
-    That is as the settings say, unless it is named: so many in so many seconds.
+    ``allowance`` is a number of requests and of seconds; the default is the setting.
 
     Raises:
-        TooFast: nothing is left for now.
+        RateLimited: the network has used up its allowance.
     """
     allowance = allowance or unit.config.allowance
     if allowance is None:
         return
     number, seconds = allowance
     each = timedelta(seconds=seconds / number)
-    spent = await rate_limits.take(
+    blocking_time = await rate_limits.take(
         unit,
         unit.keyring.network_digest(what + truncate_address(visit.address), retention_period(unit)),
         latest=unit.ahead(seconds=seconds - each.total_seconds()),
         now=unit.now(),
-        available_at=lambda stands: format_time(parse_time(stands) + each),
+        available_at=lambda earlier: format_time(parse_time(earlier) + each),
     )
-    if spent is not None:
-        wait = (parse_time(spent) + each - unit.clock()).total_seconds() - seconds
+    if blocking_time is not None:
+        wait = (parse_time(blocking_time) + each - unit.clock()).total_seconds() - seconds
         raise RateLimited(max(1, math.ceil(wait)))
 
 
 def retention_period(env: Environment) -> int:
-    """The retention period we are in; digests of networks mean nothing beyond it."""
+    """Return the number of the current retention period. It is part of network digests, so they change with it."""
     return int(env.clock().timestamp()) // (env.config.network_days * 86_400)

@@ -1,4 +1,4 @@
-"""What travels over HTTP for keys and moderators."""
+"""Request and response bodies for keys and moderators."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from commentsvc.domain.models import Scope
 
 
 class NewKey(Struct, frozen=True, kw_only=True):
-    """A key to be made."""
+    """A key to create."""
 
     name: Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)]
@@ -22,7 +22,7 @@ class NewKey(Struct, frozen=True, kw_only=True):
 
 
 class KeyRecord(Struct, frozen=True, kw_only=True):
-    """A key, without the key."""
+    """The data of a key, without the key itself."""
 
     id: Id
     name: str
@@ -37,13 +37,13 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
 
 
 class CreatedKey(KeyRecord, frozen=True, kw_only=True):
-    """A key, the one time it is shown."""
+    """A new key. It is shown only once."""
 
     key: str
 
 
 class KeyList(Struct, frozen=True):
-    """Every key, oldest first."""
+    """All keys, oldest first."""
 
     keys: list[KeyRecord]
 

@@ -1,4 +1,4 @@
-"""A moderator comes in to the moderation page, by a one-time link or with a key, and leaves it."""
+"""Sessions on the moderation page, and the keys that moderators create there."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MAX_AGE_DAYS: Final = 7
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody at the moderation page, and since when. Actions of theirs after its id were done here."""
+    """A signed-in moderator or key on the moderation page."""
 
     id: str
     who: Principal
@@ -32,21 +32,21 @@ class Session:
 
     @property
     def name(self) -> str:
-        """The person's, or the key's."""
+        """Name of the moderator or the key."""
         return self.who.actor.name
 
 
 async def authenticate_session(service: Service, token: str | None, *, of_use: bool = True) -> Session:
-    """Whose session this is. What is not ``of_use`` to anybody does not keep it from being idle.
+    """Return the session for a token. Background polling (``of_use=False``) does not extend it.
 
     Raises:
-        Unauthorized: there is none, it has ended, or what it came from has.
+        Unauthorized: no valid session has this token, or its moderator or key is no longer valid.
     """
     session, seen_at = await _find_session(service, token or "") or (None, "")
     if session is None:
         raise Unauthorized("Please sign in.")
     if of_use and seen_at < service.ago(minutes=1):
-        with suppress(Unavailable):  # a full disk keeps nobody from reading
+        with suppress(Unavailable):  # reading must work on a full disk
             await _touch_session(service, session.id)
     return session
 
@@ -58,7 +58,7 @@ async def _find_session(unit: PrivateRead, token: str) -> tuple[Session, str] | 
     who = await _find_principal(unit, row) if row else None
     if row is None or who is None:
         return None
-    # Somebody sits at the page, so a person decides, whatever the key was made for.
+    # A person uses the page, so a person decides, even with a key for a program.
     person = msgspec.structs.replace(who.actor, kind=ActorKind.PERSON)
     who = msgspec.structs.replace(who, actor=person, session_id=row["id"])
     return Session(row["id"], who, row["created_at"], row["moderator_id"], row["key_hash"]), row["seen_at"]
@@ -70,20 +70,20 @@ async def _find_principal(unit: PrivateRead, row: Row) -> Principal | None:
     name = await moderators.get_name(unit, row["moderator_id"])
     if name is None:
         return None
-    reach = tuple(await moderators.list_sites(unit, row["moderator_id"]))
+    site_ids = tuple(await moderators.list_sites(unit, row["moderator_id"]))
     actor = Actor(ActorKind.PERSON, row["moderator_id"], name)
-    return Principal(actor, frozenset(keys.scopes_of(name)), reach or None, row["moderator_id"])
+    return Principal(actor, frozenset(keys.scopes_of(name)), site_ids or None, row["moderator_id"])
 
 
 @write
 async def create_session_key(unit: Write, session: Session) -> CreatedKey:
-    """Make the moderator a key of their own, to sign in with next time.
+    """Create a key for the moderator, to sign in with next time.
 
     Raises:
-        NotFound: the session was begun with a key. It could make one that reaches further than itself.
+        NotFound: the session was started with a key. The new key could have more rights than that one.
     """
     if session.moderator_id is None:
-        raise NotFound("Only who came in by a link gets a key here. Make one with: commentsvc key create")
+        raise NotFound("You can create a key only after signing in with a sign-in link.")
     scopes = [scope for scope in Scope if scope in session.who.scopes]
     new = NewKey(name=session.name, scopes=scopes)
     return await keys.create_own_key(unit, new, session.moderator_id, session.who.actor)
@@ -91,48 +91,48 @@ async def create_session_key(unit: Write, session: Session) -> CreatedKey:
 
 @private_read
 async def list_own_keys(unit: PrivateRead, session: Session) -> list[Row]:
-    """``id, site_id, created_at, last_used_at`` of the moderator's keys in force, oldest first."""
+    """Return ``id, site_id, created_at, last_used_at`` of the moderator's valid keys, oldest first."""
     return list(await api_keys.list_valid(unit, session.moderator_id, unit.now())) if session.moderator_id else []
 
 
 @write
 async def revoke_own_key(unit: Write, session: Session, key_id: str) -> None:
-    """End a key of the moderator's own at once, and the sessions begun with it.
+    """Revoke a key of the moderator. Sessions that were started with it end.
 
     Raises:
-        NotFound: there is no such key of theirs.
+        NotFound: the moderator has no valid key with this id.
     """
     key = next((row for row in await list_own_keys.within(unit, session) if row["id"] == key_id), None)
     if key is None:
-        raise NotFound("There is no such key of yours.")
+        raise NotFound("You have no valid key with this id.")
     await keys.revoke_stored_key(unit, session.who, key)
 
 
 @private_read
 async def list_sessions(unit: PrivateRead, session: Session) -> list[Row]:
-    """``id, created_at, seen_at`` of each session of the same moderator or key, newest first."""
+    """Return ``id, created_at, seen_at`` of the sessions of the same moderator or key, newest first."""
     return list(await sessions.list_of_owner(unit, session.moderator_id, session.key_hash))
 
 
 @write
 async def revoke_session(unit: Write, session: Session, session_id: str) -> None:
-    """End a session of the same moderator or key at once; their own, or another.
+    """End this session, or another one of the same moderator or key.
 
     Raises:
-        NotFound: there is no such session of theirs.
+        NotFound: the moderator or key has no session with this id.
     """
-    theirs = {row["id"] for row in await sessions.list_of_owner(unit, session.moderator_id, session.key_hash)}
-    if session_id not in theirs or not await sessions.delete(unit, session_id):
-        raise NotFound("There is no such session of yours.")
+    own_ids = {row["id"] for row in await sessions.list_of_owner(unit, session.moderator_id, session.key_hash)}
+    if session_id not in own_ids or not await sessions.delete(unit, session_id):
+        raise NotFound("You have no session with this id.")
     await log.add_entry(unit, actor=session.who.actor, verb="sign_out", site_id=None, body={"session": session_id})
 
 
 @write
 async def sign_out_moderator(unit: Write, name: str) -> int:
-    """End every session of a moderator's; returns how many.
+    """End all sessions of a moderator; return how many.
 
     Raises:
-        NotFound: there is no such moderator.
+        NotFound: no moderator has this name.
     """
     moderator_id = await keys.find_moderator(unit, name)
     number = await sessions.delete_of_moderator(unit, moderator_id)

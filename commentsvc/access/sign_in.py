@@ -12,22 +12,22 @@ from commentsvc.storage import moderators, sessions
 from commentsvc.storage.database import PrivateRead, Write
 from commentsvc.storage.sessions import StoredSession
 
-FAILED_SIGN_INS: Final = (10, 900)  # that may fail from one network, in so many seconds
+FAILED_SIGN_INS: Final = (10, 900)  # from one network; the second number is seconds
 
 
 @private_read
 async def find_invited_name(unit: PrivateRead, token: str) -> str | None:
-    """Whom an open invitation names; looking changes nothing."""
+    """Return the moderator's name of a valid sign-in link, without using it up."""
     row = await moderators.find_invited(unit, crypto.hash_token(token), unit.now())
     return str(row["name"]) if row else None
 
 
 async def sign_in_by_link(service: Service, token: str, visit: Visit) -> str:
-    """Use an invitation up; returns what its moderator's browser keeps.
+    """Use up a sign-in link, and start a session; return its token.
 
     Raises:
-        NotFound: it was used, has ended, or never was.
-        TooFast: the network tries too often.
+        NotFound: the link was used, has expired, or does not exist.
+        RateLimited: too many sign-ins from this network have failed.
     """
     try:
         return await _sign_in_by_link(service, token)
@@ -41,20 +41,18 @@ async def _sign_in_by_link(unit: Write, token: str) -> str:
     token_hash, now = crypto.hash_token(token), unit.now()
     moderator = await moderators.find_invited(unit, token_hash, now)
     if moderator is None or not await moderators.use_invitation(unit, token_hash, now):
-        raise NotFound(
-            "This sign-in link was used already, or is too old. Ask for another: commentsvc moderator invite"
-        )
+        raise NotFound("This sign-in link is used up or too old. Ask your operator for a new one.")
     return await _create_session(
         unit, Actor(ActorKind.PERSON, moderator["id"], moderator["name"]), moderator_id=moderator["id"]
     )
 
 
 async def sign_in_by_key(service: Service, key: str, visit: Visit) -> str:
-    """Come in with an API key; the session has its rights, and ends with it.
+    """Start a session with an API key; return its token. The session has the key's rights, and ends with the key.
 
     Raises:
-        Unauthorized: it is unknown, old or revoked.
-        TooFast: the network tries too often.
+        Unauthorized: the key is not valid.
+        RateLimited: too many sign-ins from this network have failed.
     """
     try:
         who = await keys.authenticate_key(service, key.strip())
@@ -73,7 +71,7 @@ async def _create_session(
     unit: Write, actor: Actor, *, moderator_id: str | None = None, key_hash: str | None = None
 ) -> str:
     token, now = crypto.new_token(), unit.now()
-    kept = StoredSession(unit.new_id(), crypto.hash_token(token), moderator_id, key_hash, now, now)
-    await sessions.add(unit, kept)
-    await log.add_entry(unit, actor=actor, verb="sign_in", site_id=None, body={"session": kept.id})
+    session = StoredSession(unit.new_id(), crypto.hash_token(token), moderator_id, key_hash, now, now)
+    await sessions.add(unit, session)
+    await log.add_entry(unit, actor=actor, verb="sign_in", site_id=None, body={"session": session.id})
     return token

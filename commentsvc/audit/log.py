@@ -1,9 +1,8 @@
-"""Somebody asks who did what: the log is kept, read, and checked.
+"""The audit log: a hash chain of entries.
 
-An entry says in ids, statuses and versions what changed, never in words. Its hash covers all of that and the
-hash of the entry before, so none can be altered, taken away or slipped in unless all later ones are made anew.
-Words, a note, stand beside the chain with a salt; inside it stands their digest alone. So they can be erased
-and the chain stays whole; but they cannot be altered.
+An entry holds ids, statuses and versions. Its hash covers these and the hash of the previous entry, so nobody can
+change, remove or insert an entry without computing all later ones again. A note is stored beside the chain with a
+salt; the chain holds only its salted digest. So a note can be erased without breaking the chain, but not changed.
 """
 
 import hashlib
@@ -19,9 +18,9 @@ from commentsvc.storage import audit
 from commentsvc.storage.audit import Entry
 from commentsvc.storage.database import PrivateRead, Write
 
-OPERATOR: Final = Actor(ActorKind.PERSON, None, "operator")  # who uses the command line
-SETTINGS: Final = Actor(ActorKind.SYSTEM, None, "settings")  # what the settings say at start
-MOST_CHANGES: Final = 250  # in one entry, so that a page of entries has an end
+OPERATOR: Final = Actor(ActorKind.PERSON, None, "operator")  # whoever runs the command line
+SETTINGS: Final = Actor(ActorKind.SYSTEM, None, "settings")  # changes that the settings make at start
+MOST_CHANGES: Final = 250  # in one entry, which limits the size of a page of entries
 
 
 async def add_entry(
@@ -34,15 +33,15 @@ async def add_entry(
     note: str | None = None,
     texts: Mapping[str, str | None] | None = None,
 ) -> None:
-    """Append an entry. Do it last in a unit of work: from here on nobody else gets any further than here.
+    """Append an entry. Do this last in a unit of work: other units that log wait until it ends.
 
-    ``body`` holds ids, verbs, statuses, versions, numbers: what may stay for ever. Words go into ``note``, or, where
-    nobody needs to read them again, into ``texts``, by name: of these only salted digests are kept. Never put an
-    address there: whoever guesses it can check the guess.
+    ``body`` is never erased: ids, verbs, statuses, versions and numbers only. Text goes into ``note``, or into
+    ``texts`` (by name) if nobody needs to read it again; of these only salted digests are stored. Never put an email
+    address there: a guess of it could be checked against the digest.
     """
-    words = {**(texts or {}), **({"note": note} if note else {})}
-    salt = secrets.token_hex(16) if any(words.values()) else None
-    told = {**body, **{name: salted_digest(salt, text) if text else None for name, text in words.items()}}
+    all_texts = {**(texts or {}), **({"note": note} if note else {})}
+    salt = secrets.token_hex(16) if any(all_texts.values()) else None
+    digests = {name: salted_digest(salt, text) if text else None for name, text in all_texts.items()}
     seq, previous = await audit.next_sequence(unit)
     entry = Entry(
         seq=seq,
@@ -52,7 +51,7 @@ async def add_entry(
         actor_name=actor.name,
         verb=verb,
         site_id=site_id,
-        body=msgspec.json.encode(told, order="deterministic").decode(),
+        body=msgspec.json.encode({**body, **digests}, order="deterministic").decode(),
         previous=previous,
         hash="",
         salt=salt,
@@ -70,37 +69,39 @@ async def add_status_changes(
     action_id: str | None = None,
     why: str | None = None,
 ) -> None:
-    """Append what became of comments, each before and after: an entry a site, and of many comments several.
+    """Append entries for changed comments, given before and after the change. Append none if nothing changed.
 
-    ``{"action": id, "items": [[comment, from, to, version], …]}``. Where nothing changed there is nothing to say.
+    Each site has an entry of its own, and several if there are many comments.
+    The body is ``{"action": id, "items": [[comment, from, to, version], …]}``.
     """
     items: dict[str, list[Any]] = {}
     for before, after in changes:
         items.setdefault(before.site_id, []).append(change_item(before, after))
-    for site_id, all_of_it in items.items():
-        for start in range(0, len(all_of_it), MOST_CHANGES):
+    for site_id, site_items in items.items():
+        for start in range(0, len(site_items), MOST_CHANGES):
             body: dict[str, Any] = {"action": action_id} if action_id else {}
-            body["items"] = all_of_it[start : start + MOST_CHANGES]
+            body["items"] = site_items[start : start + MOST_CHANGES]
             await add_entry(unit, actor=actor, verb=verb, site_id=site_id, body=body, note=why)
 
 
 def change_item(before: Comment, after: Comment) -> list[Any]:
-    """What became of one comment, as an entry tells it."""
+    """Return the change of one comment, as entries store it."""
     return [before.id, before.status, after.status, after.version]
 
 
 def entry_hash(entry: Entry) -> str:
-    """What seals an entry: SHA-256 over its facts and the hash before it, each as a netstring.
+    """Return the hash of an entry: SHA-256 over its fields and the previous hash.
 
-    So no two entries come to the same bytes. (https://cr.yp.to/proto/netstrings.txt; what is not there is ``-,``.)
+    Each is encoded as a netstring (https://cr.yp.to/proto/netstrings.txt; None is ``-,``), so no two different entries
+    give the same bytes.
     """
     actor = (entry.actor_kind, entry.actor_id, entry.actor_name)
-    facts = (str(entry.seq), entry.created_at, *actor, entry.verb, entry.site_id, entry.body, entry.previous)
-    return hashlib.sha256(b"".join(map(_netstring, facts))).hexdigest()
+    fields = (str(entry.seq), entry.created_at, *actor, entry.verb, entry.site_id, entry.body, entry.previous)
+    return hashlib.sha256(b"".join(map(_netstring, fields))).hexdigest()
 
 
 def salted_digest(salt: str | None, text: str) -> str:
-    """What stands in the chain for words that stand beside it."""
+    """Return the digest that the chain holds of a text."""
     return hashlib.sha256(_netstring(salt) + _netstring(text)).hexdigest()
 
 
@@ -113,5 +114,8 @@ def _netstring(text: str | None) -> bytes:
 
 @private_read
 async def read_head(unit: PrivateRead) -> tuple[int, str]:
-    """How many entries there are, and the hash of the newest: who notes it elsewhere can prove the log up to here."""
+    """Return the number of entries, and the hash of the newest.
+
+    A copy of this hash, stored elsewhere, proves later that the log up to here is unchanged.
+    """
     return await audit.get_head(unit)

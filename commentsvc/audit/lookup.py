@@ -1,4 +1,4 @@
-"""A moderator looks back at what was done."""
+"""Find past actions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from commentsvc.storage.database import PrivateRead, Row
 
 @dataclass(frozen=True)
 class ActionSummary:
-    """One action, or what one undid: to how many comments, or to which other thing."""
+    """An action: the number of comments that it changed, or the other thing that it changed."""
 
     id: str
     verb: str
@@ -21,24 +21,24 @@ class ActionSummary:
     number: int
     subject: str | None
     undone_by: str | None
-    undid: str | None  # the verb of what it took back
+    undid: str | None  # the verb of the action that it undid
 
 
 async def find_action(service: Service, who: Principal, action_id: str) -> ActionSummary | None:
-    """An action on this principal's sites, or None."""
+    """Return an action on this principal's sites."""
     return (await find_actions(service, who, [action_id])).get(action_id)
 
 
 @private_read
 async def find_actions(unit: PrivateRead, who: Principal, action_ids: Sequence[str]) -> dict[str, ActionSummary]:
-    """Those of these actions that touched something on this principal's sites, by id."""
+    """Return actions by id, without those on other sites than this principal's."""
     rows = await actions.list_summaries(unit, action_ids)
     return {row["id"]: _summary(row) for row in rows if await _may_see(unit, who, row)}
 
 
 def _summary(row: Row) -> ActionSummary:
-    others = {name: row[name] for name in ActionSummary.__dataclass_fields__ if name != "actor"}
-    return ActionSummary(actor=actor_of(row), **others)
+    fields = {name: row[name] for name in ActionSummary.__dataclass_fields__ if name != "actor"}
+    return ActionSummary(actor=actor_of(row), **fields)
 
 
 async def _may_see(unit: PrivateRead, who: Principal, row: Row) -> bool:

@@ -1,4 +1,4 @@
-"""What travels over HTTP for actions and the audit log."""
+"""Request and response bodies for actions and the audit log."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ from commentsvc.domain.models import Actor, Status
 
 
 class ActionItem(Struct, frozen=True, kw_only=True):
-    """What became of one comment. ``code`` says why nothing changed, or what stands in the way."""
+    """The result for one comment. ``code`` is the reason why it was not changed."""
 
     comment: str
     from_: Status | None = field(name="from", default=None)
@@ -19,7 +19,7 @@ class ActionItem(Struct, frozen=True, kw_only=True):
 
 
 class ActionResult(Struct, frozen=True, kw_only=True):
-    """What an action did. It can be undone whole, until then, by its id."""
+    """The result of an action. It can be undone by its id until ``undo_until``."""
 
     id: Id
     action: str
@@ -29,30 +29,30 @@ class ActionResult(Struct, frozen=True, kw_only=True):
 
 
 class AuditQuery(Struct, frozen=True, kw_only=True):
-    """Which part of the log."""
+    """Filters of the audit log."""
 
     site: SiteName | None = None
-    since: Annotated[str, Meta(max_length=40, description="Done at or after this time.")] | None = None
-    until: Annotated[str, Meta(max_length=40, description="Done before this time.")] | None = None
+    since: Annotated[str, Meta(max_length=40, description="At or after this time.")] | None = None
+    until: Annotated[str, Meta(max_length=40, description="Before this time.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Cursor | None = None
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One thing that somebody did."""
+    """An entry of the audit log."""
 
     seq: int
     created_at: Time
     actor: Actor
     verb: str
     site: str | None
-    body: Annotated[dict[str, Any], Meta(description="Ids, statuses and versions; of words their salted digests.")]
+    body: Annotated[dict[str, Any], Meta(description="Ids, statuses and versions, and salted digests of texts.")]
     note: str | None
-    hash: Annotated[str, Meta(description="Covers the entry and, through the one before it, all earlier ones.")]
+    hash: Annotated[str, Meta(description="Covers this entry and all earlier ones.")]
 
 
 class AuditLog(Struct, frozen=True):
-    """Who did what, newest first."""
+    """A page of the audit log, newest entry first."""
 
     entries: list[AuditEntry]
     next_cursor: str | None

@@ -1,4 +1,4 @@
-"""What moderators change beside comments: threads, rules, sites. Each change is an action, and can be undone."""
+"""Changes to threads, rules and sites. Each change is an action, and can be undone."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,20 +14,18 @@ from commentsvc.storage.database import PrivateRead, Row, Write
 
 UNDO_DAYS: Final = 30
 
-# What of each kind of thing a change may touch, and an undoing puts back.
+# The fields of each kind of thing that a change may set, and that undo restores.
 UNDOABLE_FIELDS: Final = {
     "thread": ("key", "url", "title", "closed_at", "mode"),
     "rule": ("matching", "effect", "note", "expires_at", "removed_at"),
     "site": ("mode",),
 }
-
-
-# What of it stands in the log: no words and no addresses.
+# The fields whose values the audit log holds: no texts and no addresses.
 LOGGED_FIELDS: Final = frozenset({"closed_at", "mode", "merged_into", "effect", "expires_at", "removed_at"})
 
 
 def undoable_state(kind: str, thing: msgspec.Struct) -> dict[str, Any]:
-    """What of a thing a change may touch."""
+    """Return the fields of a thing that a change may set."""
     return {name: getattr(thing, name) for name in UNDOABLE_FIELDS[kind]}
 
 
@@ -39,7 +37,7 @@ async def record_change(
     was: Mapping[str, Any],
     became: Mapping[str, Any],
 ) -> str:
-    """Keep a change of a subject (kind, id, site) as an action; returns its id."""
+    """Store and log a change of a subject (kind, id, site id) as an action; return the action's id."""
     kind, subject_id, site_id = subject
     action_id = unit.new_id()
     changed = sorted(name for name in became if became[name] != was.get(name))
@@ -61,11 +59,12 @@ async def record_change(
 
 
 async def undo_change(unit: Write, who: Principal, action: Row) -> ActionResult:
-    """Put a thing back to what it was, if it still is what the action made of it.
+    """Restore a thing to its state before an action.
 
     Raises:
-        NotFound: it is on another site.
-        Conflict: it was changed since, or the action was undone already.
+        NotFound: the thing is on another site.
+        Forbidden: the action changed a site, and the principal does not have scope admin.
+        Conflict: the thing was changed since, or the action was already undone.
     """
     kind, _, subject_id = action["subject"].partition(":")
     await _lock_subject(unit, kind, subject_id)
@@ -78,8 +77,8 @@ async def undo_change(unit: Write, who: Principal, action: Row) -> ActionResult:
         raise Conflict("This thread was merged since. Undo the merge first.")
     if kind == "site" and not who.may(Scope.ADMIN):
         raise Forbidden("Changing a site's moderation mode needs a key with scope admin.")
-    present = msgspec.json.decode(msgspec.json.encode(undoable_state(kind, thing)))
-    if any(present[name] != value for name, value in became.items()):
+    current = msgspec.json.decode(msgspec.json.encode(undoable_state(kind, thing)))
+    if any(current[name] != value for name, value in became.items()):
         raise Conflict("It was changed since. Reload it and try again.")
     await _restore_subject(unit, kind, thing, was)
     return await record_undo(unit, who, action, (kind, subject_id, site_id), (became, was))
@@ -92,10 +91,10 @@ async def record_undo(
     subject: tuple[str, str, str | None],
     change: tuple[Mapping[str, Any], Mapping[str, Any]],
 ) -> ActionResult:
-    """Keep that an action was undone: that is an action too.
+    """Store that an action was undone. The undo is an action too.
 
     Raises:
-        Conflict: it was undone already.
+        Conflict: the action was already undone.
     """
     undo_id = await record_change(unit, who, "undo", subject, *change)
     if not await actions.mark_undone(unit, action["id"], undo_id):
@@ -104,7 +103,7 @@ async def record_undo(
 
 
 async def may_see_subject(unit: PrivateRead, who: Principal, subject: str) -> bool:
-    """Whether what an action changed is on one of this principal's sites."""
+    """Return whether the subject of an action is on one of this principal's sites."""
     kind, _, subject_id = subject.partition(":")
     thing = await _load_subject(unit, kind, subject_id)
     return _may_see(who, thing, _site_of(kind, thing))

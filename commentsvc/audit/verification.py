@@ -16,56 +16,56 @@ from commentsvc.storage.database import PrivateRead, Row
 ENTRIES_PER_READ: Final = 1000
 
 
-class AuditLogBroken(Exception):  # noqa: N818 -- found, and told to whoever looked for it
-    """The log is not as it was written; names the first entry that shows it."""
+class AuditLogBroken(Exception):  # noqa: N818 -- a result of the verification, not a failure
+    """The audit log was altered; names the first entry that shows it."""
 
-    def __init__(self, seq: int, wrong: str, when: str = "") -> None:
-        dated = f" of {when}" if re.fullmatch(r"[0-9TZ:.-]{24}", when) else ""
-        super().__init__(f"Entry {seq:,}{dated} {wrong}")
+    def __init__(self, seq: int, problem: str, created_at: str = "") -> None:
+        date = f" of {created_at}" if re.fullmatch(r"[0-9TZ:.-]{24}", created_at) else ""
+        super().__init__(f"Entry {seq:,}{date} {problem}")
         self.seq = seq
 
 
 class VerifiedLog(Struct, frozen=True):
-    """A log that is as it was written."""
+    """The result of a successful verification."""
 
     entries: int
     head: str
-    noted: int | None  # which entry's hash was the one noted elsewhere
+    noted: int | None  # the entry whose hash was noted elsewhere
 
 
 async def verify_log(service: Service, noted: str | None = None) -> VerifiedLog:
-    """Walk the whole log, a page at a time, so that nobody who writes has to wait.
+    """Verify the whole log. It is read in pages, so that writers do not wait.
 
-    ``noted`` is the hash of some entry, as it was noted elsewhere earlier.
+    ``noted`` is the hash of an entry, as it was noted elsewhere earlier.
 
     Raises:
-        Broken: something was altered, taken away or slipped in; or ``noted`` is no entry's hash.
+        AuditLogBroken: an entry was changed, removed or inserted, or no entry has the hash ``noted``.
     """
-    seq, last, found = 0, "", None
+    seq, last, noted_seq = 0, "", None
     noted = noted and noted.strip().lower()
     while True:
         rows, newest = await _next_entries(service, seq or None)
         for row in rows:
             seq, last = _check_entry(row, seq, last)
-            found = seq if last == noted else found
+            noted_seq = seq if last == noted else noted_seq
         if len(rows) < ENTRIES_PER_READ:
             break
     _check_end(seq, last, *newest)
-    if noted and found is None:
+    if noted and noted_seq is None:
         raise AuditLogBroken(
             seq, "is the last, and no entry has the hash that you noted: the log was cut or rewritten."
         )
-    return VerifiedLog(seq, last, found)
+    return VerifiedLog(seq, last, noted_seq)
 
 
 @private_read
 async def _next_entries(unit: PrivateRead, seq: int | None) -> tuple[Sequence[Row], tuple[int, str]]:
-    """The next entries; and in the same moment how many there should be, and the newest one's hash."""
+    """Return the next entries, with the number of all entries and the newest hash at the same moment."""
     return await audit.list_after(unit, seq, ENTRIES_PER_READ), await audit.get_head(unit)
 
 
 def _check_entry(row: Row, after: int, previous: str) -> tuple[int, str]:
-    """The number and the hash of an entry that follows this one."""
+    """Check that an entry follows entry ``after``; return its number and hash."""
     expected = after + 1
     try:
         entry = msgspec.convert(dict(row), Entry)
@@ -87,14 +87,14 @@ def _check_entry(row: Row, after: int, previous: str) -> tuple[int, str]:
 
 
 def _note_matches(entry: Entry) -> bool:
-    """Whether the note is the one whose digest stands in the chain; or erased, and its salt with it."""
+    """Return whether the note matches its digest in the chain, or was erased with its salt."""
     if entry.salt is None:
         return entry.note is None
     try:
-        kept = msgspec.json.decode(entry.body, type=dict[str, Any]).get("note")
+        digest = msgspec.json.decode(entry.body, type=dict[str, Any]).get("note")
     except msgspec.DecodeError:
         return False
-    return bool(kept == (None if entry.note is None else salted_digest(entry.salt, entry.note)))
+    return bool(digest == (None if entry.note is None else salted_digest(entry.salt, entry.note)))
 
 
 def _check_end(seq: int, last: str, counted: int, newest: str) -> None:

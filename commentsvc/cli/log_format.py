@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from commentsvc.domain.errors import ConfigurationError, Refusal
+from commentsvc.domain.request_id import REQUEST_ID
 from commentsvc.domain.timestamps import format_time
 
-EXTRAS: Final = ("request_id", "milliseconds", "bytes")
+EXTRAS: Final = ("request_id", "unit", "milliseconds", "bytes")
 MAX_FRAMES: Final = 6
 
 
@@ -32,10 +33,17 @@ class Formatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-        } | {name: getattr(record, name) for name in EXTRAS if hasattr(record, name)}
+        } | _extras(record)
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = _describe_exception(record.exc_info[1])
         return msgspec.json.encode(line).decode() if self._json else _format_text(line)
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the extra fields of a record, with the id of the request that is being handled."""
+    given = {name: getattr(record, name) for name in EXTRAS if hasattr(record, name)}
+    request_id = REQUEST_ID.get()
+    return ({"request_id": request_id} if request_id else {}) | given
 
 
 def _describe_exception(error: BaseException) -> str:

@@ -6,20 +6,21 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
 import commentsvc
 from commentsvc.domain.models import Effect, Mode, RuleKind, Scope
 from commentsvc.moderation.schemas import QueueQuery
-from commentsvc.storage.comment_filter import CommentFilter
+from commentsvc.storage.comment_filter import CommentFilter, Sql
 
 EPILOG: Final = """\
 Settings are environment variables (COMMENTSVC_…): see docs/settings.md.
 Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 78 wrong settings.
 """
 SITE_DEFAULT: Final = "default"
+METAVARS: Final = {"q": "TEXT", "site": "NAME", "same_text": "ID"}  # other options show their own name
 SURROGATES: Final = re.compile("[\ud800-\udfff]")  # Python decodes bytes that are not UTF-8 to these
 
 
@@ -84,22 +85,37 @@ def _add_queue_commands(commands: Any) -> None:
 def _add_field_options(command: argparse.ArgumentParser, shape: type[msgspec.Struct]) -> None:
     """Add an option for each field of a query: its type gives the choices, its description the help."""
     for field in msgspec.structs.fields(shape):
-        (kind, *_) = [part for part in get_args(field.type) if part is not type(None)] or [field.type]
-        notes = getattr(kind, "__metadata__", ()) or getattr(field.type, "__metadata__", ())
-        base = get_args(kind)[0] if getattr(kind, "__metadata__", ()) else kind
-        description = next((note.description for note in notes if isinstance(note, msgspec.Meta)), "")
-        option: dict[str, Any] = {"help": description, "default": None}
-        if base is bool:
+        kind, notes = _split_type(field.type)
+        option: dict[str, Any] = {"help": _help_text(notes, field.default), "default": None}
+        if kind is bool:
             option["action"] = "store_true"
-        elif base is int:
+        elif kind is int:
             option |= {"type": int, "metavar": "NUMBER"}
-        elif isinstance(base, type) and issubclass(base, StrEnum):
-            option["choices"] = _values(base)
-        elif get_origin(base) is Literal:
-            option["choices"] = get_args(base)
+        elif isinstance(kind, type) and issubclass(kind, StrEnum):
+            option["choices"] = _values(kind)
+        elif get_origin(kind) is Literal:
+            option["choices"] = get_args(kind)
+        elif any(isinstance(note, Sql) and note.time for note in notes):
+            option["metavar"] = "TIME"
         else:
-            option["metavar"] = field.name.upper()
+            option["metavar"] = METAVARS.get(field.name, field.name.upper())
         command.add_argument(f"--{field.name.replace('_', '-')}", **option)
+
+
+def _split_type(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return the plain type of a field and its annotations, which may be inside an optional type."""
+    for part in (kind, *get_args(kind)):
+        if get_origin(part) is Annotated:
+            return part.__origin__, part.__metadata__
+    return kind, ()
+
+
+def _help_text(notes: Sequence[Any], default: Any) -> str:
+    """Return the last description in the style of the other options: no capital, no full stop, the default at the end."""
+    found = [note.description for note in notes if isinstance(note, msgspec.Meta) and note.description]
+    text = found[-1].removesuffix(".") if found else ""
+    text = text[:1].lower() + text[1:]
+    return text if default is None else f"{text} (default: {default})"
 
 
 def _add_action_commands(commands: Any) -> None:

@@ -12,11 +12,12 @@ from commentsvc.cli import cards
 from commentsvc.cli.terminal import DIM, Keys, Terminal, to_json
 from commentsvc.domain import pagination
 from commentsvc.domain.errors import Conflict, NotFound, Refusal, VersionConflict
-from commentsvc.domain.models import ActionVerb, Principal, Status
+from commentsvc.domain.models import ActionVerb, Principal, Status, StatusFilter
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate, ModeratorComment, QueueQuery, Totals
 from commentsvc.moderation.wording import DONE, actor_name
 from commentsvc.service import Service
+from commentsvc.storage.comment_filter import CommentFilter
 
 KEY_HINT: Final = "a approve · s spam{} · d trash · u undo · n next · ? help · q quit"
 NETWORK_HINT: Final = " · S all from this network"
@@ -112,21 +113,27 @@ class Review:
             step = await self._handle_key(await keys.read_key(), card)
         return step
 
-    def _count_matching(self, totals: Totals) -> int:
-        status = "reported" if self.query.reported else self.query.status or "pending"
-        return int(getattr(totals, status))
+    def _count_matching(self, totals: Totals) -> int | None:
+        """Return how many comments match; None if the totals, which are per status, do not tell."""
+        if self._filters <= {"site", "status"} and self.query.status is not StatusFilter.ANY:
+            return int(getattr(totals, self.query.status or StatusFilter.PENDING))
+        return totals.reported if self._filters <= {"site", "reported"} else None
 
-    def _format_card(self, card: ModeratorComment, left: int) -> str:
+    @property
+    def _filters(self) -> set[str]:
+        return {name for name in CommentFilter.__struct_fields__ if getattr(self.query, name) is not None}
+
+    def _format_card(self, card: ModeratorComment, left: int | None) -> str:
         decided = sum(decision.number for decision in self.decisions)
         number = decided + len(self.skipped) + 1
-        position = f"{number:,} of {max(number, decided + left):,}"
+        position = f"{number:,}" if left is None else f"{number:,} of {max(number, decided + left):,}"
         text = cards.format_card(card, position, self.service.clock(), self.terminal)
         hint = KEY_HINT.format(NETWORK_HINT if card.similar and card.status is Status.PENDING else "")
         return f"{text}\n{self.terminal.paint(hint, DIM)}"
 
     async def _finish(self, keys: Keys) -> NextStep:
         if not self.any_shown:
-            pending = self.query.status in {None, "pending"} and not self.query.reported
+            pending = self._filters <= {"site", "status"} and self.query.status in {None, StatusFilter.PENDING}
             self._print("No pending comments." if pending else "No comments found.", self._count_decisions())
             return NextStep.QUIT
         self._print("That was the last comment.")
@@ -177,7 +184,7 @@ class Review:
             return NextStep.SHOW_COMMENT
         if not done.changed:
             return self._skip(card)
-        self._record_decision(done, status, STATUS_DONE[status])
+        self._record_decision(card, done, status, STATUS_DONE[status])
         return NextStep.SHOW_COMMENT
 
     async def _describe_conflict(self, card: ModeratorComment) -> str:
@@ -204,11 +211,13 @@ class Review:
             raise Conflict(f"This network has more than {actions.MAX_COMMENTS:,} pending comments: too many for S.")
         action = Action(action=ActionVerb.SPAM, where=where, expect=number)
         done = await actions.apply_action(self.service, self.moderator, action)
-        self._record_decision(done, Status.SPAM, f"{done.changed:,} {DONE[ActionVerb.SPAM]}.")
+        self._record_decision(card, done, Status.SPAM, f"{done.changed:,} {DONE[ActionVerb.SPAM]}.")
         return NextStep.SHOW_COMMENT
 
-    def _record_decision(self, done: ActionResult, status: Status, text: str) -> None:
+    def _record_decision(self, card: ModeratorComment, done: ActionResult, status: Status, text: str) -> None:
         self.decisions.append(ReviewDecision(done.id, status, done.changed, self.after))
+        if self.query.status is StatusFilter.ANY:
+            self.after = card.id  # it still matches
         self._print(text, done)
 
     async def _undo(self) -> NextStep:

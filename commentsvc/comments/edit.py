@@ -1,4 +1,4 @@
-"""A writer edits a comment of their own, or takes it back."""
+"""Edit a comment as its author."""
 
 import msgspec
 
@@ -19,24 +19,25 @@ from commentsvc.storage.database import PrivateRead, Write
 
 
 async def edit_comment(
-    service: Service, comment_id: str, token: str | None, words: CommentEdit, visit: Visit
+    service: Service, comment_id: str, token: str | None, edit: CommentEdit, visit: Visit
 ) -> Receipt:
-    """Give one's own comment other words. It is judged anew.
+    """Change the text of a comment as its author. The rules check it again.
 
     Raises:
-        Unauthorized: no edit token came along.
-        NotYours: the token is another comment's, or the time for edits is over.
-        NotFound, Gone: the comment was erased.
-        TooFast: the writer's network has sent too much.
-        NotTaken, ThreadClosed: a rule of the site's refuses the new words; the old ones stay.
+        Unauthorized: the edit token is missing.
+        NotAuthor: the edit token belongs to another comment, or the edit window is over.
+        NotFound: the comment does not exist.
+        Gone: the comment was erased.
+        RateLimited: the author's network has sent too much.
+        RejectedByRule, ThreadClosed: a rule rejects the new text. The old text stays.
     """
     try:
-        text = await comment_text.render(words.comment)
+        text = await comment_text.render(edit.comment)
         return await compiled.with_compiled_rules(
             service, lambda: _edit_comment(service, comment_id, token, text, visit)
         )
     except RejectedByRule:
-        await rate_limit.check_rate_limit(service, visit)  # what is refused counts too
+        await rate_limit.check_rate_limit(service, visit)  # rejected edits count too
         raise
 
 
@@ -54,16 +55,19 @@ async def _edit_comment(unit: Write, comment_id: str, token: str | None, text: C
     edited = await comments.set_text(unit, comment, new, now)
     if await _may_reevaluate(unit, comment):
         edited = await _reevaluate(unit, edited, visit)
-    was, became = comment.status is Status.APPROVED, edited.status is Status.APPROVED
-    if was or became:
-        await threads.record_change(unit, comment, became - was, now)
+    was_public, is_public = comment.status is Status.APPROVED, edited.status is Status.APPROVED
+    if was_public or is_public:
+        await threads.record_change(unit, comment, is_public - was_public, now)
     if edited.status is not comment.status:
         await log.add_status_changes(unit, actor=author_of(comment), verb="edit", changes=[(comment, edited)])
     return receipts.create_receipt(unit, edited, key, edited.status)
 
 
 async def _may_reevaluate(unit: PrivateRead, comment: Comment) -> bool:
-    """Whether new words may change where a comment stands: not where a person held or removed it, or readers did."""
+    """Return whether rules may change the status of an edited comment.
+
+    They may not if a person decided to hold or remove it, or if reader reports did.
+    """
     if comment.status in {Status.PENDING, Status.SPAM}:
         latest = await decisions.get_latest(unit, comment.id)
         return latest is None or (latest.actor != REPORTS and latest.actor.kind is not ActorKind.PERSON)
@@ -80,7 +84,13 @@ async def _reevaluate(unit: Write, comment: Comment, visit: Visit) -> Comment:
 
 
 async def load_own_comment(unit: Write, comment_id: str, token: str | None) -> Comment:
-    """The comment whose writer holds this token. The token is looked at first: it tells nothing of other comments."""
+    """Return the comment that an edit token belongs to.
+
+    The token is checked first, so that it reveals nothing about other comments.
+
+    Raises:
+        Unauthorized, NotAuthor, NotFound, Gone: see ``edit_comment``.
+    """
     if not token:
         raise Unauthorized("Send the comment's edit token: Authorization: Bearer ct_…")
     if unit.keyring.subject("edit", token, unit.clock()) != comment_id:

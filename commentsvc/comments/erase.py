@@ -11,17 +11,17 @@ from commentsvc.storage.database import Write
 
 @write
 async def withdraw_comment(unit: Write, comment_id: str, token: str | None) -> None:
-    """Take one's own comment back. It is erased; where replies hang on it, its place stays.
+    """Delete a comment as its author. It is erased; if it has replies, its place in the tree stays.
 
     Raises:
-        Unauthorized, NotYours, NotFound, Gone: see ``edit``.
+        Unauthorized, NotAuthor, NotFound, Gone: see ``edit.load_own_comment``.
     """
     comment = await load_own_comment(unit, comment_id, token)
     await erase_comment(unit, comment, Decision(Status.TRASH, author_of(comment), Reason("withdrawn")))
 
 
 async def erase_comment(unit: Write, comment: Comment, decision: Decision, action_id: str | None = None) -> None:
-    """Take away every word of a comment and all that is private of its writer."""
+    """Erase the content of a comment and the private data of its author."""
     now = unit.now()
     erased = await comments.erase(unit, comment, now)
     if action_id:

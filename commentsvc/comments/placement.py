@@ -1,4 +1,4 @@
-"""A comment gets its place in a thread."""
+"""The place of a new comment in its thread."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from commentsvc.storage.database import PublicRead, Write
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a comment hangs: its thread, below what, its number; and what its page says of itself."""
+    """The place of a new comment: its thread, parent and number, and the page that it was sent from."""
 
     thread: Thread
     parent: Comment | None
@@ -21,7 +21,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Author:
-    """Whose words they are, as readers see it."""
+    """The author of a comment, as readers see them."""
 
     author_id: str
     name: str
@@ -30,32 +30,35 @@ class Author:
 
 
 async def find_parent(unit: PublicRead, answered: Comment) -> Comment | None:
-    """What an answer hangs on: the comment itself, or its deepest ancestor that may have replies."""
-    deepest = unit.config.nesting
-    if answered.depth < deepest:
+    """Return the parent of a reply to a comment.
+
+    It is the comment itself, or at the maximum depth its deepest ancestor that may have replies.
+    """
+    max_depth = unit.config.nesting
+    if answered.depth < max_depth:
         return answered
-    return await comments.get_by_path(unit, answered.thread_id, answered.path[: deepest * comments.PATH_DIGITS])
+    return await comments.get_by_path(unit, answered.thread_id, answered.path[: max_depth * comments.PATH_DIGITS])
 
 
 def build_comment(
-    comment_id: str, spot: Placement, writer: Author, text: CommentText, status: Status, now: str
+    comment_id: str, placement: Placement, author: Author, text: CommentText, status: Status, now: str
 ) -> Comment:
-    """A new comment."""
-    path = (spot.parent.path if spot.parent else "") + comments.path_step(spot.seq)
+    """Return a new comment."""
+    path = (placement.parent.path if placement.parent else "") + comments.path_step(placement.seq)
     return Comment(
         id=comment_id,
-        site_id=spot.thread.site_id,
-        thread_id=spot.thread.id,
-        parent_id=spot.parent.id if spot.parent else None,
-        author_id=writer.author_id,
-        moderator_id=writer.moderator_id,
-        depth=spot.parent.depth + 1 if spot.parent else 0,
+        site_id=placement.thread.site_id,
+        thread_id=placement.thread.id,
+        parent_id=placement.parent.id if placement.parent else None,
+        author_id=author.author_id,
+        moderator_id=author.moderator_id,
+        depth=placement.parent.depth + 1 if placement.parent else 0,
         path=path,
         top=path[: comments.PATH_DIGITS],
-        name=writer.name,
-        website=writer.website,
-        page_url=spot.page_url,
-        page_title=spot.page_title,
+        name=author.name,
+        website=author.website,
+        page_url=placement.page_url,
+        page_title=placement.page_title,
         text=text.text,
         html=text.html,
         text_digest=text.digest,
@@ -73,7 +76,7 @@ def build_comment(
 
 
 async def save_comment(unit: Write, comment: Comment) -> None:
-    """Keep a new comment, and show it if it is approved."""
+    """Insert a new comment, and list it if it is approved."""
     await comments.add(unit, comment)
     if comment.status is Status.APPROVED:
         await comments.update_listing(unit, comment.id, comment.created_at)

@@ -1,4 +1,4 @@
-"""A visitor writes."""
+"""Post a comment."""
 
 import asyncio
 
@@ -6,9 +6,8 @@ import email_validator
 import msgspec
 
 from commentsvc.access import rate_limit
-from commentsvc.comments import placement
 from commentsvc.comments.form import requires_proof_of_work
-from commentsvc.comments.placement import Author, Placement
+from commentsvc.comments.placement import Author, Placement, build_comment, find_parent, save_comment
 from commentsvc.comments.receipts import create_receipt
 from commentsvc.comments.schemas import NewComment, Receipt
 from commentsvc.domain import comment_text, text
@@ -38,20 +37,20 @@ from commentsvc.storage.database import Environment, PublicRead, Write
 
 
 async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Receipt:
-    """Take a reply, judge it, and keep it: all of it or none.
+    """Store a new comment with the status that the rules give it, all in one transaction.
 
-    The same submission again gives the same receipt, and one comment. No answer depends on whose email
-    was typed.
+    Posting the same submission again returns the same receipt. No result depends on whose email address was entered.
 
     Raises:
-        Invalid: naming the thread, the site, the parent, or an email whose domain takes no mail.
-        ForeignOrigin: the page that sent it belongs to no site, or to another.
-        ThreadClosed: the thread takes no more replies.
-        Duplicate: the same was said there under this name within a day.
-        TooFast: the writer's network has sent too much.
-        NotTaken: a rule of the site's refuses it.
-        SubmissionReused: the submission's name stands for another comment.
-        Unavailable: it could not be kept; nothing was.
+        Invalid: for the field ``thread``, ``site`` or ``parent``, or for ``email``: its domain accepts no mail.
+        OriginNotAllowed: the sending page belongs to no site, or to another one.
+        ThreadClosed: the thread is closed.
+        Duplicate: the same text was posted there under this name within a day.
+        RateLimited: the author's network has sent too much.
+        RejectedByRule: a rule rejects the comment.
+        SubmissionReused: the submission id belongs to another comment.
+        Gone: the comment of this submission was erased.
+        Unavailable: the database could not store the comment.
     """
     if service.config.deliverability == "on":
         await _require_deliverable(draft.email)
@@ -59,12 +58,12 @@ async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Rec
         text = await comment_text.render(draft.comment)
         return await compiled.with_compiled_rules(service, lambda: _post_comment(service, draft, text, visit))
     except RejectedByRule:
-        await rate_limit.check_rate_limit(service, visit)  # what is refused counts too
+        await rate_limit.check_rate_limit(service, visit)  # rejected comments count too
         raise
 
 
 async def _require_deliverable(email: Email) -> None:
-    """Ask the DNS whether the domain takes mail; email-validator waits for it, so not on the loop."""
+    """Check in the DNS that the domain accepts mail. email-validator blocks, so it runs in a thread."""
     try:
         await asyncio.to_thread(email_validator.validate_email, email.reveal(), timeout=5)
     except email_validator.EmailNotValidError:
@@ -86,34 +85,34 @@ async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit
         if earlier is not None:
             return earlier
     await rate_limit.check_rate_limit.within(unit, visit)
-    spot = await _find_placement(unit, place, draft)
+    placement = await _find_placement(unit, place, draft)
     author_id = unit.keyring.subject("author", draft.author_token or "", unit.clock()) or unit.new_id()
-    occasion = await _collect_submission(unit, draft, visit, place, spot.thread, author_id)
-    judgement = await evaluate.evaluate_draft(unit, draft, occasion)
+    submission = await _collect_submission(unit, draft, visit, place, placement.thread, author_id)
+    judgement = await evaluate.evaluate_draft(unit, draft, submission)
     if judgement.refusal:
         raise judgement.refusal
-    await _refuse_duplicate(unit, draft, spot.thread, comment_id)
-    writer = Author(author_id, draft.name, draft.website)
-    comment = placement.build_comment(comment_id, spot, writer, text, judgement.decision.status, now)
-    await placement.save_comment(unit, comment)
+    await _refuse_duplicate(unit, draft, placement.thread, comment_id)
+    author = Author(author_id, draft.name, draft.website)
+    comment = build_comment(comment_id, placement, author, text, judgement.decision.status, now)
+    await save_comment(unit, comment)
     await contacts.add(unit, _contact(unit, comment, draft.email, visit))
     await evaluate.save_judgement(unit, comment.id, judgement)
     if draft.submission:
         await submissions.set_status(unit, place.site.id, draft.submission, comment.status)
-    return create_receipt(unit, comment, spot.thread.key, comment.status)
+    return create_receipt(unit, comment, placement.thread.key, comment.status)
 
 
 async def _find_placement(unit: Write, place: resolve.ThreadPlace, draft: NewComment) -> Placement:
     thread, seq = await _lock_thread(unit, place)
-    answered = await _load_parent(unit, thread, draft.parent)
-    parent = await placement.find_parent(unit, answered) if answered else None
+    answered = await _load_answered(unit, thread, draft.parent)
+    parent = await find_parent(unit, answered) if answered else None
     return Placement(thread, parent, seq, place.ref.url, draft.title)
 
 
 async def _earlier_receipt(
     unit: Write, place: resolve.ThreadPlace, draft: NewComment, comment_id: str
 ) -> Receipt | None:
-    """The receipt that this submission got before; None if it is new, and now claimed for this comment."""
+    """Return the receipt that this submission got before. If it is new, claim it for this comment; return None."""
     name = draft.submission or ""
     body = msgspec.json.encode(
         [draft.email.reveal(), draft.name, draft.website, draft.comment, place.ref.name, draft.parent]
@@ -135,27 +134,28 @@ async def _earlier_receipt(
 
 
 async def _lock_thread(unit: Write, place: resolve.ThreadPlace) -> tuple[Thread, int]:
-    """The thread of this name, which from here on nobody else changes, and the next number in it.
+    """Lock the thread, and create it if needed; return it and the number of its next comment.
 
-    While it is waited for, threads may be merged or parted, and the name lead to another one.
+    Raises:
+        ThreadClosed: the thread is closed.
     """
     thread = await _find_or_create_thread(unit, place)
     while True:
         seq = await threads.next_seq(unit, thread.id)
-        named = await _find_or_create_thread(unit, place)
-        if named.id != thread.id:
-            thread = named
+        # While this unit waited for the lock, a merge may have moved the name to another thread.
+        current = await _find_or_create_thread(unit, place)
+        if current.id != thread.id:
+            thread = current
         elif seq is None:
             raise ThreadClosed
         else:
-            return named, seq
+            return current, seq
 
 
 async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thread:
-    """The thread of this name; it comes to be with its first comment."""
-    found = await threads.get_by_name(unit, place.site.id, place.ref.name)
-    if found is not None:
-        return found
+    existing = await threads.get_by_name(unit, place.site.id, place.ref.name)
+    if existing is not None:
+        return existing
     thread = Thread(
         id=unit.new_id(),
         site_id=place.site.id,
@@ -170,12 +170,11 @@ async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thr
     )
     if await threads.add(unit, thread):
         return thread
-    made_meanwhile = await threads.get_by_name(unit, place.site.id, place.ref.name)
-    return made_meanwhile or thread
+    created_by_other = await threads.get_by_name(unit, place.site.id, place.ref.name)
+    return created_by_other or thread
 
 
-async def _load_parent(unit: PublicRead, thread: Thread, comment_id: str | None) -> Comment | None:
-    """The comment that is answered."""
+async def _load_answered(unit: PublicRead, thread: Thread, comment_id: str | None) -> Comment | None:
     if comment_id is None:
         return None
     answered = await comments.get(unit, comment_id)
@@ -198,7 +197,7 @@ async def _collect_submission(
     thread: Thread,
     author_id: str,
 ) -> Submission:
-    """What speaks for and against the way a draft was sent. A form and a work are used up by being kept."""
+    """Return how a comment was sent. Its form token and proof of work are used up."""
     now = unit.clock()
     form, form_name = form_token.read_form_token(unit.keyring, draft.started, now, unit.config.form_age)
     if form_name and not await used_tokens.use_once(unit, form_name, unit.now()):
@@ -222,7 +221,14 @@ async def _collect_submission(
 
 
 async def _refuse_duplicate(unit: Write, draft: NewComment, thread: Thread, comment_id: str) -> None:
-    """Only what is public is compared, never the email. What is asked for is compared, not where it was hung."""
+    """Check that the same text was not posted under this name within a day.
+
+    The email address is not compared, so a refusal reveals nothing about it. The parent is the requested one, which
+    does not depend on the nesting setting.
+
+    Raises:
+        Duplicate: it was posted.
+    """
     digest = text_digest(thread.id, draft.parent or "", draft.name.casefold(), text.collapse_whitespace(draft.comment))
     if not await duplicates.claim_text(unit, digest, comment_id, unit.now(), unit.ago(hours=24)):
         raise Duplicate

@@ -1,4 +1,4 @@
-"""The public reads: what anybody may see, and a writer's own comment beside it."""
+"""Read comments as a reader: approved comments, and the reader's own pending comment."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ from commentsvc.storage.database import PublicRead
 
 @dataclass(frozen=True)
 class ThreadPage:
-    """Part of a thread, and the tag of the state it shows. Without a listing: the tag was seen already."""
+    """A page of a thread with its entity tag. ``listing`` is None if the reader has this state already."""
 
     tag: str
     listing: ThreadListing | ThreadTree | None
-    private: bool  # it shows a writer's own waiting comment
+    private: bool  # shows the reader's own pending comment
 
 
 @public_read
@@ -49,20 +49,17 @@ async def list_thread(
     own: str | None = None,
     seen: Callable[[str], bool] = lambda _tag: False,
 ) -> ThreadPage:
-    """Part of a thread. One that nobody knows, or of which nothing was approved yet, is empty.
+    """Return a page of a thread. A thread that is unknown or has no approved comment is empty.
 
-    ``own`` is the id of the reader's own comment, shown though it waits. ``seen`` says whether the reader
-    has the state of a tag already; then nothing more is looked up.
+    ``own`` is the id of the reader's own comment, which is included while it is pending. ``seen`` returns whether the
+    reader has the state of an entity tag already; then the listing is not loaded.
 
     Raises:
-        Invalid: naming the thread, the site, the cursor, or ``since``.
-        ForeignOrigin: a page of another site asks.
+        Invalid: for the field ``thread``, ``site``, ``cursor`` or ``since``.
+        OriginNotAllowed: a page of another site sends the request.
     """
     place = resolve.resolve_thread(await resolve.read_directory.within(unit), query.thread, query.site, visit.origin)
-    after, since = (
-        _after(query),
-        validation.parse_time_field("since", query.since),
-    )  # what is wrong is said of any thread
+    after, since = _after(query), validation.parse_time_field("since", query.since)
     thread = resolve.close_by_age(unit, place.site, await threads.get_by_name(unit, place.site.id, place.ref.name))
     mine = await _find_own_pending(unit, own, thread)
     tag = _entity_tag(thread)
@@ -85,7 +82,7 @@ async def _load_page(
     since: str | None,
     own: str | None,
 ) -> ThreadListing | ThreadTree:
-    found = await comments.list_page(
+    rows = await comments.list_page(
         unit,
         thread.id,
         view=query.view,
@@ -95,60 +92,61 @@ async def _load_page(
         since=since,
         own=own,
     )
-    page = found[: query.limit]
-    cursor = _cursor(query, page[-1]) if len(found) > query.limit else None
+    page = rows[: query.limit]
+    cursor = _cursor(query, page[-1]) if len(rows) > query.limit else None
     if query.view == "flat":
         return ThreadListing(public, [PublicComment(**public_fields(comment, own)) for comment in page], cursor)
     return ThreadTree(public, _nest(page, await _missing_ancestors(unit, thread, page), own), cursor)
 
 
 async def _find_own_pending(unit: PublicRead, own: str | None, thread: Thread | None) -> Comment | None:
-    """The reader's own comment, if it belongs here, is not shown, and was not removed after it had been."""
+    """Return the reader's own comment, if it is in this thread and shown to them as pending."""
     mine = await comments.get(unit, own) if own and thread else None
     if mine is None or thread is None or mine.thread_id != thread.id or mine.erased_at:
         return None
-    waits = mine.status is not Status.APPROVED and (mine.published_at is None or mine.status is Status.PENDING)
-    return mine if waits else None
+    is_pending = mine.status is not Status.APPROVED and (mine.published_at is None or mine.status is Status.PENDING)
+    return mine if is_pending else None
 
 
 def _entity_tag(thread: Thread | None) -> str:
-    """The same for an unknown thread and for one of which nothing is public."""
+    """Return the tag of a thread's state. An unknown thread and one without public comments have the same."""
     if thread is None or thread.published_at is None:
         return "0c" if thread and thread.closed_at else "0"
     return f"{thread.id[-12:]}.{thread.version}{'c' if thread.closed_at else ''}"
 
 
 def public_thread(thread: Thread | None, name: str) -> PublicThread:
-    """A thread as anybody may know it; before its first approval, that is only what was asked."""
+    """Return the public data of a thread. Before the first approval it is only the name from the request."""
     if thread is None or thread.published_at is None:
         return PublicThread(name, None, None, thread is not None and thread.closed_at is not None, 0)
     return PublicThread(thread.key, thread.url, thread.title, thread.closed_at is not None, thread.approved)
 
 
 def public_fields(comment: ListedComment, own: str | None = None) -> dict[str, Any]:
-    """What anybody may read of a comment; of one that is not approved, only that it was.
+    """Return the public fields of a comment. One that is not approved appears as deleted.
 
-    Whose ``own`` it is reads it all the same, and that it waits.
+    The comment with the id ``own`` appears with its content, as pending.
     """
-    shown = comment.status == Status.APPROVED
-    waits = not shown and comment.id == own
+    is_public = comment.status == Status.APPROVED
+    is_own_pending = not is_public and comment.id == own
+    visible = is_public or is_own_pending
     fields: dict[str, Any] = {
         "id": comment.id,
         "parent": comment.parent_id,
         "depth": comment.depth,
-        "name": comment.name if shown or waits else None,
-        "website": comment.website if shown or waits else None,
-        "html": comment.html if shown or waits else None,
+        "name": comment.name if visible else None,
+        "website": comment.website if visible else None,
+        "html": comment.html if visible else None,
         "created_at": comment.created_at,
-        "edited_at": comment.edited_at if shown or waits else None,
+        "edited_at": comment.edited_at if visible else None,
         "by_moderator": comment.moderator_id is not None,
-        "deleted": not shown and not waits,
+        "deleted": not visible,
     }
-    return fields | {"status": Status.PENDING} if waits else fields
+    return fields | {"status": Status.PENDING} if is_own_pending else fields
 
 
 def _nest(page: Sequence[ListedComment], ancestors: dict[str, str], own: str | None) -> list[TreeComment | Stub]:
-    """Replies inside what they answer; ancestors of an earlier page stand as stubs."""
+    """Return the tree of a page: replies inside their parents. Ancestors on earlier pages become stubs."""
     roots: list[TreeComment | Stub] = []
     by_path: dict[str, TreeComment | Stub] = {}
     for comment in page:
@@ -176,10 +174,10 @@ def _attach(
 
 
 async def _missing_ancestors(unit: PublicRead, thread: Thread, page: Sequence[ListedComment]) -> dict[str, str]:
-    """Ids by path of all that stands above this page's comments but not on it."""
-    here = {comment.path for comment in page}
+    """Return the ids, by path, of ancestors that are not on this page."""
+    on_page = {comment.path for comment in page}
     digits = comments.PATH_DIGITS
-    above = {comment.path[:length] for comment in page for length in range(digits, len(comment.path), digits)} - here
+    above = {comment.path[:length] for comment in page for length in range(digits, len(comment.path), digits)} - on_page
     return await comments.list_ids_by_path(unit, thread.id, sorted(above)) if above else {}
 
 
@@ -197,11 +195,11 @@ def _after(query: ThreadQuery) -> tuple[str, str] | None:
 
 
 async def get_comment(service: Service, comment_id: str, token: str | None) -> PublicComment:
-    """One approved comment; or, for the holder of its edit token, one's own.
+    """Return an approved comment, or, for the holder of its edit token, a pending one.
 
     Raises:
-        NotFound: nobody but moderators may know of it. Unknown, waiting and foreign ones are all alike.
-        Gone: it was public once.
+        NotFound: the comment does not exist, or was never public.
+        Gone: the comment was public, but is not any more.
     """
     own = bool(token) and service.keyring.subject("edit", token or "", service.clock()) == comment_id
     return await _get_comment(service, comment_id, own)
@@ -220,7 +218,7 @@ async def _get_comment(unit: PublicRead, comment_id: str, own: bool) -> PublicCo
         raise Gone
     if not own:
         return PublicComment(**public_fields(comment))
-    shown = public_fields(comment) | {
+    fields = public_fields(comment) | {
         "name": comment.name,
         "website": comment.website,
         "html": comment.html,
@@ -228,53 +226,55 @@ async def _get_comment(unit: PublicRead, comment_id: str, own: bool) -> PublicCo
         "deleted": False,
     }
     if comment.status is not Status.APPROVED:
-        shown["status"] = Status.PENDING
-    return OwnComment(**shown, comment=comment.text, edit_until=receipts.edit_deadline(unit, comment))
+        fields["status"] = Status.PENDING
+    return OwnComment(**fields, comment=comment.text, edit_until=receipts.edit_deadline(unit, comment))
 
 
 @public_read
 async def count_comments(unit: PublicRead, query: CountsQuery, visit: Visit) -> Counts:
-    """Approved comments of each thread, by the name it was asked with.
+    """Return the number of approved comments of each thread, by the name in the request.
 
     Raises:
-        Invalid: naming a thread that cannot be one, or the site.
+        Invalid: for the field ``thread`` or ``site``.
+        OriginNotAllowed: a page of another site sends the request.
     """
-    everything = await resolve.read_directory.within(unit)
-    found = {asked: resolve.resolve_thread(everything, asked, query.site, visit.origin) for asked in query.thread}
+    directory = await resolve.read_directory.within(unit)
+    places = {name: resolve.resolve_thread(directory, name, query.site, visit.origin) for name in query.thread}
     numbers: dict[tuple[str, str], int] = {}
-    for site_id in {place.site.id for place in found.values()}:
-        names = sorted({place.ref.name for place in found.values() if place.site.id == site_id})
+    for site_id in {place.site.id for place in places.values()}:
+        names = sorted({place.ref.name for place in places.values() if place.site.id == site_id})
         for name, number in (await threads.count_approved(unit, site_id, names)).items():
             numbers[site_id, name] = number
-    return Counts({asked: numbers.get((place.site.id, place.ref.name), 0) for asked, place in found.items()})
+    return Counts({name: numbers.get((place.site.id, place.ref.name), 0) for name, place in places.items()})
 
 
 @public_read
 async def list_latest(unit: PublicRead, query: LatestQuery, visit: Visit) -> LatestPage:
-    """A site's approved comments, newest first, each beside its thread.
+    """Return a site's approved comments with their threads, newest first.
 
     Raises:
-        Invalid: naming the site or the cursor.
+        Invalid: for the field ``site`` or ``cursor``.
+        OriginNotAllowed: a page of another site sends the request.
     """
-    everything = await resolve.read_directory.within(unit)
-    site = resolve.resolve_site(everything, query.site, visit.origin)
-    resolve.require_origin(everything, site, visit.origin)
+    directory = await resolve.read_directory.within(unit)
+    site = resolve.resolve_site(directory, query.site, visit.origin)
+    resolve.require_origin(directory, site, visit.origin)
     before = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    found = await comments.list_latest(unit, site.id, before, query.limit + 1)
-    page = found[: query.limit]
-    beside = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
-    shown = [
+    rows = await comments.list_latest(unit, site.id, before, query.limit + 1)
+    page = rows[: query.limit]
+    by_id = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
+    latest = [
         LatestComment(
             **public_fields(comment),
             thread=public_thread(
-                resolve.close_by_age(unit, site, beside[comment.thread_id]), beside[comment.thread_id].key
+                resolve.close_by_age(unit, site, by_id[comment.thread_id]), by_id[comment.thread_id].key
             ),
         )
         for comment in page
     ]
-    return LatestPage(shown, pagination.encode_cursor(page[-1].id) if len(found) > query.limit else None)
+    return LatestPage(latest, pagination.encode_cursor(page[-1].id) if len(rows) > query.limit else None)
 
 
-def render_preview(words: PreviewRequest) -> PreviewResult:
-    """What Markdown becomes."""
-    return PreviewResult(markdown.render(words.comment))
+def render_preview(request: PreviewRequest) -> PreviewResult:
+    """Render Markdown as HTML."""
+    return PreviewResult(markdown.render(request.comment))

@@ -1,4 +1,4 @@
-"""What the author of a comment gets back."""
+"""The response to the author of a comment."""
 
 from datetime import timedelta
 
@@ -9,12 +9,12 @@ from commentsvc.storage.database import Environment
 
 
 def edit_deadline(env: Environment, comment: Comment) -> str:
-    """Until when the writer may edit or withdraw a comment."""
+    """Return the end of the time in which the author may edit or delete a comment."""
     return format_time(parse_time(comment.created_at) + timedelta(minutes=env.config.edit_minutes))
 
 
 def create_receipt(env: Environment, comment: Comment, thread_key: str, status: Status) -> Receipt:
-    """What the writer gets. Whatever is not shown waits, as far as the writer is told."""
+    """Return the response to the author. A comment that is not approved is always reported as pending."""
     return Receipt(
         id=comment.id,
         thread=thread_key,

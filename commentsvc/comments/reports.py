@@ -1,4 +1,4 @@
-"""A reader reports a comment."""
+"""Report a comment as a reader."""
 
 from typing import Final
 
@@ -15,37 +15,38 @@ from commentsvc.storage import comments, decisions, reports, threads
 from commentsvc.storage.database import PublicRead, Write
 
 REPORTS: Final = Actor(ActorKind.RULE, None, "reports")
-REPORTS_TO_HOLD: Final = 3  # so many readers hold a comment that no person has approved
+REPORTS_TO_HOLD: Final = 3  # reports that hold a comment, unless a person approved it
 
 
 @write
-async def report_comment(unit: Write, comment_id: str, said: NewReport, visit: Visit) -> ReportReceipt:
-    """Take a reader's word that a comment should be looked at, once from each network.
+async def report_comment(unit: Write, comment_id: str, report: NewReport, visit: Visit) -> ReportReceipt:
+    """Store a report. Each network counts once for a comment.
 
-    Enough of them hold a comment, unless a person approved it as it stands: then they only flag it. The answer
-    is always the same; it tells neither what came of it, nor how many reported, nor whether this reader had.
+    ``REPORTS_TO_HOLD`` reports hold the comment, unless a person has approved its current text. The result is always
+    the same: it does not reveal the effect, the number of reports, or whether this reader had reported before.
 
     Raises:
-        NotFound, Gone: readers do not see it, or not any more.
-        ForeignOrigin: a page of another site asks.
-        TooFast: the reader's network has reported too much.
+        NotFound: the comment does not exist, or was never public.
+        Gone: the comment is not public any more.
+        OriginNotAllowed: a page of another site sends the request.
+        RateLimited: the reader's network has reported too much.
     """
-    everything = await resolve.read_directory.within(unit)
+    directory = await resolve.read_directory.within(unit)
     site_id = (await _load_public_comment(unit, comment_id)).site_id
-    resolve.require_origin(everything, everything.by_id(site_id), visit.origin)
+    resolve.require_origin(directory, directory.by_id(site_id), visit.origin)
     await rate_limit.check_rate_limit.within(unit, visit, "report ")
     await threads.lock_of_comments(unit, [comment_id])
     comment = await _load_public_comment(unit, comment_id)
     reader = unit.keyring.network_digest(
         f"{comment_id} {truncate_address(visit.address)}", rate_limit.retention_period(unit)
     )
-    if await reports.add(unit, comment, reader, said.reason, unit.now()) >= REPORTS_TO_HOLD:
+    if await reports.add(unit, comment, reader, report.reason, unit.now()) >= REPORTS_TO_HOLD:
         await _hold_comment(unit, comment)
     return ReportReceipt()
 
 
 async def _load_public_comment(unit: PublicRead, comment_id: str) -> Comment:
-    """A comment that readers see. Unknown, waiting and foreign ones are all alike."""
+    """Return an approved comment. A comment that was never public looks like an unknown one."""
     comment = await comments.get(unit, comment_id)
     if comment is None or comment.published_at is None:
         raise NotFound
@@ -55,16 +56,13 @@ async def _load_public_comment(unit: PublicRead, comment_id: str) -> Comment:
 
 
 async def _hold_comment(unit: Write, comment: Comment) -> None:
-    """Let a comment wait for a person, unless the last to decide on it was one.
-
-    An edit is judged by rules, so that what a person had approved before it is theirs no more.
-    """
+    """Hold a comment, unless a person made the latest decision on it. An edit counts as a decision by rules."""
     latest = await decisions.get_latest(unit, comment.id)
     if latest is not None and latest.actor.kind is ActorKind.PERSON:
         return
     now = unit.now()
-    held = await comments.set_status(unit, comment, Status.PENDING, now)
-    decision = Decision(Status.PENDING, REPORTS, Reason("reported", {"count": held.reports}))
+    after = await comments.set_status(unit, comment, Status.PENDING, now)
+    decision = Decision(Status.PENDING, REPORTS, Reason("reported", {"count": after.reports}))
     await decisions.add(unit, [comment.id], decision)
     await threads.record_change(unit, comment, -1, now)
-    await log.add_status_changes(unit, actor=REPORTS, verb="report", changes=[(comment, held)])
+    await log.add_status_changes(unit, actor=REPORTS, verb="report", changes=[(comment, after)])

@@ -208,7 +208,7 @@ Unused: TypeAlias = Annotated[str, Meta(max_length=4000, description="Accepted b
 
 
 Cursor: TypeAlias = Annotated[
-    str, Meta(max_length=400, description="Start of the page: next_cursor of the page before.")
+    str, Meta(max_length=400, description="The cursor that the previous page ends with (next_cursor).")
 ]
 
 

@@ -1,4 +1,4 @@
-"""A moderator decides, amends, undoes."""
+"""Decide on comments: many at once, or one with changes to its text or note."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -17,69 +17,69 @@ from commentsvc.moderation.decide import decide_by_verb, record_decision
 from commentsvc.moderation.rewrite import change_note, change_text
 from commentsvc.moderation.schemas import Action, CommentUpdate
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import queue as storage_queue
 from commentsvc.storage import threads
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.storage.database import Environment, PrivateRead, Write
+from commentsvc.storage.queue import list_ids, list_versions
 
 MAX_COMMENTS: Final = 5000
 
 
 async def apply_action(service: Service, who: Principal, action: Action) -> ActionResult:
-    """Decide on many comments in one go; undone whole by the id of the result.
+    """Decide on many comments. The id in the result undoes the decision on all of them.
 
     Raises:
-        Invalid: neither or both of ``ids`` and ``where``, or a condition that cannot be read.
-        ExpectationFailed: another number of comments matches than was expected.
+        Invalid: neither or both of ``ids`` and ``where`` are given, or a filter is not valid.
+        ExpectationFailed: the number of matching comments is not the expected one.
     """
     if (action.ids is None) == (action.where is None):
         raise Invalid(FieldError("ids", "required", "Send either ids, or where and expect."))
     if action.where is None:
-        return await bulk.finish(service, await _start_with_ids(service, who, action))
+        seen = action.seen or {}
+        targets = {id_: seen.get(id_) for id_ in action.ids or []}
+        return await bulk.finish(service, await _start(service, who, action, targets))
     if action.expect is None:
         raise Invalid(FieldError("expect", "required", "Send the number of comments that you expect to match."))
-    where = _conditions(service, action.where)
-    return await bulk.finish(service, await _start_with_filter(service, who, action, where))
+    where = _parse_filter(service, action.where)
+    matching = await _list_matching(service, who, where, action.expect)
+    return await bulk.finish(service, await _start(service, who, action, matching))
 
 
-def _conditions(env: Environment, where: Mapping[str, Any]) -> PrivateCommentFilter:
-    read = validation.validate(PrivateCommentFilter, where, env.config.limits)
-    if read == PrivateCommentFilter(status=read.status):
+def _parse_filter(env: Environment, where: Mapping[str, Any]) -> PrivateCommentFilter:
+    parsed = validation.validate(PrivateCommentFilter, where, env.config.limits)
+    if parsed == PrivateCommentFilter(status=parsed.status):
         raise Invalid(FieldError("where", "required", "Send at least one condition besides status."))
-    return read
+    return parsed
 
 
 async def count_matching(service: Service, who: Principal, where: Mapping[str, Any]) -> int:
-    """How many comments match at this moment; one more than can be decided at once stands for more.
+    """Return the number of matching comments, up to ``MAX_COMMENTS`` + 1.
 
     Raises:
-        Invalid: a condition that cannot be read.
+        Invalid: a filter is not valid.
     """
-    return await _count_matching(service, who, _conditions(service, where))
+    return await _count_matching(service, who, _parse_filter(service, where))
 
 
 @private_read
 async def _count_matching(unit: PrivateRead, who: Principal, where: PrivateCommentFilter) -> int:
-    conditions = await queue.build_search(unit, who, where)
-    return len(await storage_queue.list_ids(unit, conditions, MAX_COMMENTS + 1))
+    search = await queue.build_search(unit, who, where)
+    return len(await list_ids(unit, search, MAX_COMMENTS + 1))
+
+
+@private_read
+async def _list_matching(
+    unit: PrivateRead, who: Principal, where: PrivateCommentFilter, expect: int
+) -> dict[str, int | None]:
+    """Return the matching comments with their versions. Comments that change after this will be skipped."""
+    matching = await list_versions(unit, await queue.build_search(unit, who, where), MAX_COMMENTS + 1)
+    if len(matching) != expect:
+        number = f"more than {MAX_COMMENTS:,}" if len(matching) > MAX_COMMENTS else f"{len(matching):,}"
+        raise ExpectationFailed(f"{number} match now, not {expect:,}. Check them, then send the new number.")
+    return matching
 
 
 @write
-async def _start_with_ids(unit: Write, who: Principal, action: Action) -> StartedAction:
-    seen = action.seen or {}
-    return await _start(unit, who, action, {id_: seen.get(id_) for id_ in action.ids or []})
-
-
-@write
-async def _start_with_filter(unit: Write, who: Principal, action: Action, where: PrivateCommentFilter) -> StartedAction:
-    conditions = await queue.build_search(unit, who, where)
-    matching = await storage_queue.list_versions(unit, conditions, MAX_COMMENTS + 1)
-    if len(matching) != action.expect:
-        found = f"more than {MAX_COMMENTS:,}" if len(matching) > MAX_COMMENTS else f"{len(matching):,}"
-        raise ExpectationFailed(f"{found} match now, not {action.expect:,}. Check them, then send the new number.")
-    return await _start(unit, who, action, matching)
-
-
 async def _start(unit: Write, who: Principal, action: Action, targets: Mapping[str, int | None]) -> StartedAction:
     decide = decide_by_verb(action.action, who.actor, action.note)
     return await bulk.start(unit, who, action.action, action.note, targets, decide)
@@ -88,13 +88,13 @@ async def _start(unit: Write, who: Principal, action: Action, targets: Mapping[s
 async def update_comment(
     service: Service, who: Principal, comment_id: str, seen: int | None, change: CommentUpdate
 ) -> ActionResult:
-    """Change one comment's status, words or note, if nobody did since the version that was ``seen``.
+    """Change the status, text, name or note of a comment, if version ``seen`` is still its current version.
 
     Raises:
-        VersionNeeded: it was not said which version was seen.
-        VersionPassed: somebody decided meanwhile.
-        NotFound: there is no such comment on this key's sites.
-        Conflict: it was erased.
+        VersionRequired: ``seen`` is missing.
+        VersionConflict: the comment was changed since.
+        NotFound: no comment has this id, or it is on another site.
+        Conflict: the comment was erased.
     """
     if seen is None:
         raise VersionRequired('Send the version that you saw, for example If-Match: "3".')
@@ -107,21 +107,21 @@ async def _update_comment(
     unit: Write, who: Principal, comment_id: str, seen: int, change: CommentUpdate, text: CommentText | None
 ) -> ActionResult:
     await threads.lock_of_comments(unit, [comment_id])
-    present = await permissions.load_comment(unit, who, comment_id)
-    if present.erased_at:
+    current = await permissions.load_comment(unit, who, comment_id)
+    if current.erased_at:
         raise Conflict("This comment was permanently deleted.")
-    if present.version != seen:
-        raise VersionConflict(f"The comment is now at version {present.version}. Read it again, then decide.")
+    if current.version != seen:
+        raise VersionConflict(f"The comment is now at version {current.version}. Read it again, then decide.")
 
-    async def change_it(unit: Write, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
+    async def apply_change(unit: Write, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
         (comment,) = found
-        present = CommentText(comment.text, comment.html, comment.text_digest)
-        after = await change_text(unit, who.actor, comment, change.name or comment.name, text or present)
+        same_text = CommentText(comment.text, comment.html, comment.text_digest)
+        after = await change_text(unit, who.actor, comment, change.name or comment.name, text or same_text)
         after = await change_note(unit, after, after.note if change.note is UNSET else change.note)
         if change.status is None:
             return {after.id: after}
         decision = Decision(change.status, who.actor, note=change.note or None)
         return await record_decision(unit, [after], decision, action_id)
 
-    started = await bulk.start(unit, who, "amend", change.note or None, {present.id: seen}, change_it)
+    started = await bulk.start(unit, who, "amend", change.note or None, {current.id: seen}, apply_change)
     return bulk.action_result(unit, started.id, started.verb, started.items)

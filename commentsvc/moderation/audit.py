@@ -1,4 +1,4 @@
-"""The audit log as moderators read it."""
+"""Read the audit log as a moderator."""
 
 import re
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ from commentsvc.storage.database import PrivateRead, Row
 async def list_entries(unit: PrivateRead, who: Principal, query: AuditQuery) -> AuditLog:
     """Return a page of the audit log of this principal's sites, newest entry first.
 
-    Entries that belong to no site are for principals of every site.
+    Entries without a site are only for principals with access to all sites.
 
     Raises:
-        Invalid: naming the site, the cursor or a time.
+        Invalid: for the field ``site``, ``cursor``, ``since`` or ``until``.
     """
-    everything = await resolve.read_directory.within(unit)
+    directory = await resolve.read_directory.within(unit)
     rows = await audit.list_page(
         unit,
-        sites=resolve.reachable_sites(everything, who, query.site),
+        sites=resolve.reachable_sites(directory, who, query.site),
         since=validation.parse_time_field("since", query.since),
         until=validation.parse_time_field("until", query.until),
         before=_sequence_of(query.cursor) if query.cursor else None,
         limit=query.limit + 1,
     )
-    names = {site.id: site.name for site in everything.sites}
-    shown = [_entry_record(row, names) for row in rows[: query.limit]]
-    return AuditLog(shown, pagination.encode_cursor(str(shown[-1].seq)) if len(rows) > query.limit else None)
+    names = {site.id: site.name for site in directory.sites}
+    entries = [_entry_record(row, names) for row in rows[: query.limit]]
+    return AuditLog(entries, pagination.encode_cursor(str(entries[-1].seq)) if len(rows) > query.limit else None)
 
 
 def _sequence_of(cursor: str) -> int:

@@ -1,4 +1,4 @@
-"""What an action does to comments: give them a status, or take back what an earlier action did."""
+"""The effect of an action on comments: give them a status, or undo an earlier action."""
 
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -15,19 +15,19 @@ T = TypeVar("T")
 
 HIDDEN: Final = frozenset({Status.SPAM, Status.TRASH})
 
-# Does one thing to comments as part of an action; returns those it was given, as they are now, by id.
+# Changes comments as part of an action (its id is the last argument); returns all of them, changed or not, by id.
 Decide = Callable[[Write, Sequence[Comment], str], Coroutine[Any, Any, Mapping[str, Comment]]]
 
 
 def decide_by_verb(verb: ActionVerb, actor: Actor, note: str | None) -> Decide:
-    """Return what a verb does to comments."""
+    """Return the function that applies a verb to comments."""
 
     async def decide(unit: Write, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
         after = {comment.id: comment for comment in found}
         if verb is ActionVerb.RESTORE:  # a comment that is not hidden has nothing to restore
             found = [comment for comment in found if comment.status in HIDDEN]
-        for status, these in _group_by(found, lambda comment: _target_status(verb, comment)).items():
-            after |= await record_decision(unit, these, Decision(status, actor, note=note), action_id)
+        for status, group in _group_by(found, lambda comment: _target_status(verb, comment)).items():
+            after |= await record_decision(unit, group, Decision(status, actor, note=note), action_id)
         return after
 
     return decide
@@ -48,7 +48,7 @@ def _target_status(verb: ActionVerb, comment: Comment) -> Status:
 
 
 def take_back(undone: Row, items: Mapping[str, Row], actor: Actor) -> Decide:
-    """Return what gives comments back the state they had before an action; ``items`` is what it did to each."""
+    """Return the function that undoes an action. ``items`` is the action's change of each comment, by id."""
 
     async def decide(unit: Write, found: Sequence[Comment], undo_id: str) -> dict[str, Comment]:
         restored = await _restore(unit, actor, found, items)
@@ -59,38 +59,38 @@ def take_back(undone: Row, items: Mapping[str, Row], actor: Actor) -> Decide:
         else:
             restored = await reports.reopen(unit, restored, undone["id"])
         after = {comment.id: comment for comment in restored}
-        for status, these in _group_by(restored, lambda comment: Status(items[comment.id]["from_status"])).items():
+        for status, group in _group_by(restored, lambda comment: Status(items[comment.id]["from_status"])).items():
             decision = Decision(status, actor, Reason("undone"))
-            moving = [one for one in these if one.status is not status or one.reports or one.id in same]
+            moving = [one for one in group if one.status is not status or one.reports or one.id in same]
             after |= await _decide(unit, moving, decision, undo_id)
-        for before, these in _group_by(restored, lambda comment: items[comment.id]["from_before"]).items():
-            await comments.set_status_before(unit, [comment.id for comment in these], before)
+        for before, group in _group_by(restored, lambda comment: items[comment.id]["from_before"]).items():
+            await comments.set_status_before(unit, [comment.id for comment in group], before)
         return after
 
     return decide
 
 
 async def _restore(unit: Write, actor: Actor, found: Sequence[Comment], items: Mapping[str, Row]) -> list[Comment]:
-    """Give comments the note they had, and the text, if it changed right after."""
+    """Restore the note of comments, and the text if the action changed it."""
     earlier_texts = await revisions.get_many(unit, [comment.id for comment in found])
     restored = []
     for comment in found:
         item = items[comment.id]
         earlier = earlier_texts.get((comment.id, item["from_version"]))
-        again = comment
+        after = comment
         if earlier:
             text = CommentText(earlier["text"], earlier["html"], earlier["text_digest"])
-            again = await change_text(unit, actor, comment, earlier["name"], text)
-        restored.append(await change_note(unit, again, item["from_note"]))
+            after = await change_text(unit, actor, comment, earlier["name"], text)
+        restored.append(await change_note(unit, after, item["from_note"]))
     return restored
 
 
 async def record_decision(
     unit: Write, found: Sequence[Comment], decision: Decision, action_id: str
 ) -> dict[str, Comment]:
-    """Give comments a status, and settle what readers reported of them.
+    """Give comments a status, and settle their reports.
 
-    A status that a comment has already is given again if no person had given it: now somebody has looked.
+    A comment that has the status already gets the decision too, unless a person made its latest one.
     """
     after = {comment.id: comment for comment in found}
     same = [comment.id for comment in found if comment.status is decision.status and not comment.reports]
@@ -113,12 +113,12 @@ async def _decide(unit: Write, found: Sequence[Comment], decision: Decision, act
 
 
 async def _update_threads(unit: Write, moved: Sequence[Comment], status: Status, now: str) -> None:
-    """Update the threads in which comments became visible, or were hidden."""
-    turned: defaultdict[str, list[Comment]] = defaultdict(list)
+    """Update the threads whose comments became public or were hidden."""
+    changed: defaultdict[str, list[Comment]] = defaultdict(list)
     for comment in moved:
         if (comment.status is Status.APPROVED) != (status is Status.APPROVED):
-            turned[comment.thread_id].append(comment)
-    await threads.record_changes(unit, turned, 1 if status is Status.APPROVED else -1, now)
+            changed[comment.thread_id].append(comment)
+    await threads.record_changes(unit, changed, 1 if status is Status.APPROVED else -1, now)
 
 
 def _group_by(found: Sequence[Comment], key: Callable[[Comment], T]) -> dict[T, list[Comment]]:

@@ -1,4 +1,4 @@
-"""A moderator erases a comment for good."""
+"""Erase a comment permanently as a moderator."""
 
 from commentsvc.access import permissions
 from commentsvc.audit.schemas import ActionItem, ActionResult
@@ -13,11 +13,11 @@ from commentsvc.storage.database import Write
 
 @write
 async def erase_permanently(unit: Write, who: Principal, comment_id: str) -> ActionResult:
-    """Take away a comment's words and all that is private of its writer, for good.
+    """Erase the content of a comment and the private data of its author. This cannot be undone.
 
     Raises:
-        NotFound: there is no such comment on this key's sites.
-        Conflict: it is neither spam nor trash, or was erased already.
+        NotFound: no comment has this id, or it is on another site.
+        Conflict: the comment is neither spam nor trash, or was already erased.
     """
     await threads.lock_of_comments(unit, [comment_id])
     comment = await permissions.load_comment(unit, who, comment_id)

@@ -1,4 +1,4 @@
-"""A moderator makes two threads one, and parts them again."""
+"""Merge two threads, and undo a merge."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -15,42 +15,41 @@ from commentsvc.storage.database import PublicRead, Row, Write
 from commentsvc.storage.thread_merge import Node
 
 MAX_COMMENTS: Final = 5000  # comments of both threads together
-ABOUT: Final = ("url", "title", "published_at")  # what a thread may get from the one that is merged into it
+COPIED_FIELDS: Final = ("url", "title", "published_at")  # a target without them gets those of the merged thread
 
-# What an action of these keeps: a thing before, and after.
+# The state that an action stores: before, and after.
 Change = tuple[dict[str, Any], dict[str, Any]]
 
 
 async def merge_threads(unit: Write, who: Principal, thread_id: str, name: str) -> tuple[str, str]:
-    """Bring a thread's comments and names to another thread of its site; returns that one's id, and the action's.
+    """Move a thread's comments and names to another thread of its site; return that thread's id and the action's id.
 
-    Comments keep their ids, and what they answer; those that answer none stand in the order in which they were
-    written.
+    Comments keep their ids and parents; top-level comments are sorted by creation time.
 
     Raises:
-        NotFound: there is no such thread on this key's sites.
-        Invalid: naming ``merge_into``: no other thread of the site has this name.
-        Conflict: they have too many comments.
+        NotFound: no thread has this id, or it is on another site.
+        Invalid: for the field ``merge_into``: no other thread of the site has this name.
+        Conflict: the threads have too many comments, or another merge was faster.
     """
-    source, target = await _both(unit, who, thread_id, name)
-    held = {source.id, target.id}
-    await threads.lock_many(unit, held)
-    source, target = await _both(unit, who, thread_id, name)  # as they are, now that nobody else changes them
-    if {source.id, target.id} != held:
+    source, target = await _load_threads(unit, who, thread_id, name)
+    locked = {source.id, target.id}
+    await threads.lock_many(unit, locked)
+    source, target = await _load_threads(unit, who, thread_id, name)  # again: they may have changed before the lock
+    if {source.id, target.id} != locked:
         raise Conflict("One of these threads was just merged. Reload them and try again.")
-    was, became = await _join(unit, source, target)
+    was, became = await _merge(unit, source, target)
     subject = ("thread", source.id, source.site_id)
     return target.id, await undoable_changes.record_change(unit, who, "thread_merge", subject, was, became)
 
 
-async def _both(unit: PublicRead, who: Principal, thread_id: str, name: str) -> tuple[Thread, Thread]:
+async def _load_threads(unit: PublicRead, who: Principal, thread_id: str, name: str) -> tuple[Thread, Thread]:
     source = await threads.get(unit, thread_id)
     if source is None or source.merged_into or not who.reaches(source.site_id):
         raise NotFound
-    everything = await resolve.read_directory.within(unit)
+    directory = await resolve.read_directory.within(unit)
     try:
-        place = resolve.resolve_thread(everything, name, everything.by_id(source.site_id).name, None)
-    except Invalid:  # what cannot be a name there is nobody's
+        place = resolve.resolve_thread(directory, name, directory.by_id(source.site_id).name, None)
+    except Invalid:  # an invalid name matches no thread
         place = None
     target = await threads.get_by_name(unit, source.site_id, place.ref.name) if place else None
     if target is None:
@@ -60,46 +59,46 @@ async def _both(unit: PublicRead, who: Principal, thread_id: str, name: str) -> 
     return source, target
 
 
-async def _join(unit: Write, source: Thread, target: Thread) -> Change:
-    """Make two threads one. Both must be held."""
-    found = await thread_merge.list_nodes(unit, [source.id, target.id])
-    if len(found) > MAX_COMMENTS:
+async def _merge(unit: Write, source: Thread, target: Thread) -> Change:
+    """Merge two threads. The caller must have locked both."""
+    nodes = await thread_merge.list_nodes(unit, [source.id, target.id])
+    if len(nodes) > MAX_COMMENTS:
         raise Conflict(
             f"Together the threads have more than {MAX_COMMENTS:,} comments, too many to merge. "
             "Close one of them instead."
         )
     names, tops = await threads.list_names(unit, source.id), await thread_merge.list_top_numbers(unit, source.id)
-    joined = msgspec.structs.replace(
+    merged = msgspec.structs.replace(
         target,
         url=target.url or source.url,
         title=target.title or source.title,
         published_at=min(filter(None, (target.published_at, source.published_at)), default=None),
     )
-    await thread_merge.move_nodes(unit, {target.id: found})
+    await thread_merge.move_nodes(unit, {target.id: nodes})
     await threads.move_names(unit, source.site_id, names, target.id)
-    await thread_merge.update_counters(unit, joined, len(found))
+    await thread_merge.update_counters(unit, merged, len(nodes))
     await thread_merge.update_counters(unit, msgspec.structs.replace(source, merged_into=target.id), 0)
-    was = {"merged_into": None, "names": names, "tops": tops, "target": _about(target)}
-    return was, {"merged_into": target.id, "names": [], "tops": [], "target": _about(joined)}
+    was = {"merged_into": None, "names": names, "tops": tops, "target": _copied_fields(target)}
+    return was, {"merged_into": target.id, "names": [], "tops": [], "target": _copied_fields(merged)}
 
 
-def _about(thread: Thread) -> dict[str, Any]:
-    return {name: getattr(thread, name) for name in ABOUT}
+def _copied_fields(thread: Thread) -> dict[str, Any]:
+    return {name: getattr(thread, name) for name in COPIED_FIELDS}
 
 
 def is_merge(action: Row) -> bool:
-    """Whether an action made two threads one, or parted them."""
+    """Return whether an action merged two threads, or undid a merge."""
     return "merged_into" in msgspec.json.decode(action["became"])
 
 
 async def undo_merge(unit: Write, who: Principal, action: Row) -> ActionResult:
-    """Part what was made one; or make one again what that parted.
+    """Split two merged threads, or merge them again if the action was such an undo.
 
-    What by then hangs on the comments that came with a thread goes back with them.
+    Later replies go with the comments that they belong to.
 
     Raises:
         NotFound: the threads are on another site.
-        Conflict: they were merged, parted or renamed since, or the action was undone already.
+        Conflict: the threads were merged, split or renamed since, or the action was already undone.
     """
     if action["undone_by"]:
         raise Conflict("This was undone already.")
@@ -107,53 +106,57 @@ async def undo_merge(unit: Write, who: Principal, action: Row) -> ActionResult:
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
     target_id = became["merged_into"] or was["merged_into"]
     await threads.lock_many(unit, {source_id, target_id})
-    found = await threads.get_many(unit, [source_id, target_id])
-    source, target = found[source_id], found[target_id]
+    by_id = await threads.get_many(unit, [source_id, target_id])
+    source, target = by_id[source_id], by_id[target_id]
     if not who.reaches(source.site_id):
         raise NotFound
     if source.merged_into != became["merged_into"] or target.merged_into:
         raise Conflict("One of these threads was merged or split since. Undo that first.")
-    change = await _part(unit, source, target, was, became) if source.merged_into else await _join(unit, source, target)
+    if source.merged_into:
+        change = await _split(unit, source, target, was, became)
+    else:
+        change = await _merge(unit, source, target)
     return await undoable_changes.record_undo(unit, who, action, ("thread", source.id, source.site_id), change)
 
 
-async def _part(
+async def _split(
     unit: Write, source: Thread, target: Thread, was: Mapping[str, Any], became: Mapping[str, Any]
 ) -> Change:
-    """Make two of one again. Both must be held."""
+    """Split two merged threads. The caller must have locked both."""
     names = was["names"]
     if target.key in names:
         raise Conflict("The thread uses an address of the other thread. Give it another address first.")
-    back, rest = _branches(await thread_merge.list_nodes(unit, [target.id]), frozenset(was.get("tops", ())))
-    await thread_merge.move_nodes(unit, {source.id: back, target.id: rest})
+    moving, staying = _split_nodes(await thread_merge.list_nodes(unit, [target.id]), frozenset(was.get("tops", ())))
+    await thread_merge.move_nodes(unit, {source.id: moving, target.id: staying})
     await threads.move_names(unit, source.site_id, names, source.id)
-    for thread, own in ((_alone(target, was, became), rest), (msgspec.structs.replace(source, merged_into=None), back)):
-        await thread_merge.update_counters(unit, await _published(unit, thread), len(own))
+    split_source, split_target = msgspec.structs.replace(source, merged_into=None), _undo_copied(target, was, became)
+    for thread, nodes in ((split_target, staying), (split_source, moving)):
+        await thread_merge.update_counters(unit, await _publish_if_needed(unit, thread), len(nodes))
     return {"merged_into": target.id}, {"merged_into": None}
 
 
-def _branches(found: Sequence[Node], tops: Collection[str]) -> tuple[list[Node], list[Node]]:
-    """What hangs on these comments, themselves included; and the rest."""
-    above = {node.id: node.parent_id for node in found}
+def _split_nodes(nodes: Sequence[Node], tops: Collection[str]) -> tuple[list[Node], list[Node]]:
+    """Return the nodes below these top-level comments, with the comments themselves; and the other nodes."""
+    parents = {node.id: node.parent_id for node in nodes}
 
     def top(id_: str) -> str:
-        parent = above[id_]
+        parent = parents[id_]
         return top(parent) if parent else id_
 
-    going = {node.id for node in found if top(node.id) in tops}
-    return [node for node in found if node.id in going], [node for node in found if node.id not in going]
+    moving = {node.id for node in nodes if top(node.id) in tops}
+    return [node for node in nodes if node.id in moving], [node for node in nodes if node.id not in moving]
 
 
-def _alone(target: Thread, was: Mapping[str, Any], became: Mapping[str, Any]) -> Thread:
-    """A thread without what it got from the other, as far as nobody has changed that since."""
-    before, after = was.get("target", {}), became.get("target", {})  # kept only where it changed
+def _undo_copied(target: Thread, was: Mapping[str, Any], became: Mapping[str, Any]) -> Thread:
+    """Return a thread without the fields that it got from the other thread, unless they were changed since."""
+    before, after = was.get("target", {}), became.get("target", {})  # missing if the merge changed none of them
     return msgspec.structs.replace(
         target, **{name: before[name] for name in before if getattr(target, name) == after[name]}
     )
 
 
-async def _published(unit: PublicRead, thread: Thread) -> Thread:
-    """A thread that was public by its other half alone is so no more, unless comments of its own are, or were."""
+async def _publish_if_needed(unit: PublicRead, thread: Thread) -> Thread:
+    """Return the thread, public if it has a comment that is or was public."""
     first = await thread_merge.find_first_public(unit, thread.id)
     if thread.published_at or first is None:
         return thread

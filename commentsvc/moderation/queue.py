@@ -1,4 +1,4 @@
-"""A moderator looks: the queue, a search, all about one comment."""
+"""Read the moderation queue, search comments, and read one comment with its history."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,26 +32,24 @@ from commentsvc.storage.database import PrivateRead, PublicRead
 
 @private_read
 async def search_comments(unit: PrivateRead, who: Principal, query: QueueQuery | PrivateSearch) -> CommentPage:
-    """Comments that match, each with all that a decision needs.
+    """Return a page of matching comments, each with the data that a decision needs.
 
     Raises:
-        Invalid: naming the site, thread, cursor or time.
+        Invalid: for the field ``site``, ``thread``, ``same_text``, ``cursor`` or a time.
     """
-    wanted = await build_search(unit, who, query)
+    search = await build_search(unit, who, query)
     after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    found = await queue.list_page(
-        unit, wanted, after=after, newest_first=query.order == "newest", limit=query.limit + 1
-    )
-    page = found[: query.limit]
-    shown = await queue_cards.build_cards(unit, who, page)
-    cursor = pagination.encode_cursor(page[-1].id) if len(found) > query.limit else None
+    rows = await queue.list_page(unit, search, after=after, newest_first=query.order == "newest", limit=query.limit + 1)
+    page = rows[: query.limit]
+    cards = await queue_cards.build_cards(unit, who, page)
+    cursor = pagination.encode_cursor(page[-1].id) if len(rows) > query.limit else None
     return CommentPage(
-        [ModeratorComment(**card) for card in shown], await _count_by_status.within(unit, wanted.sites), cursor
+        [ModeratorComment(**card) for card in cards], await _count_by_status.within(unit, search.sites), cursor
     )
 
 
 async def count_by_status(service: Service, who: Principal) -> Totals:
-    """How many comments stand where, on this principal's sites."""
+    """Return the number of comments by status on this principal's sites."""
     return await _count_by_status(service, who.sites)
 
 
@@ -63,39 +61,39 @@ async def _count_by_status(unit: PublicRead, sites: Sequence[str] | None) -> Tot
 
 @private_read
 async def get_comments(unit: PrivateRead, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
-    """Those of these comments that the principal reaches, oldest first."""
+    """Return comments by id, without those on other sites than this principal's, oldest first."""
     found = await comments.get_many(unit, ids)
-    reached = [found[one] for one in sorted(found) if who.reaches(found[one].site_id)]
-    return [ModeratorComment(**card) for card in await queue_cards.build_cards(unit, who, reached)]
+    own = [found[one] for one in sorted(found) if who.reaches(found[one].site_id)]
+    return [ModeratorComment(**card) for card in await queue_cards.build_cards(unit, who, own)]
 
 
 async def build_search(unit: PublicRead, who: Principal, query: CommentFilter) -> queue.Search:
-    """Resolve a filter within this principal's sites.
+    """Resolve the names in a filter, within this principal's sites.
 
     Raises:
-        Invalid: naming the site, the thread, a time or ``same_text``.
+        Invalid: for the field ``site``, ``thread``, ``same_text`` or a time.
     """
-    everything = await resolve.read_directory.within(unit)
-    reach = resolve.reachable_sites(everything, who, query.site)
+    directory = await resolve.read_directory.within(unit)
+    site_ids = resolve.reachable_sites(directory, who, query.site)
     status = query.status or (StatusFilter.ANY if query.reported else StatusFilter.PENDING)
     return queue.Search(
         status=None if status is StatusFilter.ANY else Status(status),
-        sites=reach,
-        thread_id=await _thread_id(unit, everything, who, query) if query.thread else None,
+        sites=site_ids,
+        thread_id=await _thread_id(unit, directory, who, query) if query.thread else None,
         values=await _values(unit, who, query),
     )
 
 
-async def _thread_id(unit: PublicRead, everything: resolve.SiteDirectory, who: Principal, query: CommentFilter) -> str:
+async def _thread_id(unit: PublicRead, directory: resolve.SiteDirectory, who: Principal, query: CommentFilter) -> str:
     """Return the id of the thread, or an id that no thread has."""
-    only = everything.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
-    place = resolve.resolve_thread(everything, query.thread or "", query.site or only, None)
+    only_site = directory.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
+    place = resolve.resolve_thread(directory, query.thread or "", query.site or only_site, None)
     thread = await threads.get_by_name(unit, place.site.id, place.ref.name) if who.reaches(place.site.id) else None
     return thread.id if thread else "none"
 
 
 async def _values(unit: PublicRead, who: Principal, query: CommentFilter) -> dict[str, Any]:
-    """Return what the conditions compare with, for each filter that was set."""
+    """Return the value of each filter that is set, as its SQL condition needs it."""
     values: dict[str, Any] = {}
     for name, sql in conditions():
         value = getattr(query, name, None)
@@ -117,10 +115,10 @@ async def _load_comment_with_text(unit: PublicRead, who: Principal, comment_id: 
 
 @private_read
 async def get_comment_detail(unit: PrivateRead, who: Principal, comment_id: str) -> ModeratorDetail:
-    """All about one comment: its words at every version, every decision and action.
+    """Return a comment with its revisions, decisions, actions and reports.
 
     Raises:
-        NotFound: there is none, or it is on another site.
+        NotFound: no comment has this id, or it is on another site.
     """
     comment = await load_comment(unit, who, comment_id)
     (card,) = await queue_cards.build_cards(unit, who, [comment])

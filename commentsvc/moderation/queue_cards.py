@@ -1,4 +1,4 @@
-"""The service puts together what a moderator is shown of a comment."""
+"""Build the data of comments as moderators see them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -14,39 +14,39 @@ from commentsvc.storage.database import Environment, PrivateRead
 from commentsvc.storage.decisions import StoredDecision
 
 EXCERPT: Final = 160
-MAX_SIMILAR: Final = 1000  # so many are counted; a page then costs the same however long the queue is
+MAX_SIMILAR: Final = 1000  # no more are counted, so the cost of a page does not grow with the queue
 
 
 async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]) -> list[dict[str, Any]]:
-    """The fields of a ``ModeratorComment`` for each, in a handful of statements for all of them."""
+    """Return the fields of a ``ModeratorComment`` for each comment, with few statements for all of them."""
     ids = [comment.id for comment in page]
-    private = await contacts.get_many(unit, ids)
+    contact_by_id = await contacts.get_many(unit, ids)
     latest = await decisions.list_latest(unit, ids)
     waiting = [comment.id for comment in page if comment.status is Status.PENDING]
     by_rules = latest | await decisions.list_latest(unit, waiting, by_rules=True)
-    beside = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
+    by_id = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
     parents = await comments.get_many(unit, sorted({comment.parent_id for comment in page if comment.parent_id}))
-    records = await _records(unit, who, [contact.email_digest for contact in private.values()])
-    from_network = await contacts.count_pending_by_network(unit, ids, who.sites, MAX_SIMILAR + 1)
+    records = await _records(unit, who, [contact.email_digest for contact in contact_by_id.values()])
+    in_network = await contacts.count_pending_by_network(unit, ids, who.sites, MAX_SIMILAR + 1)
     with_text = await queue.count_same_text(unit, ids, who.sites, MAX_SIMILAR + 1)
     names = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
     return [
         _card(
             comment,
-            email=_email(unit, who, private.get(comment.id)),
-            contact=private.get(comment.id),
+            email=_email(unit, who, contact_by_id.get(comment.id)),
+            contact=contact_by_id.get(comment.id),
             reasons=_reasons(latest.get(comment.id), by_rules.get(comment.id)),
             records=records,
-            waiting=(_from(private.get(comment.id), from_network), with_text.get(comment.text_digest, 0)),
+            waiting=(_from_network(contact_by_id.get(comment.id), in_network), with_text.get(comment.text_digest, 0)),
             parent=parents.get(comment.parent_id or ""),
-            thread=beside[comment.thread_id],
+            thread=by_id[comment.thread_id],
         )
         | {"site": names[comment.site_id]}
         for comment in page
     ]
 
 
-def _from(contact: Contact | None, counted: Mapping[str, int]) -> int:
+def _from_network(contact: Contact | None, counted: Mapping[str, int]) -> int:
     return counted.get(contact.network or "", 0) if contact else 0
 
 
@@ -61,7 +61,7 @@ def _card(
     parent: Comment | None,
     thread: Thread,
 ) -> dict[str, Any]:
-    """What readers may see, and over it what moderators see whatever the status."""
+    """Return the public fields, replaced by what moderators see with any status, and the moderators' own fields."""
     network, text = (_count_others(comment, number) for number in waiting)
     return read.public_fields(comment) | {
         "name": comment.name,
@@ -120,7 +120,7 @@ def _reasons(latest: StoredDecision | None, by_rules: StoredDecision | None) -> 
 
     For a comment that a person moved back to pending, the reasons of the rules that held it follow.
     """
-    shown = {one.seq: one for one in (latest, by_rules) if one is not None}
+    shown = {one.seq: one for one in (latest, by_rules) if one is not None}  # they may be the same decision
     others = by_rules.verdicts if by_rules else ()
     return [ReasonRecord(**reason_fields(one.actor, one.reason, one.note)) for one in shown.values()] + [
         ReasonRecord(**reason_fields(one.actor, one.reason)) for one in others
@@ -135,7 +135,7 @@ def _excerpt(parent: Comment | None) -> str | None:
 
 
 def _thread_for_moderators(thread: Thread, comment: Comment) -> PublicThread:
-    """Before a thread is public, its address and title are what this comment's page said."""
+    """Return the thread. Before it is public, it has the address and title of this comment's page."""
     url, title = thread.url, thread.title
     if thread.published_at is None:
         url, title = url or comment.page_url, title or comment.page_title

@@ -1,4 +1,4 @@
-"""A moderator answers a comment."""
+"""Reply to a comment as a moderator."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import msgspec
 
 from commentsvc.access import permissions
 from commentsvc.audit import log
-from commentsvc.comments import placement, read
-from commentsvc.comments.placement import Author, Placement
+from commentsvc.comments import read
+from commentsvc.comments.placement import Author, Placement, build_comment, find_parent, save_comment
 from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Conflict, Forbidden, NotFound, VersionConflict
@@ -20,22 +20,22 @@ from commentsvc.storage.database import PrivateRead, PublicRead, Write
 
 
 async def post_reply(service: Service, who: Principal, comment_id: str, new: NewReply) -> ReplyReceipt:
-    """Keep a moderator's own reply; it is shown at once, under their name, also where the thread is closed.
+    """Publish a reply under the moderator's name, also in a closed thread.
 
-    With the approval of what it answers, where that is asked for, it is one action and is undone whole.
+    The reply, and the approval of the comment if requested, are one action; undo takes back both.
 
     Raises:
-        Forbidden: the key is no moderator's own.
-        NotFound: there is no such comment on this key's sites.
-        VersionPassed: it is not as it was seen.
-        Conflict: the comment was erased; or it is not approved, and is not to be.
+        Forbidden: the key does not belong to a moderator.
+        NotFound: no comment has this id, or it is on another site.
+        VersionConflict: the comment was changed since version ``new.seen``.
+        Conflict: the comment was erased, or it is not approved and its approval is not requested.
     """
     return await _post_reply(service, who, comment_id, new, await comment_text.render(new.comment))
 
 
 @write
 async def _post_reply(unit: Write, who: Principal, comment_id: str, new: NewReply, text: CommentText) -> ReplyReceipt:
-    writer = await _writer(unit, who)
+    author = await _load_author(unit, who)
     await threads.lock_of_comments(unit, [comment_id])
     answered = await permissions.load_comment(unit, who, comment_id)
     if new.seen is not None and new.seen != answered.version:
@@ -46,16 +46,16 @@ async def _post_reply(unit: Write, who: Principal, comment_id: str, new: NewRepl
     approved = answered
     if new.approve:
         approved = (await record_decision(unit, [answered], decision, action_id))[answered.id]
-    spot = await _spot(unit, approved)
-    made = placement.build_comment(unit.new_id(), spot, writer, text, Status.APPROVED, now)
-    await placement.save_comment(unit, made)
-    await decisions.add(unit, [made.id], decision, action_id)
-    await _record(unit, who, action_id, made, (answered, approved))
-    return await _made(unit, made, action_id)
+    placement = await _find_placement(unit, approved)
+    reply = build_comment(unit.new_id(), placement, author, text, Status.APPROVED, now)
+    await save_comment(unit, reply)
+    await decisions.add(unit, [reply.id], decision, action_id)
+    await _record_action(unit, who, action_id, reply, (answered, approved))
+    return await _create_receipt(unit, reply, action_id)
 
 
-async def _writer(unit: PrivateRead, who: Principal) -> Author:
-    """The moderator whose own key this is. They have no contact: there is nothing private to keep."""
+async def _load_author(unit: PrivateRead, who: Principal) -> Author:
+    """Return the moderator as an author. They have no contact row, since nothing private is stored."""
     name = await moderators.get_name(unit, who.moderator_id) if who.moderator_id else None
     if who.moderator_id is None or name is None:
         raise Forbidden("Only a moderator's own key can reply. Ask for a sign-in link: commentsvc moderator invite")
@@ -69,26 +69,28 @@ def _refuse_hidden(answered: Comment, new: NewReply) -> None:
         raise Conflict("This comment is not public. Approve it first, or send approve: true.")
 
 
-async def _spot(unit: Write, answered: Comment) -> Placement:
+async def _find_placement(unit: Write, answered: Comment) -> Placement:
     thread = await threads.get(unit, answered.thread_id)
     seq = await threads.next_seq(unit, answered.thread_id, even_closed=True)
     if thread is None or seq is None:
         raise NotFound
-    return Placement(thread, await placement.find_parent(unit, answered), seq)
+    return Placement(thread, await find_parent(unit, answered), seq)
 
 
-async def _record(unit: Write, who: Principal, action_id: str, made: Comment, parent: tuple[Comment, Comment]) -> None:
-    """Keep what the action did. To undo the reply is to move it to the trash, so that is where it came from."""
+async def _record_action(
+    unit: Write, who: Principal, action_id: str, reply: Comment, parent: tuple[Comment, Comment]
+) -> None:
+    """Store and log the action. The reply's state before it is the trash: there an undo moves it."""
     changed = [parent] if parent[0].version != parent[1].version else []
-    unmade = msgspec.structs.replace(made, status=Status.TRASH, status_before=Status.APPROVED, version=0)
-    await actions.add_items(unit, action_id, [*changed, (unmade, made)])
-    body: dict[str, Any] = {"action": action_id, "reply": made.id}
+    before = msgspec.structs.replace(reply, status=Status.TRASH, status_before=Status.APPROVED, version=0)
+    await actions.add_items(unit, action_id, [*changed, (before, reply)])
+    body: dict[str, Any] = {"action": action_id, "reply": reply.id}
     body["items"] = [log.change_item(*change) for change in changed]
-    await log.add_entry(unit, actor=who.actor, verb="reply", site_id=made.site_id, body=body)
+    await log.add_entry(unit, actor=who.actor, verb="reply", site_id=reply.site_id, body=body)
 
 
-async def _made(unit: PublicRead, made: Comment, action_id: str) -> ReplyReceipt:
-    thread = await threads.get(unit, made.thread_id)
-    fields: dict[str, Any] = read.public_fields(made) | {"status": made.status, "comment": made.text}
+async def _create_receipt(unit: PublicRead, reply: Comment, action_id: str) -> ReplyReceipt:
+    thread = await threads.get(unit, reply.thread_id)
+    fields: dict[str, Any] = read.public_fields(reply) | {"status": reply.status, "comment": reply.text}
     public = read.public_thread(thread, thread.key if thread else "")
-    return ReplyReceipt(**fields, thread=public, version=made.version, action=action_id)
+    return ReplyReceipt(**fields, thread=public, version=reply.version, action=action_id)

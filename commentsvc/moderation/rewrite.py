@@ -9,18 +9,18 @@ from commentsvc.storage.database import Write
 
 
 async def change_text(unit: Write, actor: Actor, comment: Comment, name: str, text: CommentText) -> Comment:
-    """Give a comment other words; the old ones stay as a revision."""
+    """Change the name and text of a comment. The old ones are kept as a revision."""
     if (name, text.text) == (comment.name, comment.text):
         return comment
     now = unit.now()
     await revisions.add(unit, comment, actor, now)
-    words = msgspec.structs.replace(comment, name=name, text=text.text, html=text.html, text_digest=text.digest)
-    after = await comments.set_text(unit, comment, words, now)
+    new = msgspec.structs.replace(comment, name=name, text=text.text, html=text.html, text_digest=text.digest)
+    after = await comments.set_text(unit, comment, new, now)
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, 0, now)
     return after
 
 
 async def change_note(unit: Write, comment: Comment, note: str | None) -> Comment:
-    """Give a comment another note, if it has another."""
+    """Set the note of a comment, unless it is the same."""
     return comment if note == comment.note else await comments.set_note(unit, comment, note)

@@ -1,4 +1,4 @@
-"""What travels over HTTP for moderators."""
+"""Request and response bodies for moderators."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -9,12 +9,12 @@ from commentsvc.domain.fields import Cursor, Id, Name, Note, SiteName, Text, Thr
 from commentsvc.domain.models import ActionVerb, Actor, Effect, Mode, Status
 from commentsvc.storage.comment_filter import CommentFilter, PrivateCommentFilter
 
-Order: TypeAlias = Annotated[Literal["oldest", "newest"], Meta(description="By the time of writing.")]
-Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200, description="Results per page.")]
+Order: TypeAlias = Annotated[Literal["oldest", "newest"], Meta(description="Oldest or newest comments first.")]
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200, description="Maximum number of results, 1 to 200.")]
 
 
 class QueueQuery(CommentFilter, frozen=True, kw_only=True):
-    """Which comments a moderator wants to see."""
+    """Filters, order and page of the queue."""
 
     order: Order = "oldest"
     limit: Limit = 50
@@ -22,7 +22,7 @@ class QueueQuery(CommentFilter, frozen=True, kw_only=True):
 
 
 class PrivateSearch(PrivateCommentFilter, frozen=True, kw_only=True):
-    """The same, also by private data. It travels in a body: no address stands in a URL."""
+    """A search that can also filter by private data. It is sent in a body, so that no URL contains an address."""
 
     order: Order = "oldest"
     limit: Limit = 50
@@ -33,41 +33,41 @@ class ReasonRecord(Struct, frozen=True, kw_only=True):
     """A reason for a comment's status: a rule's, or a person's note."""
 
     actor: Annotated[Actor, Meta(description="Who decided.")]
-    code: Annotated[str | None, Meta(description="Which reason; null for a person's own note.")]
+    code: Annotated[str | None, Meta(description="null for a person's note.")]
     args: Annotated[dict[str, str | int], Meta(description="The values in the text.")]
     text: Annotated[str, Meta(description="The reason in English.")]
 
 
 class AuthorRecord(Struct, frozen=True):
-    """What became of a writer's comments, by email address."""
+    """The number of a commenter's approved and spam comments, by email address."""
 
     approved: int = 0
     spam: int = 0
 
 
 class ModeratorComment(PublicComment, frozen=True, kw_only=True):
-    """A comment as its moderators see it."""
+    """A comment as moderators see it."""
 
     status: Status
-    comment: Annotated[str, Meta(description="As it was written.")]
-    email: Annotated[str | None, Meta(description="Whole for scope moderate, masked for scope read.")]
+    comment: Annotated[str, Meta(description="The Markdown source.")]
+    email: Annotated[str | None, Meta(description="Masked for keys with scope read only.")]
     network: str | None
     reasons: list[ReasonRecord]
     author: AuthorRecord
     parent_name: str | None
     parent_excerpt: str | None
-    similar: Annotated[int, Meta(description="The greater of the next two.")]
-    similar_network: Annotated[int, Meta(description="Others waiting from this network; 1,000 at most.")]
-    similar_text: Annotated[int, Meta(description="Others waiting with this text; 1,000 at most.")]
+    similar: Annotated[int, Meta(description="The larger of the next two numbers.")]
+    similar_network: Annotated[int, Meta(description="Other pending comments from this network; at most 1,000.")]
+    similar_text: Annotated[int, Meta(description="Other pending comments with this text; at most 1,000.")]
     thread: PublicThread
     site: str
     note: str | None
     version: int
-    reports: Annotated[int, Meta(description="Of readers, since a person last decided.")]
+    reports: Annotated[int, Meta(description="Reports by readers since a person's latest decision.")]
 
 
 class Totals(Struct, frozen=True):
-    """How many comments stand where, and how many are reported, wherever they stand."""
+    """The number of comments by status, and of reported comments with any status."""
 
     pending: int = 0
     approved: int = 0
@@ -77,7 +77,7 @@ class Totals(Struct, frozen=True):
 
 
 class CommentPage(Struct, frozen=True):
-    """One page of what a moderator looked for."""
+    """A page of comments."""
 
     comments: list[ModeratorComment]
     totals: Totals
@@ -100,7 +100,7 @@ class DecisionRecord(ReasonRecord, frozen=True, kw_only=True):
 
 
 class ReportRecord(Struct, frozen=True):
-    """A reader's report. It is settled once a person decided after it."""
+    """A reader's report. A person's decision settles it."""
 
     reason: str | None
     created_at: Time
@@ -108,7 +108,7 @@ class ReportRecord(Struct, frozen=True):
 
 
 class Revision(Struct, frozen=True):
-    """A comment's words at an earlier version, and who changed them then."""
+    """An earlier version of a comment's name and text."""
 
     version: int
     name: str
@@ -118,7 +118,7 @@ class Revision(Struct, frozen=True):
 
 
 class ActionRecord(Struct, frozen=True):
-    """What was done to a comment, and whether that was undone."""
+    """An action on a comment, and the action that undid it."""
 
     id: Id
     action: str
@@ -129,53 +129,53 @@ class ActionRecord(Struct, frozen=True):
 
 
 class ModeratorDetail(ModeratorComment, frozen=True, kw_only=True):
-    """All about one comment."""
+    """A comment with its history."""
 
     agent: str | None
     decisions: list[DecisionRecord]
     revisions: list[Revision]
     actions: list[ActionRecord]
-    reported: Annotated[list[ReportRecord], Meta(description="Every report, oldest first.")]
+    reported: Annotated[list[ReportRecord], Meta(description="All reports, oldest first.")]
 
 
 class CommentUpdate(Struct, frozen=True, kw_only=True):
-    """What a moderator changes of one comment; what is left out stays."""
+    """Changes to a comment. Omitted fields keep their values."""
 
     status: Status | None = None
     comment: Text | None = None
     name: Name | None = None
-    note: Annotated[str, Meta(max_length=2000, description="null takes it away.")] | UnsetType | None = UNSET
+    note: Annotated[str, Meta(max_length=2000, description="null removes the note.")] | UnsetType | None = UNSET
 
 
 class NewReply(Struct, frozen=True, kw_only=True):
     """A moderator's own reply to a comment."""
 
     comment: Text
-    approve: Annotated[bool, Meta(description="Whether the comment that it answers is approved along with it.")] = False
-    seen: Annotated[int | None, Meta(description="The version of that comment that was seen, if it must be that.")] = (
-        None
-    )
+    approve: Annotated[bool, Meta(description="Also approve the comment.")] = False
+    seen: Annotated[int | None, Meta(description="Fail if the comment has another version.")] = None
 
 
 class ReplyReceipt(PublicComment, frozen=True, kw_only=True):
-    """A moderator's own reply, as it is shown now."""
+    """A moderator's published reply."""
 
     status: Status
-    comment: Annotated[str, Meta(description="As it was written.")]
+    comment: Annotated[str, Meta(description="The Markdown source.")]
     thread: PublicThread
     version: int
-    action: Annotated[Id, Meta(description="By which the reply, and the approval with it, can be undone.")]
+    action: Annotated[Id, Meta(description="Undoes the reply, and the approval if there was one.")]
 
 
 class Action(Struct, frozen=True, kw_only=True):
-    """One decision on many comments: on these ids, or on all that match, if they are as many as expected."""
+    """A decision on many comments: on these ids, or on all that match ``where``."""
 
     action: ActionVerb
     ids: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=500)] | None = None
     seen: (
         Annotated[
             dict[str, int],
-            Meta(description="By id, the version that was seen: what has another one by now is left, and named."),
+            Meta(
+                description="Expected versions by comment id. Comments with another version are skipped and reported."
+            ),
         ]
         | None
     ) = None
@@ -183,13 +183,13 @@ class Action(Struct, frozen=True, kw_only=True):
         Annotated[
             dict[str, Any],
             Meta(
-                description="All comments that match; at least one filter beside the status.",
+                description="Filters; at least one besides status.",
                 extra_json_schema={"$ref": "#/components/schemas/PrivateCommentFilter"},
             ),
         ]
         | None
     ) = None
-    expect: Annotated[int, Meta(ge=0, le=5000)] | None = None
+    expect: Annotated[int, Meta(ge=0, le=5000, description="Number of comments that must match where.")] | None = None
     note: Note | None = None
 
 
@@ -202,35 +202,37 @@ class ThreadRecord(PublicThread, frozen=True, kw_only=True):
     pending: int
     created_at: Time
     closed_at: Time | None
-    mode: Annotated[Mode | None, Meta(description="Who is held there; null: as its site says.")]
-    action: Annotated[Id | None, Meta(description="By which this change can be undone.")] = None
+    mode: Annotated[Mode | None, Meta(description="Moderation mode; null means the mode of the site.")]
+    action: Annotated[Id | None, Meta(description="Undoes this change.")] = None
 
 
 class ThreadPage(Struct, frozen=True):
-    """Threads, newest first."""
+    """A page of threads, newest first."""
 
     threads: list[ThreadRecord]
     next_cursor: str | None
 
 
 class ThreadListQuery(Struct, frozen=True, kw_only=True):
-    """Which threads."""
+    """Filters and page of the list of threads."""
 
     site: SiteName | None = None
-    q: Annotated[str, Meta(max_length=200, description="In the title or the name, letter case ignored.")] | None = None
+    q: Annotated[str, Meta(max_length=200, description="Part of the title or name; case is ignored.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Cursor | None = None
 
 
 class ThreadChange(Struct, frozen=True, kw_only=True):
-    """What becomes of a thread; what is left out stays. A new name keeps the old one as an alias.
+    """Changes to a thread. Omitted fields keep their values. A new name keeps the old one as an alias.
 
-    With ``merge_into`` all its comments and names go to the thread of that name, and nothing else can be said.
+    ``merge_into`` moves all comments and names to the thread of that name. Send it without other fields.
     """
 
     closed: bool | None = None
     title: Title | UnsetType | None = UNSET
     thread: ThreadName | None = None
     alias: ThreadName | None = None
-    mode: Annotated[Mode, Meta(description="Who is held there; null: as its site says.")] | UnsetType | None = UNSET
+    mode: Annotated[Mode, Meta(description="Moderation mode; null means the mode of the site.")] | UnsetType | None = (
+        UNSET
+    )
     merge_into: ThreadName | None = None

@@ -1,4 +1,4 @@
-"""A moderator keeps threads: opens, closes, names and merges them."""
+"""List threads; open, close, rename and merge them."""
 
 import msgspec
 from msgspec import UNSET
@@ -17,20 +17,20 @@ from commentsvc.storage.database import PublicRead, Write
 
 @private_read
 async def list_threads(unit: PublicRead, who: Principal, query: ThreadListQuery) -> ThreadPage:
-    """Threads, newest first.
+    """Return a page of threads, newest first.
 
     Raises:
-        Invalid: naming the site or the cursor.
+        Invalid: for the field ``site`` or ``cursor``.
     """
-    reach = resolve.reachable_sites(await resolve.read_directory.within(unit), who, query.site)
+    site_ids = resolve.reachable_sites(await resolve.read_directory.within(unit), who, query.site)
     before = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    rows = await threads.list_page(unit, reach, before, query.limit + 1, query.q)
-    shown = []
+    rows = await threads.list_page(unit, site_ids, before, query.limit + 1, query.q)
+    records = []
     for row in rows[: query.limit]:
-        kept = {name: row[name] for name in Thread.__struct_fields__}
-        shown.append(await _thread_record(unit, msgspec.convert(kept, Thread), row["pending"]))
-    cursor = pagination.encode_cursor(shown[-1].id) if len(rows) > query.limit else None
-    return ThreadPage(shown, cursor)
+        fields = {name: row[name] for name in Thread.__struct_fields__}
+        records.append(await _thread_record(unit, msgspec.convert(fields, Thread), row["pending"]))
+    cursor = pagination.encode_cursor(records[-1].id) if len(rows) > query.limit else None
+    return ThreadPage(records, cursor)
 
 
 async def _thread_record(unit: PublicRead, thread: Thread, pending: int) -> ThreadRecord:
@@ -54,10 +54,10 @@ async def _thread_record(unit: PublicRead, thread: Thread, pending: int) -> Thre
 
 @private_read
 async def get_thread(unit: PublicRead, who: Principal, thread_id: str) -> ThreadRecord:
-    """One thread; where it was merged into another, that one.
+    """Return a thread, or the thread that it was merged into.
 
     Raises:
-        NotFound: there is none, or it is on another site.
+        NotFound: no thread has this id, or it is on another site.
     """
     thread = await threads.get(unit, thread_id)
     while thread is not None and thread.merged_into:
@@ -68,16 +68,15 @@ async def get_thread(unit: PublicRead, who: Principal, thread_id: str) -> Thread
 
 
 async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
-    """Open, close, retitle, rename a thread, say who is held there, give it one more name, or merge it into another.
+    """Change a thread: open or close it, set its title, address, alias or moderation mode, or merge it into another.
 
-    Every name it ever had keeps working, also after the change was undone. What was merged is told as the thread
-    that it is part of now.
+    Earlier names keep working, also after an undo. A merge returns the thread that now has the comments.
 
     Raises:
-        NotFound: there is no such thread on this key's sites.
-        Invalid: naming ``thread`` or ``alias``: it cannot be a name on that site, or another thread has it; or
-            naming ``merge_into``: no other thread has this name, or something else was to be changed too.
-        Conflict: the two threads have too many comments to be merged.
+        NotFound: no thread has this id, or it is on another site.
+        Invalid: for the field ``thread`` or ``alias``: it is not a valid name on that site, or another thread has it;
+            for ``merge_into``: no other thread has this name, or other changes were requested too.
+        Conflict: the threads have too many comments to be merged.
     """
     if change.merge_into is None:
         return await _change_thread(service, who, thread_id, change)
@@ -89,10 +88,10 @@ async def change_thread(service: Service, who: Principal, thread_id: str, change
 @write
 async def _merge_thread(unit: Write, who: Principal, thread_id: str, name: str) -> ThreadRecord:
     merged_id, action = await merge.merge_threads(unit, who, thread_id, name)
-    return await _changed(unit, merged_id, action)
+    return await _load_changed(unit, merged_id, action)
 
 
-async def _changed(unit: PublicRead, thread_id: str, action: str | None) -> ThreadRecord:
+async def _load_changed(unit: PublicRead, thread_id: str, action: str | None) -> ThreadRecord:
     thread = await threads.get(unit, thread_id)
     if thread is None:
         raise LookupError("a thread that was just changed is gone")
@@ -106,14 +105,14 @@ async def _change_thread(unit: Write, who: Principal, thread_id: str, change: Th
     thread = await threads.get(unit, thread_id)
     if thread is None or thread.merged_into or not who.reaches(thread.site_id):
         raise NotFound
-    everything = await resolve.read_directory.within(unit)
-    site = everything.by_id(thread.site_id)
+    directory = await resolve.read_directory.within(unit)
+    site = directory.by_id(thread.site_id)
     was = undoable_changes.undoable_state("thread", thread)
     became = was | {"mode": thread.mode if change.mode is UNSET else change.mode}
     for field, name in (("thread", change.thread), ("alias", change.alias)):
         if name is None:
             continue
-        place = resolve.resolve_thread(everything, name, site.name, None)
+        place = resolve.resolve_thread(directory, name, site.name, None)
         if not await threads.add_name(unit, site.id, place.ref.name, thread.id):
             raise Invalid(
                 FieldError(field, "name_taken", "Another thread has this address. Merge the two with merge_into.")
@@ -129,4 +128,4 @@ async def _change_thread(unit: Write, who: Principal, thread_id: str, change: Th
         await threads.update(unit, thread.id, **became)
         subject = ("thread", thread.id, site.id)
         action = await undoable_changes.record_change(unit, who, "thread_change", subject, was, became)
-    return await _changed(unit, thread.id, action)
+    return await _load_changed(unit, thread.id, action)

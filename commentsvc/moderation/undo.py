@@ -16,13 +16,13 @@ from commentsvc.storage.database import Environment, Row, Write
 
 
 async def undo_action(service: Service, who: Principal, action_id: str) -> ActionResult:
-    """Undo an action: each comment that is still as the action left it gets back what it had before.
+    """Undo an action: restore each comment to its state before the action.
 
-    An undo is an action too, and can be undone. Comments that were changed since are skipped and named.
+    Comments that were changed since are skipped, and named in the result. An undo is an action too, and can be undone.
 
     Raises:
-        NotFound: there is no such action on this principal's sites.
-        Conflict: it was undone already, is still running, is too old, or erased something.
+        NotFound: no action has this id, or it is on another site.
+        Conflict: the action was already undone, is still running, is too old, or erased something.
     """
     return await _finish(service, await _start_undo(service, who, action_id))
 
@@ -31,7 +31,7 @@ async def undo_last_action(service: Service, who: Principal) -> tuple[str, Actio
     """Undo the latest action of this session that is not undone yet; return its id and the result.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the session has no such action.
         Conflict: see ``undo_action``.
     """
     action_id, started = await _start_undo_last(service, who)
@@ -54,7 +54,7 @@ async def _start_undo_last(unit: Write, who: Principal) -> tuple[str, StartedAct
 async def _start_undo(unit: Write, who: Principal, action_id: str) -> StartedAction | ActionResult:
     action = await actions.get_action(unit, action_id)
     if action is not None and action["subject"]:
-        _refuse_late(unit, action)
+        _refuse_expired(unit, action)
         undo = merge.undo_merge if merge.is_merge(action) else undoable_changes.undo_change
         return await undo(unit, who, action)
     items = {row["comment_id"]: row for row in await actions.list_items(unit, action_id)}
@@ -67,10 +67,10 @@ async def _start_undo(unit: Write, who: Principal, action_id: str) -> StartedAct
 
 
 def _require_undoable(env: Environment, who: Principal, action: Row | None, items: Sequence[Row]) -> Row:
-    """The action, if this principal may take it back and it can be.
+    """Return the action, if this principal may undo it.
 
     Raises:
-        NotFound, Conflict: see ``undo``.
+        NotFound, Conflict: see ``undo_action``.
     """
     if action is None or not all(who.reaches(row["site_id"]) for row in items):
         raise NotFound
@@ -80,10 +80,10 @@ def _require_undoable(env: Environment, who: Principal, action: Row | None, item
         raise Conflict("This action is still running. Try again in a moment.")
     if action["verb"] == "erase":
         raise Conflict("Permanently deleted comments cannot be restored.")
-    _refuse_late(env, action)
+    _refuse_expired(env, action)
     return action
 
 
-def _refuse_late(env: Environment, action: Row) -> None:
+def _refuse_expired(env: Environment, action: Row) -> None:
     if action["created_at"] < env.ago(days=bulk.UNDO_DAYS):
         raise Conflict(f"Actions can be undone for {bulk.UNDO_DAYS} days.")

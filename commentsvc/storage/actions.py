@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from commentsvc.domain.models import Comment, Principal
 from commentsvc.storage.actors import COLUMNS, VALUES, actor_values
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list
@@ -45,7 +47,6 @@ async def add_item(unit: Write, action_id: str, before: Comment, after: Comment)
     await add_items(unit, action_id, [(before, after)])
 
 
-TARGETS_PER_STATEMENT: Final = 500
 ITEM: Final = ("comment", "from_status", "to_status", "from_version", "to_version", "from_before", "from_note")
 
 
@@ -107,45 +108,37 @@ async def list_items_of(unit: PrivateRead, action_id: str, comment_ids: Sequence
 
 async def add_targets(unit: Write, action_id: str, versions: Mapping[str, int]) -> None:
     """Store the comments that an action has to work on, in this order, with the versions that they had."""
-    numbered = list(enumerate(versions.items()))
-    for start in range(0, len(numbered), TARGETS_PER_STATEMENT):
-        some = numbered[start : start + TARGETS_PER_STATEMENT]
-        rows = (f"(:action_id, :position{n}, :comment{n}, :version{n})" for n, _ in some)
-        values: dict[str, Any] = {}
-        for n, (comment_id, version) in some:
-            values |= {f"position{n}": n, f"comment{n}": comment_id, f"version{n}": version}
-        await unit.run(
-            f"INSERT INTO action_target (action_id, position, comment_id, version) VALUES {', '.join(rows)}",
-            action_id=action_id,
-            **values,
-        )
+    await unit.run(
+        "INSERT INTO action_target (action_id, targets) VALUES (:action_id, :targets)",
+        action_id=action_id,
+        targets=msgspec.json.encode(list(versions.items())).decode(),
+    )
 
 
 async def take_targets(unit: Write, action_id: str, limit: int) -> dict[str, int | None]:
-    """Take the next comments of a running action; return their versions by id, in the order of the action."""
-    rows = await unit.all(
+    """Take the next comments of a running action; return their versions by id, in the order of the action.
+
+    On PostgreSQL a second server waits here until the first has finished its piece.
+    """
+    action = await unit.one(
         """
-        DELETE FROM action_target WHERE action_id = :action_id AND position IN (
-            SELECT position FROM action_target WHERE action_id = :action_id
-            ORDER BY position LIMIT CAST(:limit AS BIGINT)
-        )
-        RETURNING position, comment_id, version
+        UPDATE action SET progress = progress + CAST(:limit AS BIGINT) WHERE id = :id AND state = 'running'
+        RETURNING progress
         """,
-        action_id=action_id,
+        id=action_id,
         limit=limit,
     )
-    return {row["comment_id"]: row["version"] for row in sorted(rows, key=lambda row: row["position"])}
+    stored = await unit.one("SELECT targets FROM action_target WHERE action_id = :id", id=action_id)
+    if action is None or stored is None:
+        return {}
+    targets = msgspec.json.decode(stored["targets"], type=list[tuple[str, int]])
+    return dict(targets[action["progress"] - limit : action["progress"]])
 
 
 async def mark_done(unit: Write, action_id: str) -> None:
     """Note that an action has no more comments to work on."""
-    await unit.run(
-        """
-        UPDATE action SET state = 'done' WHERE id = :id
-            AND NOT EXISTS (SELECT 1 FROM action_target WHERE action_id = :id)
-        """,
-        id=action_id,
-    )
+    await unit.run("UPDATE action SET state = 'done' WHERE id = :id", id=action_id)
+    await unit.run("DELETE FROM action_target WHERE action_id = :id", id=action_id)
 
 
 async def list_running(unit: PrivateRead, created_before: str) -> list[str]:

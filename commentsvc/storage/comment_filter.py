@@ -39,13 +39,23 @@ def _contains(column: str) -> str:
 class CommentFilter(Struct, frozen=True, kw_only=True):
     """Which comments. None of these values is private, so they may stand in a URL."""
 
-    status: Annotated[StatusFilter, Meta(description="Default: pending; with reported=true: any.")] | None = None
-    site: SiteName | None = None
-    thread: ThreadName | None = None
+    status: (
+        Annotated[
+            StatusFilter,
+            Meta(description="Only comments with this status (default: pending, or any status if reported is set)."),
+        ]
+        | None
+    ) = None
+    site: Annotated[SiteName, Meta(description="Only comments on this site.")] | None = None
+    thread: (
+        Annotated[ThreadName, Meta(description="Only comments in this thread: its page address, path or key.")] | None
+    ) = None
     q: (
         Annotated[
             str,
-            Meta(max_length=200, description="In the text or the name; letter case is ignored."),
+            Meta(
+                max_length=200, description="Only comments with this text in the comment or the name; case is ignored."
+            ),
             Sql(_contains("words"), table="comment_search", prepare=str.lower),
         ]
         | None
@@ -53,7 +63,10 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     reason: (
         Annotated[
             str,
-            Meta(max_length=200, description="A rule's name such as rule:links, or words of the reason."),
+            Meta(
+                max_length=200,
+                description="Only comments with this reason: a rule such as rule:links, or part of its text.",
+            ),
             Sql(_contains("reasons"), table="comment_search", prepare=str.lower),
         ]
         | None
@@ -61,7 +74,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     since: (
         Annotated[
             str,
-            Meta(max_length=40, description="Written at or after this time."),
+            Meta(max_length=40, description="Only comments written at or after this time."),
             Sql("comment.created_at >= :value", time=True),
         ]
         | None
@@ -69,7 +82,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     until: (
         Annotated[
             str,
-            Meta(max_length=40, description="Written before this time."),
+            Meta(max_length=40, description="Only comments written before this time."),
             Sql("comment.created_at < :value", time=True),
         ]
         | None
@@ -77,7 +90,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     reported: (
         Annotated[
             bool,
-            Meta(description="Reported by readers and not looked at since."),
+            Meta(description="Only comments that readers reported since a moderator last decided."),
             Sql("comment.reports > 0", when_false="comment.reports = 0"),
         ]
         | None
@@ -85,7 +98,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     same_text: (
         Annotated[
             str,
-            Meta(max_length=100, description="With the same text as the comment with this id."),
+            Meta(max_length=100, description="Only comments with the same text as the comment with this id."),
             Sql("comment.text_digest = :value AND comment.erased_at IS NULL"),
         ]
         | None
@@ -93,7 +106,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     as_of: (
         Annotated[
             str,
-            Meta(max_length=40, description="Neither written nor edited after this time."),
+            Meta(max_length=40, description="Only comments written and last edited at or before this time."),
             Sql("comment.created_at <= :value AND COALESCE(comment.edited_at, '') <= :value", time=True),
         ]
         | None
@@ -103,11 +116,18 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
 class PrivateCommentFilter(CommentFilter, frozen=True, kw_only=True):
     """The same, and filters by private data. It travels in a body only: no address stands in a URL."""
 
-    email: Annotated[Address, Sql("contact.email_digest IN :value", table="contact")] | None = None
+    email: (
+        Annotated[
+            Address,
+            Meta(description="Only comments with this email address."),
+            Sql("contact.email_digest IN :value", table="contact"),
+        ]
+        | None
+    ) = None
     network: (
         Annotated[
             str,
-            Meta(max_length=50, description="As the queue shows it: 198.51.100.0/24."),
+            Meta(max_length=50, description="Only comments from this network, as the queue shows it: 198.51.100.0/24."),
             Sql("contact.network = :value", table="contact"),
         ]
         | None

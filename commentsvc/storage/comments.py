@@ -8,7 +8,7 @@ import msgspec
 
 from commentsvc.domain.models import Comment, ListedComment, Status
 from commentsvc.storage import contacts, reports, search, threads
-from commentsvc.storage.database import PublicRead, Write, in_list, row_values
+from commentsvc.storage.database import PublicRead, Row, Write, in_list, row_values
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
 SHOWN: Final = ", ".join(f"comment.{name}" for name in ListedComment.__struct_fields__)
@@ -44,6 +44,12 @@ async def get_many(unit: PublicRead, comment_ids: Sequence[str]) -> dict[str, Co
     ids, values = in_list("id", comment_ids)
     rows = await unit.all(f"SELECT {COLUMNS} FROM comment WHERE id IN {ids}", **values)
     return {row["id"]: msgspec.convert(dict(row), Comment) for row in rows}
+
+
+async def list_versions(unit: PublicRead, comment_ids: Sequence[str]) -> Sequence[Row]:
+    """Return ``id, site_id, version`` of these comments."""
+    ids, values = in_list("id", comment_ids)
+    return await unit.all(f"SELECT id, site_id, version FROM comment WHERE id IN {ids}", **values)
 
 
 async def get_by_path(unit: PublicRead, thread_id: str, path: str) -> Comment | None:

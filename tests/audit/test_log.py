@@ -58,7 +58,10 @@ async def log_of(service):
 
 async def told(service):
     """What the log says, in short; without the site, which was there first."""
-    return [(entry.made_by, entry.verb, json.loads(entry.body)) for entry in (await log_of(service))[1:]]
+    return [
+        (f"{entry.actor_kind} {entry.actor_name}", entry.verb, json.loads(entry.body))
+        for entry in (await log_of(service))[1:]
+    ]
 
 
 async def found_in(service, noted=None):
@@ -80,11 +83,11 @@ async def test_every_step_is_noted_with_whoever_took_it(service):
         return who, verb, {**more, "items": [[receipt.id, was, became, version]]}
 
     assert await told(service) == [
-        entry("key:ada", "approve", "pending", "approved", 2, action=approved.id),
-        entry("author", "edit", "approved", "pending", 4),
-        entry("key:ada", "spam", "pending", "spam", 5, action=spam.id),
-        entry("key:ada", "undo", "spam", "pending", 6, action=undone.id),
-        entry("author", "withdraw", "pending", "trash", 7),
+        entry("person ada", "approve", "pending", "approved", 2, action=approved.id),
+        entry("author author", "edit", "approved", "pending", 4),
+        entry("person ada", "spam", "pending", "spam", 5, action=spam.id),
+        entry("person ada", "undo", "spam", "pending", 6, action=undone.id),
+        entry("author author", "withdraw", "pending", "trash", 7),
     ]
 
 
@@ -145,10 +148,10 @@ async def test_what_operators_and_moderators_keep_is_noted_too(client, service, 
 
     noted = await told(service)
     assert [(who, verb) for who, verb, _ in noted] == [
-        ("key:ada", "key_create"), ("key:ada", "thread_change"), ("key:operator", "moderator_add"),
-        ("key:operator", "moderator_invite"), ("key:noa", "sign_in"), ("key:noa", "key_create"),
-        ("key:noa", "sign_out"), ("key:ada", "key_revoke"),
-        ("key:operator", "moderator_remove"), ("key:ada", "site_add"), ("key:operator", "reseal"),
+        ("person ada", "key_create"), ("person ada", "thread_change"), ("person operator", "moderator_add"),
+        ("person operator", "moderator_invite"), ("person noa", "sign_in"), ("person noa", "key_create"),
+        ("person noa", "sign_out"), ("person ada", "key_revoke"),
+        ("person operator", "moderator_remove"), ("person ada", "site_add"), ("person operator", "reseal"),
     ]  # fmt: skip
     bodies = [body for _, _, body in noted]
     assert bodies[1] == {"action": closed.action, "thread": thread["id"], "changed": ["closed_at"]} | {
@@ -210,7 +213,9 @@ EXCHANGED = (
     "UPDATE audit SET seq = 4 WHERE seq = 9"
 )
 MEDDLING = {
-    "who did it": ("UPDATE audit SET made_by = 'key:noa' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "who did it": ("UPDATE audit SET actor_name = 'noa' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "the actor's kind": ("UPDATE audit SET actor_kind = 'program' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "the actor's id": ("UPDATE audit SET actor_id = 'noa' WHERE seq = 3", "Entry 3 of ", "was altered"),
     "what was done": ("UPDATE audit SET verb = 'hold' WHERE seq = 3", "Entry 3 of ", "was altered"),
     "when": ("UPDATE audit SET created_at = '2026-11-22T16:02:11.001Z' WHERE seq = 3", "Entry 3 of ", "was altered"),
     "where": ("UPDATE audit SET site_id = NULL WHERE seq = 3", "Entry 3 of ", "was altered"),
@@ -222,7 +227,10 @@ MEDDLING = {
     "the last deleted": ("DELETE FROM audit WHERE seq = 6", "Entry 6 ", "is missing: 6 entries were written"),
     "all deleted": ("DELETE FROM audit", "Entry 1 ", "is missing: 6 entries were written"),
     "one more": (
-        "INSERT INTO audit (seq, created_at, made_by, verb, body, previous, hash) VALUES (7, '', '', '', '{}', '', '')",
+        (
+            "INSERT INTO audit (seq, created_at, actor_kind, actor_name, verb, body, previous, hash) "
+            "VALUES (7, '', '', '', '', '{}', '', '')"
+        ),
         "Entry 7 ", "was altered",
     ),
     "one before": ("UPDATE audit SET seq = 0 WHERE seq = 1", "Entry 0 of ", "inserted"),
@@ -288,8 +296,8 @@ async def rewrite(service, first, **changed):
             altered = msgspec.structs.replace(entry, previous=previous, **(changed if entry.seq == first else {}))
             previous = audit_log.entry_hash(altered)
             await tx.run(
-                "UPDATE audit SET made_by = :who, previous = :previous, hash = :hash WHERE seq = :seq",
-                who=altered.made_by,
+                "UPDATE audit SET actor_name = :who, previous = :previous, hash = :hash WHERE seq = :seq",
+                who=altered.actor_name,
                 previous=altered.previous,
                 hash=previous,
                 seq=entry.seq,
@@ -302,7 +310,7 @@ async def rewrite(service, first, **changed):
 async def test_a_log_that_was_written_anew_betrays_itself_by_its_end_or_by_a_hash_noted_elsewhere(service):
     await six_entries(service)
     noted = (await verification.verify_log(service)).head
-    newest = await rewrite(service, 3, made_by="key:noa")
+    newest = await rewrite(service, 3, actor_name="noa")
     assert "Entry 6 was replaced" in await found_in(service)
     await meddle(service, f"UPDATE installation SET audit_hash = '{newest}'")
 
@@ -314,9 +322,9 @@ async def test_a_log_that_was_written_anew_betrays_itself_by_its_end_or_by_a_has
 
 async def test_one_entry_made_anew_no_longer_goes_before_the_next(service):
     await six_entries(service)
-    entry = msgspec.structs.replace((await log_of(service))[2], made_by="key:noa")
+    entry = msgspec.structs.replace((await log_of(service))[2], actor_name="noa")
     await meddle(
-        service, f"UPDATE audit SET made_by = 'key:noa', hash = '{audit_log.entry_hash(entry)}' WHERE seq = {entry.seq}"
+        service, f"UPDATE audit SET actor_name = 'noa', hash = '{audit_log.entry_hash(entry)}' WHERE seq = {entry.seq}"
     )
 
     found = await found_in(service)
@@ -361,14 +369,18 @@ async def test_while_it_is_checked_others_go_on(service, monkeypatch):
 
 
 def test_facts_cannot_be_moved_from_one_field_to_the_next():
-    entry = Entry(1, "2026", "key:a", "b", None, "{}", "", "", None, None)
+    entry = Entry(1, "2026", "person", "i", "a", "b", None, "{}", "", "", None, None)
     others = [
-        msgspec.structs.replace(entry, made_by="key:", verb="ab"),
+        msgspec.structs.replace(entry, actor_name="", verb="ab"),
         msgspec.structs.replace(entry, site_id=""),
-        msgspec.structs.replace(entry, made_by="key:a,1:b", verb=""),
+        msgspec.structs.replace(entry, actor_name="a,1:b", verb=""),
         msgspec.structs.replace(entry, seq=12, created_at="026"),
+        msgspec.structs.replace(entry, actor_kind="perso", actor_id="ni"),
+        msgspec.structs.replace(entry, actor_id="ia", actor_name=""),
+        msgspec.structs.replace(entry, actor_id=None),
+        msgspec.structs.replace(entry, actor_id=""),
     ]
-    assert len({audit_log.entry_hash(one) for one in (entry, *others)}) == 5
+    assert len({audit_log.entry_hash(one) for one in (entry, *others)}) == 9
 
 
 async def test_erasing_a_comment_takes_the_notes_about_it_and_the_log_stays_whole(service):
@@ -399,7 +411,7 @@ async def test_what_a_writer_takes_back_loses_its_notes_too(service):
 async def replays(service):
     """The log over each comment's first decision gives what stands now."""
     standing: dict[str, Any] = {}
-    for row in sorted(await everything_in(service, "decision"), key=lambda row: row["id"]):
+    for row in sorted(await everything_in(service, "decision"), key=lambda row: row["seq"]):
         standing.setdefault(row["comment_id"], (row["status"], 1))
     for entry in await log_of(service):
         for comment, was, became, version in items_of(entry):
@@ -590,10 +602,12 @@ async def test_a_moderator_reads_who_did_what_newest_first(client, service, key,
     log = await read(client, moderator, limit=2)
     newest = log["entries"][0]
     assert newest == {
-        "seq": 4, "created_at": "2026-11-22T17:02:11.000Z", "made_by": "key:noa", "verb": "spam", "site": "blog",
+        "seq": 4, "created_at": "2026-11-22T17:02:11.000Z", "actor": newest["actor"], "verb": "spam", "site": "blog",
         "body": {"action": done["id"], "items": [[comment, "pending", "spam", 2]], "note": newest["body"]["note"]},
         "note": "a shop", "hash": (await verification.verify_log(service)).head,
     }  # fmt: skip
+    (made,) = [row for row in await everything_in(service, "api_key") if row["name"] == "noa"]
+    assert newest["actor"] == {"kind": "person", "id": made["id"], "name": "noa"}
     rest = await read(client, moderator, limit=2, cursor=log["next_cursor"])
     assert [entry["seq"] for entry in (*log["entries"], *rest["entries"])] == [4, 3, 2, 1]
     assert rest["next_cursor"] is None
@@ -643,7 +657,7 @@ def test_from_the_command_line_it_is_checked_and_the_first_broken_entry_is_named
     assert re.fullmatch(r"ok: 3 entries, head \w{64}; your saved hash is entry 2\n", later.stdout)
 
     with sqlite3.connect(tmp_path / "data" / "commentsvc.db") as database:
-        database.execute("UPDATE audit SET made_by = 'somebody else' WHERE seq = 2")
+        database.execute("UPDATE audit SET actor_name = 'somebody else' WHERE seq = 2")
     database.close()
     done = run(tmp_path, "audit", "verify")
     assert (done.returncode, done.stdout) == (1, "broken\n")

@@ -178,7 +178,7 @@ def test_every_enumeration_has_a_wording():
 
 def test_every_built_in_rule_has_a_name():
     sources = [path.read_text(encoding="utf-8") for path in Path(commentsvc.__file__).parent.rglob("*.py")]
-    used = {name for text in sources for name in re.findall(r'"rule:([a-z_]+)"', text)}
+    used = {name for text in sources for name in re.findall(r'(?:"rule:|ActorKind.RULE, None, ")([a-z_]+)"', text)}
     assert used - set(RuleKind) == set(wording.BUILT_IN_RULES)
 
 

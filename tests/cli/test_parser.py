@@ -6,8 +6,7 @@ import pytest
 
 from commentsvc.cli import commands, moderate, rules
 from commentsvc.cli.parser import EPILOG, build_parser
-from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, Status
-from commentsvc.moderation.schemas import StatusFilter
+from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
 from tests.operations.test_operating import run_main
 
 
@@ -28,7 +27,7 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         if action.choices is not None
     }
     assert offered == {
-        ("moderate", "status"): list(Status),
+        ("moderate", "status"): list(StatusFilter),
         ("queue", "status"): list(StatusFilter),
         ("rule add", "kind"): list(RuleKind),
         ("rule add", "effect"): list(Effect),

@@ -14,7 +14,7 @@ def test_a_moderator_adds_lists_deletes_and_restores_a_rule(tmp_path):
     (held,) = pending_comments(tmp_path, "https://a.example https://b.example https://c.example")
     card = command(tmp_path, "queue", "--json").json()["comments"][0]
     assert held == card["id"]
-    assert "rule:links" in {reason["rule"] for reason in card["reasons"]}
+    assert ("rule", kept["id"], "links") in {tuple(reason["actor"].values()) for reason in card["reasons"]}
 
     gone = command(tmp_path, "rule", "remove", kept["id"])
     assert gone.text.startswith("Rule deleted. Undo with: commentsvc undo ")

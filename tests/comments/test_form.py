@@ -47,8 +47,8 @@ async def test_a_form_is_told_when_it_was_opened(service, clock):
     form = await open_form(service, visit())
     clock.move(minutes=1)
 
-    assert form_token.read_form_token(service.keyring, form.started, clock(), (60, 61))[0] == FormTokenState.WELL
-    assert form_token.read_form_token(service.keyring, form.started, clock(), (61, 99))[0] == FormTokenState.QUICK
+    assert form_token.read_form_token(service.keyring, form.started, clock(), (60, 61))[0] == FormTokenState.VALID
+    assert form_token.read_form_token(service.keyring, form.started, clock(), (61, 99))[0] == FormTokenState.TOO_QUICK
     again = await open_form(service, visit())
     assert again.started != form.started
 
@@ -56,7 +56,7 @@ async def test_a_form_is_told_when_it_was_opened(service, clock):
 async def test_a_form_without_script_is_told_too(service, clock):
     token = create_form_token(service)
     clock.move(minutes=1)
-    assert form_token.read_form_token(service.keyring, token, clock(), (60, 61))[0] == FormTokenState.WELL
+    assert form_token.read_form_token(service.keyring, token, clock(), (60, 61))[0] == FormTokenState.VALID
 
 
 @pytest.mark.parametrize("proof", ["off", "on"])
@@ -241,12 +241,12 @@ def test_how_old_a_form_may_be_is_the_operators_to_say(text, age):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("FORM_SECONDS", "3", "off, or quickest-oldest in seconds such as 3-86400"),
-        ("FORM_SECONDS", "-3-60", "off, or quickest-oldest"),
-        ("FORM_SECONDS", "3-0", "off, or quickest-oldest"),
-        ("FORM_SECONDS", "60-60", "fewer seconds first, then more"),
-        ("FORM_SECONDS", "60-3", "fewer seconds first, then more"),
-        ("FORM_SECONDS", "3-604801", "604800 (a week) at most"),
+        ("FORM_SECONDS", "3", "off, or minimum-maximum in seconds such as 3-86400"),
+        ("FORM_SECONDS", "-3-60", "off, or minimum-maximum"),
+        ("FORM_SECONDS", "3-0", "off, or minimum-maximum"),
+        ("FORM_SECONDS", "60-60", "a minimum below its maximum"),
+        ("FORM_SECONDS", "60-3", "a minimum below its maximum"),
+        ("FORM_SECONDS", "3-604801", "at most 604800 (one week)"),
         ("PROOF_OF_WORK", "yes", "one of: off, suspicious, on"),
         ("PROOF_COST", "9", "a whole number from 10 to 100000"),
         ("RATE_LIMIT", "many", "off, or number/seconds such as 20/300"),

@@ -52,7 +52,7 @@ async def test_three_readers_hold_a_comment_that_no_person_approved(open_house):
     await report(open_house, comment, 3)
     held = await card(open_house, comment)
     assert (held.status, held.reports) == (Status.PENDING, 3)
-    assert [(one.rule, one.reason) for one in held.reasons] == [("rule:reports", "3 readers reported it.")]
+    assert [(one.actor.name, one.text) for one in held.reasons] == [("reports", "Reported by 3 readers.")]
     assert sorted(str(one.reason) for one in held.reported) == ["None", "rude", "rude"]
 
 

@@ -51,7 +51,12 @@ async def test_a_card_holds_all_that_a_decision_needs(client, service, key, cloc
         "mia@example.com", "203.0.113.0/24", "https://example.com"
     )  # fmt: skip
     assert card["reasons"] == [
-        {"rule": "rule:mode", "reason": "Every comment on this site is read before it is shown.", "id": None}
+        {
+            "actor": {"kind": "rule", "id": None, "name": "mode"},
+            "code": "mode_all",
+            "args": {},
+            "text": "Every comment on this site is held for moderation.",
+        }
     ]
     assert card["author"] == {"approved": 1, "spam": 0}
     assert card["parent_excerpt"].startswith("An opening word")
@@ -99,7 +104,7 @@ async def test_a_moderator_finds_what_they_look_for(client, service, key, clock)
     assert await found(since=noon) == ["Mia"]
     assert await found(until=noon) == ["Änne"]
     assert await found(reason="mode") == ["Änne", "Mia"]
-    assert await found(reason="read BEFORE") == ["Änne", "Mia"]
+    assert await found(reason="held FOR") == ["Änne", "Mia"]
     assert await found(reason="links") == []
     assert await found(status="spam") == []
     assert await found(status="any") == ["Änne", "Mia"]
@@ -229,12 +234,15 @@ async def test_every_judgement_is_kept_with_its_reason_and_its_maker(client, ser
     done = await act(client, key, "spam", comment, note="an advertisement")
 
     now = await detail(client, key, comment)
-    assert [(one["status"], one["made_by"], one["reason"]) for one in now["decisions"]] == [
-        ("pending", "rule:mode", "Every comment on this site is read before it is shown."),
-        ("spam", "key:ada", "an advertisement"),
+    (ada,) = await everything_in(service, "api_key")
+    by_ada = {"kind": "person", "id": ada["id"], "name": "ada"}
+    by_mode = {"kind": "rule", "id": None, "name": "mode"}
+    assert [(one["status"], one["actor"], one["code"], one["text"]) for one in now["decisions"]] == [
+        ("pending", by_mode, "mode_all", "Every comment on this site is held for moderation."),
+        ("spam", by_ada, None, "an advertisement"),
     ]
-    assert [(one["id"], one["action"], one["made_by"], one["note"]) for one in now["actions"]] == [
-        (done["id"], "spam", "key:ada", "an advertisement")
+    assert [(one["id"], one["action"], one["actor"], one["note"]) for one in now["actions"]] == [
+        (done["id"], "spam", by_ada, "an advertisement")
     ]
 
 
@@ -263,7 +271,9 @@ async def test_two_moderators_at_once_both_leave_a_trace(client, service, key):
     await asyncio.gather(act(client, key, "approve", comment), act(client, noa, "spam", comment))
 
     now = await detail(client, key, comment)
-    assert {one["made_by"] for one in now["decisions"]} == {"rule:mode", "key:ada", "key:noa"}
+    assert {(one["actor"]["kind"], one["actor"]["name"]) for one in now["decisions"]} == {
+        ("rule", "mode"), ("person", "ada"), ("person", "noa"),
+    }  # fmt: skip
     assert now["status"] == now["decisions"][-1]["status"]
     (row,) = await everything_in(service, "thread")
     assert row["approved"] == (now["status"] == "approved")
@@ -376,7 +386,7 @@ async def test_a_moderator_is_invited_by_a_link_that_works_once(service, clock):
     assert await sign_in.find_invited_name(service, token) == "noa", "looking changes nothing"
     session = await sign_in.sign_in_by_link(service, token, visit())
     noa = await sessions.authenticate_session(service, session)
-    assert (noa.who.name, noa.who.scopes) == ("key:noa", {Scope.READ, Scope.MODERATE})
+    assert (noa.who.actor.name, noa.who.scopes) == ("noa", {Scope.READ, Scope.MODERATE})
     made = await sessions.create_session_key(service, noa)
     assert (made.moderator, made.scopes) == ("noa", [Scope.READ, Scope.MODERATE])
     assert await sign_in.find_invited_name(service, token) is None

@@ -97,13 +97,9 @@ async def test_a_network_is_suspicious_only_while_a_persons_last_word_is_spam(se
     ahead, behind = servers
     receipt = await post_comment(ahead, draft(), visit())
     await act(ahead, ActionVerb.SPAM, receipt.id)
-    assert await private_read(
-        is_suspicious_network.within if hasattr(is_suspicious_network, "within") else is_suspicious_network
-    )(behind, visit())
+    assert await private_read(is_suspicious_network)(behind, visit())
     await act(behind, ActionVerb.APPROVE, receipt.id)
-    assert not await private_read(
-        is_suspicious_network.within if hasattr(is_suspicious_network, "within") else is_suspicious_network
-    )(ahead, visit())
+    assert not await private_read(is_suspicious_network)(ahead, visit())
 
 
 async def test_reports_that_an_undo_opens_again_are_those_that_the_action_closed(servers):

@@ -16,7 +16,7 @@ from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Mode, Princip
 from commentsvc.moderation import actions, merge, threads
 from commentsvc.moderation.merge import merge_threads
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
-from commentsvc.moderation.undo import _undo_action, undo_action
+from commentsvc.moderation.undo import _start_undo, undo_action
 from commentsvc.service import write
 from commentsvc.storage import thread_merge
 from commentsvc.storage import threads as storage_threads
@@ -622,14 +622,14 @@ async def test_a_writer_who_had_looked_the_old_thread_up_is_led_to_where_it_went
     old, new = await id_of(service, OLD), await id_of(service, NEW)
 
     def merge_it(tx):
-        return merge_threads(tx, service, EVERYTHING, old, NEW)
+        return merge_threads(tx, EVERYTHING, old, NEW)
 
     (_, action), receipt = await meanwhile(service, merge_it, page.says("g", OLD, "e"))
     assert receipt.thread == "/new-name"
     assert {row["thread_id"] for row in await everything_in(service, "comment")} == {new}
 
     def part_it(tx):
-        return _undo_action(tx, service, EVERYTHING, action)
+        return _start_undo.within(tx, EVERYTHING, action)
 
     _, receipt = await meanwhile(service, part_it, page.says("h", OLD, "g"))
     assert receipt.thread == "/old-name"
@@ -644,7 +644,7 @@ async def test_whoever_decides_on_what_is_being_moved_waits_for_where_it_goes(on
     action = actions.Action(action=ActionVerb.SPAM, ids=[page.receipts[text].id for text in "ae"])
 
     def merge_it(tx):
-        return merge_threads(tx, service, EVERYTHING, old, NEW)
+        return merge_threads(tx, EVERYTHING, old, NEW)
 
     _, done = await meanwhile(service, merge_it, actions.apply_action(service, EVERYTHING, action))
     assert done.changed == 2
@@ -666,7 +666,7 @@ async def test_whoever_holds_a_comments_thread_holds_the_one_it_went_to(on_postg
         return await write(free)(service)
 
     def merge_it(tx):
-        return merge_threads(tx, service, EVERYTHING, old, NEW)
+        return merge_threads(tx, EVERYTHING, old, NEW)
 
     _, left = await meanwhile(service, merge_it, write(hold)(service))
     assert new not in left

@@ -28,12 +28,13 @@ from commentsvc.domain.crypto import PREFIX, Keyring
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Conflict, Invalid, InvalidValue
 from commentsvc.domain.fields import Limits
+from commentsvc.domain.ids import Ids
 from commentsvc.domain.models import ActionVerb, Mode, Status
 from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.domain.urls import ThreadRef
 from commentsvc.moderation import actions, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate
-from commentsvc.service import Ids, Service, private_read
+from commentsvc.service import Service, private_read
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, Clock, a_service, draft, visit
 from tests.web.test_hostile_input import unsafe_parts
 

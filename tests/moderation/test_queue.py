@@ -17,6 +17,7 @@ from commentsvc.domain.models import (
     ActionVerb,
     Actor,
     ActorKind,
+    Effect,
     Mode,
     Principal,
     RuleKind,
@@ -29,13 +30,12 @@ from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, 
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.service import private_read
-from commentsvc.storage import contacts, schema
+from commentsvc.storage import contacts
 from commentsvc.storage import queue as storage_queue
 from tests.audit.test_log import MOVES, Desk, Office, on_both_engines
 from tests.comments.test_post import everything_in
-from tests.conftest import EVERYTHING, a_service, draft, open_database, post, visit
+from tests.conftest import EVERYTHING, a_service, draft, post, visit
 from tests.moderation.test_properties import often
-from tests.storage.test_database import empty
 
 BOTH_SITES = "https://one.example https://two.example"
 
@@ -256,20 +256,24 @@ async def test_a_held_comment_tells_every_reason_and_is_found_by_each(service):
     await post(service, "harmless")
 
     card = (await queue.search_comments(service, EVERYTHING, QueueQuery())).comments[0]
-    assert {(reason.rule, reason.id) for reason in card.reasons} == {
-        ("rule:links", links.id), ("rule:words", words.id), ("rule:mode", None),
-    }  # fmt: skip
+    assert {reason.actor for reason in card.reasons} == {
+        Actor(ActorKind.RULE, links.id, "links"),
+        Actor(ActorKind.RULE, words.id, "words"),
+        Actor(ActorKind.RULE, None, "mode"),
+    }
     decided, *others = card.reasons
-    for name in ("links", "words", "PILLS", decided.reason[:12], others[0].reason[-12:]):
+    for name in ("links", "words", "PILLS", decided.text[:12], others[0].text[-12:]):
         assert await found(service, reason=name) == ["pills at https://shop.example"], name
     assert len(await found(service, reason="mode")) == 2
     detail = await queue.get_comment_detail(service, EVERYTHING, card.id)
     (decision,) = detail.decisions
-    assert (decision.made_by, decision.reason, decision.rule) == (decided.rule, decided.reason, decided.id)
-    assert [(one.rule, one.reason, one.id) for one in decision.verdicts] == [
-        (other.rule, other.reason, other.id) for other in others
-    ]
+    assert _reason(decision) == _reason(decided)
+    assert [_reason(one) for one in decision.verdicts] == [_reason(other) for other in others]
     assert {one.effect for one in decision.verdicts} == {"hold"}
+
+
+def _reason(record):
+    return record.actor, record.code, record.args, record.text
 
 
 async def test_once_a_person_decided_theirs_is_the_reason(service):
@@ -280,9 +284,7 @@ async def test_once_a_person_decided_theirs_is_the_reason(service):
     )
 
     (card,) = (await queue.search_comments(service, EVERYTHING, QueueQuery(status=StatusFilter.SPAM))).comments
-    assert [(reason.rule, reason.reason, reason.id) for reason in card.reasons] == [
-        ("key:ada", "The same SHOP again", None)
-    ]
+    assert [_reason(one) for one in card.reasons] == [(EVERYTHING.actor, None, {}, "The same SHOP again")]
     assert len(await found(service, status=StatusFilter.SPAM, reason="same shop")) == 1
     for name in ("links", "mode", "ada"):
         assert await found(service, status=StatusFilter.SPAM, reason=name) == []
@@ -297,7 +299,7 @@ async def test_what_was_put_back_says_again_why_it_was_held(service):
     await undo.undo_action(service, EVERYTHING, done.id)
 
     (card,) = (await queue.search_comments(service, EVERYTHING, QueueQuery())).comments
-    assert [reason.rule for reason in card.reasons] == ["key:ada", "rule:links", "rule:mode"]
+    assert [reason.actor.name for reason in card.reasons] == ["ada", "links", "mode"]
 
 
 async def test_only_so_many_that_are_alike_are_counted(service):
@@ -356,65 +358,37 @@ async def _steps(service, asked):
     query = PrivateSearch(**asked)
     wanted = await private_read(queue.build_search)(service, EVERYTHING, query)
     steps = itertools.count()
-    await service.db._private.set_progress_handler(lambda: next(steps) and None, 10)
+    await _on_every_reader(service, lambda: next(steps) and None, 10)
     newest_first = query.order == "newest"
     found = await private_read(storage_queue.list_page)(service, wanted, after=None, newest_first=newest_first, limit=5)
-    await service.db._private.set_progress_handler(None, 0)
+    await _on_every_reader(service, None, 0)
     assert len(found) == 5, asked
     return next(steps)
 
 
-async def _at_the_beginning(tx):
-    """A database of the first schema: one thread with a comment in each status, and one that was erased."""
-    await schema._run(tx, schema.list_steps()[1].read_text(encoding="utf-8"))
-    await tx.run("INSERT INTO schema_step (number, applied_at) VALUES (1, '2026')")
-    await tx.run("INSERT INTO site (id, name, created_at) VALUES ('s', 'blog', '2026')")
-    await tx.run("INSERT INTO thread (id, site_id, key, approved, created_at) VALUES ('t', 's', '/a', 1, '2026')")
-    for number, status in enumerate([*Status, Status.TRASH]):
-        erased = "2026" if number == len(Status) else None
-        await tx.run(
-            """
-            INSERT INTO comment (id, site_id, thread_id, author_id, depth, path, top, name, text, html, text_digest,
-                status, created_at, erased_at)
-            VALUES (:id, 's', 't', 'a', 0, :id, :id, 'Zoë', :text, '', '', :status, '2026', :erased)
-            """,
-            id=f"c{number}", text=f"ÉTAT {status}", status=status.value, erased=erased,
-        )  # fmt: skip
-        await tx.run(
-            """
-            INSERT INTO decision (id, comment_id, status, reason, made_by, created_at)
-            VALUES (:id, :id, :status, 'Everybody waits.', 'rule:mode', '2026')
-            """,
-            id=f"c{number}", status=status.value,
-        )  # fmt: skip
-        if not erased:
-            await tx.run(
-                """
-                INSERT INTO contact (comment_id, email_sealed, email_digest, network, created_at)
-                VALUES (:id, 'sealed', 'digest', '203.0.113.0/24', '2026')
-                """,
-                id=f"c{number}",
-            )
+async def _on_every_reader(service, handler, every):
+    readers = [service.db._private.get_nowait() for _ in range(service.db._private.qsize())]
+    for reader in readers:
+        await reader.set_progress_handler(handler, every)
+        service.db._private.put_nowait(reader)
 
 
-@pytest.fixture
-def older(engine, request, tmp_path):
-    return empty(engine, request, tmp_path, "older")
-
-
-async def test_an_older_database_is_counted_and_can_be_searched(older):
-    database = await open_database(older)
-    await database.write(_at_the_beginning)
-    await schema.migrate(database, "2026-11-22T16:02:11.000Z")
-
-    class Older:
-        db = database
-
-    await everything_agrees(Older)
-
-    async def look(tx):
-        by_word = await storage_queue.list_ids(tx, storage_queue.Search(q="ZOË"), 9)
-        return by_word, await storage_queue.list_ids(tx, storage_queue.Search(reason="mode", status=Status.SPAM), 9)
-
-    assert await database.read_private(look) == (["c0", "c1", "c2", "c3"], ["c2"])
-    await database.close()
+async def test_a_database_that_is_opened_again_is_counted_and_can_be_searched(database_url, clock):
+    """One comment in each status, and one that was erased; then a start, which runs the migrations again."""
+    async with a_service(database_url, clock) as service:
+        ids = [await post(service, f"ÉTAT {number}", name="Zoë") for number in range(5)]
+        await act(service, ActionVerb.APPROVE, ids[1])
+        await act(service, ActionVerb.TRASH, ids[3], ids[4])
+        await erase.erase_permanently(service, EVERYTHING, ids[4])
+        await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0", effect=Effect.SPAM))
+        await post(service, "ÉTAT: https://shop.example", name="Zoë")
+    async with a_service(database_url, clock) as service:
+        await everything_agrees(service)
+        assert await found(service, q="ZOË", status=StatusFilter.ANY) == [
+            "ÉTAT 0", "ÉTAT 1", "ÉTAT 2", "ÉTAT 3", "ÉTAT: https://shop.example",
+        ]  # fmt: skip
+        assert await found(service, reason="links", status=StatusFilter.SPAM) == ["ÉTAT: https://shop.example"]
+        assert await found(service, reason="mode", status=StatusFilter.APPROVED) == []
+        assert (await queue.search_comments(service, EVERYTHING, QueueQuery())).totals == Totals(
+            pending=2, approved=1, spam=1, trash=1
+        )

@@ -65,7 +65,9 @@ async def test_what_a_moderator_writes_has_nothing_private_and_stands_in_the_que
     (card, other) = (await queue(client, noa, status="approved", order="newest"))["comments"]
     assert (card["id"], other["id"]) == (made["id"], asked)
     assert (card["email"], card["network"], card["author"]) == (None, None, {"approved": 0, "spam": 0})
-    assert card["reasons"] == [{"rule": "key:Noa", "reason": "", "id": None}]
+    (moderator,) = await everything_in(service, "moderator")
+    by_noa = {"kind": "person", "id": moderator["id"], "name": "Noa"}
+    assert card["reasons"] == [{"actor": by_noa, "code": None, "args": {}, "text": ""}]
     assert card["parent_excerpt"] == "Is this still so?"
     assert (await detail(client, noa, made["id"]))["agent"] is None
     found = await client.post("/v1/moderation/search", json={"email": "mia@example.com", "status": "any"}, headers=noa)
@@ -119,8 +121,12 @@ async def test_what_was_done_is_told_by_the_comment_by_the_log_and_by_the_decisi
 
     parent, reply = await detail(client, noa, asked), await detail(client, noa, made["id"])
     assert [(one["action"], one["id"]) for one in parent["actions"]] == [("reply", made["action"])]
-    assert [(one["action"], one["made_by"]) for one in reply["actions"]] == [("reply", "key:Noa")]
-    assert [(one["status"], one["made_by"]) for one in reply["decisions"]] == [("approved", "key:Noa")]
+    assert [(one["action"], one["actor"]["kind"], one["actor"]["name"]) for one in reply["actions"]] == [
+        ("reply", "person", "Noa")
+    ]
+    assert [(one["status"], one["actor"]["kind"], one["actor"]["name"]) for one in reply["decisions"]] == [
+        ("approved", "person", "Noa")
+    ]
     entries = (await (await client.get("/v1/audit", headers=noa)).json())["entries"]
     assert [(one["verb"], one["body"]) for one in entries if one["verb"] == "reply"] == [
         ("reply", {"action": plain["action"], "items": [], "reply": plain["id"]}),

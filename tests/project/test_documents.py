@@ -31,9 +31,11 @@ from commentsvc.comments import schemas as comments_schemas
 from commentsvc.config import PREFIX, SECRETS, Config
 from commentsvc.domain import urls
 from commentsvc.domain.errors import Invalid
-from commentsvc.domain.models import ActionVerb, Mode, Scope, Status
-from commentsvc.moderation import schemas as moderation_schemas
+from commentsvc.domain.models import ActionVerb, ActorKind, Mode, Scope, Status
+from commentsvc.domain.reasons import TEMPLATES, Plural
+from commentsvc.moderation import wording
 from commentsvc.rules import engine
+from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.web.routes import ROUTES
 from commentsvc.web.server import problems
 
@@ -399,7 +401,7 @@ def _schemas_of_the_api():
     waiting = [
         comments_schemas.TreeComment,
         comments_schemas.Stub,
-        moderation_schemas.Where,
+        PrivateCommentFilter,
         problems.Problem,
         problems.ProblemFault,
     ]
@@ -411,7 +413,7 @@ def _schemas_of_the_api():
         if isinstance(schema, type) and issubclass(schema, msgspec.Struct) and schema not in found:
             found.append(schema)
             types = str([field.type for field in msgspec.structs.fields(schema)])
-            inside = re.findall(r"(commentsvc\.\w+\.schemas)\.(\w+)", types)
+            inside = re.findall(r"(commentsvc\.\w+\.(?:schemas|models|comment_filter))\.(\w+)", types)
             waiting += [getattr(importlib.import_module(module), name) for module, name in inside]
     return found
 
@@ -439,8 +441,22 @@ def test_moderators_find_every_verb_status_scope_and_built_in_rule():
     text = text_of("docs/moderating.md")
     for value in (*ActionVerb, *Status, *Scope):
         assert f"`{value.value}`" in text, value
-    for rule in re.findall(r'"(rule:\w+)"', Path(engine.__file__).read_text(encoding="utf-8")):
+    rules = set(re.findall(r'"rule:(\w+)"', Path(engine.__file__).read_text(encoding="utf-8")))
+    assert rules
+    for rule in rules | set(wording.BUILT_IN_RULES):
         assert f"`{rule}`" in text, rule
+
+
+def test_moderators_find_every_reason_code_with_its_text():
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", _section("docs/moderating.md", "### Reason codes"), re.MULTILINE)
+    texts = {code: text.plural if isinstance(text, Plural) else text for code, text in TEMPLATES.items()}
+    assert dict(rows) == texts
+    assert len(rows) == len(texts)
+
+
+def test_programmers_find_every_kind_of_actor():
+    documented = re.findall(r"^\| `(\w+)` \|", _section("docs/api.md", "### Actors"), re.MULTILINE)
+    assert sorted(documented) == sorted(ActorKind)
 
 
 def test_bloggers_find_every_dropped_query_parameter():
@@ -486,6 +502,8 @@ def _tree():
     """Return the modules that the tree in ARCHITECTURE.md names, by the path of their folder."""
     modules, folders = {}, []
     for line in _section("ARCHITECTURE.md", "## The tree").splitlines():
+        if re.match(r"\w", line):
+            continue  # beside the package
         if branch := re.match(r"([│ ]*)[├└]── (?:(\w+)/)?", line):
             folders = folders[: len(branch[1]) // 4] + ([branch[2]] if branch[2] else [])
         folder = "/".join(folders)
@@ -501,6 +519,12 @@ def test_readers_find_every_module_in_the_tree():
         if path.name != "__init__.py":
             existing[folder].add(path.name)
     assert {folder: names for folder, names in _tree().items() if folder in existing or names} == existing
+
+
+def test_readers_find_every_script_in_the_tree():
+    (line,) = [line for line in _section("ARCHITECTURE.md", "## The tree").splitlines() if line.startswith("scripts/")]
+    scripts = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file()}
+    assert {name for name in re.split(r"[\s,]+", re.sub(r"\([^)]*\)", "", line))[1:] if name} == scripts
 
 
 @pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])

@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
-from commentsvc.rules.reasons import reason_text
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commentsvc.domain.models import Effect, Mode, RuleKind, Status
+from commentsvc.domain.reasons import reason_text
 from commentsvc.rules import engine
 from commentsvc.rules.context import Context
 from commentsvc.rules.engine import CompiledRule, Policy
@@ -120,7 +120,7 @@ JUDGEMENTS = [
 )
 def test_the_strictest_matching_rule_decides_the_status(mode, kept, facts, written, status, rule):
     judgement = judge(mode, *(stored(*one) for one in kept), context=Context(**facts), **written)
-    assert (judgement.decision.status, judgement.decision.made_by) == (status, rule)
+    assert (judgement.decision.status, f"rule:{judgement.decision.actor.name}") == (status, rule)
     assert reason_text(judgement.deciding.reason).endswith(".")
 
 
@@ -132,8 +132,8 @@ def test_the_strictest_verdict_decides_and_the_others_are_stored():
         context=Context(address="198.51.100.7", form_token=FormTokenState.TOO_QUICK),
         comment="https://a.example",
     )
-    assert judgement.decision.made_by == "rule:network"
-    assert judgement.decision.rule_id == "rule-2"
+    assert judgement.decision.actor.name == "network"
+    assert judgement.decision.actor.id == "rule-2"
     assert [(verdict.rule, verdict.effect) for verdict in judgement.others] == [
         ("rule:form_token", "hold"),
         ("rule:links", "hold"),
@@ -180,9 +180,9 @@ def test_a_kind_rejects_a_text_that_it_cannot_use(kind, text):
 def test_disposable_email_is_recognised_if_the_list_is_installed():
     pytest.importorskip("disposable_email_domains")
     judgement = judge("all", stored("disposable"), context=Context(email_domain="mailinator.com"))
-    assert judgement.decision.made_by == "rule:disposable"
+    assert judgement.decision.actor.name == "disposable"
     assert (
-        judge("all", stored("disposable"), context=Context(email_domain="example.com")).decision.made_by == "rule:mode"
+        judge("all", stored("disposable"), context=Context(email_domain="example.com")).decision.actor.name == "mode"
     )
 
 

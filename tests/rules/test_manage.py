@@ -65,8 +65,8 @@ async def test_a_rule_applies_from_when_it_is_added_until_it_is_deleted(open_ser
     status, held = await write(client, comment="https://b.example")
     assert (status, held["status"]) == (202, "pending")
     (card,) = await queue(client, key)
-    assert card["reasons"][0]["rule"] == "rule:links"
-    assert card["reasons"][0]["reason"] == "Contains 1 link (limit 0)."
+    assert card["reasons"][0]["actor"]["name"] == "links"
+    assert card["reasons"][0]["text"] == "Contains 1 link (limit 0)."
 
     await answer(await client.delete(f"/v1/rules/{rule['id']}", headers=key), 200)
     assert (await write(client, comment="https://c.example"))[0] == 201
@@ -148,7 +148,7 @@ async def test_a_banned_email_is_encrypted_and_readers_see_it_masked(service, cl
     assert "example.com" not in str(dict(row))
     await write(client, email="troll@EXAMPLE.com")
     (card,) = await queue(client, key, reason="email")
-    assert card["reasons"][0]["reason"] == "This email address is banned."
+    assert card["reasons"][0]["text"] == "This email address is banned."
 
 
 async def test_a_long_word_list_is_stored_whole_and_listed_truncated(client, key):
@@ -162,7 +162,7 @@ async def test_a_long_word_list_is_stored_whole_and_listed_truncated(client, key
     assert whole["match"] == words
     await write(client, comment="I like word64999 best")
     (card,) = await queue(client, key)
-    assert card["reasons"][0]["reason"] == "Contains “word64999” from a word list."
+    assert card["reasons"][0]["text"] == "Contains “word64999” from a word list."
 
 
 async def test_rules_are_listed_in_pages(client, key):
@@ -202,7 +202,7 @@ async def test_every_matching_rule_is_listed_as_a_reason(client, key):
     await write(client, comment="casino https://a.example")
     for rule in ("links", "words", "mode"):
         (card,) = await queue(client, key, reason=rule)
-    assert [reason["rule"] for reason in card["reasons"]] == ["rule:links", "rule:words", "rule:mode"]
+    assert [reason["actor"]["name"] for reason in card["reasons"]] == ["links", "words", "mode"]
     assert await queue(client, key, reason="website") == []
     (found,) = await queue(client, key, reason="word list")
     assert found["id"] == card["id"]
@@ -263,7 +263,7 @@ async def test_the_same_text_on_another_page_is_found(open_service, application_
     praise = "What a wonderful article, I learned so much."
     assert (await write(client, comment=praise))[0] == 201
     assert (await write(client, thread="/another/", comment=praise.replace(" ", "  ")))[0] == 202
-    assert (await queue(client, key, status="spam"))[0]["reasons"][0]["rule"] == "rule:same_text"
+    assert (await queue(client, key, status="spam"))[0]["reasons"][0]["actor"]["name"] == "same_text"
 
 
 async def test_rules_also_apply_to_an_edited_comment(open_service, application_of):
@@ -297,8 +297,8 @@ async def test_a_comment_under_a_moderators_name_is_held(open_service, applicati
     assert (await write(client, name="ada"))[0] == 202
     assert (await write(client, name="Аdа", comment="in Cyrillic letters"))[0] == 202
     assert (await write(client, name="Adam", comment="another name"))[0] == 201
-    reasons = {card["name"]: card["reasons"][0]["rule"] for card in await queue(client, key)}
-    assert reasons == {"ada": "rule:impersonation", "Аdа": "rule:impersonation"}
+    reasons = {card["name"]: card["reasons"][0]["actor"]["name"] for card in await queue(client, key)}
+    assert reasons == {"ada": "impersonation", "Аdа": "impersonation"}
     # In mode none the response must not reveal which address is a moderator's.
     assert (await write(client, email="ada@blog.example", comment="by address"))[0] == 201
 
@@ -314,7 +314,7 @@ async def test_a_comment_with_a_moderators_email_is_held_in_mode_trusted(databas
         key = await a_key(service, Scope.MODERATE)
         await write(client, email="ada@blog.example")
         (card,) = await queue(client, key)
-        assert [reason["rule"] for reason in card["reasons"]] == ["rule:impersonation", "rule:new_author"]
+        assert [reason["actor"]["name"] for reason in card["reasons"]] == ["impersonation", "new_author"]
 
 
 async def test_a_known_author_is_banned_by_the_token_not_by_an_email_that_anybody_can_type(
@@ -427,12 +427,12 @@ async def test_an_edit_does_not_clear_the_verdicts_on_how_a_comment_was_sent(dat
             edited = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "A dot."}, headers=token)
             assert (await answer(edited, 200))["status"] == "pending"
         reasons = {card["status"]: card["reasons"] for card in await queue(client, key, status="any")}
-        assert [reason["rule"] for reason in reasons["spam"]] == [
-            "rule:honeypot",
-            "rule:form_token",
-            "rule:proof_of_work",
+        assert [reason["actor"]["name"] for reason in reasons["spam"]] == [
+            "honeypot",
+            "form_token",
+            "proof_of_work",
         ]
-        assert [reason["rule"] for reason in reasons["pending"]] == ["rule:form_token", "rule:proof_of_work"]
+        assert [reason["actor"]["name"] for reason in reasons["pending"]] == ["form_token", "proof_of_work"]
 
 
 async def test_a_missing_form_token_alone_does_not_hold_a_comment_or_its_edit(database_url, clock, application_of):

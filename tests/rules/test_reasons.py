@@ -7,11 +7,12 @@ from string import Formatter
 
 import msgspec
 import pytest
-from commentsvc.rules.reasons import TEMPLATES, Plural, Reason, reason_text
 
 import commentsvc
+from commentsvc.domain import reasons
 from commentsvc.domain.models import Effect, Mode, RuleKind
-from commentsvc.rules import engine, reasons
+from commentsvc.domain.reasons import TEMPLATES, Plural, Reason, reason_text
+from commentsvc.rules import engine
 from commentsvc.rules.context import Context
 from commentsvc.rules.engine import CompiledRule, Policy
 from commentsvc.rules.form_token import FormTokenState

@@ -24,9 +24,10 @@ from commentsvc.access.schemas import NewKey
 from commentsvc.comments.schemas import CommentEdit, CountsQuery, NewComment, NewReport, PreviewRequest
 from commentsvc.domain import markdown
 from commentsvc.domain.models import Mode
-from commentsvc.moderation.schemas import Action, CommentUpdate, NewReply, PrivateSearch, ThreadChange, Where
+from commentsvc.moderation.schemas import Action, CommentUpdate, NewReply, PrivateSearch, ThreadChange
 from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange
 from commentsvc.sites.schemas import NewSite, SiteChange
+from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.web.routes import ROUTES, application
 from tests.conftest import a_key, a_moderators_key, a_service, fields_of
 
@@ -403,7 +404,7 @@ OTHERWISE: dict[type, dict[str, Any]] = {
     CommentUpdate: {},
     Action: {"action": "hold"},
     NewReply: {"comment": "An answer."},
-    Where: {},
+    PrivateCommentFilter: {},
     ThreadChange: {},
     NewKey: {"name": "noa", "scopes": ["read"]},
     NewSite: {"name": "another", "origins": ["https://another.example"]},
@@ -457,7 +458,7 @@ async def test_nothing_in_any_field_of_any_route_breaks_the_service(client, serv
                     body = {"ids": [receipt["id"]]} | body if field.encode_name not in {"where", "expect"} else body
                     body |= {"expect": 0, "where": {}} if field.encode_name == "expect" else {}
                 jobs.append(prober.send(route.method, path, body))
-    for field in msgspec.structs.fields(Where):
+    for field in msgspec.structs.fields(PrivateCommentFilter):
         for value in TEXTS + OTHERS:
             body = {"action": "hold", "expect": 0, "where": {field.encode_name: value}}
             jobs.append(prober.send("POST", "/v1/moderation/actions", body))

@@ -12,6 +12,7 @@ import commentsvc
 from commentsvc.comments.schemas import Stub, TreeComment
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Refusal
+from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.web.server import problems
 from commentsvc.web.server.routing import FORM, JSON, Route
 
@@ -27,6 +28,7 @@ DESCRIPTIONS: Final = {
 # Errors of any request before it reaches its handler.
 ALWAYS: Final = (400, 500)
 WITH_BODY: Final = (408, 413, 415)
+NAMED_ONLY: Final = (TreeComment, Stub, PrivateCommentFilter)  # other schemas refer to these by name
 
 Json = dict[str, Any]
 
@@ -66,7 +68,7 @@ def _schema_types(routes: Sequence[Route]) -> list[Any]:
     for route in routes:
         if not route.page:
             found += [kind for kind in (route.takes, *_parts(route.gives)) if kind not in {None, dict, str}]
-    return list(dict.fromkeys([*found, TreeComment, Stub]))  # referenced only by name
+    return list(dict.fromkeys([*found, *NAMED_ONLY]))
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:
@@ -81,7 +83,7 @@ def _hook(kind: type) -> Json:
 
 def _schemas(routes: Sequence[Route]) -> Json:
     _, components = msgspec.json.schema_components(_schema_types(routes), schema_hook=_hook, ref_template=REFS)
-    closed = {route.takes.__name__ for route in routes if route.takes}
+    closed = {PrivateCommentFilter.__name__, *(route.takes.__name__ for route in routes if route.takes)}
     return {
         name: schema | ({"additionalProperties": False} if name in closed else {})
         for name, schema in components.items()

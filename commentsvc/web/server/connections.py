@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from commentsvc.web.server import problems, security
-from commentsvc.web.server.middleware import DRAINING, REQUEST_ID
+from commentsvc.web.server.middleware import DRAINING, REQUEST_ID_HEADER
 
 LOG: Final = logging.getLogger(__name__)
 ACCESS: Final = logging.getLogger("commentsvc.access")
@@ -39,7 +39,7 @@ class AccessLog(AbstractAccessLogger):
             resource.canonical if resource else "(unknown)",
             response.status,
             extra={
-                "request_id": request.get(REQUEST_ID, "-") if isinstance(request, web.Request) else "-",
+                "request_id": response.headers.get(REQUEST_ID_HEADER, "-"),
                 "milliseconds": round(time * 1000, 1),
                 "bytes": response.body_length,
             },

@@ -2,13 +2,15 @@
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 from aiohttp import hdrs, web
 
 from commentsvc.domain.errors import Refusal
+from commentsvc.domain.request_id import REQUEST_ID
 from commentsvc.sites import resolve
 from commentsvc.web.pages import messages
 from commentsvc.web.pages.messages import Explanation
@@ -19,7 +21,7 @@ from commentsvc.web.server.responses import wants_fragment
 from commentsvc.web.server.routing import SERVICE
 
 LOG: Final = logging.getLogger(__name__)
-REQUEST_ID: Final = web.RequestKey("request_id", str)
+REQUEST_ID_HEADER: Final = "X-Request-ID"
 DRAINING: Final = web.AppKey("draining", list[bool])
 CORS_PATHS: Final = web.AppKey("cors_paths", tuple[str, ...])
 
@@ -29,16 +31,26 @@ async def finish_response(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Add headers to every response, and turn every exception into one."""
-    request[REQUEST_ID] = secrets.token_hex(8)
-    response = await _handle(request, handler)
-    response.headers["X-Request-ID"] = request[REQUEST_ID]
-    for name, value in security.HEADERS.items():
-        response.headers.setdefault(name, value)
-    await _cross_origin(request, response)
+    with _request_id() as request_id:
+        response = await _handle(request, handler)
+        response.headers[REQUEST_ID_HEADER] = request_id
+        for name, value in security.HEADERS.items():
+            response.headers.setdefault(name, value)
+        await _cross_origin(request, response)
     if request.app[DRAINING]:
         response.headers[hdrs.CONNECTION] = "close"
         response.force_close()
     return response
+
+
+@contextmanager
+def _request_id() -> Iterator[str]:
+    """Make an id for this request, which the log lines of the request carry."""
+    token = REQUEST_ID.set(secrets.token_hex(8))
+    try:
+        yield REQUEST_ID.get()
+    finally:
+        REQUEST_ID.reset(token)
 
 
 async def _handle(
@@ -48,12 +60,12 @@ async def _handle(
         return await handler(request)
     except Refusal as error:
         if error.__cause__ is not None:
-            LOG.warning("request %s: service unavailable", request[REQUEST_ID], exc_info=error.__cause__)
+            LOG.warning("service unavailable", exc_info=error.__cause__)
         return problems.refusal(error, _translate(request, error))
     except web.HTTPException as error:
         return _framework_response(request, error)
     except Exception:
-        LOG.exception("request %s failed", request[REQUEST_ID])
+        LOG.exception("request failed")
         return problems.respond(_framework_problem(request, 500))
 
 
