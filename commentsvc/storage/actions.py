@@ -194,7 +194,7 @@ async def mark_undone(unit: Write, action_id: str, undone_by: str) -> bool:
 
 
 async def list_summaries(unit: PrivateRead, action_ids: Sequence[str]) -> Sequence[Row]:
-    """Return ``id, verb``, the actor, ``subject, undone_by`` of actions, their number of comments, and what each undid."""
+    """Return ``id, verb``, the actor, ``subject, undone_by``, ``number`` of comments and ``undid`` of actions."""
     ids, values = in_list("id", action_ids)
     return await unit.all(
         f"""
