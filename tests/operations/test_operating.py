@@ -24,6 +24,7 @@ import commentsvc
 from commentsvc.cli.main import main
 from commentsvc.config import PREFIX, Config
 from commentsvc.domain.errors import ConfigurationError
+from commentsvc.storage import schema
 from tests.conftest import SECRET, fields_of
 
 ROOT = Path(commentsvc.__file__).parent.parent
