@@ -4,7 +4,7 @@ FROM ${PYTHON_IMAGE} AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 
-# Dependencies come first: changed code does not install them again.
+# Dependencies come first, so that changed code does not install them again.
 COPY requirements/build.txt requirements/runtime.txt requirements/
 RUN python -m venv /opt/build && python -m venv --without-pip /opt/venv
 RUN /opt/build/bin/pip install --require-hashes -r requirements/build.txt

@@ -1,4 +1,4 @@
-# Commands for a checkout. requirements/ pins versions and hashes; pyproject.toml names what is wanted.
+# Commands for a checkout. pyproject.toml names the dependencies; requirements/ pins their versions and hashes.
 
 PYTHON ?= python3
 UV ?= uv
@@ -15,38 +15,38 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .DEFAULT_GOAL := help
 .PHONY: help serve test check generators lint format types words confusables wheel lock
 
-help:  ## list these commands
+help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 serve: $(VENV)/.runs  ## run the service on port 8080, with its data in ./data
 	$(VENV)/bin/commentsvc serve
 
-test: $(VENV)/.develops  ## run every test
+test: $(VENV)/.develops  ## run all tests
 	@scripts/debian-packages develop $(PYTHON)
 	$(VENV)/bin/python -m pytest -n auto
 
 # Debian 12 has Node 18, which is too old for some generators.
-check: $(VENV)/.develops  ## run the slow checks, which make test leaves out
+check: $(VENV)/.develops  ## run the slow checks that make test omits
 	@if node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm >/dev/null; \
-	then $(MAKE) generators; else echo "Left out: make generators (needs npm, with Node 20 or newer)"; fi
+	then $(MAKE) generators; else echo "Skipped: make generators (needs npm, with Node 20 or newer)"; fi
 
 generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (needs npm)
 	@scripts/debian-packages develop $(PYTHON)
 	$(VENV)/bin/python -m tests.generators
 
-lint: $(VENV)/.develops  ## check style, format and the layers of the packages
+lint: $(VENV)/.develops  ## check style, format and package layers
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-cache
 
-format: $(VENV)/.develops  ## format the code, and fix what ruff can fix
+format: $(VENV)/.develops  ## format the code and apply ruff's fixes
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-types: $(VENV)/.develops  ## check the types
+types: $(VENV)/.develops  ## check types
 	$(VENV)/bin/mypy
 
-words: $(VENV)/.develops  ## extract the messages of the interface, update every catalogue and compile it
+words: $(VENV)/.develops  ## extract translatable messages, update the catalogues and compile them
 	$(BABEL) extract --mapping-file=pyproject.toml --keyword=translatable --keyword=translatable_plural:1,2 \
 		--add-location=file --omit-header --output-file=$(VENV)/words.pot commentsvc
 	for lang in $(LANGUAGES); do $(BABEL) update --locale=$$lang --init-missing --input-file=$(VENV)/words.pot \
@@ -54,20 +54,20 @@ words: $(VENV)/.develops  ## extract the messages of the interface, update every
 		--ignore-pot-creation-date || exit; done
 	$(BABEL) compile --domain=commentsvc --directory=commentsvc/web/locales
 
-confusables: $(VENV)/.runs  ## download Unicode's table of lookalike letters and generate ours
+confusables: $(VENV)/.runs  ## download Unicode's table of confusables and generate ours
 	$(VENV)/bin/python scripts/generate_confusables.py
 
 wheel: $(VENV)/.develops  ## build the wheel into dist/
 	rm -rf dist
 	$(VENV)/bin/python -m hatchling build --target wheel
 
-lock:  ## upgrade every package that pyproject.toml allows, and pin it in requirements/ (needs uv)
+lock:  ## upgrade the dependencies and pin them in requirements/ (needs uv)
 	$(LOCK) --extra postgres --extra disposable pyproject.toml --output-file requirements/runtime.txt
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' \
 		| $(LOCK) - --output-file requirements/build.txt
 	$(LOCK) --all-extras --group dev pyproject.toml requirements/build.txt --output-file requirements/dev.txt
 
-# The checkout is installed as editable: changed code needs no new installation.
+# The checkout is installed as editable, so changed code needs no new installation.
 $(VENV)/.runs: pyproject.toml requirements/runtime.txt requirements/build.txt
 	@scripts/debian-packages run $(PYTHON)
 	$(PYTHON) -m venv $(VENV)

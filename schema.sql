@@ -1,37 +1,37 @@
--- The whole database, for SQLite and PostgreSQL alike.
+-- The whole schema, the same for SQLite and PostgreSQL.
 --
--- Ids are UUIDv7 text, made by the service and never used twice. Times are UTC text of fixed width,
--- 2026-11-22T16:02:11.000Z. Both sort as text. What happened has a time (…_at); what did not is NULL.
+-- Ids are UUIDv7 text, created by the service and never reused. Times are UTC text of fixed width,
+-- 2026-11-22T16:02:11.000Z. Both sort as text. A time column (…_at) is NULL if the event has not happened.
 -- A seq column (INTEGER PRIMARY KEY; on PostgreSQL an identity column) is numbered by the database: "latest" means the
 -- highest seq, never the highest id or time, since those come from the clocks of several servers.
--- commentsvc/storage/migrations/ brings older databases to exactly this; a test compares the two.
+-- commentsvc/storage/migrations/ brings older databases to exactly this schema; a test compares the two.
 
--- Which steps of store/migrations/ have been taken.
+-- The steps of commentsvc/storage/migrations/ that have been applied.
 CREATE TABLE IF NOT EXISTS schema_step (
     number     BIGINT NOT NULL PRIMARY KEY,
     applied_at TEXT   NOT NULL
 );
 
--- One row: which secret key this database is sealed with, by fingerprint.
+-- One row: the fingerprint of the secret key that this database is encrypted with, and the state of the audit log.
 CREATE TABLE installation (
     id          BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     fingerprint TEXT   NOT NULL,
     created_at  TEXT   NOT NULL,
-    audited     BIGINT NOT NULL DEFAULT 0,   -- how many rows the audit log has
-    audit_hash  TEXT   NOT NULL DEFAULT ''   -- of its newest row
+    audited     BIGINT NOT NULL DEFAULT 0,   -- number of rows in the audit log
+    audit_hash  TEXT   NOT NULL DEFAULT ''   -- hash of its newest row
 );
 
--- One blog.
+-- A blog.
 CREATE TABLE site (
     id                TEXT   NOT NULL PRIMARY KEY,
     name              TEXT   NOT NULL UNIQUE,
     created_at        TEXT   NOT NULL,
-    mode              TEXT,                       -- who is held; NULL: as the setting says
-    rules_version     BIGINT NOT NULL DEFAULT 0,  -- another one whenever a rule of it changes
-    closes_after_days BIGINT                      -- what its rules say of old threads, for readers
+    mode              TEXT,                       -- moderation mode; NULL: the mode in the settings
+    rules_version     BIGINT NOT NULL DEFAULT 0,  -- random; set whenever a rule for this site changes
+    closes_after_days BIGINT                      -- copied from its rules, since readers cannot read them
 );
 
--- Where a blog's pages live: scheme://host[:port]. A browser may post from here, and only from here.
+-- The origins of a blog's pages: scheme://host[:port]. Only pages of these origins may post comments.
 CREATE TABLE site_origin (
     origin  TEXT NOT NULL PRIMARY KEY,
     site_id TEXT NOT NULL REFERENCES site (id)
@@ -39,25 +39,25 @@ CREATE TABLE site_origin (
 
 CREATE INDEX site_origin_site ON site_origin (site_id);
 
--- One page's discussion. Nothing of it is public before published_at, its first approval.
+-- The discussion of one page. Nothing of it is public before published_at, the time of its first approval.
 CREATE TABLE thread (
     id           TEXT   NOT NULL PRIMARY KEY,
     site_id      TEXT   NOT NULL REFERENCES site (id),
-    key          TEXT   NOT NULL,            -- its present name; thread_name holds every name it ever had
+    key          TEXT   NOT NULL,            -- its current name; thread_name has all names it ever had
     url          TEXT,
     title        TEXT,
-    approved     BIGINT NOT NULL DEFAULT 0,  -- how many of its comments are approved
-    last_seq     BIGINT NOT NULL DEFAULT 0,  -- the number its newest comment got
-    version      BIGINT NOT NULL DEFAULT 0,  -- grows whenever a public byte of it changes
+    approved     BIGINT NOT NULL DEFAULT 0,  -- number of approved comments
+    last_seq     BIGINT NOT NULL DEFAULT 0,  -- number of its newest comment
+    version      BIGINT NOT NULL DEFAULT 0,  -- increases whenever its public content changes
     created_at   TEXT   NOT NULL,
     published_at TEXT,
     closed_at    TEXT,
-    mode         TEXT,                       -- who is held; NULL: as its site says
-    pending      BIGINT NOT NULL DEFAULT 0,  -- how many of its comments stand there, erased ones left out
+    mode         TEXT,                       -- moderation mode; NULL: the mode of its site
+    pending      BIGINT NOT NULL DEFAULT 0,  -- numbers of comments by status, without erased ones
     spam         BIGINT NOT NULL DEFAULT 0,
     trash        BIGINT NOT NULL DEFAULT 0,
-    reported     BIGINT NOT NULL DEFAULT 0,  -- how many of its comments have reports that nobody has looked at
-    merged_into  TEXT   REFERENCES thread (id)  -- where its comments and names went; of this one nothing is left
+    reported     BIGINT NOT NULL DEFAULT 0,  -- number of comments with open reports
+    merged_into  TEXT   REFERENCES thread (id)  -- the thread that now has its comments and names
 );
 
 CREATE INDEX thread_site ON thread (site_id, id);
@@ -80,14 +80,14 @@ CREATE TABLE moderator (
     removed_at   TEXT
 );
 
--- The sites a moderator reads; none at all means every site.
+-- The sites of a moderator. No row means all sites.
 CREATE TABLE moderator_site (
     moderator_id TEXT NOT NULL REFERENCES moderator (id),
     site_id      TEXT NOT NULL REFERENCES site (id),
     PRIMARY KEY (moderator_id, site_id)
 );
 
--- A one-time link by which a moderator signs in.
+-- A one-time sign-in link of a moderator.
 CREATE TABLE invitation (
     token_hash   TEXT NOT NULL PRIMARY KEY,
     moderator_id TEXT NOT NULL REFERENCES moderator (id),
@@ -96,8 +96,7 @@ CREATE TABLE invitation (
     used_at      TEXT
 );
 
--- Somebody who is signed in to the moderation page: a moderator, or whoever holds a key. The token that their
--- browser keeps is kept nowhere else.
+-- A session on the moderation page, of a moderator or of a key. The token itself is only in the browser's cookie.
 CREATE TABLE session (
     id           TEXT NOT NULL PRIMARY KEY,
     token_hash   TEXT NOT NULL UNIQUE,
@@ -107,13 +106,13 @@ CREATE TABLE session (
     seen_at      TEXT NOT NULL
 );
 
--- An API key. The key itself is shown once and kept nowhere.
+-- An API key. The key itself is shown once and not stored.
 CREATE TABLE api_key (
     id           TEXT NOT NULL PRIMARY KEY,
     name         TEXT NOT NULL,
     key_hash     TEXT NOT NULL UNIQUE,
-    scopes       TEXT NOT NULL,              -- space separated
-    site_id      TEXT REFERENCES site (id),  -- NULL: every site
+    scopes       TEXT NOT NULL,              -- separated by spaces
+    site_id      TEXT REFERENCES site (id),  -- NULL: all sites, or all of the moderator
     moderator_id TEXT REFERENCES moderator (id),
     actor_kind   TEXT NOT NULL,              -- person or program: whether its decisions count as a person's
     created_at   TEXT NOT NULL,
@@ -127,29 +126,29 @@ CREATE TABLE comment (
     site_id        TEXT   NOT NULL REFERENCES site (id),
     thread_id      TEXT   NOT NULL REFERENCES thread (id),
     parent_id      TEXT   REFERENCES comment (id),
-    author_id      TEXT   NOT NULL,            -- shared by comments whose writers proved to be the same
+    author_id      TEXT   NOT NULL,            -- the same for comments with the same author token
     moderator_id   TEXT   REFERENCES moderator (id),
-    depth          BIGINT NOT NULL,            -- 0 for a comment that answers none
-    path           TEXT   NOT NULL,            -- six hex digits a level: sorting by it walks the tree depth first
+    depth          BIGINT NOT NULL,            -- 0 for a top-level comment
+    path           TEXT   NOT NULL,            -- six hex digits per level: sorts depth first
     top            TEXT   NOT NULL,            -- the first six digits of path
     name           TEXT   NOT NULL,
     website        TEXT,
-    page_url       TEXT,                       -- what its writer's page called itself; the thread takes both
-    page_title     TEXT,                       -- from the first of its comments that is approved
-    text           TEXT   NOT NULL,            -- as it was written
-    html           TEXT   NOT NULL,            -- as it is shown
-    text_digest    TEXT   NOT NULL,            -- finds the same text elsewhere
+    page_url       TEXT,                       -- of the page it was sent from; the thread copies both
+    page_title     TEXT,                       -- from its first approved comment
+    text           TEXT   NOT NULL,            -- Markdown source
+    html           TEXT   NOT NULL,            -- rendered and sanitised
+    text_digest    TEXT   NOT NULL,            -- finds comments with the same text
     status         TEXT   NOT NULL CHECK (status IN ('pending', 'approved', 'spam', 'trash')),
     status_before  TEXT   CHECK (status_before IN ('pending', 'approved')),
-    note           TEXT,                       -- moderators' own
-    version        BIGINT NOT NULL DEFAULT 1,  -- grows with every decision and edit
-    listed_replies BIGINT NOT NULL DEFAULT 0,  -- replies that stand in the public listing
+    note           TEXT,                       -- for moderators only
+    version        BIGINT NOT NULL DEFAULT 1,  -- increases with every decision and edit
+    listed_replies BIGINT NOT NULL DEFAULT 0,  -- number of replies in the public listing
     created_at     TEXT   NOT NULL,
     edited_at      TEXT,
-    published_at   TEXT,                       -- when it was first public
-    listed_at      TEXT,                       -- since when it stands in the public listing: itself or as a tombstone
+    published_at   TEXT,                       -- when it first became public
+    listed_at      TEXT,                       -- since when it is in the public listing, also as a tombstone
     erased_at      TEXT,
-    reports        BIGINT NOT NULL DEFAULT 0,  -- of readers, since a person last decided
+    reports        BIGINT NOT NULL DEFAULT 0,  -- open reports by readers
     UNIQUE (thread_id, path)
 );
 
@@ -164,28 +163,28 @@ CREATE INDEX comment_author ON comment (author_id);
 CREATE INDEX comment_same_text ON comment (text_digest, status, site_id);
 CREATE INDEX comment_reported ON comment (id) WHERE reports > 0;
 
--- A comment once more, in lower case and apart from all else: whoever searches reads no more than that.
+-- The text that searches read: a comment's text in lower case, in a table of its own.
 CREATE TABLE comment_search (
     comment_id TEXT NOT NULL PRIMARY KEY REFERENCES comment (id),
-    status     TEXT NOT NULL,            -- its comment's
+    status     TEXT NOT NULL,            -- of the comment
     words      TEXT NOT NULL,            -- name and text
-    reasons    TEXT NOT NULL DEFAULT ''  -- the latest decision's and its verdicts', with the names of their rules
+    reasons    TEXT NOT NULL DEFAULT ''  -- of the latest decision and its verdicts, with rule names
 );
 
 CREATE INDEX comment_search_status ON comment_search (status, comment_id);
 
--- What is private of a comment's writer. Only commentsvc/store/contacts.py names this table, and the
--- connections that serve readers cannot read it.
+-- The private data of a comment's author. Only commentsvc/storage/contacts.py names this table, and the connections
+-- that serve readers cannot read it.
 CREATE TABLE contact (
     comment_id     TEXT NOT NULL PRIMARY KEY REFERENCES comment (id),
-    email_sealed   TEXT NOT NULL,  -- encrypted with a key that is not in this database
-    email_digest   TEXT NOT NULL,  -- keyed: finds the same address without reading it
-    network        TEXT,           -- /24 or /64: what moderators see
+    email_sealed   TEXT NOT NULL,  -- encrypted; the key is not in this database
+    email_digest   TEXT NOT NULL,  -- keyed: finds the same address without decryption
+    network        TEXT,           -- /24 (IPv4) or /64 (IPv6), shown to moderators
     network_digest TEXT,           -- keyed: recognises the full address
     agent          TEXT,
     created_at     TEXT NOT NULL,
     site_id        TEXT NOT NULL REFERENCES site (id),
-    status         TEXT NOT NULL   -- its comment's, here too so that counting needs no second table
+    status         TEXT NOT NULL   -- of the comment; copied so that counts read one table
 );
 
 CREATE INDEX contact_email ON contact (email_digest, status, comment_id, site_id);
@@ -193,7 +192,7 @@ CREATE INDEX contact_network ON contact (network, status, comment_id, site_id);
 CREATE INDEX contact_recent ON contact (network, created_at);
 CREATE INDEX contact_created ON contact (created_at) WHERE network IS NOT NULL;
 
--- Every judgement ever passed on a comment, by a rule or a person. Rows are only added.
+-- All decisions on comments, by rules and people. Rows are only added.
 CREATE TABLE decision (
     seq         INTEGER PRIMARY KEY,  -- from the database: the latest decision is the one with the highest number
     comment_id  TEXT NOT NULL REFERENCES comment (id),
@@ -202,22 +201,22 @@ CREATE TABLE decision (
     actor_kind  TEXT NOT NULL,
     actor_id    TEXT,
     actor_name  TEXT NOT NULL,
-    reason_code TEXT,                 -- why, as a code; it is worded when it is shown
-    reason_args TEXT,                 -- what the wording needs: JSON
-    note        TEXT,                 -- why, in a person's words
-    verdicts    TEXT,                 -- of the rules that matched too but did not decide: JSON
+    reason_code TEXT,                 -- a rule's reason; its text is made when it is shown
+    reason_args TEXT,                 -- the values in the text: JSON
+    note        TEXT,                 -- a person's reason
+    verdicts    TEXT,                 -- of other rules that matched: JSON
     created_at  TEXT NOT NULL
 );
 
 CREATE INDEX decision_comment ON decision (comment_id, seq);
 
--- What a moderator wants of comments: bans, words, limits. Removed ones stay, so that removing can be undone.
+-- Moderators' rules: bans, word lists, limits. Removed rules are kept for a while, so that removing can be undone.
 CREATE TABLE rule (
     id           TEXT   NOT NULL PRIMARY KEY,
-    site_id      TEXT   REFERENCES site (id),  -- NULL: every site
+    site_id      TEXT   REFERENCES site (id),  -- NULL: all sites
     kind         TEXT   NOT NULL,
-    matching     TEXT   NOT NULL,              -- what it looks for; of an email ban, nothing
-    email_sealed TEXT,                         -- the address that is banned, as in contact
+    matching     TEXT   NOT NULL,              -- what it matches; empty for an email ban
+    email_sealed TEXT,                         -- the banned address, as in contact
     email_digest TEXT,
     effect       TEXT   NOT NULL,
     note         TEXT,
@@ -229,7 +228,7 @@ CREATE TABLE rule (
 
 CREATE INDEX rule_site ON rule (site_id) WHERE removed_at IS NULL;
 
--- A comment's earlier wording: what stood at that version.
+-- A comment's name and text at an earlier version, and the actor who changed them.
 CREATE TABLE revision (
     comment_id TEXT   NOT NULL REFERENCES comment (id),
     version    BIGINT NOT NULL,
@@ -244,7 +243,7 @@ CREATE TABLE revision (
     PRIMARY KEY (comment_id, version)
 );
 
--- What a moderator did in one go; undone whole.
+-- An action of a moderator, on one or many comments or on another thing. It is undone as a whole.
 CREATE TABLE action (
     seq        INTEGER PRIMARY KEY,  -- from the database: the latest action has the highest number
     id         TEXT NOT NULL UNIQUE,
@@ -255,10 +254,10 @@ CREATE TABLE action (
     note       TEXT,
     created_at TEXT NOT NULL,
     undone_by  TEXT REFERENCES action (id),
-    subject    TEXT,  -- thread:…, rule:… or site:…, where it was not comments that changed
-    was        TEXT,  -- that subject before, and after: JSON
+    subject    TEXT,  -- thread:…, rule:… or site:…, if it did not change comments
+    was        TEXT,  -- the subject before and after: JSON
     became     TEXT,
-    session_id TEXT,  -- where it was done on the moderation page
+    session_id TEXT,  -- session of the moderation page, if any
     state      TEXT NOT NULL DEFAULT 'done' CHECK (state IN ('running', 'done')),
     progress   BIGINT NOT NULL DEFAULT 0  -- of a running action: how many of its targets are done
 );
@@ -275,7 +274,7 @@ CREATE TABLE action_item (
     to_status    TEXT   NOT NULL,
     from_version BIGINT NOT NULL,
     to_version   BIGINT NOT NULL,
-    from_before  TEXT,  -- its status_before then
+    from_before  TEXT,  -- the comment's status_before
     from_note    TEXT,
     PRIMARY KEY (action_id, comment_id)
 );
@@ -288,7 +287,7 @@ CREATE TABLE action_target (
 
 CREATE INDEX action_item_comment ON action_item (comment_id, action_id);
 
--- Answers given to a submission id, so that a retry gets the same one.
+-- Submission ids (idempotency keys), so that a retry gets the same response.
 CREATE TABLE submission (
     site_id     TEXT   NOT NULL REFERENCES site (id),
     name        TEXT   NOT NULL,
@@ -301,7 +300,7 @@ CREATE TABLE submission (
 
 CREATE INDEX submission_created ON submission (created_at);
 
--- The same words under the same name in the same place, within a day, are a duplicate.
+-- Digests of recent comments: the same text, name, thread and parent within a day is a duplicate.
 CREATE TABLE recent_text (
     digest     TEXT NOT NULL PRIMARY KEY,
     comment_id TEXT NOT NULL,
@@ -311,24 +310,24 @@ CREATE TABLE recent_text (
 CREATE INDEX recent_text_comment ON recent_text (comment_id);
 CREATE INDEX recent_text_created ON recent_text (created_at);
 
--- How much each network has written lately, as the time by which its allowance is whole again.
+-- Rate limits by network: the time at which the whole allowance is available again.
 CREATE TABLE rate_limit (
     network_digest TEXT NOT NULL PRIMARY KEY,
     available_at   TEXT NOT NULL
 );
 
--- A reader's word that a comment should be looked at.
+-- A reader's report of a comment.
 CREATE TABLE report (
     comment_id    TEXT NOT NULL REFERENCES comment (id),
-    reader_digest TEXT NOT NULL,  -- keyed: the same network, within the time for which networks are kept
+    reader_digest TEXT NOT NULL,  -- keyed digest of the network; changes with the retention period
     reason        TEXT,
     created_at    TEXT NOT NULL,
-    settled_at    TEXT,           -- when a person decided after it
-    settled_by    TEXT,           -- the action by which they did
+    settled_at    TEXT,           -- when a person decided on the comment
+    settled_by    TEXT,           -- the action that did so
     PRIMARY KEY (comment_id, reader_digest)
 );
 
--- Forms and proofs of work that have been used; each is good once.
+-- Used form tokens and proofs of work. Each is valid once.
 CREATE TABLE used_token (
     name    TEXT NOT NULL PRIMARY KEY,
     used_at TEXT NOT NULL
@@ -336,7 +335,7 @@ CREATE TABLE used_token (
 
 CREATE INDEX used_token_used ON used_token (used_at);
 
--- Who did what. Rows are only added, and each carries the hash of the one before.
+-- The audit log. Rows are only added, and each has the hash of the one before.
 CREATE TABLE audit (
     seq        BIGINT NOT NULL PRIMARY KEY,
     created_at TEXT   NOT NULL,
@@ -345,10 +344,10 @@ CREATE TABLE audit (
     actor_name TEXT   NOT NULL,
     verb       TEXT   NOT NULL,
     site_id    TEXT,
-    body       TEXT   NOT NULL,  -- ids, statuses and versions, never words: JSON
+    body       TEXT   NOT NULL,  -- ids, statuses and versions, never texts: JSON
     previous   TEXT   NOT NULL,
     hash       TEXT   NOT NULL,
-    salt       TEXT,             -- of the note's digest in the body; both go when the comment is erased
+    salt       TEXT,             -- for the note's digest in the body; erased with the note
     note       TEXT
 );
 

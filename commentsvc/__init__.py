@@ -1,8 +1,7 @@
-"""commentsvc takes the comments of a blog's readers, keeps them, and lets moderators decide.
+"""A headless comment service for blogs.
 
-The files beside this one are the nouns (``model``) and the verbs (``posting``, ``reading``,
-``moderating``, ``administering``). The folders are the doors: ``web`` knows HTTP and HTML,
-``store`` knows SQL. ``app`` joins them; ``cli`` is where an operator comes in.
+ARCHITECTURE.md describes the packages and their layers. ``web.routes`` lists all endpoints, ``cli.parser`` all
+commands and ``config`` all settings; ``app`` joins the parts.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Joins the parts; decides nothing."""
+"""Composition root: opens the database, and starts the service."""
 
 import asyncio
 import logging
@@ -31,10 +31,10 @@ LOG: Final = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_service(config: Config) -> AsyncIterator[Service]:
-    """The service without its web: the database as it is.
+    """Open the service without its web server, and without migrating the database.
 
     Raises:
-        Misconfigured: it cannot be opened, or there is no secret key for it.
+        ConfigurationError: the database cannot be opened, or there is no secret key for it.
     """
     database = await _database(config)
     try:
@@ -45,7 +45,11 @@ async def open_service(config: Config) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def open_ready_service(config: Config) -> AsyncIterator[Service]:
-    """The service with its schema current and its sites made."""
+    """Open the service, migrate its database, and create the sites in the settings.
+
+    Raises:
+        ConfigurationError: see ``open_service`` and ``startup.prepare_database``.
+    """
     async with open_service(config) as service:
         await schema.migrate(service.db, service.now())
         await startup.prepare_database(service)
@@ -57,7 +61,7 @@ async def _database(config: Config) -> Database:
     if path is not None:
         return await SqliteDatabase.open(path)
     try:
-        from commentsvc.storage.postgres import PostgresDatabase  # noqa: PLC0415 -- an extra that need not be there
+        from commentsvc.storage.postgres import PostgresDatabase  # noqa: PLC0415 -- an optional extra
     except ImportError:
         raise ConfigurationError(
             "COMMENTSVC_DATABASE_URL is a PostgreSQL database, but the driver is not installed. "
@@ -67,7 +71,7 @@ async def _database(config: Config) -> Database:
 
 
 def _secrets(config: Config) -> list[str]:
-    """The secret keys: given, or for SQLite kept beside the database, where the first start makes one."""
+    """Return the secret keys. For SQLite the default is a file beside the database, created if it is missing."""
     if config.secret_key:
         return config.secret_key.split()
     path = config.sqlite_path
@@ -82,13 +86,13 @@ def _secrets(config: Config) -> list[str]:
 def _secret_file(file: Path) -> str:
     try:
         if not file.exists():
-            # Written apart and linked in place: of two processes that start at once, one makes the key.
-            fresh = file.with_name(f"secret.{os.getpid()}.new")
-            fresh.touch(mode=0o600)
-            fresh.write_text(crypto.new_secret(), encoding="utf-8")
+            # Written elsewhere, then linked: if two processes start at once, both use the key of the first.
+            new_file = file.with_name(f"secret.{os.getpid()}.new")
+            new_file.touch(mode=0o600)
+            new_file.write_text(crypto.new_secret(), encoding="utf-8")
             with suppress(FileExistsError):
-                os.link(fresh, file)
-            fresh.unlink()
+                os.link(new_file, file)
+            new_file.unlink()
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
@@ -99,8 +103,8 @@ def _secret_file(file: Path) -> str:
 
 @asynccontextmanager
 async def listen(service: Service, deadlines: "Deadlines | None", listener: socket.socket) -> AsyncIterator["Runner"]:
-    """The service's web on a socket; on leaving, it finishes what is under way."""
-    # Imported here, so that every command but serve starts in a third of the time.
+    """Serve HTTP on a socket. On exit, requests in progress are finished."""
+    # Imported here: without aiohttp the other commands start three times as fast.
     from aiohttp import web  # noqa: PLC0415
 
     from commentsvc.web.routes import application  # noqa: PLC0415
@@ -118,18 +122,18 @@ async def listen(service: Service, deadlines: "Deadlines | None", listener: sock
 
 
 async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way.
+    """Serve until SIGTERM or SIGINT, then finish the requests in progress.
 
-    ``announce`` is awaited once, with the service as it listens.
+    ``announce`` is awaited once, when the service accepts connections.
 
     Raises:
-        ConfigurationError: see ``open_ready_service``; or the port is taken.
+        ConfigurationError: see ``open_ready_service``; or the service cannot listen on the port.
     """
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with open_ready_service(config) as prepared:
-        listener = _listener(config)  # last, so that nobody is answered by a service that cannot work
+        listener = _listener(config)  # last: a service that cannot work accepts no connections
         port = listener.getsockname()[1]
         service = replace(prepared, config=msgspec.structs.replace(config, port=port))  # 0 asks for any free port
         async with listen(service, None, listener):

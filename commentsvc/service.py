@@ -1,4 +1,4 @@
-"""The service that every operation takes, and the decorators that make a function a unit of work.
+"""The service that every operation takes, and decorators that make a function a unit of work.
 
 ``await revoke_key(service, who, key_id)`` runs the function in a unit of its own; ``await revoke_key.within(unit, who,
 key_id)`` runs it as part of a unit that is open already.
@@ -75,7 +75,7 @@ def write(work: Callable[Concatenate[Write, P], Coroutine[Any, Any, T]]) -> Unit
 
 def schema_write(work: Callable[Concatenate[Write, P], Coroutine[Any, Any, T]]) -> UnitOfWork[Write, P, T]:
     """Make a function a unit that runs while no other server starts or migrates."""
-    return UnitOfWork(work, Write, lambda db, job: db.alone(job))
+    return UnitOfWork(work, Write, lambda db, job: db.write_exclusively(job))
 
 
 def private_read(work: Callable[Concatenate[PrivateRead, P], Coroutine[Any, Any, T]]) -> UnitOfWork[PrivateRead, P, T]:

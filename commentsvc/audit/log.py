@@ -18,7 +18,7 @@ from commentsvc.storage import audit
 from commentsvc.storage.audit import Entry
 from commentsvc.storage.database import PrivateRead, Write
 
-OPERATOR: Final = Actor(ActorKind.PERSON, None, "operator")  # whoever runs the command line
+OPERATOR: Final = Actor(ActorKind.PERSON, None, "operator")  # the user of the command line
 SETTINGS: Final = Actor(ActorKind.SYSTEM, None, "settings")  # changes that the settings make at start
 MOST_CHANGES: Final = 250  # in one entry, which limits the size of a page of entries
 
@@ -36,7 +36,7 @@ async def add_entry(
     """Append an entry. Do this last in a unit of work: other units that log wait until it ends.
 
     ``body`` is never erased: ids, verbs, statuses, versions and numbers only. Text goes into ``note``, or into
-    ``texts`` (by name) if nobody needs to read it again; of these only salted digests are stored. Never put an email
+    ``texts`` (by name) if it is never shown; of these only salted digests are stored. Never put an email
     address there: a guess of it could be checked against the digest.
     """
     all_texts = {**(texts or {}), **({"note": note} if note else {})}

@@ -111,7 +111,7 @@ def _split_type(kind: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _help_text(notes: Sequence[Any], default: Any) -> str:
-    """Return the last description in the style of the other options: no capital, no full stop, the default at the end."""
+    """Return the last description in the style of other options: no capital, no full stop, the default at the end."""
     found = [note.description for note in notes if isinstance(note, msgspec.Meta) and note.description]
     text = found[-1].removesuffix(".") if found else ""
     text = text[:1].lower() + text[1:]

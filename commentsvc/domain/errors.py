@@ -1,7 +1,7 @@
-"""Every way the service refuses a request.
+"""The errors with which the service refuses a request.
 
-A class's name, in snake case, is the code that a program reads; its title is what a person reads. The message
-given when one is raised explains this one case and what to do. No message ever repeats a value that somebody sent.
+A class's name, in snake case, is the code for programs; its title is for people. The message of an instance explains
+the case and what to do. A message never repeats a value from a request.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import ClassVar
 from commentsvc.domain.messages import Message, translatable, translatable_plural
 
 
-class Refusal(Exception):  # noqa: N818 -- a refusal is an answer, not an error
+class Refusal(Exception):  # noqa: N818 -- a refusal is a response, not a failure
     """The base of all refusals."""
 
     code: ClassVar[str]
@@ -32,7 +32,7 @@ class Refusal(Exception):  # noqa: N818 -- a refusal is an answer, not an error
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field, and how to correct it. An empty field name means the whole body."""
+    """The error of one field, and how to correct it. An empty field name means the whole body."""
 
     field: str
     code: str

@@ -1,4 +1,4 @@
-"""The nouns, as they are kept. What each person may send and see of them stands in ``shapes``."""
+"""The stored types, and types that all packages share. Request and response bodies are in each ``schemas`` module."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -10,7 +10,7 @@ from commentsvc.domain.reasons import Reason
 
 
 class Status(StrEnum):
-    """Where a comment stands."""
+    """Status of a comment."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -29,7 +29,7 @@ class StatusFilter(StrEnum):
 
 
 class Mode(StrEnum):
-    """Who is held: everybody, all but proven writers, or nobody whom no rule holds."""
+    """Moderation mode: hold all comments, hold those of new authors, or hold only what a rule holds."""
 
     ALL = "all"
     TRUSTED = "trusted"
@@ -37,7 +37,7 @@ class Mode(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a key may do; each includes the ones before it."""
+    """Rights of a key. Each scope includes the ones before it."""
 
     READ = "read"
     MODERATE = "moderate"
@@ -45,7 +45,7 @@ class Scope(StrEnum):
 
 
 class ActionVerb(StrEnum):
-    """What a moderator does to a comment."""
+    """A moderator's decision on a comment."""
 
     APPROVE = "approve"
     HOLD = "hold"
@@ -55,7 +55,7 @@ class ActionVerb(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a rule wants done with a comment it has an opinion on, gravest first."""
+    """Effect of a rule on a comment that it matches, strictest first."""
 
     REFUSE = "refuse"
     SPAM = "spam"
@@ -64,7 +64,7 @@ class Effect(StrEnum):
 
 
 class RuleKind(StrEnum):
-    """What a stored rule looks at."""
+    """Kind of a stored rule: the property of a comment that it checks."""
 
     EMAIL = "email"
     EMAIL_DOMAIN = "email_domain"
@@ -96,28 +96,26 @@ class ActorKind(StrEnum):
 
 
 class Actor(Struct, frozen=True):
-    """Who did something. The name is for display only and proves nothing."""
+    """The actor of a change. The name is for display only; decide nothing by it."""
 
     kind: ActorKind
-    id: Annotated[
-        str | None, Meta(description="Of the moderator, key, stored rule or author; null where there is none.")
-    ]
+    id: Annotated[str | None, Meta(description="Id of the moderator, key, rule or author; otherwise null.")]
     name: str
 
 
 class Site(Struct, frozen=True):
-    """One blog. Without origins, pages of this very machine are its own."""
+    """A blog. A site without origins owns the pages on this computer."""
 
     id: str
     name: str
     created_at: str
-    mode: Mode | None = None  # None: as the setting says
+    mode: Mode | None = None  # None: the mode in the settings
     rules_version: int = 0
     closes_after_days: int | None = None
 
 
 class Thread(Struct, frozen=True):
-    """One page's discussion, as it is kept."""
+    """The discussion of one page."""
 
     id: str
     site_id: str
@@ -129,12 +127,12 @@ class Thread(Struct, frozen=True):
     created_at: str
     published_at: str | None
     closed_at: str | None
-    mode: Mode | None = None  # None: as its site says
-    merged_into: str | None = None  # another thread has its comments and names now
+    mode: Mode | None = None  # None: the mode of the site
+    merged_into: str | None = None  # the thread that now has its comments and names
 
 
 class ListedComment(Struct, frozen=True):
-    """What readers' lists need of a comment. Of these a long thread has many, so they are no more than that."""
+    """The columns of a comment that lists for readers need. A long thread has many of these, so they are few."""
 
     id: str
     parent_id: str | None
@@ -151,7 +149,7 @@ class ListedComment(Struct, frozen=True):
 
 
 class Comment(ListedComment, frozen=True):
-    """A comment, as it is kept: everything but what is private of its writer."""
+    """A comment, without the private data of its author."""
 
     site_id: str
     author_id: str
@@ -167,7 +165,7 @@ class Comment(ListedComment, frozen=True):
     published_at: str | None
     listed_at: str | None
     erased_at: str | None
-    reports: int = 0  # of readers, that nobody has looked at
+    reports: int = 0  # open reports by readers
 
 
 def author_of(comment: Comment) -> Actor:
@@ -176,7 +174,7 @@ def author_of(comment: Comment) -> Actor:
 
 
 class Contact(Struct, frozen=True):
-    """What is private of a comment's writer."""
+    """The private data of a comment's author."""
 
     comment_id: str
     email_sealed: str
@@ -186,14 +184,14 @@ class Contact(Struct, frozen=True):
     agent: str | None
     created_at: str
     site_id: str
-    status: Status  # its comment's
+    status: Status  # of the comment
 
     def __repr__(self) -> str:
         return f"Contact(comment_id={self.comment_id!r}, hidden)"
 
 
 class ApiKey(Struct, frozen=True):
-    """An API key, of which only the hash is kept. Without a site it is good for every one of its moderator's."""
+    """An API key; only its hash is stored. Without a site it is valid for all sites, or for all of its moderator."""
 
     id: str
     name: str
@@ -207,7 +205,7 @@ class ApiKey(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """What a moderator wants of comments, on one site or on all. An email ban keeps its address sealed."""
+    """A moderator's rule, for one site or for all. The email address of a ban is encrypted."""
 
     id: str
     site_id: str | None
@@ -227,7 +225,7 @@ class Rule(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """A status that a comment was given, by whom, and why: a rule's reason, or a person's note."""
+    """A decision on a comment: its new status, the actor, and a rule's reason or a person's note."""
 
     status: Status
     actor: Actor
@@ -236,10 +234,10 @@ class Decision(Struct, frozen=True):
 
 
 class Visit(Struct, frozen=True):
-    """Where a request came from, as far as the service may know."""
+    """The origin, IP address and browser of a request."""
 
     origin: str | None = None
-    address: str = "0.0.0.0"  # noqa: S104 -- the address of nobody, not one to listen on
+    address: str = "0.0.0.0"  # noqa: S104 -- means unknown; nothing listens on it
     agent: str | None = None
 
     def __repr__(self) -> str:
@@ -247,26 +245,26 @@ class Visit(Struct, frozen=True):
 
 
 class Principal(Struct, frozen=True):
-    """Somebody who has signed in or sent a key: who it is, what it may do, and on which sites (None: all)."""
+    """The holder of a key or session, with its scopes and sites (None: all sites)."""
 
     actor: Actor
     scopes: frozenset[Scope]
     sites: tuple[str, ...] | None
-    moderator_id: str | None = None  # whose own key it is
+    moderator_id: str | None = None  # owner of the key
     session_id: str | None = None  # on the moderation page
 
     def may(self, scope: Scope) -> bool:
-        """Whether it may do what this scope, or a greater one, allows."""
+        """Return whether it has this scope, or one that includes it."""
         order = list(Scope)
-        return any(order.index(held) >= order.index(scope) for held in self.scopes)
+        return any(order.index(own) >= order.index(scope) for own in self.scopes)
 
     def reaches(self, site_id: str) -> bool:
-        """Whether this site is one of its own."""
+        """Return whether it has access to a site."""
         return self.sites is None or site_id in self.sites
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """What a person writes, as rules judge it."""
+    """The fields of a comment that rules check."""
 
     name: Name
     email: Address

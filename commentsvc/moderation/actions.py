@@ -113,8 +113,8 @@ async def _update_comment(
     if current.version != seen:
         raise VersionConflict(f"The comment is now at version {current.version}. Read it again, then decide.")
 
-    async def apply_change(unit: Write, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
-        (comment,) = found
+    async def apply_change(unit: Write, batch: Sequence[Comment], action_id: str) -> dict[str, Comment]:
+        (comment,) = batch
         same_text = CommentText(comment.text, comment.html, comment.text_digest)
         after = await change_text(unit, who.actor, comment, change.name or comment.name, text or same_text)
         after = await change_note(unit, after, after.note if change.note is UNSET else change.note)

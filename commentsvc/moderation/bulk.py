@@ -87,8 +87,8 @@ async def _freeze(
 async def apply_piece(unit: Write, who: Principal | None, piece: Piece, decide: Decide) -> list[ActionItem]:
     """Do one piece of an action, and log it. ``who`` limits it to some sites; None means they were checked before."""
     await threads.lock_of_comments(unit, sorted(piece.targets))
-    found = await comments.get_many(unit, list(piece.targets))
-    known = {one.id: one for one in found.values() if who is None or who.reaches(one.site_id)}
+    by_id = await comments.get_many(unit, list(piece.targets))
+    known = {one.id: one for one in by_id.values() if who is None or who.reaches(one.site_id)}
     changed_since = {
         id_ for id_, seen in piece.targets.items() if id_ in known and seen not in {None, known[id_].version}
     }
@@ -146,7 +146,7 @@ def action_result(env: Environment, action_id: str, verb: str, items: list[Actio
 
 @write
 async def _work_on_next_piece(unit: Write, action_id: str) -> list[ActionItem] | None:
-    """Do the next piece of a running action; return None if there is none."""
+    """Do the next piece of a running action; return None if all are done."""
     action = await actions.get_action(unit, action_id)
     targets = await actions.take_targets(unit, action_id, PIECE_SIZE)
     if action is None or not targets:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from commentsvc.domain.comment_text import CommentText
-from commentsvc.domain.models import ActionVerb, Actor, Comment, Decision, Status
+from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Comment, Decision, Status
 from commentsvc.domain.reasons import Reason
 from commentsvc.moderation.rewrite import change_note, change_text
 from commentsvc.storage import comments, decisions, reports, revisions, threads
@@ -22,11 +22,11 @@ Decide = Callable[[Write, Sequence[Comment], str], Coroutine[Any, Any, Mapping[s
 def decide_by_verb(verb: ActionVerb, actor: Actor, note: str | None) -> Decide:
     """Return the function that applies a verb to comments."""
 
-    async def decide(unit: Write, found: Sequence[Comment], action_id: str) -> dict[str, Comment]:
-        after = {comment.id: comment for comment in found}
+    async def decide(unit: Write, batch: Sequence[Comment], action_id: str) -> dict[str, Comment]:
+        after = {comment.id: comment for comment in batch}
         if verb is ActionVerb.RESTORE:  # a comment that is not hidden has nothing to restore
-            found = [comment for comment in found if comment.status in HIDDEN]
-        for status, group in _group_by(found, lambda comment: _target_status(verb, comment)).items():
+            batch = [comment for comment in batch if comment.status in HIDDEN]
+        for status, group in _group_by(batch, lambda comment: _target_status(verb, comment)).items():
             after |= await record_decision(unit, group, Decision(status, actor, note=note), action_id)
         return after
 
@@ -50,8 +50,8 @@ def _target_status(verb: ActionVerb, comment: Comment) -> Status:
 def take_back(undone: Row, items: Mapping[str, Row], actor: Actor) -> Decide:
     """Return the function that undoes an action. ``items`` is the action's change of each comment, by id."""
 
-    async def decide(unit: Write, found: Sequence[Comment], undo_id: str) -> dict[str, Comment]:
-        restored = await _restore(unit, actor, found, items)
+    async def decide(unit: Write, batch: Sequence[Comment], undo_id: str) -> dict[str, Comment]:
+        restored = await _restore(unit, actor, batch, items)
         same = {comment.id for comment in restored if comment.version == items[comment.id]["to_version"]}
         if undone["verb"] == "undo":
             for comment in restored:
@@ -70,11 +70,11 @@ def take_back(undone: Row, items: Mapping[str, Row], actor: Actor) -> Decide:
     return decide
 
 
-async def _restore(unit: Write, actor: Actor, found: Sequence[Comment], items: Mapping[str, Row]) -> list[Comment]:
+async def _restore(unit: Write, actor: Actor, batch: Sequence[Comment], items: Mapping[str, Row]) -> list[Comment]:
     """Restore the note of comments, and the text if the action changed it."""
-    earlier_texts = await revisions.get_many(unit, [comment.id for comment in found])
+    earlier_texts = await revisions.get_many(unit, [comment.id for comment in batch])
     restored = []
-    for comment in found:
+    for comment in batch:
         item = items[comment.id]
         earlier = earlier_texts.get((comment.id, item["from_version"]))
         after = comment
@@ -86,29 +86,34 @@ async def _restore(unit: Write, actor: Actor, found: Sequence[Comment], items: M
 
 
 async def record_decision(
-    unit: Write, found: Sequence[Comment], decision: Decision, action_id: str
+    unit: Write, batch: Sequence[Comment], decision: Decision, action_id: str
 ) -> dict[str, Comment]:
-    """Give comments a status, and settle their reports.
+    """Give comments a status. A person's decision settles their reports too.
 
-    A comment that has the status already gets the decision too, unless a person made its latest one.
+    A comment that has the status already gets the decision too, unless a person made its latest one; a program does
+    not repeat what a program decided.
     """
-    after = {comment.id: comment for comment in found}
-    same = [comment.id for comment in found if comment.status is decision.status and not comment.reports]
-    decided = await decisions.list_decided_by_person(unit, same)
-    after |= await _decide(unit, [one for one in found if one.id not in decided], decision, action_id)
-    for comment in found:
-        if comment.reports:
+    after = {comment.id: comment for comment in batch}
+    is_person = decision.actor.kind is ActorKind.PERSON
+    same = [
+        comment.id for comment in batch if comment.status is decision.status and not (is_person and comment.reports)
+    ]
+    kinds = [ActorKind.PERSON] if is_person else [ActorKind.PERSON, ActorKind.PROGRAM]
+    decided = await decisions.list_decided_by(unit, same, kinds)
+    after |= await _decide(unit, [one for one in batch if one.id not in decided], decision, action_id)
+    for comment in batch:
+        if is_person and comment.reports:
             await reports.settle(unit, comment, action_id)
     return after
 
 
-async def _decide(unit: Write, found: Sequence[Comment], decision: Decision, action_id: str) -> dict[str, Comment]:
-    if not found:
+async def _decide(unit: Write, batch: Sequence[Comment], decision: Decision, action_id: str) -> dict[str, Comment]:
+    if not batch:
         return {}
     now = unit.now()
-    after = await comments.set_statuses(unit, found, decision.status, now)
-    await decisions.add(unit, [one.id for one in found], decision, action_id)
-    await _update_threads(unit, found, decision.status, now)
+    after = await comments.set_statuses(unit, batch, decision.status, now)
+    await decisions.add(unit, [one.id for one in batch], decision, action_id)
+    await _update_threads(unit, batch, decision.status, now)
     return dict(after)
 
 
@@ -121,8 +126,8 @@ async def _update_threads(unit: Write, moved: Sequence[Comment], status: Status,
     await threads.record_changes(unit, changed, 1 if status is Status.APPROVED else -1, now)
 
 
-def _group_by(found: Sequence[Comment], key: Callable[[Comment], T]) -> dict[T, list[Comment]]:
+def _group_by(batch: Sequence[Comment], key: Callable[[Comment], T]) -> dict[T, list[Comment]]:
     groups: dict[T, list[Comment]] = {}
-    for comment in found:
+    for comment in batch:
         groups.setdefault(key(comment), []).append(comment)
     return groups

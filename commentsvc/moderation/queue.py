@@ -62,8 +62,8 @@ async def _count_by_status(unit: PublicRead, sites: Sequence[str] | None) -> Tot
 @private_read
 async def get_comments(unit: PrivateRead, who: Principal, ids: Sequence[str]) -> list[ModeratorComment]:
     """Return comments by id, without those on other sites than this principal's, oldest first."""
-    found = await comments.get_many(unit, ids)
-    own = [found[one] for one in sorted(found) if who.reaches(found[one].site_id)]
+    by_id = await comments.get_many(unit, ids)
+    own = [by_id[one] for one in sorted(by_id) if who.reaches(by_id[one].site_id)]
     return [ModeratorComment(**card) for card in await queue_cards.build_cards(unit, who, own)]
 
 

@@ -120,9 +120,9 @@ def _reasons(latest: StoredDecision | None, by_rules: StoredDecision | None) -> 
 
     For a comment that a person moved back to pending, the reasons of the rules that held it follow.
     """
-    shown = {one.seq: one for one in (latest, by_rules) if one is not None}  # they may be the same decision
+    deciding = {one.seq: one for one in (latest, by_rules) if one is not None}  # they may be the same decision
     others = by_rules.verdicts if by_rules else ()
-    return [ReasonRecord(**reason_fields(one.actor, one.reason, one.note)) for one in shown.values()] + [
+    return [ReasonRecord(**reason_fields(one.actor, one.reason, one.note)) for one in deciding.values()] + [
         ReasonRecord(**reason_fields(one.actor, one.reason)) for one in others
     ]
 

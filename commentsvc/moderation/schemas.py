@@ -32,7 +32,7 @@ class PrivateSearch(PrivateCommentFilter, frozen=True, kw_only=True):
 class ReasonRecord(Struct, frozen=True, kw_only=True):
     """A reason for a comment's status: a rule's, or a person's note."""
 
-    actor: Annotated[Actor, Meta(description="Who decided.")]
+    actor: Annotated[Actor, Meta(description="The actor who decided.")]
     code: Annotated[str | None, Meta(description="null for a person's note.")]
     args: Annotated[dict[str, str | int], Meta(description="The values in the text.")]
     text: Annotated[str, Meta(description="The reason in English.")]
@@ -113,7 +113,7 @@ class Revision(Struct, frozen=True):
     version: int
     name: str
     comment: str
-    actor: Annotated[Actor, Meta(description="Who changed this text to the next one.")]
+    actor: Annotated[Actor, Meta(description="The actor who replaced this text.")]
     created_at: Time
 
 

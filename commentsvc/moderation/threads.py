@@ -11,7 +11,7 @@ from commentsvc.moderation import merge
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery, ThreadPage, ThreadRecord
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
-from commentsvc.storage import comments, threads
+from commentsvc.storage import threads
 from commentsvc.storage.database import PublicRead, Write
 
 
@@ -64,7 +64,7 @@ async def get_thread(unit: PublicRead, who: Principal, thread_id: str) -> Thread
         thread = await threads.get(unit, thread.merged_into)
     if thread is None or not who.reaches(thread.site_id):
         raise NotFound
-    return await _thread_record(unit, thread, await comments.list_pending(unit, thread.id))
+    return await _thread_record(unit, thread, await threads.count_pending(unit, thread.id))
 
 
 async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
@@ -95,7 +95,7 @@ async def _load_changed(unit: PublicRead, thread_id: str, action: str | None) ->
     thread = await threads.get(unit, thread_id)
     if thread is None:
         raise LookupError("a thread that was just changed is gone")
-    record = await _thread_record(unit, thread, await comments.list_pending(unit, thread_id))
+    record = await _thread_record(unit, thread, await threads.count_pending(unit, thread_id))
     return msgspec.structs.replace(record, action=action)
 
 

@@ -97,7 +97,7 @@ RULE_KINDS: Final = {
     RuleKind.CLOSING_AGE: RuleWording("Old threads", "older than this many days", "90"),
     RuleKind.TRUST: RuleWording("Trusted commenters", "this many approved comments", "3"),
 }
-# Rules that are always there, by the id that decisions keep.
+# Rules that always exist, by the name in decisions.
 BUILT_IN_RULES: Final = {
     "mode": "moderate everything",
     "new_author": "moderate new commenters",

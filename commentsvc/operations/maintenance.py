@@ -4,13 +4,22 @@ import asyncio
 import logging
 from typing import Final
 
-from commentsvc.access import sessions
+from commentsvc.access.sessions import IDLE_HOURS, MAX_AGE_DAYS
 from commentsvc.audit import log, undoable_changes
 from commentsvc.config import OLDEST_SECONDS
 from commentsvc.moderation import bulk
 from commentsvc.service import Service, write
-from commentsvc.storage import actions, contacts, duplicates, rate_limits, reports, rules, submissions, used_tokens
-from commentsvc.storage import sessions as storage_sessions
+from commentsvc.storage import (
+    actions,
+    contacts,
+    duplicates,
+    rate_limits,
+    reports,
+    rules,
+    sessions,
+    submissions,
+    used_tokens,
+)
 from commentsvc.storage.database import Write
 
 LOG: Final = logging.getLogger(__name__)
@@ -42,8 +51,8 @@ async def delete_expired(unit: Write) -> None:
     await reports.delete_expired(unit, unit.ago(days=unit.config.network_days))
     await rules.delete_removed(unit, unit.ago(days=undoable_changes.UNDO_DAYS))
     await actions.clear_states(unit, unit.ago(days=undoable_changes.UNDO_DAYS))
-    begun, seen = unit.ago(days=sessions.MAX_AGE_DAYS), unit.ago(hours=sessions.IDLE_HOURS)
-    await storage_sessions.delete_expired(unit, begun_before=begun, seen_before=seen)
+    begun, seen = unit.ago(days=MAX_AGE_DAYS), unit.ago(hours=IDLE_HOURS)
+    await sessions.delete_expired(unit, begun_before=begun, seen_before=seen)
     await used_tokens.delete_expired(unit, unit.ago(seconds=OLDEST_SECONDS))
     # In the order in which posting a comment locks these rows, to avoid deadlocks.
     await submissions.delete_expired(unit, unit.ago(days=7))

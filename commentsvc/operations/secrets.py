@@ -4,8 +4,7 @@ from typing import Final
 
 from commentsvc.audit import log
 from commentsvc.service import Service, write
-from commentsvc.storage import contacts, installation, rules
-from commentsvc.storage import moderators as storage_moderators
+from commentsvc.storage import contacts, installation, moderators, rules
 from commentsvc.storage.database import Write
 
 RESEAL_BATCH: Final = 500
@@ -36,9 +35,9 @@ async def _reseal_contacts(unit: Write, after: str) -> tuple[int, str]:
 
 @write
 async def _reseal_moderators_and_rules(unit: Write) -> int:
-    moderators = [row for row in await storage_moderators.list_all(unit) if row["email_sealed"]]
+    owners = [row for row in await moderators.list_all(unit) if row["email_sealed"]]
     bans = await rules.list_sealed(unit)
-    for rows, reseal in ((moderators, storage_moderators.reseal), (bans, rules.reseal)):
+    for rows, reseal in ((owners, moderators.reseal), (bans, rules.reseal)):
         for row in rows:
             email = unit.keyring.unseal(row["email_sealed"])
             await reseal(unit, row["id"], unit.keyring.seal(email), unit.keyring.digest(email))
@@ -46,4 +45,4 @@ async def _reseal_moderators_and_rules(unit: Write) -> int:
     await installation.set_fingerprint(unit, newest, unit.now())
     body = {"fingerprint": newest}
     await log.add_entry(unit, actor=log.OPERATOR, verb="reseal", site_id=None, body=body)
-    return len(moderators) + len(bans)
+    return len(owners) + len(bans)

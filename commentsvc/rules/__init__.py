@@ -1,1 +1,1 @@
-"""Moderation rules: what is checked, and what it decides."""
+"""Moderation rules: their kinds, evaluation and management."""

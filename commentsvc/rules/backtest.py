@@ -1,4 +1,4 @@
-"""A moderator tries a rule on the past before it stands."""
+"""Test a rule on past comments before adding it."""
 
 from typing import Final
 
@@ -19,26 +19,26 @@ EXCERPT: Final = 160
 
 @private_read
 async def backtest_rule(unit: PrivateRead, who: Principal, trial: BacktestRequest) -> BacktestResult:
-    """What a rule would have done to the comments that people decided last, had it stood then.
+    """Return what a rule would have done to the comments that people decided on last. Nothing is changed.
 
-    Nothing is changed. What it looks up (pace, same texts, earlier approvals) is looked up as things were
-    when each comment was written; networks are known for as long as they are kept.
+    Facts such as the pace, same texts and earlier approvals are those at the time of each comment. Networks are known
+    until their retention ends.
 
     Raises:
-        Invalid, Forbidden: see ``ruling.add_rule``.
+        Invalid, Forbidden: see ``manage.add_rule``.
     """
-    everything = await resolve.read_directory.within(unit)
-    site_id = manage.rule_site(everything, who, trial.site)
+    directory = await resolve.read_directory.within(unit)
+    site_id = manage.rule_site(directory, who, trial.site)
     rule = manage.require_compiled(await manage.read_rule(unit, who, trial, site_id))
     decided = await decisions.list_decided_by_people(unit, (site_id,) if site_id else who.sites, trial.last)
     hits: list[tuple[Comment, Reason]] = []
     for comment in decided:
-        reason = await _check_of(unit, rule, comment)
+        reason = await _check(unit, rule, comment)
         if reason:
             hits.append((comment, reason))
     approved = [(comment, reason) for comment, reason in hits if comment.status is Status.APPROVED]
     rejected = [(comment, reason) for comment, reason in hits if comment.status is not Status.APPROVED]
-    against = rejected if rule.effect is Effect.APPROVE else approved
+    disagreed = rejected if rule.effect is Effect.APPROVE else approved
     return BacktestResult(
         tried=len(decided),
         effect=rule.effect,
@@ -46,18 +46,18 @@ async def backtest_rule(unit: PrivateRead, who: Principal, trial: BacktestReques
         rejected=len(rejected),
         approved=len(approved),
         missed=sum(comment.status is not Status.APPROVED for comment in decided) - len(rejected),
-        disagreements=[_disagreement(comment, reason) for comment, reason in against[:MAX_DISAGREEMENTS]],
+        disagreements=[_disagreement(comment, reason) for comment, reason in disagreed[:MAX_DISAGREEMENTS]],
     )
 
 
-async def _check_of(unit: PrivateRead, rule: CompiledRule, comment: Comment) -> Reason | None:
-    """Return what a rule would have said of a comment when it was written."""
+async def _check(unit: PrivateRead, rule: CompiledRule, comment: Comment) -> Reason | None:
+    """Return the reason for which a rule would have matched a comment when it was posted."""
     contact = (await contacts.get_many(unit, [comment.id]))[comment.id]
-    # Of the address only its network is kept, and stands for it.
+    # Only the network of the address is stored; its first address represents it.
     address = contact.network.partition("/")[0] if contact.network else None
-    occasion = await evaluate.submission_of(unit, comment, address, comment.created_at)
+    submission = await evaluate.submission_of(unit, comment, address, comment.created_at)
     draft = await evaluate.draft_of_comment(unit, comment)
-    return rule.check(draft, await facts.collect_context(unit, draft, occasion, KINDS[rule.kind].needs))
+    return rule.check(draft, await facts.collect_context(unit, draft, submission, KINDS[rule.kind].needs))
 
 
 def _disagreement(comment: Comment, reason: Reason) -> Disagreement:

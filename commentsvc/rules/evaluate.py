@@ -1,4 +1,4 @@
-"""The service judges what a visitor wrote: it looks up what the rules need to know, and asks them."""
+"""Evaluate the rules on a new or edited comment."""
 
 from commentsvc.domain.models import ActorKind, Comment, Draft, Mode, Site, Thread
 from commentsvc.domain.networks import truncate_address
@@ -11,32 +11,32 @@ from commentsvc.storage.database import Environment, PrivateRead, PublicRead, Wr
 from commentsvc.storage.decisions import StoredVerdict
 
 
-async def evaluate_draft(unit: PrivateRead, draft: Draft, occasion: Submission) -> Judgement:
-    """What becomes of a draft, and what every rule thinks of it."""
-    policy = policy_of(unit, occasion.site, occasion.thread, occasion.at)
-    return engine.evaluate_rules(draft, await collect_context(unit, draft, occasion, policy.needs), policy)
+async def evaluate_draft(unit: PrivateRead, draft: Draft, submission: Submission) -> Judgement:
+    """Return the judgement on a draft: its status and the verdict of each rule."""
+    policy = policy_of(unit, submission.site, submission.thread, submission.at)
+    return engine.evaluate_rules(draft, await collect_context(unit, draft, submission, policy.needs), policy)
 
 
 async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None) -> Judgement:
-    """What becomes of a comment whose words were changed, sent from this address."""
-    occasion = await submission_of(unit, comment, address, unit.now())
+    """Return the judgement on an edited comment that was sent from an IP address."""
+    submission = await submission_of(unit, comment, address, unit.now())
     draft = await draft_of_comment(unit, comment)
-    policy = policy_of(unit, occasion.site, occasion.thread, occasion.at)
-    known = await collect_context(unit, draft, occasion, policy.needs)
-    return engine.evaluate_rules(draft, known, policy, await _kept_verdicts(unit, comment.id))
+    policy = policy_of(unit, submission.site, submission.thread, submission.at)
+    context = await collect_context(unit, draft, submission, policy.needs)
+    return engine.evaluate_rules(draft, context, policy, await _submission_verdicts(unit, comment.id))
 
 
-async def _kept_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdict]:
+async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdict]:
     """Return the verdicts on how a comment was sent, unless a person has decided since."""
     latest = await decisions.get_latest(unit, comment_id)
     if latest is None:
         return []
     effects = {status: effect for effect, status in engine.STATUS_OF_EFFECT.items()}
-    heard = [(latest.actor, effects[latest.status], latest.reason)]
-    heard += [(one.actor, one.effect, one.reason) for one in latest.verdicts]
+    earlier = [(latest.actor, effects[latest.status], latest.reason)]
+    earlier += [(one.actor, one.effect, one.reason) for one in latest.verdicts]
     return [
         Verdict(effect, reason, f"rule:{actor.name}", actor.id, unproven=reason.code in engine.UNPROVEN_CODES)
-        for actor, effect, reason in heard
+        for actor, effect, reason in earlier
         if reason and actor.kind is ActorKind.RULE and f"rule:{actor.name}" in engine.SUBMISSION_RULES
     ]
 
@@ -48,7 +48,7 @@ async def save_judgement(unit: Write, comment_id: str, judgement: Judgement) -> 
 
 
 async def submission_of(unit: PublicRead, comment: Comment, address: str | None, at: str) -> Submission:
-    """The circumstances of a comment that is there already. When its form was opened is no question any more."""
+    """Return how a stored comment was sent. Its form token is not checked again."""
     thread = await threads.get(unit, comment.thread_id)
     if thread is None:
         raise LookupError("a comment's thread is gone")
@@ -60,25 +60,25 @@ async def submission_of(unit: PublicRead, comment: Comment, address: str | None,
         address=address,
         network=truncate_address(address) if address else None,
         comment_id=comment.id,
-        # Once it was public, going from there for the address's sake would show whose address it is.
+        # A public comment that disappears because of its email address would reveal the address.
         by_email=comment.published_at is None or at == comment.created_at,
     )
 
 
 async def draft_of_comment(unit: PrivateRead, comment: Comment) -> Draft:
-    """A visitor's comment as if it were sent now."""
+    """Return the draft of a stored comment."""
     contact = (await contacts.get_many(unit, [comment.id]))[comment.id]
     email = unit.keyring.unseal(contact.email_sealed)
     return Draft(name=comment.name, email=email, comment=comment.text, website=comment.website)
 
 
 def policy_of(unit: PrivateRead, site: Site, thread: Thread, now: str) -> Policy:
-    """The mode and the rules that stand for a thread at a moment."""
+    """Return the moderation mode and the rules that apply to a thread at a time."""
     stored = compiled.compiled_rules(unit, site)
-    in_force = tuple(rule for rule in stored if rule.expires_at is None or rule.expires_at > now)
-    return Policy(mode_of(unit, site, thread), in_force)
+    active = tuple(rule for rule in stored if rule.expires_at is None or rule.expires_at > now)
+    return Policy(mode_of(unit, site, thread), active)
 
 
 def mode_of(env: Environment, site: Site, thread: Thread | None = None) -> Mode:
-    """Who is held: the thread's own mode, else its site's, else the setting's."""
+    """Return the moderation mode of the thread, or else of its site, or else of the setting."""
     return (thread.mode if thread else None) or site.mode or env.config.moderation

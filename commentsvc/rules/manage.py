@@ -1,4 +1,4 @@
-"""A moderator keeps the rules: bans, words, limits."""
+"""Add, list, change and remove rules: bans, word lists and limits."""
 
 import asyncio
 from typing import Any
@@ -24,28 +24,28 @@ from commentsvc.storage.database import Environment, PrivateRead, PublicRead, Wr
 
 @private_read
 async def list_rules(unit: PrivateRead, who: Principal, query: RuleQuery) -> RulePage:
-    """Rules that stand on this principal's sites, oldest first; those of every site among them.
+    """Return a page of the rules for this principal's sites, oldest first. Rules for all sites are included.
 
     Raises:
-        Invalid: naming the site or the cursor.
+        Invalid: for the field ``site`` or ``cursor``.
     """
-    everything = await resolve.read_directory.within(unit)
-    reach = resolve.reachable_sites(everything, who, query.site)
+    directory = await resolve.read_directory.within(unit)
+    site_ids = resolve.reachable_sites(directory, who, query.site)
     after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    rows = await rules.list_page(unit, reach, after, query.limit + 1)
-    shown = [
-        _record(unit, who, everything, msgspec.convert({**row, "size": None}, Rule), size=row["size"])
+    rows = await rules.list_page(unit, site_ids, after, query.limit + 1)
+    records = [
+        _record(unit, who, directory, msgspec.convert({**row, "size": None}, Rule), size=row["size"])
         for row in map(dict, rows[: query.limit])
     ]
-    return RulePage(shown, pagination.encode_cursor(shown[-1].id) if len(rows) > query.limit else None)
+    return RulePage(records, pagination.encode_cursor(records[-1].id) if len(rows) > query.limit else None)
 
 
 @private_read
 async def get_rule(unit: PrivateRead, who: Principal, rule_id: str) -> RuleRecord:
-    """One rule, all that it looks for.
+    """Return a rule with its whole match.
 
     Raises:
-        NotFound: there is none, or it is on another site.
+        NotFound: no rule has this id, or it is for another site.
     """
     rule = await rules.get(unit, rule_id)
     if rule is None or rule.removed_at or (rule.site_id and not who.reaches(rule.site_id)):
@@ -56,27 +56,27 @@ async def get_rule(unit: PrivateRead, who: Principal, rule_id: str) -> RuleRecor
 def _record(
     env: Environment,
     who: Principal,
-    everything: resolve.SiteDirectory,
+    directory: resolve.SiteDirectory,
     rule: Rule,
     *,
     size: int | None = None,
     action: str | None = None,
 ) -> RuleRecord:
     match, note = rule.matching, rule.note
-    whole = who.may(Scope.MODERATE) and (rule.site_id is not None or who.sites is None)
+    sees_all = who.may(Scope.MODERATE) and (rule.site_id is not None or who.sites is None)
     if rule.email_sealed:
         address = env.keyring.unseal(rule.email_sealed)
-        match = address.reveal() if whole else address.masked()
-    if rule.kind is RuleKind.NETWORK and not whole:
+        match = address.reveal() if sees_all else address.masked()
+    if rule.kind is RuleKind.NETWORK and not sees_all:
         match = networks.truncate_address(match.partition("/")[0])
     return RuleRecord(
         id=rule.id,
-        site=everything.by_id(rule.site_id).name if rule.site_id else None,
+        site=directory.by_id(rule.site_id).name if rule.site_id else None,
         kind=rule.kind,
         match=match,
         match_length=size or len(match),
         effect=rule.effect,
-        note=note if whole or rule.site_id else None,
+        note=note if sees_all or rule.site_id else None,
         created_at=rule.created_at,
         expires_at=rule.expires_at,
         version=rule.version,
@@ -85,11 +85,11 @@ def _record(
 
 
 async def add_rule(service: Service, who: Principal, new: NewRule) -> RuleRecord:
-    """Keep a rule; comments that arrive from now on are judged by it.
+    """Add a rule. It applies to comments that are posted from now on.
 
     Raises:
-        Invalid: naming the field: it looks for nothing this kind knows, an effect this kind cannot have, …
-        Forbidden: it would stand on sites that the key does not reach.
+        Invalid: for a field with an invalid value, such as an effect that rules of this kind cannot have.
+        Forbidden: the rule would apply to sites that the principal has no access to.
     """
     await _check_match(new.kind, new.match)
     return await _add_rule(service, who, new)
@@ -97,32 +97,36 @@ async def add_rule(service: Service, who: Principal, new: NewRule) -> RuleRecord
 
 @write
 async def _add_rule(unit: Write, who: Principal, new: NewRule) -> RuleRecord:
-    everything = await resolve.read_directory.within(unit)
-    rule = await read_rule(unit, who, new, rule_site(everything, who, new.site))
+    directory = await resolve.read_directory.within(unit)
+    rule = await read_rule(unit, who, new, rule_site(directory, who, new.site))
     rule = msgspec.structs.replace(rule, expires_at=_expiry(unit, new.kind, new.expires_at), note=new.note)
     await rules.add(unit, rule)
     became = undoable_changes.undoable_state("rule", rule)
     was = became | {"removed_at": rule.created_at}
     action = await undoable_changes.record_change(unit, who, "rule_add", ("rule", rule.id, rule.site_id), was, became)
-    return _record(unit, who, everything, rule, action=action)
+    return _record(unit, who, directory, rule, action=action)
 
 
-def rule_site(everything: resolve.SiteDirectory, who: Principal, name: str | None) -> str | None:
-    """The site a rule stands on; None for every one, which only a key that reaches every one may say."""
+def rule_site(directory: resolve.SiteDirectory, who: Principal, name: str | None) -> str | None:
+    """Return the id of the site that a rule applies to; None means every site.
+
+    Raises:
+        Invalid: for the field ``site``: no site has this name, or a principal of some sites must name one.
+    """
     if name is None and who.sites is None:
         return None
     if name is None:
         if who.sites and len(who.sites) == 1:
             return who.sites[0]
-        raise Invalid(FieldError("site", "required", "This key is good for some sites alone. Say which with site."))
-    return resolve.require_site(everything, who, name).id
+        raise Invalid(FieldError("site", "required", "This key is limited to some sites. Name one with site."))
+    return resolve.require_site(directory, who, name).id
 
 
 async def read_rule(unit: PublicRead, who: Principal, text: RuleText, site_id: str | None) -> Rule:
-    """A rule that somebody sent, as it would be kept.
+    """Return the rule that a request describes. It is not stored.
 
     Raises:
-        Invalid: naming ``match`` or ``effect``.
+        Invalid: for the field ``match`` or ``effect``.
     """
     email = _email(text.match) if text.kind is RuleKind.EMAIL else None
     rule = Rule(
@@ -144,7 +148,7 @@ async def read_rule(unit: PublicRead, who: Principal, text: RuleText, site_id: s
 
 
 async def _matching(unit: PublicRead, who: Principal, text: RuleText) -> str:
-    """What is kept of ``match``: of an address nothing, of a comment its author."""
+    """Return the stored form of ``match``: nothing for an email address, the author for a comment."""
     if text.kind is RuleKind.EMAIL:
         return ""
     if text.kind is not RuleKind.AUTHOR:
@@ -158,68 +162,72 @@ async def _matching(unit: PublicRead, who: Principal, text: RuleText) -> str:
 def _email(text: str) -> Email:
     try:
         return fields.parse_email(text, fields.Limits())
-    except InvalidValue as unfit:
-        raise Invalid(FieldError("match", unfit.code, unfit.detail)) from None
+    except InvalidValue as error:
+        raise Invalid(FieldError("match", error.code, error.detail)) from None
 
 
-def _effect(kind: RuleKind, wanted: Effect | None) -> Effect:
-    possible = KINDS[kind].effects
-    effect = wanted or possible[0]
-    if effect not in possible:
-        names = ", ".join(possible)
+def _effect(kind: RuleKind, requested: Effect | None) -> Effect:
+    allowed = KINDS[kind].effects
+    effect = requested or allowed[0]
+    if effect not in allowed:
+        names = ", ".join(allowed)
         raise Invalid(FieldError("effect", "invalid", f"A rule of kind {kind} can have the effect: {names}."))
     return effect
 
 
 async def _check_match(kind: RuleKind, match: str) -> None:
-    """Read what a long rule looks for before anything waits for it; it is kept, so that it is not read again.
+    """Compile a match in a thread, before the unit of work starts: a long word list takes time. The result is cached.
 
     Raises:
-        Invalid: naming ``match``.
+        Invalid: for the field ``match``.
     """
     if kind not in {RuleKind.EMAIL, RuleKind.AUTHOR}:
         try:
             await asyncio.to_thread(compiled.compile_check, kind, match.strip())
         except ValueError as error:
-            raise _unreadable(kind, error) from None
+            raise _invalid_match(kind, error) from None
 
 
-def _unreadable(kind: RuleKind, error: ValueError) -> Invalid:
+def _invalid_match(kind: RuleKind, error: ValueError) -> Invalid:
     advice = str(error) if kind is RuleKind.WORDS and str(error) else ""
     detail = advice or KINDS[kind].expected
     return Invalid(FieldError("match", "invalid_match", detail))
 
 
 def require_compiled(rule: Rule) -> CompiledRule:
-    """The rule, ready to be asked.
+    """Return the compiled rule.
 
     Raises:
-        Invalid: naming ``match``.
+        Invalid: for the field ``match``.
     """
     try:
         return compiled.compile_rule(rule)
     except ValueError as error:
-        raise _unreadable(rule.kind, error) from None
+        raise _invalid_match(rule.kind, error) from None
 
 
 def _expiry(env: Environment, kind: RuleKind, text: str | None) -> str | None:
     expires_at = validation.parse_time_field("expires_at", text)
     if expires_at and not KINDS[kind].expires:
         raise Invalid(
-            FieldError("expires_at", "invalid", "Only bans and word lists expire. Remove this rule when it is time.")
+            FieldError(
+                "expires_at",
+                "invalid",
+                "Only bans and word lists can expire. Delete this rule when you no longer need it.",
+            )
         )
     if expires_at and expires_at <= env.now():
-        raise Invalid(FieldError("expires_at", "invalid_time", "This time has passed. Choose one to come."))
+        raise Invalid(FieldError("expires_at", "invalid_time", "This time is in the past. Choose a later one."))
     return expires_at
 
 
 async def change_rule(service: Service, who: Principal, rule_id: str, change: RuleChange) -> RuleRecord:
-    """Change what a rule looks for, what it does, how long it stands, or its note.
+    """Change the match, effect, expiry or note of a rule.
 
     Raises:
-        NotFound: there is none.
-        Invalid: naming the field.
-        Forbidden: it stands on sites that the key does not reach.
+        NotFound: no rule has this id, or it is for another site.
+        Invalid: for a field with an invalid value.
+        Forbidden: the rule is for all sites, and the principal has access to some only.
     """
     rule = await _find_rule(service, rule_id)
     if rule is not None and change.match is not None:
@@ -233,11 +241,15 @@ async def _change_rule(unit: Write, who: Principal, rule_id: str, change: RuleCh
     changed: dict[str, Any] = {"effect": _effect(rule.kind, change.effect or rule.effect), "version": rule.version + 1}
     if change.match is not None and change.match.strip() != rule.matching:
         if rule.kind is RuleKind.EMAIL:
-            raise Invalid(FieldError("match", "invalid_match", "Remove this ban, and ban the other address."))
-        fresh = await read_rule(
+            raise Invalid(
+                FieldError(
+                    "match", "invalid_match", "An email ban cannot be changed. Delete it, then ban the other address."
+                )
+            )
+        new = await read_rule(
             unit, who, RuleText(kind=rule.kind, match=change.match, effect=change.effect), rule.site_id
         )
-        changed["matching"] = fresh.matching
+        changed["matching"] = new.matching
     if change.expires_at is not UNSET:
         changed["expires_at"] = _expiry(unit, rule.kind, change.expires_at)
     if change.note is not UNSET:
@@ -249,11 +261,11 @@ async def _change_rule(unit: Write, who: Principal, rule_id: str, change: RuleCh
 
 @write
 async def remove_rule(unit: Write, who: Principal, rule_id: str) -> RuleRecord:
-    """Take a rule away; undoing the action brings it back.
+    """Remove a rule. Undoing the action brings it back.
 
     Raises:
-        NotFound: there is none.
-        Forbidden: it stands on sites that the key does not reach.
+        NotFound: no rule has this id, or it is for another site.
+        Forbidden: the rule is for all sites, and the principal has access to some only.
     """
     rule = await _load_own_rule(unit, who, rule_id)
     after = msgspec.structs.replace(rule, removed_at=unit.now(), version=rule.version + 1)
@@ -267,7 +279,7 @@ async def _load_own_rule(unit: Write, who: Principal, rule_id: str) -> Rule:
     if rule is None or rule.removed_at or (rule.site_id and not who.reaches(rule.site_id)):
         raise NotFound
     if rule.site_id is None and who.sites is not None:
-        raise Forbidden("This rule stands on every site, and the key is good for some alone.")
+        raise Forbidden("This rule applies to all sites. Use a key for all sites to change it.")
     return rule
 
 

@@ -1,4 +1,4 @@
-"""What travels over HTTP for rules and proofs of work."""
+"""Request and response bodies for rules and proofs of work."""
 
 from typing import Annotated, TypeAlias
 
@@ -9,11 +9,11 @@ from commentsvc.domain.models import Effect, RuleKind, Status
 
 
 class ChallengeParameters(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Work to be done, in the words of ALTCHA: a number whose key begins like this is to be found."""
+    """An ALTCHA challenge: find the number whose derived key starts with ``key_prefix``."""
 
     algorithm: str
-    cost: Annotated[int, Meta(description="Rounds of one try.")]
-    expires_at: Annotated[int, Meta(description="Seconds since 1970; later answers come too late.")]
+    cost: Annotated[int, Meta(description="Rounds of key derivation per attempt.")]
+    expires_at: Annotated[int, Meta(description="Unix time in seconds; solutions are accepted until then.")]
     key_length: Annotated[int, Meta(description="In bytes.")]
     key_prefix: str
     key_signature: str
@@ -22,7 +22,7 @@ class ChallengeParameters(Struct, frozen=True, kw_only=True, rename="camel", for
 
 
 class Challenge(Struct, frozen=True):
-    """A proof of work that is asked for, as ALTCHA's widget and libraries take it."""
+    """A proof-of-work challenge in the format of ALTCHA's widget and libraries."""
 
     parameters: ChallengeParameters
     signature: str
@@ -30,53 +30,61 @@ class Challenge(Struct, frozen=True):
 
 Matching: TypeAlias = Annotated[
     str,
-    Meta(max_length=2_000_000, description="What the kind looks for: see docs/moderating.md. Words stand one a line."),
+    Meta(
+        max_length=2_000_000, description="The match of the rule, by kind: see docs/moderating.md. Words: one per line."
+    ),
 ]
 
 
 class RuleText(Struct, frozen=True, kw_only=True):
-    """A rule, without saying how long it stands."""
+    """A rule without expiry and note."""
 
     kind: RuleKind
     match: Matching = ""
-    effect: Annotated[Effect, Meta(description="What comes of a hit; each kind has its own default.")] | None = None
+    effect: (
+        Annotated[Effect, Meta(description="The effect on matching comments. Each kind has its own default.")] | None
+    ) = None
     site: SiteName | None = None
 
 
 class NewRule(RuleText, frozen=True, kw_only=True):
-    """A rule to be kept. Without a site it stands on every site of the key's."""
+    """A rule to add. Without a site it applies to all sites of the key."""
 
-    expires_at: Annotated[str, Meta(max_length=40, description="Of bans and words.")] | None = None
+    expires_at: Annotated[str, Meta(max_length=40, description="For bans and word lists only.")] | None = None
     note: Note | None = None
 
 
 class RuleChange(Struct, frozen=True, kw_only=True):
-    """What becomes of a rule; what is left out stays."""
+    """Changes to a rule. Omitted fields keep their values."""
 
     match: Matching | None = None
     effect: Effect | None = None
-    expires_at: Annotated[str, Meta(max_length=40, description="null: for good.")] | UnsetType | None = UNSET
-    note: Annotated[str, Meta(max_length=2000, description="null takes it away.")] | UnsetType | None = UNSET
+    expires_at: (
+        Annotated[str, Meta(max_length=40, description="null means that the rule does not expire.")] | UnsetType | None
+    ) = UNSET
+    note: Annotated[str, Meta(max_length=2000, description="null removes the note.")] | UnsetType | None = UNSET
 
 
 class RuleRecord(Struct, frozen=True, kw_only=True):
     """A rule as moderators see it."""
 
     id: Id
-    site: Annotated[str | None, Meta(description="null: every site.")]
+    site: Annotated[str | None, Meta(description="null means all sites.")]
     kind: RuleKind
-    match: Annotated[str, Meta(description="In lists cut at 200 characters. Masked for scope read if an address.")]
+    match: Annotated[
+        str, Meta(description="At most 200 characters in lists. An address is masked for keys with scope read only.")
+    ]
     match_length: int
     effect: Effect
     note: str | None
     created_at: Time
     expires_at: Time | None
     version: int
-    action: Annotated[Id | None, Meta(description="By which this change can be undone.")] = None
+    action: Annotated[Id | None, Meta(description="Undoes this change.")] = None
 
 
 class RuleQuery(Struct, frozen=True, kw_only=True):
-    """Which rules."""
+    """Filter and page of the list of rules."""
 
     site: SiteName | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
@@ -84,36 +92,36 @@ class RuleQuery(Struct, frozen=True, kw_only=True):
 
 
 class RulePage(Struct, frozen=True):
-    """Rules, oldest first."""
+    """A page of rules, oldest first."""
 
     rules: list[RuleRecord]
     next_cursor: str | None
 
 
 class BacktestRequest(RuleText, frozen=True, kw_only=True):
-    """A rule to be tried on the comments that people decided last."""
+    """A rule to test on the comments that people decided on last."""
 
     last: Annotated[int, Meta(ge=1, le=1000)] = 200
 
 
 class Disagreement(Struct, frozen=True, kw_only=True):
-    """A comment on which a rule and a person think differently."""
+    """A comment on which the rule and a person disagree."""
 
     comment: Id
-    status: Annotated[Status, Meta(description="What a person decided.")]
+    status: Annotated[Status, Meta(description="The status that a person decided on.")]
     name: str
     excerpt: str
     created_at: Time
-    reason: Annotated[str, Meta(description="Why the rule would have acted.")]
+    reason: Annotated[str, Meta(description="The reason that the rule would have given.")]
 
 
 class BacktestResult(Struct, frozen=True, kw_only=True):
-    """What a rule would have done to comments that people have decided."""
+    """The result of a backtest."""
 
-    tried: int
+    tried: Annotated[int, Meta(description="Number of tested comments.")]
     effect: Effect
-    hit: Annotated[int, Meta(description="On so many it would have acted.")]
-    rejected: Annotated[int, Meta(description="So many of those people had made spam or trash.")]
-    approved: Annotated[int, Meta(description="So many of those people had approved.")]
-    missed: Annotated[int, Meta(description="So many that people rejected it would not have touched.")]
+    hit: Annotated[int, Meta(description="Number of comments that the rule matched.")]
+    rejected: Annotated[int, Meta(description="Matched comments that people marked as spam or trash.")]
+    approved: Annotated[int, Meta(description="Matched comments that people approved.")]
+    missed: Annotated[int, Meta(description="Comments that people rejected, and the rule did not match.")]
     disagreements: Annotated[list[Disagreement], Meta(description="Newest first, at most 100.")]

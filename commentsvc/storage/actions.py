@@ -1,4 +1,4 @@
-"""What moderators did, in one go each. Rows are only added; one that was undone says by which other."""
+"""Actions of moderators. Rows are only added; ``undone_by`` names the action that undid one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -23,7 +23,10 @@ async def add_action(  # noqa: PLR0913 -- a row has as many columns
     became: str | None = None,
     state: str = "done",
 ) -> None:
-    """Append an action. One that did not change comments says what it changed, and how: JSON before and after."""
+    """Insert an action.
+
+    ``subject`` is the thing that it changed, if that is not comments; ``was`` and ``became`` are its states as JSON.
+    """
     await unit.run(
         f"""
         INSERT INTO action (id, verb, {COLUMNS}, session_id, note, created_at, subject, was, became, state)
@@ -43,7 +46,7 @@ async def add_action(  # noqa: PLR0913 -- a row has as many columns
 
 
 async def add_item(unit: Write, action_id: str, before: Comment, after: Comment) -> None:
-    """Append what an action did to one comment."""
+    """Insert the change of one comment by an action."""
     await add_items(unit, action_id, [(before, after)])
 
 
@@ -51,12 +54,12 @@ ITEM: Final = ("comment", "from_status", "to_status", "from_version", "to_versio
 
 
 async def add_items(unit: Write, action_id: str, changes: Sequence[tuple[Comment, Comment]]) -> None:
-    """Append what an action did to each of many."""
+    """Insert the changes of comments by an action."""
     values: dict[str, Any] = {}
     for n, (before, after) in enumerate(changes):
-        versions, kept = (before.version, after.version), (before.status_before, before.note)
-        facts = (before.id, before.status, after.status, *versions, *kept)
-        values |= {f"{name}{n}": fact for name, fact in zip(ITEM, facts, strict=True)}
+        versions, earlier = (before.version, after.version), (before.status_before, before.note)
+        item = (before.id, before.status, after.status, *versions, *earlier)
+        values |= {f"{name}{n}": value for name, value in zip(ITEM, item, strict=True)}
     rows = (f"(:action_id, {', '.join(f':{name}{n}' for name in ITEM)})" for n in range(len(changes)))
     await unit.run(
         f"""
@@ -70,7 +73,7 @@ async def add_items(unit: Write, action_id: str, changes: Sequence[tuple[Comment
 
 
 async def get_action(unit: PrivateRead, action_id: str) -> Row | None:
-    """``id, verb``, the actor, ``note, created_at, undone_by, subject, was, became, state`` of an action."""
+    """Return ``id, verb``, the actor, ``note, created_at, undone_by, subject, was, became, state`` of an action."""
     return await unit.one(
         f"""
         SELECT id, verb, {COLUMNS}, note, created_at, undone_by, subject, was, became, state
@@ -81,7 +84,7 @@ async def get_action(unit: PrivateRead, action_id: str) -> Row | None:
 
 
 async def list_items(unit: PrivateRead, action_id: str) -> Sequence[Row]:
-    """What an action did, a row a comment, with each comment's site."""
+    """Return an action's change of each comment, with the comment's site."""
     return await unit.all(
         """
         SELECT action_item.comment_id, from_status, to_status, from_version, to_version, from_before, from_note,
@@ -94,7 +97,7 @@ async def list_items(unit: PrivateRead, action_id: str) -> Sequence[Row]:
 
 
 async def list_items_of(unit: PrivateRead, action_id: str, comment_ids: Sequence[str]) -> Sequence[Row]:
-    """Return what an action did to these comments; columns as in ``list_items``, without the site."""
+    """Return an action's changes of these comments; columns as in ``list_items``, without the site."""
     ids, values = in_list("comment", comment_ids)
     return await unit.all(
         f"""
@@ -158,7 +161,7 @@ async def get_undone_by(unit: PrivateRead, undo_id: str) -> Row:
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
-    """Every action on a comment, oldest first."""
+    """Return the actions on a comment, oldest first."""
     return await unit.all(
         f"""
         SELECT action.id, verb, {COLUMNS}, note, created_at, undone_by, from_status, to_status
@@ -170,14 +173,14 @@ async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
 
 
 async def clear_states(unit: Write, before: str) -> None:
-    """Drop what things were before actions that are too old to be undone."""
+    """Delete the states of actions that are too old to be undone."""
     await unit.run(
         "UPDATE action SET was = NULL, became = NULL WHERE created_at < :before AND was IS NOT NULL", before=before
     )
 
 
 async def mark_undone(unit: Write, action_id: str, undone_by: str) -> bool:
-    """Say that an action was undone by another; False if one already did."""
+    """Store which action undid this one; return False if it was already undone."""
     changed = await unit.run(
         "UPDATE action SET undone_by = :undone_by WHERE id = :id AND undone_by IS NULL",
         id=action_id,
@@ -201,7 +204,7 @@ async def list_summaries(unit: PrivateRead, action_ids: Sequence[str]) -> Sequen
 
 
 async def list_sites(unit: PrivateRead, action_id: str) -> list[str]:
-    """Ids of the sites whose comments an action changed."""
+    """Return the ids of the sites whose comments an action changed."""
     rows = await unit.all(
         """
         SELECT DISTINCT comment.site_id FROM action_item JOIN comment ON comment.id = action_item.comment_id
@@ -213,7 +216,7 @@ async def list_sites(unit: PrivateRead, action_id: str) -> list[str]:
 
 
 async def find_last_action(unit: PrivateRead, session_id: str) -> str | None:
-    """The newest action of a session that changed something and still stands; nothing of undoing."""
+    """Return the latest action of a session that changed something, is not undone, and can be."""
     row = await unit.one(
         """
         SELECT id FROM action

@@ -1,4 +1,4 @@
-"""The log of who did what. Rows are only added; all that ever leaves an old one is its note."""
+"""The audit log. Rows are only added; only the notes in them can be erased."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,7 +9,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
 
 
 class Entry(Struct, frozen=True):
-    """One thing that somebody did. ``hash`` covers all that stands before it."""
+    """An entry. ``hash`` covers the fields before it."""
 
     seq: int  # 1, 2, 3 …
     created_at: str
@@ -19,7 +19,7 @@ class Entry(Struct, frozen=True):
     verb: str
     site_id: str | None
     body: str
-    previous: str  # hash
+    previous: str  # hash of the previous entry
     hash: str
     salt: str | None
     note: str | None
@@ -27,14 +27,14 @@ class Entry(Struct, frozen=True):
 
 COLUMNS: Final = ", ".join(Entry.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Entry.__struct_fields__)
-# The action of a body that has one: its names are sorted, so it begins with {"action":" and 36 letters.
+# The action id in a body that has one. Its keys are sorted, so it starts with {"action":" and 36 characters.
 ACTION: Final = "SUBSTR(body, 12, 36)"
 
 
 async def next_sequence(unit: Write) -> tuple[int, str]:
-    """The next entry's number, and the hash it follows.
+    """Take the next entry's number; return it with the hash of the previous entry.
 
-    On PostgreSQL nobody else gets one before this unit of work ends, so take it last.
+    On PostgreSQL this locks the log until the unit of work ends, so do it last.
     """
     row = await unit.one("UPDATE installation SET audited = audited + 1 WHERE id = 1 RETURNING audited, audit_hash")
     if row is None:
@@ -43,19 +43,19 @@ async def next_sequence(unit: Write) -> tuple[int, str]:
 
 
 async def add(unit: Write, entry: Entry) -> None:
-    """Append an entry under the number that was taken; it is the newest one now."""
+    """Insert an entry with the number from ``next_sequence``."""
     await unit.run(f"INSERT INTO audit ({COLUMNS}) VALUES ({VALUES})", **structs.asdict(entry))
     await unit.run("UPDATE installation SET audit_hash = :hash WHERE id = 1", hash=entry.hash)
 
 
 async def get_head(unit: PrivateRead) -> tuple[int, str]:
-    """How many entries were ever added, and the hash of the newest."""
+    """Return the number of entries that were ever added, and the hash of the newest."""
     row = await unit.one("SELECT audited, audit_hash FROM installation WHERE id = 1")
     return (row["audited"], row["audit_hash"]) if row else (0, "")
 
 
 async def list_after(unit: PrivateRead, seq: int | None, limit: int) -> Sequence[Row]:
-    """Entries as they stand, oldest first, from after that one on: a row each, since they may have been altered."""
+    """Return entries after a number, oldest first. They are rows, since altered ones may not fit ``Entry``."""
     return await unit.all(
         f"""
         SELECT {COLUMNS} FROM audit {"" if seq is None else "WHERE seq > CAST(:seq AS BIGINT)"}
@@ -75,12 +75,12 @@ async def list_page(
     before: int | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Entries, newest first. Those of no site are for whoever reads every site."""
-    reach, values = site_condition("site_id", sites)
+    """Return entries before a number, newest first. Entries without a site are included only if ``sites`` is None."""
+    on_sites, values = site_condition("site_id", sites)
     return await unit.all(
         f"""
         SELECT {COLUMNS} FROM audit
-        WHERE {reach} {"" if before is None else "AND seq < CAST(:before AS BIGINT)"}
+        WHERE {on_sites} {"" if before is None else "AND seq < CAST(:before AS BIGINT)"}
           {"AND created_at >= :since" if since else ""} {"AND created_at < :until" if until else ""}
         ORDER BY seq DESC LIMIT CAST(:limit AS BIGINT)
         """,
@@ -93,9 +93,9 @@ async def list_page(
 
 
 async def erase_notes(unit: Write, comment_id: str) -> None:
-    """Take away every note about a comment, and about actions that it had a part in, with its salt."""
+    """Erase the notes about a comment and about the actions that changed it, with their salts."""
     if await unit.one("SELECT 1 FROM action_item WHERE comment_id = :id LIMIT 1", id=comment_id) is None:
-        return  # nobody but its writer had to do with it, and notes are moderators'
+        return  # only moderators' actions have notes
     await unit.run(
         f"""
         UPDATE audit SET salt = NULL, note = NULL

@@ -37,7 +37,7 @@ def _contains(column: str) -> str:
 
 
 class CommentFilter(Struct, frozen=True, kw_only=True):
-    """Which comments. None of these values is private, so they may stand in a URL."""
+    """Filters of comments. None of these values is private, so a URL may contain them."""
 
     status: (
         Annotated[
@@ -114,7 +114,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
 
 
 class PrivateCommentFilter(CommentFilter, frozen=True, kw_only=True):
-    """The same, and filters by private data. It travels in a body only: no address stands in a URL."""
+    """The same filters, and filters by private data. They are sent in a body, so that no URL has an address."""
 
     email: (
         Annotated[

@@ -12,9 +12,8 @@ from commentsvc.storage.database import PublicRead, Row, Write, in_list, row_val
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
 SHOWN: Final = ", ".join(f"comment.{name}" for name in ListedComment.__struct_fields__)
-KEPT: Final = ", ".join(Comment.__struct_fields__)
+PLAIN_COLUMNS: Final = ", ".join(Comment.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Comment.__struct_fields__)
-
 PATH_DIGITS: Final = 6
 
 
@@ -26,7 +25,7 @@ def path_step(seq: int) -> str:
 async def add(unit: Write, comment: Comment) -> None:
     """Insert a comment, count it in its thread, and add it to the search index."""
     await unit.run(
-        f"INSERT INTO comment ({KEPT}) VALUES ({VALUES})",
+        f"INSERT INTO comment ({PLAIN_COLUMNS}) VALUES ({VALUES})",
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
     )
     await search.add(unit, comment)
@@ -101,8 +100,8 @@ async def _recount(unit: Write, found: Sequence[Comment], status: Status) -> Non
     await threads.set_counters(unit, changes)
 
 
-async def set_text(unit: Write, comment: Comment, words: Comment, now: str) -> Comment:
-    """Set a comment's name and text to those of ``words``; increase its version."""
+async def set_text(unit: Write, comment: Comment, new: Comment, now: str) -> Comment:
+    """Set a comment's name and text to those of ``new``; increase its version."""
     await unit.run(
         """
         UPDATE comment SET name = :name, text = :text, html = :html, text_digest = :digest, edited_at = :edited_at,
@@ -110,13 +109,13 @@ async def set_text(unit: Write, comment: Comment, words: Comment, now: str) -> C
         WHERE id = :id
         """,
         id=comment.id,
-        name=words.name,
-        text=words.text,
-        html=words.html,
-        digest=words.text_digest,
+        name=new.name,
+        text=new.text,
+        html=new.html,
+        digest=new.text_digest,
         edited_at=now,
     )
-    await search.set_words(unit, words)
+    await search.set_words(unit, new)
     return await _fresh(unit, comment.id)
 
 
@@ -163,7 +162,7 @@ async def _update_listing(unit: Write, comment_ids: Sequence[str], now: str) -> 
     listed = "(status = 'approved' OR listed_replies > 0)"
     while comment_ids:
         ids, values = in_list("id", comment_ids)
-        turned = await unit.all(
+        changed = await unit.all(
             f"""
             UPDATE comment SET listed_at = CASE WHEN {listed} THEN CAST(:now AS TEXT) END
             WHERE id IN {ids} AND {listed} <> (listed_at IS NOT NULL)
@@ -173,7 +172,7 @@ async def _update_listing(unit: Write, comment_ids: Sequence[str], now: str) -> 
             **values,
         )
         replies: Counter[str] = Counter()
-        for row in turned:
+        for row in changed:
             if row["parent_id"]:
                 replies[row["parent_id"]] += 1 if row["listed_at"] else -1
         for change in sorted(set(replies.values())):
@@ -286,12 +285,6 @@ async def count_same_text(unit: PublicRead, text_digest: str, thread_id: str, be
         before=before,
     )
     return int(row["number"]) if row else 0
-
-
-async def list_pending(unit: PublicRead, thread_id: str) -> int:
-    """Return the number of a thread's pending comments."""
-    row = await unit.one("SELECT pending FROM thread WHERE id = :id", id=thread_id)
-    return int(row["pending"]) if row else 0
 
 
 async def _fresh(unit: PublicRead, comment_id: str) -> Comment:

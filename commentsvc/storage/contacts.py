@@ -11,7 +11,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_c
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
 
-# For the search by private data, whose statements other modules build.
+# For searches by private data: other modules build their statements.
 TABLE: Final = "contact"
 
 
@@ -39,11 +39,11 @@ async def set_status(unit: Write, comment_ids: Sequence[str], status: Status) ->
 async def count_by_email(unit: PrivateRead, digests: Sequence[str], sites: Sequence[str] | None) -> Sequence[Row]:
     """Return ``email_digest, status, number``: each commenter's numbers of approved and spam comments."""
     listed, values = in_list("digest", digests)
-    reach, more = site_condition("site_id", sites)
+    on_sites, more = site_condition("site_id", sites)
     return await unit.all(
         f"""
         SELECT email_digest, status, COUNT(*) AS number FROM contact
-        WHERE email_digest IN {listed} AND status IN ('approved', 'spam') AND {reach}
+        WHERE email_digest IN {listed} AND status IN ('approved', 'spam') AND {on_sites}
         GROUP BY email_digest, status
         """,
         **values,
@@ -56,13 +56,13 @@ async def count_pending_by_network(
 ) -> dict[str, int]:
     """Return the number of pending comments by network, up to ``most``, for the networks of these comments."""
     ids, values = in_list("id", comment_ids)
-    reach, more = site_condition("site_id", sites)
+    on_sites, more = site_condition("site_id", sites)
     rows = await unit.all(
         f"""
         SELECT seen.network, (
             SELECT COUNT(*) FROM (
                 SELECT 1 AS one FROM contact
-                WHERE contact.network = seen.network AND status = 'pending' AND {reach} LIMIT CAST(:most AS BIGINT)
+                WHERE contact.network = seen.network AND status = 'pending' AND {on_sites} LIMIT CAST(:most AS BIGINT)
             ) AS counted
         ) AS number
         FROM (SELECT DISTINCT network FROM contact WHERE comment_id IN {ids} AND network IS NOT NULL) AS seen

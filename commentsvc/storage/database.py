@@ -58,14 +58,14 @@ class Database(Protocol):
     async def read_private(self, work: Work[T], /) -> T:
         """Read all data."""
 
-    async def alone(self, work: Work[T], /) -> T:
-        """Change the schema while no other server does."""
+    async def write_exclusively(self, work: Work[T], /) -> T:
+        """Write while no other server migrates or starts."""
 
     async def protect(self) -> None:
         """Make sure that public connections cannot read private tables."""
 
     def schema_sql(self, statement: str) -> str:
-        """Return a statement of the schema in this engine's words."""
+        """Return a statement of the schema in this engine's dialect."""
 
     async def close(self) -> None:
         """Finish the work that was handed in, then close the connections."""

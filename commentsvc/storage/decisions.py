@@ -12,16 +12,17 @@ from msgspec import Struct
 
 from commentsvc.domain.models import Actor, ActorKind, Comment, Decision, Effect, Status
 from commentsvc.domain.reasons import Reason, reason_text
-from commentsvc.storage import search
-from commentsvc.storage.actors import COLUMNS as ACTOR
+from commentsvc.storage import actors, search
 from commentsvc.storage.actors import actor_of, actor_values
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
-COLUMNS: Final = f"seq, comment_id, action_id, status, {ACTOR}, reason_code, reason_args, note, verdicts, created_at"
+COLUMNS: Final = (
+    f"seq, comment_id, action_id, status, {actors.COLUMNS}, reason_code, reason_args, note, verdicts, created_at"
+)
 
 
 class StoredVerdict(Struct, frozen=True):
-    """What a rule found that did not decide."""
+    """The verdict of a rule that matched but did not decide."""
 
     actor: Actor
     effect: Effect
@@ -51,13 +52,13 @@ async def add(
 ) -> None:
     """Append the same decision on each of these comments."""
     ids = {f"comment{number}": comment_id for number, comment_id in enumerate(comment_ids)}
-    shared = f":action_id, :status, {', '.join(f':{name}' for name in ACTOR.split(', '))}"
+    shared = f":action_id, :status, {', '.join(f':{name}' for name in actors.COLUMNS.split(', '))}"
     rows = (f"(:{name}, {shared}, :code, :args, :note, :verdicts, :now)" for name in ids)
     reason = decision.reason
     await unit.run(
         f"""
         INSERT INTO decision (
-            comment_id, action_id, status, {ACTOR}, reason_code, reason_args, note, verdicts, created_at
+            comment_id, action_id, status, {actors.COLUMNS}, reason_code, reason_args, note, verdicts, created_at
         )
         VALUES {", ".join(rows)}
         """,
@@ -102,17 +103,19 @@ async def get_latest(unit: PrivateRead, comment_id: str) -> StoredDecision | Non
     return (await list_latest(unit, [comment_id])).get(comment_id)
 
 
-async def list_decided_by_person(unit: PrivateRead, comment_ids: Sequence[str]) -> set[str]:
-    """Return those of these comments whose latest decision is a person's."""
+async def list_decided_by(unit: PrivateRead, comment_ids: Sequence[str], kinds: Sequence[ActorKind]) -> set[str]:
+    """Return those of these comments whose latest decision is by an actor of one of these kinds."""
     ids, values = in_list("id", comment_ids)
+    listed, more = in_list("kind", kinds)
     rows = await unit.all(
         f"""
         SELECT comment_id FROM decision
-        WHERE actor_kind = 'person' AND seq IN (
+        WHERE actor_kind IN {listed} AND seq IN (
             SELECT MAX(seq) FROM decision WHERE comment_id IN {ids} GROUP BY comment_id
         )
         """,
         **values,
+        **more,
     )
     return {row["comment_id"] for row in rows}
 
@@ -122,13 +125,13 @@ async def list_decided_by_people(unit: PrivateRead, sites: Sequence[str] | None,
 
     Moderators' own replies are left out.
     """
-    reach, values = site_condition("comment.site_id", sites)
+    on_sites, values = site_condition("comment.site_id", sites)
     columns = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
     rows = await unit.all(
         f"""
         SELECT {columns} FROM decision JOIN comment ON comment.id = decision.comment_id
         WHERE decision.actor_kind = 'person' AND decision.status = comment.status
-          AND comment.status <> 'pending' AND comment.erased_at IS NULL AND comment.moderator_id IS NULL AND {reach}
+          AND comment.status <> 'pending' AND comment.erased_at IS NULL AND comment.moderator_id IS NULL AND {on_sites}
           AND decision.seq = (SELECT MAX(latest.seq) FROM decision AS latest WHERE latest.comment_id = comment.id)
         ORDER BY decision.seq DESC LIMIT CAST(:limit AS BIGINT)
         """,
@@ -150,16 +153,19 @@ async def erase(unit: Write, comment_id: str) -> None:
         id=comment_id,
     )
     await unit.run(
-        "UPDATE action SET note = NULL WHERE id IN (SELECT action_id FROM action_item WHERE comment_id = :id)",
+        """
+        UPDATE action SET note = NULL
+        WHERE note IS NOT NULL AND id IN (SELECT action_id FROM action_item WHERE comment_id = :id)
+        """,
         id=comment_id,
     )
 
 
 def _search_text(decision: Decision, verdicts: Sequence[StoredVerdict]) -> str:
     """Return what the search by reason finds: names of rules and texts, but no names of persons."""
-    heard = [(decision.actor, decision.reason), *((one.actor, one.reason) for one in verdicts)]
-    lines = [f"rule:{actor.name}" for actor, _ in heard if actor.kind is ActorKind.RULE]
-    lines += [reason_text(reason) for _, reason in heard if reason]
+    reasons = [(decision.actor, decision.reason), *((one.actor, one.reason) for one in verdicts)]
+    lines = [f"rule:{actor.name}" for actor, _ in reasons if actor.kind is ActorKind.RULE]
+    lines += [reason_text(reason) for _, reason in reasons if reason]
     return "\n".join([*lines, decision.note or "", ""])
 
 

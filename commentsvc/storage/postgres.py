@@ -110,7 +110,7 @@ class PostgresDatabase:
         """See ``Database``."""
         return await _run_shielded(self._writers, work, readonly=True)
 
-    async def alone(self, work: Work[T], /) -> T:
+    async def write_exclusively(self, work: Work[T], /) -> T:
         """See ``Database``. An advisory lock makes other servers wait."""
 
         async def locked(statements: Statements) -> T:

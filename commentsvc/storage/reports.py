@@ -12,7 +12,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
 async def add(unit: Write, comment: Comment, reader: str, reason: str | None, now: str) -> int:
     """Insert a report; return the comment's number of open reports, or 0 if this reader reported it before."""
-    kept = await unit.one(
+    inserted = await unit.one(
         """
         INSERT INTO report (comment_id, reader_digest, reason, created_at) VALUES (:id, :reader, :reason, :now)
         ON CONFLICT (comment_id, reader_digest) DO NOTHING RETURNING comment_id
@@ -22,7 +22,7 @@ async def add(unit: Write, comment: Comment, reader: str, reason: str | None, no
         reason=reason,
         now=now,
     )
-    return await _open(unit, comment, 1) if kept else 0
+    return await _open(unit, comment, 1) if inserted else 0
 
 
 async def settle(unit: Write, comment: Comment, action_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Moderators' rules. Removed ones stay, so that removing can be undone."""
+"""Moderators' rules. Removed rules are kept for a while, so that removing them can be undone."""
 
 import secrets
 from collections.abc import Sequence
@@ -12,40 +12,40 @@ from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
 COLUMNS: Final = ", ".join(Rule.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Rule.__struct_fields__)
 CHANGES: Final = ", ".join(f"{name} = :{name}" for name in Rule.__struct_fields__ if name != "id")
-# A word list may be long, so lists of rules show how it begins.
-LISTED_COLUMNS: Final = 200
+# A word list may be long, so lists of rules contain only its start.
+LISTED_CHARACTERS: Final = 200
 
 
 async def add(unit: Write, rule: Rule) -> None:
-    """Keep a new rule."""
+    """Insert a rule."""
     await unit.run(f"INSERT INTO rule ({COLUMNS}) VALUES ({VALUES})", **msgspec.structs.asdict(rule))
-    await _tell_sites(unit, rule.site_id)
+    await _update_sites(unit, rule.site_id)
 
 
 async def get(unit: PrivateRead, rule_id: str) -> Rule | None:
-    """One rule, also a removed one."""
+    """Return a rule, even if it was removed."""
     row = await unit.one(f"SELECT {COLUMNS} FROM rule WHERE id = :id", id=rule_id)
     return msgspec.convert(dict(row), Rule) if row else None
 
 
 async def lock(unit: Write, rule_id: str) -> None:
-    """Let nobody else change a rule until this unit of work ends."""
+    """Lock a rule until this unit of work ends."""
     await unit.run("UPDATE rule SET version = version WHERE id = :id", id=rule_id)
 
 
 async def delete_removed(unit: Write, before: str) -> None:
-    """Drop rules that were removed so long ago that nobody can bring them back."""
+    """Delete rules that were removed before this time."""
     await unit.run("DELETE FROM rule WHERE removed_at < :before", before=before)
 
 
 async def update(unit: Write, rule: Rule) -> None:
-    """Keep a rule as it is now: changed, removed, or brought back."""
+    """Update a rule that was changed, removed or restored."""
     await unit.run(f"UPDATE rule SET {CHANGES} WHERE id = :id", **msgspec.structs.asdict(rule))
-    await _tell_sites(unit, rule.site_id)
+    await _update_sites(unit, rule.site_id)
 
 
 async def list_active(unit: PrivateRead, site_id: str) -> list[Rule]:
-    """The rules of a site and of every site that have not been removed, oldest first."""
+    """Return the rules for a site and for all sites, without removed ones, oldest first."""
     rows = await unit.all(
         f"""
         SELECT {COLUMNS} FROM rule
@@ -57,13 +57,16 @@ async def list_active(unit: PrivateRead, site_id: str) -> list[Rule]:
 
 
 async def list_page(unit: PrivateRead, sites: Sequence[str] | None, after: str | None, limit: int) -> Sequence[Row]:
-    """Rules on these sites or on every one, oldest first, from after an id on; ``size`` is how long ``matching`` is."""
-    reach, values = site_condition("site_id", sites)
-    shown = COLUMNS.replace("matching", f"SUBSTR(matching, 1, {LISTED_COLUMNS}) AS matching")
+    """Return rules for these sites and for all sites, after an id, oldest first.
+
+    ``size`` is the length of ``matching``, which is cut.
+    """
+    on_sites, values = site_condition("site_id", sites)
+    columns = COLUMNS.replace("matching", f"SUBSTR(matching, 1, {LISTED_CHARACTERS}) AS matching")
     return await unit.all(
         f"""
-        SELECT {shown}, LENGTH(matching) AS size FROM rule
-        WHERE removed_at IS NULL AND (site_id IS NULL OR {reach}) AND (CAST(:after AS TEXT) IS NULL OR id > :after)
+        SELECT {columns}, LENGTH(matching) AS size FROM rule
+        WHERE removed_at IS NULL AND (site_id IS NULL OR {on_sites}) AND (CAST(:after AS TEXT) IS NULL OR id > :after)
         ORDER BY id LIMIT CAST(:limit AS BIGINT)
         """,
         after=after,
@@ -73,25 +76,25 @@ async def list_page(unit: PrivateRead, sites: Sequence[str] | None, after: str |
 
 
 async def list_sealed(unit: PrivateRead) -> Sequence[Row]:
-    """``id, email_sealed`` of every rule that names an address."""
+    """Return ``id, email_sealed`` of each rule with an email address."""
     return await unit.all("SELECT id, email_sealed FROM rule WHERE email_sealed IS NOT NULL ORDER BY id")
 
 
 async def reseal(unit: Write, rule_id: str, email_sealed: str, digest: str) -> None:
-    """Keep a banned address sealed anew."""
+    """Replace an encrypted email address and its digest."""
     await unit.run(
         "UPDATE rule SET email_sealed = :sealed, email_digest = :digest, version = version + 1 WHERE id = :id",
         id=rule_id,
         sealed=email_sealed,
         digest=digest,
     )
-    await _tell_sites(unit, None)
+    await _update_sites(unit, None)
 
 
-async def _tell_sites(unit: Write, site_id: str | None) -> None:
-    """Have every server read the rules anew, and readers see which old threads are closed.
+async def _update_sites(unit: Write, site_id: str | None) -> None:
+    """Set a new ``rules_version``, at which every server reloads the rules, and ``closes_after_days``.
 
-    The version is no counter: one that was rolled back must not come again with other rules.
+    The version is random: a counter could give the version of a rolled-back change to other rules.
     """
     await unit.run(
         """

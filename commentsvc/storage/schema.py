@@ -21,7 +21,7 @@ async def migrate(database: Database, now: str) -> int:
     Raises:
         ConfigurationError: a newer version of the program has migrated this database.
     """
-    applied = await database.alone(lambda statements: _migrate(statements, now, database.schema_sql))
+    applied = await database.write_exclusively(lambda statements: _migrate(statements, now, database.schema_sql))
     await database.protect()
     return applied
 

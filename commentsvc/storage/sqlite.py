@@ -148,7 +148,7 @@ class SqliteDatabase:
         """See ``Database``."""
         return await _read_with(self._private, work)
 
-    async def alone(self, work: Work[T], /) -> T:
+    async def write_exclusively(self, work: Work[T], /) -> T:
         """See ``Database``. BEGIN IMMEDIATE excludes other processes."""
         return await self.write(work)
 

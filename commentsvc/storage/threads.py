@@ -246,6 +246,12 @@ async def count_approved(unit: PublicRead, site_id: str, names: Sequence[str]) -
     return {row["name"]: row["approved"] for row in rows}
 
 
+async def count_pending(unit: PublicRead, thread_id: str) -> int:
+    """Return the number of a thread's pending comments."""
+    row = await unit.one("SELECT pending FROM thread WHERE id = :id", id=thread_id)
+    return int(row["pending"]) if row else 0
+
+
 async def count_by_status(unit: PublicRead, sites: Sequence[str] | None) -> Row:
     """Return one row ``approved, pending, spam, trash, reported``: numbers of comments on these sites."""
     on_sites, values = site_condition("site_id", sites)

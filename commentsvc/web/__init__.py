@@ -1,1 +1,1 @@
-"""Everything that knows HTTP and HTML. ``routes`` is the whole surface on one page: read it first."""
+"""HTTP and HTML. Read ``routes`` first: it lists all endpoints."""

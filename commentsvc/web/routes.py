@@ -155,9 +155,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="POST", path="/v1/moderation/search", handler=moderation.search, takes=PrivateSearch,
           gives=CommentPage,
           scope=Scope.MODERATE, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
-    Route(method="GET", path="/v1/moderation/comments/{id}", handler=moderation.get_detail, gives=ModeratorDetail,
+    Route(method="GET", path="/v1/moderation/comments/{id}", handler=moderation.get_comment, gives=ModeratorDetail,
           scope=Scope.READ, etag=True, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
-    Route(method="PATCH", path="/v1/moderation/comments/{id}", handler=moderation.amend, takes=CommentUpdate,
+    Route(method="PATCH", path="/v1/moderation/comments/{id}", handler=moderation.update_comment, takes=CommentUpdate,
           gives=ActionResult, scope=Scope.MODERATE, refuses=(
               MalformedRequest, Unauthorized, Forbidden, NotFound, Conflict, VersionConflict, Invalid, VersionRequired,
               Unavailable)),
@@ -167,8 +167,8 @@ ROUTES: Final[tuple[Route, ...]] = (
           gives=ReplyReceipt, status=(201,), scope=Scope.MODERATE,
           refuses=(MalformedRequest, Unauthorized, Forbidden, NotFound, Conflict, VersionConflict, Invalid,
           Unavailable)),
-    Route(method="POST", path="/v1/moderation/actions", handler=moderation.act, takes=Action, gives=ActionResult,
-          scope=Scope.MODERATE,
+    Route(method="POST", path="/v1/moderation/actions", handler=moderation.apply_action, takes=Action,
+          gives=ActionResult, scope=Scope.MODERATE,
           refuses=(MalformedRequest, Unauthorized, Forbidden, ExpectationFailed, Invalid, Unavailable)),
     Route(method="POST", path="/v1/moderation/actions/{id}/undo", handler=moderation.undo, gives=ActionResult,
           scope=Scope.MODERATE, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
@@ -182,7 +182,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="POST", path="/v1/rules", handler=moderation.add_rule, takes=NewRule, gives=RuleRecord,
           status=(201,), scope=Scope.MODERATE, most_bytes=RULE_BYTES,
           refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
-    Route(method="POST", path="/v1/rules/test", handler=moderation.try_rule, takes=BacktestRequest,
+    Route(method="POST", path="/v1/rules/test", handler=moderation.backtest_rule, takes=BacktestRequest,
           gives=BacktestResult,
           scope=Scope.MODERATE, most_bytes=RULE_BYTES,
           refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
@@ -199,7 +199,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     # Operators
     Route(method="GET", path="/v1/keys", handler=admin.list_keys, gives=KeyList, scope=Scope.ADMIN,
           refuses=(Unauthorized, Forbidden, Unavailable)),
-    Route(method="POST", path="/v1/keys", handler=admin.make_key, takes=NewKey, gives=CreatedKey,
+    Route(method="POST", path="/v1/keys", handler=admin.create_key, takes=NewKey, gives=CreatedKey,
           status=(201,), scope=Scope.ADMIN, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
     Route(method="DELETE", path="/v1/keys/{id}", handler=admin.revoke_key, status=(204,),
           scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
@@ -278,7 +278,7 @@ def _document() -> dict[str, Any]:
 
 
 def application(service: Service) -> web.Application:
-    """An aiohttp application that serves the table."""
+    """Return an aiohttp application that serves the route table."""
     app = web.Application(middlewares=[middleware.finish_response], client_max_size=MOST_BYTES)
     app[SERVICE] = service
     app[middleware.DRAINING] = []

@@ -78,9 +78,8 @@ async def test_a_moderator_sees_all_facts_that_a_decision_needs(service, clock):
     clock.move(hours=3)
 
     (card,) = (await queue.search_comments(service, EVERYTHING, QueueQuery(limit=1))).comments
-    reason = f"{card.reasons[0].text} (Rule “moderate everything”)"
     said = await Person("q").reviews(service)
-    assert said.splitlines()[:14] == [
+    assert said.splitlines()[:15] == [
         "── 1 of 2 " + "─" * 70,
         "page     blog /a-page",
         "title    On bees",
@@ -88,7 +87,8 @@ async def test_a_moderator_sees_all_facts_that_a_decision_needs(service, clock):
         "email    mia@example.com",
         "website  https://shop.example",
         "from     203.0.113.0/24 · 3 hours ago · 1 approved · 0 spam",
-        f"held     {reason}",
+        f"held     {card.reasons[0].text} (Rule “moderate",
+        "         everything”)",
         "reply to An opening word.",
         "",
         "│ Me too.",
@@ -250,6 +250,31 @@ async def test_a_moderator_reviews_comments_of_another_status(service):
     assert said.endswith(f"{LAST}\n1 decided: 1 approved.")
 
 
+async def test_a_moderator_reviews_comments_of_any_status_once_each(service):
+    for text in ("one", "two", "three"):
+        await post(service, text)
+    await Person("a", "q").reviews(service)
+    said = await Person("s", "a", "u", "d", "n", "q").reviews(service, status=StatusFilter.ANY)
+    assert re.findall(r"── (\d) ─.*?│ (\w+)\n", said, re.DOTALL) == [
+        ("1", "one"),
+        ("2", "two"),
+        ("3", "three"),
+        ("2", "two"),
+        ("3", "three"),
+    ]
+    assert await standing(service) == {"one": "spam", "two": "trash", "three": "pending"}
+    assert said.endswith("2 decided: 1 spam, 1 trash.")
+
+
+async def test_a_moderator_reviews_only_comments_that_match_a_text(service):
+    for text in ("cheap pills", "kind words", "more pills"):
+        await post(service, text)
+    said = await Person("s", "s", "q").reviews(service, q="pills")
+    assert re.findall(r"── (.+?) ─", said) == ["1", "2"], "their number is not known"
+    assert await standing(service) == {"cheap pills": "spam", "kind words": "pending", "more pills": "spam"}
+    assert await Person("s").reviews(service, q="pills") == "No comments found."
+
+
 async def test_a_moderator_reviews_only_the_chosen_site(database_url, clock):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         await post(service, "ours", thread="https://one.example/a/", address="192.0.2.1")
@@ -361,12 +386,31 @@ async def test_a_decision_at_the_terminal_counts_as_a_persons(database_url, cloc
 def pending_comments(folder, *texts, **more):
     """Add pending comments to the database in this folder; return their ids."""
 
-    async def written():
+    async def post_all(service):
+        return [await post(service, text, **more) for text in texts]
+
+    return with_service(folder, post_all)
+
+
+def report_comments(folder, *ids):
+    """Report these comments as a reader."""
+
+    async def report_all(service):
+        for comment in ids:
+            await reports.report_comment(service, comment, NewReport(reason="rude"), visit())
+
+    with_service(folder, report_all)
+
+
+def with_service(folder, function):
+    """Run an async function on the service of the database in this folder."""
+
+    async def run():
         config = Config(database_url=f"sqlite:///{folder}/data/commentsvc.db", rate_limit="off", form_seconds="off")
         async with app.open_ready_service(config) as service:
-            return [await post(service, text, **more) for text in texts]
+            return await function(service)
 
-    return asyncio.run(written())
+    return asyncio.run(run())
 
 
 @dataclass
@@ -454,6 +498,24 @@ def test_a_moderator_lists_the_queue_one_line_per_comment(tmp_path):
     assert command(tmp_path, "queue", "--cursor", cursor).text.startswith(two)
     assert [card["id"] for card in command(tmp_path, "queue", "--q", "TWO", "--json").json()["comments"]] == [two]
     assert command(tmp_path, "queue", "--status", "trash").text == "No comments found."
+
+
+def test_a_moderator_lists_50_comments_unless_they_ask_for_more(tmp_path):
+    pending_comments(tmp_path, *(f"number {number}" for number in range(51)))
+    *listed, more = command(tmp_path, "queue").text.splitlines()
+    assert (len(listed), more[:15]) == (50, "More: --cursor ")
+    assert len(command(tmp_path, "queue", "--limit", "200").text.splitlines()) == 51
+    newest = command(tmp_path, "queue", "--order", "newest", "--limit", "1", "--json").json()["comments"]
+    assert [card["comment"] for card in newest] == ["number 50"]
+
+
+def test_a_moderator_lists_reported_comments_of_any_status(tmp_path):
+    one, two = pending_comments(tmp_path, "one", "two")
+    command(tmp_path, "approve", one, two)
+    report_comments(tmp_path, two)
+    assert command(tmp_path, "queue", "--reported").text.startswith(two)
+    assert command(tmp_path, "queue", "--reported", "--status", "approved").text.startswith(two)
+    assert command(tmp_path, "queue", "--reported", "--status", "spam").text == "No comments found."
 
 
 def test_json_output_cannot_control_a_terminal(tmp_path):

@@ -7,6 +7,8 @@ import pytest
 from commentsvc.cli import commands, moderate, rules
 from commentsvc.cli.parser import EPILOG, build_parser
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
+from commentsvc.moderation.schemas import QueueQuery
+from commentsvc.storage.comment_filter import CommentFilter
 from tests.operations.test_operating import run_main
 
 
@@ -29,6 +31,7 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
     assert offered == {
         ("moderate", "status"): list(StatusFilter),
         ("queue", "status"): list(StatusFilter),
+        ("queue", "order"): ["oldest", "newest"],
         ("rule add", "kind"): list(RuleKind),
         ("rule add", "effect"): list(Effect),
         ("rule test", "kind"): list(RuleKind),
@@ -64,6 +67,16 @@ def test_an_operator_reads_help_and_the_exit_code_is_0(tmp_path, words):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: commentsvc")
     assert (EPILOG in done.stdout) == (words == "--help")
+
+
+@pytest.mark.parametrize(("command", "shape"), [("moderate", CommentFilter), ("queue", QueueQuery)])
+def test_a_moderator_can_use_every_filter_in_the_terminal(tmp_path, command, shape):
+    words = " ".join(run_main(tmp_path, command, "--help").stdout.split())
+    for name in shape.__struct_fields__:
+        assert f" --{name.replace('_', '-')} " in words, name
+    assert "--site NAME only comments on this site --thread" in words
+    assert "--since TIME only comments written at or after this time" in words
+    assert ("maximum number of results, 1 to 200 (default: 50)" in words) == (command == "queue")
 
 
 def test_an_operator_who_mistypes_a_choice_reads_the_plain_values(tmp_path):

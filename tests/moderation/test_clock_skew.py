@@ -1,5 +1,6 @@
 """Two servers whose clocks differ: what happened last counts, not what bears the latest time."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -138,8 +139,6 @@ async def test_a_programs_decision_is_not_a_persons(servers):
 
 
 def test_ids_that_several_threads_make_at_once_never_share_their_prefix():
-    import threading  # noqa: PLC0415 -- for this test alone
-
     new_id, made = Ids(lambda: 1_700_000_000_000), []
     threads = [threading.Thread(target=lambda: made.extend(new_id() for _ in range(2000))) for _ in range(8)]
     for thread in threads:

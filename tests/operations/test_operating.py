@@ -24,7 +24,6 @@ import commentsvc
 from commentsvc.cli.main import main
 from commentsvc.config import PREFIX, Config
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.storage import schema
 from tests.conftest import SECRET, fields_of
 
 ROOT = Path(commentsvc.__file__).parent.parent
@@ -366,7 +365,8 @@ def test_sites_moderators_and_keys_are_kept_from_the_command_line(tmp_path):
     made = json.loads(
         said("key", "create", "script", "--scope", "read", "--scope", "moderate", "--site", "b", "--json")
     )
-    assert made["scopes"] == ["read", "moderate"]
+    assert (made["scopes"], made["person"]) == (["read", "moderate"], False)
+    assert json.loads(said("key", "create", "Ada", "--person", "--json"))["person"] is True
     assert said("key", "create", "x").startswith("cs_")
     assert "active  script" in said("key", "list")
     assert said("key", "revoke", made["id"]) == "Key revoked."
@@ -414,3 +414,17 @@ def test_the_log_is_json_where_asked_and_names_nobody(tmp_path):
     assert requests[-1]["request_id"] == headers["X-Request-ID"]
     assert "anary" not in log
     assert "127.0.0.1" not in log
+
+
+def test_every_line_that_a_request_writes_has_its_id_once(tmp_path):
+    with serving(tmp_path, SLOW_UNIT_MS="1") as (process, printed):
+        _, headers, _ = call(port_of(printed), "POST", "/v1/comments", fields_of())
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+        log = process.stderr.read()
+    request_id = headers["X-Request-ID"]
+    lines = [line for line in log.splitlines() if request_id in line]
+    assert any(f" POST /v1/comments 202 request_id={request_id} milliseconds=" in line for line in lines)
+    assert all(line.count(request_id) == 1 for line in lines)
+    slow = [line for line in lines if "slow unit of work" in line]
+    assert all(f" request_id={request_id} unit=comments." in line for line in slow), slow

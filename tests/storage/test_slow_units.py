@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 
 from commentsvc.cli.log_format import Formatter
-from commentsvc.service import Write, private_read, public_read, write
+from commentsvc.service import private_read, public_read, write
 from commentsvc.web.routes import application
 from commentsvc.web.server.routing import SERVICE
-from tests.conftest import a_service, fields_of
+from tests.conftest import a_service
 
 LIMIT_MS = 50
 LOG = logging.getLogger("commentsvc.tests")

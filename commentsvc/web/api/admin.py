@@ -1,4 +1,4 @@
-"""What operators call."""
+"""Handlers of the API for operators: keys and sites."""
 
 from aiohttp import web
 
@@ -10,30 +10,30 @@ from commentsvc.web.server.routing import SERVICE, WHO
 
 
 async def list_keys(request: web.Request) -> KeyList:
-    """Read the API keys, without the keys themselves."""
+    """Return the API keys, without the keys themselves."""
     return await keys.list_keys(request.app[SERVICE], request[WHO])
 
 
-async def make_key(request: web.Request, new: NewKey) -> CreatedKey:
-    """Make an API key. It is shown this once."""
+async def create_key(request: web.Request, new: NewKey) -> CreatedKey:
+    """Create an API key. It is shown only once."""
     return await keys.create_key(request.app[SERVICE], request[WHO], new)
 
 
 async def revoke_key(request: web.Request) -> None:
-    """End an API key at once."""
+    """Revoke an API key."""
     await keys.revoke_key(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
 async def list_sites(request: web.Request) -> SiteList:
-    """Read the sites and their origins."""
+    """Return the sites and their origins."""
     return await manage.list_sites(request.app[SERVICE], request[WHO])
 
 
 async def add_site(request: web.Request, new: NewSite) -> SiteRecord:
-    """Serve one more blog, or a known one from more origins."""
+    """Add a site, or more origins to an existing site."""
     return await manage.add_site(request.app[SERVICE], request[WHO], new)
 
 
 async def change_site(request: web.Request, change: SiteChange) -> SiteRecord:
-    """Say who is held on a site."""
+    """Change the moderation mode of a site."""
     return await manage.change_site(request.app[SERVICE], request[WHO], request.match_info["id"], change)

@@ -5,8 +5,7 @@ import hashlib
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc.comments import edit, erase, post, read, reports
-from commentsvc.comments import form as comments_form
+from commentsvc.comments import edit, erase, form, post, read, reports
 from commentsvc.comments.schemas import (
     CommentEdit,
     Counts,
@@ -117,8 +116,8 @@ async def list_latest(request: web.Request, query: LatestQuery) -> web.Response:
 def _respond_with_digest(request: web.Request, body: bytes, **more: str) -> web.Response:
     """Return a body with its own digest as the tag."""
     tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    held = match_etag(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
-    return cacheable(compress(body, gzipped=accepts_gzip(request)), tag, held, **more)
+    matched_tag = match_etag(request.headers.get(hdrs.IF_NONE_MATCH))(tag)
+    return cacheable(compress(body, gzipped=accepts_gzip(request)), tag, matched_tag, **more)
 
 
 async def get_thread_feed(request: web.Request, query: FeedQuery) -> web.Response:
@@ -129,9 +128,9 @@ async def get_thread_feed(request: web.Request, query: FeedQuery) -> web.Respons
     async def render(listing: ThreadListing) -> bytes:
         return await feeds.render_thread_feed(request.app[SERVICE], query, listing, request[VISIT], locale)
 
-    form = f"atom-{locale.lang}{'-explicit' if query.lang else ''}"  # the feed contains its own address
+    variant = f"atom-{locale.lang}{'-explicit' if query.lang else ''}"  # the feed contains its own address
     return await respond_with_thread(
-        request, feeds.thread_query(query), form, render, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE
+        request, feeds.thread_query(query), variant, render, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE
     )
 
 
@@ -146,7 +145,7 @@ async def get_site_feed(request: web.Request, query: LatestFeedQuery) -> web.Res
 
 async def open_form(request: web.Request) -> OpenForm:
     """Create a form token, and a proof-of-work challenge if one is required."""
-    return await comments_form.open_form(request.app[SERVICE], request[VISIT])
+    return await form.open_form(request.app[SERVICE], request[VISIT])
 
 
 async def render_preview(_request: web.Request, draft: PreviewRequest) -> PreviewResult:

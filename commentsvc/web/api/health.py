@@ -1,4 +1,4 @@
-"""What operators' machines call, and what developers read."""
+"""Handlers for health checks, the version and the OpenAPI document."""
 
 from typing import Final
 
@@ -15,25 +15,25 @@ DOCUMENT: Final = web.AppKey("document", dict)
 
 
 class Health(msgspec.Struct, frozen=True):
-    """Whether all is well."""
+    """State of the service."""
 
     status: str
 
 
 class Version(msgspec.Struct, frozen=True):
-    """Which program this is."""
+    """Name and version of the program."""
 
     name: str
     version: str
 
 
 async def healthz(_request: web.Request) -> Health:
-    """Whether the process is alive."""
+    """Check that the process is alive."""
     return Health("ok")
 
 
 async def readyz(request: web.Request) -> Health:
-    """Whether it can take a comment: the database is writable, its schema current, and no stop is under way."""
+    """Check that the service can store comments: it is not stopping, and its database is current and writable."""
     if request.app[DRAINING]:
         raise Unavailable("The service is stopping.")
     await health.check_writable(request.app[SERVICE])
@@ -41,11 +41,11 @@ async def readyz(request: web.Request) -> Health:
 
 
 async def version(_request: web.Request) -> Version:
-    """Which version runs."""
+    """Return the version of the service."""
     return Version("commentsvc", commentsvc.__version__)
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """This contract, as OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 document of this API."""
     body = msgspec.json.encode(request.app[DOCUMENT])
     return web.Response(body=body, content_type=JSON, headers={hdrs.CACHE_CONTROL: "public, max-age=300"})

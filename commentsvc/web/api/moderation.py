@@ -1,4 +1,4 @@
-"""What moderators call."""
+"""Handlers of the moderation API."""
 
 from aiohttp import hdrs, web
 
@@ -34,23 +34,23 @@ from commentsvc.web.server.routing import SERVICE, WHO
 
 
 async def list_queue(request: web.Request, query: QueueQuery) -> CommentPage:
-    """Read the queue: what waits, oldest first, unless something else is asked for."""
+    """Return the moderation queue: pending comments, oldest first, unless filters say otherwise."""
     return await queue.search_comments(request.app[SERVICE], request[WHO], query)
 
 
 async def search(request: web.Request, query: PrivateSearch) -> CommentPage:
-    """Search comments, also by email or network; the address travels in the body alone."""
+    """Search comments, also by email address or network. These are sent in the body, never in a URL."""
     return await queue.search_comments(request.app[SERVICE], request[WHO], query)
 
 
-async def get_detail(request: web.Request) -> web.Response:
-    """Read all about one comment. Its version is the ETag."""
+async def get_comment(request: web.Request) -> web.Response:
+    """Return one comment with its history. The ETag is its version."""
     comment = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
     return respond(comment, headers={hdrs.ETAG: f'"{comment.version}"'})
 
 
-async def amend(request: web.Request, change: CommentUpdate) -> ActionResult:
-    """Change one comment's status, words or note, if nobody did since the version named by If-Match."""
+async def update_comment(request: web.Request, change: CommentUpdate) -> ActionResult:
+    """Change the status, text, name or note of a comment, if If-Match is its current version."""
     return await actions.update_comment(
         request.app[SERVICE], request[WHO], request.match_info["id"], _version_seen(request), change
     )
@@ -62,65 +62,65 @@ def _version_seen(request: web.Request) -> int | None:
 
 
 async def reply(request: web.Request, new: NewReply) -> ReplyReceipt:
-    """Reply to a comment in one's own name, shown at once; approve that comment along with it if need be."""
+    """Publish a reply to a comment as a moderator, and approve the comment if requested."""
     return await replies.post_reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
 
 
-async def act(request: web.Request, action: Action) -> ActionResult:
-    """Decide on many comments in one go."""
+async def apply_action(request: web.Request, action: Action) -> ActionResult:
+    """Decide on many comments at once."""
     return await actions.apply_action(request.app[SERVICE], request[WHO], action)
 
 
 async def undo(request: web.Request) -> ActionResult:
-    """Take an action back, whole; what was decided since is left and named."""
+    """Undo an action. Comments that were changed since are skipped and reported."""
     return await undo_action(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
 async def erase(request: web.Request) -> ActionResult:
-    """Erase a comment of spam or trash for good, and all that is private of its writer."""
+    """Permanently delete a comment in spam or trash, with the private data of its author."""
     return await erase_permanently(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
 async def list_threads(request: web.Request, query: ThreadListQuery) -> ThreadPage:
-    """Read the threads, newest first."""
+    """Return the threads, newest first."""
     return await threads.list_threads(request.app[SERVICE], request[WHO], query)
 
 
 async def change_thread(request: web.Request, change: ThreadChange) -> ThreadRecord:
-    """Open, close, retitle or rename a thread, give it one more name, or merge it into another."""
+    """Open, close, rename or move a thread, add an alias, set its mode, or merge it into another."""
     return await threads.change_thread(request.app[SERVICE], request[WHO], request.match_info["id"], change)
 
 
 async def list_rules(request: web.Request, query: RuleQuery) -> RulePage:
-    """Read the rules, oldest first."""
+    """Return the rules, oldest first."""
     return await manage.list_rules(request.app[SERVICE], request[WHO], query)
 
 
 async def get_rule(request: web.Request) -> RuleRecord:
-    """Read one rule, all that it looks for."""
+    """Return one rule with its whole match."""
     return await manage.get_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
 async def add_rule(request: web.Request, new: NewRule) -> RuleRecord:
-    """Keep a rule; comments that arrive from now on are judged by it."""
+    """Add a rule. It applies to comments that are posted from now on."""
     return await manage.add_rule(request.app[SERVICE], request[WHO], new)
 
 
 async def change_rule(request: web.Request, change: RuleChange) -> RuleRecord:
-    """Change what a rule looks for, what it does, how long it stands, or its note."""
+    """Change the match, effect, expiry or note of a rule."""
     return await manage.change_rule(request.app[SERVICE], request[WHO], request.match_info["id"], change)
 
 
 async def remove_rule(request: web.Request) -> RuleRecord:
-    """Take a rule away; undoing the action brings it back."""
+    """Remove a rule. Undoing the action brings it back."""
     return await manage.remove_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
-async def try_rule(request: web.Request, trial: BacktestRequest) -> BacktestResult:
-    """Try a rule on the comments that people decided last. Nothing is changed."""
+async def backtest_rule(request: web.Request, trial: BacktestRequest) -> BacktestResult:
+    """Test a rule on the comments that people decided on last. Nothing is changed."""
     return await backtest.backtest_rule(request.app[SERVICE], request[WHO], trial)
 
 
 async def list_audit(request: web.Request, query: AuditQuery) -> AuditLog:
-    """Read who did what, newest first."""
+    """Return the audit log, newest entry first."""
     return await audit.list_entries(request.app[SERVICE], request[WHO], query)

@@ -9,8 +9,7 @@ from aiohttp import web
 from commentsvc.audit import lookup
 from commentsvc.audit.schemas import AuditEntry, AuditQuery
 from commentsvc.domain.fields import Cursor, SiteName
-from commentsvc.moderation import audit as moderation_audit
-from commentsvc.moderation import bulk, queue
+from commentsvc.moderation import audit, bulk, queue
 from commentsvc.moderation.schemas import ModeratorComment
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Day, ResultQuery
@@ -18,12 +17,12 @@ from commentsvc.web.server.routing import SERVICE, WHO
 
 MAX_LINKS: Final = 3  # to comments, of one entry
 SUBJECT_PAGES: Final = {"thread": "/moderate/threads/", "rule": "/moderate/rules/"}
-# Verbs whose words say already what changed.
+# Verbs whose text names the change already.
 PLAIN_VERBS: Final = frozenset({"withdraw"})
 
 
 class AuditPageQuery(ResultQuery, frozen=True, kw_only=True):
-    """Which entries to show."""
+    """Filters and page of the audit log."""
 
     site: SiteName | None = None
     since: Day | None = None
@@ -48,8 +47,8 @@ async def show_audit_log(request: web.Request, query: AuditPageQuery) -> web.Res
     """Show the audit log, newest first."""
     service, who = request.app[SERVICE], request[WHO]
     since, until = layout.start_of_day(query.since), layout.start_of_day(query.until)
-    wanted = AuditQuery(site=query.site, since=since, until=until, cursor=query.cursor)
-    found = await moderation_audit.list_entries(service, who, wanted)
+    filters = AuditQuery(site=query.site, since=since, until=until, cursor=query.cursor)
+    found = await audit.list_entries(service, who, filters)
     undoable = await _list_undoable(request, found.entries)
     linked = {item[0] for entry in found.entries for item in _items(entry)[:MAX_LINKS]}
     cards = {card.id: card for card in await queue.get_comments(service, who, sorted(linked))}

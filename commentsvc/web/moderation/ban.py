@@ -25,7 +25,7 @@ from commentsvc.web.server.routing import SERVICE, WHO
 
 
 class BanForm(Struct, frozen=True, kw_only=True):
-    """What to ban, and whether to mark the waiting comments as spam."""
+    """A ban, and whether to mark the waiting comments as spam."""
 
     kind: RuleKind
     effect: Effect | None = None

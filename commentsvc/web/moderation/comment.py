@@ -130,7 +130,7 @@ async def update_comment(request: web.Request, form: EditForm) -> web.Response:
 
 @contextmanager
 def _explain_conflict() -> Iterator[None]:
-    """Say on a version conflict that the page now shows the new version, and the form the text that was typed."""
+    """Reword a version conflict: the page shows the new version, and the form has the text that was typed."""
     try:
         yield
     except VersionConflict:

@@ -36,7 +36,7 @@ SIMILAR: Final = re.compile(r"(?P<verb>[a-z]+) (?P<kind>network|text) (?P<id>[0-
 
 
 class QueuePageQuery(CommentFilter, frozen=True, kw_only=True):
-    """Which comments to show. A time may be a day; the tabs add a status of their own, reported."""
+    """Filters and page of the queue. A time may be a day. The status may also be ``reported``, a tab of its own."""
 
     status: Literal["pending", "reported", "approved", "spam", "trash", "any"] = "pending"  # type: ignore[assignment]
     done: Annotated[str, Meta(max_length=100)] | None = None
@@ -159,7 +159,7 @@ async def search(request: web.Request, form: SearchForm) -> web.Response:
     if not request[WHO].may(Scope.MODERATE):
         raise Forbidden("Searching by email or network needs a key with scope moderate.")
     private = {"network": network} if network else _email_or_text(text)
-    sealed = request.app[SERVICE].keyring.encrypt_text(_encode(private | {"for": request[WHO].actor.name}))
+    sealed = request.app[SERVICE].keyring.encrypt_text(_encode(private | {"for": repr(request[WHO].actor)}))
     return layout.redirect_back(layout.build_url(**query | {"sealed": sealed}))
 
 
@@ -196,7 +196,7 @@ def _unseal_search(request: web.Request, sealed: str | None) -> dict[str, str]:
         return {}
     plain = request.app[SERVICE].keyring.decrypt_text(sealed)
     found = msgspec.json.decode(plain, type=dict[str, str]) if plain else {}
-    if found.pop("for", None) != request[WHO].actor.name or not request[WHO].may(Scope.MODERATE):
+    if found.pop("for", None) != repr(request[WHO].actor) or not request[WHO].may(Scope.MODERATE):
         raise Invalid(
             FieldError("sealed", "invalid", "This search is too old, or belongs to someone else. Search again.")
         )

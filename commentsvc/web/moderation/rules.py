@@ -24,7 +24,7 @@ BACKTEST_COMMENTS: Final = 500  # the newest decided comments
 
 
 class RulesPageQuery(ResultQuery, frozen=True, kw_only=True):
-    """Which rules to show."""
+    """The page of the list of rules."""
 
     cursor: Cursor | None = None
 

@@ -17,7 +17,7 @@ from commentsvc.web.server.routing import SERVICE, WHO
 
 
 class ThreadsPageQuery(ResultQuery, frozen=True, kw_only=True):
-    """Which threads to show."""
+    """Filters and page of the list of threads."""
 
     site: SiteName | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
@@ -52,8 +52,8 @@ class ThreadForm(Struct, frozen=True, kw_only=True):
 
 async def show_threads(request: web.Request, query: ThreadsPageQuery) -> web.Response:
     """Show the threads, newest first."""
-    wanted = ThreadListQuery(site=query.site, q=query.q, cursor=query.cursor)
-    found = await threads.list_threads(request.app[SERVICE], request[WHO], wanted)
+    filters = ThreadListQuery(site=query.site, q=query.q, cursor=query.cursor)
+    found = await threads.list_threads(request.app[SERVICE], request[WHO], filters)
     next_page = layout.build_url("/moderate/threads", site=query.site, q=query.q, cursor=found.next_cursor)
     return await layout.render_page(
         request,

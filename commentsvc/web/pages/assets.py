@@ -118,18 +118,18 @@ async def moderate_stylesheet(request: web.Request) -> web.Response:
     return _served(request, moderate_style(), SHORT)
 
 
-def _served(request: web.Request, asset: Asset, keep: str) -> web.Response:
-    held = match_etag(request.headers.get(hdrs.IF_NONE_MATCH))(asset.digest)
+def _served(request: web.Request, asset: Asset, cache_control: str) -> web.Response:
+    matched_tag = match_etag(request.headers.get(hdrs.IF_NONE_MATCH))(asset.digest)
     packs = accepts_gzip(request)
     headers = {
-        hdrs.CACHE_CONTROL: keep,
+        hdrs.CACHE_CONTROL: cache_control,
         hdrs.VARY: "Accept-Encoding",
-        hdrs.ETAG: f'"{held or asset.digest + (GZIP if packs else "")}"',
+        hdrs.ETAG: f'"{matched_tag or asset.digest + (GZIP if packs else "")}"',
         # Any page may load it: it holds no personal data.
         "Access-Control-Allow-Origin": "*",
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
-    if held:
+    if matched_tag:
         return web.Response(status=304, headers=headers)
     if packs:
         headers[hdrs.CONTENT_ENCODING] = "gzip"

@@ -33,7 +33,7 @@ async def respond_with_thread(
 
     ``form`` names everything that the body depends on besides the thread's state and the query.
     """
-    cache, held, gzipped = (
+    cache, find_tag, gzipped = (
         request.app[ANSWER_CACHE],
         match_etag(request.headers.get(hdrs.IF_NONE_MATCH)),
         accepts_gzip(request),
@@ -42,7 +42,7 @@ async def respond_with_thread(
 
     def known(tag: str) -> bool:
         cached[tag] = cache.get((tag, query, form, gzipped))
-        return held(f"{tag}-{form}") is not None or cached[tag] is not None
+        return find_tag(f"{tag}-{form}") is not None or cached[tag] is not None
 
     page = await read.list_thread(request.app[SERVICE], query, request[VISIT], own=own, seen=known)
     if page.private:
@@ -54,11 +54,11 @@ async def respond_with_thread(
         if page.listing.comments:
             cache.put((page.tag, query, form, gzipped), body)
     tag = f"{page.tag}-{form}"
-    return cacheable(body, tag, held(tag), kind=kind, vary=vary)
+    return cacheable(body, tag, find_tag(tag), kind=kind, vary=vary)
 
 
 def accepts_gzip(request: web.Request) -> bool:
-    """Tell whether the client accepts gzip (RFC 9110, 12.5.3)."""
+    """Return whether the client accepts gzip (RFC 9110, 12.5.3)."""
     accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "")
     return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
 
@@ -70,12 +70,12 @@ def compress(body: bytes, *, gzipped: bool) -> bytes:
 
 
 def cacheable(
-    body: bytes | None, tag: str, held: str | None, *, kind: str = JSON, vary: str = "Authorization"
+    body: bytes | None, tag: str, matched_tag: str | None, *, kind: str = JSON, vary: str = "Authorization"
 ) -> web.Response:
     """Return a response that caches may keep, or 304 if the client has it (RFC 9110, 15.4.5)."""
     headers = {hdrs.CACHE_CONTROL: CACHE_PUBLIC, hdrs.VARY: ", ".join(filter(None, [hdrs.ACCEPT_ENCODING, vary]))}
-    if held is not None or body is None:
-        return web.Response(status=304, headers=headers | {hdrs.ETAG: f'"{held}"'})
+    if matched_tag is not None or body is None:
+        return web.Response(status=304, headers=headers | {hdrs.ETAG: f'"{matched_tag}"'})
     if body.startswith(GZIP_MAGIC):
         headers |= {hdrs.CONTENT_ENCODING: "gzip", hdrs.ETAG: f'"{tag}{GZIP}"'}
     else:

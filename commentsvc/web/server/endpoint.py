@@ -1,4 +1,4 @@
-"""From the wire to a handler and back. Every route passes through here."""
+"""Read and check a request, call its handler, and send the result. Every route uses this."""
 
 import asyncio
 import re
@@ -20,22 +20,23 @@ BODY_SECONDS: Final = 10.0
 
 
 def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Make an aiohttp handler of a row of the table."""
+    """Return the aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[VISIT] = security.visit(request, service.config)
-        stranger = await _stranger(request) if route.session_scope else None
-        body = await read_body(request, MOST_BYTES if stranger else route.most_bytes)
+        # Read the body first, even without a session: the error page gives the text of the form back.
+        sign_in_error = await _load_session(request) if route.session_scope else None
+        body = await read_body(request, MOST_BYTES if sign_in_error else route.most_bytes)
         try:
-            if stranger is not None:
-                raise stranger
-            _refuse_odd_names(request)
+            if sign_in_error is not None:
+                raise sign_in_error
+            _require_plain_names(request)
             if route.scope is not None:
-                request[WHO] = await _known(request, route.scope)
+                request[WHO] = await _authenticate(request, route.scope)
             if route.session_scope is not None:
-                _admit(request, route.session_scope, body)
-            answer = await route.handler(request, *_given(route, request, body))
+                _authorize(request, route.session_scope, body)
+            answer = await route.handler(request, *_parse_arguments(route, request, body))
         except Refusal as error:
             if route.again is None or not (route.session_scope or is_navigation(request)):
                 raise
@@ -45,23 +46,23 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     return handle
 
 
-def _refuse_odd_names(request: web.Request) -> None:
-    """Ids and tokens in a path are plain ASCII; nothing has another name.
+def _require_plain_names(request: web.Request) -> None:
+    """Check that ids and tokens in the path are plain ASCII. All existing ones are.
 
     Raises:
-        NotFound: as for any other unknown name.
+        NotFound: they are not.
     """
     if not all(re.fullmatch(r"[\w-]{1,200}", name, re.ASCII) for name in request.match_info.values()):
         raise NotFound
 
 
-async def _known(request: web.Request, scope: Scope) -> Principal:
+async def _authenticate(request: web.Request, scope: Scope) -> Principal:
     who = await keys.authenticate_key(request.app[SERVICE], security.bearer(request))
     return permissions.require_scope(who, scope)
 
 
-async def _stranger(request: web.Request) -> Refusal | None:
-    """Why nobody is signed in who could send this; None where somebody is."""
+async def _load_session(request: web.Request) -> Refusal | None:
+    """Load the session into the request; return None, or the error if there is no valid one."""
     service = request.app[SERVICE]
     try:
         if request.method == "POST":
@@ -74,34 +75,35 @@ async def _stranger(request: web.Request) -> Refusal | None:
     return None
 
 
-def _admit(request: web.Request, scope: Scope, body: bytes) -> None:
-    """Let whoever is signed in pass; what changes something must come from a form of their own session's pages.
+def _authorize(request: web.Request, scope: Scope, body: bytes) -> None:
+    """Check the session's scope, and the CSRF token of a form.
 
     Raises:
-        Forbidden: it does not, or they may not.
+        Forbidden: the scope is missing, or the token is not one of this session.
     """
     if request.method == "POST":
         service = request.app[SERVICE]
         sent = parsing.read_field("csrf", body) if request.content_type == FORM else ""
         if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
-            raise Forbidden("This form is of an earlier visit. Open the page anew, and send it from there.")
+            raise Forbidden("Your session has changed. Reload the page and try again.")
     permissions.require_scope(request[WHO], scope)
 
 
-def _given(route: Route, request: web.Request, body: bytes) -> list[Any]:
-    """What the handler takes: the query string and the body, as the shapes of its row."""
+def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[Any]:
+    """Return the handler's arguments: the query string and the body, as instances of the route's schemas."""
     limits = request.app[SERVICE].config.limits
-    given = [_asked(route.asks, request, limits)] if route.asks is not None else []
+    arguments = [_parse_query(route.asks, request, limits)] if route.asks is not None else []
     if route.takes is not None:
-        given.append(_taken(route, route.takes, request, body, limits))
-    return given
+        arguments.append(_parse_body(route, route.takes, request, body, limits))
+    return arguments
 
 
 async def read_body(request: web.Request, most: int = MOST_BYTES) -> bytes:
-    """The whole body, if it is neither encoded, nor too long, nor too slow.
+    """Return the request body, of at most ``most`` bytes.
 
     Raises:
-        aiohttp.web.HTTPException: 408, 413 or 415.
+        aiohttp.web.HTTPException: 408 if it takes longer than ``BODY_SECONDS``, 413 if it is too long, 415 if it is
+            compressed.
     """
     if not request.body_exists:
         return b""
@@ -122,28 +124,30 @@ async def read_body(request: web.Request, most: int = MOST_BYTES) -> bytes:
     return bytes(body)
 
 
-def _asked(shape: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
-    values = parsing.parse_query(shape, request.rel_url.raw_query_string)
-    parsing.refuse_unknown_parameters(shape, values)
-    return validation.validate(shape, values, limits, strict=False)
+def _parse_query(schema: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
+    values = parsing.parse_query(schema, request.rel_url.raw_query_string)
+    parsing.refuse_unknown_parameters(schema, values)
+    return validation.validate(schema, values, limits, strict=False)
 
 
-def _taken(route: Route, shape: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits) -> Any:
+def _parse_body(
+    route: Route, schema: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits
+) -> Any:
     kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
     if route.form and kind == FORM:
         return validation.validate(
-            shape, _with_key(request, shape, parsing.parse_form(shape, body)), limits, strict=False
+            schema, _with_idempotency_key(request, schema, parsing.parse_form(schema, body)), limits, strict=False
         )
     if kind != JSON:
-        wanted = f"{JSON} or {FORM}" if route.form else JSON
-        raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
+        accepted = f"{JSON} or {FORM}" if route.form else JSON
+        raise web.HTTPUnsupportedMediaType(text=f"Send the body as {accepted}.")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
         raise MalformedRequest("The body must be UTF-8.")
-    return validation.validate(shape, _with_key(request, shape, parsing.parse_json_object(body)), limits)
+    return validation.validate(schema, _with_idempotency_key(request, schema, parsing.parse_json_object(body)), limits)
 
 
-def _with_key(request: web.Request, shape: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:
-    """An ``Idempotency-Key`` header stands for the field ``submission`` where that was not sent."""
+def _with_idempotency_key(request: web.Request, schema: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values, with the ``Idempotency-Key`` header as the field ``submission`` if that is missing."""
     key = request.headers.get("Idempotency-Key")
-    named = "submission" in shape.__struct_fields__
-    return values | {"submission": key.strip('"')} if key and named and not values.get("submission") else values
+    has_field = "submission" in schema.__struct_fields__
+    return values | {"submission": key.strip('"')} if key and has_field and not values.get("submission") else values

@@ -49,7 +49,7 @@ FRAMEWORK: Final = {
 
 
 class ProblemFault(msgspec.Struct, frozen=True):
-    """What is wrong with one field, and how to correct it."""
+    """One invalid field, and how to correct it."""
 
     field: str
     code: str

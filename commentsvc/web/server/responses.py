@@ -1,4 +1,4 @@
-"""JSON responses, entity tags, and the kind of response a request wants."""
+"""JSON responses, entity tags, and the kind of response that a client accepts."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -25,16 +25,16 @@ def respond(answer: Any, status: int = 200, headers: Mapping[str, str] | None = 
 def match_etag(header: str | None) -> Callable[[str], str | None]:
     """Return a function that finds a tag, plain or gzipped, in an ``If-None-Match`` (RFC 9110, 13.1.2: weakly)."""
     listed = set(re.findall(r'"([^"]*)"', header or ""))
-    everything = (header or "").strip() == "*"
+    any_tag = (header or "").strip() == "*"
 
-    def held(tag: str) -> str | None:
-        return tag if everything else next((form for form in (tag, f"{tag}{GZIP}") if form in listed), None)
+    def find_tag(tag: str) -> str | None:
+        return tag if any_tag else next((form for form in (tag, f"{tag}{GZIP}") if form in listed), None)
 
-    return held
+    return find_tag
 
 
 def is_navigation(request: web.Request) -> bool:
-    """Tell whether a browser navigates here, rather than a script fetching."""
+    """Return whether a browser navigates here, as opposed to a script that fetches."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode:
         return mode == "navigate"
@@ -43,6 +43,6 @@ def is_navigation(request: web.Request) -> bool:
 
 
 def wants_fragment(request: web.Request) -> bool:
-    """Tell whether a script asks for HTML to insert; a browser that navigates does not accept problem+json."""
+    """Return whether a script requests HTML to insert. A browser that navigates does not accept problem+json."""
     accept = request.headers.get(hdrs.ACCEPT, "")
     return accept.startswith(HTML) and "application/problem+json" in accept

@@ -1,4 +1,4 @@
-"""A row of the route table."""
+"""Routes, and the keys under which requests and the application store values."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SESSION: Final = web.RequestKey("session", Session)
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 FORM: Final = "application/x-www-form-urlencoded"
-GZIP: Final = "-gzip"  # what marks the tag of a compressed answer
+GZIP: Final = "-gzip"  # suffix of the entity tag of a compressed response
 MOST_BYTES: Final = 64 * 1024
 
 
@@ -29,27 +29,27 @@ Handler = Callable[..., Awaitable[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One row of the route table, read by people, by the router, and by the OpenAPI document."""
+    """A row of the route table, from which the router and the OpenAPI document are made."""
 
     method: str
     path: str
     handler: Handler
-    asks: type[msgspec.Struct] | None = None  # the query string
-    takes: type[msgspec.Struct] | None = None  # the body
-    form: bool = False  # the body may be a plain form
-    gives: Any = None  # the body of a success
-    kind: str = JSON  # what that body is
+    asks: type[msgspec.Struct] | None = None  # schema of the query string
+    takes: type[msgspec.Struct] | None = None  # schema of the request body
+    form: bool = False  # the body may be an HTML form
+    gives: Any = None  # schema of the response body
+    kind: str = JSON  # media type of the response body
     status: tuple[int, ...] = (200,)
-    scope: Scope | None = None  # what a key must allow; None: open to anybody
-    session_scope: Scope | None = None  # what a session must allow; None: not part of the moderation page
-    edit_token: bool = False  # takes a writer's edit token
+    scope: Scope | None = None  # that a key must have; None: no key needed
+    session_scope: Scope | None = None  # that a session must have; None: not on the moderation page
+    edit_token: bool = False  # accepts an author's edit token
     etag: bool = False
-    cors: bool = False  # pages of the sites' origins may call it
-    page: bool = False  # HTML, for people
-    most_bytes: int = MOST_BYTES  # of the body
-    again: Handler | None = None  # shows a refusal to a browser without script, its form filled in again
+    cors: bool = False  # pages of the sites may call it
+    page: bool = False  # not in the OpenAPI document
+    most_bytes: int = MOST_BYTES  # of the request body
+    again: Handler | None = None  # shows an error to a browser without scripts, with the form filled in again
     refuses: tuple[type[Refusal], ...] = ()
 
     def says(self) -> str:
-        """What it is for: the first line of its handler's docstring."""
+        """Return the summary: the first line of the handler's docstring."""
         return (self.handler.__doc__ or "").partition("\n")[0]

@@ -1,4 +1,4 @@
-// Comments in a page: <comment-thread>, counts beside links, and a thread where this script stands in the body.
+// Comments in a page: <comment-thread>, counts beside links, and a thread where this script is in the body.
 // It is served without comments and indentation, and with thread.css in the place of its name. It contains no texts:
 // the server sends all of them, in the reader's language.
 (() => {
