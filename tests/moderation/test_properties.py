@@ -35,12 +35,12 @@ from commentsvc.domain.urls import ThreadRef
 from commentsvc.moderation import actions, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate
 from commentsvc.service import Service, private_read
-from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, Clock, a_service, draft, visit
+from tests.conftest import EVERYTHING, MORE_EXAMPLES, OLD_SECRET, SECRET, Clock, a_service, draft, visit
 from tests.web.test_hostile_input import unsafe_parts
 
 
 def often(examples: int) -> settings:
-    return settings(max_examples=examples, deadline=None, derandomize=True, database=None)
+    return settings(max_examples=examples * MORE_EXAMPLES, deadline=None, derandomize=MORE_EXAMPLES == 1, database=None)
 
 
 # Everything but lone surrogates and NUL, which are refused before any of this sees them.

@@ -181,9 +181,7 @@ def test_disposable_email_is_recognised_if_the_list_is_installed():
     pytest.importorskip("disposable_email_domains")
     judgement = judge("all", stored("disposable"), context=Context(email_domain="mailinator.com"))
     assert judgement.decision.actor.name == "disposable"
-    assert (
-        judge("all", stored("disposable"), context=Context(email_domain="example.com")).decision.actor.name == "mode"
-    )
+    assert judge("all", stored("disposable"), context=Context(email_domain="example.com")).decision.actor.name == "mode"
 
 
 SOME_RULES = [

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from commentsvc.rules import confusables, confusables_data, word_list
 from commentsvc.rules.confusables import impression, skeleton
 from commentsvc.rules.word_list import WordList
+from tests.conftest import MORE_EXAMPLES
 
 YES, NO = True, False
 
@@ -290,7 +291,9 @@ def test_only_marks_and_letters_are_what_the_tables_say():
     assert all(len(plain) == 1 for plain in (confusables._LOOKALIKES | confusables._STYLES).values())
 
 
-often = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+often = settings(
+    max_examples=200 * MORE_EXAMPLES, deadline=None, derandomize=MORE_EXAMPLES == 1, database=None
+)
 ANYTHING = st.text(st.characters())
 CURIOUS = st.text("ab ñ\u0301é'nt-.\u200d🍆🇦色คิ\u0e34אָμσςßiıİІо#:/\uff9e\u3099ﬃ\n")
 LETTERS = st.text("abcntzäößéабвαβγ", min_size=1)
