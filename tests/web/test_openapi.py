@@ -1,6 +1,7 @@
 """The contract that machines read."""
 
 import json
+import re
 
 import msgspec
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -65,7 +66,8 @@ def test_every_refusal_has_a_status():
 def test_no_shape_for_readers_has_an_email():
     schemas = as_sent()["components"]["schemas"]
     with_email = {name for name, schema in schemas.items() if "email" in schema.get("properties", {})}
-    assert with_email == {"NewComment", "ModeratorComment", "ModeratorDetail", "PrivateSearch"}
+    for_moderators = {"ModeratorComment", "ModeratorDetail", "PrivateSearch", "PrivateCommentFilter"}
+    assert with_email == {"NewComment", *for_moderators}
 
 
 def resolve(schema, whole):
@@ -82,3 +84,12 @@ async def test_answers_have_the_fields_that_are_told(client, key):
     queue = await (await client.get("/v1/moderation/comments", headers=key)).json()
     told = resolve({"$ref": "#/components/schemas/ModeratorComment"}, whole)
     assert set(queue["comments"][0]) == set(told["properties"])
+
+
+def test_every_schema_that_is_named_is_there():
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(as_sent())))
+    schemas = as_sent()["components"]["schemas"]
+    assert named <= set(schemas)
+    where = schemas["Action"]["properties"]["where"]
+    assert "PrivateCommentFilter" in json.dumps(where)
+    assert schemas["PrivateCommentFilter"]["additionalProperties"] is False
