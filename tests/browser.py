@@ -1,4 +1,4 @@
-"""People's browsers: Chromium, and somebody who notes whatever a page should never do."""
+"""Fixtures that open pages in Chromium, and record everything that a page must never do."""
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -14,7 +14,7 @@ from commentsvc.access import moderators
 from tests import conftest
 from tests.chromium import ARGUMENTS, CHROMIUM
 
-# What Chromium itself says of an answer that refuses; it is no fault of the page's.
+# Chromium logs this for every answer with an error status; it is not an error of the page.
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 # Starting Chromium takes a second, so the tests of a module share one, and with it their event loop: such a
@@ -34,49 +34,49 @@ async def chromium():
 
 @in_shared_loop()
 async def opened(laid_file, tmp_path, clock):
-    """The fixture ``live``, in the loop that the browser lives in: ``url, service = await opened(...)``."""
+    """The fixture ``live``, in the event loop of the browser: ``url, service = await opened(...)``."""
     async with asynccontextmanager(conftest.live.__wrapped__)(laid_file, tmp_path, clock) as start:
         yield start
 
 
 @in_shared_loop()
 async def curl():
-    """Somebody at a command line."""
+    """An HTTP client without a browser."""
     async with aiohttp.ClientSession() as session:
         yield session
 
 
 @in_shared_loop()
 async def browse(chromium):
-    """Sit somebody down at a browser of their own: ``page = await browse(url)``. No script runs, unless asked for.
+    """Open a page in a new browser context: ``page = await browse(url)``. Scripts run only with ``script=True``.
 
-    A ``moderator`` may keep the cookie of a session.
+    Only a ``moderator`` may have a cookie (of the session).
 
-    When the test is over, no page may have asked an origin but that one and those in ``also``, opened a dialog, set
-    a cookie, or left a word in the console (where violations of the Content-Security-Policy are noted).
+    The test fails if a page sends a request to an origin other than this one and those in ``also``, opens a dialog,
+    sets a cookie, or writes to the console (Chromium logs violations of the Content-Security-Policy there).
     """
-    misdeeds, people = [], []
+    violations, anonymous = [], []
     async with AsyncExitStack() as stack:
 
-        async def sit_down(url, *, script=False, also=(), moderator=False, **options) -> Page:
+        async def open_page(url, *, script=False, also=(), moderator=False, **options) -> Page:
             person = await chromium.new_context(base_url=url, java_script_enabled=script, **options)
             stack.push_async_callback(person.close)
             person.set_default_timeout(10_000)
             if not moderator:
-                people.append(person)
+                anonymous.append(person)
             page = await person.new_page()
-            page.ignored = []  # what a test expects to be complained of
-            _watch(page, {urlsplit(origin).netloc for origin in (url, *also)}, misdeeds)
+            page.ignored = []  # console messages that a test expects
+            _record_violations(page, {urlsplit(origin).netloc for origin in (url, *also)}, violations)
             return page
 
-        yield sit_down
-        misdeeds += [f"cookie: {cookie}" for person in people for cookie in await person.cookies()]
-    assert misdeeds == []
+        yield open_page
+        violations += [f"cookie: {cookie}" for person in anonymous for cookie in await person.cookies()]
+    assert violations == []
 
 
 @in_shared_loop()
 async def blog():
-    """A blog of an origin of its own: ``url = await blog(page)``; that page is what stands at every address."""
+    """A blog with its own origin: ``url = await blog(page)``. Every path of it serves this page."""
     async with AsyncExitStack() as stack:
 
         async def start(page, headers=None):
@@ -94,24 +94,24 @@ async def blog():
         yield start
 
 
-def _watch(page, known, misdeeds):
+def _record_violations(page, allowed, violations):
     async def dismiss(dialog):
-        misdeeds.append(f"dialog: {dialog.message}")
+        violations.append(f"dialog: {dialog.message}")
         await dialog.dismiss()
 
-    def ask(request):
-        if urlsplit(request.url).netloc not in known:
-            misdeeds.append(f"request: {request.url}")
+    def check_request(request):
+        if urlsplit(request.url).netloc not in allowed:
+            violations.append(f"request: {request.url}")
 
-    def say(message):
-        said = f"{message.text} {message.location['url']}"
-        if not any(expected in said for expected in (REFUSED, *page.ignored)):
-            misdeeds.append(f"console: {message.text}")
+    def check_message(message):
+        text = f"{message.text} {message.location['url']}"
+        if not any(expected in text for expected in (REFUSED, *page.ignored)):
+            violations.append(f"console: {message.text}")
 
     page.on("dialog", dismiss)
-    page.on("request", ask)
-    page.on("console", say)
-    page.on("pageerror", lambda error: misdeeds.append(f"error: {error}"))
+    page.on("request", check_request)
+    page.on("console", check_message)
+    page.on("pageerror", lambda error: violations.append(f"error: {error}"))
 
 
 POST = (
@@ -122,30 +122,30 @@ LINE = '<script async src="{service}/embed.js"></script>'
 
 @in_shared_loop()
 async def at_post(opened, blog, browse):
-    """Somebody at a blog's post with comments: ``page, service = await at_post(moderation=…)``.
+    """A reader at a blog post with comments: ``page, service = await at_post(moderation=…)``.
 
-    The blog pasted ``line``, and perhaps an ``element``. ``{service}`` in these is where the service is.
+    The post contains ``line`` and ``element``. ``{service}`` in these is replaced by the URL of the service.
     """
 
-    async def sit_down(
+    async def open_page(
         *, line=LINE, element="", head="", lang="en", path="/a-post/", headers=None, person=None, **settings
     ):
         url, service = await opened(**settings)
         parts = {"head": head.replace("{service}", url), "line": (line + element).replace("{service}", url)}
-        told = {name: value.replace("{service}", url) for name, value in (headers or {}).items()}
-        blog_url = await blog(POST.format(lang=lang, **parts), told)
+        sent_headers = {name: value.replace("{service}", url) for name, value in (headers or {}).items()}
+        blog_url = await blog(POST.format(lang=lang, **parts), sent_headers)
         page = await browse(blog_url, script=True, also=[url], **(person or {}))
         await page.goto(path)
         return page, service
 
-    yield sit_down
+    yield open_page
 
 
 @in_shared_loop()
 async def at_desk(opened, browse):
-    """A moderator at their page: ``ada, service = await at_desk()``; ``await at_desk("Sam", beside=service)``."""
+    """A signed-in moderator: ``ada, service = await at_desk()``; ``await at_desk("Sam", beside=service)``."""
 
-    async def sit_down(name="Ada", *, beside=None, script=True, person=None, **settings):
+    async def open_page(name="Ada", *, beside=None, script=True, person=None, **settings):
         service = beside or (await opened(**settings))[1]
         url = service.config.own_origin
         if name not in {one.name for one in await moderators.list_moderators(service)}:
@@ -156,4 +156,4 @@ async def at_desk(opened, browse):
         await page.wait_for_url("**/moderate")
         return page, service
 
-    yield sit_down
+    yield open_page

@@ -1,4 +1,4 @@
-"""The stage: a real database of either kind, a clock that is moved, and the service on a real socket."""
+"""Shared fixtures: databases of both engines, a clock that tests move, and the service on a real socket."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ def pytest_asyncio_loop_factories(config, item):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """With COMMENTSVC_TEST_ALL, as in CI, a skipped test fails the run, whatever it was skipped for."""
+    """Fail the run if any test was skipped and COMMENTSVC_TEST_ALL is set, as in CI."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
     if os.environ.get("COMMENTSVC_TEST_ALL") and skipped:
@@ -70,7 +70,7 @@ def shared():
 
 
 class NameServer(socketserver.UDPServer):
-    """A DNS server on loopback: domains in ``known`` take mail, no other domain exists."""
+    """A DNS server on loopback: domains in ``known`` have an MX record, no other domain exists."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), None)
@@ -91,7 +91,7 @@ class NameServer(socketserver.UDPServer):
 
 @pytest.fixture
 def name_server(monkeypatch):
-    """The only DNS server that the program asks."""
+    """The only DNS server that the service queries."""
     with NameServer() as server:
         resolver = dns.resolver.Resolver(configure=False)
         resolver.nameservers, resolver.port = ["127.0.0.1"], server.server_address[1]
@@ -104,7 +104,7 @@ def name_server(monkeypatch):
 
 
 class Clock:
-    """Tells the time it was set to."""
+    """A clock that shows the time it was set to."""
 
     def __init__(self):
         self.time = datetime(2026, 11, 22, 16, 2, 11, tzinfo=UTC)
@@ -126,7 +126,7 @@ def clock():
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL of our own, by a socket; without the name of a database."""
+    """Start a PostgreSQL server for the tests; yield its socket URL, a format for a database name."""
     tools = find_tools()
     if tools is None:
         pytest.skip("PostgreSQL is not installed")
@@ -136,7 +136,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def laid(postgres) -> str:
-    """The name of a PostgreSQL database whose schema is laid: others are copied from it."""
+    """Create a PostgreSQL template database with the schema; return its name."""
     asyncio.run(make_database(postgres, "CREATE DATABASE laid"))
     asyncio.run(_lay(postgres.format("laid")))
     return "laid"
@@ -144,7 +144,7 @@ def laid(postgres) -> str:
 
 @pytest.fixture(scope="session")
 def laid_file(tmp_path_factory) -> Path:
-    """The same for SQLite: a file to copy."""
+    """Create an SQLite file with the schema; tests copy it."""
     file = tmp_path_factory.mktemp("laid") / "comments.db"
     asyncio.run(_lay(f"sqlite:///{file}"))
     return file
@@ -163,7 +163,7 @@ def engine(request) -> str:
 
 @pytest.fixture
 def database_url(engine, request, laid_file, tmp_path) -> str:
-    """A database of either kind without a row in it."""
+    """The URL of an empty database, once for each engine."""
     return copied(laid_file, tmp_path) if engine == "sqlite" else request.getfixturevalue("postgres_url")
 
 
@@ -174,14 +174,14 @@ def copied(laid_file, folder, name="comments.db") -> str:
 
 @pytest.fixture(scope="session")
 def shared_database(postgres, laid) -> Iterator[SharedDatabase]:
-    """The database that tests on PostgreSQL share, one after the other."""
+    """The PostgreSQL database that the tests use one after the other."""
     with closing(SharedDatabase(postgres, laid)) as database:
         yield database
 
 
 @pytest.fixture
 def postgres_url(shared_database) -> str:
-    """A PostgreSQL database without a row in it."""
+    """The URL of an empty PostgreSQL database."""
     return shared_database.empty()
 
 
@@ -193,7 +193,7 @@ async def open_database(url: str) -> Database:
 
 @asynccontextmanager
 async def a_service(url: str, clock: Clock, *, secrets=(SECRET,), **settings) -> AsyncIterator[Service]:
-    """The service on this database, with these settings; limits are off unless a test wants them."""
+    """Open the service on a database with these settings. Rate and form limits are off by default."""
     config = Config(database_url=url, **({"rate_limit": "off", "form_seconds": "off"} | settings))
     database = await open_database(url)
     try:
@@ -213,14 +213,14 @@ async def a_service(url: str, clock: Clock, *, secrets=(SECRET,), **settings) ->
 
 @pytest.fixture
 async def service(database_url, clock) -> AsyncIterator[Service]:
-    """The service as it is without any settings."""
+    """The service with the default settings of `a_service`."""
     async with a_service(database_url, clock) as service:
         yield service
 
 
 @pytest.fixture
 async def served(laid_file, tmp_path, clock):
-    """Make the service on SQLite with settings: ``await served(moderation=Mode.NONE)``."""
+    """Return a function that opens the service on SQLite: ``await served(moderation=Mode.NONE)``."""
     opened = []
     async with AsyncExitStack() as stack:
 
@@ -234,13 +234,13 @@ async def served(laid_file, tmp_path, clock):
 
 @pytest.fixture
 async def client(service, aiohttp_client):
-    """Somebody who calls the service's API."""
+    """An HTTP client of the service."""
     return await aiohttp_client(application(service))
 
 
 @pytest.fixture
 async def key(service):
-    """The headers of a moderator who may do everything."""
+    """The headers of a moderator with all scopes."""
     return await a_key(service)
 
 
@@ -252,19 +252,19 @@ async def a_key(service, *scopes, name="ada", **more):
 
 
 async def a_moderators_key(service, name="Noa", sites=()):
-    """The headers of a moderator who has a key of their own."""
+    """Add a moderator; return the headers with a key of theirs."""
     await moderators.add_moderator(service, name, None, list(sites))
     made = await keys.create_moderator_key(service, name, NewKey(name=name, scopes=keys.scopes_of(name)))
     return {"Authorization": f"Bearer {made.key}"}
 
 
 async def post(service, text, *, address="198.51.100.7", **changed):
-    """Somebody comments; returns the comment's id."""
+    """Post a comment and return its id."""
     return (await post_comment(service, draft(comment=text, **changed), visit(address=address))).id
 
 
 def fields_of(**changed):
-    """What somebody fills in; None leaves a field out."""
+    """Return the fields of a comment form; None leaves a field out."""
     filled = {
         "thread": "/a-page/",
         "name": "Mia",
@@ -284,7 +284,7 @@ def visit(**changed) -> Visit:
 
 @pytest.fixture
 async def live(laid_file, tmp_path, clock):
-    """The service on a socket, as it is deployed: ``url, service = await live(...)``."""
+    """Return a function that starts the service on a socket: ``url, service = await live(...)``."""
     database = copied(laid_file, tmp_path, "live.db")
     async with AsyncExitStack() as stack:
 

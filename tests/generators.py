@@ -1,9 +1,9 @@
-"""Builds a small blog with every generator of docs/embedding.md, and reads and writes in it with Chromium.
+"""Build a small blog with every generator of docs/embedding.md, and read and write comments in it with Chromium.
 
-``make generators``, or ``python -m tests.generators hugo pelican`` for some. It takes some minutes and gigabytes, and
-needs npm: so no test runs it. The blocks are taken from the document as they stand; what else a blog of that kind
-needs is here. Jekyll and Ghost are not built: their blocks are rendered by the libraries that their themes' languages
-have in npm.
+Run ``make generators``, or ``python -m tests.generators hugo pelican`` for some. It needs npm, several minutes and
+several gigabytes, so no test runs it. The code blocks come unchanged from the document; this module adds the other
+files of each blog. Jekyll and Ghost themselves are not built: npm libraries for their template languages (Liquid,
+Handlebars) render the blocks.
 """
 
 import functools
@@ -34,7 +34,7 @@ PATIENCE = 20_000
 
 @dataclass(frozen=True)
 class Generator:
-    """How a blog of two posts is built: its files beside those of the document, and the commands in its folder."""
+    """How to build a blog with one generator: its own files, and the commands to run in its folder."""
 
     heading: str
     files: dict[str, str]
@@ -43,10 +43,10 @@ class Generator:
     post: str = "/a-post/"
     npm: str = ""
     pip: str = ""
-    also: str = ""  # where a link on the page leads: another post, shown without loading the page anew
+    also: str = ""  # path of another post, which the page links to and shows without a reload
     blocks: slice = field(default_factory=lambda: slice(None))
     script: bool = True
-    moves: dict[str, str] = field(default_factory=dict)  # where the document's files are put, if elsewhere
+    moves: dict[str, str] = field(default_factory=dict)  # other places for files of the document
 
 
 PACKAGE = '{"name": "blog", "private": true, "type": "module"}'
@@ -205,24 +205,24 @@ GENERATORS = {
 
 
 def files_of(heading: str, which: slice) -> Iterator[tuple[str, str]]:
-    """The blocks under a heading, each with the file that the words before it name; else the one before's."""
+    """Return the code blocks under a heading, each with the last file name in the text before it."""
     lines = EMBEDDING.read_text(encoding="utf-8").splitlines()
     start = next(number for number, line in enumerate(lines, 1) if re.fullmatch(rf"##+ {re.escape(heading)}", line))
     blocks, name, before = [], "", start
     for block in (one for one in blocks_of(EMBEDDING) if start < one.line < following(lines, start)):
-        said = re.search(r"[Ii]n `([^`]+)`", " ".join(lines[before : block.line - 1]))
-        name, before = said[1] if said else name, block.line + len(block.text.splitlines()) + 1
+        named = re.search(r"[Ii]n `([^`]+)`", " ".join(lines[before : block.line - 1]))
+        name, before = named[1] if named else name, block.line + len(block.text.splitlines()) + 1
         blocks.append((name, block.text))
     return iter(blocks[which])
 
 
 def following(lines: list[str], start: int) -> int:
-    """Where the next section begins."""
+    """Return the line number of the next heading."""
     return next(number for number, line in enumerate(lines, 1) if number > start and line.startswith("##"))
 
 
 def laid_out(folder: Path, generator: Generator, blog: str, service: str) -> None:
-    """The blog's files: ours, then those of the document, added to ours where both are settings."""
+    """Write the files of the blog: those of this module, then append or add those of the document."""
     for name, text in generator.files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -251,7 +251,7 @@ def run(command: str, folder: Path, path: str) -> str:
 
 
 def built(name: str, folder: Path, blog: str, service: str) -> str:
-    """Install and build; returns the versions that were."""
+    """Install the generator and build the blog; return the installed versions."""
     generator, python = GENERATORS[name], folder / "venv"
     laid_out(folder, generator, blog, service)
     versions = ""
@@ -276,7 +276,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def published() -> Iterator[tuple[str, list[str]]]:
-    """A blog's address before it is built; whatever folder is put into the list is then served there."""
+    """Yield the URL of a blog and a list of folders; the server serves the last folder of the list."""
     folders: list[str] = []
 
     def handle(*arguments):
@@ -289,7 +289,7 @@ def published() -> Iterator[tuple[str, list[str]]]:
 
 
 def approved(running: Running, thread: str, words: str) -> None:
-    """A comment that everybody can read."""
+    """Post a comment and approve it."""
     fields = {"thread": thread, "name": "Ada", "email": "ada@example.com", "comment": words}
     with urllib.request.urlopen(f"{running.url}/v1/comments", urlencode(fields).encode(), timeout=10) as answer:  # noqa: S310
         made = json.load(answer)["id"]
@@ -305,11 +305,11 @@ def approved(running: Running, thread: str, words: str) -> None:
 
 
 def visited(page: Page, generator: Generator, blog: str) -> None:
-    """Read what was approved, write, and go on to another post."""
+    """Read the approved comment, post one, and go to another post."""
     page.goto(f"{blog}{generator.post}")
     root = page.locator(".ct[data-thread]")
     root.wait_for()
-    assert root.count() == 1, "the comments stand there more than once"
+    assert root.count() == 1, "the comments are shown more than once"
     assert root.get_attribute("data-thread") == generator.post.rstrip("/")
     page.get_by_text("I came before the build.").wait_for()
     for name, text in {"comment": "Hello from the blog.", "name": "Mia", "email": "mia@example.com"}.items():
@@ -325,8 +325,8 @@ def visited(page: Page, generator: Generator, blog: str) -> None:
 
 
 def tried(name: str) -> str:
-    """Build one, and use it; returns the versions built."""
-    generator, said = GENERATORS[name], []
+    """Build one blog and use it; return the installed versions."""
+    generator, errors = GENERATORS[name], []
     with tempfile.TemporaryDirectory(prefix=f"commentsvc-{name}-") as scratch, published() as (blog, folders):
         (Path(scratch) / "service").mkdir()
         (Path(scratch) / "blog").mkdir()
@@ -337,12 +337,12 @@ def tried(name: str) -> str:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             page = browser.new_context(java_script_enabled=generator.script).new_page()
             page.set_default_timeout(PATIENCE)
-            page.on("pageerror", lambda error: said.append(str(error)))
-            page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
             visited(page, generator, blog)
             browser.close()
-    # What a theme loads from elsewhere is not there; and of one question the service may know nothing yet.
-    faults = [text for text in said if not re.search("Failed to load resource", text)]
+    # The files that a theme loads from other hosts do not load here, and a thread may be unknown at first.
+    faults = [text for text in errors if not re.search("Failed to load resource", text)]
     assert not faults, faults
     return versions or "nothing to install"
 

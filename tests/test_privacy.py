@@ -1,4 +1,4 @@
-"""An email goes in and never comes out."""
+"""No public response, log or plain database column reveals an email address."""
 
 import base64
 import hashlib
@@ -30,7 +30,7 @@ from commentsvc.web.routes import ROUTES, application
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
 
-NOBODYS = {"X-Request-ID", "Date"}  # random, and the machine's clock
+VARYING_HEADERS = {"X-Request-ID", "Date"}  # a random id, and the time of the real clock
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 
 
@@ -39,22 +39,22 @@ def counting_ids():
     return lambda: str(uuid.UUID(int=next(numbers) | 7 << 76 | 2 << 62))
 
 
-async def heard(response):
-    headers = sorted((name, value) for name, value in response.headers.items() if name not in NOBODYS)
+async def read_answer(response):
+    headers = sorted((name, value) for name, value in response.headers.items() if name not in VARYING_HEADERS)
     return response.status, headers, await response.read()
 
 
-async def traffic(client, key, emails):
-    """Everything that anybody may ask, with these emails typed; returns every public byte of every answer."""
+async def send_all_requests(client, key, emails):
+    """Send every public request with these emails; return every public byte of every answer."""
     first, second, third = emails
     answers = []
 
-    async def say(method, path, **more):
-        answers.append(await heard(await client.request(method, path, allow_redirects=False, **more)))
+    async def send(method, path, **more):
+        answers.append(await read_answer(await client.request(method, path, allow_redirects=False, **more)))
         return answers[-1]
 
     async def post(**changed):
-        status, _, body = await say("POST", "/v1/comments", json=fields_of(**changed))
+        status, _, body = await send("POST", "/v1/comments", json=fields_of(**changed))
         return json.loads(body) if status < 300 else {}
 
     async def approve(*ids):
@@ -63,8 +63,8 @@ async def traffic(client, key, emails):
 
     one = await post(email=first, comment="One.")
     two = await post(email=second, comment="Two.")
-    await post(email=third, comment="One.")  # a duplicate of another's
-    await say("GET", "/v1/form")
+    await post(email=third, comment="One.")  # a duplicate of another author's comment
+    await send("GET", "/v1/form")
     await post(email=first, comment="One.", submission="same-form-1")
     await post(email=first, comment="Three.", submission="same-form-2")
     await post(email=first, comment="Three.", submission="same-form-2")
@@ -76,10 +76,10 @@ async def traffic(client, key, emails):
     await post(email=second, comment="A reply to what waits.", parent=two["id"])
     await post(email=first, comment="", name="", website="nonsense")
     for address in emails:
-        await say("POST", "/v1/comments", data=fields_of(email=address, comment=""), headers=FORM)
-    await say("POST", "/v1/comments", data=fields_of(email=second, comment="By form."), headers=FORM)
+        await send("POST", "/v1/comments", data=fields_of(email=address, comment=""), headers=FORM)
+    await send("POST", "/v1/comments", data=fields_of(email=second, comment="By form."), headers=FORM)
     mine = {"Authorization": f"Bearer {two['edit_token']}"}
-    await say("PATCH", f"/v1/comments/{two['id']}", json={"comment": "Two, mended."}, headers=mine)
+    await send("PATCH", f"/v1/comments/{two['id']}", json={"comment": "Two, mended."}, headers=mine)
     for path in (
         "/v1/comments?thread=/a-page/",
         "/v1/comments?thread=/a-page/&view=flat&order=newest",
@@ -103,21 +103,21 @@ async def traffic(client, key, emails):
         "/moderate/comments/" + one["id"],
         "/sign-in/nobodys",
     ):
-        await say("GET", path)
-        await say("GET", path, headers=mine)
+        await send("GET", path)
+        await send("GET", path, headers=mine)
     for _ in range(2):
-        await say("POST", f"/v1/comments/{one['id']}/reports", json={"reason": "rude"})
-        await say("POST", f"/v1/comments/{two['id']}/reports", json={})
-    await say("POST", "/v1/preview", json={"comment": "*x*"})
+        await send("POST", f"/v1/comments/{one['id']}/reports", json={"reason": "rude"})
+        await send("POST", f"/v1/comments/{two['id']}/reports", json={})
+    await send("POST", "/v1/preview", json={"comment": "*x*"})
     for address in emails:
-        await say("POST", "/moderate/sign-in", data={"key": address}, headers={"Sec-Fetch-Site": "same-origin"})
-    await say("DELETE", f"/v1/comments/{two['id']}", headers=mine)
-    await say("GET", "/v1/moderation/comments")
+        await send("POST", "/moderate/sign-in", data={"key": address}, headers={"Sec-Fetch-Site": "same-origin"})
+    await send("DELETE", f"/v1/comments/{two['id']}", headers=mine)
+    await send("GET", "/v1/moderation/comments")
     return answers
 
 
-class Frozen:
-    """Runs the same traffic with the same clock, ids and secrets, on a database of its own."""
+class RequestRunner:
+    """Sends the same requests with the same clock, ids and secrets, each time to a new database."""
 
     def __init__(self, tmp_path, clock, aiohttp_client):
         self.tmp_path, self.clock, self.aiohttp_client = tmp_path, clock, aiohttp_client
@@ -134,7 +134,7 @@ class Frozen:
         if prepare:
             await prepare(service)
         client = await self.aiohttp_client(application(service))
-        answers = await traffic(client, await a_key(service), emails)
+        answers = await send_all_requests(client, await a_key(service), emails)
         await database.close()
         return answers
 
@@ -147,19 +147,19 @@ class Frozen:
         ("a.very.long.address.with.many.dots@a.long.domain.example.co.uk", "用户@例子.广告", "12345678@example.com"),
     ],
 )
-async def test_no_public_byte_depends_on_whose_email_was_typed(tmp_path, clock, aiohttp_client, others):
-    frozen = Frozen(tmp_path, clock, aiohttp_client)
-    these = await frozen.run("these", ("mia@example.com", "noa@example.com", "lea@example.com"))
-    those = await frozen.run("those", others)
+async def test_public_responses_do_not_depend_on_the_email(tmp_path, clock, aiohttp_client, others):
+    runner = RequestRunner(tmp_path, clock, aiohttp_client)
+    first_run = await runner.run("first_run", ("mia@example.com", "noa@example.com", "lea@example.com"))
+    second_run = await runner.run("second_run", others)
 
-    assert len(these) == len(those) > 40
-    for this, that in zip(these, those, strict=True):
-        # A refused form is given back as it was filled in, to whoever filled it in; it is kept by nobody.
-        assert _without_form(this) == _without_form(that)
+    assert len(first_run) == len(second_run) > 40
+    for one, other in zip(first_run, second_run, strict=True):
+        # A refused form repeats the email to the person who typed it; this answer is not cached.
+        assert _without_typed_email(one) == _without_typed_email(other)
 
 
-async def ban_some(service):
-    """Rules by address of every kind and effect, and a moderator whose address strangers may type."""
+async def add_bans(service):
+    """Add email rules of every kind and effect, and a moderator whose address a stranger may type."""
     for kind, match, effect in (
         ("email", "held@example.com", "hold"),
         ("email", "spammer@example.com", "spam"),
@@ -181,18 +181,18 @@ async def ban_some(service):
         ("ada@blog.example", "SPAMMER@example.com", "x@y.spam.example"),
     ],
 )
-async def test_nor_whether_that_address_is_banned_called_spam_or_a_moderators(
+async def test_public_responses_do_not_reveal_a_banned_email_or_a_moderators_email(
     tmp_path, clock, aiohttp_client, mode, others
 ):
-    frozen = Frozen(tmp_path, clock, aiohttp_client)
+    runner = RequestRunner(tmp_path, clock, aiohttp_client)
     strangers = ("mia@example.org", "noa@example.org", "lea@example.org")
-    these = await frozen.run("these", strangers, prepare=ban_some, moderation=mode)
-    those = await frozen.run("those", others, prepare=ban_some, moderation=mode)
-    for this, that in zip(these, those, strict=True):
-        assert _without_form(this) == _without_form(that)
+    first_run = await runner.run("first_run", strangers, prepare=add_bans, moderation=mode)
+    second_run = await runner.run("second_run", others, prepare=add_bans, moderation=mode)
+    for one, other in zip(first_run, second_run, strict=True):
+        assert _without_typed_email(one) == _without_typed_email(other)
 
 
-def _without_form(answer):
+def _without_typed_email(answer):
     status, headers, body = answer
     if status == 422 and b"<form" in body:
         body = re.sub(rb'(name="email"[^>]*) value="[^"]*"', rb"\1", body)
@@ -201,8 +201,8 @@ def _without_form(answer):
     return status, headers, body
 
 
-def disguises(address):
-    """An address, and what people make of addresses."""
+def encodings_of(address):
+    """Return the spellings, encodings and digests of an address that could reveal it."""
     plain = {address, address.lower(), address.replace("@", "%40"), address.replace("@", "&#64;")}
     raw = {base64.b64encode(b"x" * pad + address.encode()).decode()[4:-4] for pad in range(3)}
     digests = {
@@ -213,29 +213,29 @@ def disguises(address):
     return [text.encode() for text in plain | raw | digests]
 
 
-async def test_an_address_is_nowhere_but_sealed_in_the_database(tmp_path, clock, aiohttp_client, caplog):
+async def test_an_email_is_stored_only_encrypted_and_never_logged(tmp_path, clock, aiohttp_client, caplog):
     canary = "c0ffee0123456789abcdef@canary.example.com"
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(log_format.Formatter("text"))
     caplog.set_level(logging.DEBUG)
     logging.getLogger().addHandler(handler)
-    frozen = Frozen(tmp_path, clock, aiohttp_client)
-    answers = await frozen.run("kept", (canary, canary.upper().replace("CANARY", "canary"), canary))
+    runner = RequestRunner(tmp_path, clock, aiohttp_client)
+    answers = await runner.run("kept", (canary, canary.upper().replace("CANARY", "canary"), canary))
     logging.getLogger().removeHandler(handler)
 
-    everywhere = [body for status, _, body in answers if not (status == 422 and b"<form" in body)]
-    everywhere += [str(headers).encode() for _, headers, _ in answers]
-    everywhere += [written.getvalue().encode(), caplog.text.encode()]
-    everywhere += [file.read_bytes() for file in tmp_path.glob("kept.db*")]
-    assert len(everywhere) > 80
-    for said in everywhere:
-        for disguise in disguises(canary):
-            assert disguise not in said
-            assert disguise not in said.lower()
+    outputs = [body for status, _, body in answers if not (status == 422 and b"<form" in body)]
+    outputs += [str(headers).encode() for _, headers, _ in answers]
+    outputs += [written.getvalue().encode(), caplog.text.encode()]
+    outputs += [file.read_bytes() for file in tmp_path.glob("kept.db*")]
+    assert len(outputs) > 80
+    for output in outputs:
+        for encoding in encodings_of(canary):
+            assert encoding not in output
+            assert encoding not in output.lower()
 
 
-async def test_a_failure_inside_says_nothing_of_what_was_sent(service, aiohttp_client):
+async def test_an_internal_error_does_not_reveal_the_submitted_data(service, aiohttp_client):
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(log_format.Formatter("json"))
@@ -253,10 +253,10 @@ async def test_a_failure_inside_says_nothing_of_what_was_sent(service, aiohttp_c
     assert "anary" not in await response.text()
     assert "decision" not in await response.text()
     assert "anary" not in written.getvalue()
-    assert response.headers["X-Request-ID"] in written.getvalue(), "whoever looks can find what happened"
+    assert response.headers["X-Request-ID"] in written.getvalue(), "an operator can find the error in the log"
 
 
-def test_nothing_that_holds_an_address_prints_it(clock):
+def test_objects_with_private_data_do_not_print_it(clock):
     email = Email("mia@example.com")
     config = Config(secret_key=SECRET, admin_key=SECRET)
     holders = [
@@ -273,7 +273,7 @@ def test_nothing_that_holds_an_address_prints_it(clock):
                 assert secret not in text
 
 
-async def test_a_network_is_kept_shortened_and_not_for_ever(service, clock):
+async def test_a_network_is_stored_shortened_and_deleted_after_its_retention(service, clock):
     await post_comment(service, draft(), visit(address="2001:db8:aa:bb:cc:dd:ee:ff", agent="A browser"))
     await post_comment(service, draft(comment="v4"), visit(address="198.51.100.77"))
     await post_comment(service, draft(comment="mapped"), visit(address="::ffff:198.51.100.78"))
@@ -290,7 +290,7 @@ async def test_a_network_is_kept_shortened_and_not_for_ever(service, clock):
     assert {(row["network"], row["network_digest"], row["agent"]) for row in kept} == {(None, None, None)}
 
 
-async def test_an_address_is_sealed_differently_each_time_and_found_by_its_digest(service):
+async def test_an_email_is_encrypted_differently_each_time_and_found_by_its_digest(service):
     await post_comment(service, draft(), visit())
     await post_comment(service, draft(comment="again", email="MIA@example.com"), visit())
 
@@ -299,7 +299,7 @@ async def test_an_address_is_sealed_differently_each_time_and_found_by_its_diges
     assert one["email_digest"] == two["email_digest"]
 
 
-async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock):
+async def test_an_operator_rotates_the_secret_key_without_losing_data(database_url, clock):
     search = PrivateSearch(status=StatusFilter.ANY, email=Email("Mia@example.com"))
     async with a_service(database_url, clock, secrets=[OLD_SECRET]) as service:
         receipt = await post_comment(service, draft(), visit())
@@ -316,8 +316,8 @@ async def test_the_secret_key_is_turned_and_nothing_is_lost(database_url, clock)
         assert [card.email for card in found] == ["mia@example.com"] * 2
 
 
-def test_every_public_route_is_in_the_proof():
-    """A new public route must be added to the traffic above."""
+def test_every_public_route_is_among_the_requests():
+    """Add a new public route to ``send_all_requests`` above."""
     covered = {
         "/v1/comments", "/v1/comments/{id}", "/v1/comments/{id}/reports", "/v1/form", "/v1/counts", "/v1/latest",
         "/v1/comments.atom", "/v1/latest.atom",

@@ -1,4 +1,4 @@
-"""A moderator comes in to the moderation page and leaves it; nobody else gets in."""
+"""Moderators sign in to the moderation page and sign out; other people have no access."""
 
 import re
 
@@ -13,29 +13,29 @@ from commentsvc.web.routes import ROUTES, application
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, a_service, visit
 
-OURS = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
-CROSS = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
 
 
-async def invited(service, name="Ada"):
+async def create_link_token(service, name="Ada"):
     await moderators.add_moderator(service, name, None, [])
     return (await moderators.create_sign_in_link(service, name)).rpartition("/")[2]
 
 
-async def signed_in(client, service, name="Ada"):
-    """Somebody's browser, signed in; returns the token that its forms carry."""
-    token = await invited(service, name)
-    answer = await client.post(f"/sign-in/{token}", headers=OURS, allow_redirects=False)
+async def sign_in_moderator(client, service, name="Ada"):
+    """Add a moderator and sign in; return the CSRF token of their forms."""
+    token = await create_link_token(service, name)
+    answer = await client.post(f"/sign-in/{token}", headers=SAME_ORIGIN, allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (303, "/moderate")
-    return await csrf(client)
+    return await read_csrf_token(client)
 
 
-async def csrf(client):
-    page = await (await client.get("/moderate", headers=OURS)).text()
+async def read_csrf_token(client):
+    page = await (await client.get("/moderate", headers=SAME_ORIGIN)).text()
     return re.search(r'name="csrf" value="([^"]+)"', page)[1]
 
 
-async def test_a_session_ends_when_it_is_idle_and_when_it_is_old(service, clock):
+async def test_a_session_expires_when_it_is_idle_or_too_old(service, clock):
     await moderators.add_moderator(service, "Ada", None, [])
 
     async def begin():
@@ -44,7 +44,7 @@ async def test_a_session_ends_when_it_is_idle_and_when_it_is_old(service, clock)
 
     idle = await begin()
     clock.move(hours=11)
-    assert (await sessions.authenticate_session(service, idle)).name == "Ada", "each use is seen"
+    assert (await sessions.authenticate_session(service, idle)).name == "Ada", "each use extends the session"
     clock.move(hours=11)
     assert (await sessions.authenticate_session(service, idle)).name == "Ada"
     clock.move(hours=13)
@@ -60,14 +60,14 @@ async def test_a_session_ends_when_it_is_idle_and_when_it_is_old(service, clock)
         await sessions.authenticate_session(service, busy)
 
 
-async def test_what_browsers_keep_stands_nowhere_in_the_database(service):
-    token = await sign_in.sign_in_by_link(service, await invited(service), visit())
+async def test_the_database_does_not_contain_session_tokens(service):
+    token = await sign_in.sign_in_by_link(service, await create_link_token(service), visit())
     (kept,) = await everything_in(service, "session")
     assert token not in str(kept)
     assert token not in str(await everything_in(service, "audit"))
 
 
-async def test_who_came_in_with_a_key_has_its_rights_and_no_longer_than_it(service, clock):
+async def test_a_session_started_with_a_key_has_its_scopes_and_ends_with_it(service, clock):
     made = await keys.create_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ], site="blog"))
     token = await sign_in.sign_in_by_key(service, f" {made.key}\n", visit())
     session = await sessions.authenticate_session(service, token)
@@ -81,8 +81,8 @@ async def test_who_came_in_with_a_key_has_its_rights_and_no_longer_than_it(servi
         await sessions.authenticate_session(service, token)
 
 
-async def test_a_moderator_who_is_removed_or_signed_out_is_out_at_once(service):
-    first = await sign_in.sign_in_by_link(service, await invited(service), visit())
+async def test_removing_or_signing_out_a_moderator_ends_their_sessions(service):
+    first = await sign_in.sign_in_by_link(service, await create_link_token(service), visit())
     session = await sessions.authenticate_session(service, first)
     made = await sessions.create_session_key(service, session)
     second = await sign_in.sign_in_by_key(service, made.key, visit())
@@ -98,12 +98,12 @@ async def test_a_moderator_who_is_removed_or_signed_out_is_out_at_once(service):
     assert await everything_in(service, "session") == []
 
 
-async def test_nobody_ends_the_session_of_another(service):
+async def test_a_moderator_cannot_revoke_the_session_of_another(service):
     ada = await sessions.authenticate_session(
-        service, await sign_in.sign_in_by_link(service, await invited(service), visit())
+        service, await sign_in.sign_in_by_link(service, await create_link_token(service), visit())
     )
     sam = await sessions.authenticate_session(
-        service, await sign_in.sign_in_by_link(service, await invited(service, "Sam"), visit())
+        service, await sign_in.sign_in_by_link(service, await create_link_token(service, "Sam"), visit())
     )
     with pytest.raises(NotFound):
         await sessions.revoke_session(service, ada, sam.id)
@@ -112,7 +112,7 @@ async def test_nobody_ends_the_session_of_another(service):
     assert await sessions.list_sessions(service, sam) == []
 
 
-async def test_guessing_is_limited_by_network_and_locks_nobody_out(service, clock):
+async def test_failed_sign_ins_are_limited_by_network_and_a_valid_link_works(service, clock):
     for _ in range(10):
         with pytest.raises(Unauthorized):
             await sign_in.sign_in_by_key(service, "cs_guess", visit())
@@ -122,14 +122,16 @@ async def test_guessing_is_limited_by_network_and_locks_nobody_out(service, cloc
         await sign_in.sign_in_by_link(service, "guess", visit())
     with pytest.raises(Unauthorized):
         await sign_in.sign_in_by_key(service, "cs_guess", visit(address="203.0.113.1"))
-    assert await sign_in.sign_in_by_link(service, await invited(service), visit()), "who knows need not guess"
+    assert await sign_in.sign_in_by_link(service, await create_link_token(service), visit()), (
+        "a valid link is never limited"
+    )
     clock.move(minutes=16)
     with pytest.raises(Unauthorized):
         await sign_in.sign_in_by_key(service, "cs_guess", visit())
 
 
-async def test_a_session_begun_with_a_key_makes_no_other(service):
-    """It would reach further, and last longer, than the key itself."""
+async def test_a_session_started_with_a_key_cannot_create_keys(service):
+    """A new key could have more scopes, and would outlive the first key."""
     await moderators.add_moderator(service, "Ada", None, [])
     made = await keys.create_moderator_key(service, "Ada", NewKey(name="x", scopes=[Scope.READ], site="blog"))
     session = await sessions.authenticate_session(service, await sign_in.sign_in_by_key(service, made.key, visit()))
@@ -140,9 +142,9 @@ async def test_a_session_begun_with_a_key_makes_no_other(service):
         await sessions.revoke_own_key(service, session, made.id)
 
 
-async def test_a_moderator_ends_a_key_of_their_own_and_what_was_begun_with_it(service):
+async def test_a_moderator_revokes_their_own_key_and_the_sessions_started_with_it(service):
     session = await sessions.authenticate_session(
-        service, await sign_in.sign_in_by_link(service, await invited(service), visit())
+        service, await sign_in.sign_in_by_link(service, await create_link_token(service), visit())
     )
     made = await sessions.create_session_key(service, session)
     other = await keys.create_key(service, EVERYTHING, NewKey(name="Ada", scopes=[Scope.READ]))
@@ -156,22 +158,22 @@ async def test_a_moderator_ends_a_key_of_their_own_and_what_was_begun_with_it(se
         await sessions.authenticate_session(service, elsewhere)
 
 
-async def test_a_page_that_looks_by_itself_keeps_nobody_signed_in(client, service, clock):
-    await signed_in(client, service)
+async def test_background_polling_does_not_extend_a_session(client, service, clock):
+    await sign_in_moderator(client, service)
     for _ in range(13):
         clock.move(hours=1)
-        looks = OURS | {"Commentsvc-Looks": "by itself"}
-        status = (await client.get("/moderate/counts", headers=looks)).status
+        polling = SAME_ORIGIN | {"Commentsvc-Looks": "by itself"}
+        status = (await client.get("/moderate/counts", headers=polling)).status
     assert status == 401
 
 
-async def test_nobody_takes_a_name_that_the_log_gives_to_others(service):
+async def test_a_key_cannot_have_a_name_reserved_in_the_audit_log(service):
     for name in ("operator", "COMMENTSVC_ADMIN_KEY"):
         with pytest.raises(Invalid):
             await keys.create_key(service, EVERYTHING, NewKey(name=name, scopes=[Scope.READ]))
 
 
-async def test_a_key_of_the_settings_lets_in_while_it_stands_there(database_url, clock):
+async def test_the_admin_key_of_the_settings_works_until_it_is_removed(database_url, clock):
     secret = "the-operators-own-key-with-enough-letters"
     async with a_service(database_url, clock, admin_key=secret) as service:
         token = await sign_in.sign_in_by_key(service, secret, visit())
@@ -181,7 +183,7 @@ async def test_a_key_of_the_settings_lets_in_while_it_stands_there(database_url,
             await sessions.authenticate_session(service, token)
 
 
-async def test_a_moderators_key_allows_no_more_than_they_may(service):
+async def test_a_moderators_key_cannot_exceed_their_scopes(service):
     await moderators.add_moderator(service, "Ada", None, [])
     with pytest.raises(Forbidden):
         await keys.create_moderator_key(service, "Ada", NewKey(name="x", scopes=[Scope.ADMIN]))
@@ -189,44 +191,46 @@ async def test_a_moderators_key_allows_no_more_than_they_may(service):
     assert (await keys.authenticate_key(service, made.key)).moderator_id
 
 
-async def test_the_cookie_is_kept_from_scripts_and_from_other_sites(client, service):
-    token = await invited(service)
-    answer = await client.post(f"/sign-in/{token}", headers=OURS, allow_redirects=False)
-    kept = answer.headers["Set-Cookie"]
-    assert kept.startswith("commentsvc=")
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(kept.split("; "))
-    assert "Secure" not in kept
-    assert token not in kept
+async def test_scripts_and_other_sites_cannot_use_the_session_cookie(client, service):
+    token = await create_link_token(service)
+    answer = await client.post(f"/sign-in/{token}", headers=SAME_ORIGIN, allow_redirects=False)
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("commentsvc=")
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
+    assert token not in cookie
 
 
-async def test_behind_https_the_cookie_never_travels_openly(database_url, clock, aiohttp_client):
+async def test_a_service_with_https_accepts_only_a_secure_session_cookie(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, public_url="https://comments.example") as service:
         client = await aiohttp_client(application(service))
-        answer = await client.post(f"/sign-in/{await invited(service)}", headers=OURS, allow_redirects=False)
-        kept = answer.headers["Set-Cookie"]
-        assert kept.startswith("__Host-commentsvc=")
-        assert "Secure" in kept.split("; ")
-        session = {"Cookie": kept.partition(";")[0]} | OURS
+        answer = await client.post(
+            f"/sign-in/{await create_link_token(service)}", headers=SAME_ORIGIN, allow_redirects=False
+        )
+        cookie = answer.headers["Set-Cookie"]
+        assert cookie.startswith("__Host-commentsvc=")
+        assert "Secure" in cookie.split("; ")
+        session = {"Cookie": cookie.partition(";")[0]} | SAME_ORIGIN
         assert (await client.get("/moderate", headers=session)).status == 200
-        plain = {"Cookie": kept.partition(";")[0].removeprefix("__Host-")} | OURS
+        plain = {"Cookie": cookie.partition(";")[0].removeprefix("__Host-")} | SAME_ORIGIN
         assert (await client.get("/moderate", headers=plain)).status == 401
 
 
-async def test_nobody_signs_in_where_the_cookie_could_be_read_on_its_way(database_url, clock, aiohttp_client):
+async def test_a_moderator_cannot_sign_in_over_plain_http(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, public_url="http://comments.example") as service:
         client = await aiohttp_client(application(service))
-        token = await invited(service)
+        token = await create_link_token(service)
         assert "Put a proxy with TLS in front of it" in await (await client.get(f"/sign-in/{token}")).text()
         assert "Put a proxy with TLS in front of it" in await (await client.get("/moderate")).text()
-        answer = await client.post(f"/sign-in/{token}", headers=OURS, allow_redirects=False)
+        answer = await client.post(f"/sign-in/{token}", headers=SAME_ORIGIN, allow_redirects=False)
         assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
-        assert await sign_in.find_invited_name(service, token) == "Ada", "the link is still good"
+        assert await sign_in.find_invited_name(service, token) == "Ada", "the link is still valid"
 
 
-async def test_only_this_very_machine_signs_in_without_https(client, service):
-    """Also where nobody has said what the service is called."""
+async def test_only_localhost_can_sign_in_without_https(client, service):
+    """This also applies when the public URL is not set."""
     elsewhere = {"Host": "comments.example:8080", "Origin": "http://comments.example:8080"}
-    answer = await client.post(f"/sign-in/{await invited(service)}", headers=elsewhere, allow_redirects=False)
+    answer = await client.post(f"/sign-in/{await create_link_token(service)}", headers=elsewhere, allow_redirects=False)
     assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
     token = await sign_in.sign_in_by_link(
         service, (await moderators.create_sign_in_link(service, "Ada")).rpartition("/")[2], visit()
@@ -236,30 +240,30 @@ async def test_only_this_very_machine_signs_in_without_https(client, service):
     assert (await client.get("/moderate", headers=cookie | elsewhere)).status == 401
 
 
-async def test_a_stranger_sends_no_more_than_a_comment_may_have(client):
-    answer = await client.post("/moderate/rules", data=b"match=" + b"%" * 70_000, headers=OURS)
+async def test_the_form_of_a_stranger_is_limited_in_size_and_not_shown_again(client):
+    answer = await client.post("/moderate/rules", data=b"match=" + b"%" * 70_000, headers=SAME_ORIGIN)
     assert answer.status == 413
-    foreign = await client.post("/moderate/rules", data={"match": "call this number"}, headers=CROSS)
+    foreign = await client.post("/moderate/rules", data={"match": "call this number"}, headers=CROSS_SITE)
     assert "call this number" not in await foreign.text()
 
 
-async def test_a_link_works_once_and_looking_changes_nothing(client, service):
-    token = await invited(service)
+async def test_a_sign_in_link_works_once_and_opening_it_does_not_use_it(client, service):
+    token = await create_link_token(service)
     for _ in range(3):
         answer = await client.get(f"/sign-in/{token}")
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Sign in as" in await answer.text()
-    assert (await client.post(f"/sign-in/{token}", headers=OURS, allow_redirects=False)).status == 303
-    late = await client.post(f"/sign-in/{token}", headers=OURS, allow_redirects=False)
+    assert (await client.post(f"/sign-in/{token}", headers=SAME_ORIGIN, allow_redirects=False)).status == 303
+    late = await client.post(f"/sign-in/{token}", headers=SAME_ORIGIN, allow_redirects=False)
     assert (late.status, "Set-Cookie" in late.headers) == (404, False)
     assert "Sign-in link not valid" in await late.text()
 
 
-async def test_whoever_signs_out_is_out(client, service):
-    token = await signed_in(client, service)
-    answer = await client.post("/moderate/sign-out", data={"csrf": token}, headers=OURS, allow_redirects=False)
+async def test_a_moderator_who_signs_out_has_no_access(client, service):
+    token = await sign_in_moderator(client, service)
+    answer = await client.post("/moderate/sign-out", data={"csrf": token}, headers=SAME_ORIGIN, allow_redirects=False)
     assert answer.status == 303
-    assert (await client.get("/moderate", headers=OURS)).status == 401
+    assert (await client.get("/moderate", headers=SAME_ORIGIN)).status == 401
 
 
 def forms():
@@ -269,21 +273,23 @@ def forms():
 @pytest.mark.parametrize(
     "route", [route for route in ROUTES if route.session_scope], ids=lambda one: f"{one.method} {one.path}"
 )
-async def test_nobody_sees_or_does_anything_there_without_a_session(served, aiohttp_client, route):
+async def test_a_visitor_without_a_session_cannot_use_the_moderation_page(served, aiohttp_client, route):
     client = await aiohttp_client(application(await served()))
     path = route.path.replace("{id}", "01990000-0000-7000-8000-000000000000")
     for cookies in ({}, {"commentsvc": "guess"}, {"__Host-commentsvc": "guess"}):
-        answer = await client.request(route.method, path, headers=OURS, data={}, cookies=cookies, allow_redirects=False)
+        answer = await client.request(
+            route.method, path, headers=SAME_ORIGIN, data={}, cookies=cookies, allow_redirects=False
+        )
         assert (answer.status, answer.content_type) == (401, "text/html")
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Sign in to moderate" in await answer.text()
 
 
 @pytest.mark.parametrize("route", forms(), ids=lambda one: one.path)
-async def test_no_form_is_taken_that_another_page_could_have_sent(served, aiohttp_client, route):
+async def test_a_moderation_form_from_another_page_is_refused(served, aiohttp_client, route):
     service = await served()
     client = await aiohttp_client(application(service))
-    token = await signed_in(client, service, "owner")
+    token = await sign_in_moderator(client, service, "owner")
     path = route.path.replace("{id}", "01990000-0000-7000-8000-000000000000")
     before = await everything_in(service, "audit")
 
@@ -291,68 +297,70 @@ async def test_no_form_is_taken_that_another_page_could_have_sent(served, aiohtt
         return (await client.post(path, headers=headers, allow_redirects=False, **more)).status
 
     right = {"csrf": token}
-    assert await send(CROSS, data=right) == 403
+    assert await send(CROSS_SITE, data=right) == 403
     assert await send({"Sec-Fetch-Site": "same-site"}, data=right) == 403
     assert await send({"Origin": "https://evil.example"}, data=right) == 403
     assert await send({"Origin": "null"}, data=right) == 403
     assert await send({}, data=right) == 403
-    assert await send(OURS, data={}) == 403
-    assert await send(OURS, data={"csrf": "cx_" + "A" * 45}) == 403
-    assert await send(OURS, json={"csrf": token}) == 403
-    assert await send(OURS | {"Content-Type": "text/plain"}, data=f"csrf={token}") == 403
+    assert await send(SAME_ORIGIN, data={}) == 403
+    assert await send(SAME_ORIGIN, data={"csrf": "cx_" + "A" * 45}) == 403
+    assert await send(SAME_ORIGIN, json={"csrf": token}) == 403
+    assert await send(SAME_ORIGIN | {"Content-Type": "text/plain"}, data=f"csrf={token}") == 403
     assert await everything_in(service, "audit") == before
-    assert (await client.get("/moderate", headers=OURS)).status == 200, "nobody was signed out"
+    assert (await client.get("/moderate", headers=SAME_ORIGIN)).status == 200, "the moderator is still signed in"
 
 
-async def test_the_token_of_one_session_is_no_good_in_another(client, service, aiohttp_client):
-    adas = await signed_in(client, service)
-    sams = await aiohttp_client(application(service))
-    await signed_in(sams, service, "Sam")
-    answer = await sams.post("/moderate/sign-out", data={"csrf": adas}, headers=OURS, allow_redirects=False)
+async def test_a_csrf_token_is_not_valid_in_another_session(client, service, aiohttp_client):
+    ada_token = await sign_in_moderator(client, service)
+    sam_client = await aiohttp_client(application(service))
+    await sign_in_moderator(sam_client, service, "Sam")
+    answer = await sam_client.post(
+        "/moderate/sign-out", data={"csrf": ada_token}, headers=SAME_ORIGIN, allow_redirects=False
+    )
     assert answer.status == 403
 
 
-async def test_nobody_is_signed_in_by_another_page(client, service):
-    token = await invited(service)
-    for headers in (CROSS, {"Origin": "https://evil.example"}, {}):
+async def test_another_website_cannot_sign_a_moderator_in(client, service):
+    token = await create_link_token(service)
+    for headers in (CROSS_SITE, {"Origin": "https://evil.example"}, {}):
         for path, data in ((f"/sign-in/{token}", {}), ("/moderate/sign-in", {"key": "cs_x"})):
             answer = await client.post(path, data=data, headers=headers, allow_redirects=False)
             assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
 
 
-async def test_who_only_may_read_changes_nothing(client, service):
+async def test_a_moderator_with_scope_read_cannot_change_anything(client, service):
     made = await keys.create_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ]))
-    await client.post("/moderate/sign-in", data={"key": made.key}, headers=OURS)
-    token = await csrf(client)
+    await client.post("/moderate/sign-in", data={"key": made.key}, headers=SAME_ORIGIN)
+    token = await read_csrf_token(client)
     for route in forms():
         if route.session_scope is Scope.READ:
             continue
         path = route.path.replace("{id}", "01990000-0000-7000-8000-000000000000")
-        answer = await client.post(path, data={"csrf": token}, headers=OURS, allow_redirects=False)
+        answer = await client.post(path, data={"csrf": token}, headers=SAME_ORIGIN, allow_redirects=False)
         assert answer.status == 403, path
 
 
-async def test_an_old_browser_says_by_origin_where_a_form_comes_from(client, service):
-    token = await signed_in(client, service)
+async def test_the_service_checks_the_origin_header_of_an_old_browser(client, service):
+    token = await sign_in_moderator(client, service)
     own = {"Origin": str(client.make_url("")).rstrip("/")}
     answer = await client.post("/moderate/undo", data={"csrf": token}, headers=own, allow_redirects=False)
-    assert answer.status == 404, "there is nothing to take back"
+    assert answer.status == 404, "there is nothing to undo"
 
 
-async def test_a_wrong_key_is_refused_in_words_and_guessing_is_slow(client):
+async def test_an_invalid_key_gets_an_error_message_and_failed_sign_ins_are_limited(client):
     for _ in range(10):
-        answer = await client.post("/moderate/sign-in", data={"key": "cs_guess"}, headers=OURS)
+        answer = await client.post("/moderate/sign-in", data={"key": "cs_guess"}, headers=SAME_ORIGIN)
         assert answer.status == 401
         assert "This key is not valid." in await answer.text()
-    answer = await client.post("/moderate/sign-in", data={"key": "cs_guess"}, headers=OURS)
+    answer = await client.post("/moderate/sign-in", data={"key": "cs_guess"}, headers=SAME_ORIGIN)
     assert (answer.status, answer.headers["Retry-After"]) == (429, "90")
 
 
-async def test_a_link_from_elsewhere_leads_in_for_whoever_is_signed_in(client):
-    """A browser keeps the cookie back then; asked once more by the page itself it sends it along."""
-    page = await (await client.get("/moderate?status=spam", headers=CROSS)).text()
+async def test_a_signed_in_moderator_can_follow_a_link_from_another_website(client):
+    """The browser does not send the cookie with this request. It does when the page reloads itself."""
+    page = await (await client.get("/moderate?status=spam", headers=CROSS_SITE)).text()
     assert '<meta http-equiv="refresh" content="0; url=/moderate?status=spam">' in page
-    assert "refresh" not in await (await client.get("/moderate", headers=OURS)).text()
+    assert "refresh" not in await (await client.get("/moderate", headers=SAME_ORIGIN)).text()
 
 
 @pytest.mark.parametrize(
@@ -371,5 +379,5 @@ async def test_a_link_from_elsewhere_leads_in_for_whoever_is_signed_in(client):
         (None, "/moderate"),
     ],
 )
-def test_no_form_leads_anywhere_else(back, leads):
+def test_a_form_redirects_only_to_the_moderation_page(back, leads):
     assert layout.safe_back_url(back) == leads

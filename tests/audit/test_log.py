@@ -1,4 +1,4 @@
-"""Whoever asks who did what is told, and can tell whether the log was touched."""
+"""The audit log records every action, and verification detects tampering."""
 
 import asyncio
 import itertools
@@ -50,28 +50,28 @@ async def amend(service, id_, **change):
     return await actions.update_comment(service, EVERYTHING, id_, row["version"], CommentUpdate(**change))
 
 
-async def log_of(service):
-    """Every entry, oldest first."""
+async def list_entries(service):
+    """Return every entry, oldest first."""
     rows = await everything_in(service, "audit")
     return sorted((msgspec.convert(row, Entry) for row in rows), key=lambda entry: entry.seq)
 
 
-async def told(service):
-    """What the log says, in short; without the site, which was there first."""
+async def summarize_log(service):
+    """Return the actor, verb and body of each entry, without the first one, which added the site."""
     return [
         (f"{entry.actor_kind} {entry.actor_name}", entry.verb, json.loads(entry.body))
-        for entry in (await log_of(service))[1:]
+        for entry in (await list_entries(service))[1:]
     ]
 
 
-async def found_in(service, noted=None):
-    """What is wrong with the log."""
+async def verification_error(service, saved_hash=None):
+    """Return the error that verification reports."""
     with pytest.raises(verification.AuditLogBroken) as broken:
-        await verification.verify_log(service, noted)
+        await verification.verify_log(service, saved_hash)
     return str(broken.value)
 
 
-async def test_every_step_is_noted_with_whoever_took_it(service):
+async def test_the_audit_log_records_every_action_with_its_actor(service):
     receipt = await post_comment(service, draft(), visit())
     approved = await decide(service, ActionVerb.APPROVE, receipt.id)
     await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="In other words."), visit())
@@ -82,7 +82,7 @@ async def test_every_step_is_noted_with_whoever_took_it(service):
     def entry(who, verb, was, became, version, **more):
         return who, verb, {**more, "items": [[receipt.id, was, became, version]]}
 
-    assert await told(service) == [
+    assert await summarize_log(service) == [
         entry("person ada", "approve", "pending", "approved", 2, action=approved.id),
         entry("author author", "edit", "approved", "pending", 4),
         entry("person ada", "spam", "pending", "spam", 5, action=spam.id),
@@ -91,48 +91,48 @@ async def test_every_step_is_noted_with_whoever_took_it(service):
     ]
 
 
-async def test_an_action_on_comments_of_two_sites_is_noted_for_each(database_url, clock):
+async def test_an_action_on_comments_of_two_sites_has_one_log_entry_per_site(database_url, clock):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         sent = (("one", "a"), ("two", "a"), ("one", "b"))
         ids = [await post(service, "x", thread=f"https://{host}.example/{page}/") for host, page in sent]
         done = await decide(service, ActionVerb.APPROVE, *ids, note="fine")
         sites = {row["id"]: row["name"] for row in await everything_in(service, "site")}
-        entries = (await log_of(service))[2:]
+        entries = (await list_entries(service))[2:]
 
-        assert {sites[entry.site_id]: [item[0] for item in items_of(entry)] for entry in entries} == {
+        assert {sites[entry.site_id]: [item[0] for item in list_items(entry)] for entry in entries} == {
             "one.example": [ids[0], ids[2]], "two.example": [ids[1]],
         }  # fmt: skip
         assert {json.loads(entry.body)["action"] for entry in entries} == {done.id}
         assert [entry.note for entry in entries] == ["fine", "fine"]
 
 
-def items_of(entry):
+def list_items(entry):
     return json.loads(entry.body).get("items", [])
 
 
-async def test_an_action_on_many_comments_is_noted_in_parts(service, monkeypatch):
+async def test_a_large_action_is_split_into_several_log_entries(service, monkeypatch):
     monkeypatch.setattr(audit_log, "MOST_CHANGES", 3)
     ids = [await post(service, f"number {number}") for number in range(7)]
     await decide(service, ActionVerb.SPAM, *ids)
 
-    entries = (await log_of(service))[1:]
-    assert [len(items_of(entry)) for entry in entries] == [3, 3, 1]
-    assert [item[0] for entry in entries for item in items_of(entry)] == ids
+    entries = (await list_entries(service))[1:]
+    assert [len(list_items(entry)) for entry in entries] == [3, 3, 1]
+    assert [item[0] for entry in entries for item in list_items(entry)] == ids
 
 
-async def test_what_changes_nothing_is_not_noted(service):
+async def test_an_action_that_changes_nothing_is_not_logged(service):
     receipt = await post_comment(service, draft(), visit())
     await decide(service, ActionVerb.HOLD, receipt.id)
-    noted = await told(service)
+    before = await summarize_log(service)
     await decide(service, ActionVerb.HOLD, receipt.id, "01990000-0000-7000-8000-000000000000")
     await edit.edit_comment(
         service, receipt.id, receipt.edit_token, CommentEdit(comment="It waits as it did."), visit()
     )
 
-    assert await told(service) == noted
+    assert await summarize_log(service) == before
 
 
-async def test_what_operators_and_moderators_keep_is_noted_too(client, service, key):
+async def test_the_audit_log_records_changes_to_threads_moderators_keys_and_sites(client, service, key):
     await post(service, "x")
     (thread,) = await everything_in(service, "thread")
     closed = await threads.change_thread(service, EVERYTHING, thread["id"], ThreadChange(closed=True))
@@ -146,14 +146,14 @@ async def test_what_operators_and_moderators_keep_is_noted_too(client, service, 
     await manage.add_site(service, EVERYTHING, NewSite(name="b", origins=["https://b.example"]))
     await secrets.reseal_emails(service)
 
-    noted = await told(service)
-    assert [(who, verb) for who, verb, _ in noted] == [
+    summary = await summarize_log(service)
+    assert [(who, verb) for who, verb, _ in summary] == [
         ("person ada", "key_create"), ("person ada", "thread_change"), ("person operator", "moderator_add"),
         ("person operator", "moderator_invite"), ("person noa", "sign_in"), ("person noa", "key_create"),
         ("person noa", "sign_out"), ("person ada", "key_revoke"),
         ("person operator", "moderator_remove"), ("person ada", "site_add"), ("person operator", "reseal"),
     ]  # fmt: skip
-    bodies = [body for _, _, body in noted]
+    bodies = [body for _, _, body in summary]
     assert bodies[1] == {"action": closed.action, "thread": thread["id"], "changed": ["closed_at"]} | {
         "closed_at": closed.closed_at
     }
@@ -164,7 +164,7 @@ async def test_what_operators_and_moderators_keep_is_noted_too(client, service, 
     await verification.verify_log(service)
 
 
-async def test_no_word_that_anybody_wrote_stands_in_the_chain(service):
+async def test_the_hashed_fields_contain_no_text_from_people(service):
     receipt = await post_comment(service, draft(name="Canary", comment="canary", title="Canary"), visit())
     await decide(service, ActionVerb.APPROVE, receipt.id, note="a canary")
     await amend(service, receipt.id, comment="the canary", note="canary, said twice")
@@ -175,13 +175,13 @@ async def test_no_word_that_anybody_wrote_stands_in_the_chain(service):
     await a_key(service, name="canary")
     await manage.add_site(service, EVERYTHING, NewSite(name="canary", origins=["https://canary.example"]))
 
-    entries = await log_of(service)
+    entries = await list_entries(service)
     assert [entry.note for entry in entries if entry.note] == ["a canary", "canary, said twice"]
     for entry in entries:
         assert "canary" not in str(msgspec.structs.replace(entry, note=None)).casefold()
 
 
-async def test_a_unit_of_work_that_is_taken_back_leaves_no_entry_and_no_gap(service):
+async def test_a_transaction_that_is_rolled_back_leaves_no_entry_and_no_gap(service):
     comment = await post(service, "x")
     done = await decide(service, ActionVerb.SPAM, comment)
     await undo.undo_action(service, EVERYTHING, done.id)
@@ -189,11 +189,11 @@ async def test_a_unit_of_work_that_is_taken_back_leaves_no_entry_and_no_gap(serv
         await undo.undo_action(service, EVERYTHING, done.id)
     await decide(service, ActionVerb.TRASH, comment)
 
-    assert [verb for _, verb, _ in await told(service)] == ["spam", "undo", "trash"]
+    assert [verb for _, verb, _ in await summarize_log(service)] == ["spam", "undo", "trash"]
     assert (await verification.verify_log(service)).entries == 4
 
 
-async def test_when_many_act_at_once_the_chain_stays_whole(service):
+async def test_concurrent_actions_keep_the_hash_chain_valid(service):
     receipts = [await post_comment(service, draft(thread=f"/{n % 3}/", comment=f"{n}"), visit()) for n in range(12)]
     ids = [receipt.id for receipt in receipts]
     verbs = (ActionVerb.APPROVE, ActionVerb.SPAM, ActionVerb.HOLD, ActionVerb.TRASH, ActionVerb.RESTORE)
@@ -204,60 +204,60 @@ async def test_when_many_act_at_once_the_chain_stays_whole(service):
     await asyncio.gather(*jobs)
 
     verified = await verification.verify_log(service)
-    assert verified.entries == len(await log_of(service)) > 15
-    await replays(service)
+    assert verified.entries == len(await list_entries(service)) > 15
+    await check_log_replay(service)
 
 
-EXCHANGED = (
+SWAP_ENTRIES = (
     "UPDATE audit SET seq = 9 WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4; "
     "UPDATE audit SET seq = 4 WHERE seq = 9"
 )
-MEDDLING = {
-    "who did it": ("UPDATE audit SET actor_name = 'noa' WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "the actor's kind": ("UPDATE audit SET actor_kind = 'program' WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "the actor's id": ("UPDATE audit SET actor_id = 'noa' WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "what was done": ("UPDATE audit SET verb = 'hold' WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "when": ("UPDATE audit SET created_at = '2026-11-22T16:02:11.001Z' WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "where": ("UPDATE audit SET site_id = NULL WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "to what": ("UPDATE audit SET body = REPLACE(body, 'spam', 'trash') WHERE seq = 2", "Entry 2 of ", "was altered"),
-    "its hash": ("UPDATE audit SET hash = previous WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "the hash before": ("UPDATE audit SET previous = hash WHERE seq = 3", "Entry 3 of ", "was altered"),
-    "the first deleted": ("DELETE FROM audit WHERE seq = 1", "Entry 1 ", "is missing: the next one is 2"),
-    "one deleted": ("DELETE FROM audit WHERE seq = 3", "Entry 3 ", "is missing: the next one is 4"),
-    "the last deleted": ("DELETE FROM audit WHERE seq = 6", "Entry 6 ", "is missing: 6 entries were written"),
-    "all deleted": ("DELETE FROM audit", "Entry 1 ", "is missing: 6 entries were written"),
-    "one more": (
+TAMPERING = {
+    "actor name": ("UPDATE audit SET actor_name = 'noa' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "actor kind": ("UPDATE audit SET actor_kind = 'program' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "actor id": ("UPDATE audit SET actor_id = 'noa' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "verb": ("UPDATE audit SET verb = 'hold' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "time": ("UPDATE audit SET created_at = '2026-11-22T16:02:11.001Z' WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "site": ("UPDATE audit SET site_id = NULL WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "body": ("UPDATE audit SET body = REPLACE(body, 'spam', 'trash') WHERE seq = 2", "Entry 2 of ", "was altered"),
+    "hash": ("UPDATE audit SET hash = previous WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "previous hash": ("UPDATE audit SET previous = hash WHERE seq = 3", "Entry 3 of ", "was altered"),
+    "first entry deleted": ("DELETE FROM audit WHERE seq = 1", "Entry 1 ", "is missing: the next one is 2"),
+    "one entry deleted": ("DELETE FROM audit WHERE seq = 3", "Entry 3 ", "is missing: the next one is 4"),
+    "last entry deleted": ("DELETE FROM audit WHERE seq = 6", "Entry 6 ", "is missing: 6 entries were written"),
+    "all entries deleted": ("DELETE FROM audit", "Entry 1 ", "is missing: 6 entries were written"),
+    "entry appended": (
         (
             "INSERT INTO audit (seq, created_at, actor_kind, actor_name, verb, body, previous, hash) "
             "VALUES (7, '', '', '', '', '{}', '', '')"
         ),
         "Entry 7 ", "was altered",
     ),
-    "one before": ("UPDATE audit SET seq = 0 WHERE seq = 1", "Entry 0 of ", "inserted"),
-    "deleted, and the next moved up": (
+    "entry before the first": ("UPDATE audit SET seq = 0 WHERE seq = 1", "Entry 0 of ", "inserted"),
+    "entry deleted and next one renumbered": (
         "DELETE FROM audit WHERE seq = 3; UPDATE audit SET seq = 3 WHERE seq = 4", "Entry 3 of ", "was altered",
     ),
-    "two exchanged": (EXCHANGED, "Entry 3 of ", "was altered"),
-    "the count": ("UPDATE installation SET audited = 5", "Entry 6 ", "only 5 entries were written"),
-    "the newest one's hash": ("UPDATE installation SET audit_hash = ''", "Entry 6 ", "not the last one written"),
-    "a note": ("UPDATE audit SET note = 'a friend' WHERE seq = 2", "Entry 2 of ", "note was changed"),
-    "a note taken, its salt left": ("UPDATE audit SET note = NULL WHERE seq = 2", "Entry 2 of ", "note was changed"),
-    "a salt": ("UPDATE audit SET salt = 'x' WHERE seq = 2", "Entry 2 of ", "note was changed"),
-    "a salt taken": ("UPDATE audit SET salt = NULL WHERE seq = 2", "Entry 2 of ", "note was changed"),
-    "a note added": ("UPDATE audit SET note = 'x', salt = 'y' WHERE seq = 3", "Entry 3 of ", "note was changed"),
+    "two entries swapped": (SWAP_ENTRIES, "Entry 3 of ", "was altered"),
+    "entry count": ("UPDATE installation SET audited = 5", "Entry 6 ", "only 5 entries were written"),
+    "stored last hash": ("UPDATE installation SET audit_hash = ''", "Entry 6 ", "not the last one written"),
+    "note changed": ("UPDATE audit SET note = 'a friend' WHERE seq = 2", "Entry 2 of ", "note was changed"),
+    "note deleted without its salt": ("UPDATE audit SET note = NULL WHERE seq = 2", "Entry 2 of ", "note was changed"),
+    "salt changed": ("UPDATE audit SET salt = 'x' WHERE seq = 2", "Entry 2 of ", "note was changed"),
+    "salt deleted": ("UPDATE audit SET salt = NULL WHERE seq = 2", "Entry 2 of ", "note was changed"),
+    "note added": ("UPDATE audit SET note = 'x', salt = 'y' WHERE seq = 3", "Entry 3 of ", "note was changed"),
 }  # fmt: skip
 
 
-async def meddle(service, statements):
-    async def with_it(tx):
+async def tamper(service, statements):
+    async def execute(tx):
         for statement in statements.split("; "):
             await tx.run(statement)
 
-    await write(with_it)(service)
+    await write(execute)(service)
 
 
-async def six_entries(service):
-    """The site, and five decisions, of which the first has a note."""
+async def log_six_entries(service):
+    """Log the new site and five decisions; the first decision has a note."""
     one, two = await post(service, "one"), await post(service, "two")
     await decide(service, ActionVerb.SPAM, one, note="a shop")
     for verb in (ActionVerb.APPROVE, ActionVerb.HOLD, ActionVerb.TRASH):
@@ -267,30 +267,30 @@ async def six_entries(service):
     return one, two
 
 
-@pytest.mark.parametrize("what", MEDDLING)
-async def test_whoever_meddles_with_the_log_is_found_out(service, what):
-    statements, entry, wrong = MEDDLING[what]
-    await six_entries(service)
-    await meddle(service, statements)
+@pytest.mark.parametrize("change", TAMPERING)
+async def test_verification_detects_a_tampered_log(service, change):
+    statements, entry, problem = TAMPERING[change]
+    await log_six_entries(service)
+    await tamper(service, statements)
 
-    found = await found_in(service)
-    assert found.startswith(entry)
-    assert wrong in found
+    error = await verification_error(service)
+    assert error.startswith(entry)
+    assert problem in error
 
 
-async def test_an_entry_that_is_none_is_found_out(tmp_path, clock):
+async def test_verification_detects_an_entry_that_cannot_be_decoded(tmp_path, clock):
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock) as service:
-        await six_entries(service)
-        await meddle(service, "UPDATE audit SET body = X'00FF' WHERE seq = 4")
+        await log_six_entries(service)
+        await tamper(service, "UPDATE audit SET body = X'00FF' WHERE seq = 4")
 
-        assert (await found_in(service)).startswith("Entry 4 is not valid")
+        assert (await verification_error(service)).startswith("Entry 4 is not valid")
 
 
-async def rewrite(service, first, **changed):
-    """As somebody does who knows how: one entry is altered, and all hashes from there on are made anew."""
-    entries = await log_of(service)
+async def rewrite_log(service, first, **changed):
+    """Alter one entry and recompute every hash from there on, as an attacker who knows the format can."""
+    entries = await list_entries(service)
 
-    async def with_them(tx):
+    async def execute(tx):
         previous = entries[first - 2].hash if first > 1 else ""
         for entry in entries[first - 1 :]:
             altered = msgspec.structs.replace(entry, previous=previous, **(changed if entry.seq == first else {}))
@@ -304,62 +304,62 @@ async def rewrite(service, first, **changed):
             )
         return previous
 
-    return await write(with_them)(service)
+    return await write(execute)(service)
 
 
-async def test_a_log_that_was_written_anew_betrays_itself_by_its_end_or_by_a_hash_noted_elsewhere(service):
-    await six_entries(service)
-    noted = (await verification.verify_log(service)).head
-    newest = await rewrite(service, 3, actor_name="noa")
-    assert "Entry 6 was replaced" in await found_in(service)
-    await meddle(service, f"UPDATE installation SET audit_hash = '{newest}'")
+async def test_verification_detects_a_rewritten_log_by_its_last_hash_or_by_a_saved_hash(service):
+    await log_six_entries(service)
+    saved_hash = (await verification.verify_log(service)).head
+    newest = await rewrite_log(service, 3, actor_name="noa")
+    assert "Entry 6 was replaced" in await verification_error(service)
+    await tamper(service, f"UPDATE installation SET audit_hash = '{newest}'")
 
     assert (await verification.verify_log(service)).entries == 6, (
-        "who may write the whole database can write it all anew"
+        "an attacker with write access to the whole database can rewrite the log"
     )
-    assert "no entry has the hash that you noted" in await found_in(service, noted)
+    assert "no entry has the hash that you noted" in await verification_error(service, saved_hash)
 
 
-async def test_one_entry_made_anew_no_longer_goes_before_the_next(service):
-    await six_entries(service)
-    entry = msgspec.structs.replace((await log_of(service))[2], actor_name="noa")
-    await meddle(
+async def test_an_entry_with_a_recomputed_hash_no_longer_matches_the_next_entry(service):
+    await log_six_entries(service)
+    entry = msgspec.structs.replace((await list_entries(service))[2], actor_name="noa")
+    await tamper(
         service, f"UPDATE audit SET actor_name = 'noa', hash = '{audit_log.entry_hash(entry)}' WHERE seq = {entry.seq}"
     )
 
-    found = await found_in(service)
-    assert found.startswith("Entry 4 of ")
-    assert "does not follow" in found
+    error = await verification_error(service)
+    assert error.startswith("Entry 4 of ")
+    assert "does not follow" in error
 
 
-async def test_a_log_cut_off_is_found_by_a_hash_noted_elsewhere(service):
-    await six_entries(service)
-    entries = await log_of(service)
-    for noted in entries:
-        verified = await verification.verify_log(service, f" {noted.hash.upper()}\n")
-        assert (verified.noted, verified.head) == (noted.seq, entries[-1].hash)
-    await meddle(
+async def test_verification_detects_a_truncated_log_by_a_saved_hash(service):
+    await log_six_entries(service)
+    entries = await list_entries(service)
+    for entry in entries:
+        verified = await verification.verify_log(service, f" {entry.hash.upper()}\n")
+        assert (verified.noted, verified.head) == (entry.seq, entries[-1].hash)
+    await tamper(
         service,
         f"DELETE FROM audit WHERE seq > 4; UPDATE installation SET audited = 4, audit_hash = '{entries[3].hash}'",
     )
 
     assert (await verification.verify_log(service, entries[3].hash)).entries == 4
-    assert "cut" in await found_in(service, entries[5].hash)
+    assert "cut" in await verification_error(service, entries[5].hash)
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 5, 6, 7])
-async def test_a_long_log_is_checked_in_parts(service, monkeypatch, at_once):
-    await six_entries(service)
+async def test_a_long_log_is_verified_in_batches(service, monkeypatch, at_once):
+    await log_six_entries(service)
     monkeypatch.setattr(verification, "ENTRIES_PER_READ", at_once)
 
     assert (await verification.verify_log(service)).entries == 6
-    await meddle(service, "DELETE FROM audit WHERE seq = 4")
-    assert (await found_in(service)).startswith("Entry 4 is missing")
+    await tamper(service, "DELETE FROM audit WHERE seq = 4")
+    assert (await verification_error(service)).startswith("Entry 4 is missing")
 
 
-async def test_while_it_is_checked_others_go_on(service, monkeypatch):
+async def test_moderators_can_act_while_the_log_is_verified(service, monkeypatch):
     monkeypatch.setattr(verification, "ENTRIES_PER_READ", 1)
-    _, two = await six_entries(service)
+    _, two = await log_six_entries(service)
     checks = [verification.verify_log(service) for _ in range(5)]
 
     await asyncio.gather(
@@ -368,7 +368,7 @@ async def test_while_it_is_checked_others_go_on(service, monkeypatch):
     assert (await verification.verify_log(service)).entries == 9
 
 
-def test_facts_cannot_be_moved_from_one_field_to_the_next():
+def test_moving_text_between_fields_changes_the_hash():
     entry = Entry(1, "2026", "person", "i", "a", "b", None, "{}", "", "", None, None)
     others = [
         msgspec.structs.replace(entry, actor_name="", verb="ab"),
@@ -383,23 +383,23 @@ def test_facts_cannot_be_moved_from_one_field_to_the_next():
     assert len({audit_log.entry_hash(one) for one in (entry, *others)}) == 9
 
 
-async def test_erasing_a_comment_takes_the_notes_about_it_and_the_log_stays_whole(service):
+async def test_erasing_a_comment_deletes_its_notes_and_the_log_stays_valid(service):
     one, two = await post(service, "one"), await post(service, "two")
     await decide(service, ActionVerb.SPAM, one, two, note="a canary, and his brother")
     await amend(service, one, note="canary again")
     await decide(service, ActionVerb.TRASH, two, note="of another")
     await erase_permanently(service, EVERYTHING, one)
 
-    entries = await log_of(service)
+    entries = await list_entries(service)
     assert [(entry.verb, entry.note) for entry in entries[1:]] == [
         ("spam", None), ("amend", None), ("trash", "of another"), ("erase", None),
     ]  # fmt: skip
     assert [entry.salt is None for entry in entries[1:]] == [True, True, False, True]
-    assert items_of(entries[-1]) == [[one, "spam", "trash", 4]]
+    assert list_items(entries[-1]) == [[one, "spam", "trash", 4]]
     assert (await verification.verify_log(service)).entries == 5
 
 
-async def test_what_a_writer_takes_back_loses_its_notes_too(service):
+async def test_withdrawing_a_comment_deletes_its_notes(service):
     receipt = await post_comment(service, draft(), visit())
     await decide(service, ActionVerb.TRASH, receipt.id, note="a canary")
     await withdraw_comment(service, receipt.id, receipt.edit_token)
@@ -408,32 +408,34 @@ async def test_what_a_writer_takes_back_loses_its_notes_too(service):
     await verification.verify_log(service)
 
 
-async def replays(service):
-    """The log over each comment's first decision gives what stands now."""
-    standing: dict[str, Any] = {}
+async def check_log_replay(service):
+    """Check that the log, applied to each comment's first decision, gives its current status."""
+    expected: dict[str, Any] = {}
     for row in sorted(await everything_in(service, "decision"), key=lambda row: row["seq"]):
-        standing.setdefault(row["comment_id"], (row["status"], 1))
-    for entry in await log_of(service):
-        for comment, was, became, version in items_of(entry):
-            status, seen = standing[comment]
-            assert (status, seen < version) == (was, True), "each step begins where the one before ended"
-            standing[comment] = became, version
+        expected.setdefault(row["comment_id"], (row["status"], 1))
+    for entry in await list_entries(service):
+        for comment, was, became, version in list_items(entry):
+            status, seen = expected[comment]
+            assert (status, seen < version) == (was, True), (
+                "each change starts from the status that the previous one set"
+            )
+            expected[comment] = became, version
     rows = await everything_in(service, "comment")
-    assert {id_: status for id_, (status, _) in standing.items()} == {row["id"]: row["status"] for row in rows}
-    assert all(standing[row["id"]][1] <= row["version"] for row in rows)
+    assert {id_: status for id_, (status, _) in expected.items()} == {row["id"]: row["status"] for row in rows}
+    assert all(expected[row["id"]][1] <= row["version"] for row in rows)
 
 
-class Desk:
-    """A page on which people act by chance; to begin with everybody is held there."""
+class Scenario:
+    """A page with random actions of people. At first every comment is held."""
 
     def __init__(self, service: Service, clock: Clock, noa: Principal, number: int) -> None:
-        self.service, self.clock, self.noa, self.thread = service, clock, noa, f"/desk/{number}"
+        self.service, self.clock, self.noa, self.thread = service, clock, noa, f"/scenario/{number}"
         self.receipts: list[Any] = []
         self.actions: list[str] = []
         self.words = itertools.count()
 
-    async def take(self, move: str, number: int, more: Any) -> None:
-        """What cannot be done is refused, and leaves nothing."""
+    async def perform(self, move: str, number: int, more: Any) -> None:
+        """Perform a move. An invalid one is refused and changes nothing."""
         self.clock.move(milliseconds=1)
         receipt = self.receipts[number % len(self.receipts)] if self.receipts else await self.post()
         with suppress(Refusal):
@@ -441,16 +443,16 @@ class Desk:
             self.actions += [result.id] if result else []
 
     async def post(self, page: str = "") -> Any:
-        said = draft(thread=f"{self.thread}{page}", comment=f"I say {next(self.words)}.")
-        self.receipts.append(await post_comment(self.service, said, visit()))
+        new_comment = draft(thread=f"{self.thread}{page}", comment=f"I say {next(self.words)}.")
+        self.receipts.append(await post_comment(self.service, new_comment, visit()))
         return self.receipts[-1]
 
     async def write(self, _receipt: Any, more: Any) -> None:
-        """On this page, or on one of two others."""
+        """Post on this page, or on one of two others."""
         await self.post(["", "/second", "/third"][more % 3])
 
     async def merge(self, receipt: Any, more: Any) -> None:
-        """What a comment stands in, into what another stands in."""
+        """Merge the thread of one comment into the thread of another."""
         other = self.receipts[more % len(self.receipts)]
         comments = {row["id"]: row["thread_id"] for row in await everything_in(self.service, "comment")}
         keys = {row["id"]: row["key"] for row in await everything_in(self.service, "thread")}
@@ -483,13 +485,13 @@ class Desk:
         await edit.edit_comment(self.service, receipt.id, _token(receipt), words, visit())
 
     async def change_mode(self, receipt: Any, more: Any) -> Any:
-        """From now on nobody here is held, or everybody."""
+        """Hold no new comment in this thread, or every one."""
         comment = next(row for row in await everything_in(self.service, "comment") if row["id"] == receipt.id)
         change = ThreadChange(mode=[Mode.NONE, Mode.ALL][more % 2])
         await threads.change_thread(self.service, EVERYTHING, comment["thread_id"], change)
 
     async def report(self, receipt: Any, _more: Any) -> None:
-        """Three readers, which is enough."""
+        """Report as three readers, which is enough to hold the comment."""
         for number in range(3):
             await reports.report_comment(self.service, receipt.id, NewReport(), visit(address=f"203.0.{number}.1"))
 
@@ -501,7 +503,7 @@ class Desk:
 
 
 def _token(receipt: Any) -> str | None:
-    """What proves that a comment is one's own; moderators get nothing of the kind."""
+    """Return the edit token. A moderator's reply has none."""
     return getattr(receipt, "edit_token", None)
 
 
@@ -518,8 +520,8 @@ MOVES = st.lists(
 )
 
 
-class Office:
-    """One service, and one desk of it for each example."""
+class ScenarioRunner:
+    """A service that runs one scenario for each example."""
 
     def __init__(self, url: str) -> None:
         self.url, self.clock, self.numbers = url, Clock(), itertools.count()
@@ -535,71 +537,71 @@ class Office:
         self.runner.run(self.stack.aclose())
         self.runner.close()
 
-    def play(self, moves: list[Any]) -> None:
-        self.runner.run(self._play(moves))
+    def run(self, moves: list[Any]) -> None:
+        self.runner.run(self._run(moves))
 
-    async def _play(self, moves: list[Any]) -> None:
-        desk = Desk(self.service, self.clock, self.noa, next(self.numbers))
+    async def _run(self, moves: list[Any]) -> None:
+        scenario = Scenario(self.service, self.clock, self.noa, next(self.numbers))
         for move in moves:
-            await desk.take(*move)
-        await replays(self.service)
+            await scenario.perform(*move)
+        await check_log_replay(self.service)
         await verification.verify_log(self.service)
 
 
-def on_both_engines(kind: type[Office]) -> tuple[Any, Any]:
-    """Fixtures of a module: such an office, on SQLite and on PostgreSQL."""
+def runner_fixtures(kind: type[ScenarioRunner]) -> tuple[Any, Any]:
+    """Return two fixtures of module scope: a runner on SQLite and one on PostgreSQL."""
     name = kind.__name__.lower()
 
     @pytest.fixture(scope="module")
-    def on_sqlite(tmp_path_factory) -> Iterator[Office]:
-        with kind(f"sqlite:///{tmp_path_factory.mktemp(name)}/comments.db") as office:
-            yield office
+    def on_sqlite(tmp_path_factory) -> Iterator[ScenarioRunner]:
+        with kind(f"sqlite:///{tmp_path_factory.mktemp(name)}/comments.db") as runner:
+            yield runner
 
     @pytest.fixture(scope="module")
-    def on_postgres(postgres, laid) -> Iterator[Office]:
+    def on_postgres(postgres, laid) -> Iterator[ScenarioRunner]:
         asyncio.run(make_database(postgres, f"CREATE DATABASE {name} TEMPLATE {laid}"))
-        with kind(postgres.format(name)) as office:
-            yield office
+        with kind(postgres.format(name)) as runner:
+            yield runner
 
     return on_sqlite, on_postgres
 
 
-office, office_on_postgres = on_both_engines(Office)
+scenario_runner, scenario_runner_on_postgres = runner_fixtures(ScenarioRunner)
 
 
 @given(moves=MOVES)
 @example(moves=[("change_mode", 0, 0), ("write", 0, 0), ("report", 1, 0), ("edit", 1, 0)])
 @often(100)
-def test_whatever_people_do_the_log_played_again_gives_what_stands(office, moves):
-    office.play(moves)
+def test_replaying_the_log_gives_the_current_status_of_every_comment(scenario_runner, moves):
+    scenario_runner.run(moves)
 
 
 @given(moves=MOVES)
 @often(10)
-def test_on_postgresql_too(office_on_postgres, moves):
-    office_on_postgres.play(moves)
+def test_replaying_the_log_gives_the_current_status_of_every_comment_on_postgresql(scenario_runner_on_postgres, moves):
+    scenario_runner_on_postgres.run(moves)
 
 
-async def read(client, key, **query):
+async def read_log(client, key, **query):
     response = await client.get("/v1/audit", params=query, headers=key)
     assert response.status == 200, await response.text()
     return await response.json()
 
 
-async def refused(client, key, **query):
-    """The field that is at fault."""
+async def refused_field(client, key, **query):
+    """Return the name of the invalid field."""
     response = await client.get("/v1/audit", params=query, headers=key)
     assert response.status == 422, await response.text()
     return (await response.json())["errors"][0]["field"]
 
 
-async def test_a_moderator_reads_who_did_what_newest_first(client, service, key, clock):
+async def test_a_moderator_reads_the_audit_log_newest_first(client, service, key, clock):
     comment = await post(service, "x")
     moderator = await a_key(service, Scope.MODERATE, name="noa")
     clock.move(hours=1)
     done = await act(client, moderator, "spam", comment, note="a shop")
 
-    log = await read(client, moderator, limit=2)
+    log = await read_log(client, moderator, limit=2)
     newest = log["entries"][0]
     assert newest == {
         "seq": 4, "created_at": "2026-11-22T17:02:11.000Z", "actor": newest["actor"], "verb": "spam", "site": "blog",
@@ -608,14 +610,18 @@ async def test_a_moderator_reads_who_did_what_newest_first(client, service, key,
     }  # fmt: skip
     (made,) = [row for row in await everything_in(service, "api_key") if row["name"] == "noa"]
     assert newest["actor"] == {"kind": "person", "id": made["id"], "name": "noa"}
-    rest = await read(client, moderator, limit=2, cursor=log["next_cursor"])
+    rest = await read_log(client, moderator, limit=2, cursor=log["next_cursor"])
     assert [entry["seq"] for entry in (*log["entries"], *rest["entries"])] == [4, 3, 2, 1]
     assert rest["next_cursor"] is None
-    assert [entry["seq"] for entry in (await read(client, key, since="2026-11-22T17:00:00Z"))["entries"]] == [4]
-    assert [entry["seq"] for entry in (await read(client, key, until="2026-11-22T17:00:00Z"))["entries"]] == [3, 2, 1]
+    assert [entry["seq"] for entry in (await read_log(client, key, since="2026-11-22T17:00:00Z"))["entries"]] == [4]
+    assert [entry["seq"] for entry in (await read_log(client, key, until="2026-11-22T17:00:00Z"))["entries"]] == [
+        3,
+        2,
+        1,
+    ]
 
 
-async def test_the_log_refuses_what_it_cannot_read(client, key):
+async def test_the_audit_log_api_rejects_invalid_parameters(client, key):
     for query, field in (
         ({"site": "nowhere"}, "site"),
         ({"since": "yesterday"}, "since"),
@@ -625,29 +631,29 @@ async def test_the_log_refuses_what_it_cannot_read(client, key):
         ({"limit": "201"}, "limit"),
         ({"status": "spam"}, "status"),
     ):
-        assert await refused(client, key, **query) == field
+        assert await refused_field(client, key, **query) == field
 
 
-async def test_a_key_of_one_site_reads_of_no_other(database_url, clock, aiohttp_client):
+async def test_a_key_for_one_site_reads_only_the_entries_of_that_site(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         client = await aiohttp_client(application(service))
         for host in ("one", "two"):
             await decide(service, ActionVerb.SPAM, await post(service, "x", thread=f"https://{host}.example/a/"))
-        everybodys, ours = await a_key(service), await a_key(service, Scope.MODERATE, site="one.example")
+        all_sites_key, site_key = await a_key(service), await a_key(service, Scope.MODERATE, site="one.example")
 
-        assert {entry["site"] for entry in (await read(client, everybodys))["entries"]} == {
+        assert {entry["site"] for entry in (await read_log(client, all_sites_key))["entries"]} == {
             "one.example", "two.example", None,
         }  # fmt: skip
-        assert [(entry["site"], entry["verb"]) for entry in (await read(client, ours))["entries"]] == [
+        assert [(entry["site"], entry["verb"]) for entry in (await read_log(client, site_key))["entries"]] == [
             ("one.example", "key_create"), ("one.example", "spam"), ("one.example", "site_add"),
         ]  # fmt: skip
-        assert [entry["verb"] for entry in (await read(client, everybodys, site="two.example"))["entries"]] == [
+        assert [entry["verb"] for entry in (await read_log(client, all_sites_key, site="two.example"))["entries"]] == [
             "spam", "site_add",
         ]  # fmt: skip
-        assert await refused(client, ours, site="two.example") == "site"
+        assert await refused_field(client, site_key, site="two.example") == "site"
 
 
-def test_from_the_command_line_it_is_checked_and_the_first_broken_entry_is_named(tmp_path):
+def test_the_verify_command_names_the_first_broken_entry(tmp_path):
     assert run(tmp_path, "key", "create", "one").returncode == 0
     whole = json.loads(run(tmp_path, "audit", "verify", "--json").stdout)
     assert whole == {"entries": 2, "head": whole["head"], "noted": None}
@@ -664,9 +670,9 @@ def test_from_the_command_line_it_is_checked_and_the_first_broken_entry_is_named
     assert done.stderr.startswith("commentsvc: The audit log is broken. Entry 2 of 20")
 
 
-async def test_the_newest_hash_is_logged_again_and_again(live, caplog):
+async def test_the_service_logs_the_newest_hash_repeatedly(live, caplog):
     caplog.set_level("INFO")
     _, service = await live()
-    said = f"audit log: 1 entries, head {(await verification.verify_log(service)).head}"
-    while said not in caplog.text:
-        await audit_log.read_head(service)  # which waits for its turn behind whoever tidies
+    message = f"audit log: 1 entries, head {(await verification.verify_log(service)).head}"
+    while message not in caplog.text:
+        await audit_log.read_head(service)  # waits for its turn after the maintenance task

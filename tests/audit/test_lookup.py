@@ -1,4 +1,4 @@
-"""A moderator decides on what they saw, looks actions up, and undoes them one after another."""
+"""A moderator acts on the versions they saw, looks actions up and undoes them one by one."""
 
 import ast
 import re
@@ -54,7 +54,7 @@ async def test_comments_with_the_same_text_are_found_and_decided_together(servic
         await found(service, same_text="01990000-0000-7000-8000-000000000000")
 
 
-async def test_nobody_learns_from_a_text_about_comments_on_other_sites(database_url, clock):
+async def test_a_moderator_cannot_search_by_the_text_of_a_comment_on_another_site(database_url, clock):
     async with a_service(database_url, clock, sites=BOTH_SITES) as service:
         theirs = await post(service, "the same words", thread="https://two.example/a/")
         await post(service, "the same words", thread="https://one.example/a/", name="B")
@@ -68,24 +68,24 @@ async def test_nobody_learns_from_a_text_about_comments_on_other_sites(database_
         assert await queue.get_comments(service, mine, [theirs]) == []
 
 
-async def test_a_card_counts_its_network_and_its_text_apart(service):
+async def test_a_card_counts_the_same_network_and_the_same_text_separately(service):
     for number in range(3):
         await post(service, f"from here {number}", address="203.0.113.1")
     await post(service, "from here 0", address="192.0.2.1", name="B")
     cards = {card.comment: card for card in (await queue.search_comments(service, EVERYTHING, QueueQuery())).comments}
-    told = cards["from here 1"]
-    assert (told.similar_network, told.similar_text, told.similar) == (2, 0, 2)
+    card = cards["from here 1"]
+    assert (card.similar_network, card.similar_text, card.similar) == (2, 0, 2)
     others = [card for card in cards.values() if card.comment == "from here 0"]
     assert {(card.similar_network, card.similar_text) for card in others} <= {(2, 1), (0, 1)}
 
 
-async def test_counting_needs_a_condition(service):
+async def test_counting_requires_a_filter(service):
     with pytest.raises(Invalid):
         await actions.count_matching(service, EVERYTHING, {"status": "pending"})
 
 
-async def test_the_last_action_of_a_session_is_undone_then_the_one_before(service):
-    ada, also = (replace(EVERYTHING, session_id=name) for name in ("one", "two"))
+async def test_a_session_undoes_its_actions_newest_first(service):
+    ada, other_session = (replace(EVERYTHING, session_id=name) for name in ("one", "two"))
 
     async def decide(who, verb, *comments):
         return await actions.apply_action(service, who, Action(action=verb, ids=list(comments)))
@@ -95,15 +95,15 @@ async def test_the_last_action_of_a_session_is_undone_then_the_one_before(servic
     await decide(ada, ActionVerb.APPROVE, ids[0])
     rule = await manage.add_rule(service, ada, NewRule(kind=RuleKind.LINKS, match="2"))
     await decide(ada, ActionVerb.SPAM, ids[1], ids[2])
-    await decide(also, ActionVerb.TRASH, ids[0])
-    await decide(ada, ActionVerb.SPAM, ids[1])  # it is spam already: nothing to undo
+    await decide(other_session, ActionVerb.TRASH, ids[0])
+    await decide(ada, ActionVerb.SPAM, ids[1])  # already spam: nothing to undo
 
-    taken = []
+    undone_verbs = []
     for _ in range(3):
         action, result = await undo.undo_last_action(service, ada)
-        taken.append((await lookup.find_action(service, EVERYTHING, action)).verb)
-        assert result.changed == (2 if taken == ["spam"] else 1 if taken[-1] == "rule_add" else 0)
-    assert taken == ["spam", "rule_add", "approve"]
+        undone_verbs.append((await lookup.find_action(service, EVERYTHING, action)).verb)
+        assert result.changed == (2 if undone_verbs == ["spam"] else 1 if undone_verbs[-1] == "rule_add" else 0)
+    assert undone_verbs == ["spam", "rule_add", "approve"]
     assert await standing(service) == {"one": "trash", "two": "pending", "three": "pending"}
     for who in (ada, EVERYTHING):
         with pytest.raises(NotFound):
@@ -112,7 +112,7 @@ async def test_the_last_action_of_a_session_is_undone_then_the_one_before(servic
         await manage.get_rule(service, EVERYTHING, rule.id)
 
 
-async def test_an_action_says_what_it_did_and_what_it_undid(service):
+async def test_a_lookup_describes_an_action_and_its_undo(service):
     comment = await post(service, "one")
     done = await act(service, ActionVerb.SPAM, comment)
     undone = await undo.undo_action(service, EVERYTHING, done.id)
@@ -128,7 +128,7 @@ async def test_an_action_says_what_it_did_and_what_it_undid(service):
     assert await lookup.find_action(service, EVERYTHING, "nothing") is None
 
 
-async def test_every_action_is_described_in_words(service):
+async def test_every_action_has_a_description(service):
     await post(service, "one")
     (thread,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     closed = await threads.change_thread(service, EVERYTHING, thread.id, ThreadChange(closed=True))
@@ -141,14 +141,14 @@ async def test_every_action_is_described_in_words(service):
             await act(service, ActionVerb.SPAM, comment)
         if verb is ActionVerb.HOLD:
             await act(service, ActionVerb.APPROVE, comment)
-        said = filters.describe_action(
+        description = filters.describe_action(
             await lookup.find_action(service, EVERYTHING, (await act(service, verb, comment)).id)
         )
-        assert said.startswith("1 comment ")
-        assert verb.value not in said.split() or verb in {ActionVerb.SPAM, ActionVerb.TRASH}
+        assert description.startswith("1 comment ")
+        assert verb.value not in description.split() or verb in {ActionVerb.SPAM, ActionVerb.TRASH}
 
 
-# Functions that write a verb into the audit log, or hand it on to one that does.
+# Functions that write a verb into the audit log, or pass it to one that does.
 WRITERS = {"add_entry", "add_status_changes", "record_change", "start", "add_action", "_log", "_save_rule"}
 
 
@@ -164,7 +164,7 @@ def list_written_verbs():
 def test_every_verb_of_the_audit_log_has_a_wording():
     written = {verb for verb in list_written_verbs() if isinstance(verb, str)}
     assert {"rule_add", "sign_in", "moderator_add", "thread_merge", "reseal"} <= written
-    # An erasure is "withdraw" or "erase", by who erases.
+    # The verb of an erasure is "withdraw" for commenters and "erase" for moderators.
     assert written | set(ActionVerb) | {"withdraw"} == set(wording.VERBS)
     assert {verb: one.done for verb, one in wording.VERBS.items()} == wording.DONE
 
@@ -214,19 +214,19 @@ async def test_threads_are_found_by_title_and_by_address(database_url, clock):
         await post(service, "two", thread="/lamps/", title="100 % lamps_")
         await post(service, "three", thread="/untitled/")
 
-        async def named(q):
+        async def find_keys(q):
             listed = await threads.list_threads(service, EVERYTHING, ThreadListQuery(q=q))
             return sorted(thread.key for thread in listed.threads)
 
-        assert await named("about us") == ["/2026/%C3%9Cber-uns"]
-        assert await named("LAMPS") == ["/lamps"]
-        assert await named("lamps_") == ["/lamps"]
-        assert await named("%") == ["/2026/%C3%9Cber-uns", "/lamps"]
-        assert await named("untit") == ["/untitled"]
-        assert len(await named(None)) == 3
+        assert await find_keys("about us") == ["/2026/%C3%9Cber-uns"]
+        assert await find_keys("LAMPS") == ["/lamps"]
+        assert await find_keys("lamps_") == ["/lamps"]
+        assert await find_keys("%") == ["/2026/%C3%9Cber-uns", "/lamps"]
+        assert await find_keys("untit") == ["/untitled"]
+        assert len(await find_keys(None)) == 3
 
 
-async def test_a_merged_thread_leads_to_the_thread_it_belongs_to(service):
+async def test_the_id_of_a_merged_thread_returns_the_target_thread(service):
     await post(service, "one", thread="/a/")
     await post(service, "two", thread="/b/")
     listed = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
@@ -238,16 +238,18 @@ async def test_a_merged_thread_leads_to_the_thread_it_belongs_to(service):
 
 
 async def test_an_encrypted_search_cannot_be_read_or_forged(service):
-    veiled = service.keyring.encrypt_text("mia@example.com")
-    assert "mia" not in veiled
-    assert service.keyring.decrypt_text(veiled) == "mia@example.com"
-    assert service.keyring.decrypt_text(veiled[:-2] + "xx") is None
+    encrypted = service.keyring.encrypt_text("mia@example.com")
+    assert "mia" not in encrypted
+    assert service.keyring.decrypt_text(encrypted) == "mia@example.com"
+    assert service.keyring.decrypt_text(encrypted[:-2] + "xx") is None
     await post(service, "one")
     (contact,) = await everything_in(service, "contact")
-    assert service.keyring.decrypt_text(contact["email_sealed"]) is None, "what is sealed is no search"
+    assert service.keyring.decrypt_text(contact["email_sealed"]) is None, (
+        "a sealed email address is not an encrypted search"
+    )
 
 
-async def test_only_comments_unchanged_since_a_time_are_decided(service, clock):
+async def test_the_as_of_filter_excludes_comments_changed_later(service, clock):
     early = await post(service, "early")
     edited = await post(service, "edited", name="B")
     seen_at = service.now()

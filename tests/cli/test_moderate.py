@@ -78,8 +78,8 @@ async def test_a_moderator_sees_all_facts_that_a_decision_needs(service, clock):
     clock.move(hours=3)
 
     (card,) = (await queue.search_comments(service, EVERYTHING, QueueQuery(limit=1))).comments
-    said = await Person("q").reviews(service)
-    assert said.splitlines()[:15] == [
+    output = await Person("q").reviews(service)
+    assert output.splitlines()[:15] == [
         "── 1 of 2 " + "─" * 70,
         "page     blog /a-page",
         "title    On bees",
@@ -100,11 +100,11 @@ async def test_a_moderator_sees_all_facts_that_a_decision_needs(service, clock):
 
 async def test_every_line_of_a_long_comment_fits_the_terminal_and_is_marked(service):
     await post(service, "word " * 40 + "\n\n\n\n\n── 2 of 2 ──\nname     Ada", title="t" * 200)
-    said = await Person("q", columns=44).reviews(service)
-    card = said.splitlines()[:-2]
+    output = await Person("q", columns=44).reviews(service)
+    card = output.splitlines()[:-2]
     assert max(map(len, card[:-1])) <= 44
-    assert "│ ── 2 of 2 ──\n│ name     Ada" in said
-    assert "\n│ \n│ ──" in said, "several blank lines become one"
+    assert "│ ── 2 of 2 ──\n│ name     Ada" in output
+    assert "\n│ \n│ ──" in output, "several blank lines become one"
 
 
 async def test_a_commenter_cannot_add_colours(service):
@@ -120,9 +120,9 @@ async def test_a_moderator_reads_hostile_comments_safely(service):
         words = text.replace("\x00", "").encode("utf-8", "ignore").decode()
         await post(service, f"{name}: {words}", name=f"Mia {len(name)}")
     person = Person(*"n" * (len(CORPUS) + 1), columns=60)
-    said = await person.reviews(service)
-    assert said.count("── ") == len(CORPUS)
-    assert all(character.isprintable() for character in said.replace("\n", ""))
+    output = await person.reviews(service)
+    assert output.count("── ") == len(CORPUS)
+    assert all(character.isprintable() for character in output.replace("\n", ""))
 
 
 async def test_a_moderator_without_pending_comments_sees_one_line(service):
@@ -133,21 +133,21 @@ async def test_a_moderator_without_pending_comments_sees_one_line(service):
 async def test_each_key_decides_on_the_comment_shown(service):
     for text in ("good", "bad", "dull", "later", "last"):
         await post(service, text)
-    said = await Person("a", "s", "d", "n", " ").reviews(service)
+    output = await Person("a", "s", "d", "n", " ").reviews(service)
     assert await standing(service) == {
         "good": "approved", "bad": "spam", "dull": "trash", "later": "pending", "last": "pending"
     }  # fmt: skip
-    assert [line for line in said.splitlines() if line.startswith("── ")][-1].startswith("── 5 of 5 ")
-    assert said.endswith("3 decided: 1 approved, 1 spam, 1 trash.")
+    assert [line for line in output.splitlines() if line.startswith("── ")][-1].startswith("── 5 of 5 ")
+    assert output.endswith("3 decided: 1 approved, 1 spam, 1 trash.")
 
 
 async def test_help_and_unknown_keys_change_nothing(service):
     await post(service, "good")
-    said = await Person("?", "x", "A", "\x1b[A", "\x1bOS", "aaaa", "é", "\n", "q").reviews(service)
-    assert "u  undo the last decision" in said
-    assert said.count("Unknown key.") == 7
-    assert said.count(HINT) == 1, "the comment is not shown again for that"
-    assert said.endswith("No comments decided.")
+    output = await Person("?", "x", "A", "\x1b[A", "\x1bOS", "aaaa", "é", "\n", "q").reviews(service)
+    assert "u  undo the last decision" in output
+    assert output.count("Unknown key.") == 7
+    assert output.count(HINT) == 1, "an unknown key does not show the comment again"
+    assert output.endswith("No comments decided.")
     assert await standing(service) == {"good": "pending"}
 
 
@@ -155,15 +155,15 @@ async def test_a_moderator_undoes_decisions_step_by_step_and_sees_skipped_commen
     for text in ("one", "two", "three"):
         await post(service, text)
 
-    async def all_but_one_are_decided():
+    async def assert_two_decided():
         assert await standing(service) == {"one": "approved", "two": "pending", "three": "spam"}
 
-    async def all_wait():
+    async def assert_all_pending():
         assert set((await standing(service)).values()) == {"pending"}
 
-    person = Person("a", "n", "s", all_but_one_are_decided, "u", "u", all_wait, "u", "n", "d", "q")
-    said = await person.reviews(service)
-    shown = re.findall(r"── (\d) of 3 .*?│ (\w+)\n", said, re.DOTALL)
+    person = Person("a", "n", "s", assert_two_decided, "u", "u", assert_all_pending, "u", "n", "d", "q")
+    output = await person.reviews(service)
+    shown = re.findall(r"── (\d) of 3 .*?│ (\w+)\n", output, re.DOTALL)
     assert shown == [
         ("1", "one"),
         ("2", "two"),
@@ -173,8 +173,8 @@ async def test_a_moderator_undoes_decisions_step_by_step_and_sees_skipped_commen
         ("2", "two"),
         ("3", "three"),
     ]
-    assert "Nothing to undo." in said
-    assert said.endswith("1 decided: 1 trash.")
+    assert "Nothing to undo." in output
+    assert output.endswith("1 decided: 1 trash.")
     assert await standing(service) == {"one": "pending", "two": "trash", "three": "pending"}
 
 
@@ -186,16 +186,16 @@ async def test_a_moderator_marks_a_whole_network_as_spam_and_undoes_it(service):
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[approved]))
     wanted = {"before": "pending", "pills 0": "spam", "pills 1": "spam", "pills 2": "spam", "fine": "approved"}
 
-    said = await Person("n", "S", "q").reviews(service)
+    output = await Person("n", "S", "q").reviews(service)
     assert await standing(service) == wanted
-    assert "2 similar comments are pending." in said
-    assert said.endswith("3 decided: 3 spam.")
+    assert "2 similar comments are pending." in output
+    assert output.endswith("3 decided: 3 spam.")
 
     await Person("n", "S", "u").reviews(service)
     (action,) = [row for row in await everything_in(service, "action") if row["verb"] == "spam"]
     await undo.undo_action(service, EVERYTHING, action["id"])
-    said = await Person("n", "S", "u", "q").reviews(service)
-    assert f"3 {DONE['undo']}." in said
+    output = await Person("n", "S", "u", "q").reviews(service)
+    assert f"3 {DONE['undo']}." in output
     assert set((await standing(service)).values()) == {"pending", "approved"}
 
 
@@ -203,9 +203,9 @@ async def test_a_moderator_cannot_mark_a_deleted_network_as_spam(service, clock)
     await post(service, "old")
     clock.move(days=40)
     await maintenance.delete_expired(service)
-    said = await Person("S", "q").reviews(service)
-    assert "from     network no longer stored" in said
-    assert "The network of this comment is no longer stored. Use s instead." in said
+    output = await Person("S", "q").reviews(service)
+    assert "from     network no longer stored" in output
+    assert "The network of this comment is no longer stored. Use s instead." in output
     assert await standing(service) == {"old": "pending"}
 
 
@@ -226,17 +226,17 @@ async def test_a_moderator_reviews_reported_comments_of_any_status(database_url,
         rude = await post(service, "rude")
         await post(service, "kind")
         await reports.report_comment(service, rude, NewReport(reason="rude"), visit())
-        said = await Person("s", "q").reviews(service, reported=True)
-        assert "── 1 of 1 " in said
-        assert "reports  1 from readers" in said
+        output = await Person("s", "q").reviews(service, reported=True)
+        assert "── 1 of 1 " in output
+        assert "reports  1 from readers" in output
         assert await standing(service) == {"rude": "spam", "kind": "approved"}
 
 
 async def test_a_moderator_undoes_the_last_decision_at_the_end(service):
     await post(service, "only")
-    said = await Person("s", "u", "a", "q").reviews(service)
-    assert said.count(LAST) == 2
-    assert said.endswith("1 decided: 1 approved.")
+    output = await Person("s", "u", "a", "q").reviews(service)
+    assert output.count(LAST) == 2
+    assert output.endswith("1 decided: 1 approved.")
     assert await standing(service) == {"only": "approved"}
 
 
@@ -244,18 +244,18 @@ async def test_a_moderator_reviews_comments_of_another_status(service):
     for text in ("ham", "spam"):
         await post(service, text)
     await Person("s", "s").reviews(service)
-    said = await Person("a", "s").reviews(service, status=StatusFilter.SPAM)
-    assert "spam     (ada)" in said
+    output = await Person("a", "s").reviews(service, status=StatusFilter.SPAM)
+    assert "spam     (ada)" in output
     assert await standing(service) == {"ham": "approved", "spam": "spam"}
-    assert said.endswith(f"{LAST}\n1 decided: 1 approved.")
+    assert output.endswith(f"{LAST}\n1 decided: 1 approved.")
 
 
 async def test_a_moderator_reviews_comments_of_any_status_once_each(service):
     for text in ("one", "two", "three"):
         await post(service, text)
     await Person("a", "q").reviews(service)
-    said = await Person("s", "a", "u", "d", "n", "q").reviews(service, status=StatusFilter.ANY)
-    assert re.findall(r"── (\d) ─.*?│ (\w+)\n", said, re.DOTALL) == [
+    output = await Person("s", "a", "u", "d", "n", "q").reviews(service, status=StatusFilter.ANY)
+    assert re.findall(r"── (\d) ─.*?│ (\w+)\n", output, re.DOTALL) == [
         ("1", "one"),
         ("2", "two"),
         ("3", "three"),
@@ -263,14 +263,14 @@ async def test_a_moderator_reviews_comments_of_any_status_once_each(service):
         ("3", "three"),
     ]
     assert await standing(service) == {"one": "spam", "two": "trash", "three": "pending"}
-    assert said.endswith("2 decided: 1 spam, 1 trash.")
+    assert output.endswith("2 decided: 1 spam, 1 trash.")
 
 
 async def test_a_moderator_reviews_only_comments_that_match_a_text(service):
     for text in ("cheap pills", "kind words", "more pills"):
         await post(service, text)
-    said = await Person("s", "s", "q").reviews(service, q="pills")
-    assert re.findall(r"── (.+?) ─", said) == ["1", "2"], "their number is not known"
+    output = await Person("s", "s", "q").reviews(service, q="pills")
+    assert re.findall(r"── (.+?) ─", output) == ["1", "2"], "a search has no total"
     assert await standing(service) == {"cheap pills": "spam", "kind words": "pending", "more pills": "spam"}
     assert await Person("s").reviews(service, q="pills") == "No comments found."
 
@@ -279,8 +279,8 @@ async def test_a_moderator_reviews_only_the_chosen_site(database_url, clock):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         await post(service, "ours", thread="https://one.example/a/", address="192.0.2.1")
         await post(service, "theirs", thread="https://two.example/a/", address="192.0.2.2")
-        said = await Person("S").reviews(service, site="one.example")
-        assert "── 1 of 1 " in said
+        output = await Person("S").reviews(service, site="one.example")
+        assert "── 1 of 1 " in output
         assert await standing(service) == {"ours": "spam", "theirs": "pending"}
         with pytest.raises(Invalid):
             await Person("a").reviews(service, site="three.example")
@@ -289,12 +289,12 @@ async def test_a_moderator_reviews_only_the_chosen_site(database_url, clock):
 async def test_a_comment_that_arrives_during_a_review_is_shown_next(service):
     await post(service, "first")
 
-    async def another_comes():
+    async def post_another():
         await post(service, "second")
 
-    said = await Person(another_comes, "a", "a").reviews(service)
-    assert "── 2 of 2 " in said
-    assert said.endswith("2 decided: 2 approved.")
+    output = await Person(post_another, "a", "a").reviews(service)
+    assert "── 2 of 2 " in output
+    assert output.endswith("2 decided: 2 approved.")
 
 
 async def test_a_program_reads_one_json_object_per_line(service):
@@ -313,64 +313,64 @@ async def test_a_moderator_does_not_overwrite_the_decision_of_another(service, k
     comment = await post(service, "disputed")
     await post(service, "next")
 
-    async def ada_decides():
+    async def decide_as_ada():
         await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[comment]))
 
-    said = await Person(ada_decides, key, "q").reviews(service)
-    assert "ada already decided: spam. Your decision was not saved." in said
-    assert "│ next" in said
-    assert said.endswith("No comments decided.")
+    output = await Person(decide_as_ada, key, "q").reviews(service)
+    assert "ada already decided: spam. Your decision was not saved." in output
+    assert "│ next" in output
+    assert output.endswith("No comments decided.")
     assert await standing(service) == {"disputed": "spam", "next": "pending"}
 
 
 async def test_a_moderator_reads_an_edited_comment_again_before_deciding(service):
     receipt = await post_comment(service, draft(comment="harmless"), visit())
 
-    async def its_author_edits_it():
+    async def edit_as_author():
         await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="buy pills"), visit())
 
-    said = await Person(its_author_edits_it, "a", "s").reviews(service)
-    assert "This comment was changed. Read it again, then decide." in said
-    assert said.index("│ harmless") < said.index("│ buy pills")
-    assert "edited" in said
+    output = await Person(edit_as_author, "a", "s").reviews(service)
+    assert "This comment was changed. Read it again, then decide." in output
+    assert output.index("│ harmless") < output.index("│ buy pills")
+    assert "edited" in output
     assert await standing(service) == {"buy pills": "spam"}
 
 
 async def test_a_moderator_is_told_that_the_comment_was_deleted(service):
     receipt = await post_comment(service, draft(comment="regretted"), visit())
 
-    async def its_author_deletes_it():
+    async def delete_as_author():
         await erase.withdraw_comment(service, receipt.id, receipt.edit_token)
 
-    said = await Person(its_author_deletes_it, "a").reviews(service)
-    assert "This comment was deleted." in said
-    assert said.endswith("No comments decided.")
+    output = await Person(delete_as_author, "a").reviews(service)
+    assert "This comment was deleted." in output
+    assert output.endswith("No comments decided.")
 
 
 async def test_marking_a_network_as_spam_skips_decisions_of_others(service):
     first = await post(service, "one", address="192.0.2.1")
     await post(service, "two", address="192.0.2.2")
 
-    async def ada_approves():
+    async def approve_as_ada():
         await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[first]))
 
-    await Person(ada_approves, "S").reviews(service)
+    await Person(approve_as_ada, "S").reviews(service)
     assert await standing(service) == {"one": "approved", "two": "spam"}
 
 
 async def test_a_moderator_is_told_when_an_undo_skips_later_decisions(service):
     comments = [await post(service, text) for text in ("one", "two")]
 
-    async def ada_decides_otherwise():
+    async def decide_as_ada():
         await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[comments[0]]))
 
-    async def ada_undoes():
+    async def undo_as_ada():
         amended = [row for row in await everything_in(service, "action") if row["verb"] == "amend"]
         await undo.undo_action(service, EVERYTHING, max(amended, key=lambda row: row["id"])["id"])
 
-    said = await Person("a", ada_decides_otherwise, "u", "s", ada_undoes, "u", "q").reviews(service)
-    assert f"0 {DONE['undo']}. 1 skipped: changed since." in said
-    assert len(re.findall(rf"^\d+ {DONE['undo']}\.", said, re.MULTILINE)) == 1, "ada has undone the other one"
+    output = await Person("a", decide_as_ada, "u", "s", undo_as_ada, "u", "q").reviews(service)
+    assert f"0 {DONE['undo']}. 1 skipped: changed since." in output
+    assert len(re.findall(rf"^\d+ {DONE['undo']}\.", output, re.MULTILINE)) == 1, "ada undid the other decision already"
     assert await standing(service) == {"one": "trash", "two": "pending"}
 
 
@@ -419,7 +419,7 @@ class Output:
 
     code: int
     text: str
-    complaint: str
+    errors: str
 
     def json(self):
         return json.loads(self.text)
@@ -427,16 +427,16 @@ class Output:
 
 def command(folder, *arguments, typed="", columns=300):
     """Run a command on the database in this folder, at a terminal of this width."""
-    said, complained, handlers = [], [], logging.getLogger().handlers[:]
+    output, errors, handlers = [], [], logging.getLogger().handlers[:]
     terminal = Terminal(
-        said.append, complained.append, lambda: typed.splitlines(keepends=True), Person().open_keys, lambda: columns
+        output.append, errors.append, lambda: typed.splitlines(keepends=True), Person().open_keys, lambda: columns
     )
     settings = {"COMMENTSVC_DATABASE_URL": f"sqlite:///{folder}/data/commentsvc.db"}
     try:
         code = commands.run(build_parser().parse_args(arguments), settings, terminal)
     finally:
         logging.getLogger().handlers[:] = handlers
-    return Output(code, "\n".join(said), "\n".join(complained))
+    return Output(code, "\n".join(output), "\n".join(errors))
 
 
 def status_of(folder, comment):
@@ -450,7 +450,7 @@ def status_of(folder, comment):
 def test_a_moderator_decides_by_id_and_undoes_the_decision(tmp_path):
     one, two = pending_comments(tmp_path, "one", "two")
     done = command(tmp_path, "approve", one, two)
-    assert (done.code, done.complaint) == (0, "")
+    assert (done.code, done.errors) == (0, "")
     action = re.fullmatch(r"2 approved\. Undo with: commentsvc undo (\S+)", done.text)[1]
     assert command(tmp_path, "approve", one) == Output(0, "0 approved. 1 unchanged.", "")
     assert (status_of(tmp_path, one), status_of(tmp_path, two)) == ("approved", "approved")
@@ -458,9 +458,9 @@ def test_a_moderator_decides_by_id_and_undoes_the_decision(tmp_path):
     hidden = command(tmp_path, "spam", two, "--note", "a shop", "--json").json()
     assert (hidden["action"], hidden["changed"], hidden["results"][0]["to"]) == ("spam", 1, "spam")
     undone = command(tmp_path, "undo", action)
-    assert undone.code == 1, "the other was decided since"
+    assert undone.code == 1, "the other comment was decided later"
     assert undone.text.startswith(f"1 {DONE['undo']}. ")
-    assert undone.complaint == f"Skipped: {two} (changed_since)."
+    assert undone.errors == f"Skipped: {two} (changed_since)."
     assert command(tmp_path, "restore", two, "--json").json()["results"][0]["to"] == "approved"
     assert command(tmp_path, "trash", one).text.startswith(f"1 {DONE['trash']}.")
     assert command(tmp_path, "hold", two).text.startswith(f"1 {DONE['hold']}.")
@@ -471,7 +471,7 @@ def test_a_moderator_pipes_ids_into_a_command(tmp_path):
     done = command(tmp_path, "spam", "-", three, "--json", typed=f"{one}\n\n {two} nothing\n")
     assert [item["comment"] for item in done.json()["results"]] == [one, two, "nothing", three]
     assert (done.code, done.json()["changed"]) == (1, 3)
-    assert done.complaint == "Skipped: nothing (not_found)."
+    assert done.errors == "Skipped: nothing (not_found)."
 
 
 def test_a_named_moderator_decides_only_on_their_own_sites(tmp_path):
@@ -482,7 +482,7 @@ def test_a_named_moderator_decides_only_on_their_own_sites(tmp_path):
 
     done = command(tmp_path, "approve", ours, theirs, "--as", "Ada")
     assert (done.code, done.text[:11]) == (1, "1 approved.")
-    assert done.complaint == f"Skipped: {theirs} (not_found)."
+    assert done.errors == f"Skipped: {theirs} (not_found)."
     assert command(tmp_path, "moderate", "--as", "Ada") == Output(0, "No pending comments.", "")
     (card,) = command(tmp_path, "queue", "--status", "approved", "--json").json()["comments"]
     assert [(reason["actor"]["kind"], reason["actor"]["name"]) for reason in card["reasons"]] == [("person", "Ada")]
@@ -526,7 +526,7 @@ def test_json_output_cannot_control_a_terminal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ("approve nothing", "Skipped: nothing (not_found)."),
         ("approve" + " x" * 501, "ids: Give 1 to 500 comment ids."),
@@ -540,9 +540,9 @@ def test_json_output_cannot_control_a_terminal(tmp_path):
         ("undo nothing", "Action not found."),
     ],
 )
-def test_a_refused_command_says_why_and_exits_with_1(tmp_path, arguments, said):
+def test_a_refused_command_says_why_and_exits_with_1(tmp_path, arguments, message):
     done = command(tmp_path, *arguments.split())
-    assert (done.code, said in done.complaint) == (1, True), done
+    assert (done.code, message in done.errors) == (1, True), done
 
 
 @pytest.mark.parametrize("arguments", ["approve", "undo", "moderate --status erased", "queue --limit many"])
@@ -631,7 +631,7 @@ async def test_after_a_pause_the_terminal_reads_single_keys_again(press):
         ours = termios.tcgetattr(sys.stdin)
         termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
         os.kill(os.getpid(), signal.SIGCONT)
-        while termios.tcgetattr(sys.stdin) != ours:  # noqa: ASYNC110 -- a terminal tells nobody
+        while termios.tcgetattr(sys.stdin) != ours:  # noqa: ASYNC110 -- a terminal sends no event
             await asyncio.sleep(0)
         press(b"a")
         assert await keys.read_key() == "a"
@@ -645,7 +645,7 @@ class Screen:
         self.master, self.slave = os.openpty()
         self.before = termios.tcgetattr(self.slave)
         self.shown = ""
-        # The first process of a session that opens a terminal is controlled by it: Ctrl+C becomes a signal.
+        # A session leader that opens a terminal gets it as controlling terminal: Ctrl+C then sends a signal.
         opening = 'exec "$@" <"$0" >"$0" 2>"$0"'
         command = [sys.executable, "-m", "commentsvc", *arguments]
         self.process = subprocess.Popen(
@@ -673,14 +673,14 @@ class Screen:
 
 @contextmanager
 def screen(folder, *arguments, **settings):
-    made = Screen(folder, *arguments, **settings)
+    terminal = Screen(folder, *arguments, **settings)
     try:
-        yield made
+        yield terminal
     finally:
-        made.process.kill()
-        made.process.wait()
-        os.close(made.master)
-        os.close(made.slave)
+        terminal.process.kill()
+        terminal.process.wait()
+        os.close(terminal.master)
+        os.close(terminal.slave)
 
 
 def test_one_key_press_decides_and_the_terminal_is_restored(tmp_path):

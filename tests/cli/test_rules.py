@@ -7,19 +7,19 @@ from tests.cli.test_moderate import command, pending_comments
 
 
 def test_a_moderator_adds_lists_deletes_and_restores_a_rule(tmp_path):
-    kept = command(tmp_path, "rule", "add", "links", "2", "--note", "shops", "--json").json()
-    assert (kept["kind"], kept["match"], kept["effect"], kept["site"]) == ("links", "2", "hold", None)
-    line = f"{kept['id']}  links 2  hold  all sites  shops"
+    rule = command(tmp_path, "rule", "add", "links", "2", "--note", "shops", "--json").json()
+    assert (rule["kind"], rule["match"], rule["effect"], rule["site"]) == ("links", "2", "hold", None)
+    line = f"{rule['id']}  links 2  hold  all sites  shops"
     assert command(tmp_path, "rule", "list").text == line
     (held,) = pending_comments(tmp_path, "https://a.example https://b.example https://c.example")
     card = command(tmp_path, "queue", "--json").json()["comments"][0]
     assert held == card["id"]
-    assert ("rule", kept["id"], "links") in {tuple(reason["actor"].values()) for reason in card["reasons"]}
+    assert ("rule", rule["id"], "links") in {tuple(reason["actor"].values()) for reason in card["reasons"]}
 
-    gone = command(tmp_path, "rule", "remove", kept["id"])
-    assert gone.text.startswith("Rule deleted. Undo with: commentsvc undo ")
+    deleted = command(tmp_path, "rule", "remove", rule["id"])
+    assert deleted.text.startswith("Rule deleted. Undo with: commentsvc undo ")
     assert command(tmp_path, "rule", "list").text == "No rules yet."
-    assert command(tmp_path, "undo", gone.text.split()[-1]).text.startswith(f"1 {DONE['undo']}.")
+    assert command(tmp_path, "undo", deleted.text.split()[-1]).text.startswith(f"1 {DONE['undo']}.")
     assert command(tmp_path, "rule", "list").text == line
 
 
@@ -30,7 +30,7 @@ def test_a_moderator_limits_a_rule_to_a_site_and_a_time(tmp_path):
         tmp_path, "rule", "add", "network", "192.0.2.0/24", "--site", "b", "--effect", "spam",
         "--expires", "2099-01-31T00:00:00Z", "--as", "Ada",
     )  # fmt: skip
-    assert ban.code == 0, ban.complaint
+    assert ban.code == 0, ban.errors
     rule = command(tmp_path, "rule", "list", "--json").json()["rules"][0]
     line = f"{rule['id']}  network 192.0.2.0/24  spam  b  until 2099-01-31T00:00:00.000Z"
     assert ban.text == f"{line}\nDelete with: commentsvc rule remove {rule['id']}"
@@ -63,18 +63,18 @@ def test_a_moderator_tests_a_rule_on_past_decisions(tmp_path):
     assert lines[3].startswith(f"{good}  approved  Mia  these pills  ")
     assert "“pills”" in lines[3]
     assert command(tmp_path, "rule", "test", "words", "pills", "--last", "2", "--json").json()["tried"] == 2
-    assert command(tmp_path, "rule", "list").text == "No rules yet.", "nothing was changed"
+    assert command(tmp_path, "rule", "list").text == "No rules yet.", "a test saves no rule"
     none = command(tmp_path, "rule", "test", "links", "5", "--effect", "refuse").text
     assert none.startswith("Would have rejected 0 of the last 4 decided comments: ")
 
 
 def test_an_operator_sets_and_resets_the_moderation_mode_of_a_site(tmp_path):
-    said = command(tmp_path, "site", "mode", "blog", "none")
-    assert said.text.startswith("Moderation mode of blog: none. Undo with: commentsvc undo ")
+    changed = command(tmp_path, "site", "mode", "blog", "none")
+    assert changed.text.startswith("Moderation mode of blog: none. Undo with: commentsvc undo ")
     assert command(tmp_path, "site", "mode", "blog", "none").text == "Moderation mode of blog: none."
     pending_comments(tmp_path, "shown at once")
     assert command(tmp_path, "queue").text == "No comments found."
-    command(tmp_path, "undo", said.text.split()[-1])
+    command(tmp_path, "undo", changed.text.split()[-1])
     assert command(tmp_path, "site", "list", "--json").json()[0]["mode"] is None
     command(tmp_path, "site", "mode", "blog", "trusted")
     default = command(tmp_path, "site", "mode", "blog", "default")
@@ -83,7 +83,7 @@ def test_an_operator_sets_and_resets_the_moderation_mode_of_a_site(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ("rule add links many", "match: "),
         ("rule add links 2 --site nowhere", "site: "),
@@ -95,9 +95,9 @@ def test_an_operator_sets_and_resets_the_moderation_mode_of_a_site(tmp_path):
         ("site mode nowhere all", "Site not found. See: commentsvc site list"),
     ],
 )
-def test_a_refused_command_says_why_and_exits_with_1(tmp_path, arguments, said):
+def test_a_refused_command_says_why_and_exits_with_1(tmp_path, arguments, message):
     done = command(tmp_path, *arguments.split())
-    assert (done.code, said in done.complaint) == (1, True), done
+    assert (done.code, message in done.errors) == (1, True), done
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A visitor writes, edits, withdraws."""
+"""A visitor posts, edits and withdraws a comment."""
 
 import asyncio
 
@@ -35,18 +35,18 @@ async def shown(service, thread="/a-page/", **query):
 
 
 async def everything_in(service, table):
-    async def look(tx):
+    async def select(tx):
         return [dict(row) for row in await tx.all(f"SELECT * FROM {table}")]
 
-    return await private_read(look)(service)
+    return await private_read(select)(service)
 
 
 async def standing(service):
-    """Where every comment stands, by its words."""
+    """Return the status of each comment by its text."""
     return {row["text"]: row["status"] for row in await everything_in(service, "comment")}
 
 
-async def test_a_comment_is_kept_and_waits(service):
+async def test_a_new_comment_is_stored_as_pending(service):
     receipt = await post.post_comment(service, draft(), visit())
 
     assert receipt.status == "pending"
@@ -57,7 +57,7 @@ async def test_a_comment_is_kept_and_waits(service):
     ]
 
 
-async def test_an_approved_comment_is_shown_to_everybody(service):
+async def test_every_reader_sees_an_approved_comment(service):
     receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
 
@@ -66,7 +66,7 @@ async def test_an_approved_comment_is_shown_to_everybody(service):
     assert listing.thread.count == 1
 
 
-async def test_a_reply_hangs_where_it_was_hung(service):
+async def test_a_reply_is_listed_under_its_parent(service):
     first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
     reply = await post.post_comment(service, draft(parent=first.id, comment="So have I."), visit())
@@ -77,7 +77,7 @@ async def test_a_reply_hangs_where_it_was_hung(service):
     assert top.replies[0].depth == 1
 
 
-async def test_a_refused_reply_leaves_nothing_behind(service):
+async def test_a_refused_reply_stores_nothing(service):
     with pytest.raises(Invalid) as refused:
         await post.post_comment(service, draft(parent="no-such-comment"), visit())
 
@@ -86,14 +86,14 @@ async def test_a_refused_reply_leaves_nothing_behind(service):
         assert await everything_in(service, table) == []
 
 
-async def test_nobody_answers_a_comment_that_waits(service):
+async def test_a_visitor_cannot_reply_to_a_pending_comment(service):
     waiting = await post.post_comment(service, draft(), visit())
 
     with pytest.raises(Invalid):
         await post.post_comment(service, draft(parent=waiting.id, comment="Me first."), visit())
 
 
-async def test_nobody_answers_a_comment_of_another_thread(service):
+async def test_a_visitor_cannot_reply_to_a_comment_of_another_thread(service):
     elsewhere = await post.post_comment(service, draft(thread="/elsewhere/"), visit())
     await approve(service, elsewhere)
 
@@ -101,7 +101,7 @@ async def test_nobody_answers_a_comment_of_another_thread(service):
         await post.post_comment(service, draft(parent=elsewhere.id), visit())
 
 
-async def test_a_reply_deeper_than_the_limit_joins_the_deepest_level(database_url, clock):
+async def test_a_reply_below_the_depth_limit_is_placed_at_the_deepest_level(database_url, clock):
     async with a_service(database_url, clock, nesting=2, moderation=Mode.NONE) as service:
         parent = None
         depths = []
@@ -114,7 +114,7 @@ async def test_a_reply_deeper_than_the_limit_joins_the_deepest_level(database_ur
     assert depths == [0, 1, 2, 2, 2]
 
 
-async def test_a_closed_thread_takes_no_more_replies(service):
+async def test_a_visitor_cannot_comment_on_a_closed_thread(service):
     receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
     (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
@@ -124,7 +124,7 @@ async def test_a_closed_thread_takes_no_more_replies(service):
         await post.post_comment(service, draft(comment="Too late."), visit())
 
 
-async def test_the_same_words_again_are_a_duplicate_for_a_day(service, clock):
+async def test_a_visitor_cannot_post_the_same_text_again_within_a_day(service, clock):
     await post.post_comment(service, draft(), visit())
 
     with pytest.raises(Duplicate):
@@ -134,7 +134,7 @@ async def test_the_same_words_again_are_a_duplicate_for_a_day(service, clock):
     await post.post_comment(service, draft(), visit())
 
 
-async def test_of_many_who_say_the_same_at_once_one_is_kept(service):
+async def test_the_service_keeps_one_of_many_concurrent_duplicates(service):
     posts = [post.post_comment(service, draft(), visit()) for _ in range(12)]
     outcomes = await asyncio.gather(*posts, return_exceptions=True)
 
@@ -142,7 +142,7 @@ async def test_of_many_who_say_the_same_at_once_one_is_kept(service):
     assert len(await everything_in(service, "comment")) == 1
 
 
-async def test_the_same_submission_again_gives_the_same_answer_and_one_comment(service):
+async def test_a_repeated_submission_gets_the_same_answer_and_creates_one_comment(service):
     once = await post.post_comment(service, draft(submission="form-0001"), visit())
     again = await post.post_comment(service, draft(submission="form-0001"), visit())
 
@@ -150,7 +150,7 @@ async def test_the_same_submission_again_gives_the_same_answer_and_one_comment(s
     assert len(await everything_in(service, "comment")) == 1
 
 
-async def test_of_one_submission_sent_many_times_at_once_all_get_the_same_answer(service):
+async def test_concurrent_repeats_of_a_submission_get_the_same_answer(service):
     posts = [post.post_comment(service, draft(submission="form-0001"), visit()) for _ in range(12)]
     receipts = await asyncio.gather(*posts)
 
@@ -158,21 +158,21 @@ async def test_of_one_submission_sent_many_times_at_once_all_get_the_same_answer
     assert len(await everything_in(service, "comment")) == 1
 
 
-async def test_a_submission_stands_for_one_comment_alone(service):
+async def test_a_visitor_cannot_reuse_a_submission_for_another_comment(service):
     await post.post_comment(service, draft(submission="form-0001"), visit())
 
     with pytest.raises(SubmissionReused):
         await post.post_comment(service, draft(submission="form-0001", comment="Something else."), visit())
 
 
-async def test_a_refused_submission_may_be_sent_again_mended(service):
+async def test_a_visitor_can_correct_and_resend_a_refused_submission(service):
     with pytest.raises(Invalid):
         await post.post_comment(service, draft(submission="form-0001", parent="nowhere"), visit())
 
     await post.post_comment(service, draft(submission="form-0001"), visit())
 
 
-async def test_a_network_that_writes_too_fast_is_told_how_long_to_wait(database_url, clock):
+async def test_a_network_over_the_rate_limit_is_told_how_long_to_wait(database_url, clock):
     async with a_service(database_url, clock, rate_limit="3/60") as service:
         for number in range(3):
             await post.post_comment(service, draft(comment=f"number {number}"), visit(address="198.51.100.7"))
@@ -189,7 +189,7 @@ async def test_a_network_that_writes_too_fast_is_told_how_long_to_wait(database_
     assert refused.value.retry_after == 20
 
 
-async def test_a_writer_mends_their_own_comment_and_it_is_judged_anew(service):
+async def test_an_author_edits_an_approved_comment_and_it_becomes_pending(service):
     receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
 
@@ -204,7 +204,7 @@ async def test_a_writer_mends_their_own_comment_and_it_is_judged_anew(service):
     assert [revision.comment for revision in detail.revisions] == ["I have been wondering about this too."]
 
 
-async def test_an_edit_does_not_bring_back_what_a_person_removed(service):
+async def test_an_edit_does_not_restore_a_comment_that_a_moderator_marked_as_spam(service):
     receipt = await post.post_comment(service, draft(), visit())
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[receipt.id]))
 
@@ -212,11 +212,11 @@ async def test_an_edit_does_not_bring_back_what_a_person_removed(service):
         service, receipt.id, receipt.edit_token, CommentEdit(comment="Quite harmless now."), visit()
     )
 
-    assert edited.status == "pending", "the writer is told no more than any held writer"
+    assert edited.status == "pending", "the author must not learn that the comment is spam"
     assert (await get_comment_detail(service, EVERYTHING, receipt.id)).status is Status.SPAM
 
 
-async def test_the_time_for_edits_ends(service, clock):
+async def test_an_author_cannot_edit_a_comment_after_the_edit_time(service, clock):
     receipt = await post.post_comment(service, draft(), visit())
     clock.move(minutes=15)
 
@@ -224,7 +224,7 @@ async def test_the_time_for_edits_ends(service, clock):
         await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="Too late."), visit())
 
 
-async def test_a_token_opens_only_its_own_comment(service):
+async def test_an_edit_token_is_valid_only_for_its_own_comment(service):
     mine = await post.post_comment(service, draft(), visit())
     theirs = await post.post_comment(service, draft(name="Noa"), visit())
 
@@ -250,7 +250,7 @@ async def test_a_withdrawn_comment_is_erased(service):
         await read.get_comment(service, receipt.id, None)
 
 
-async def test_where_replies_hang_a_tombstone_stays(service):
+async def test_a_withdrawn_comment_with_replies_stays_as_a_tombstone(service):
     first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
     reply = await post.post_comment(service, draft(parent=first.id, comment="So have I."), visit())
@@ -262,10 +262,10 @@ async def test_where_replies_hang_a_tombstone_stays(service):
     assert (top.deleted, top.name, top.html, top.edited_at) == (True, None, None, None)
     assert [below.id for below in top.replies] == [reply.id]
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[reply.id]))
-    assert (await shown(service)).comments == [], "nothing hangs on the tombstone any more"
+    assert (await shown(service)).comments == [], "the tombstone has no replies left"
 
 
-async def test_a_proven_writer_passes_where_the_site_trusts(database_url, clock):
+async def test_an_approved_author_with_a_token_is_published_in_mode_trusted(database_url, clock):
     async with a_service(database_url, clock, moderation=Mode.TRUSTED) as service:
         first = await post.post_comment(service, draft(), visit())
         assert first.status == "pending"
@@ -279,7 +279,7 @@ async def test_a_proven_writer_passes_where_the_site_trusts(database_url, clock)
         assert typed.status == "pending"
 
 
-async def test_an_edit_does_not_show_what_a_person_held(database_url, clock):
+async def test_an_edit_does_not_publish_a_comment_that_a_moderator_held(database_url, clock):
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         receipt = await post.post_comment(service, draft(), visit())
         await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.HOLD, ids=[receipt.id]))
@@ -289,6 +289,6 @@ async def test_an_edit_does_not_show_what_a_person_held(database_url, clock):
         assert edited.status == "pending"
 
 
-async def test_something_is_always_shown_of_what_was_written(service):
+async def test_a_comment_never_renders_as_empty_html(service):
     receipt = await post.post_comment(service, draft(comment="[a]: https://example.com"), visit())
     assert "example.com" in receipt.html

@@ -1,4 +1,4 @@
-"""Anybody reads."""
+"""Readers list threads and comments."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ async def write(client, **changed):
 
 @pytest.fixture
 async def open_client(database_url, clock, aiohttp_client):
-    """A site where nothing is held."""
+    """A client of a service that publishes every comment at once."""
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         yield await aiohttp_client(application(service))
 
@@ -41,7 +41,7 @@ async def test_an_unknown_thread_is_empty_and_not_an_error(client):
     }
 
 
-async def test_before_its_first_approval_a_thread_is_like_an_unknown_one(client):
+async def test_a_thread_without_approved_comments_looks_like_an_unknown_thread(client):
     unknown = await client.get(LIST)
     await write(client, title="A title that nobody has checked", thread="http://localhost:4000/a-page/?x=1#y")
     before = await client.get(LIST)
@@ -50,7 +50,7 @@ async def test_before_its_first_approval_a_thread_is_like_an_unknown_one(client)
     assert before.headers["ETag"] == unknown.headers["ETag"]
 
 
-async def test_a_waiting_comment_changes_no_public_byte(client, service):
+async def test_a_pending_comment_does_not_change_public_responses(client, service):
     first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
     before = await client.get(LIST)
@@ -63,26 +63,26 @@ async def test_a_waiting_comment_changes_no_public_byte(client, service):
     assert await (await client.get("/v1/latest")).read() == await latest.read()
 
 
-async def test_what_a_reader_has_is_still_right_until_something_changes(client, service):
+async def test_a_reader_gets_not_modified_until_the_thread_changes(client, service):
     first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
     etag = (await client.get(LIST)).headers["ETag"]
 
-    async def again(seen):
-        return await client.get(LIST, headers={"If-None-Match": seen, "Accept-Encoding": "identity"})
+    async def revalidate(known):
+        return await client.get(LIST, headers={"If-None-Match": known, "Accept-Encoding": "identity"})
 
-    unchanged = await again(f'"other", W/{etag}')
+    unchanged = await revalidate(f'"other", W/{etag}')
     assert (unchanged.status, await unchanged.read()) == (304, b"")
-    assert unchanged.headers["ETag"] == etag, "whichever form they have is the one that is still right"
+    assert unchanged.headers["ETag"] == etag, "the ETag is the one of the cached encoding"
     await post.post_comment(service, draft(comment="waits"), visit())
-    assert (await again(etag)).status == 304
+    assert (await revalidate(etag)).status == 304
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[first.id]))
-    changed = await again(etag)
+    changed = await revalidate(etag)
     assert changed.status == 200
     assert changed.headers["ETag"] != etag
 
 
-async def test_two_forms_of_a_listing_have_two_tags(open_client):
+async def test_each_view_and_encoding_of_a_listing_has_its_own_etag(open_client):
     for number in range(30):
         await write(open_client, comment=f"number {number}")
     tags = set()
@@ -98,7 +98,7 @@ async def test_two_forms_of_a_listing_have_two_tags(open_client):
     assert "Content-Encoding" not in refused.headers
 
 
-async def test_a_thread_that_another_process_changed_is_read_anew(client, service):
+async def test_a_reader_sees_a_change_that_another_process_made(client, service):
     first = await post.post_comment(service, draft(), visit())
     await approve(service, first)
     for _ in range(3):
@@ -108,7 +108,7 @@ async def test_a_thread_that_another_process_changed_is_read_anew(client, servic
     assert len((await (await client.get(LIST)).json())["comments"]) == 2
 
 
-def test_finished_answers_are_kept_within_their_bounds():
+def test_the_answer_cache_stays_within_its_size_limit():
     bodies = AnswerCache(max_bytes=100 + 3 * OVERHEAD)
     for number in range(10):
         bodies.put(number, b"x" * 30)
@@ -120,7 +120,7 @@ def test_finished_answers_are_kept_within_their_bounds():
     assert bodies.get("larger than all") is None
 
 
-async def test_head_says_what_get_says(open_client):
+async def test_a_head_request_returns_the_headers_of_get(open_client):
     await write(open_client)
     got, headed = await open_client.get(LIST), await open_client.head(LIST)
 
@@ -130,8 +130,8 @@ async def test_head_says_what_get_says(open_client):
     }
 
 
-async def family(client):
-    """Two comments, with replies and a reply to a reply: a(b(c), d), e(f)."""
+async def post_discussion(client):
+    """Post two comments with replies: a(b(c), d), e(f). Return their ids by name."""
     ids = {}
     for name, parent in (("a", None), ("b", "a"), ("e", None), ("c", "b"), ("f", "e"), ("d", "a")):
         ids[name] = (await write(client, comment=name, parent=ids.get(parent)))["id"]
@@ -149,8 +149,8 @@ def outline(nodes):
     ("query", "expected"),
     [("", "a(b(c)d)e(f)"), ("&order=newest", "e(f)a(b(c)d)")],
 )
-async def test_a_tree_has_replies_inside_what_they_answer(open_client, query, expected):
-    await family(open_client)
+async def test_a_tree_nests_replies_under_their_parents(open_client, query, expected):
+    await post_discussion(open_client)
     listing = await (await open_client.get(LIST + query)).json()
 
     assert outline(listing["comments"]) == expected
@@ -158,15 +158,15 @@ async def test_a_tree_has_replies_inside_what_they_answer(open_client, query, ex
 
 
 @pytest.mark.parametrize(("order", "expected"), [("oldest", "abecfd"), ("newest", "dfceba")])
-async def test_a_flat_list_goes_by_time(open_client, order, expected):
-    await family(open_client)
+async def test_a_flat_list_is_sorted_by_time(open_client, order, expected):
+    await post_discussion(open_client)
     listing = await (await open_client.get(f"{LIST}&view=flat&order={order}")).json()
 
     assert "".join(comment["html"][3:-4] for comment in listing["comments"]) == expected
 
 
-async def test_a_page_that_begins_inside_a_discussion_repeats_what_is_above(open_client):
-    await family(open_client)
+async def test_a_page_that_starts_inside_a_discussion_repeats_the_parents(open_client):
+    await post_discussion(open_client)
     pages = []
     cursor = ""
     while cursor is not None:
@@ -177,15 +177,15 @@ async def test_a_page_that_begins_inside_a_discussion_repeats_what_is_above(open
     assert pages == ["a(b)", "…(…(c)d)", "e(f)"]
 
 
-async def test_a_cursor_of_another_question_is_refused(open_client):
-    await family(open_client)
+async def test_a_cursor_of_another_query_is_refused(open_client):
+    await post_discussion(open_client)
     cursor = (await (await open_client.get(f"{LIST}&limit=2")).json())["next_cursor"]
     for query in (f"&view=flat&cursor={cursor}", "&cursor=nonsense", "&cursor=%FF", f"&order=newest&cursor={cursor}"):
         response = await open_client.get(LIST + query)
         assert response.status in {400, 422}
 
 
-async def test_only_what_came_since_is_shown_to_who_asks(open_client, clock):
+async def test_a_reader_can_list_only_the_comments_since_a_time(open_client, clock):
     first = await write(open_client, comment="old")
     clock.move(minutes=1)
     seen = "2026-11-22T16:02:30Z"
@@ -198,18 +198,18 @@ async def test_only_what_came_since_is_shown_to_who_asks(open_client, clock):
     assert (await open_client.get(f"{LIST}&since=yesterday")).status == 422
 
 
-async def test_an_answer_is_never_unbounded(open_client):
+async def test_an_invalid_limit_is_refused(open_client):
     for query in ("limit=0", "limit=1001", "limit=-1", "limit=many", "limit=1&limit=2"):
         assert (await open_client.get(f"{LIST}&{query}")).status == 422
 
 
-async def test_a_query_that_nobody_knows_is_refused(open_client):
+async def test_an_unknown_query_parameter_is_refused(open_client):
     response = await open_client.get(f"{LIST}&emial=x")
     assert response.status == 422
     assert (await response.json())["errors"][0]["field"] == "emial"
 
 
-async def test_a_writer_sees_their_own_waiting_comment_and_nobody_else_does(client):
+async def test_only_the_author_sees_their_pending_comment(client):
     mine, theirs = await write(client), await write(client, name="Noa")
     token = {"Authorization": f"Bearer {mine['edit_token']}"}
 
@@ -223,7 +223,7 @@ async def test_a_writer_sees_their_own_waiting_comment_and_nobody_else_does(clie
     assert (await client.get(f"/v1/comments/{theirs['id']}", headers=token)).status == 404
 
 
-async def test_unknown_waiting_and_foreign_comments_are_all_alike(client):
+async def test_pending_unknown_and_malformed_ids_get_the_same_answer(client):
     waiting = await write(client)
     answers = []
     for name in (waiting["id"], "01990000-0000-7000-8000-000000000000", "nonsense", "%00", "a" * 300):
@@ -234,7 +234,7 @@ async def test_unknown_waiting_and_foreign_comments_are_all_alike(client):
     assert all(answer == answers[0] for answer in answers)
 
 
-async def test_what_was_public_once_is_gone_and_what_never_was_is_not_found(client, service):
+async def test_a_spam_comment_is_gone_if_it_was_public_and_otherwise_not_found(client, service):
     public = await post.post_comment(service, draft(), visit())
     await approve(service, public)
     never = await post.post_comment(service, draft(comment="spam"), visit())
@@ -244,7 +244,7 @@ async def test_what_was_public_once_is_gone_and_what_never_was_is_not_found(clie
     assert (await client.get(f"/v1/comments/{never.id}")).status == 404
 
 
-async def test_counts_echo_the_names_they_were_asked_by(open_client):
+async def test_counts_use_the_thread_names_of_the_request(open_client):
     await write(open_client, thread="http://localhost:1313/a-page/")
     await write(open_client, thread="post-17", comment="another")
     asked = ["/a-page/", "http://localhost:1313/a-page/?utm_source=x", "post-17", "/none/"]
@@ -258,7 +258,7 @@ async def test_counts_echo_the_names_they_were_asked_by(open_client):
     assert (await open_client.post("/v1/counts", data=too_many)).status == 422
 
 
-async def test_the_latest_comments_stand_beside_their_threads(open_client, clock):
+async def test_the_latest_comments_are_listed_with_their_threads(open_client, clock):
     for number in range(5):
         clock.move(minutes=1)
         await write(open_client, thread=f"/page-{number}/", comment=f"number {number}")
@@ -274,14 +274,14 @@ async def test_the_latest_comments_stand_beside_their_threads(open_client, clock
     assert (await open_client.get("/v1/latest", headers={"If-None-Match": etag})).status == 304
 
 
-async def test_a_preview_is_what_will_be_shown(open_client):
+async def test_a_preview_has_the_same_html_as_the_comment(open_client):
     words = "A *word*, <b>not bold</b>, 5 < 6 & `a > b`"
     preview = await (await open_client.post("/v1/preview", json={"comment": words})).json()
 
     assert preview["html"] == (await write(open_client, comment=words))["html"]
 
 
-async def test_a_renamed_thread_is_found_by_every_name_it_had(service):
+async def test_a_reader_finds_a_renamed_thread_by_all_its_names(service):
     receipt = await post.post_comment(service, draft(thread="/old/"), visit())
     await approve(service, receipt)
     (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
@@ -298,17 +298,17 @@ async def test_a_renamed_thread_is_found_by_every_name_it_had(service):
     assert again.thread == "/new"
 
 
-async def test_pages_of_a_site_may_call_and_others_may_not(database_url, clock, aiohttp_client):
+async def test_only_the_pages_of_a_configured_site_can_call_the_api(database_url, clock, aiohttp_client):
     sites = "https://blog.example https://other.example:8443"
     async with a_service(database_url, clock, sites=sites) as service:
         client = await aiohttp_client(application(service))
         page = "https://blog.example/a/"
         ours, foreign = {"Origin": "https://blog.example"}, {"Origin": "https://evil.example"}
 
-        welcome = await client.get("/v1/comments", params={"thread": page}, headers=ours)
-        assert welcome.headers["Access-Control-Allow-Origin"] == "https://blog.example"
-        assert "Access-Control-Allow-Credentials" not in welcome.headers
-        assert "Origin" in welcome.headers["Vary"]
+        allowed = await client.get("/v1/comments", params={"thread": page}, headers=ours)
+        assert allowed.headers["Access-Control-Allow-Origin"] == "https://blog.example"
+        assert "Access-Control-Allow-Credentials" not in allowed.headers
+        assert "Origin" in allowed.headers["Vary"]
         for origin in (
             "https://evil.example", "http://blog.example", "https://blog.example.evil.example", "null",
             "https://BLOG.example", "https://blog.example:444", "https://blog.example.", "http://localhost",
@@ -317,20 +317,20 @@ async def test_pages_of_a_site_may_call_and_others_may_not(database_url, clock, 
             assert "Access-Control-Allow-Origin" not in refused.headers, origin
         posted = await client.post("/v1/comments", json=fields_of(thread=page), headers=foreign)
         assert (posted.status, (await posted.json())["code"]) == (403, "origin_not_allowed")
-        crossed = await client.post(
+        cross_site = await client.post(
             "/v1/comments", json=fields_of(thread="https://other.example:8443/a/"), headers=ours
         )
-        assert crossed.status == 403
+        assert cross_site.status == 403
         asked = await client.options("/v1/comments", headers=ours | {"Access-Control-Request-Method": "POST"})
         assert asked.status == 204
         assert asked.headers["Access-Control-Allow-Origin"] == "https://blog.example"
         assert "Idempotency-Key" in asked.headers["Access-Control-Allow-Headers"]
-        strange = await client.post("/v1/comments", json=fields_of(thread="https://elsewhere.example/a/"))
-        assert (await strange.json())["errors"][0]["field"] == "thread"
-        unclear = await client.post("/v1/comments", json=fields_of(thread="/a/"))
-        assert (await unclear.json())["errors"][0]["field"] == "site"
-        told = await client.post("/v1/comments", json=fields_of(thread="/a/", site="other.example:8443"))
-        assert told.status == 202
+        other_thread = await client.post("/v1/comments", json=fields_of(thread="https://elsewhere.example/a/"))
+        assert (await other_thread.json())["errors"][0]["field"] == "thread"
+        without_site = await client.post("/v1/comments", json=fields_of(thread="/a/"))
+        assert (await without_site.json())["errors"][0]["field"] == "site"
+        with_site = await client.post("/v1/comments", json=fields_of(thread="/a/", site="other.example:8443"))
+        assert with_site.status == 202
         by_origin = await client.post("/v1/comments", json=fields_of(thread="/a/"), headers=ours)
         assert by_origin.status == 202
         form = await client.post(
@@ -341,7 +341,7 @@ async def test_pages_of_a_site_may_call_and_others_may_not(database_url, clock, 
         assert "Access-Control-Allow-Origin" not in moderators.headers
 
 
-async def test_many_readers_and_writers_at_once(open_client):
+async def test_readers_get_a_consistent_listing_during_concurrent_writes(open_client):
     await write(open_client, comment="first")
 
     async def read():
@@ -351,12 +351,12 @@ async def test_many_readers_and_writers_at_once(open_client):
     writes = [write(open_client, comment=f"number {number}") for number in range(40)]
     outcomes = await asyncio.gather(*writes, *(read() for _ in range(40)))
 
-    assert all(outcomes[40:]), "a listing is one moment's"
+    assert all(outcomes[40:]), "a listing is a consistent snapshot"
     listing = await (await open_client.get(f"{LIST}&limit=100")).json()
     assert len(listing["comments"]) == listing["thread"]["count"] == 41
 
 
-async def test_an_edit_of_what_is_shown_is_seen_at_once(database_url, clock, aiohttp_client):
+async def test_readers_see_an_edit_of_a_published_comment_at_once(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         client = await aiohttp_client(application(service))
         mine = await write(client)
@@ -373,14 +373,14 @@ async def test_an_edit_of_what_is_shown_is_seen_at_once(database_url, clock, aio
         assert (comment["html"], comment["edited_at"]) == ("<p>Mended.</p>", "2026-11-22T16:02:11.000Z")
 
 
-async def test_the_detail_of_a_comment_has_its_source_whole(service):
+async def test_a_moderator_sees_the_complete_source_of_a_comment(service):
     source = "5 < 6 & a > b\r\n\r\n\t<script>alert(1)</script> \u202e ok\r\n"
     receipt = await post.post_comment(service, draft(comment=source), visit())
 
     assert (await queue.get_comment_detail(service, EVERYTHING, receipt.id)).comment == source
 
 
-async def test_a_writer_who_mended_a_shown_comment_sees_that_it_waits_again(client, service):
+async def test_an_author_who_edits_a_published_comment_sees_that_it_is_pending(client, service):
     mine = await post.post_comment(service, draft(), visit())
     await approve(service, mine)
     reply = await post.post_comment(service, draft(comment="A reply.", parent=mine.id), visit())

@@ -1,4 +1,4 @@
-"""The form of a WordPress theme works when only its ``action`` is changed, in a browser that runs no script."""
+"""The form of a WordPress theme works after changing only its ``action``, in a browser without JavaScript."""
 
 import html
 import re
@@ -18,7 +18,7 @@ from tests.web.test_pages import BROWSER, filled_in, focused, press
 pytest_plugins = ("tests.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-# What comment_form() prints in a theme of recent years (WordPress 6, "html5" support for comment-form).
+# The output of comment_form() in a recent theme (WordPress 6, "html5" support for comment-form).
 FORM = """\
 <div id="respond" class="comment-respond">
 <h2 id="reply-title" class="comment-reply-title">Leave a Reply <small><a rel="nofollow" id="cancel-comment-reply-link" \
@@ -47,28 +47,28 @@ POST = "/2026/11/a-post/"
 
 
 class Blog:
-    """A page of a WordPress blog with its theme's form; ``?replytocom=`` fills the parent in, as WordPress does."""
+    """A page of a WordPress blog with its theme's form; ``?replytocom=`` sets the parent, as in WordPress."""
 
     def __init__(self):
-        self.action = self.more = ""
+        self.action = self.extra_fields = ""
 
     async def page(self, request):
         form = FORM.format(action=self.action, parent=html.escape(request.query.get("replytocom", "0")))
-        form = form.replace("</p></form>", f"{self.more}</p></form>")
+        form = form.replace("</p></form>", f"{self.extra_fields}</p></form>")
         text = f'<!doctype html><html lang="en"><title>A post</title><link rel="icon" href="data:,">{form}'
         return web.Response(text=text, content_type="text/html")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def blog(opened):
-    """The blog, its origin, and the service, which knows another blog as well."""
+    """Return a function that starts a blog and a service for it and another site."""
     async with AsyncExitStack() as stack:
 
         async def start(**settings):
-            made, pages_of_it = Blog(), web.Application()
-            pages_of_it.router.add_get(POST, made.page)
-            pages_of_it.router.add_get("/thanks/", made.page)
-            server = await stack.enter_async_context(test_utils.TestServer(pages_of_it))
+            made, blog_app = Blog(), web.Application()
+            blog_app.router.add_get(POST, made.page)
+            blog_app.router.add_get("/thanks/", made.page)
+            server = await stack.enter_async_context(test_utils.TestServer(blog_app))
             origin = str(server.make_url("/")).rstrip("/")
             url, service = await opened(sites=f"https://other.example {origin}", **settings)
             made.action = f"{url}/v1/comments"
@@ -84,11 +84,11 @@ async def write(page, *, author="Mia", email="mia@example.com", url="", comment=
     return await press(page)
 
 
-async def test_two_readers_talk_through_the_form_of_a_theme(blog, browse, curl):
+async def test_two_readers_comment_with_the_form_of_a_wordpress_theme(blog, browse, curl):
     _, origin, url, service = await blog()
     key = await a_key(service)
 
-    async def approve_what_waits():
+    async def approve_pending():
         async with curl.get(f"{url}/v1/moderation/comments", headers=key) as response:
             waiting = (await response.json())["comments"]
         action = {"action": "approve", "ids": [comment["id"] for comment in waiting]}
@@ -109,7 +109,7 @@ async def test_two_readers_talk_through_the_form_of_a_theme(blog, browse, curl):
     await sam.goto(mia.url.replace("receipt=", "receipt=x"))
     assert await sam.get_by_role("article").count() == 0
 
-    first = await approve_what_waits()
+    first = await approve_pending()
     assert (first["thread"]["key"], first["site"]) == ("17", urlsplit(origin).netloc)
     assert (first["name"], first["website"], first["parent"]) == ("Mia", "https://mia.example", None)
     await sam.reload()
@@ -117,13 +117,13 @@ async def test_two_readers_talk_through_the_form_of_a_theme(blog, browse, curl):
 
     await sam.goto(f"{POST}?replytocom={first['id']}")
     await write(sam, author="Sam", email="sam@example.com", comment="So have I.")
-    reply = await approve_what_waits()
+    reply = await approve_pending()
     assert (reply["parent"], reply["thread"]["key"]) == (first["id"], "17")
     await mia.reload()
     assert "So have I." in await mia.get_by_role("listitem").get_by_role("listitem").inner_text()
 
 
-async def test_a_form_with_mistakes_comes_back_and_knows_its_site(blog, browse):
+async def test_a_reader_corrects_a_refused_form_and_it_keeps_its_site(blog, browse):
     _, origin, url, _ = await blog()
     mia = await browse(origin, also=[url])
     await mia.goto(POST)
@@ -142,19 +142,19 @@ async def test_a_form_with_mistakes_comes_back_and_knows_its_site(blog, browse):
 
 
 @pytest.mark.parametrize(("moderation", "fragment"), [(Mode.ALL, "pending"), (Mode.NONE, "[0-9a-f-]{36}")])
-async def test_a_page_of_the_sites_own_may_take_its_writer_back(blog, browse, moderation, fragment):
+async def test_a_form_can_redirect_the_author_to_a_page_of_the_site(blog, browse, moderation, fragment):
     made, origin, url, _ = await blog(moderation=moderation)
-    made.more = f'<input type="hidden" name="redirect_to" value="{origin}/thanks/?p=1&amp;q=é#respond">'
+    made.extra_fields = f'<input type="hidden" name="redirect_to" value="{origin}/thanks/?p=1&amp;q=é#respond">'
     mia = await browse(origin, also=[url])
     await mia.goto(POST)
     await write(mia)
     assert re.fullmatch(rf"{origin}/thanks/\?p=1&q=%C3%A9#comment-{fragment}", mia.url)
 
 
-async def test_after_a_mistake_the_threads_page_stands_in_for_the_sites_own(blog, browse):
-    """Its policy lets no form of it lead anywhere else."""
+async def test_a_corrected_form_leads_the_author_to_the_thread_page(blog, browse):
+    """The Content-Security-Policy of the thread page forbids a form to redirect to another origin."""
     made, origin, url, _ = await blog()
-    made.more = f'<input type="hidden" name="redirect_to" value="{origin}/thanks/">'
+    made.extra_fields = f'<input type="hidden" name="redirect_to" value="{origin}/thanks/">'
     mia = await browse(origin, also=[url])
     await mia.goto(POST)
     await write(mia, author="")
@@ -163,7 +163,7 @@ async def test_after_a_mistake_the_threads_page_stands_in_for_the_sites_own(blog
     assert "Waiting for moderation" in await mia.get_by_role("article").inner_text()
 
 
-async def test_nobody_is_led_to_a_page_that_is_not_the_sites_own(blog, curl):
+async def test_a_form_cannot_redirect_the_author_to_a_foreign_page(blog, curl):
     _, origin, url, service = await blog()
     host = urlsplit(origin).netloc
     elsewhere = (
@@ -180,10 +180,10 @@ async def test_nobody_is_led_to_a_page_that_is_not_the_sites_own(blog, curl):
             assert (response.status, response.headers["Location"][:3]) == (303, "/t?"), page
             assert "Set-Cookie" not in response.headers
     waiting = await queue.search_comments(service, EVERYTHING, QueueQuery())
-    assert len(waiting.comments) == len(elsewhere), "no words are lost over that"
+    assert len(waiting.comments) == len(elsewhere), "every comment is stored"
 
 
-async def test_the_names_of_wordpress_are_known_in_forms_alone(blog, curl):
+async def test_the_service_accepts_wordpress_field_names_only_in_forms(blog, curl):
     _, origin, url, _ = await blog()
     theirs = {"author": "Mia", "email": "mia@example.com", "comment": "Hello.", "comment_post_ID": "17"}
     async with curl.post(f"{url}/v1/comments", json=theirs, headers={"Origin": origin}) as response:

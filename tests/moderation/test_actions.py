@@ -1,4 +1,4 @@
-"""A moderator looks, decides, undoes; an operator hands out keys."""
+"""A moderator reads the queue, decides and undoes; an operator creates keys."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ async def statuses(service):
     return {row["id"]: row["status"] for row in await everything_in(service, "comment")}
 
 
-async def test_a_card_holds_all_that_a_decision_needs(client, service, key, clock):
+async def test_a_queue_card_has_every_detail_for_a_decision(client, service, key, clock):
     first = await post(service, "An opening " + "word " * 60, title="The page", thread="http://localhost/a-page/")
     await act(client, key, "approve", first)
     clock.move(minutes=1)
@@ -68,7 +68,7 @@ async def test_a_card_holds_all_that_a_decision_needs(client, service, key, cloc
     assert listing["totals"] == {"pending": 3, "approved": 1, "spam": 0, "trash": 0, "reported": 0}
 
 
-async def test_the_queue_is_paged_oldest_first(client, service, key):
+async def test_the_queue_is_paginated_oldest_first(client, service, key):
     ids = [await post(service, f"number {number}") for number in range(7)]
     seen, cursor = [], None
     while True:
@@ -81,7 +81,7 @@ async def test_the_queue_is_paged_oldest_first(client, service, key):
     assert [card["id"] for card in (await queue(client, key, order="newest"))["comments"]] == ids[::-1]
 
 
-async def test_a_moderator_finds_what_they_look_for(client, service, key, clock):
+async def test_a_moderator_searches_the_queue_with_every_filter(client, service, key, clock):
     await post(service, "Straße nach Zürich, 100% sicher_", name="Änne")
     clock.move(hours=1)
     noon = "2026-11-22T17:00:00Z"
@@ -114,7 +114,7 @@ async def test_a_moderator_finds_what_they_look_for(client, service, key, clock)
     assert (await client.get(QUEUE, params={"email": "noa@example.com"}, headers=key)).status == 422
 
 
-async def test_many_are_decided_in_one_go_and_undone_whole(client, service, key):
+async def test_a_moderator_decides_many_comments_and_undoes_them_together(client, service, key):
     ids = [await post(service, f"number {number}") for number in range(5)]
     done = await act(client, key, "spam", *ids, note="the same advertisement")
 
@@ -131,7 +131,7 @@ async def test_many_are_decided_in_one_go_and_undone_whole(client, service, key)
     assert set((await statuses(service)).values()) == {"spam"}
 
 
-async def test_what_was_decided_since_is_left_and_named(client, service, key):
+async def test_undo_skips_and_reports_comments_changed_since_the_action(client, service, key):
     one, two = await post(service, "one"), await post(service, "two")
     done = await act(client, key, "spam", one, two)
     await act(client, key, "approve", two)
@@ -144,17 +144,17 @@ async def test_what_was_decided_since_is_left_and_named(client, service, key):
     ]  # fmt: skip
 
 
-async def test_an_action_tells_what_became_of_each(client, service, key):
+async def test_an_action_returns_a_result_for_each_comment(client, service, key):
     one = await post(service, "one")
     confirmed = await act(client, key, "hold", one)
-    assert confirmed["changed"] == 1  # a rule held it; now a person has
+    assert confirmed["changed"] == 1  # it was held by a rule, now by a person
     done = await act(client, key, "hold", one, "01990000-0000-7000-8000-000000000000", one)
 
     assert [(item["ok"], item["code"]) for item in done["results"]] == [(True, "unchanged"), (False, "not_found")]
     assert done["changed"] == 0
 
 
-async def test_an_action_on_all_that_match_needs_the_number_expected(client, service, key):
+async def test_an_action_with_a_filter_requires_the_expected_number(client, service, key):
     for number in range(3):
         await post(service, f"cheap {number}", address="203.0.113.4")
     kept = await post(service, "cheap, but from elsewhere")
@@ -176,7 +176,7 @@ async def test_an_action_on_all_that_match_needs_the_number_expected(client, ser
         await act(client, key, "spam", status=422, **body)
 
 
-async def test_restoring_gives_back_the_status_before(client, service, key):
+async def test_restore_returns_a_comment_to_its_previous_status(client, service, key):
     held, approved = await post(service, "held"), await post(service, "approved")
     await act(client, key, "approve", approved)
     await act(client, key, "spam", held, approved)
@@ -186,31 +186,31 @@ async def test_restoring_gives_back_the_status_before(client, service, key):
     assert await statuses(service) == {held: "pending", approved: "approved"}
 
 
-async def test_a_comment_is_amended_only_by_whoever_saw_its_present_version(client, service, key):
+async def test_a_moderator_needs_the_current_version_to_amend_a_comment(client, service, key):
     comment = await post(service, "teh text")
     address = f"{QUEUE}/{comment}"
     etag = (await client.get(address, headers=key)).headers["ETag"]
 
-    blind = await client.patch(address, json={"comment": "the text"}, headers=key)
-    assert (blind.status, (await blind.json())["code"]) == (428, "version_required")
+    without_version = await client.patch(address, json={"comment": "the text"}, headers=key)
+    assert (without_version.status, (await without_version.json())["code"]) == (428, "version_required")
     change = {"comment": "the text", "status": "approved", "note": "spelling"}
-    mended = await client.patch(address, json=change, headers=key | {"If-Match": etag})
-    assert mended.status == 200
-    late = await client.patch(address, json={"status": "spam"}, headers=key | {"If-Match": etag})
-    assert (late.status, (await late.json())["code"]) == (412, "version_conflict")
+    amended = await client.patch(address, json=change, headers=key | {"If-Match": etag})
+    assert amended.status == 200
+    outdated = await client.patch(address, json={"status": "spam"}, headers=key | {"If-Match": etag})
+    assert (outdated.status, (await outdated.json())["code"]) == (412, "version_conflict")
 
     now = await detail(client, key, comment)
     assert (now["comment"], now["html"], now["status"], now["note"]) == (
         "the text", "<p>the text</p>", "approved", "spelling",
     )  # fmt: skip
     assert [revision["comment"] for revision in now["revisions"]] == ["teh text"]
-    undone = await client.post(f"/v1/moderation/actions/{(await mended.json())['id']}/undo", headers=key)
+    undone = await client.post(f"/v1/moderation/actions/{(await amended.json())['id']}/undo", headers=key)
     assert undone.status == 200
     now = await detail(client, key, comment)
     assert (now["comment"], now["status"]) == ("teh text", "pending")
 
 
-async def test_a_note_is_set_taken_away_and_brought_back(client, service, key):
+async def test_a_moderator_sets_deletes_and_restores_a_note(client, service, key):
     comment = await post(service, "x")
 
     async def note(text, version):
@@ -229,7 +229,7 @@ async def test_a_note_is_set_taken_away_and_brought_back(client, service, key):
     assert (await detail(client, key, comment))["note"] == "ask Noa"
 
 
-async def test_every_judgement_is_kept_with_its_reason_and_its_maker(client, service, key):
+async def test_every_decision_is_stored_with_its_reason_and_actor(client, service, key):
     comment = await post(service, "x")
     done = await act(client, key, "spam", comment, note="an advertisement")
 
@@ -246,7 +246,7 @@ async def test_every_judgement_is_kept_with_its_reason_and_its_maker(client, ser
     ]
 
 
-async def test_what_is_erased_is_gone_for_good(client, service, key):
+async def test_an_erased_comment_cannot_be_recovered(client, service, key):
     comment = await post(service, "to be forgotten", name="Forget Me")
     refused = await client.delete(f"{QUEUE}/{comment}", headers=key)
     assert (refused.status, (await refused.json())["code"]) == (409, "conflict")
@@ -265,7 +265,7 @@ async def test_what_is_erased_is_gone_for_good(client, service, key):
     assert (await queue(client, key, status="trash"))["totals"]["trash"] == 0
 
 
-async def test_two_moderators_at_once_both_leave_a_trace(client, service, key):
+async def test_concurrent_decisions_of_two_moderators_are_both_recorded(client, service, key):
     comment = await post(service, "contested")
     noa = await a_key(service, name="noa")
     await asyncio.gather(act(client, key, "approve", comment), act(client, noa, "spam", comment))
@@ -279,7 +279,7 @@ async def test_two_moderators_at_once_both_leave_a_trace(client, service, key):
     assert row["approved"] == (now["status"] == "approved")
 
 
-async def test_counts_are_right_when_many_decide_at_once(client, service, key):
+async def test_concurrent_decisions_keep_the_counts_correct(client, service, key):
     ids = [await post(service, f"number {number}") for number in range(12)]
     jobs = [act(client, key, verb, *ids) for verb in ("approve", "spam", "hold", "approve", "trash", "approve")]
     await asyncio.gather(*jobs)
@@ -288,7 +288,7 @@ async def test_counts_are_right_when_many_decide_at_once(client, service, key):
     assert row["approved"] == list((await statuses(service)).values()).count("approved")
 
 
-async def test_a_reading_key_sees_addresses_masked_and_changes_nothing(client, service):
+async def test_a_read_key_sees_masked_emails_and_cannot_change_anything(client, service):
     comment = await post(service, "x")
     reader = await a_key(service, Scope.READ, name="reader")
 
@@ -302,7 +302,7 @@ def _call(route, name="01990000-0000-7000-8000-000000000000"):
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.scope], ids=lambda r: f"{r.method} {r.path}")
-async def test_every_guarded_route_asks_for_its_scope(served, aiohttp_client, route):
+async def test_every_protected_route_requires_its_scope(served, aiohttp_client, route):
     service = await served()
     client = await aiohttp_client(application(service))
     order = list(Scope)
@@ -316,7 +316,7 @@ async def test_every_guarded_route_asks_for_its_scope(served, aiohttp_client, ro
         assert (response.status not in {401, 403}) == enough, (scope, response.status)
 
 
-async def test_a_key_ends_when_it_is_revoked_or_too_old(client, service, key, clock):
+async def test_a_revoked_or_expired_key_is_rejected(client, service, key, clock):
     made = await client.post(
         "/v1/keys",
         json={"name": "script", "scopes": ["read"], "expires_at": "2026-11-23T00:00:00+01:00"},
@@ -342,7 +342,7 @@ async def test_a_key_ends_when_it_is_revoked_or_too_old(client, service, key, cl
     assert (await client.delete(f"/v1/keys/{record['id']}", headers=key)).status == 404
 
 
-async def test_a_key_of_one_site_reaches_no_other(database_url, clock, aiohttp_client):
+async def test_a_key_for_one_site_cannot_access_another_site(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         client = await aiohttp_client(application(service))
         ours = await post(service, "ours", thread="https://one.example/a/")
@@ -377,13 +377,13 @@ async def test_a_key_of_one_site_reaches_no_other(database_url, clock, aiohttp_c
         ).status == 403
 
 
-async def test_a_moderator_is_invited_by_a_link_that_works_once(service, clock):
+async def test_a_sign_in_link_for_a_moderator_works_once(service, clock):
     await moderators.add_moderator(service, "noa", None, [])
     link = await moderators.create_sign_in_link(service, "noa")
     token = link.rpartition("/")[2]
 
     assert await sign_in.find_invited_name(service, token) == "noa"
-    assert await sign_in.find_invited_name(service, token) == "noa", "looking changes nothing"
+    assert await sign_in.find_invited_name(service, token) == "noa", "reading the name does not use up the link"
     session = await sign_in.sign_in_by_link(service, token, visit())
     noa = await sessions.authenticate_session(service, session)
     assert (noa.who.actor.name, noa.who.scopes) == ("noa", {Scope.READ, Scope.MODERATE})
@@ -403,10 +403,10 @@ async def test_a_moderator_is_invited_by_a_link_that_works_once(service, clock):
         await sessions.authenticate_session(service, session)
 
 
-async def test_the_first_to_start_the_service_is_given_a_link_until_somebody_has_come_in(service):
+async def test_the_service_creates_a_first_sign_in_link_until_someone_has_signed_in(service):
     link = await moderators.create_first_sign_in_link(service)
     assert "/sign-in/" in link
-    assert await moderators.create_first_sign_in_link(service) != link, "nobody has come in"
+    assert await moderators.create_first_sign_in_link(service) != link, "nobody has signed in"
     link = await moderators.create_first_sign_in_link(service)
     owner = await sessions.authenticate_session(
         service, await sign_in.sign_in_by_link(service, link.rpartition("/")[2], visit())
@@ -415,14 +415,14 @@ async def test_the_first_to_start_the_service_is_given_a_link_until_somebody_has
     assert await moderators.create_first_sign_in_link(service) is None
 
 
-async def test_no_link_is_printed_while_somebody_has_a_key(service):
+async def test_no_first_sign_in_link_is_created_while_a_key_exists(service):
     made = await keys.create_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ]))
     assert await moderators.create_first_sign_in_link(service) is None
     await keys.revoke_key(service, EVERYTHING, made.id)
-    assert await moderators.create_first_sign_in_link(service), "nobody shall be locked out"
+    assert await moderators.create_first_sign_in_link(service), "the operator must not be locked out"
 
 
-async def test_a_site_gets_more_origins_and_no_origin_has_two_sites(client, service, key):
+async def test_a_site_can_get_more_origins_but_an_origin_has_only_one_site(client, service, key):
     added = await client.post("/v1/sites", json={"name": "b", "origins": ["HTTPS://B.example:443/"]}, headers=key)
     assert (added.status, (await added.json())["origins"]) == (201, ["https://b.example"])
     more = await client.post("/v1/sites", json={"name": "b", "origins": ["https://www.b.example"]}, headers=key)
@@ -432,7 +432,7 @@ async def test_a_site_gets_more_origins_and_no_origin_has_two_sites(client, serv
         assert (await refused.json())["errors"][0]["field"] == "origins", origins
 
 
-async def test_comments_written_before_a_site_was_set_stay_with_it(database_url, clock):
+async def test_comments_posted_before_a_site_was_configured_belong_to_it(database_url, clock):
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         await post(service, "early", thread="http://localhost:1313/a-page/")
     async with a_service(database_url, clock, sites="https://blog.example") as service:

@@ -1,4 +1,4 @@
-"""Two servers whose clocks differ: what happened last counts, not what bears the latest time."""
+"""Two servers with different clocks: the order of events counts, not the timestamps."""
 
 import threading
 from datetime import timedelta
@@ -46,7 +46,7 @@ async def status_of(service, comment_id):
     return (await get_comment_detail(service, EVERYTHING, comment_id)).status
 
 
-async def test_an_edit_does_not_publish_what_a_moderator_marked_as_spam(servers):
+async def test_an_edit_does_not_publish_a_comment_marked_as_spam(servers):
     ahead, behind = servers
     receipt = await post_comment(ahead, draft(comment="Buy pills."), visit())
     await act(behind, ActionVerb.SPAM, receipt.id)
@@ -70,7 +70,7 @@ async def test_the_queue_shows_the_reason_of_the_last_decision(servers):
     assert card.reasons[0].actor.name == "Ben"
 
 
-async def test_the_history_of_a_comment_is_in_the_order_in_which_it_happened(servers):
+async def test_the_history_of_a_comment_is_in_order_of_events(servers):
     ahead, behind = servers
     receipt = await post_comment(ahead, draft(), visit())
     for server, verb in ((behind, ActionVerb.SPAM), (ahead, ActionVerb.TRASH), (behind, ActionVerb.APPROVE)):
@@ -94,7 +94,7 @@ async def test_the_last_action_of_a_session_is_undone_first(servers):
     assert undone == last.id
 
 
-async def test_a_network_is_suspicious_only_while_a_persons_last_word_is_spam(servers):
+async def test_a_network_is_suspicious_only_while_the_latest_human_decision_is_spam(servers):
     ahead, behind = servers
     receipt = await post_comment(ahead, draft(), visit())
     await act(ahead, ActionVerb.SPAM, receipt.id)
@@ -103,7 +103,7 @@ async def test_a_network_is_suspicious_only_while_a_persons_last_word_is_spam(se
     assert not await private_read(is_suspicious_network)(ahead, visit())
 
 
-async def test_reports_that_an_undo_opens_again_are_those_that_the_action_closed(servers):
+async def test_an_undo_reopens_the_reports_that_the_action_closed(servers):
     ahead, behind = servers
     receipt = await post_comment(behind, draft(), visit())
     for number in range(2):
@@ -117,7 +117,7 @@ async def test_reports_that_an_undo_opens_again_are_those_that_the_action_closed
     assert {row["settled_at"] is None for row in await everything_in(behind, "report")} == {True}
 
 
-async def test_what_people_decided_last_comes_first(servers):
+async def test_human_decisions_are_listed_newest_first(servers):
     ahead, behind = servers
     one, two = [(await post_comment(ahead, draft(comment=text), visit())).id for text in ("one", "two")]
     await act(ahead, ActionVerb.SPAM, one)
@@ -128,7 +128,7 @@ async def test_what_people_decided_last_comes_first(servers):
     assert [comment.id for comment in found] == [two, one]
 
 
-async def test_a_programs_decision_is_not_a_persons(servers):
+async def test_a_decision_by_a_program_is_not_a_human_decision(servers):
     ahead, _ = servers
     receipt = await post_comment(ahead, draft(), visit())
     made = await create_key(ahead, EVERYTHING, NewKey(name="filter", scopes=[Scope.MODERATE]))
@@ -138,7 +138,7 @@ async def test_a_programs_decision_is_not_a_persons(servers):
     assert await private_read(decisions.list_decided_by_people)(ahead, None, 9) == []
 
 
-def test_ids_that_several_threads_make_at_once_never_share_their_prefix():
+def test_ids_created_by_concurrent_threads_have_unique_prefixes():
     new_id, made = Ids(lambda: 1_700_000_000_000), []
     threads = [threading.Thread(target=lambda: made.extend(new_id() for _ in range(2000))) for _ in range(8)]
     for thread in threads:

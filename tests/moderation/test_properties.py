@@ -1,6 +1,6 @@
-"""What holds for every name, text, token and decision that anybody can think of.
+"""Properties of names, texts, tokens and moderation actions.
 
-Hypothesis thinks them up: the same ones every time, so that nobody's build fails by chance.
+Hypothesis generates the same examples in every run, so that no build fails by chance.
 """
 
 import asyncio
@@ -43,14 +43,14 @@ def often(examples: int) -> settings:
     return settings(max_examples=examples * MORE_EXAMPLES, deadline=None, derandomize=MORE_EXAMPLES == 1, database=None)
 
 
-# Everything but lone surrogates and NUL, which are refused before any of this sees them.
+# All characters except lone surrogates and NUL, which are rejected earlier.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 
 
 HOSTS = st.sampled_from(
     ["blog.example", "sub.blog.example", "xn--bcher-kva.example", "127.0.0.1", "[::1]", "localhost"]
 )
-PIECES = st.one_of(
+PATH_PARTS = st.one_of(
     st.sampled_from(
         ["index.html", "INDEX.PHP", ".", "..", "", "%2e", "%2E%2e", "%2f", "%41", "%zz", "%", "%C3%A9", "é"]
     ),
@@ -60,28 +60,32 @@ PIECES = st.one_of(
     TEXT,
 )
 PARAMETERS = st.one_of(
-    PIECES, st.sampled_from(["p=17", "p=18", "utm_source=x", "%75tm_source=x", "fbclid=1", "a=1", "a", "="])
+    PATH_PARTS, st.sampled_from(["p=17", "p=18", "utm_source=x", "%75tm_source=x", "fbclid=1", "a=1", "a", "="])
 )
-ODD_ADDRESSES = st.builds(
+UNUSUAL_ADDRESSES = st.builds(
     lambda scheme, host, path, query, fragment: (
         f"{scheme}{host}/{'/'.join(path)}{query and '?'}{'&'.join(query)}{fragment}"
     ),
     st.sampled_from(["https://", "http://", "HTTPS://", "//", ""]),
     HOSTS,
-    st.lists(PIECES, max_size=4),
+    st.lists(PATH_PARTS, max_size=4),
     st.lists(PARAMETERS, max_size=4),
     st.sampled_from(["", "#", "#comments"]),
 )
 
 
-@given(text=st.one_of(ODD_ADDRESSES, ODD_ADDRESSES.map(lambda text: "/" + text.partition("/")[2]), TEXT, PIECES))
+@given(
+    text=st.one_of(
+        UNUSUAL_ADDRESSES, UNUSUAL_ADDRESSES.map(lambda text: "/" + text.partition("/")[2]), TEXT, PATH_PARTS
+    )
+)
 @example(text="/%%34%31")
 @example(text="\u200b/a-page/")
 @example(text="\u200bhttps://blog.example/")
 @example(text="a\u200b\u0301")
 @example(text="/" + "é" * 400)
 @often(500)
-def test_a_thread_is_found_again_by_the_name_it_was_given(text):
+def test_parsing_a_thread_name_again_returns_the_same_name(text):
     try:
         ref = urls.parse_thread(text)
     except Invalid:
@@ -113,34 +117,34 @@ TRACKERS = st.lists(
 
 
 def address(host: str, segments: list[str], query: list[tuple[str, str]]) -> str:
-    asked = "&".join(f"{quote(name)}={quote(value)}" for name, value in query)
-    return f"https://{host}/{'/'.join(map(quote, segments))}{asked and '?'}{asked}"
+    query_string = "&".join(f"{quote(name)}={quote(value)}" for name, value in query)
+    return f"https://{host}/{'/'.join(map(quote, segments))}{query_string and '?'}{query_string}"
 
 
-def raw(text: str) -> str:
-    """As people type it: only what would end the segment is escaped."""
+def escape_ascii(text: str) -> str:
+    """Escape only the ASCII characters, as in an address that a person types."""
     return "".join(character if ord(character) > 127 else quote(character) for character in text)
 
 
-def escaped_to_excess(text: str) -> str:
-    """The same by RFC 3986, 6.2.2: unreserved letters as escapes too, and escapes in lower case."""
+def escape_every_byte(text: str) -> str:
+    """Escape every byte in lower case, which is equivalent by RFC 3986, section 6.2.2."""
     return "".join(f"%{byte:02x}" for byte in text.encode())
 
 
 @given(host=HOSTS, segments=SEGMENTS, query=QUERIES, trackers=TRACKERS, data=st.data())
 @often(300)
-def test_how_a_reader_came_to_a_page_never_makes_it_another(host, segments, query, trackers, data):
+def test_every_spelling_of_a_page_address_gives_the_same_thread(host, segments, query, trackers, data):
     page = urls.parse_thread(address(host, segments, query))
     scheme, port = data.draw(st.sampled_from([("http", ""), ("HTTPS", ""), ("http", ":80"), ("https", ":443")]))
     name = data.draw(st.sampled_from([host, host.upper(), host.title()]))
-    way = data.draw(st.sampled_from([quote, raw, escaped_to_excess]))
-    path = "/".join(map(way, segments)) + data.draw(
+    quote_path = data.draw(st.sampled_from([quote, escape_ascii, escape_every_byte]))
+    path = "/".join(map(quote_path, segments)) + data.draw(
         st.sampled_from(["", "/", "//", "/.", "/./", "/index.html", "/Index.htm", "/index.php", "/x/.."])
     )
-    pairs = [f"{way(key)}={way(value)}" for key, value in query]
-    asked = "&".join(data.draw(st.permutations(pairs + trackers)))
+    pairs = [f"{quote_path(key)}={quote_path(value)}" for key, value in query]
+    query_string = "&".join(data.draw(st.permutations(pairs + trackers)))
     fragment = data.draw(st.sampled_from(["", "#", "#comment-1", "#/a?b=c"]))
-    local = f"/{path}{asked and '?'}{asked}{fragment}"
+    local = f"/{path}{query_string and '?'}{query_string}{fragment}"
 
     ref = urls.parse_thread(f"  {scheme}://{name}{port}{local}\u00a0")
     assert (ref.name, ref.host) == (page.name, page.host)
@@ -152,7 +156,7 @@ def test_how_a_reader_came_to_a_page_never_makes_it_another(host, segments, quer
 @given(host=HOSTS, segments=SEGMENTS, one=st.integers(0, 10**6), other=st.integers(0, 10**6))
 @example(host="blog.example", segments=[], one=17, other=18)
 @often(100)
-def test_pages_that_differ_by_a_parameter_stay_two_threads(host, segments, one, other):
+def test_pages_with_different_parameters_are_different_threads(host, segments, one, other):
     assume(one != other)
     names = [urls.parse_thread(address(host, segments, [("p", str(number))])).name for number in (one, other)]
     names.append(urls.parse_thread(address(host, segments, [])).name)
@@ -162,7 +166,7 @@ def test_pages_that_differ_by_a_parameter_stay_two_threads(host, segments, one, 
 
 @given(one=st.tuples(SEGMENTS, QUERIES), other=st.tuples(SEGMENTS, QUERIES))
 @often(200)
-def test_pages_of_different_addresses_stay_two_threads(one, other):
+def test_pages_with_different_addresses_are_different_threads(one, other):
     assume((one[0], sorted(one[1])) != (other[0], sorted(other[1])))
 
     assert (
@@ -172,23 +176,23 @@ def test_pages_of_different_addresses_stay_two_threads(one, other):
 
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 JOINERS = "\u200c\u200d"
-# What shows nothing, though Unicode calls some of it visible: format characters, fillers, the empty Braille cell.
-NOTHING = st.sampled_from(
+# Invisible characters: format characters, fillers, the empty Braille cell. Unicode calls some of them visible.
+INVISIBLE = st.sampled_from(
     "\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u202e\u2060\u2066\u2800\u3164\ufeff\uffa0\ufff9\ufffb"
     "\U0001bca0\U0001d173\U000e0041"
 )
 LETTERS = st.characters(exclude_categories=["Cs", "Cc"])
-# A list, since text of several alphabets is drawn from all of them as if they were one.
-TRICKY = st.lists(
-    st.one_of(LETTERS, NOTHING, st.sampled_from("aeé \u0301\u0316\u200d\n\x07")), min_size=1, max_size=30
+# A list of characters, because st.text() would not choose evenly between these groups.
+TRICKY_TEXT = st.lists(
+    st.one_of(LETTERS, INVISIBLE, st.sampled_from("aeé \u0301\u0316\u200d\n\x07")), min_size=1, max_size=30
 ).map("".join)
 
 
-@given(text=TRICKY)
+@given(text=TRICKY_TEXT)
 @example(text="a\u200b\u0301")
 @example(text="Mia\ufff9")
 @often(500)
-def test_a_name_is_one_plain_line_and_stays_as_it_is(text):
+def test_a_cleaned_name_is_one_plain_line_and_stays_the_same_when_cleaned_again(text):
     try:
         name = fields.clean_name(text, Limits())
     except InvalidValue:
@@ -208,28 +212,28 @@ def test_a_name_is_one_plain_line_and_stays_as_it_is(text):
     ]
 
 
-@given(text=st.lists(st.one_of(NOTHING, st.sampled_from(" \u200d\u0301\ufe0f")), min_size=1).map("".join))
+@given(text=st.lists(st.one_of(INVISIBLE, st.sampled_from(" \u200d\u0301\ufe0f")), min_size=1).map("".join))
 @example(text="\u2800")
 @often(100)
-def test_nobody_is_called_nothing(text):
+def test_an_invisible_name_is_rejected(text):
     with pytest.raises(InvalidValue):
         fields.clean_name(text, Limits())
 
 
-@given(text=TRICKY)
+@given(text=TRICKY_TEXT)
 @often(200)
-def test_a_comment_is_kept_as_it_was_written_or_not_at_all(text):
+def test_a_comment_is_stored_unchanged_or_rejected(text):
     try:
-        kept = fields.clean_comment(text, Limits())
+        cleaned = fields.clean_comment(text, Limits())
     except InvalidValue:
         assume(False)
 
-    assert kept == text
+    assert cleaned == text
 
 
-@given(text=TRICKY)
+@given(text=TRICKY_TEXT)
 @often(200)
-def test_a_title_is_one_line_and_stays_as_it_is(text):
+def test_a_cleaned_title_stays_the_same_when_cleaned_again(text):
     title = fields.clean_title(text, Limits())
 
     assert title is None or fields.clean_title(title, Limits()) == title
@@ -245,11 +249,11 @@ MARKS = st.sampled_from(
 
 @given(text=st.one_of(TEXT, st.lists(st.one_of(MARKS, st.text("ab ", max_size=3)), max_size=25).map("".join)))
 @often(1500)
-def test_markup_is_safe_whatever_is_written(text):
+def test_rendered_html_is_safe_for_any_text(text):
     assert unsafe_parts(markdown.render(text)) == []
 
 
-class Words(HTMLParser):
+class TextCollector(HTMLParser):
     def __init__(self):
         super().__init__(convert_charrefs=True)
         self.read = ""
@@ -262,71 +266,73 @@ class Words(HTMLParser):
 @example(text="5 < 6 & a > b")
 @example(text="<b>&amp</b> & copy <script>")
 @often(300)
-def test_what_is_no_markup_is_shown_as_it_was_typed(text):
-    words = Words()
-    words.feed(markdown.render(f"x{text}x"))
-    words.close()
+def test_plain_text_is_shown_as_it_was_typed(text):
+    collector = TextCollector()
+    collector.feed(markdown.render(f"x{text}x"))
+    collector.close()
 
-    assert words.read == f"x{text}x"
+    assert collector.read == f"x{text}x"
 
 
-RING = Keyring([SECRET])
+KEYRING = Keyring([SECRET])
 PURPOSES = st.sampled_from(sorted(PREFIX))
-MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- given there
+TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- given there
 
 
-@given(purpose=PURPOSES, subject=st.uuids(), until=st.none() | MOMENTS, seconds=st.integers(-(10**6), 10**6))
+@given(purpose=PURPOSES, subject=st.uuids(), until=st.none() | TIMES, seconds=st.integers(-(10**6), 10**6))
 @often(200)
-def test_a_token_proves_its_subject_until_its_time_and_for_its_purpose_alone(purpose, subject, until, seconds):
+def test_a_token_is_valid_only_for_its_purpose_and_until_it_expires(purpose, subject, until, seconds):
     now = (until or datetime(2026, 1, 1, tzinfo=UTC)) + timedelta(seconds=seconds)
-    token = RING.token(purpose, str(subject), until)
+    token = KEYRING.token(purpose, str(subject), until)
 
-    assert RING.token(purpose, str(subject), until) == token, "the same question gives the same token"
+    assert KEYRING.token(purpose, str(subject), until) == token, "the same arguments give the same token"
     valid = until is None or now <= until.replace(microsecond=0)
-    assert RING.subject(purpose, token, now) == (str(subject) if valid else None)
+    assert KEYRING.subject(purpose, token, now) == (str(subject) if valid else None)
     for other in PREFIX.keys() - {purpose}:
-        assert RING.subject(other, token, now) is None
-        assert RING.subject(other, PREFIX[other] + token.removeprefix(PREFIX[purpose]), now) is None
+        assert KEYRING.subject(other, token, now) is None
+        assert KEYRING.subject(other, PREFIX[other] + token.removeprefix(PREFIX[purpose]), now) is None
     assert Keyring([OLD_SECRET]).subject(purpose, token, now) is None
-    assert Keyring([OLD_SECRET, SECRET]).subject(purpose, token, now) == RING.subject(purpose, token, now)
+    assert Keyring([OLD_SECRET, SECRET]).subject(purpose, token, now) == KEYRING.subject(purpose, token, now)
 
 
-@given(purpose=PURPOSES, subject=st.uuids(), until=st.none() | MOMENTS, data=st.data())
+@given(purpose=PURPOSES, subject=st.uuids(), until=st.none() | TIMES, data=st.data())
 @often(200)
-def test_a_token_with_a_single_bit_changed_proves_nothing(purpose, subject, until, data):
+def test_a_token_with_one_changed_bit_is_rejected(purpose, subject, until, data):
     now = datetime(1970, 1, 1, tzinfo=UTC)
-    token = RING.token(purpose, str(subject), until)
+    token = KEYRING.token(purpose, str(subject), until)
     raw = bytearray(base64.urlsafe_b64decode(token.removeprefix(PREFIX[purpose]) + "=="))
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     altered = PREFIX[purpose] + base64.urlsafe_b64encode(bytes(raw)).decode().rstrip("=")
 
-    assert RING.subject(purpose, altered, now) is None
-    assert RING.subject(purpose, token[: data.draw(st.integers(0, len(token) - 1))], now) is None
+    assert KEYRING.subject(purpose, altered, now) is None
+    assert KEYRING.subject(purpose, token[: data.draw(st.integers(0, len(token) - 1))], now) is None
 
 
 @given(purpose=PURPOSES, subject=st.uuids(), data=st.data())
 @often(100)
-def test_a_token_has_one_spelling(purpose, subject, data):
-    token = RING.token(purpose, str(subject))
+def test_a_token_with_one_changed_character_is_rejected(purpose, subject, data):
+    token = KEYRING.token(purpose, str(subject))
     place = data.draw(st.integers(len(PREFIX[purpose]), len(token) - 1) | st.just(len(token) - 1))
     letter = data.draw(st.sampled_from("ABCDwxyz0189-_+/="))
     assume(token[place] != letter)
 
-    assert RING.subject(purpose, token[:place] + letter + token[place + 1 :], datetime(2026, 1, 1, tzinfo=UTC)) is None
+    assert (
+        KEYRING.subject(purpose, token[:place] + letter + token[place + 1 :], datetime(2026, 1, 1, tzinfo=UTC)) is None
+    )
 
 
 @given(purpose=PURPOSES, text=st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 @often(200)
-def test_nonsense_proves_nothing(purpose, text):
+def test_a_random_text_is_not_a_token(purpose, text):
     now = datetime(2026, 1, 1, tzinfo=UTC)
 
-    assert RING.subject(purpose, text, now) is None
-    assert RING.subject(purpose, PREFIX[purpose] + text, now) is None
+    assert KEYRING.subject(purpose, text, now) is None
+    assert KEYRING.subject(purpose, PREFIX[purpose] + text, now) is None
 
 
 @given(address=TEXT.map(str.strip).filter(bool), place=st.integers(0), bit=st.integers(0, 7))
 @often(150)
-def test_an_address_is_unsealed_by_whoever_has_the_key_and_nobody_else(address, place, bit):
+def test_an_email_address_can_be_unsealed_only_with_its_key(address, place, bit):
     old, both, new = Keyring([OLD_SECRET]), Keyring([SECRET, OLD_SECRET]), Keyring([SECRET])
     email = Email(address)
     sealed = old.seal(email)
@@ -343,18 +349,18 @@ def test_an_address_is_unsealed_by_whoever_has_the_key_and_nobody_else(address, 
 
 @given(address=TEXT.filter(bool), other=TEXT.filter(bool))
 @often(100)
-def test_an_address_is_found_by_its_digest_however_it_is_spelled(address, other):
+def test_the_digest_of_an_email_address_ignores_upper_and_lower_case(address, other):
     old, both = Keyring([OLD_SECRET]), Keyring([SECRET, OLD_SECRET])
 
     assert old.digest(Email(address)) in both.digests(Email(address))
-    assert both.digest(Email(address)) == RING.digest(Email(address)) != old.digest(Email(address))
+    assert both.digest(Email(address)) == KEYRING.digest(Email(address)) != old.digest(Email(address))
     alike = address.casefold() == other.casefold()
-    assert (RING.digest(Email(address)) == RING.digest(Email(other))) == alike
+    assert (KEYRING.digest(Email(address)) == KEYRING.digest(Email(other))) == alike
 
 
 @given(times=st.lists(st.integers(0, 2**47) | st.integers(10**12, 10**12 + 3), min_size=2, max_size=200))
 @often(100)
-def test_ids_sort_as_they_were_made_even_if_the_clock_runs_backwards(times):
+def test_ids_sort_in_order_of_creation_even_if_the_clock_goes_backwards(times):
     ticking = iter(times)
     new_id = Ids(lambda: next(ticking))
     ids = [new_id() for _ in times]
@@ -365,7 +371,7 @@ def test_ids_sort_as_they_were_made_even_if_the_clock_runs_backwards(times):
 
 @given(parts=st.lists(st.text("0123456789abcdef-tofn", min_size=1), min_size=1, max_size=5))
 @often(100)
-def test_a_cursor_says_what_it_was_made_of(parts):
+def test_decoding_a_cursor_returns_its_parts(parts):
     cursor = pagination.encode_cursor(*parts)
 
     assert pagination.decode_cursor(cursor, len(parts)) == parts
@@ -376,50 +382,50 @@ def test_a_cursor_says_what_it_was_made_of(parts):
 
 @given(text=st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()), parts=st.integers(1, 4))
 @often(200)
-def test_nonsense_is_no_cursor(text, parts):
+def test_a_random_text_is_not_a_cursor(text, parts):
     try:
         found = pagination.decode_cursor(text, parts)
     except Invalid:
         return
     assert len(found) == parts
-    assert all(part.isprintable() for part in found), "no database takes a NUL"
+    assert all(part.isprintable() for part in found), "databases do not accept NUL"
 
 
-# A conversation: who answers whom, by their numbers.
-ANSWERS = (None, 0, 1, 0, None)
-SOME = st.sets(st.sampled_from(range(len(ANSWERS))), min_size=1)
-ONE = st.sampled_from(range(len(ANSWERS)))
-DECISIONS = st.tuples(st.sampled_from(list(ActionVerb)), SOME)
-UNDOINGS = st.tuples(st.just("undo"), st.integers(0, 20))
+# The parent of each comment in a conversation, by number.
+PARENTS = (None, 0, 1, 0, None)
+COMMENT_SETS = st.sets(st.sampled_from(range(len(PARENTS))), min_size=1)
+COMMENT_NUMBERS = st.sampled_from(range(len(PARENTS)))
+DECISIONS = st.tuples(st.sampled_from(list(ActionVerb)), COMMENT_SETS)
+UNDOS = st.tuples(st.just("undo"), st.integers(0, 20))
 EDITS = st.one_of(
-    st.tuples(st.sampled_from(["edit", "withdraw"]), ONE),
-    st.tuples(st.just("amend"), ONE, st.none() | st.sampled_from(list(Status)), st.booleans()),
+    st.tuples(st.sampled_from(["edit", "withdraw"]), COMMENT_NUMBERS),
+    st.tuples(st.just("amend"), COMMENT_NUMBERS, st.none() | st.sampled_from(list(Status)), st.booleans()),
 )
 
 
-class Stage:
-    """One service, and one thread of it for each conversation."""
+class Harness:
+    """A service with one thread for each conversation."""
 
     def __init__(self, runner: asyncio.Runner, service: Service, clock: Clock) -> None:
-        self.play = runner.run
+        self.run = runner.run
         self.service = service
         self.clock = clock
         self.numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory) -> Iterator[Stage]:
+def harness(tmp_path_factory) -> Iterator[Harness]:
     clock, stack = Clock(), AsyncExitStack()
     url = f"sqlite:///{tmp_path_factory.mktemp('moderating')}/comments.db"
     with asyncio.Runner() as runner:
         service = runner.run(stack.enter_async_context(a_service(url, clock, moderation=Mode.NONE)))
-        yield Stage(runner, service, clock)
+        yield Harness(runner, service, clock)
         runner.run(stack.aclose())
 
 
 @dataclass
-class Done:
-    """An action, and how everything stood before and after it."""
+class DoneAction:
+    """An action, and the comments before and after it."""
 
     id: str
     before: dict[str, Any]
@@ -428,33 +434,33 @@ class Done:
 
 @dataclass
 class Conversation:
-    """Five approved comments of one thread, on which people act."""
+    """Five approved comments in one thread, and the actions on them."""
 
     service: Service
     clock: Clock
     thread: str
     receipts: list[Any] = field(default_factory=list)
-    done: list[Done] = field(default_factory=list)
-    words: Iterator[int] = field(default_factory=itertools.count)
+    done: list[DoneAction] = field(default_factory=list)
+    counter: Iterator[int] = field(default_factory=itertools.count)
 
     @classmethod
-    async def begin(cls, stage: Stage) -> "Conversation":
-        talk = cls(stage.service, stage.clock, f"/conversation/{next(stage.numbers)}")
-        for number, answered in enumerate(ANSWERS):
-            parent = None if answered is None else talk.receipts[answered].id
-            said = draft(thread=talk.thread, parent=parent, comment=f"I am number {number}.")
-            talk.receipts.append(await post.post_comment(talk.service, said, visit()))
-        return talk
+    async def start(cls, harness: Harness) -> "Conversation":
+        conversation = cls(harness.service, harness.clock, f"/conversation/{next(harness.numbers)}")
+        for number, parent_number in enumerate(PARENTS):
+            parent = None if parent_number is None else conversation.receipts[parent_number].id
+            new_comment = draft(thread=conversation.thread, parent=parent, comment=f"I am number {number}.")
+            conversation.receipts.append(await post.post_comment(conversation.service, new_comment, visit()))
+        return conversation
 
-    async def take(self, move: tuple[Any, ...]) -> None:
-        """Do what the move says; keep what can be undone."""
+    async def perform(self, move: tuple[Any, ...]) -> None:
+        """Perform a move, and remember the action if it can be undone."""
         self.clock.move(milliseconds=1)
-        before = await self.standing()
+        before = await self.read_comments()
         result = await getattr(
             self, f"_{move[0]}" if isinstance(move[0], str) and move[0] not in list(ActionVerb) else "_act"
         )(*move)
         if result is not None:
-            self.done.append(Done(result.id, before, await self.standing()))
+            self.done.append(DoneAction(result.id, before, await self.read_comments()))
 
     async def _act(self, verb, numbers):
         ids = [self.receipts[number].id for number in sorted(numbers)]
@@ -464,46 +470,48 @@ class Conversation:
         if not self.done:
             return None
         action = self.done[number % len(self.done)]
-        before = await self.standing()
+        before = await self.read_comments()
         try:
             result = await undo.undo_action(self.service, EVERYTHING, action.id)
         except Conflict:
-            assert await self.standing() == before
+            assert await self.read_comments() == before
             return None
-        after = await self.standing()
+        after = await self.read_comments()
         reported = {item.comment: item.code for item in result.results}
         for id_, row in before.items():
             touched = action.before[id_]["version"] != action.after[id_]["version"]
             since = row["version"] != action.after[id_]["version"]
             if touched and not since:
-                assert same_words_and_status(after[id_], action.before[id_]), "undone"
+                assert same_text_and_status(after[id_], action.before[id_]), "undone"
                 assert reported[id_] is None
             else:
-                assert without_place(after[id_]) == without_place(row), "left as it stood"
+                assert without_listing(after[id_]) == without_listing(row), "unchanged"
             if touched and since:
-                assert reported[id_] == ("erased" if row["erased_at"] else "changed_since"), "and named"
+                assert reported[id_] == ("erased" if row["erased_at"] else "changed_since"), "and reported"
         return result
 
     async def _edit(self, _verb, number):
         receipt = self.receipts[number]
-        if not (await self.standing())[receipt.id]["erased_at"]:
-            words = CommentEdit(comment=f"I said it otherwise {next(self.words)}.")
-            await edit.edit_comment(self.service, receipt.id, receipt.edit_token, words, visit())
+        if not (await self.read_comments())[receipt.id]["erased_at"]:
+            change = CommentEdit(comment=f"I said it otherwise {next(self.counter)}.")
+            await edit.edit_comment(self.service, receipt.id, receipt.edit_token, change, visit())
 
     async def _withdraw(self, _verb, number):
         receipt = self.receipts[number]
-        if not (await self.standing())[receipt.id]["erased_at"]:
+        if not (await self.read_comments())[receipt.id]["erased_at"]:
             await erase.withdraw_comment(self.service, receipt.id, receipt.edit_token)
 
-    async def _amend(self, _verb, number, status, rewords):
-        row = (await self.standing())[self.receipts[number].id]
+    async def _amend(self, _verb, number, status, change_text):
+        row = (await self.read_comments())[self.receipts[number].id]
         if row["erased_at"]:
             return None
-        change = CommentUpdate(status=status, comment=f"A moderator's words {next(self.words)}." if rewords else None)
+        change = CommentUpdate(
+            status=status, comment=f"A moderator's words {next(self.counter)}." if change_text else None
+        )
         return await actions.update_comment(self.service, EVERYTHING, row["id"], row["version"], change)
 
-    async def standing(self) -> dict[str, dict[str, Any]]:
-        """How every comment stands in the database, in their order."""
+    async def read_comments(self) -> dict[str, dict[str, Any]]:
+        """Return every comment of the thread from the database, in order."""
 
         async def look(tx):
             rows = await tx.all(
@@ -517,7 +525,7 @@ class Conversation:
 
         return await private_read(look)(self.service)
 
-    async def kept_thread(self) -> dict[str, Any]:
+    async def read_thread(self) -> dict[str, Any]:
         async def look(tx):
             return dict(await tx.one("SELECT approved, version FROM thread WHERE key = :key", key=self.thread))
 
@@ -530,9 +538,9 @@ class Conversation:
     async def public_bytes(self) -> bytes:
         return b"".join([msgspec.json.encode(await self.shown(view)) for view in ("tree", "flat")])
 
-    async def holds_together(self) -> None:
-        """What must be true at any time."""
-        rows, thread = await self.standing(), await self.kept_thread()
+    async def check_invariants(self) -> None:
+        """Check that counts and listings match the comments."""
+        rows, thread = await self.read_comments(), await self.read_thread()
         approved = [id_ for id_, row in rows.items() if row["status"] == "approved"]
         assert thread["approved"] == len(approved)
         counts = await read.count_comments(self.service, CountsQuery(thread=[self.thread]), visit())
@@ -548,86 +556,91 @@ class Conversation:
 
 
 def is_listed(rows, id_) -> bool:
-    """A comment is listed while it is approved, or a listed reply hangs on it."""
+    """Return whether a comment is approved or has a listed reply."""
     replies = [other for other, row in rows.items() if row["parent_id"] == id_]
     return rows[id_]["status"] == "approved" or any(is_listed(rows, reply) for reply in replies)
 
 
-def without_place(row) -> dict[str, Any]:
-    """All that is a comment's own: whether it is listed hangs on its replies too."""
+def without_listing(row) -> dict[str, Any]:
+    """Return the row without `listed_at`, which also depends on the replies."""
     return {name: value for name, value in row.items() if name != "listed_at"}
 
 
-def same_words_and_status(one, other) -> bool:
+def same_text_and_status(one, other) -> bool:
     return all(one[name] == other[name] for name in ("status", "name", "text"))
 
 
-@given(moves=st.lists(st.one_of(DECISIONS, DECISIONS, UNDOINGS), min_size=1, max_size=12))
+@given(moves=st.lists(st.one_of(DECISIONS, DECISIONS, UNDOS), min_size=1, max_size=12))
 @often(60)
-def test_whatever_moderators_do_counts_and_listings_agree(stage, moves):
-    stage.play(everything_agrees(stage, moves))
+def test_counts_and_listings_are_right_after_random_moderator_actions(harness, moves):
+    harness.run(check_moves(harness, moves))
 
 
-@given(moves=st.lists(st.one_of(DECISIONS, UNDOINGS, EDITS, EDITS), min_size=1, max_size=12))
+@given(moves=st.lists(st.one_of(DECISIONS, UNDOS, EDITS, EDITS), min_size=1, max_size=12))
 @often(60)
-def test_whatever_moderators_and_writers_do_counts_and_listings_agree(stage, moves):
-    stage.play(everything_agrees(stage, moves))
+def test_counts_and_listings_are_right_after_random_actions_of_moderators_and_commenters(harness, moves):
+    harness.run(check_moves(harness, moves))
 
 
-async def everything_agrees(stage, moves) -> None:
-    talk = await Conversation.begin(stage)
-    await talk.holds_together()
+async def check_moves(harness, moves) -> None:
+    conversation = await Conversation.start(harness)
+    await conversation.check_invariants()
     for move in moves:
-        shown, version = await talk.public_bytes(), (await talk.kept_thread())["version"]
-        await talk.take(move)
-        await talk.holds_together()
-        shown_now, version_now = await talk.public_bytes(), (await talk.kept_thread())["version"]
+        shown, version = await conversation.public_bytes(), (await conversation.read_thread())["version"]
+        await conversation.perform(move)
+        await conversation.check_invariants()
+        shown_now, version_now = await conversation.public_bytes(), (await conversation.read_thread())["version"]
         assert version_now >= version
         assert (version_now > version) == (shown_now != shown), (
-            "what caches keep is renewed when it must be, and only then"
+            "the version changes if and only if the public bytes change"
         )
 
 
 @given(moves=st.lists(DECISIONS, min_size=1, max_size=6))
 @example(moves=[(ActionVerb.SPAM, {0}), (ActionVerb.HOLD, {0})])
 @often(40)
-def test_an_action_undone_at_once_was_as_if_never_done(stage, moves):
-    async def play():
-        talk = await Conversation.begin(stage)
+def test_undoing_the_last_action_restores_the_previous_state(harness, moves):
+    async def check():
+        conversation = await Conversation.start(harness)
         for move in moves:
-            await talk.take(move)
-        await talk.take(("undo", len(talk.done) - 1))
-        now = await talk.standing()
-        for id_, row in talk.done[-1].before.items() if len(talk.done) > len(moves) else ():
-            was = talk.done[-2].before[id_]
+            await conversation.perform(move)
+        await conversation.perform(("undo", len(conversation.done) - 1))
+        now = await conversation.read_comments()
+        for id_, row in conversation.done[-1].before.items() if len(conversation.done) > len(moves) else ():
+            was = conversation.done[-2].before[id_]
             assert (now[id_]["status"], now[id_]["text"]) == (was["status"], was["text"])
             hidden = row["status"] in {"spam", "trash"} or was["status"] in {"spam", "trash"}
-            assert now[id_]["status_before"] == was["status_before"] or not hidden, "restore leads where it led"
+            assert now[id_]["status_before"] == was["status_before"] or not hidden, (
+                "restore returns to the same status as before"
+            )
 
-    stage.play(play())
+    harness.run(check())
 
 
 @given(first=st.lists(DECISIONS, max_size=3), then=st.sets(st.sampled_from(list(ActionVerb)), min_size=1, max_size=3))
 @often(30)
-def test_doing_the_same_again_changes_nothing(stage, first, then):
-    async def play():
-        talk = await Conversation.begin(stage)
+def test_repeating_an_action_changes_nothing(harness, first, then):
+    async def check():
+        conversation = await Conversation.start(harness)
         for move in first:
-            await talk.take(move)
+            await conversation.perform(move)
         for verb in sorted(then):
-            await talk.take((verb, range(len(ANSWERS))))
-            before, version = await talk.standing(), (await talk.kept_thread())["version"]
+            await conversation.perform((verb, range(len(PARENTS))))
+            before, version = await conversation.read_comments(), (await conversation.read_thread())["version"]
             if verb is not ActionVerb.RESTORE:
-                result = await talk._act(verb, range(len(ANSWERS)))
+                result = await conversation._act(verb, range(len(PARENTS)))
                 assert (result.changed, {item.code for item in result.results}) == (0, {"unchanged"})
-                assert (await talk.standing(), (await talk.kept_thread())["version"]) == (before, version)
+                assert (await conversation.read_comments(), (await conversation.read_thread())["version"]) == (
+                    before,
+                    version,
+                )
 
-    stage.play(play())
+    harness.run(check())
 
 
-@given(moment=MOMENTS)
+@given(time=TIMES)
 @often(100)
-def test_times_sort_as_text(moment):
-    later = moment + timedelta(milliseconds=1)
-    assert format_time(moment) < format_time(later)
-    assert parse_time(format_time(moment)) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def test_formatted_times_sort_as_text(time):
+    later = time + timedelta(milliseconds=1)
+    assert format_time(time) < format_time(later)
+    assert parse_time(format_time(time)) == time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -1,4 +1,4 @@
-"""What waits is counted, found by everything that is known of it, and read a page at a time."""
+"""The moderation queue: counts, search and pagination."""
 
 import asyncio
 import itertools
@@ -32,7 +32,7 @@ from commentsvc.rules.schemas import NewRule
 from commentsvc.service import private_read
 from commentsvc.storage import contacts
 from commentsvc.storage import queue as storage_queue
-from tests.audit.test_log import MOVES, Desk, Office, on_both_engines
+from tests.audit.test_log import MOVES, Scenario, ScenarioRunner, runner_fixtures
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, a_service, draft, post, visit
 from tests.moderation.test_properties import often
@@ -45,12 +45,12 @@ async def act(service, verb, *ids):
 
 
 async def found(service, who=EVERYTHING, **query):
-    """The texts of what is found, in the order in which it is."""
+    """Return the texts of the comments found, in order."""
     return [card.comment for card in (await queue.search_comments(service, who, PrivateSearch(**query))).comments]
 
 
-async def everything_agrees(service) -> None:
-    """What is kept twice, so that counting and searching are quick, is the same in both places."""
+async def check_counts(service) -> None:
+    """Check that the counts and copies kept for fast queries match the comments."""
     comments = {row["id"]: row for row in await everything_in(service, "comment")}
     for thread in await everything_in(service, "thread"):
         mine = [row for row in comments.values() if row["thread_id"] == thread["id"] and not row["erased_at"]]
@@ -58,8 +58,8 @@ async def everything_agrees(service) -> None:
         fresh["reported"] = len([row for row in mine if row["reports"]])
         assert {name: thread[name] for name in fresh} == fresh
     there = {id_: row for id_, row in comments.items() if not row["erased_at"]}
-    writers = {id_: row for id_, row in there.items() if row["moderator_id"] is None}
-    for table, those in (("contact", writers), ("comment_search", there)):
+    commenters = {id_: row for id_, row in there.items() if row["moderator_id"] is None}
+    for table, those in (("contact", commenters), ("comment_search", there)):
         kept = {row["comment_id"]: row["status"] for row in await everything_in(service, table)}
         assert kept == {id_: row["status"] for id_, row in those.items()}, table
     for row in await everything_in(service, "comment_search"):
@@ -68,8 +68,8 @@ async def everything_agrees(service) -> None:
     assert {id_: row["reports"] for id_, row in comments.items()} == {id_: still_open.count(id_) for id_ in comments}
 
 
-async def trees_are_whole(service) -> None:
-    """Every comment stands below what it answers, in a thread that has names and was not merged into another."""
+async def check_trees(service) -> None:
+    """Check that every comment is below its parent, in a thread with a name that is not merged into another."""
     comments = {row["id"]: row for row in await everything_in(service, "comment")}
     threads = {row["id"]: row for row in await everything_in(service, "thread")}
     named = {row["thread_id"] for row in await everything_in(service, "thread_name")}
@@ -84,39 +84,39 @@ async def trees_are_whole(service) -> None:
         assert (row["top"], row["depth"]) == (row["path"][:6], len(above) // 6)
 
 
-class Books(Office):
-    """After each thing that people do, everything is counted afresh."""
+class CountRunner(ScenarioRunner):
+    """Checks all counts and trees after every move."""
 
-    async def _play(self, moves: list[Any]) -> None:
-        desk = Desk(self.service, self.clock, self.noa, next(self.numbers))
+    async def _run(self, moves: list[Any]) -> None:
+        scenario = Scenario(self.service, self.clock, self.noa, next(self.numbers))
         for move in moves:
-            await desk.take(*move)
-            await everything_agrees(self.service)
-            await trees_are_whole(self.service)
+            await scenario.perform(*move)
+            await check_counts(self.service)
+            await check_trees(self.service)
 
 
-books, books_on_postgres = on_both_engines(Books)
+count_runner, count_runner_on_postgres = runner_fixtures(CountRunner)
 
 
-# Shown by no person's doing, held by readers, approved, undone: the reports are open again; at last erased.
+# Publish without a decision, hold by reports, approve, undo (which reopens the reports), then erase.
 REPORTED = [("change_mode", 0, 0), ("write", 0, 0), ("report", 1, 0), ("decide", 1, 0), ("undo", 0, 0), ("erase", 1, 0)]
 
 
 @given(moves=MOVES)
 @example(moves=REPORTED)
 @often(40)
-def test_whatever_people_do_every_count_is_right(books, moves):
-    books.play(moves)
+def test_counts_and_trees_are_right_after_random_actions(count_runner, moves):
+    count_runner.run(moves)
 
 
 @given(moves=MOVES)
 @example(moves=REPORTED)
 @often(10)
-def test_whatever_people_do_every_count_is_right_on_postgresql_too(books_on_postgres, moves):
-    books_on_postgres.play(moves)
+def test_counts_and_trees_are_right_after_random_actions_on_postgresql(count_runner_on_postgres, moves):
+    count_runner_on_postgres.run(moves)
 
 
-async def test_counts_are_right_when_many_act_at_once(database_url, clock):
+async def test_counts_are_right_after_concurrent_actions(database_url, clock):
     async with a_service(database_url, clock, moderation=Mode.NONE) as service:
         ids = [await post(service, f"number {number}", thread=f"/{number % 2}/") for number in range(8)]
 
@@ -128,25 +128,25 @@ async def test_counts_are_right_when_many_act_at_once(database_url, clock):
         readers = [report(comment, reader) for comment in ids for reader in range(4)]
         await asyncio.gather(*readers[:16], *(act(service, verb, *ids) for verb in verbs), *readers[16:])
 
-        await everything_agrees(service)
+        await check_counts(service)
 
 
-async def test_totals_are_of_the_sites_one_reads(database_url, clock):
+async def test_totals_include_only_the_sites_of_the_moderator(database_url, clock):
     async with a_service(database_url, clock, sites=BOTH_SITES) as service:
         ours = await post(service, "ours", thread="https://one.example/a/")
         await post(service, "theirs", thread="https://two.example/a/")
         await act(service, ActionVerb.TRASH, ours)
         await erase.erase_permanently(service, EVERYTHING, ours)
         (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "one.example"]
-        of_one = Principal(Actor(ActorKind.PERSON, None, "noa"), frozenset(Scope), (site,))
+        site_moderator = Principal(Actor(ActorKind.PERSON, None, "noa"), frozenset(Scope), (site,))
 
-        assert (await queue.search_comments(service, of_one, QueueQuery())).totals == Totals()
+        assert (await queue.search_comments(service, site_moderator, QueueQuery())).totals == Totals()
         assert (await queue.search_comments(service, EVERYTHING, QueueQuery())).totals == Totals(pending=1)
 
 
 @pytest.fixture
 async def archive(database_url, clock):
-    """Twenty-four comments on two sites that differ in everything they can be found by."""
+    """Create 24 comments on two sites, with different values for every search filter."""
     async with a_service(database_url, clock, sites=BOTH_SITES) as service:
         facts = {}
         for number in range(24):
@@ -179,8 +179,8 @@ async def _decide(service, facts):
         facts[id_] |= {"status": StatusFilter.SPAM, "reason": "nothing said"}
 
 
-def _fits(fact, asked):
-    wanted = dict(asked)
+def _matches(fact, filters):
+    wanted = dict(filters)
     status = wanted.pop("status", StatusFilter.ANY if wanted.get("reported") else StatusFilter.PENDING)
     email = wanted.pop("email", None)
     return (
@@ -190,7 +190,7 @@ def _fits(fact, asked):
     )
 
 
-async def test_each_condition_and_all_of_them_together_find_what_they_say(archive):
+async def test_every_combination_of_filters_finds_the_matching_comments(archive):
     service, facts = archive
     choices = {
         "status": (None, StatusFilter.ANY, StatusFilter.APPROVED, StatusFilter.SPAM),
@@ -203,40 +203,40 @@ async def test_each_condition_and_all_of_them_together_find_what_they_say(archiv
         "thread": (None, "/1/"),
     }
     for values in itertools.product(*choices.values()):
-        asked = {name: value for name, value in zip(choices, values, strict=True) if value is not None}
-        if "thread" in asked and "site" not in asked:
-            continue  # such a name says too little here
-        expected = [id_ for id_, fact in facts.items() if _fits(fact, asked)]
-        page = await queue.search_comments(service, EVERYTHING, PrivateSearch(**asked))
-        assert [card.id for card in page.comments] == expected, asked
+        filters = {name: value for name, value in zip(choices, values, strict=True) if value is not None}
+        if "thread" in filters and "site" not in filters:
+            continue  # a path without a site is ambiguous here
+        expected = [id_ for id_, fact in facts.items() if _matches(fact, filters)]
+        page = await queue.search_comments(service, EVERYTHING, PrivateSearch(**filters))
+        assert [card.id for card in page.comments] == expected, filters
 
 
-async def test_pages_go_on_where_the_last_one_ended_whatever_is_asked(archive):
+async def test_pagination_returns_every_result_in_order_with_any_filter(archive):
     service, facts = archive
-    for asked in ({"status": StatusFilter.ANY}, {"q": "haus"}, {"network": "203.0.1.0/24"}, {"site": "one.example"}):
-        whole = await found(service, **asked)
+    for filters in ({"status": StatusFilter.ANY}, {"q": "haus"}, {"network": "203.0.1.0/24"}, {"site": "one.example"}):
+        whole = await found(service, **filters)
         for order, expected in (("oldest", whole), ("newest", whole[::-1])):
             seen, cursor = [], None
             while cursor is not None or not seen:
-                query = PrivateSearch(limit=2, order=order, cursor=cursor, **asked)
+                query = PrivateSearch(limit=2, order=order, cursor=cursor, **filters)
                 page = await queue.search_comments(service, EVERYTHING, query)
                 seen, cursor = seen + [card.comment for card in page.comments], page.next_cursor
                 if cursor is None:
                     break
-            assert seen == expected, asked
+            assert seen == expected, filters
     assert len(facts) == 24
 
 
-async def test_a_key_of_some_sites_finds_nothing_on_others(archive):
+async def test_a_moderator_of_one_site_finds_nothing_on_another_site(archive):
     service, _facts = archive
     (site,) = [row["id"] for row in await everything_in(service, "site") if row["name"] == "two.example"]
-    of_two = Principal(Actor(ActorKind.PERSON, None, "noa"), frozenset(Scope), (site,))
-    for asked in ({}, {"q": "HAUS"}, {"network": "203.0.1.0/24"}, {"reported": True}, {"status": StatusFilter.ANY}):
-        page = await queue.search_comments(service, of_two, PrivateSearch(**asked))
-        assert {card.site for card in page.comments} <= {"two.example"}, asked
+    site_moderator = Principal(Actor(ActorKind.PERSON, None, "noa"), frozenset(Scope), (site,))
+    for filters in ({}, {"q": "HAUS"}, {"network": "203.0.1.0/24"}, {"reported": True}, {"status": StatusFilter.ANY}):
+        page = await queue.search_comments(service, site_moderator, PrivateSearch(**filters))
+        assert {card.site for card in page.comments} <= {"two.example"}, filters
 
 
-async def test_a_comment_is_found_by_the_words_it_has_now(service):
+async def test_a_comment_is_found_by_its_current_text(service):
     receipt = await post_comment(service, draft(comment="The FIRST words"), visit())
     assert await found(service, q="first") == ["The FIRST words"]
     await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="Other words"), visit())
@@ -249,7 +249,7 @@ async def test_a_comment_is_found_by_the_words_it_has_now(service):
     assert await everything_in(service, "comment_search") == []
 
 
-async def test_a_held_comment_tells_every_reason_and_is_found_by_each(service):
+async def test_a_held_comment_shows_every_reason_and_is_found_by_each(service):
     links = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
     words = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match="pills"))
     await post(service, "pills at https://shop.example")
@@ -276,7 +276,7 @@ def _reason(record):
     return record.actor, record.code, record.args, record.text
 
 
-async def test_once_a_person_decided_theirs_is_the_reason(service):
+async def test_a_moderators_reason_replaces_the_reasons_of_the_rules(service):
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
     comment = await post(service, "see https://shop.example")
     await actions.apply_action(
@@ -292,7 +292,7 @@ async def test_once_a_person_decided_theirs_is_the_reason(service):
     assert [len(decision.verdicts) for decision in detail.decisions] == [1, 0]
 
 
-async def test_what_was_put_back_says_again_why_it_was_held(service):
+async def test_a_comment_shows_its_first_reasons_again_after_an_undo(service):
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
     comment = await post(service, "see https://shop.example")
     done = await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[comment]))
@@ -302,7 +302,7 @@ async def test_what_was_put_back_says_again_why_it_was_held(service):
     assert [reason.actor.name for reason in card.reasons] == ["ada", "links", "mode"]
 
 
-async def test_only_so_many_that_are_alike_are_counted(service):
+async def test_the_count_of_similar_comments_has_a_limit(service):
     ids = [await post(service, "the same", thread=f"/{number}/") for number in range(5)]
 
     async def count(tx, most):
@@ -316,7 +316,7 @@ async def test_only_so_many_that_are_alike_are_counted(service):
     assert (by_network, list(by_text.values())) == ({"198.51.100.0/24": 5}, [5])
 
 
-ASKED = (
+QUERIES = (
     {},
     {"order": "newest"},
     {"status": StatusFilter.ANY},
@@ -332,37 +332,37 @@ ASKED = (
 )
 
 
-async def test_what_is_shown_is_found_in_the_same_steps_however_long_the_queue_is(tmp_path, clock):
-    """Counted in steps of SQLite's, so that no other work on the machine matters."""
+async def test_a_page_takes_the_same_number_of_steps_in_a_long_queue(tmp_path, clock):
+    """Count SQLite steps instead of time, so that other work on the machine does not matter."""
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock, sites=BOTH_SITES) as service:
         for number in range(6):
             shown = await post(service, f"shown {number}", thread="https://one.example/busy/")
             await act(service, ActionVerb.APPROVE, shown)
             await reports.report_comment(service, shown, NewReport(), visit())
         await _fill(service, range(40))
-        short = [await _steps(service, asked) for asked in ASKED]
+        short = [await _steps(service, filters) for filters in QUERIES]
         await _fill(service, range(40, 400))
-        for asked, before in zip(ASKED, short, strict=True):
-            assert await _steps(service, asked) < 1.2 * before, asked
+        for filters, before in zip(QUERIES, short, strict=True):
+            assert await _steps(service, filters) < 1.2 * before, filters
 
 
 async def _fill(service, numbers):
-    """Half of them in one thread, from one network, and by one writer."""
+    """Post comments: half of them in one thread, from one network and one commenter."""
     for number in numbers:
         busy, calm = {"thread": "https://one.example/busy/"}, {"thread": "https://one.example/calm/"}
         calm |= {"email": f"w{number}@example.com", "address": f"192.0.{number % 250}.1"}
         await post(service, f"Number {number}", **{"address": "203.0.113.4"} | (calm if number % 2 else busy))
 
 
-async def _steps(service, asked):
-    query = PrivateSearch(**asked)
+async def _steps(service, filters):
+    query = PrivateSearch(**filters)
     wanted = await private_read(queue.build_search)(service, EVERYTHING, query)
     steps = itertools.count()
     await _on_every_reader(service, lambda: next(steps) and None, 10)
     newest_first = query.order == "newest"
     found = await private_read(storage_queue.list_page)(service, wanted, after=None, newest_first=newest_first, limit=5)
     await _on_every_reader(service, None, 0)
-    assert len(found) == 5, asked
+    assert len(found) == 5, filters
     return next(steps)
 
 
@@ -373,8 +373,8 @@ async def _on_every_reader(service, handler, every):
         service.db._private.put_nowait(reader)
 
 
-async def test_a_database_that_is_opened_again_is_counted_and_can_be_searched(database_url, clock):
-    """One comment in each status, and one that was erased; then a start, which runs the migrations again."""
+async def test_a_reopened_database_has_correct_counts_and_search(database_url, clock):
+    """Create comments in each status and an erased one, then start again, which runs the migrations."""
     async with a_service(database_url, clock) as service:
         ids = [await post(service, f"ÉTAT {number}", name="Zoë") for number in range(5)]
         await act(service, ActionVerb.APPROVE, ids[1])
@@ -383,7 +383,7 @@ async def test_a_database_that_is_opened_again_is_counted_and_can_be_searched(da
         await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0", effect=Effect.SPAM))
         await post(service, "ÉTAT: https://shop.example", name="Zoë")
     async with a_service(database_url, clock) as service:
-        await everything_agrees(service)
+        await check_counts(service)
         assert await found(service, q="ZOË", status=StatusFilter.ANY) == [
             "ÉTAT 0", "ÉTAT 1", "ÉTAT 2", "ÉTAT 3", "ÉTAT: https://shop.example",
         ]  # fmt: skip

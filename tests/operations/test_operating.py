@@ -1,4 +1,4 @@
-"""An operator starts, stops and turns the screws."""
+"""An operator starts, stops, configures and manages the service."""
 
 import contextlib
 import http.client
@@ -56,8 +56,8 @@ def _logging_restored():
 
 
 def run_main(folder, *arguments, typed="", **settings):
-    """Run a command in this process. Takes and returns the same as ``run``, without the start of Python."""
-    printed, complained = io.StringIO(), io.StringIO()
+    """Run a command in this process: as ``run``, without the time that Python takes to start."""
+    printed, errors = io.StringIO(), io.StringIO()
     umask = os.umask(0o022)
     try:
         with (
@@ -65,7 +65,7 @@ def run_main(folder, *arguments, typed="", **settings):
             mock.patch.dict(os.environ, environment(**settings), clear=True),
             mock.patch("sys.stdin", io.StringIO(typed)),
             contextlib.redirect_stdout(printed),
-            contextlib.redirect_stderr(complained),
+            contextlib.redirect_stderr(errors),
             _logging_restored(),
         ):
             code = main(arguments)
@@ -73,13 +73,13 @@ def run_main(folder, *arguments, typed="", **settings):
         code = left.code
     finally:
         os.umask(umask)
-    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), complained.getvalue())
+    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), errors.getvalue())
 
 
 @contextmanager
 def serving(folder, **settings):
-    """The service as an operator starts it; yields the process and what it printed first."""
-    log = folder / "log"  # a pipe that nobody empties would stop the service once it is full
+    """Start the service as an operator does; yield the process and its first output."""
+    log = folder / "log"  # a pipe that is not read would block the service once it is full
     with log.open("w", encoding="utf-8") as written, log.open(encoding="utf-8") as read:
         process = subprocess.Popen(
             [sys.executable, "-m", "commentsvc", "serve"],
@@ -113,15 +113,15 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 def call(port, method, path, body=None, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     kind = {"Content-Type": "application/json"} if body is not None else {}
-    told = urlencode(body) if headers.get("Content-Type") == FORM["Content-Type"] else json.dumps(body)
-    connection.request(method, path, told if body is not None else None, kind | headers)
+    content = urlencode(body) if headers.get("Content-Type") == FORM["Content-Type"] else json.dumps(body)
+    connection.request(method, path, content if body is not None else None, kind | headers)
     response = connection.getresponse()
     answer = response.status, dict(response.getheaders()), response.read()
     connection.close()
     return answer
 
 
-def test_with_nothing_set_it_works_and_says_what_to_do_next(tmp_path):
+def test_an_operator_starts_with_no_settings_and_reads_the_next_steps(tmp_path):
     with serving(tmp_path) as (process, printed):
         port = port_of(printed)
         assert "Sign in with this link; it works once, within one day: http://localhost" in printed
@@ -130,16 +130,16 @@ def test_with_nothing_set_it_works_and_says_what_to_do_next(tmp_path):
         assert status == 202
         link = re.search(r"/sign-in/\S+", printed)[0]
         ids = [json.loads(body)["id"]]
-        ours = {"Sec-Fetch-Site": "same-origin"}
-        status, headers, _ = call(port, "POST", link, **ours)
+        browser = {"Sec-Fetch-Site": "same-origin"}
+        status, headers, _ = call(port, "POST", link, **browser)
         assert (status, headers["Location"]) == (303, "/moderate")
-        ours |= {"Cookie": headers["Set-Cookie"].partition(";")[0]}
-        page = call(port, "GET", "/moderate", **ours)[2].decode()
+        browser |= {"Cookie": headers["Set-Cookie"].partition(";")[0]}
+        page = call(port, "GET", "/moderate", **browser)[2].decode()
         fields = {
             "csrf": re.search('name="csrf" value="([^"]+)"', page)[1],
             "act": re.search(f'value="(approve {ids[0]}[^"]+)"', page)[1],
         }
-        assert call(port, "POST", "/moderate/act", fields, **ours, **FORM)[0] == 303
+        assert call(port, "POST", "/moderate/act", fields, **browser, **FORM)[0] == 303
         listing = json.loads(call(port, "GET", "/v1/comments?thread=/a-page/")[2])
         assert [comment["id"] for comment in listing["comments"]] == ids
         process.send_signal(signal.SIGTERM)
@@ -147,13 +147,13 @@ def test_with_nothing_set_it_works_and_says_what_to_do_next(tmp_path):
         log = process.stderr.read()
     assert link.rpartition("/")[2] not in log
     secret = tmp_path / "data" / "secret.key"
-    for kept in (tmp_path / "data").iterdir():
-        assert stat.S_IMODE(kept.stat().st_mode) == 0o600, kept
+    for file in (tmp_path / "data").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     assert secret.read_text(encoding="utf-8").encode() not in (tmp_path / "data" / "commentsvc.db").read_bytes()
 
 
-def test_on_sigterm_it_finishes_what_is_under_way_and_exits_0(tmp_path):
+def test_the_service_finishes_open_requests_on_sigterm_and_exits_with_0(tmp_path):
     with serving(tmp_path, RATE_LIMIT="off") as (process, printed):
         port = port_of(printed)
         outcomes, stop = [], threading.Event()
@@ -181,14 +181,14 @@ def test_on_sigterm_it_finishes_what_is_under_way_and_exits_0(tmp_path):
             writer.join()
     assert {status for status, _, _ in outcomes} == {202}
     assert outcomes[-1][1]["Connection"] == "close"
-    kept = run_main(tmp_path, "key", "create", "x").stdout.strip()
+    key = run_main(tmp_path, "key", "create", "x").stdout.strip()
     with serving(tmp_path) as (_, printed):
-        auth = f"Bearer {kept}"
+        auth = f"Bearer {key}"
         totals = json.loads(call(port_of(printed), "GET", "/v1/moderation/comments", Authorization=auth)[2])["totals"]
     assert totals["pending"] == len(outcomes)
 
 
-def test_killed_at_once_it_has_lost_nothing_that_it_acknowledged(tmp_path):
+def test_a_killed_service_loses_no_acknowledged_comment(tmp_path):
     acknowledged = []
     for attempt in range(3):
         with serving(tmp_path, RATE_LIMIT="off") as (process, printed):
@@ -230,7 +230,7 @@ def test_killed_at_once_it_has_lost_nothing_that_it_acknowledged(tmp_path):
         ({"MODERATON": "all"}, "Unknown setting COMMENTSVC_MODERATON. Did you mean COMMENTSVC_MODERATION?"),
     ],
 )
-def test_a_wrong_setting_is_named_before_anything_runs(tmp_path, settings, named):
+def test_an_operator_reads_the_name_of_a_wrong_setting_before_the_start(tmp_path, settings, named):
     done = run_main(tmp_path, "serve", **settings)
 
     assert (done.returncode, done.stdout) == (78, "")
@@ -248,7 +248,7 @@ def test_a_wrong_setting_is_named_before_anything_runs(tmp_path, settings, named
         ({"HOST": "203.0.113.1"}, "COMMENTSVC_HOST"),
     ],
 )
-def test_a_setting_that_does_not_work_is_named_at_the_start(tmp_path, settings, named):
+def test_an_operator_reads_the_name_of_a_setting_that_fails_at_the_start(tmp_path, settings, named):
     done = run(tmp_path, "serve", **{"PORT": "0"} | settings)
 
     assert (done.returncode, done.stdout, named in done.stderr) == (78, "", True), done.stderr
@@ -256,7 +256,7 @@ def test_a_setting_that_does_not_work_is_named_at_the_start(tmp_path, settings, 
     assert SECRET not in done.stderr
 
 
-def test_a_database_that_is_none_is_named_and_left_alone(tmp_path):
+def test_the_service_refuses_and_keeps_a_file_that_is_not_a_database(tmp_path):
     file = tmp_path / "letter.txt"
     file.write_text("Dear reader, " * 200, encoding="utf-8")
     done = run(tmp_path, "serve", PORT="0", DATABASE_URL=f"sqlite:///{file}")
@@ -265,7 +265,7 @@ def test_a_database_that_is_none_is_named_and_left_alone(tmp_path):
     assert file.read_text(encoding="utf-8").startswith("Dear reader")
 
 
-def test_all_wrong_settings_are_named_at_once():
+def test_an_operator_reads_all_wrong_settings_at_once():
     with pytest.raises(ConfigurationError) as refused:
         Config.read({"COMMENTSVC_PORT": "x", "COMMENTSVC_NESTING": "99", "COMMENTSVC_NONSENSE": "1", "OTHER": "x"})
     assert len(str(refused.value).splitlines()) == 3
@@ -281,24 +281,24 @@ def test_all_wrong_settings_are_named_at_once():
         ("COMMENTSVC_", "See docs/settings.md."),
     ],
 )
-def test_for_an_unknown_setting_the_closest_name_is_suggested(variable, advice):
+def test_an_operator_who_mistypes_a_setting_reads_the_closest_name(variable, advice):
     with pytest.raises(ConfigurationError) as refused:
         Config.read({variable: "1"})
     assert str(refused.value) == f"Unknown setting {variable}. {advice}"
 
 
-def test_a_secret_may_stand_in_a_file(tmp_path):
+def test_an_operator_can_store_a_secret_in_a_file(tmp_path):
     file = tmp_path / "key"
     file.write_text(f"{SECRET}\n", encoding="utf-8")
     assert Config.read({"COMMENTSVC_SECRET_KEY_FILE": str(file)}).secret_key == SECRET
 
 
-def test_postgresql_needs_a_secret_key_of_its_own(tmp_path, postgres):
+def test_an_operator_must_set_a_secret_key_with_postgresql(tmp_path, postgres):
     done = run_main(tmp_path, "migrate", DATABASE_URL=postgres.format("postgres"))
     assert (done.returncode, "COMMENTSVC_SECRET_KEY must be set with PostgreSQL" in done.stderr) == (78, True)
 
 
-def test_the_port_is_opened_last(tmp_path):
+def test_the_service_checks_all_settings_before_it_opens_the_port(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for wrong, named in (
@@ -309,34 +309,34 @@ def test_the_port_is_opened_last(tmp_path):
             assert (done.returncode, named in done.stderr, "COMMENTSVC_PORT" in done.stderr) == (78, True, False)
 
 
-def test_a_port_that_is_taken_is_named(tmp_path):
+def test_an_operator_reads_that_the_port_is_in_use(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run(tmp_path, "serve", PORT=str(taken.getsockname()[1]))
     assert (done.returncode, "COMMENTSVC_PORT" in done.stderr) == (78, True)
 
 
-def test_the_wrong_secret_key_is_noticed(tmp_path):
+def test_the_service_refuses_a_wrong_secret_key(tmp_path):
     assert run_main(tmp_path, "migrate").returncode == 0
     assert run_main(tmp_path, "site", "list").returncode == 0
     done = run_main(tmp_path, "site", "list", SECRET_KEY=SECRET)
     assert (done.returncode, "COMMENTSVC_SECRET_KEY" in done.stderr) == (78, True)
 
 
-def test_the_service_asks_itself_whether_it_is_well(tmp_path):
+def test_the_health_check_reports_whether_the_service_answers(tmp_path):
     with serving(tmp_path) as (_, printed):
         assert run(tmp_path, "healthcheck", PORT=str(port_of(printed))).returncode == 0
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = str(silent.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = str(unused.getsockname()[1])
     assert run_main(tmp_path, "healthcheck", PORT=port).returncode == 1
     assert run_main(tmp_path, "healthcheck", "--json", PORT=port).returncode == 1
 
 
-def test_a_health_check_with_a_wrong_port_says_so(tmp_path):
+def test_a_health_check_with_an_invalid_port_names_the_setting(tmp_path):
     done = run_main(tmp_path, "healthcheck", PORT="http")
     assert (done.returncode, "COMMENTSVC_PORT" in done.stderr, "Traceback" in done.stderr) == (78, True, False)
 
 
-def test_the_health_check_loads_nothing_heavy():
+def test_the_health_check_imports_no_large_library():
     script = "import sys; from commentsvc.cli.main import main; print(main(['healthcheck']), *sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT, env=environment(PORT="1")
@@ -347,40 +347,40 @@ def test_the_health_check_loads_nothing_heavy():
     assert not {"aiohttp", "msgspec", "jinja2", "uvloop", "commentsvc.cli.commands"} & set(loaded)
 
 
-def test_sites_moderators_and_keys_are_kept_from_the_command_line(tmp_path):
-    def said(*arguments):
+def test_an_operator_manages_sites_moderators_and_keys_from_the_command_line(tmp_path):
+    def output_of(*arguments):
         done = run_main(tmp_path, *arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return done.stdout.strip()
 
-    assert said("site", "list") == "blog  localhost only"
-    assert json.loads(said("site", "add", "b", "--origin", "https://b.example", "--json"))["origins"] == [
+    assert output_of("site", "list") == "blog  localhost only"
+    assert json.loads(output_of("site", "add", "b", "--origin", "https://b.example", "--json"))["origins"] == [
         "https://b.example"
     ]
-    assert said("moderator", "add", "noa", "--email", "noa@example.com", "--site", "b") == (
+    assert output_of("moderator", "add", "noa", "--email", "noa@example.com", "--site", "b") == (
         "Added moderator noa. Create a sign-in link with: commentsvc moderator invite noa"
     )
-    assert said("moderator", "invite", "noa").startswith("http://localhost:8080/sign-in/")
-    assert said("moderator", "list") == "noa  b"
+    assert output_of("moderator", "invite", "noa").startswith("http://localhost:8080/sign-in/")
+    assert output_of("moderator", "list") == "noa  b"
     made = json.loads(
-        said("key", "create", "script", "--scope", "read", "--scope", "moderate", "--site", "b", "--json")
+        output_of("key", "create", "script", "--scope", "read", "--scope", "moderate", "--site", "b", "--json")
     )
     assert (made["scopes"], made["person"]) == (["read", "moderate"], False)
-    assert json.loads(said("key", "create", "Ada", "--person", "--json"))["person"] is True
-    assert said("key", "create", "x").startswith("cs_")
-    assert "active  script" in said("key", "list")
-    assert said("key", "revoke", made["id"]) == "Key revoked."
-    assert "revoked" in said("key", "list")
-    assert said("moderator", "remove", "noa") == "Removed moderator noa."
-    assert said("moderator", "list") == "No moderators yet."
-    assert "Re-encrypted 0 emails" in said("reseal")
-    assert json.loads(said("migrate", "--json")) == {"steps": 0, "schema": 1}
-    assert json.loads(said("openapi"))["openapi"] == "3.1.0"
-    assert said("--version") == f"commentsvc {commentsvc.__version__}"
+    assert json.loads(output_of("key", "create", "Ada", "--person", "--json"))["person"] is True
+    assert output_of("key", "create", "x").startswith("cs_")
+    assert "active  script" in output_of("key", "list")
+    assert output_of("key", "revoke", made["id"]) == "Key revoked."
+    assert "revoked" in output_of("key", "list")
+    assert output_of("moderator", "remove", "noa") == "Removed moderator noa."
+    assert output_of("moderator", "list") == "No moderators yet."
+    assert "Re-encrypted 0 emails" in output_of("reseal")
+    assert json.loads(output_of("migrate", "--json")) == {"steps": 0, "schema": 1}
+    assert json.loads(output_of("openapi"))["openapi"] == "3.1.0"
+    assert output_of("--version") == f"commentsvc {commentsvc.__version__}"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("moderator", "invite", "nobody"), 1, "commentsvc moderator list"),
         (("moderator", "add", "noa", "--email", "nonsense"), 1, "commentsvc: email: "),
@@ -394,12 +394,12 @@ def test_sites_moderators_and_keys_are_kept_from_the_command_line(tmp_path):
         ((), 2, "required"),
     ],
 )
-def test_what_cannot_be_done_is_said_with_its_cure(tmp_path, arguments, code, said):
+def test_a_refused_command_names_the_error_and_how_to_fix_it(tmp_path, arguments, code, message):
     done = run_main(tmp_path, *arguments)
-    assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
 
 
-def test_the_log_is_json_where_asked_and_names_nobody(tmp_path):
+def test_the_json_log_contains_no_personal_data(tmp_path):
     with serving(tmp_path, LOG_FORMAT="json") as (process, printed):
         port = port_of(printed)
         call(port, "POST", "/v1/comments?x=canary@example.com", fields_of(email="canary@example.com", name="Canary"))
@@ -416,7 +416,7 @@ def test_the_log_is_json_where_asked_and_names_nobody(tmp_path):
     assert "127.0.0.1" not in log
 
 
-def test_every_line_that_a_request_writes_has_its_id_once(tmp_path):
+def test_every_log_line_of_a_request_has_the_request_id_once(tmp_path):
     with serving(tmp_path, SLOW_UNIT_MS="1") as (process, printed):
         _, headers, _ = call(port_of(printed), "POST", "/v1/comments", fields_of())
         process.send_signal(signal.SIGTERM)

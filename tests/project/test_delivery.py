@@ -1,4 +1,4 @@
-"""What operators and contributors get: locks, wheel, image, compose file, commands of the checkout, CI."""
+"""Check the files for operators and contributors: locks, wheel, image, compose file, make commands and CI."""
 
 import ipaddress
 import json
@@ -27,11 +27,11 @@ CI = (ROOT / ".ci" / "run").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 LOCKS = ("runtime", "build", "dev")
-OURS = ("on-sqlite", "on-postgres", "secrets")
+OWN_SERVICES = ("on-sqlite", "on-postgres", "secrets")
 
 
 def lock(name):
-    """The version and the hashes of each locked package."""
+    """Return the version and the hashes of each locked package."""
     text = re.sub(r"#.*", "", (ROOT / "requirements" / f"{name}.txt").read_text())
     found = {}
     for line in filter(None, map(str.strip, text.replace("\\\n", " ").splitlines())):
@@ -42,8 +42,8 @@ def lock(name):
     return found
 
 
-def wished(*extras, groups=()):
-    """The packages that pyproject.toml names."""
+def requirements_of(*extras, groups=()):
+    """Return the requirements in pyproject.toml."""
     texts = list(PROJECT["project"]["dependencies"])
     for extra in extras:
         texts += PROJECT["project"]["optional-dependencies"][extra]
@@ -53,7 +53,7 @@ def wished(*extras, groups=()):
 
 
 def instructions(stage):
-    """The instructions of the Dockerfile's first (0) or last (-1) stage, in order."""
+    """Return the instructions of the first (0) or last (-1) stage of the Dockerfile, in order."""
     text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
     stages = re.split(r"^(?=FROM )", text, flags=re.MULTILINE)[1:]
     return [tuple(line.split(maxsplit=1)) for line in stages[stage].splitlines() if line]
@@ -69,31 +69,31 @@ def test_a_lock_can_be_installed_from_any_index(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "wishes"),
+    ("name", "wanted"),
     [
-        ("runtime", wished("postgres")),
+        ("runtime", requirements_of("postgres")),
         ("build", [Requirement(text) for text in PROJECT["build-system"]["requires"]]),
-        ("dev", wished(*PROJECT["project"]["optional-dependencies"], groups=["dev"])),
+        ("dev", requirements_of(*PROJECT["project"]["optional-dependencies"], groups=["dev"])),
     ],
     ids=LOCKS,
 )
-def test_a_lock_grants_what_the_project_wishes(name, wishes):
+def test_a_lock_meets_the_requirements_of_the_project(name, wanted):
     locked = lock(name)
 
-    for wish in wishes:
-        version, hashes = locked[canonicalize_name(wish.name)]
-        assert wish.specifier.contains(version), wish
+    for requirement in wanted:
+        version, hashes = locked[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version), requirement
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes)
 
 
-def test_what_is_tested_is_what_is_shipped():
+def test_the_dev_lock_contains_the_shipped_versions():
     tested = lock("dev")
 
     for name in ("runtime", "build"):
         assert lock(name).items() <= tested.items()
 
 
-def test_the_wheel_holds_everything_that_is_not_code_too(tmp_path):
+def test_the_wheel_contains_the_code_and_all_data_files(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", tmp_path],
         cwd=ROOT, check=True, capture_output=True,
@@ -110,17 +110,17 @@ def test_the_wheel_holds_everything_that_is_not_code_too(tmp_path):
     assert any(name.endswith("licenses/LICENSE") for name in held)
 
 
-def test_the_image_is_built_from_files_that_docker_may_see():
-    shown = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+def test_dockerignore_allows_every_file_that_the_image_copies():
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     copied = [shlex.split(rest)[:-1] for word, rest in instructions(0) if word == "COPY"]
 
     for source in (source for sources in copied for source in sources):
         assert (ROOT / source).exists()
-        assert any(Path(source).is_relative_to(one) for one in shown), source
+        assert any(Path(source).is_relative_to(one) for one in allowed), source
     assert "*" in (ROOT / ".dockerignore").read_text().splitlines()
 
 
-def test_the_image_installs_nothing_that_no_hash_vouches_for():
+def test_the_image_installs_only_packages_with_a_known_hash():
     installs = re.findall(r"pip .*?install .*", DOCKERFILE)
 
     assert len(installs) == 3
@@ -128,12 +128,12 @@ def test_the_image_installs_nothing_that_no_hash_vouches_for():
     assert re.search(r"pip wheel --no-deps --no-build-isolation", DOCKERFILE)
 
 
-def test_the_image_can_be_built_on_another_base():
+def test_an_operator_can_build_the_image_from_another_base_image():
     assert DOCKERFILE.startswith("ARG PYTHON_IMAGE=")
     assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE)) == {"${PYTHON_IMAGE}"}
 
 
-def test_the_image_runs_as_a_number_that_is_not_root_and_owns_its_data_alone():
+def test_the_image_runs_as_a_numeric_user_that_is_not_root_and_owns_only_its_data():
     final = instructions(-1)
     users = [rest for word, rest in final if word == "USER"]
 
@@ -146,12 +146,12 @@ def test_the_image_runs_as_a_number_that_is_not_root_and_owns_its_data_alone():
     assert not {"RUN", "COPY", "ADD"} & set(words[words.index("USER") :])
 
 
-def test_the_image_names_settings_and_commands_that_exist():
+def test_the_image_uses_settings_and_commands_that_exist():
     final = dict(instructions(-1))
     environment = dict(pair.split("=", 1) for pair in shlex.split(final["ENV"]))
     config = Config.read({name: value for name, value in environment.items() if name.startswith(PREFIX)})
 
-    assert ipaddress.ip_address(config.host).is_unspecified  # a published port comes from outside
+    assert ipaddress.ip_address(config.host).is_unspecified  # Docker connects to a published port from outside
     assert config.sqlite_path == Path("/data/commentsvc.db")
     parse = build_parser().parse_args
     assert [*json.loads(final["ENTRYPOINT"]), parse(json.loads(final["CMD"])).command] == ["commentsvc", "serve"]
@@ -160,8 +160,8 @@ def test_the_image_names_settings_and_commands_that_exist():
     assert parse(check[3:]).command == "healthcheck"
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_a_deployed_service_can_do_no_more_than_it_must(name):
+@pytest.mark.parametrize("name", OWN_SERVICES)
+def test_a_deployed_service_runs_with_minimal_privileges(name):
     service = COMPOSE["services"][name]
 
     assert service["read_only"] is True
@@ -170,8 +170,8 @@ def test_a_deployed_service_can_do_no_more_than_it_must(name):
     assert not {"user", "privileged", "cap_add"} & set(service)
 
 
-@pytest.mark.parametrize("name", OURS[:2])
-def test_a_deployed_service_is_watched_and_given_time_to_finish(name):
+@pytest.mark.parametrize("name", OWN_SERVICES[:2])
+def test_a_deployed_service_has_a_health_check_and_time_to_shut_down(name):
     service = COMPOSE["services"][name]
 
     assert service["restart"] == "unless-stopped"
@@ -181,7 +181,7 @@ def test_a_deployed_service_is_watched_and_given_time_to_finish(name):
     assert "start_interval" in service["healthcheck"]
 
 
-def test_without_a_profile_only_sqlite_is_started_and_its_data_kept():
+def test_compose_without_a_profile_starts_only_sqlite_with_a_data_volume():
     plain = {name: one for name, one in COMPOSE["services"].items() if "profiles" not in one}
 
     assert list(plain) == ["on-sqlite"]
@@ -190,32 +190,32 @@ def test_without_a_profile_only_sqlite_is_started_and_its_data_kept():
     assert "data" in COMPOSE["volumes"]
 
 
-def test_what_is_published_does_not_collide_and_postgresql_is_not_published():
+def test_published_ports_are_unique_and_postgresql_has_none():
     ports = [port.split(":")[0] for one in COMPOSE["services"].values() for port in one.get("ports", [])]
 
     assert len(ports) == len(set(ports)) == 2
     assert "ports" not in COMPOSE["services"]["postgres"]
 
 
-@pytest.mark.parametrize("name", OURS[:2])
+@pytest.mark.parametrize("name", OWN_SERVICES[:2])
 def test_every_setting_reaches_the_deployed_service(name):
     given = set(COMPOSE["services"][name]["environment"])
     settings = {PREFIX + field.upper() for field in Config.__struct_fields__}
     known = settings | {f"{PREFIX}{secret.upper()}_FILE" for secret in SECRETS}
-    settled_by_the_image = {PREFIX + field for field in ("HOST", "PORT", "DATABASE_URL", "SECRET_KEY")}
+    set_by_the_image = {PREFIX + field for field in ("HOST", "PORT", "DATABASE_URL", "SECRET_KEY")}
 
     assert given <= known
-    assert settings - settled_by_the_image <= given
+    assert settings - set_by_the_image <= given
 
 
-@pytest.mark.parametrize("name", OURS[:2])
-def test_nothing_has_to_be_set_before_the_first_start(name):
+@pytest.mark.parametrize("name", OWN_SERVICES[:2])
+def test_an_operator_can_start_the_service_without_any_settings(name):
     values = COMPOSE["services"][name]["environment"].values()
 
     assert not [value for value in values if "$" in value and not re.fullmatch(r"\$\{\w+:-[^}]*\}", value)]
 
 
-def test_the_secrets_are_made_once_and_only_the_password_is_shown_to_postgresql(tmp_path):
+def test_secrets_are_created_once_and_postgresql_can_read_only_the_password(tmp_path):
     folder = tmp_path / "secrets"
     folder.mkdir(mode=0o700)
     [script] = COMPOSE["services"]["secrets"]["command"]
@@ -239,17 +239,17 @@ def test_the_secrets_are_made_once_and_only_the_password_is_shown_to_postgresql(
     assert config.database_url == f"postgresql://commentsvc:{made['password'][0]}@postgres/commentsvc"
 
 
-def test_the_commands_of_the_checkout_are_there_and_explained():
-    told = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+def test_make_help_explains_every_make_command():
+    help_text = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.*)", makefile, flags=re.MULTILINE)[1].split()
 
-    assert re.findall(r"^make (\w+)  +\S", told, flags=re.MULTILINE) == phony
+    assert re.findall(r"^make (\w+)  +\S", help_text, flags=re.MULTILINE) == phony
     used = set(re.findall(r"\bmake (\w+)", CI))
     assert {"lint", "types", "wheel", "test"} <= used <= set(phony)
 
 
-def test_ci_can_be_run_and_lets_no_test_be_skipped():
+def test_ci_is_executable_and_fails_if_a_test_is_skipped():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     subprocess.run(["bash", "-n", ".ci/run"], cwd=ROOT, check=True)
     assert "set -euo pipefail" in CI
@@ -257,26 +257,26 @@ def test_ci_can_be_run_and_lets_no_test_be_skipped():
     assert "COMMENTSVC_TEST_ALL" in (ROOT / "tests" / "conftest.py").read_text()
 
 
-def test_a_checkout_names_the_python_it_needs(tmp_path):
+def test_a_contributor_is_told_which_python_version_is_needed(tmp_path):
     old = tmp_path / "python3.10"
     old.write_text("#!/bin/sh\ncase $2 in *exit*) exit 1;; *) echo 3.10;; esac\n", encoding="utf-8")
     old.chmod(0o755)
     for python, named in ((old, f"{old} is 3.10"), (tmp_path / "none", "was not found")):
-        done = packages("run", python)
+        done = run_package_script("run", python)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("commentsvc needs Python 3.11 or newer; ")
         assert named in done.stderr
 
 
-def packages(task, python, **environment):
+def run_package_script(task, python, **environment):
     return subprocess.run(
         [ROOT / "scripts" / "debian-packages", task, python],
         capture_output=True, text=True, check=False, env=os.environ | environment,
     )  # fmt: skip
 
 
-def test_a_machine_without_pip_is_told_what_to_install(tmp_path):
-    """A python3 of Debian without its package python3-venv, and an apt-get that nobody may use."""
+def test_a_contributor_without_pip_is_told_what_to_install(tmp_path):
+    """Simulate Debian without the package python3-venv, and a user who cannot run apt-get."""
     for name, script in {
         "python3": 'case "$2" in *ensurepip*) exit 1;; *print*) echo 3.11;; esac',
         "apt-get": "exit 100",
@@ -286,12 +286,12 @@ def test_a_machine_without_pip_is_told_what_to_install(tmp_path):
     }.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
-    done = packages("run", "python3", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    done = run_package_script("run", "python3", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("sudo apt-get install --yes python3-venv\n")
 
 
-def test_the_lookalike_letters_are_those_of_the_unicode_version_that_is_named():
+def test_the_lookalike_table_matches_its_unicode_version():
     generator = runpy.run_path(str(ROOT / "scripts" / "generate_confusables.py"))
     lines = ["\ufeff# Version: 17.0.0\n", "0430 ;\t0061 ;\tMA\t# a\n", "0412 ; 0042 ; MA\n", "041C ; 0072 006E ; MA\n"]
 

@@ -25,7 +25,7 @@ async def open_service(database_url, clock):
 
 
 @pytest.fixture
-async def application_of(aiohttp_client):
+async def client_of(aiohttp_client):
     """A function that returns a client of a given service."""
 
     async def start(service):
@@ -40,7 +40,7 @@ async def answer(response, status):
     return body
 
 
-async def keep(client, key, kind, match="", **more):
+async def add_rule(client, key, kind, match="", **more):
     response = await client.post("/v1/rules", json={"kind": kind, "match": match} | more, headers=key)
     return await answer(response, 201)
 
@@ -55,12 +55,12 @@ async def queue(client, key, **asked):
     return found["comments"]
 
 
-async def test_a_rule_applies_from_when_it_is_added_until_it_is_deleted(open_service, application_of):
-    client = await application_of(open_service)
+async def test_a_rule_applies_from_when_it_is_added_until_it_is_deleted(open_service, client_of):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
     assert (await write(client, comment="https://a.example"))[0] == 201
 
-    rule = await keep(client, key, "links", "0", note="no links, please")
+    rule = await add_rule(client, key, "links", "0", note="no links, please")
     assert (rule["effect"], rule["site"], rule["note"]) == ("hold", None, "no links, please")
     status, held = await write(client, comment="https://b.example")
     assert (status, held["status"]) == (202, "pending")
@@ -73,8 +73,8 @@ async def test_a_rule_applies_from_when_it_is_added_until_it_is_deleted(open_ser
     await answer(await client.get(f"/v1/rules/{rule['id']}", headers=key), 404)
 
 
-async def test_a_moderator_can_undo_adding_changing_and_deleting_a_rule(open_service, application_of):
-    client = await application_of(open_service)
+async def test_a_moderator_can_undo_adding_changing_and_deleting_a_rule(open_service, client_of):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
 
     async def matches():
@@ -84,7 +84,7 @@ async def test_a_moderator_can_undo_adding_changing_and_deleting_a_rule(open_ser
     async def undo(action, status=200):
         return await answer(await client.post(f"/v1/moderation/actions/{action}/undo", headers=key), status)
 
-    kept = await keep(client, key, "links", "2")
+    kept = await add_rule(client, key, "links", "2")
     changed = await answer(await client.patch(f"/v1/rules/{kept['id']}", json={"match": "5"}, headers=key), 200)
     taken_back = await undo(kept["action"])
     assert await matches() == []
@@ -102,10 +102,10 @@ async def test_a_moderator_can_undo_adding_changing_and_deleting_a_rule(open_ser
     assert await matches() == ["5"]
 
 
-async def test_a_ban_expires(open_service, application_of, clock):
-    client = await application_of(open_service)
+async def test_a_ban_expires(open_service, client_of, clock):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
-    await keep(client, key, "website", "shop.example", expires_at=format_time(clock() + timedelta(days=7)))
+    await add_rule(client, key, "website", "shop.example", expires_at=format_time(clock() + timedelta(days=7)))
     assert (await write(client, website="https://shop.example"))[0] == 202
     clock.move(days=8)
     assert (await write(client, website="https://shop.example", comment="later"))[0] == 201
@@ -139,7 +139,7 @@ async def test_an_invalid_rule_is_rejected_with_the_field_and_what_to_enter(clie
 
 
 async def test_a_banned_email_is_encrypted_and_readers_see_it_masked(service, client, key):
-    rule = await keep(client, key, "email", "Troll@Example.com")
+    rule = await add_rule(client, key, "email", "Troll@Example.com")
     assert rule["match"] == "Troll@example.com"
     reader = await a_key(service, Scope.READ, name="reader")
     seen = await answer(await client.get(f"/v1/rules/{rule['id']}", headers=reader), 200)
@@ -153,7 +153,7 @@ async def test_a_banned_email_is_encrypted_and_readers_see_it_masked(service, cl
 
 async def test_a_long_word_list_is_stored_whole_and_listed_truncated(client, key):
     words = "\n".join(f"word{number}" for number in range(65_000))
-    rule = await keep(client, key, "words", words)
+    rule = await add_rule(client, key, "words", words)
     assert rule["match_length"] == len(words)
     listed = await answer(await client.get("/v1/rules", headers=key), 200)
     assert len(listed["rules"][0]["match"]) == 200
@@ -167,7 +167,7 @@ async def test_a_long_word_list_is_stored_whole_and_listed_truncated(client, key
 
 async def test_rules_are_listed_in_pages(client, key):
     for number in range(5):
-        await keep(client, key, "links", str(number))
+        await add_rule(client, key, "links", str(number))
     seen, cursor = [], {}
     while True:
         page = await answer(await client.get("/v1/rules", params={"limit": 2} | cursor, headers=key), 200)
@@ -178,17 +178,17 @@ async def test_rules_are_listed_in_pages(client, key):
     assert seen == ["0", "1", "2", "3", "4"]
 
 
-async def test_a_key_for_one_site_adds_rules_for_that_site_only(database_url, clock, application_of):
+async def test_a_key_for_one_site_adds_rules_for_that_site_only(database_url, clock, client_of):
     settings = {"moderation": Mode.NONE, "sites": "https://one.example https://two.example"}
     async with a_service(database_url, clock, **settings) as service:
-        client = await application_of(service)
+        client = await client_of(service)
         one = await a_key(service, Scope.MODERATE, name="one", site="one.example")
         everywhere = await a_key(service, Scope.MODERATE, name="all")
-        rule = await keep(client, one, "links", "0")
+        rule = await add_rule(client, one, "links", "0")
         assert rule["site"] == "one.example"
         assert (await write(client, thread="https://one.example/a", comment="https://x.example"))[0] == 202
         assert (await write(client, thread="https://two.example/a", comment="https://x.example"))[0] == 201
-        wide = await keep(client, everywhere, "links", "0")
+        wide = await add_rule(client, everywhere, "links", "0")
         assert wide["site"] is None
         await answer(await client.delete(f"/v1/rules/{wide['id']}", headers=one), 403)
         two = await a_key(service, Scope.MODERATE, name="two", site="two.example")
@@ -197,8 +197,8 @@ async def test_a_key_for_one_site_adds_rules_for_that_site_only(database_url, cl
 
 
 async def test_every_matching_rule_is_listed_as_a_reason(client, key):
-    await keep(client, key, "links", "0")
-    await keep(client, key, "words", "casino")
+    await add_rule(client, key, "links", "0")
+    await add_rule(client, key, "words", "casino")
     await write(client, comment="casino https://a.example")
     for rule in ("links", "words", "mode"):
         (card,) = await queue(client, key, reason=rule)
@@ -208,10 +208,10 @@ async def test_every_matching_rule_is_listed_as_a_reason(client, key):
     assert found["id"] == card["id"]
 
 
-async def test_a_refused_comment_is_not_stored_and_the_commenter_is_told_why(open_service, application_of):
-    client = await application_of(open_service)
+async def test_a_refused_comment_is_not_stored_and_the_commenter_is_told_why(open_service, client_of):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
-    await keep(client, key, "links", "1", effect="refuse")
+    await add_rule(client, key, "links", "1", effect="refuse")
     status, problem = await write(client, comment="https://a.example https://b.example")
     assert (status, problem["code"]) == (403, "rejected_by_rule")
     assert problem["detail"] == "Contains 2 links (limit 1)."
@@ -219,8 +219,8 @@ async def test_a_refused_comment_is_not_stored_and_the_commenter_is_told_why(ope
     assert await everything_in(open_service, "thread") == []
 
 
-async def test_readers_see_that_an_old_thread_is_closed_and_cannot_comment(open_service, application_of, clock):
-    client = await application_of(open_service)
+async def test_readers_see_that_an_old_thread_is_closed_and_cannot_comment(open_service, client_of, clock):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
     await write(client)
 
@@ -228,7 +228,7 @@ async def test_readers_see_that_an_old_thread_is_closed_and_cannot_comment(open_
         listing = await answer(await client.get("/v1/comments", params={"thread": "/a-page/"}), 200)
         return listing["thread"]["closed"]
 
-    rule = await keep(client, key, "closing_age", "30", effect="refuse")
+    rule = await add_rule(client, key, "closing_age", "30", effect="refuse")
     assert not await closed()
     clock.move(days=31)
     assert await closed()
@@ -256,20 +256,20 @@ async def test_pace_rules_count_by_network_not_by_name_or_email(open_service, cl
     assert await status(6, "198.51.100.7", 7200) == "approved"
 
 
-async def test_the_same_text_on_another_page_is_found(open_service, application_of):
-    client = await application_of(open_service)
+async def test_the_same_text_on_another_page_is_found(open_service, client_of):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
-    await keep(client, key, "same_text", "1", effect="spam")
+    await add_rule(client, key, "same_text", "1", effect="spam")
     praise = "What a wonderful article, I learned so much."
     assert (await write(client, comment=praise))[0] == 201
     assert (await write(client, thread="/another/", comment=praise.replace(" ", "  ")))[0] == 202
     assert (await queue(client, key, status="spam"))[0]["reasons"][0]["actor"]["name"] == "same_text"
 
 
-async def test_rules_also_apply_to_an_edited_comment(open_service, application_of):
-    client = await application_of(open_service)
+async def test_rules_also_apply_to_an_edited_comment(open_service, client_of):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
-    await keep(client, key, "links", "0")
+    await add_rule(client, key, "links", "0")
     _, posted = await write(client)
     token = {"Authorization": f"Bearer {posted['edit_token']}"}
     edited = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "https://a.example"}, headers=token)
@@ -278,10 +278,10 @@ async def test_rules_also_apply_to_an_edited_comment(open_service, application_o
     assert listing["comments"] == []
 
 
-async def test_a_refused_edit_leaves_the_comment_unchanged(open_service, application_of):
-    client = await application_of(open_service)
+async def test_a_refused_edit_leaves_the_comment_unchanged(open_service, client_of):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
-    await keep(client, key, "links", "0", effect="refuse")
+    await add_rule(client, key, "links", "0", effect="refuse")
     _, posted = await write(client)
     token = {"Authorization": f"Bearer {posted['edit_token']}"}
     refused = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "https://a.example"}, headers=token)
@@ -290,8 +290,8 @@ async def test_a_refused_edit_leaves_the_comment_unchanged(open_service, applica
     assert listing["comments"][0]["html"] == posted["html"]
 
 
-async def test_a_comment_under_a_moderators_name_is_held(open_service, application_of):
-    client = await application_of(open_service)
+async def test_a_comment_under_a_moderators_name_is_held(open_service, client_of):
+    client = await client_of(open_service)
     await moderators.add_moderator(open_service, "Ada", email("ada@blog.example"), [])
     key = await a_key(open_service, Scope.MODERATE)
     assert (await write(client, name="ada"))[0] == 202
@@ -307,9 +307,9 @@ def email(text):
     return draft(email=text).email
 
 
-async def test_a_comment_with_a_moderators_email_is_held_in_mode_trusted(database_url, clock, application_of):
+async def test_a_comment_with_a_moderators_email_is_held_in_mode_trusted(database_url, clock, client_of):
     async with a_service(database_url, clock, moderation=Mode.TRUSTED) as service:
-        client = await application_of(service)
+        client = await client_of(service)
         await moderators.add_moderator(service, "Ada", email("ada@blog.example"), [])
         key = await a_key(service, Scope.MODERATE)
         await write(client, email="ada@blog.example")
@@ -317,11 +317,9 @@ async def test_a_comment_with_a_moderators_email_is_held_in_mode_trusted(databas
         assert [reason["actor"]["name"] for reason in card["reasons"]] == ["impersonation", "new_author"]
 
 
-async def test_a_known_author_is_banned_by_the_token_not_by_an_email_that_anybody_can_type(
-    database_url, clock, application_of
-):
+async def test_a_known_author_is_banned_by_the_token_and_not_by_the_email(database_url, clock, client_of):
     async with a_service(database_url, clock, moderation=Mode.TRUSTED) as service:
-        client = await application_of(service)
+        client = await client_of(service)
         key = await a_key(service, Scope.MODERATE)
 
         async def known(email):
@@ -330,19 +328,19 @@ async def test_a_known_author_is_banned_by_the_token_not_by_an_email_that_anybod
             await answer(await client.post("/v1/moderation/actions", json=act, headers=key), 200)
             return posted["id"], posted["author_token"]
 
-        (_, mia), (trolls, troll) = await known("mia@example.com"), await known("troll@example.com")
-        await keep(client, key, "email", "troll@example.com", effect="spam")
+        (_, mia), (troll_comment, troll) = await known("mia@example.com"), await known("troll@example.com")
+        await add_rule(client, key, "email", "troll@example.com", effect="spam")
         assert (await write(client, author_token=mia, email="troll@example.com", comment="one"))[0] == 201
-        ban = await keep(client, key, "author", trolls)
+        ban = await add_rule(client, key, "author", troll_comment)
         assert (await write(client, author_token=troll, email="other@example.com", comment="two"))[0] == 202
         assert (await write(client, author_token=mia, comment="three"))[0] == 201
-        assert await everything_in_rules(client, key) != []
+        assert await list_rules(client, key) != []
         refused = await client.post("/v1/rules", json={"kind": "author", "match": "nobody"}, headers=key)
         assert (await answer(refused, 422))["errors"][0]["code"] == "unknown_comment"
         assert ban["effect"] == "hold"
 
 
-async def decided(client, key, action, **written):
+async def post_and_decide(client, key, action, **written):
     _, posted = await write(client, **written)
     await answer(
         await client.post("/v1/moderation/actions", json={"action": action, "ids": [posted["id"]]}, headers=key), 200
@@ -352,10 +350,10 @@ async def decided(client, key, action, **written):
 
 async def test_a_moderator_can_backtest_a_rule_on_past_decisions(client, key):
     for number in range(13):
-        await decided(client, key, "spam", comment=f"{number} https://shop.example")
-    kept = await decided(client, key, "approve", comment="Good, see https://docs.example", name="Mia")
-    await decided(client, key, "approve", comment="Good.")
-    await decided(client, key, "trash", comment="Rude.")
+        await post_and_decide(client, key, "spam", comment=f"{number} https://shop.example")
+    kept = await post_and_decide(client, key, "approve", comment="Good, see https://docs.example", name="Mia")
+    await post_and_decide(client, key, "approve", comment="Good.")
+    await post_and_decide(client, key, "trash", comment="Rude.")
     await write(client, comment="https://undecided.example")
 
     trial = {"kind": "links", "match": "0", "last": 100}
@@ -366,24 +364,24 @@ async def test_a_moderator_can_backtest_a_rule_on_past_decisions(client, key):
     (against,) = result["disagreements"]
     assert (against["comment"], against["status"], against["name"]) == (kept, "approved", "Mia")
     assert against["reason"] == "Contains 1 link (limit 0)."
-    assert await everything_in_rules(client, key) == []
+    assert await list_rules(client, key) == []
 
     few = await answer(await client.post("/v1/rules/test", json=trial | {"last": 3}, headers=key), 200)
     assert (few["tried"], few["hit"]) == (3, 1)
 
 
-async def everything_in_rules(client, key):
+async def list_rules(client, key):
     return (await answer(await client.get("/v1/rules", headers=key), 200))["rules"]
 
 
 async def test_a_backtest_uses_the_facts_from_when_the_comment_was_sent(client, key, clock):
-    first = await decided(client, key, "approve", comment="one")
+    first = await post_and_decide(client, key, "approve", comment="one")
     clock.move(seconds=5)
-    await decided(client, key, "spam", comment="two")
+    await post_and_decide(client, key, "spam", comment="two")
     clock.move(hours=2)
-    await decided(client, key, "approve", comment="three")
+    await post_and_decide(client, key, "approve", comment="three")
     clock.move(days=40)
-    await decided(client, key, "spam", comment="late")
+    await post_and_decide(client, key, "spam", comment="late")
 
     async def tried(kind, match):
         result = await client.post("/v1/rules/test", json={"kind": kind, "match": match}, headers=key)
@@ -403,7 +401,7 @@ async def test_a_backtest_of_a_trust_rule_counts_what_it_would_approve(client, k
     _, posted = await write(client)
     act = {"action": "approve", "ids": [posted["id"]]}
     await answer(await client.post("/v1/moderation/actions", json=act, headers=key), 200)
-    await decided(client, key, "spam", comment="later, badly", author_token=posted["author_token"])
+    await post_and_decide(client, key, "spam", comment="later, badly", author_token=posted["author_token"])
     trial = {"kind": "trust", "match": "1"}
     result = await answer(await client.post("/v1/rules/test", json=trial, headers=key), 200)
     assert (result["hit"], result["rejected"]) == (1, 1)
@@ -416,10 +414,10 @@ async def test_a_rule_also_refuses_a_comment_posted_without_http(open_service):
         await post.post_comment(open_service, draft(comment="short"), visit())
 
 
-async def test_an_edit_does_not_clear_the_verdicts_on_how_a_comment_was_sent(database_url, clock, application_of):
+async def test_an_edit_does_not_clear_the_verdicts_on_how_a_comment_was_sent(database_url, clock, client_of):
     settings = {"moderation": Mode.NONE, "form_seconds": "3-86400", "proof_of_work": "on"}
     async with a_service(database_url, clock, **settings) as service:
-        client = await application_of(service)
+        client = await client_of(service)
         key = await a_key(service, Scope.MODERATE)
         for trap in ("555 1234", None):
             _, posted = await write(client, topic=trap, comment=f"Buy {trap}")
@@ -435,9 +433,9 @@ async def test_an_edit_does_not_clear_the_verdicts_on_how_a_comment_was_sent(dat
         assert [reason["actor"]["name"] for reason in reasons["pending"]] == ["form_token", "proof_of_work"]
 
 
-async def test_a_missing_form_token_alone_does_not_hold_a_comment_or_its_edit(database_url, clock, application_of):
+async def test_a_missing_form_token_alone_does_not_hold_a_comment_or_its_edit(database_url, clock, client_of):
     async with a_service(database_url, clock, moderation=Mode.NONE, form_seconds="3-86400") as service:
-        client = await application_of(service)
+        client = await client_of(service)
         status, posted = await write(client)
         assert status == 201
         token = {"Authorization": f"Bearer {posted['edit_token']}"}
@@ -445,10 +443,10 @@ async def test_a_missing_form_token_alone_does_not_hold_a_comment_or_its_edit(da
         assert (await answer(edited, 200))["status"] == "approved"
 
 
-async def test_an_edit_does_not_publish_what_a_moderator_marked_as_spam(open_service, application_of):
-    client = await application_of(open_service)
+async def test_an_edit_does_not_publish_what_a_moderator_marked_as_spam(open_service, client_of):
+    client = await client_of(open_service)
     key = await a_key(open_service, Scope.MODERATE)
-    await keep(client, key, "links", "0", effect="spam")
+    await add_rule(client, key, "links", "0", effect="spam")
     _, posted = await write(client, comment="https://a.example")
     act = {"action": "spam", "ids": [posted["id"]]}
     await answer(await client.post("/v1/moderation/actions", json=act, headers=key), 200)
@@ -479,30 +477,30 @@ async def test_a_thread_can_have_its_own_mode(service, client, key):
 
 async def test_two_moderators_who_change_a_rule_at_once_do_not_undo_each_other(service, client, key):
     for number in range(5):
-        rule = await keep(client, key, "links", str(number))
+        rule = await add_rule(client, key, "links", str(number))
         path = f"/v1/rules/{rule['id']}"
         removing, noting = await asyncio.gather(
             client.delete(path, headers=key), client.patch(path, json={"note": "shops"}, headers=key)
         )
         assert (removing.status, noting.status in {200, 404}) == (200, True)
-    assert await everything_in_rules(client, key) == []
+    assert await list_rules(client, key) == []
 
 
-async def test_refused_comments_count_towards_the_rate_limit(database_url, clock, application_of):
+async def test_refused_comments_count_towards_the_rate_limit(database_url, clock, client_of):
     async with a_service(database_url, clock, moderation=Mode.NONE, rate_limit="3/300") as service:
-        client = await application_of(service)
+        client = await client_of(service)
         key = await a_key(service, Scope.MODERATE)
-        await keep(client, key, "links", "0", effect="refuse")
+        await add_rule(client, key, "links", "0", effect="refuse")
         sent = [(await write(client, comment=f"{number} https://a.example"))[0] for number in range(5)]
         assert sent == [403, 403, 403, 429, 429]
 
 
-async def test_a_key_for_one_site_sees_bans_of_all_sites_only_masked(database_url, clock, application_of):
+async def test_a_key_for_one_site_sees_bans_of_all_sites_only_masked(database_url, clock, client_of):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
-        client = await application_of(service)
+        client = await client_of(service)
         everywhere = await a_key(service, Scope.MODERATE, name="all")
         one = await a_key(service, Scope.MODERATE, name="one", site="one.example")
-        await keep(client, everywhere, "email", "troll@example.com", note="from two.example")
-        await keep(client, everywhere, "network", "198.51.100.77")
-        seen = await everything_in_rules(client, one)
+        await add_rule(client, everywhere, "email", "troll@example.com", note="from two.example")
+        await add_rule(client, everywhere, "network", "198.51.100.77")
+        seen = await list_rules(client, one)
         assert [(rule["match"], rule["note"]) for rule in seen] == [("t…@example.com", None), ("198.51.100.0/24", None)]

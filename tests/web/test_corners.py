@@ -1,4 +1,4 @@
-"""Corners where something once went wrong, each for the person it went wrong for."""
+"""Regression tests for edge cases that once failed."""
 
 import asyncio
 import logging
@@ -18,12 +18,12 @@ from tests.comments.test_post import approve, everything_in, shown
 from tests.conftest import EVERYTHING, a_key, a_service, draft, fields_of, visit
 
 
-async def the_thread(service):
+async def get_thread(service):
     (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     return record
 
 
-async def test_a_thread_takes_its_title_from_what_was_approved_not_from_who_came_first(service):
+async def test_a_thread_takes_its_title_from_the_first_approved_comment(service):
     await post.post_comment(service, draft(title="BUY PILLS", thread="http://localhost/a-page/"), visit())
     good = await post.post_comment(service, draft(title="The page", comment="Good."), visit())
     await approve(service, good)
@@ -32,7 +32,7 @@ async def test_a_thread_takes_its_title_from_what_was_approved_not_from_who_came
     assert (listing.thread.title, listing.thread.url) == ("The page", None)
 
 
-async def test_what_one_site_approves_proves_nothing_on_another(database_url, clock):
+async def test_an_author_approved_on_one_site_is_still_pending_on_another(database_url, clock):
     sites = "https://one.example https://two.example"
     async with a_service(database_url, clock, sites=sites, moderation=Mode.TRUSTED) as service:
         first = await post.post_comment(service, draft(thread="https://one.example/a/"), visit())
@@ -42,39 +42,39 @@ async def test_what_one_site_approves_proves_nothing_on_another(database_url, cl
             assert (await post.post_comment(service, again, visit())).status == status
 
 
-async def test_edits_are_limited_like_comments_and_the_same_words_change_nothing(database_url, clock):
+async def test_edits_count_for_the_rate_limit_unless_they_change_nothing(database_url, clock):
     async with a_service(database_url, clock, rate_limit="2/60") as service:
-        mine = await post.post_comment(service, draft(), visit())
+        receipt = await post.post_comment(service, draft(), visit())
         same = CommentEdit(comment="I have been wondering about this too.")
         for _ in range(5):
-            await edit.edit_comment(service, mine.id, mine.edit_token, same, visit())
+            await edit.edit_comment(service, receipt.id, receipt.edit_token, same, visit())
         assert await everything_in(service, "revision") == []
-        await edit.edit_comment(service, mine.id, mine.edit_token, CommentEdit(comment="one"), visit())
+        await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="one"), visit())
         with pytest.raises(RateLimited):
-            await edit.edit_comment(service, mine.id, mine.edit_token, CommentEdit(comment="two"), visit())
+            await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="two"), visit())
 
 
-async def test_a_submission_stands_for_every_word_of_its_comment(service):
+async def test_a_commenter_cannot_reuse_a_submission_for_a_different_comment(service):
     await post.post_comment(service, draft(submission="form-0001", thread="/a-page"), visit())
     await post.post_comment(service, draft(submission="form-0001", thread="/a-page/"), visit())
     with pytest.raises(SubmissionReused):
         await post.post_comment(service, draft(submission="form-0001", website="example.com"), visit())
 
 
-async def test_of_two_changes_to_a_thread_at_once_neither_is_lost(service):
+async def test_two_concurrent_changes_to_a_thread_are_both_saved(service):
     receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
-    record = await the_thread(service)
+    record = await get_thread(service)
     for number in range(8):
         await asyncio.gather(
             threads.change_thread(service, EVERYTHING, record.id, ThreadChange(closed=number % 2 == 0)),
             threads.change_thread(service, EVERYTHING, record.id, ThreadChange(title=f"title {number}")),
         )
-        record = await the_thread(service)
+        record = await get_thread(service)
         assert (record.closed, record.title) == (number % 2 == 0, f"title {number}")
 
 
-async def test_names_that_two_threads_want_from_each_other_are_no_failure(service):
+async def test_two_threads_that_swap_names_at_once_get_one_success_and_one_error(service):
     for name in ("/a/", "/b/"):
         await post.post_comment(service, draft(thread=name), visit())
     one, two = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
@@ -94,16 +94,16 @@ async def test_names_that_two_threads_want_from_each_other_are_no_failure(servic
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Invalid", "ThreadRecord"]
 
 
-async def test_a_change_that_changes_nothing_leaves_what_readers_have_right(service):
+async def test_a_thread_change_that_readers_cannot_see_keeps_the_thread_version(service):
     receipt = await post.post_comment(service, draft(), visit())
     await approve(service, receipt)
-    record = await the_thread(service)
+    record = await get_thread(service)
     before = (await everything_in(service, "thread"))[0]["version"]
     await threads.change_thread(service, EVERYTHING, record.id, ThreadChange(alias="post-17", closed=False))
     assert (await everything_in(service, "thread"))[0]["version"] == before
 
 
-async def test_what_moderators_wrote_of_an_erased_comment_is_erased_too(service):
+async def test_erasing_a_comment_erases_the_notes_of_moderators_about_it(service):
     receipt = await post.post_comment(service, draft(), visit())
     await actions.apply_action(
         service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[receipt.id], note="that is Canary")
@@ -120,7 +120,7 @@ async def test_a_blog_by_http_and_https_is_one_site(database_url, clock, sites):
             assert [row["name"] for row in await everything_in(service, "site")] == ["b.example"]
 
 
-async def test_servers_that_start_at_once_with_new_sites_agree(database_url, clock):
+async def test_servers_that_start_at_the_same_time_agree_on_new_sites(database_url, clock):
     async with a_service(database_url, clock):
         pass
 
@@ -131,13 +131,13 @@ async def test_servers_that_start_at_once_with_new_sites_agree(database_url, clo
     assert {tuple(names) for names in await asyncio.gather(*map(start, range(4)))} == {("blog", "newer.example")}
 
 
-async def test_a_removed_owner_keeps_nobody_from_starting(service):
+async def test_the_service_starts_after_its_owner_was_removed(service):
     assert await moderators.create_first_sign_in_link(service)
     await moderators.remove_moderator(service, "owner")
     assert await moderators.create_first_sign_in_link(service) is None
 
 
-async def test_a_form_that_counts_may_name_its_site(database_url, clock, aiohttp_client):
+async def test_a_counts_form_can_name_its_site(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         client = await aiohttp_client(application(service))
         form = [("thread", "/a"), ("thread", "/b"), ("site", "one.example")]
@@ -145,7 +145,7 @@ async def test_a_form_that_counts_may_name_its_site(database_url, clock, aiohttp
         assert (response.status, await response.json()) == (200, {"counts": {"/a": 0, "/b": 0}})
 
 
-async def test_a_key_of_one_site_need_not_name_it(database_url, clock, aiohttp_client):
+async def test_a_key_of_one_site_does_not_need_to_name_the_site(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         client = await aiohttp_client(application(service))
         await post.post_comment(service, draft(thread="https://one.example/a/"), visit())
@@ -154,7 +154,7 @@ async def test_a_key_of_one_site_need_not_name_it(database_url, clock, aiohttp_c
         assert len((await found.json())["comments"]) == 1
 
 
-async def test_a_blog_is_not_shown_to_another_ones_readers(database_url, clock, aiohttp_client):
+async def test_the_start_page_does_not_list_the_sites(database_url, clock, aiohttp_client):
     async with a_service(database_url, clock, sites="https://one.example https://two.example") as service:
         client = await aiohttp_client(application(service))
         page = await (await client.get("/")).text()
@@ -162,32 +162,32 @@ async def test_a_blog_is_not_shown_to_another_ones_readers(database_url, clock, 
         assert "two.example" not in page
 
 
-async def test_a_long_name_of_many_bytes_is_refused_by_name(service):
+async def test_a_thread_key_with_too_many_bytes_is_refused_with_its_field(service):
     for name in ("é" * 1500, "/" + "é" * 1500):
         with pytest.raises(Invalid) as refused:
             await post.post_comment(service, draft(thread=name), visit())
         assert refused.value.faults[0].field == "thread"
 
 
-async def test_a_form_with_an_odd_parent_comes_back_as_a_page(client):
+async def test_a_browser_that_sends_an_invalid_parent_gets_an_html_page(client):
     browser = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
     response = await client.post("/v1/comments", data=fields_of(parent="\x00"), headers=browser)
     assert (response.status, response.content_type) == (422, "text/html")
 
 
 @pytest.mark.parametrize("when", ["2020-01-01T00:00:00Z", "0500-01-01T00:00:00Z", "2026-11-22T16:02:11Z"])
-async def test_a_key_that_has_ended_already_is_not_made(service, when):
+async def test_an_admin_cannot_create_a_key_that_has_expired_already(service, when):
     with pytest.raises(Invalid):
         await keys.create_key(service, EVERYTHING, NewKey(name="x", scopes=[Scope.READ], expires_at=when))
 
 
-async def test_before_a_thread_is_public_moderators_see_what_its_pages_said(service):
+async def test_moderators_see_the_title_and_url_of_a_thread_before_it_is_public(service):
     await post.post_comment(service, draft(title="The page", thread="http://localhost/a-page/"), visit())
     (card,) = (await queue.search_comments(service, EVERYTHING, queue.QueueQuery())).comments
     assert (card.thread.title, card.thread.url) == ("The page", "http://localhost/a-page")
 
 
-async def test_where_readers_are_confined_nobody_is_told_otherwise(postgres_url, clock, caplog):
+async def test_postgresql_with_restricted_readers_logs_no_warning(postgres_url, clock, caplog):
     caplog.set_level(logging.WARNING)
     async with a_service(postgres_url, clock):
         assert "not restricted" not in caplog.text

@@ -1,4 +1,4 @@
-"""What is pasted into a generator's files is what those files may hold. ``make generators`` builds with all of it."""
+"""The examples of docs/embedding.md are valid. ``make generators`` builds a blog with each of them."""
 
 import tomllib
 
@@ -19,7 +19,7 @@ PARSERS = {
 
 
 @pytest.mark.parametrize("generator", GENERATORS.values(), ids=GENERATORS)
-def test_every_generator_loads_the_same_script_or_the_same_comments(generator):
+def test_every_generator_loads_the_script_or_the_html_of_the_comments(generator):
     texts = [text for _, text in files_of(generator.heading, generator.blocks)]
     script = "".join(texts).count(f'src="{SCRIPT}"') + "".join(texts).count(f"src: '{SCRIPT}'")
     assert script == (1 if generator.script else 0)
@@ -27,7 +27,7 @@ def test_every_generator_loads_the_same_script_or_the_same_comments(generator):
     assert all(name or generator.moves for name, _ in files_of(generator.heading, generator.blocks))
 
 
-def test_the_line_to_paste_is_always_the_same():
+def test_every_example_has_the_same_script_line():
     plain = f'<script async src="{SCRIPT}"></script>'
     pasted = [block for block in blocks_of(EMBEDDING) if f"{SCRIPT}" in block.text]
     assert len(pasted) >= 10
@@ -37,7 +37,7 @@ def test_the_line_to_paste_is_always_the_same():
 
 
 @pytest.mark.parametrize(
-    "block", [one for one in blocks_of(EMBEDDING) if one.kind in PARSERS], ids=lambda one: one.line
+    "block", [block for block in blocks_of(EMBEDDING) if block.kind in PARSERS], ids=lambda block: block.line
 )
-def test_what_can_be_parsed_here_can_be_parsed(block):
+def test_every_example_has_valid_syntax(block):
     PARSERS[block.kind](block.text)

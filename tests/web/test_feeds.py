@@ -22,15 +22,15 @@ FEED = "/v1/comments.atom"
 LATEST = "/v1/latest.atom"
 
 
-async def said(service, **changed):
-    """A comment that everybody can read."""
+async def post_approved(service, **changed):
+    """Post a comment and approve it."""
     receipt = await post.post_comment(service, draft(**{"thread": PAGE} | changed), visit())
     await approve(service, receipt)
     return receipt
 
 
-async def followed(client, path=FEED, **asked):
-    """A feed as a feed reader sees it, and its bytes, which keep the rules."""
+async def read_feed(client, path=FEED, **asked):
+    """Return a feed, parsed by a feed reader, and its bytes. Checks that the feed is valid."""
     asked = ({"thread": PAGE} if path == FEED else {}) | asked
     async with client.get(path, params=asked) as response:
         body = await response.read()
@@ -45,7 +45,7 @@ async def followed(client, path=FEED, **asked):
 
 
 def assert_valid(body):
-    """What RFC 4287 asks of a feed (4.1.1, 4.1.2, 4.2) and RFC 4685 of a reply (3)."""
+    """Check the rules of RFC 4287 (4.1.1, 4.1.2, 4.2) for feeds and of RFC 4685 (3) for replies."""
     feed = _xml(body)
     assert feed.tag == f"{ATOM}feed"
     entries = feed.findall(f"{ATOM}entry")
@@ -76,14 +76,14 @@ def assert_valid(body):
 
 
 def _xml(body):
-    return ET.fromstring(body)  # noqa: S314 -- what we made ourselves
+    return ET.fromstring(body)  # noqa: S314 -- the service's own output
 
 
 async def test_a_reader_follows_a_thread(service, client, clock):
-    first = await said(service, title="A page & more", website="https://mia.example/")
+    first = await post_approved(service, title="A page & more", website="https://mia.example/")
     clock.move(minutes=5)
-    reply = await said(service, name="Sam", comment="So *have* I: 1 < 2.", parent=first.id)
-    feed, body = await followed(client)
+    reply = await post_approved(service, name="Sam", comment="So *have* I: 1 < 2.", parent=first.id)
+    feed, body = await read_feed(client)
 
     assert feed.feed.title == "Comments on A page & more"
     assert feed.feed.link == "http://localhost/a-page"
@@ -99,22 +99,22 @@ async def test_a_reader_follows_a_thread(service, client, clock):
     assert answered[0].get("href") == oldest.link
 
 
-async def test_a_thread_has_no_feed_of_its_own_before_its_first_approval(service, client):
+async def test_a_reader_cannot_tell_a_pending_thread_from_an_unknown_one(service, client):
     for name in (PAGE, "/another/", "post-17"):
-        _, unknown = await followed(client, thread=name)
+        _, unknown = await read_feed(client, thread=name)
         receipt = await post.post_comment(service, draft(thread=name, title="Secret"), visit())
-        _, waiting = await followed(client, thread=name)
-        assert waiting == unknown
+        _, pending = await read_feed(client, thread=name)
+        assert pending == unknown
         await approve(service, receipt)
-        feed, _ = await followed(client, thread=name)
+        feed, _ = await read_feed(client, thread=name)
         assert len(feed.entries) == 1
         await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.TRASH, ids=[receipt.id]))
-        feed, _ = await followed(client, thread=name)
+        feed, _ = await read_feed(client, thread=name)
         assert feed.entries == []
 
 
-async def test_a_feed_that_has_not_changed_is_not_sent_again(service, client, clock):
-    await said(service, comment="long " * 300)
+async def test_an_unchanged_feed_is_answered_with_304(service, client, clock):
+    await post_approved(service, comment="long " * 300)
     for path in (f"{FEED}?thread={PAGE}", LATEST):
         first = await client.get(path, headers={"Accept-Encoding": "gzip"})
         assert first.headers["Content-Encoding"] == "gzip"
@@ -126,20 +126,20 @@ async def test_a_feed_that_has_not_changed_is_not_sent_again(service, client, cl
         head = await client.head(path)
         assert head.status == 200
     clock.move(minutes=1)
-    await said(service, comment="Something new.")
+    await post_approved(service, comment="Something new.")
     assert (await client.get(path, headers={"If-None-Match": first.headers["ETag"]})).status == 200
 
 
-async def test_the_ids_of_a_feed_stay_whatever_the_service_is_called(served, aiohttp_client):
+async def test_feed_ids_do_not_depend_on_the_public_url(served, aiohttp_client):
     service = await served(moderation=Mode.NONE)
-    await said(service)
-    here = await followed(await aiohttp_client(application(service)))
+    await post_approved(service)
+    default = await read_feed(await aiohttp_client(application(service)))
     object.__setattr__(service, "config", service.config.__class__(public_url="https://comments.example"))
-    there = await followed(await aiohttp_client(application(service)))
-    for (one, _), (other, _) in ((here, there),):
+    renamed = await read_feed(await aiohttp_client(application(service)))
+    for (one, _), (other, _) in ((default, renamed),):
         assert one.feed.id == other.feed.id
         assert [entry.id for entry in one.entries] == [entry.id for entry in other.entries]
-    assert "https://comments.example/v1/comments.atom?thread=" in there[1].decode()
+    assert "https://comments.example/v1/comments.atom?thread=" in renamed[1].decode()
 
 
 HOSTILE = (
@@ -149,12 +149,12 @@ HOSTILE = (
 )
 
 
-async def test_hostile_words_stay_words(service, client):
+async def test_hostile_text_is_escaped_in_feeds(service, client):
     for number, text in enumerate(HOSTILE):
         name = f"{number} ]]> <b> & \ufffe \uffff"
-        await said(service, thread="key ]]> <&\"'> \ufffe", comment=text, name=name, title=f"{text} \ufffe")
+        await post_approved(service, thread="key ]]> <&\"'> \ufffe", comment=text, name=name, title=f"{text} \ufffe")
     for path, asked in ((FEED, {"thread": "key ]]> <&\"'> \ufffe"}), (LATEST, {})):
-        feed, body = await followed(client, path, **asked)
+        feed, body = await read_feed(client, path, **asked)
         assert len(feed.entries) == len(HOSTILE)
         assert "\ufffe" not in body.decode()
         assert not re.search(rb"<script|<!DOCTYPE|<!\[CDATA|<!--", body)
@@ -163,44 +163,44 @@ async def test_hostile_words_stay_words(service, client):
 
 
 async def test_a_reader_follows_a_site(service, client, clock):
-    await said(service, title="A page")
+    await post_approved(service, title="A page")
     clock.move(minutes=1)
-    by_key = await said(service, thread="post-17", comment="By a key.")
-    feed, _ = await followed(client, LATEST)
+    by_key = await post_approved(service, thread="post-17", comment="By a key.")
+    feed, _ = await read_feed(client, LATEST)
     assert [entry.title for entry in feed.entries] == ["Mia on post-17", "Mia on A page"]
     assert feed.entries[0].link.endswith(f"/t?thread=post-17#comment-{by_key.id}")
     assert feed.feed.title == "Comments on blog"
-    assert feed.feed.id != (await followed(client))[0].feed.id
+    assert feed.feed.id != (await read_feed(client))[0].feed.id
 
 
-async def test_a_link_says_its_site_where_there_are_several(served, aiohttp_client):
+async def test_feed_links_name_the_site_if_there_are_several(served, aiohttp_client):
     service = await served(moderation=Mode.NONE, sites="https://one.example https://two.example")
     client = await aiohttp_client(application(service))
-    await said(service, thread="post-17", site="two.example")
-    feed, _ = await followed(client, LATEST, site="two.example")
+    await post_approved(service, thread="post-17", site="two.example")
+    feed, _ = await read_feed(client, LATEST, site="two.example")
     assert "/t?thread=post-17&site=two.example#comment-" in feed.entries[0].link
     assert feed.feed.link == "https://two.example/"
-    assert (await followed(client, LATEST, site="one.example"))[0].entries == []
+    assert (await read_feed(client, LATEST, site="one.example"))[0].entries == []
     assert (await client.get(LATEST)).status == 422
 
 
-async def test_a_long_feed_goes_on(service, client, clock):
+async def test_a_reader_follows_next_links_through_a_long_feed(service, client, clock):
     for number in range(5):
         clock.move(minutes=1)
-        await said(service, comment=f"Comment {number}.")
+        await post_approved(service, comment=f"Comment {number}.")
     for path, asked in ((FEED, {"thread": PAGE}), (LATEST, {})):
-        found, further = [], {"limit": "2"}
-        while further:
-            feed, _ = await followed(client, path, **asked | further)
+        found, query = [], {"limit": "2"}
+        while query:
+            feed, _ = await read_feed(client, path, **asked | query)
             found += [entry.content[0].value for entry in feed.entries]
-            onward = [link.href for link in feed.feed.links if link.rel == "next"]
-            further = dict(parse_qsl(urlsplit(onward[0]).query)) if onward else None
+            next_links = [link.href for link in feed.feed.links if link.rel == "next"]
+            query = dict(parse_qsl(urlsplit(next_links[0]).query)) if next_links else None
         assert found == [f"<p>Comment {number}.</p>" for number in (4, 3, 2, 1, 0)]
 
 
 @pytest.mark.parametrize(("asked", "header"), [({"lang": "de"}, "fr"), ({}, "de-AT, en;q=0.5")])
-async def test_the_words_of_a_feed_are_its_readers(service, client, asked, header):
-    await said(service, title="Seite")
+async def test_a_reader_gets_a_feed_in_their_language(service, client, asked, header):
+    await post_approved(service, title="Seite")
     for path in (FEED, LATEST):
         more = asked | ({"thread": PAGE} if path == FEED else {})
         response = await client.get(path, params=more, headers={"Accept-Language": header})

@@ -1,4 +1,4 @@
-"""A thread as HTML for other people's pages, and what such pages load."""
+"""Blogs load the HTML of a thread, the script and the comment counts."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ HTML = "/v1/comments.html?thread=/a-page/"
 SCRIPT = {"Accept": "text/html, application/problem+json"}
 
 
-async def said(service, **changed):
+async def post_approved(service, **changed):
     receipt = await post.post_comment(service, draft(**changed), visit())
     await approve(service, receipt)
     return receipt
@@ -28,14 +28,14 @@ async def said(service, **changed):
 
 @pytest.fixture
 async def get(client):
-    async def ask(path, **headers):
+    async def send(path, **headers):
         return await client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
-    return ask
+    return send
 
 
-async def test_a_thread_as_html_is_kept_by_caches_until_it_changes(service, get):
-    await said(service)
+async def test_caches_keep_the_html_of_a_thread_until_it_changes(service, get):
+    await post_approved(service)
     first = await get(f"{HTML}&lang=en")
     assert first.content_type == "text/html"
     assert first.headers["Cache-Control"].startswith("public, max-age=")
@@ -44,14 +44,14 @@ async def test_a_thread_as_html_is_kept_by_caches_until_it_changes(service, get)
     assert (await get(f"{HTML}&lang=en", If_None_Match=tag)).status == 304
     assert (await get(f"{HTML}&lang=de", If_None_Match=tag)).status == 200
     assert (await get("/v1/comments?thread=/a-page/", If_None_Match=tag)).status == 200
-    await said(service, comment="Another.")
+    await post_approved(service, comment="Another.")
     again = await get(f"{HTML}&lang=en", If_None_Match=tag)
     assert again.status == 200
     assert "2 comments" in await again.text()
 
 
-async def test_it_is_compressed_under_a_tag_of_its_own(service, client):
-    await said(service)
+async def test_the_compressed_html_has_its_own_etag(service, client):
+    await post_approved(service)
     tags = set()
     for encoding in ("gzip", "identity"):
         async with client.get(HTML, headers={"Accept-Encoding": encoding}) as response:
@@ -61,19 +61,19 @@ async def test_it_is_compressed_under_a_tag_of_its_own(service, client):
     assert len(tags) == 2
 
 
-async def test_it_speaks_the_language_that_is_asked_for_else_the_readers(service, get):
-    await said(service)
-    asked = await get(f"{HTML}&lang=ar", Accept_Language="de")
-    text = await asked.text()
+async def test_a_reader_gets_the_requested_language_or_else_their_own(service, get):
+    await post_approved(service)
+    by_query = await get(f"{HTML}&lang=ar", Accept_Language="de")
+    text = await by_query.text()
     assert 'lang="ar" dir="rtl"' in text
-    assert "Accept-Language" not in asked.headers["Vary"]
-    liked = await get(HTML, Accept_Language="de")
-    assert "1 Kommentar" in await liked.text()
-    assert "Accept-Language" in liked.headers["Vary"]
+    assert "Accept-Language" not in by_query.headers["Vary"]
+    by_header = await get(HTML, Accept_Language="de")
+    assert "1 Kommentar" in await by_header.text()
+    assert "Accept-Language" in by_header.headers["Vary"]
     assert "1 comment" in await (await get(HTML)).text()
 
 
-async def test_a_page_of_a_site_may_read_it_and_no_other(aiohttp_client, served):
+async def test_only_pages_of_the_site_can_read_the_html(aiohttp_client, served):
     client = await aiohttp_client(application(await served(sites="https://blog.example")))
     own = await client.get(HTML, headers={"Origin": "https://blog.example"})
     assert own.headers["Access-Control-Allow-Origin"] == "https://blog.example"
@@ -83,7 +83,7 @@ async def test_a_page_of_a_site_may_read_it_and_no_other(aiohttp_client, served)
     assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
-async def test_what_many_may_keep_proves_nothing_of_anybody(get):
+async def test_html_that_caches_share_has_no_tokens(get):
     text = await (await get(HTML)).text()
     assert 'name="thread" value="/a-page/"' in text
     for one in ("submission", "started", "data-edit", "data-author"):
@@ -91,17 +91,17 @@ async def test_what_many_may_keep_proves_nothing_of_anybody(get):
         assert f"{one}=" not in text
 
 
-async def test_a_reader_is_told_how_much_is_new(service, get):
+async def test_a_reader_sees_the_number_of_new_comments(service, get):
     for text in ("One.", "Two.", "Three."):
-        await said(service, comment=text)
+        await post_approved(service, comment=text)
     assert "Show 2 new comments" in await (await get(f"{HTML}&known=1")).text()
     assert "Show 1 new comment<" in await (await get(f"{HTML}&known=2")).text()
     assert "ct-fresh" not in await (await get(f"{HTML}&known=3")).text()
 
 
-async def test_links_lead_to_the_same_thread_without_script(service, client):
-    first = await said(service, comment="One.")
-    await said(service, comment="Two.")
+async def test_links_work_without_script_and_keep_the_thread(service, client):
+    first = await post_approved(service, comment="One.")
+    await post_approved(service, comment="Two.")
     for order in ("oldest", "newest"):
         page = await (await client.get(f"{HTML}&limit=1&order={order}&lang=de")).text()
         links = [link.replace("&amp;", "&") for link in re.findall(r'href="http://localhost:8080(/t\?[^"#]*)', page)]
@@ -114,7 +114,7 @@ async def test_links_lead_to_the_same_thread_without_script(service, client):
 
 
 class Markup(HTMLParser):
-    """What readers of microdata and of microformats find: each comment's properties."""
+    """Collects the microdata and microformats of the comments."""
 
     def __init__(self, text):
         super().__init__()
@@ -128,20 +128,20 @@ class Markup(HTMLParser):
         self.classes += given.get("class", "").split()
 
 
-async def test_machines_read_who_wrote_what_and_when(service, get):
-    first = await said(service, website="https://mia.example")
-    await said(service, comment="A reply.", parent=first.id)
+async def test_programs_read_authors_dates_and_texts_from_the_markup(service, get):
+    first = await post_approved(service, website="https://mia.example")
+    await post_approved(service, comment="A reply.", parent=first.id)
     found = Markup(await (await get(HTML)).text())
     assert found.types.count("https://schema.org/Comment") == 2
     assert found.types.count("https://schema.org/Person") == 2
-    assert found.properties.count("comment") == 1, "a reply is a comment of the comment"
+    assert found.properties.count("comment") == 1, "the reply is a property of its parent comment"
     for name, count in {"author": 2, "name": 2, "dateCreated": 2, "text": 2, "url": 3}.items():
         assert found.properties.count(name) == count
     for name, count in {"h-entry": 2, "u-comment": 1, "p-author": 2, "dt-published": 2, "e-content": 2}.items():
         assert found.classes.count(name) == count
 
 
-async def test_a_script_gets_what_it_posted_as_html_with_what_proves_it(client):
+async def test_the_widget_gets_the_posted_comment_as_html_with_its_tokens(client):
     answer = await client.post(
         "/v1/comments", data=fields_of(comment="*Once*."), headers=SCRIPT | {"Accept-Language": "de"}
     )
@@ -159,11 +159,11 @@ async def test_a_script_gets_what_it_posted_as_html_with_what_proves_it(client):
     again = await client.get(f"/v1/comments/{id_}", headers=mine)
     assert again.content_type == "text/html"
     assert "data-edit" not in await again.text()
-    mended = await client.patch(f"/v1/comments/{id_}", json={"comment": "Twice."}, headers=mine)
-    assert "<p>Twice.</p>" in await mended.text()
+    edited = await client.patch(f"/v1/comments/{id_}", json={"comment": "Twice."}, headers=mine)
+    assert "<p>Twice.</p>" in await edited.text()
 
 
-async def test_a_refusal_is_told_to_the_widget_in_its_language_and_to_programs_in_english(client):
+async def test_the_widget_gets_errors_in_its_language_and_programs_in_english(client):
     for accept, words in ((SCRIPT["Accept"], "Bitte"), ("application/json", "Please enter your name.")):
         headers = {"Accept": accept, "Accept-Language": "de"}
         answer = await client.post("/v1/comments", data=fields_of(name=""), headers=headers)
@@ -173,36 +173,36 @@ async def test_a_refusal_is_told_to_the_widget_in_its_language_and_to_programs_i
         assert words in problem["errors"][0]["detail"]
 
 
-async def test_counts_come_in_words_where_a_language_is_asked_for(service, client):
-    await said(service)
+async def test_counts_include_texts_if_a_language_is_requested(service, client):
+    await post_approved(service)
     both = {"thread": ["/a-page/", "/b/"]}
     assert await (await client.post("/v1/counts", data=both)).json() == {"counts": {"/a-page/": 1, "/b/": 0}}
-    told = await (await client.post("/v1/counts", data=both | {"lang": "de"})).json()
-    assert told["words"] == {"/a-page/": "1 Kommentar", "/b/": "0 Kommentare"}
+    answer = await (await client.post("/v1/counts", data=both | {"lang": "de"})).json()
+    assert answer["words"] == {"/a-page/": "1 Kommentar", "/b/": "0 Kommentare"}
 
 
-async def test_the_script_is_kept_shortly_and_its_hashed_name_for_ever(get):
+async def test_caches_keep_the_script_for_five_minutes_and_its_hashed_name_for_ever(get):
     short = await get("/embed.js")
     assert short.content_type == "text/javascript"
     assert "max-age=300" in short.headers["Cache-Control"]
     assert (await get("/embed.js", If_None_Match=short.headers["ETag"])).status == 304
-    for_ever = await get(f"/embed.{assets.embed().digest}.js")
-    assert "immutable" in for_ever.headers["Cache-Control"]
-    assert await for_ever.read() == await short.read()
-    assert for_ever.headers["Access-Control-Allow-Origin"] == "*", "integrity is checked of what may be read"
+    hashed = await get(f"/embed.{assets.embed().digest}.js")
+    assert "immutable" in hashed.headers["Cache-Control"]
+    assert await hashed.read() == await short.read()
+    assert hashed.headers["Access-Control-Allow-Origin"] == "*", "browsers check the integrity only of readable answers"
     assert (await get("/embed.0000000000000000.js")).status == 404
 
 
-async def test_the_digest_to_paste_is_the_scripts(get):
+async def test_the_documented_digest_matches_the_script(get):
     body = await (await get("/embed.js")).read()
     integrity = f"sha384-{base64.b64encode(hashlib.sha384(body).digest()).decode()}"
-    told = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
-    for page in (told, await (await get("/")).text()):
+    documented = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+    for page in (documented, await (await get("/")).text()):
         assert f'integrity="{integrity}"' in page
         assert f"/embed.{assets.embed().digest}.js" in page
 
 
-async def test_the_script_is_served_without_its_comments_and_with_its_style(get):
+async def test_the_script_has_its_style_sheet_and_no_code_comments(get):
     script = await (await get("/embed.js")).text()
     assert not re.search(r"^\s*//", script, re.MULTILINE)
     assert '"thread.css"' not in script
@@ -211,9 +211,9 @@ async def test_the_script_is_served_without_its_comments_and_with_its_style(get)
     assert "document.cookie" not in script
 
 
-async def test_somebody_removed_keeps_a_place_in_the_html(service, client):
-    first = await said(service, name="Mia")
-    await said(service, comment="A reply.", parent=first.id, name="Sam")
+async def test_a_deleted_comment_with_a_reply_leaves_a_placeholder(service, client):
+    first = await post_approved(service, name="Mia")
+    await post_approved(service, comment="A reply.", parent=first.id, name="Sam")
     key = await a_key(service)
     await client.post("/v1/moderation/actions", json={"action": "trash", "ids": [first.id]}, headers=key)
     text = await (await client.get(HTML)).text()
@@ -222,7 +222,7 @@ async def test_somebody_removed_keeps_a_place_in_the_html(service, client):
 
 
 @pytest.mark.parametrize("mode", [Mode.ALL, Mode.NONE])
-async def test_the_html_is_safe_whatever_people_call_themselves(served, aiohttp_client, mode):
+async def test_hostile_names_are_escaped_in_the_html(served, aiohttp_client, mode):
     service = await served(moderation=mode)
     client = await aiohttp_client(application(service))
     hostile = '"><script>alert(1)</script>%(x)s {{ 7 * 7 }}'

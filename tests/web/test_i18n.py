@@ -39,8 +39,8 @@ def messages(found):
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory):
-    """Every message that stands in the templates and in the code, found as ``make words`` finds them."""
+def extracted(tmp_path_factory):
+    """Return every message of the templates and the code, extracted as by ``make words``."""
     file = tmp_path_factory.mktemp("words") / "words.pot"
     command = ["--quiet", "extract", "--mapping-file=pyproject.toml", *KEYWORDS, f"--output-file={file}"]
     subprocess.run(
@@ -72,29 +72,29 @@ def said(tmp_path_factory):
         ("de\x00", None, "en"),
     ],
 )
-def test_a_reader_gets_the_language_asked_for_or_else_the_one_they_like_best(lang, accept_language, found):
+def test_a_reader_gets_the_requested_language_or_else_their_preferred_one(lang, accept_language, found):
     assert find_locale(lang, accept_language).lang == found
 
 
-def test_a_language_is_written_its_own_way():
-    backwards = {lang for lang in LANGUAGES if find_locale(lang).dir == "rtl"}
-    assert backwards == {"ar", "fa", "he"}
-    assert backwards == {lang for lang in LANGUAGES if Locale(lang).text_direction == "rtl"}
+def test_arabic_persian_and_hebrew_are_written_from_right_to_left():
+    right_to_left = {lang for lang in LANGUAGES if find_locale(lang).dir == "rtl"}
+    assert right_to_left == {"ar", "fa", "he"}
+    assert right_to_left == {lang for lang in LANGUAGES if Locale(lang).text_direction == "rtl"}
 
 
-def test_a_value_is_escaped_and_a_message_is_not():
+def test_values_in_a_message_are_escaped_and_the_message_is_not():
     english = find_locale("en")
     assert english.gettext("to <bdi>%(name)s</bdi>, 100%%", name="<b>") == "to <bdi>&lt;b&gt;</bdi>, 100%"
     assert english.ngettext("%(num)s <b>", "%(num)s <i>", 1) == "1 <b>"
     assert english.ngettext("%(num)s <b>", "%(num)s <i>", 7) == "7 <i>"
 
 
-def test_a_time_is_told_in_every_language():
-    told = {lang: find_locale(lang).format_time("2026-11-22T16:02:11.000Z") for lang in LANGUAGES}
-    assert told["en"] == "22 Nov 2026, 16:02 UTC"
-    assert told["de"] == "22. Nov. 2026, 16:02 UTC"
-    assert told["ja"] == "2026年11月22日 16:02 UTC"
-    assert all("22" in text and "2026" in text and "16:02 UTC" in text for text in told.values())
+def test_times_are_formatted_in_every_language():
+    texts = {lang: find_locale(lang).format_time("2026-11-22T16:02:11.000Z") for lang in LANGUAGES}
+    assert texts["en"] == "22 Nov 2026, 16:02 UTC"
+    assert texts["de"] == "22. Nov. 2026, 16:02 UTC"
+    assert texts["ja"] == "2026年11月22日 16:02 UTC"
+    assert all("22" in text and "2026" in text and "16:02 UTC" in text for text in texts.values())
     for lang in TRANSLATED:
         assert len({find_locale(lang).gettext(month) for month in i18n.MONTHS}) == 12
 
@@ -109,36 +109,36 @@ MISTAKES = (
 
 
 @pytest.mark.parametrize("lang", TRANSLATED)
-def test_whatever_a_writer_does_wrong_is_explained_in_their_language(lang):
-    english, theirs = find_locale("en"), find_locale(lang)
+def test_a_commenter_reads_every_error_in_their_language(lang):
+    english, translated_locale = find_locale("en"), find_locale(lang)
     for wrong in MISTAKES:
         with pytest.raises(Invalid) as refused:
             draft(**wrong)
-        told = explain_refusal(theirs, refused.value)
-        assert set(told.fields) == set(wrong)
-        plain = explain_refusal(english, refused.value)
-        assert told.title != plain.title
-        for name, text in told.fields.items():
-            assert text != plain.fields[name]
+        explained = explain_refusal(translated_locale, refused.value)
+        assert set(explained.fields) == set(wrong)
+        original = explain_refusal(english, refused.value)
+        assert explained.title != original.title
+        for name, text in explained.fields.items():
+            assert text != original.fields[name]
     for refusal in (RateLimited(21), Duplicate(), ThreadClosed(), Gone(), Unavailable()):
-        told = explain_refusal(theirs, refusal)
-        assert told.title != refusal.title
-        assert told.detail != refusal.detail
-    assert "21" in explain_refusal(theirs, RateLimited(21)).detail
+        explained = explain_refusal(translated_locale, refusal)
+        assert explained.title != refusal.title
+        assert explained.detail != refusal.detail
+    assert "21" in explain_refusal(translated_locale, RateLimited(21)).detail
 
 
 def test_a_reader_sees_numbers_as_their_language_writes_them():
     with pytest.raises(Invalid) as refused:
         draft(comment="x" * 10_001)
-    told = {lang: explain_refusal(find_locale(lang), refused.value).fields["comment"] for lang in LANGUAGES}
-    assert told["en"] == "Too long: 10,001 of 10,000 characters."
-    assert told["de"] == "Zu lang: 10.001 von 10.000 Zeichen."
-    assert all("001" in text and "000" in text for text in told.values())
-    assert told["fr"] == "Trop long : 10\u202f001 sur 10\u202f000 caractères."
+    texts = {lang: explain_refusal(find_locale(lang), refused.value).fields["comment"] for lang in LANGUAGES}
+    assert texts["en"] == "Too long: 10,001 of 10,000 characters."
+    assert texts["de"] == "Zu lang: 10.001 von 10.000 Zeichen."
+    assert all("001" in text and "000" in text for text in texts.values())
+    assert texts["fr"] == "Trop long : 10\u202f001 sur 10\u202f000 caractères."
 
 
 def marked_texts():
-    """Every text that the code marks for translation: the arguments of ``translatable`` and ``translatable_plural``."""
+    """Yield every text marked for translation: the arguments of ``translatable`` and ``translatable_plural``."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -148,13 +148,13 @@ def marked_texts():
 
 
 def test_a_message_is_marked_as_a_whole_literal():
-    """A text built at run time would never be found in a catalogue."""
-    odd = [(path, ast.unparse(one)) for path, _, one in marked_texts() if not isinstance(one, ast.Constant)]
-    assert odd == []
+    """A catalogue cannot contain a text that is built at run time."""
+    computed = [(path, ast.unparse(one)) for path, _, one in marked_texts() if not isinstance(one, ast.Constant)]
+    assert computed == []
 
 
 @pytest.mark.parametrize("lang", TRANSLATED)
-def test_every_text_marked_in_the_code_is_in_every_catalogue(lang):
+def test_every_catalogue_has_every_marked_text(lang):
     ids = set()
     for id_ in messages(catalogue(lang)):
         ids |= {id_} if isinstance(id_, str) else set(id_)
@@ -169,26 +169,26 @@ def test_every_refusal_has_a_title_that_is_translated():
             assert find_locale(lang).translate(refusal.title) != refusal.title, (lang, refusal)
 
 
-def test_a_message_that_is_not_translated_stays_as_it_is():
+def test_an_unknown_message_is_not_changed():
     assert find_locale("de").translate("100% <b>%(x)s") == "100% <b>%(x)s"
     assert find_locale("de").translate("") == ""
 
 
-def test_the_document_names_the_languages():
+def test_the_documentation_lists_every_language():
     text = (PACKAGE.parent / "docs" / "embedding.md").read_text(encoding="utf-8")
-    told = re.search(r"The interface is available in (.*?)\.", text, re.DOTALL)[1]
-    assert sorted(re.findall(r"[A-Z]\w+", told)) == sorted(Locale(lang).english_name for lang in LANGUAGES)
+    listed = re.search(r"The interface is available in (.*?)\.", text, re.DOTALL)[1]
+    assert sorted(re.findall(r"[A-Z]\w+", listed)) == sorted(Locale(lang).english_name for lang in LANGUAGES)
 
 
-def test_make_knows_the_languages():
+def test_the_makefile_lists_every_language():
     makefile = (PACKAGE.parent / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"^LANGUAGES = (.*)$", makefile, re.MULTILINE)[1].split() == list(TRANSLATED)
 
 
 @pytest.mark.parametrize("lang", TRANSLATED)
-def test_every_message_is_there_in_every_language_and_none_too_many(lang, said):
+def test_every_catalogue_has_exactly_the_extracted_messages(lang, extracted):
     translated = messages(catalogue(lang))
-    assert set(translated) == set(said), "run: make words"
+    assert set(translated) == set(extracted), "run: make words"
     for id_, message in translated.items():
         forms = message.string if isinstance(message.string, tuple) else (message.string,)
         assert all(form.strip() for form in forms), id_
@@ -196,7 +196,7 @@ def test_every_message_is_there_in_every_language_and_none_too_many(lang, said):
 
 
 @pytest.mark.parametrize("lang", TRANSLATED)
-def test_what_is_read_is_what_the_translator_wrote(lang):
+def test_the_compiled_catalogues_match_their_sources(lang):
     compiled = io.BytesIO()
     mofile.write_mo(compiled, catalogue(lang))
     assert file_of(lang, "mo").read_bytes() == compiled.getvalue(), "run: make words"
@@ -205,25 +205,25 @@ def test_what_is_read_is_what_the_translator_wrote(lang):
 NUMBER = r"%\(num\)[sd]"
 
 
-def marks(text):
-    """What a translation must keep: places for values, and HTML."""
+def placeholders(text):
+    """Return the placeholders, tags and entities of a text, sorted."""
     return sorted(re.findall(r"%\(\w+\)[sd]|%%|</?\w+[^>]*>|&\w+;", text))
 
 
 @pytest.mark.parametrize("lang", TRANSLATED)
-def test_a_translation_keeps_the_places_for_values_and_the_html(lang):
+def test_a_translation_keeps_placeholders(lang):
     for id_, message in messages(catalogue(lang)).items():
         if isinstance(id_, str):
-            assert marks(message.string) == marks(id_), id_
+            assert placeholders(message.string) == placeholders(id_), id_
             continue
         for form in message.string:  # "one comment" and "no comments" need no number
-            assert marks(re.sub(NUMBER, "", form)) == marks(re.sub(NUMBER, "", id_[1])), id_
+            assert placeholders(re.sub(NUMBER, "", form)) == placeholders(re.sub(NUMBER, "", id_[1])), id_
             assert len(re.findall(NUMBER, form)) <= 1, id_
 
 
 @pytest.mark.parametrize("lang", TRANSLATED)
-def test_a_number_takes_the_form_that_its_language_has_for_it(lang):
-    """As the Unicode CLDR has it: two numbers share a form in one if they do in the other."""
+def test_plural_forms_follow_the_unicode_cldr(lang):
+    """Two numbers share a form in the catalogue exactly if they share one in the CLDR."""
     with file_of(lang, "mo").open("rb") as file:
         read = gettext.GNUTranslations(file)
     rule = gettext.c2py(str(catalogue(lang).plural_expr))
@@ -232,8 +232,7 @@ def test_a_number_takes_the_form_that_its_language_has_for_it(lang):
     assert (
         len(set(forms.values())) == len({one for one, _ in forms.values()}) == len({two for _, two in forms.values()})
     )
-    for (one, many), message in (
-        (id_, said) for id_, said in messages(catalogue(lang)).items() if isinstance(id_, tuple)
-    ):
+    plurals = {id_: message for id_, message in messages(catalogue(lang)).items() if isinstance(id_, tuple)}
+    for (one, many), message in plurals.items():
         for number in NUMBERS:
             assert read.ngettext(one, many, number) == message.string[rule(number)]

@@ -1,4 +1,4 @@
-"""Everybody can moderate: by eye, by ear and by hand, at a desk and on a phone."""
+"""Moderators can use the page with a screen reader, a keyboard, a mouse or a phone."""
 
 import pytest
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 NARROW = {"viewport": {"width": 320, "height": 700}}
-PLACES = [
+DEVICES = [
     {"color_scheme": "light"},
     {"color_scheme": "dark"},
     {"color_scheme": "light", **PHONE},
@@ -28,32 +28,32 @@ PLACES = [
 ]
 
 
-async def a_morning(service):
-    """What waits: links, another script, long words, answers, much of one kind; and something of every other kind."""
+async def fill_queue(service):
+    """Post pending comments of many kinds (links, Arabic, long words, replies, similar ones), a report and spam."""
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0", note="shops"))
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match=f"pills\n{LONG}"))
     shown = await post(service, "A first word.", title="A post")
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[shown]))
     await reports.report_comment(service, shown, NewReport(reason="rude"), visit(address="192.0.2.9"))
-    mine = await post(service, f"See https://example.com/{'x' * 200} {LONG * 3}", parent=shown, name=LONG[:80])
+    reply = await post(service, f"See https://example.com/{'x' * 200} {LONG * 3}", parent=shown, name=LONG[:80])
     for number in range(3):
         await post(service, "pills for all", name=f"Shop {number}", address=f"203.0.113.{number}", title=LONG)
     await post(service, "شكرا على هذا المقال.\n\nThis is English.", name="مريم", address="192.0.2.1")
     await post(service, "words " * 900, address="192.0.2.2")
-    gone = await post(service, "Bye.", address="192.0.2.3")
-    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[gone], note="a machine"))
-    return mine
+    spam = await post(service, "Bye.", address="192.0.2.3")
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[spam], note="a machine"))
+    return reply
 
 
 @pytest.mark.parametrize(
-    "place", PLACES, ids=lambda one: f"{one['color_scheme']} {one.get('viewport', {}).get('width')}"
+    "device", DEVICES, ids=lambda device: f"{device['color_scheme']} {device.get('viewport', {}).get('width')}"
 )
-async def test_every_part_is_accessible(at_desk, place):
-    # A page that allows nothing but its own script allows none of the inspector's either.
-    ada, service = await at_desk("owner", person={"bypass_csp": True, **place})
-    mine = await a_morning(service)
+async def test_every_moderation_page_is_accessible(at_desk, device):
+    # The Content-Security-Policy of the page would block the script of the accessibility checker.
+    ada, service = await at_desk("owner", person={"bypass_csp": True, **device})
+    reply = await fill_queue(service)
     paths = ("", "?status=reported", "?status=spam", "?status=any&q=pills", "/threads", "/rules", "/audit", "/account")
-    for path in (*paths, f"/comments/{mine}", f"/comments/{mine}/ban"):
+    for path in (*paths, f"/comments/{reply}", f"/comments/{reply}/ban"):
         await open_page(ada, f"/moderate{path}")
         await assert_accessible(ada)
     await open_page(ada, "/moderate/threads")
@@ -65,9 +65,9 @@ async def test_every_part_is_accessible(at_desk, place):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_forms_errors_and_results_are_accessible_too(at_desk, browse, scheme):
+async def test_forms_errors_and_results_are_accessible(at_desk, browse, scheme):
     ada, service = await at_desk(person={"bypass_csp": True, "color_scheme": scheme})
-    await a_morning(service)
+    await fill_queue(service)
     await ada.reload()
     await ada.keyboard.press("x")
     await ada.get_by_text("Filters").click()
@@ -93,9 +93,9 @@ async def test_forms_errors_and_results_are_accessible_too(at_desk, browse, sche
     await assert_accessible(stranger)
 
 
-async def test_results_are_announced_and_the_keyboard_reaches_everything(at_desk):
+async def test_a_screen_reader_announces_results_and_the_keyboard_reaches_a_card(at_desk):
     ada, service = await at_desk()
-    await a_morning(service)
+    await fill_queue(service)
     await ada.reload()
     assert await ada.locator("#status").get_attribute("role") == "status"
     assert await ada.locator("#skipped").get_attribute("aria-live") == "assertive"
@@ -105,13 +105,13 @@ async def test_results_are_announced_and_the_keyboard_reaches_everything(at_desk
     for _ in range(30):
         await ada.keyboard.press("Tab")
         assert await ada.evaluate(f"{ring}.outlineStyle + {ring}.outlineWidth") == "solid2px"
-    reached = await ada.evaluate("document.activeElement.closest('.card') != null")
-    assert reached
+    card_has_focus = await ada.evaluate("document.activeElement.closest('.card') != null")
+    assert card_has_focus
 
 
-async def test_buttons_are_large_enough_for_a_thumb(at_desk):
+async def test_buttons_are_large_enough_on_a_phone(at_desk):
     ada, service = await at_desk(person=PHONE)
-    await a_morning(service)
+    await fill_queue(service)
     await ada.reload()
     sizes = "all => all.filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().height)"
     assert min(await ada.locator("main button, main .actions a, nav a").evaluate_all(sizes)) >= 48
@@ -132,7 +132,7 @@ async def test_buttons_are_large_enough_for_a_thumb(at_desk):
 
 async def test_a_comment_keeps_its_own_text_direction(at_desk):
     ada, service = await at_desk()
-    await a_morning(service)
+    await fill_queue(service)
     await ada.reload()
     text = card(ada, "شكرا").locator(".text")
     assert await text.evaluate("one => getComputedStyle(one).direction") == "rtl"
@@ -141,19 +141,19 @@ async def test_a_comment_keeps_its_own_text_direction(at_desk):
 
 async def test_new_comments_do_not_move_the_current_card(at_desk):
     ada, service = await at_desk()
-    await a_morning(service)
+    await fill_queue(service)
     await ada.reload()
     for _ in range(3):
         await ada.keyboard.press("j")
-    at = "document.querySelector('.card[aria-current]').getBoundingClientRect().top"
-    before = await ada.evaluate(at)
+    position = "document.querySelector('.card[aria-current]').getBoundingClientRect().top"
+    before = await ada.evaluate(position)
     await post(service, "A new one.", address="100.64.0.1")
     await ada.evaluate("dispatchEvent(new Event('focus'))")
     await card(ada, "A new one.").wait_for()
-    assert abs(await ada.evaluate(at) - before) < 1
+    assert abs(await ada.evaluate(position) - before) < 1
     assert await ada.evaluate("document.activeElement == document.querySelector('.card[aria-current]')")
 
 
-async def test_the_script_is_small():
+async def test_the_moderation_script_and_style_are_at_most_3_kb_each():
     assert len(assets.moderate().packed) <= 3_000
     assert len(assets.moderate_style().packed) <= 3_000

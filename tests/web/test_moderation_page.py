@@ -1,4 +1,4 @@
-"""Moderators use the page with keys, with a mouse, without script, and several at once."""
+"""Moderators use the page with keys, a mouse, without script, and at the same time as others."""
 
 import json
 import random
@@ -48,8 +48,8 @@ async def open_page(page, address="/moderate"):
     await page.goto(address)
 
 
-async def a_hard_day(service):
-    """The measured queue: 60 spam from six networks, 35 good comments, 5 to be removed; in no order."""
+async def post_a_hundred_comments(service):
+    """Post 60 spam comments from six networks, 35 good ones and 5 to delete, shuffled."""
     spam = [("spam", f"pills {n}", f"203.0.{n % 6}.{n}") for n in range(60)]
     good = [("good", f"thoughts {n}", f"192.0.{n}.1") for n in range(35)]
     rude = [("rude", f"insults {n}", f"100.64.{n}.1") for n in range(5)]
@@ -61,7 +61,7 @@ async def a_hard_day(service):
 
 async def test_a_queue_of_a_hundred_is_cleared_with_46_keys(at_desk):
     ada, service = await at_desk()
-    await a_hard_day(service)
+    await post_a_hundred_comments(service)
     await ada.reload()
     keys = {"spam": "Shift+S", "good": "a", "rude": "d"}
 
@@ -71,7 +71,7 @@ async def test_a_queue_of_a_hundred_is_cleared_with_46_keys(at_desk):
         await ada.keyboard.press(keys[text.partition(":")[0]])
         pressed += 1
         if await current(ada).count() == 0:
-            await wait_until_saved(ada)  # all that was on the page is gone; the rest comes by itself
+            await wait_until_saved(ada)  # the page is empty; it loads the next comments without a key press
 
     assert pressed <= 46
     assert await ada.locator(".empty").inner_text() == "All done. No comments are waiting."
@@ -111,7 +111,7 @@ async def test_a_key_acts_at_once_and_moves_to_the_next_comment(at_desk):
         await post(service, f"{name} says so.", name=name, address=f"192.0.{len(name)}.1")
     await ada.reload()
 
-    await ada.route("**/moderate/act", lambda route: None)  # the answer never comes
+    await ada.route("**/moderate/act", lambda route: None)  # never answer
     await ada.keyboard.press("a")
     assert await ada.locator(".card").count() == 2
     assert "Two says so." in await current(ada).inner_text()
@@ -170,7 +170,7 @@ async def test_keys_move_select_open_and_search(at_desk):
     await ada.keyboard.press("/")
     assert await ada.get_by_role("searchbox").evaluate("field => field == document.activeElement")
     await ada.keyboard.type("sad")
-    assert await ada.get_by_role("searchbox").input_value() == "sad", "keys are letters in a field"
+    assert await ada.get_by_role("searchbox").input_value() == "sad", "keys type letters in a field"
     assert (await standing(service))["Two says so."] == "pending"
     await open_page(ada)
     await ada.keyboard.press("?")
@@ -214,7 +214,7 @@ async def test_a_held_key_and_a_double_click_decide_once(at_desk):
     await ada.reload()
     await ada.keyboard.down("a")
     for _ in range(4):
-        await ada.keyboard.down("a")  # as a keyboard repeats
+        await ada.keyboard.down("a")  # a held key repeats
     await ada.keyboard.up("a")
     await wait_until_saved(ada)
     assert list((await standing(service)).values()).count("approved") == 1
@@ -232,7 +232,7 @@ async def test_no_key_acts_on_a_card_that_is_out_of_view(at_desk):
     await ada.wait_for_function("scrollY > 1000")
     await ada.keyboard.press("a")
     await wait_until_saved(ada)
-    assert set((await standing(service)).values()) == {"pending"}, "that only led to one that is seen"
+    assert set((await standing(service)).values()) == {"pending"}, "the key only moved to a visible card"
     seen = await current(ada).locator(".text").inner_text()
     await ada.keyboard.press("a")
     await wait_until_saved(ada)
@@ -428,7 +428,7 @@ async def test_two_moderators_never_undo_each_other(at_desk):
     assert set((await standing(service)).values()) <= {"approved", "spam"}
     rows = await everything_in(service, "decision")
     people = [row["comment_id"] for row in rows if row["actor_kind"] == "person"]
-    assert len(people) == len(set(people)) == len(texts), "each was decided once"
+    assert len(people) == len(set(people)) == len(texts), "each comment was decided once"
 
 
 async def test_a_card_that_another_moderator_decided_on_says_so(at_desk):
@@ -445,7 +445,7 @@ async def test_a_card_that_another_moderator_decided_on_says_so(at_desk):
     assert await ada.title() == "(2) Pending · Moderation"
     await ada.keyboard.press("s")
     await wait_until_saved(ada)
-    assert (await standing(service))["Another."] == "pending", "there was nothing left to press"
+    assert (await standing(service))["Another."] == "pending", "the key had no card to act on"
 
 
 async def test_no_key_acts_on_a_card_that_moved_into_the_place_of_another(at_desk):
@@ -492,12 +492,14 @@ async def test_every_error_of_several_requests_is_shown(at_desk, clock):
 async def test_counts_are_sent_only_when_they_changed(at_desk):
     ada, service = await at_desk()
     asked = "fetch('/moderate/counts', {cache: 'no-store', headers: {'If-None-Match': TAG}})"
-    told = "async TAG => { const a = await ASKED; return [a.status, a.headers.get('ETag')] }".replace("ASKED", asked)
-    status, tag = await ada.evaluate(told, "")
+    fetch_counts = "async TAG => { const a = await ASKED; return [a.status, a.headers.get('ETag')] }".replace(
+        "ASKED", asked
+    )
+    status, tag = await ada.evaluate(fetch_counts, "")
     assert status == 200
-    assert await ada.evaluate(told, tag) == [304, tag]
+    assert await ada.evaluate(fetch_counts, tag) == [304, tag]
     await post(service, "Hello.")
-    assert (await ada.evaluate(told, tag))[0] == 200
+    assert (await ada.evaluate(fetch_counts, tag))[0] == 200
 
 
 async def press(page, name, within="main"):
@@ -507,11 +509,11 @@ async def press(page, name, within="main"):
 
 
 async def decide(page, name):
-    """A button of the first comment."""
+    """Press a button of the first comment."""
     return await press(page, name, within="article.card")
 
 
-async def test_everything_is_done_without_script(at_desk):
+async def test_a_moderator_can_do_everything_without_script(at_desk):
     ada, service = await at_desk(script=False)
     for number in range(4):
         await post(service, f"number {number}", name=f"N{number}", address=f"203.0.113.{number}")
@@ -805,9 +807,9 @@ async def test_a_rule_is_tested_on_past_comments_before_it_is_saved(at_desk):
     await ada.get_by_label("Check").select_option("words")
     await ada.get_by_label("Matches").fill("lamps")
     await press(ada, "Test on past comments")
-    told = " ".join((await ada.locator("#test-result").inner_text()).split())
-    assert "Would catch 2 of 2: 1 that you rejected, 1 that you approved. Misses 0 that you rejected." in told
-    assert "lamps are lovely" in told
+    result = " ".join((await ada.locator("#test-result").inner_text()).split())
+    assert "Would catch 2 of 2: 1 that you rejected, 1 that you approved. Misses 0 that you rejected." in result
+    assert "lamps are lovely" in result
     assert await everything_in(service, "rule") == []
 
     await ada.get_by_label("Until").fill("2027-01-01")
@@ -848,7 +850,9 @@ async def test_the_audit_log_shows_who_did_what_and_undoes_it(at_desk):
     assert "Mia: Hello." in await newest.inner_text()
     await newest.get_by_role("button", name="Undo").click()
     assert await standing(service) == {"Hello.": "pending"}
-    assert await ada.locator("main .list li").nth(1).get_by_role("button").count() == 0, "once is enough"
+    assert await ada.locator("main .list li").nth(1).get_by_role("button").count() == 0, (
+        "an action can be undone only once"
+    )
     await ada.get_by_role("button", name="Redo").click()
     assert await standing(service) == {"Hello.": "spam"}
 
@@ -928,15 +932,15 @@ def payloads(shared):
         return [json.loads(line)["p"] for line in lines]
 
 
-async def attack(service, texts):
-    """A comment that waits with all of these; in its name, its website and its page's title too."""
+async def post_payloads(service, texts):
+    """Post a pending comment with these texts, the first also as name and title; return its id, or None if refused."""
     sent = fields_of(comment="\n\n".join(texts), name=texts[0][:80], title=texts[0], website=None)
     try:
         return (await post_comment(service, validate(NewComment, sent, fields.Limits()), visit())).id
     except Invalid:
-        kept = ["".join(letter for letter in text if letter.isprintable()) for text in texts]
+        printable = ["".join(letter for letter in text if letter.isprintable()) for text in texts]
         try:
-            sent |= {"comment": "\n\n".join(kept)[:9000], "name": "A" + kept[0][:70], "title": None}
+            sent |= {"comment": "\n\n".join(printable)[:9000], "name": "A" + printable[0][:70], "title": None}
             return (await post_comment(service, validate(NewComment, sent, fields.Limits()), visit())).id
         except Invalid:
             return None
@@ -948,7 +952,7 @@ async def test_no_attack_payload_of_the_corpora_runs(at_desk, shared, monkeypatc
     await ada.add_init_script("canary = 0; alert = confirm = prompt = () => { canary += 1 }")
     every = payloads(shared)
     assert len(every) > 9000
-    made = [await attack(service, every[at : at + 8]) for at in range(0, len(every), 8)]
+    made = [await post_payloads(service, every[at : at + 8]) for at in range(0, len(every), 8)]
     assert sum(one is None for one in made) < 5
 
     seen, following = 0, "/moderate"
@@ -971,7 +975,7 @@ async def test_no_attack_payload_of_the_corpora_runs(at_desk, shared, monkeypatc
 
 
 async def assert_inert(page):
-    told = await page.evaluate(
+    state = await page.evaluate(
         """() => ({
           canary: typeof canary == "number" ? canary : 1,
           scripts: [...document.scripts].map(one => one.getAttribute("src")),
@@ -982,7 +986,7 @@ async def assert_inert(page):
             ?? one.getAttribute("action")).filter(to => !/^(\\/|#|data:,$)/.test(to)),
         })"""
     )
-    assert told == {"canary": 0, "scripts": ["/moderate.js"], "strange": 0, "handlers": [], "links": []}
+    assert state == {"canary": 0, "scripts": ["/moderate.js"], "strange": 0, "handlers": [], "links": []}
 
 
 async def test_a_scanner_that_follows_every_link_changes_nothing(at_desk, curl):
@@ -992,7 +996,7 @@ async def test_a_scanner_that_follows_every_link_changes_nothing(at_desk, curl):
     await post(service, "Another.")
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match="pills"))
     invitation = await moderators.create_sign_in_link(service, "owner")
-    before = await everything_but_when_seen(service)
+    before = await rows_without_session_times(service)
 
     url = service.config.own_origin
     cookie = {"Cookie": f"commentsvc={(await ada.context.cookies())[0]['value']}"}
@@ -1011,15 +1015,15 @@ async def test_a_scanner_that_follows_every_link_changes_nothing(at_desk, curl):
                 link.replace("&amp;", "&").partition("#")[0] for link in re.findall(r'(?:href|action)="(/[^"]*)"', page)
             ]
     assert len(followed) > 40
-    assert await everything_but_when_seen(service) == before
+    assert await rows_without_session_times(service) == before
 
 
-async def everything_but_when_seen(service):
+async def rows_without_session_times(service):
     names = [row["name"] for row in await everything_in(service, "sqlite_master") if row["type"] == "table"]
-    kept = {name: [dict(row) for row in await everything_in(service, name)] for name in names}
-    for row in kept["session"]:
+    rows = {name: [dict(row) for row in await everything_in(service, name)] for name in names}
+    for row in rows["session"]:
         del row["seen_at"]
-    return kept
+    return rows
 
 
 async def test_moderation_pages_are_never_cached_or_framed(at_desk):

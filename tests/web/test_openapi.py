@@ -1,4 +1,4 @@
-"""The contract that machines read."""
+"""The OpenAPI document describes the API completely and correctly."""
 
 import json
 import re
@@ -13,40 +13,40 @@ from commentsvc.web.server import problems
 from tests.conftest import fields_of
 
 
-def as_sent():
+def load_document():
     return json.loads(msgspec.json.encode(document(ROUTES)))
 
 
-def test_it_is_valid():
-    OpenAPIV31SpecValidator(as_sent()).validate()
+def test_the_openapi_document_is_valid():
+    OpenAPIV31SpecValidator(load_document()).validate()
 
 
-async def test_it_is_served(client):
+async def test_the_service_sends_the_openapi_document(client):
     response = await client.get("/openapi.json")
-    assert await response.json() == as_sent()
+    assert await response.json() == load_document()
 
 
-def test_it_names_every_route_and_no_other(served):
-    told = {(method.upper(), path) for path, item in as_sent()["paths"].items() for method in item}
-    assert told == {(route.method, route.path) for route in ROUTES if not route.page}
+def test_the_openapi_document_has_exactly_the_api_routes(served):
+    documented = {(method.upper(), path) for path, item in load_document()["paths"].items() for method in item}
+    assert documented == {(route.method, route.path) for route in ROUTES if not route.page}
 
 
-async def test_the_router_has_every_route_and_no_other(served):
+async def test_the_router_has_exactly_the_declared_routes(served):
     routed = {(route.method, route.resource.canonical) for route in application(await served()).router.routes()}
-    told = {(route.method, route.path) for route in ROUTES}
-    heads = {("HEAD", path) for method, path in told if method == "GET"}
+    declared = {(route.method, route.path) for route in ROUTES}
+    heads = {("HEAD", path) for method, path in declared if method == "GET"}
     preflights = {("OPTIONS", route.path) for route in ROUTES if route.cors}
-    assert routed == told | heads | preflights
+    assert routed == declared | heads | preflights
 
 
-def test_it_tells_every_status_every_header_and_every_problem():
-    post = as_sent()["paths"]["/v1/comments"]["post"]
+def test_the_openapi_document_lists_statuses_headers_and_parameters():
+    post = load_document()["paths"]["/v1/comments"]["post"]
     assert set(post["responses"]) == {
         "201", "202", "303", "400", "403", "408", "409", "410", "413", "415", "422", "429", "500", "503",
     }  # fmt: skip
     assert "Location" in post["responses"]["202"]["headers"]
     assert "Retry-After" in post["responses"]["429"]["headers"]
-    listing = as_sent()["paths"]["/v1/comments"]["get"]
+    listing = load_document()["paths"]["/v1/comments"]["get"]
     assert set(listing["responses"]) >= {"200", "304", "422"}
     assert "ETag" in listing["responses"]["200"]["headers"]
     assert {one["name"] for one in listing["parameters"]} == {
@@ -54,17 +54,17 @@ def test_it_tells_every_status_every_header_and_every_problem():
     }  # fmt: skip
 
 
-def test_every_operation_has_a_name_of_its_own():
-    names = [operation["operationId"] for item in as_sent()["paths"].values() for operation in item.values()]
+def test_every_operation_has_a_unique_id():
+    names = [operation["operationId"] for item in load_document()["paths"].values() for operation in item.values()]
     assert len(names) == len(set(names))
 
 
-def test_every_refusal_has_a_status():
+def test_every_error_class_has_a_status():
     assert set(Refusal.__subclasses__()) == set(problems.STATUS_OF_ERROR)
 
 
-def test_no_shape_for_readers_has_an_email():
-    schemas = as_sent()["components"]["schemas"]
+def test_no_schema_for_readers_has_an_email():
+    schemas = load_document()["components"]["schemas"]
     with_email = {name for name, schema in schemas.items() if "email" in schema.get("properties", {})}
     for_moderators = {"ModeratorComment", "ModeratorDetail", "PrivateSearch", "PrivateCommentFilter"}
     assert with_email == {"NewComment", *for_moderators}
@@ -76,20 +76,20 @@ def resolve(schema, whole):
     return schema
 
 
-async def test_answers_have_the_fields_that_are_told(client, key):
-    whole = as_sent()
+async def test_answers_have_exactly_the_documented_fields(client, key):
+    whole = load_document()
     posted = await (await client.post("/v1/comments", json=fields_of())).json()
-    told = resolve({"$ref": "#/components/schemas/Receipt"}, whole)
-    assert set(posted) == set(told["properties"]) == set(told["required"])
+    documented = resolve({"$ref": "#/components/schemas/Receipt"}, whole)
+    assert set(posted) == set(documented["properties"]) == set(documented["required"])
     queue = await (await client.get("/v1/moderation/comments", headers=key)).json()
-    told = resolve({"$ref": "#/components/schemas/ModeratorComment"}, whole)
-    assert set(queue["comments"][0]) == set(told["properties"])
+    documented = resolve({"$ref": "#/components/schemas/ModeratorComment"}, whole)
+    assert set(queue["comments"][0]) == set(documented["properties"])
 
 
-def test_every_schema_that_is_named_is_there():
-    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(as_sent())))
-    schemas = as_sent()["components"]["schemas"]
-    assert named <= set(schemas)
+def test_every_referenced_schema_exists():
+    referenced = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(load_document())))
+    schemas = load_document()["components"]["schemas"]
+    assert referenced <= set(schemas)
     where = schemas["Action"]["properties"]["where"]
     assert "PrivateCommentFilter" in json.dumps(where)
     assert schemas["PrivateCommentFilter"]["additionalProperties"] is False

@@ -24,15 +24,15 @@ NARROW = {"width": 320, "height": 700}
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"}
 
 
-async def said(service, **changed):
-    """A comment that everybody can read."""
+async def post_approved(service, **changed):
+    """Post a comment and approve it."""
     receipt = await post.post_comment(service, draft(**changed), visit())
     await approve(service, receipt)
     return receipt
 
 
 async def write(page, **changed):
-    """Fill the form in and send it; the browser's own checks stand aside. Returns the answer."""
+    """Fill in the form and send it without the browser's own checks. Return the answer."""
     for name, text in (fields_of(thread=None) | changed).items():
         await page.locator(f"[name={name}]").fill(text)
     await page.locator("form").evaluate("form => { form.noValidate = true }")
@@ -40,14 +40,14 @@ async def write(page, **changed):
 
 
 async def press(page):
-    """The button; no page has two that a person without script can see."""
+    """Press the only visible button; return the answer."""
     async with page.expect_navigation() as navigation:
         await page.get_by_role("button").click()
     return await navigation.value
 
 
 async def filled_in(page):
-    """What stands in the form; there is a field for a website only where somebody sent one."""
+    """Return the values of the form. The website field exists only if a website was sent."""
     fields = {name: page.locator(f"[name={name}]") for name in ("comment", "name", "email", "website")}
     return {name: await field.input_value() for name, field in fields.items() if await field.count()}
 
@@ -56,14 +56,14 @@ async def focused(page):
     return await page.evaluate("document.activeElement.name ?? document.activeElement.id")
 
 
-async def test_two_readers_talk_and_a_moderator_lets_them(opened, browse, curl):
+async def test_two_readers_discuss_after_a_moderator_approves(opened, browse, curl):
     url, service = await opened()
     key = await a_key(service)
 
-    async def approve_what_waits():
+    async def approve_pending():
         async with curl.get(f"{url}/v1/moderation/comments", headers=key) as response:
-            waiting = [comment["id"] for comment in (await response.json())["comments"]]
-        action = {"action": "approve", "ids": waiting}
+            pending = [comment["id"] for comment in (await response.json())["comments"]]
+        action = {"action": "approve", "ids": pending}
         async with curl.post(f"{url}/v1/moderation/actions", headers=key, json=action) as response:
             assert (await response.json())["changed"] == 1
 
@@ -73,22 +73,22 @@ async def test_two_readers_talk_and_a_moderator_lets_them(opened, browse, curl):
     assert answer.request.redirected_from.method == "POST"
     assert (await answer.request.redirected_from.response()).status == 303
     assert re.search(r"/t\?thread=demo&.*receipt=cr_.*#comment-", mia.url)
-    own = mia.get_by_role("article")
-    assert "Waiting for moderation. Only you can see this." in await own.inner_text()
-    assert await focused(mia) == await own.get_attribute("id")
+    own_comment = mia.get_by_role("article")
+    assert "Waiting for moderation. Only you can see this." in await own_comment.inner_text()
+    assert await focused(mia) == await own_comment.get_attribute("id")
 
     sam = await browse(url)
     await sam.goto("/")
     assert await sam.get_by_role("article").count() == 0
 
-    await approve_what_waits()
+    await approve_pending()
     await mia.reload()
     assert "is published" in await mia.locator(".notice").inner_text()
     await sam.reload()
     await sam.get_by_role("link", name="Reply to Mia").click()
     assert "I have been wondering" in await sam.locator(".ct-quote").inner_text()
     await write(sam, name="Sam", email="sam@example.com", comment="So have I.")
-    await approve_what_waits()
+    await approve_pending()
 
     await mia.goto("/")
     assert await mia.get_by_role("heading", name="2 comments").count() == 1
@@ -96,7 +96,7 @@ async def test_two_readers_talk_and_a_moderator_lets_them(opened, browse, curl):
     assert "So have I." in await reply.inner_text()
 
 
-async def test_a_receipt_shows_a_waiting_comment_to_its_holder_for_an_hour(opened, browse, clock):
+async def test_a_commenter_sees_their_pending_comment_for_an_hour(opened, browse, clock):
     url, _ = await opened()
     mia, sam = await browse(url), await browse(url)
     await mia.goto(THREAD)
@@ -119,7 +119,7 @@ async def test_a_receipt_shows_a_waiting_comment_to_its_holder_for_an_hour(opene
     assert "for one hour only" in await mia.locator(".notice").inner_text()
 
 
-async def test_a_writer_of_a_removed_comment_is_not_told_that_it_is_shown(opened, browse):
+async def test_a_commenter_of_a_deleted_comment_does_not_read_that_it_is_published(opened, browse):
     url, service = await opened(moderation=Mode.NONE)
     mia = await browse(url)
     await mia.goto(THREAD)
@@ -135,7 +135,7 @@ async def test_a_writer_of_a_removed_comment_is_not_told_that_it_is_shown(opened
     assert "Is it?" in await mia.get_by_role("article").inner_text()
 
 
-async def test_a_reader_answers_a_comment_that_stands_on_another_page(opened, browse, monkeypatch):
+async def test_a_reader_replies_to_a_comment_on_the_second_page(opened, browse, monkeypatch):
     monkeypatch.setattr(thread, "COMMENTS_PER_PAGE", 1)
     url, service = await opened(moderation=Mode.NONE)
     for name in ("Ada", "Ben"):
@@ -151,20 +151,20 @@ async def test_a_reader_answers_a_comment_that_stands_on_another_page(opened, br
     assert await mia.get_by_role("heading", name="Reply to Ben").count() == 1
 
 
-async def test_a_writer_sees_their_own_comment_below_however_many_there_are(opened, browse, monkeypatch):
+async def test_a_commenter_sees_their_own_comment_last_on_a_full_page(opened, browse, monkeypatch):
     monkeypatch.setattr(thread, "COMMENTS_PER_PAGE", 2)
     url, service = await opened()
     for name in ("Ada", "Ben", "Lea"):
-        last = await said(service, name=name, comment=f"{name} was here.")
+        last = await post_approved(service, name=name, comment=f"{name} was here.")
     mia = await browse(url)
     await mia.goto(f"{THREAD}&reply_to={last.id}")
     await write(mia)
 
-    own = mia.get_by_role("article").last
-    assert "Waiting for moderation. Only you can see this." in await own.inner_text()
-    assert await focused(mia) == await own.get_attribute("id")
+    own_comment = mia.get_by_role("article").last
+    assert "Waiting for moderation. Only you can see this." in await own_comment.inner_text()
+    assert await focused(mia) == await own_comment.get_attribute("id")
     assert await mia.get_by_role("article").count() == 3
-    own_id = (await own.get_attribute("id")).removeprefix("comment-")
+    own_id = (await own_comment.get_attribute("id")).removeprefix("comment-")
     await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[own_id]))
     await mia.reload()
     assert "is published" in await mia.locator(".notice").inner_text()
@@ -174,9 +174,9 @@ async def test_a_writer_sees_their_own_comment_below_however_many_there_are(open
     assert await mia.get_by_text("Waiting for moderation").count() == 0
 
 
-async def test_a_reader_changes_their_mind_about_a_reply(opened, browse):
+async def test_a_reader_cancels_a_reply(opened, browse):
     url, service = await opened()
-    first = await said(service)
+    first = await post_approved(service)
     mia = await browse(url)
 
     await mia.goto(f"{THREAD}&reply_to={first.id}")
@@ -185,21 +185,21 @@ async def test_a_reader_changes_their_mind_about_a_reply(opened, browse):
     assert await mia.get_by_role("heading", name="Leave a comment").count() == 1
 
 
-async def test_the_way_back_leads_to_the_article_and_nowhere_else(opened, browse):
+async def test_the_back_link_leads_only_to_the_article(opened, browse):
     url, _ = await opened(sites="https://blog.example")
     mia = await browse(url)
 
     await mia.goto("/t?thread=https://blog.example/a-post/?utm_source=x")
     back = mia.get_by_role("link", name="Back to the article")
     assert await back.get_attribute("href") == "https://blog.example/a-post"
-    # Python reads the host after the @, a browser the one before the backslash.
+    # Python takes the host after the @, a browser the host before the backslash.
     await mia.goto(f"/t?thread={quote('https://evil.example' + chr(92) + '@blog.example/')}")
     assert await back.get_attribute("href") == "https://blog.example/"
 
 
-async def test_a_form_with_mistakes_comes_back_filled_in_and_leads_to_each(opened, browse):
+async def test_a_commenter_gets_an_invalid_form_back_with_a_link_to_each_error(opened, browse):
     url, service = await opened()
-    first = await said(service)
+    first = await post_approved(service)
     mia = await browse(url)
     await mia.goto(f"{THREAD}&reply_to={first.id}")
 
@@ -225,7 +225,7 @@ async def test_a_form_with_mistakes_comes_back_filled_in_and_leads_to_each(opene
     assert await mia.locator("[name=comment]").get_attribute("aria-invalid") is None
 
 
-async def test_a_website_that_a_form_of_the_blogs_own_sent_can_be_mended(opened, curl):
+async def test_a_commenter_corrects_a_website_sent_by_a_form_of_the_blog(opened, curl):
     url, _ = await opened()
     async with curl.post(f"{url}/v1/comments", data=fields_of(website="javascript:x"), headers=BROWSER) as response:
         page = await response.text()
@@ -235,7 +235,7 @@ async def test_a_website_that_a_form_of_the_blogs_own_sent_can_be_mended(opened,
         assert "website" not in await response.text()
 
 
-async def test_somebody_who_says_the_same_again_keeps_their_words(opened, browse):
+async def test_a_commenter_who_posts_a_duplicate_keeps_their_text(opened, browse):
     url, _ = await opened()
     mia = await browse(url)
     for _ in range(2):
@@ -247,7 +247,7 @@ async def test_somebody_who_says_the_same_again_keeps_their_words(opened, browse
     assert (await filled_in(mia))["comment"] == "I have been wondering about this too."
 
 
-async def test_somebody_too_fast_keeps_their_words_and_is_told_how_long_to_wait(opened, browse, clock):
+async def test_a_rate_limited_commenter_keeps_their_text_and_reads_how_long_to_wait(opened, browse, clock):
     url, _ = await opened(rate_limit="1/60")
     mia = await browse(url)
     for text in ("One.", "Two."):
@@ -263,9 +263,9 @@ async def test_somebody_too_fast_keeps_their_words_and_is_told_how_long_to_wait(
     assert "Two." in await mia.get_by_role("article").inner_text()
 
 
-async def test_somebody_too_late_for_a_closed_thread_keeps_their_words(opened, browse):
+async def test_a_commenter_on_a_closed_thread_keeps_their_text(opened, browse):
     url, service = await opened()
-    await said(service)
+    await post_approved(service)
     mia = await browse(url)
     await mia.goto(THREAD)
     (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
@@ -279,7 +279,7 @@ async def test_somebody_too_late_for_a_closed_thread_keeps_their_words(opened, b
     assert await mia.get_by_role("link", name="Reply").count() == 0
 
 
-async def test_a_form_whose_page_is_nowhere_still_gets_an_answer_for_people(opened, curl):
+async def test_a_browser_that_sends_an_unknown_thread_gets_an_html_page(opened, curl):
     url, _ = await opened()
     body = fields_of(thread="https://elsewhere.example/")
     async with curl.post(f"{url}/v1/comments", data=body, headers=BROWSER) as response:
@@ -298,7 +298,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
-async def test_a_hostile_comment_does_nothing_even_where_script_may_run(opened, browse):
+async def test_a_hostile_comment_cannot_run_script(opened, browse):
     url, service = await opened(moderation=Mode.NONE)
     mia = await browse(url, script=True)
     for number, text in enumerate(HOSTILE):
@@ -311,14 +311,14 @@ async def test_a_hostile_comment_does_nothing_even_where_script_may_run(opened, 
         assert await mia.locator("script, iframe, style, img, svg, base, main form form").count() == 0
         assert await mia.locator("form").count() == 1
         assert await mia.evaluate("typeof canary") == "undefined"
-        assert set(await all_of(mia, ".ct-text a[href]", "one.protocol")) == {"https:"}
-        attributes = await all_of(mia, "*", "one.getAttributeNames().join(' ')")
+        assert set(await evaluate_each(mia, ".ct-text a[href]", "one.protocol")) == {"https:"}
+        attributes = await evaluate_each(mia, "*", "one.getAttributeNames().join(' ')")
         assert not re.search(r"\bon", " ".join(attributes))
         for link in await mia.locator(".ct-text a[href]").all():
             await link.hover()
 
 
-async def test_a_hostile_form_comes_back_as_nothing_but_text(opened, browse):
+async def test_a_hostile_form_is_escaped_when_it_is_shown_again(opened, browse):
     url, _ = await opened()
     mia = await browse(url, script=True)
     hostile = '"></textarea></title><script>canary = 1; alert(1)</script><img src=//evil.example onerror=alert(1)>'
@@ -332,12 +332,12 @@ async def test_a_hostile_form_comes_back_as_nothing_but_text(opened, browse):
     assert await mia.evaluate("typeof canary") == "undefined"
 
 
-async def all_of(page, what, script):
-    """For every element of the page that ``what`` selects: what the script says of it."""
-    return await page.locator(what).evaluate_all(f"all => all.map(one => {script})")
+async def evaluate_each(page, selector, script):
+    """Return the result of a script for each element that a selector matches."""
+    return await page.locator(selector).evaluate_all(f"all => all.map(one => {script})")
 
 
-async def assert_well_made(page, answer, status=200):
+async def assert_valid_page(page, answer, status=200):
     assert answer.status == status
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; ")
@@ -346,40 +346,40 @@ async def assert_well_made(page, answer, status=200):
     assert await page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
     assert await page.locator("html").get_attribute("lang") == "en"
     assert await page.title()
-    levels = [int(level) for level in await all_of(page, "h1, h2, h3, h4", "one.tagName[1]")]
+    levels = [int(level) for level in await evaluate_each(page, "h1, h2, h3, h4", "one.tagName[1]")]
     assert (levels[0], levels.count(1)) == (1, 1)
     assert all(below <= above + 1 for above, below in pairwise(levels))
-    ids = await all_of(page, "[id]", "one.id")
+    ids = await evaluate_each(page, "[id]", "one.id")
     assert len(ids) == len(set(ids))
-    assert min(await all_of(page, f"{FIELDS}, .ct-button", "one.offsetHeight"), default=44) >= 44
-    assert set(await all_of(page, FIELDS, "one.labels[0].checkVisibility()")) <= {True}
+    assert min(await evaluate_each(page, f"{FIELDS}, .ct-button", "one.offsetHeight"), default=44) >= 44
+    assert set(await evaluate_each(page, FIELDS, "one.labels[0].checkVisibility()")) <= {True}
     assert await page.locator("[style], style, script:not([src])").count() == 0
 
 
-async def test_every_page_fits_a_phone_and_is_well_made(opened, browse):
+async def test_every_page_fits_a_phone_and_has_valid_markup(opened, browse):
     url, service = await opened()
     long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
     wide = f"{long * 3}\n\nhttps://example.com/{'x' * 300}\n\n```\n{'code' * 60}\n```\n\n|{'word | ' * 9}\n|{'-|' * 9}"
-    parent = await said(service, name=long[:80], comment=wide, title=long * 2)
+    parent = await post_approved(service, name=long[:80], comment=wide, title=long * 2)
     for level in range(7):
-        parent = await said(service, parent=parent.id, comment=f"`{long}`", name=f"مريم {level}")
+        parent = await post_approved(service, parent=parent.id, comment=f"`{long}`", name=f"مريم {level}")
     await moderators.add_moderator(service, long[:80], None, [])
     sign_in = (await moderators.create_sign_in_link(service, long[:80])).partition("/sign-in")[2]
     mia = await browse(url, viewport=NARROW, moderator=True)
     reply = f"{THREAD}&reply_to={parent.id}"
 
     for path in ("/", THREAD, reply, "/t?thread=/empty/", "/docs", f"/sign-in{sign_in}"):
-        await assert_well_made(mia, await mia.goto(path))
-    await assert_well_made(mia, await press(mia))
-    await assert_well_made(mia, await mia.goto(f"/sign-in{sign_in}"), 404)
+        await assert_valid_page(mia, await mia.goto(path))
+    await assert_valid_page(mia, await press(mia))
+    await assert_valid_page(mia, await mia.goto(f"/sign-in{sign_in}"), 404)
     await mia.goto(reply)
-    await assert_well_made(mia, await write(mia, comment=long * 200, name=long * 2, email=long), 422)
-    await assert_well_made(mia, await write(mia, comment=long, name=long[:80], email="mia@example.com"))
+    await assert_valid_page(mia, await write(mia, comment=long * 200, name=long * 2, email=long), 422)
+    await assert_valid_page(mia, await write(mia, comment=long, name=long[:80], email="mia@example.com"))
 
 
-async def test_a_name_and_a_comment_are_read_in_their_own_direction(opened, browse):
+async def test_names_and_comments_keep_their_own_text_direction(opened, browse):
     url, service = await opened()
-    await said(service, name="مريم", comment="شكرا على هذا المقال.\n\nThis is English.")
+    await post_approved(service, name="مريم", comment="شكرا على هذا المقال.\n\nThis is English.")
     mia = await browse(url)
     await mia.goto(THREAD)
 
@@ -389,7 +389,7 @@ async def test_a_name_and_a_comment_are_read_in_their_own_direction(opened, brow
     assert await mia.locator("main").evaluate("main => getComputedStyle(main).direction") == "ltr"
 
 
-async def test_the_contract_names_every_route_shape_and_refusal(opened, browse, curl):
+async def test_a_developer_finds_every_route_schema_and_error_in_the_docs(opened, browse, curl):
     url, _ = await opened()
     async with curl.get(f"{url}/openapi.json") as response:
         document = await response.json()
@@ -400,6 +400,6 @@ async def test_the_contract_names_every_route_shape_and_refusal(opened, browse, 
     for path, methods in document["paths"].items():
         for method in methods:
             assert f"{method.upper()} {path}" in headings
-    ids = await all_of(mia, "[id]", "one.id")
-    assert set(await all_of(mia, "a[href^='#']", "one.hash.slice(1)")) <= set(ids)
+    ids = await evaluate_each(mia, "[id]", "one.id")
+    assert set(await evaluate_each(mia, "a[href^='#']", "one.hash.slice(1)")) <= set(ids)
     assert {"rate_limited", "invalid", "internal_error"} <= set(ids)

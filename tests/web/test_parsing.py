@@ -1,4 +1,4 @@
-"""Whatever is sent, a proper answer comes back, and nobody holds the service up."""
+"""Every request gets a valid answer, and no client can block the service."""
 
 import asyncio
 import json
@@ -16,11 +16,11 @@ from tests.comments.test_post import everything_in
 from tests.conftest import draft, fields_of, visit
 
 PROBLEM = {"type", "title", "status", "detail", "code", "errors"}
-HASTY = Deadlines(header=0.3, idle=0.6, sweep=0.05, drain=0, finish=2)
+SHORT_DEADLINES = Deadlines(header=0.3, idle=0.6, sweep=0.05, drain=0, finish=2)
 
 
 async def exchange(url, raw, *, until_closed=True):
-    """Send bytes; returns what comes back until the service hangs up."""
+    """Send bytes; return the answer up to the end of the connection, or up to 64 KiB."""
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(raw)
@@ -32,7 +32,7 @@ async def exchange(url, raw, *, until_closed=True):
         writer.close()
 
 
-def split(answer):
+def parse_answer(answer):
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines[1:])
@@ -51,7 +51,7 @@ def split(answer):
         ("GET", "/v1/comments/../../etc/passwd", 404, "not_found"),
     ],
 )
-async def test_every_refusal_is_a_problem(client, method, path, status, code):
+async def test_every_error_is_sent_as_problem_json(client, method, path, status, code):
     response = await client.request(method, path, data=b"x" if method == "POST" else None)
 
     assert (response.status, response.content_type) == (status, "application/problem+json")
@@ -76,9 +76,9 @@ async def test_every_refusal_is_a_problem(client, method, path, status, code):
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-async def test_what_cannot_be_parsed_is_refused_as_a_problem_too(live, raw, caplog):
-    url, _ = await live(HASTY)
-    status, headers, body = split(await exchange(url, raw))
+async def test_a_request_that_cannot_be_parsed_gets_problem_json(live, raw, caplog):
+    url, _ = await live(SHORT_DEADLINES)
+    status, headers, body = parse_answer(await exchange(url, raw))
 
     assert 400 <= status < 500
     assert headers["Content-Type"].startswith("application/problem+json")
@@ -88,7 +88,7 @@ async def test_what_cannot_be_parsed_is_refused_as_a_problem_too(live, raw, capl
     assert "127.0.0.1" not in caplog.text
 
 
-async def test_an_encoded_body_is_refused_before_it_is_inflated(live, browser_less):
+async def test_the_service_refuses_a_compressed_body_without_unpacking_it(live, browser_less):
     url, _ = await live()
     bomb = zlib.compress(b"0" * 20_000_000)
     response = await browser_less.post(
@@ -101,21 +101,21 @@ async def test_an_encoded_body_is_refused_before_it_is_inflated(live, browser_le
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-async def test_a_body_that_is_too_large_is_refused(live, browser_less, chunked):
+async def test_the_service_refuses_a_body_that_is_too_large(live, browser_less, chunked):
     url, _ = await live()
 
-    async def drip():
+    async def send_chunks():
         for _ in range(80):
             yield b"x" * 1024
 
-    data = drip() if chunked else b"x" * 65 * 1024
+    data = send_chunks() if chunked else b"x" * 65 * 1024
     response = await browser_less.post(f"{url}/v1/comments", data=data, headers={"Content-Type": "application/json"})
     assert response.status == 413
     assert (await response.json())["code"] == "too_large"
 
 
-async def test_a_connection_that_never_sends_its_header_is_hung_up_on(live):
-    url, _ = await live(HASTY)
+async def test_the_service_closes_a_connection_that_does_not_finish_its_header(live):
+    url, _ = await live(SHORT_DEADLINES)
     before = asyncio.get_running_loop().time()
 
     assert await exchange(url, b"GET /healthz HTTP/1.1\r\nHost: x\r\n") == b""
@@ -123,34 +123,34 @@ async def test_a_connection_that_never_sends_its_header_is_hung_up_on(live):
     assert asyncio.get_running_loop().time() - before < 5
 
 
-async def test_a_body_that_never_ends_is_given_up(live, monkeypatch):
+async def test_the_service_stops_waiting_for_an_unfinished_body(live, monkeypatch):
     monkeypatch.setattr("commentsvc.web.server.endpoint.BODY_SECONDS", 0.2)
-    url, _ = await live(HASTY)
+    url, _ = await live(SHORT_DEADLINES)
     request = b"POST /v1/comments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
-    status, _, body = split(await exchange(url, request))
+    status, _, body = parse_answer(await exchange(url, request))
     assert (status, json.loads(body)["code"]) == (408, "too_slow")
 
 
-async def test_a_connection_that_idles_is_closed_after_a_while(live):
-    url, _ = await live(HASTY)
+async def test_the_service_closes_an_idle_connection(live):
+    url, _ = await live(SHORT_DEADLINES)
     answer = await exchange(url, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200")
 
 
-async def test_while_it_stops_the_service_says_so_and_finishes_what_it_has(live, browser_less):
+async def test_the_service_reports_that_it_is_stopping_and_still_answers(live, browser_less):
     url, service = await live()
     assert (await browser_less.get(f"{url}/readyz")).status == 200
     app = application(service)
     app[DRAINING].append(True)
     async with TestClient(TestServer(app)) as client:
-        red = await client.get("/readyz")
-        assert (red.status, red.headers["Connection"]) == (503, "close")
+        ready = await client.get("/readyz")
+        assert (ready.status, ready.headers["Connection"]) == (503, "close")
         posted = await client.post("/v1/comments", json=fields_of())
         assert (posted.status, posted.headers["Connection"]) == (202, "close")
 
 
-async def test_no_answer_says_what_it_is_made_of(client):
+async def test_every_answer_has_security_headers_and_no_version(client):
     for path in ("/healthz", "/nowhere", "/", "/docs", "/v1/comments?thread=x"):
         headers = (await client.get(path)).headers
         assert headers["Server"] == "commentsvc"
@@ -161,7 +161,7 @@ async def test_no_answer_says_what_it_is_made_of(client):
         assert "Set-Cookie" not in headers
 
 
-async def test_all_bad_fields_are_reported_at_once(client):
+async def test_a_client_gets_all_field_errors_at_once(client):
     body = fields_of(name=" ", email="nobody", comment="", website="javascript:x", parent=7, unknown="x")
     response = await client.post("/v1/comments", json=body)
 
@@ -176,44 +176,44 @@ async def test_all_bad_fields_are_reported_at_once(client):
     ]
 
 
-async def test_the_idempotency_key_stands_for_the_submission(client):
+async def test_a_client_can_use_an_idempotency_key_as_submission(client):
     header = {"Idempotency-Key": '"one-of-a-kind"'}
-    once = await client.post("/v1/comments", json=fields_of(), headers=header)
+    first = await client.post("/v1/comments", json=fields_of(), headers=header)
     again = await client.post("/v1/comments", json=fields_of(), headers=header)
     other = await client.post("/v1/comments", json=fields_of(comment="Other."), headers=header)
 
-    assert (once.status, again.status) == (202, 202)
-    assert await once.read() == await again.read()
+    assert (first.status, again.status) == (202, 202)
+    assert await first.read() == await again.read()
     by_form = await client.post("/v1/comments", data=fields_of(), headers=header)
-    assert (by_form.status, await by_form.read()) == (202, await once.read())
-    assert once.headers["Location"] == f"/v1/comments/{(await once.json())['id']}"
+    assert (by_form.status, await by_form.read()) == (202, await first.read())
+    assert first.headers["Location"] == f"/v1/comments/{(await first.json())['id']}"
     assert (other.status, (await other.json())["code"]) == (422, "submission_reused")
 
 
-async def test_only_a_trusted_proxy_says_where_somebody_is(served, aiohttp_client):
+async def test_only_a_trusted_proxy_can_set_the_client_address(served, aiohttp_client):
     for trusted, network in (("", "127.0.0.0/24"), ("127.0.0.0/8 10.0.0.0/8", "203.0.113.0/24")):
         service = await served(trusted_proxies=trusted)
         client = await aiohttp_client(application(service))
-        said = "198.51.100.66, 203.0.113.9, 10.1.2.3"  # the first is what the client made up
-        await client.post("/v1/comments", json=fields_of(), headers={"X-Forwarded-For": said})
+        forwarded = "198.51.100.66, 203.0.113.9, 10.1.2.3"  # the first address is forged by the client
+        await client.post("/v1/comments", json=fields_of(), headers={"X-Forwarded-For": forwarded})
         (contact,) = await everything_in(service, "contact")
         assert contact["network"] == network
 
 
-async def test_an_undeliverable_domain_is_named_only_where_the_operator_asks(served, name_server):
-    silent = await served()
-    await post.post_comment(silent, draft(email="x@no-such-domain.example"), visit())
+async def test_an_undeliverable_email_domain_is_refused_only_if_the_operator_enables_it(served, name_server):
+    without_check = await served()
+    await post.post_comment(without_check, draft(email="x@no-such-domain.example"), visit())
     assert name_server.asked == []
-    asking = await served(deliverability="on")
+    with_check = await served(deliverability="on")
     with pytest.raises(Invalid) as refused:
-        await post.post_comment(asking, draft(email="x@no-such-domain.example"), visit())
+        await post.post_comment(with_check, draft(email="x@no-such-domain.example"), visit())
     assert refused.value.faults[0].field == "email"
     name_server.known.add("blog.example")
-    await post.post_comment(asking, draft(email="x@blog.example"), visit())
+    await post.post_comment(with_check, draft(email="x@blog.example"), visit())
     assert set(name_server.asked) == {"no-such-domain.example", "blog.example"}
 
 
-async def test_a_browser_that_asks_for_no_thread_is_told_so_on_a_page(client):
+async def test_a_browser_that_names_no_thread_gets_an_html_page(client):
     browser = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
     page = await client.get("/t", headers=browser)
 

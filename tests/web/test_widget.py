@@ -1,4 +1,4 @@
-"""People read and write in a blog that pasted one line."""
+"""People read and write comments in a blog that has the script line."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ STRICT = (
 
 
 async def write(page, text="I have been wondering about this too.", name="Mia", email="mia@example.com"):
-    """Fill the form in and send it."""
+    """Fill in the form and send it."""
     await box(page).fill(text)
     await page.get_by_role("textbox", name="Name").fill(name)
     await page.get_by_role("textbox", name="Email").fill(email)
@@ -40,8 +40,8 @@ def comment(page, text):
     return page.get_by_role("article").filter(has_text=text)
 
 
-async def said(service, page, **changed):
-    """A comment at this post that everybody can read."""
+async def post_approved(service, page, **changed):
+    """Post a comment on the thread of this page and approve it."""
     thread = re.split("[?#]", page.url)[0]
     receipt = await post.post_comment(service, draft(**{"thread": thread} | changed), visit())
     await approve(service, receipt)
@@ -49,7 +49,7 @@ async def said(service, page, **changed):
 
 
 async def reload(page):
-    """Come back when what the browser keeps of answers is old."""
+    """Reload the page without the browser cache."""
     session = await page.context.new_cdp_session(page)
     await session.send("Network.enable")
     await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
@@ -58,27 +58,27 @@ async def reload(page):
 
 
 async def queue(service):
-    """What waits to be read."""
+    """Return the pending comments."""
     return (await search_comments(service, EVERYTHING, QueueQuery())).comments
 
 
 async def focused(page):
-    """What has the focus: its id, else the name of a field, else what it says."""
+    """Return the name, else the id, else the text of the focused element."""
     element = "document.activeElement"
     return await page.evaluate(f"{element}.name || {element}.id || {element}.textContent")
 
 
-async def kept(page):
-    """What the blog's own storage holds of ours."""
+async def stored(page):
+    """Return the local storage of the page, decoded."""
     return await page.evaluate("Object.fromEntries(Object.entries(localStorage).map(([n, v]) => [n, JSON.parse(v)]))")
 
 
-async def test_two_readers_talk_and_a_moderator_lets_them(at_post, browse):
+async def test_two_readers_discuss_after_a_moderator_approves(at_post, browse):
     mia, service = await at_post()
     await write(mia, "I had *wondered* about that.")
-    own = comment(mia, "I had wondered")
-    await own.get_by_text(PENDING).wait_for()
-    assert await focused(mia) == await own.get_attribute("id")
+    own_comment = comment(mia, "I had wondered")
+    await own_comment.get_by_text(PENDING).wait_for()
+    assert await focused(mia) == await own_comment.get_attribute("id")
     assert await box(mia).input_value() == ""
 
     sam = await browse(mia.url, script=True, also=[service.config.own_origin])
@@ -102,11 +102,11 @@ async def test_two_readers_talk_and_a_moderator_lets_them(at_post, browse):
     assert await comment(mia, "I had wondered").get_by_text(PENDING).count() == 0
 
 
-async def test_a_writer_still_sees_what_waits_when_they_come_back(at_post, browse):
+async def test_a_commenter_still_sees_their_pending_comments_after_a_reload(at_post, browse):
     mia, service = await at_post()
     await write(mia)
     await comment(mia, PENDING).wait_for()
-    first = await said(service, mia, name="Ada", comment="First.")
+    first = await post_approved(service, mia, name="Ada", comment="First.")
     await reload(mia)
     await comment(mia, "First.").get_by_role("link", name="Reply").click()
     await write(mia, "An answer that waits.")
@@ -117,45 +117,45 @@ async def test_a_writer_still_sees_what_waits_when_they_come_back(at_post, brows
     nested = mia.locator(f"[role=listitem]:has(> [id='comment-{first.id}']) [role=listitem]")
     assert "An answer" in await nested.inner_text()
     assert await mia.get_by_text(PENDING).count() == 2
-    assert await mia.locator("[data-edit], [data-author]").count() == 0, "what proves it is no part of the page"
+    assert await mia.locator("[data-edit], [data-author]").count() == 0, "tokens are not in the page"
 
 
-async def test_a_comment_that_no_rule_holds_is_shown_and_counted(at_post):
+async def test_a_commenter_sees_their_published_comment_counted(at_post):
     mia, _ = await at_post(moderation=Mode.NONE)
     await write(mia)
     await mia.get_by_role("heading", name="1 comment", exact=True).wait_for()
     assert await mia.get_by_text(PENDING).count() == 0
 
 
-async def test_a_writer_mends_a_comment_and_takes_it_back(at_post):
+async def test_a_commenter_edits_and_deletes_their_comment(at_post):
     mia, _ = await at_post(moderation=Mode.NONE)
     await write(mia, "I had *wondred* about that.")
-    own = mia.get_by_role("article")
-    await own.wait_for()
+    own_comment = mia.get_by_role("article")
+    await own_comment.wait_for()
     await box(mia).fill("Something else, half written")
 
-    await own.get_by_role("button", name="Edit").click()
+    await own_comment.get_by_role("button", name="Edit").click()
     await mia.get_by_role("heading", name="Edit your comment").wait_for()
     assert await box(mia).input_value() == "I had *wondred* about that."
     assert not await mia.get_by_role("textbox", name="Email").is_visible()
     await box(mia).fill("I had *wondered* about that.")
     await mia.get_by_role("button", name="Save").click()
-    await own.get_by_text("I had wondered about that.").wait_for()
-    assert await own.get_by_text("edited").count() == 1
-    assert await focused(mia) == await own.get_attribute("id")
+    await own_comment.get_by_text("I had wondered about that.").wait_for()
+    assert await own_comment.get_by_text("edited").count() == 1
+    assert await focused(mia) == await own_comment.get_attribute("id")
     assert await box(mia).input_value() == "Something else, half written"
 
     await reload(mia)
-    await own.get_by_role("button", name="Delete").click()
-    assert await own.count() == 1
-    await own.get_by_role("button", name="Delete permanently?").click()
+    await own_comment.get_by_role("button", name="Delete").click()
+    assert await own_comment.count() == 1
+    await own_comment.get_by_role("button", name="Delete permanently?").click()
     await mia.get_by_role("heading", name="0 comments").wait_for()
-    assert await own.count() == 0
+    assert await own_comment.count() == 0
     assert "0 comments" in await focused(mia)
-    assert "mine" not in str(await kept(mia)) or (await kept(mia))["commentsvc:mine"] == {}
+    assert "mine" not in str(await stored(mia)) or (await stored(mia))["commentsvc:mine"] == {}
 
 
-async def test_what_can_no_longer_be_changed_says_so(at_post, clock):
+async def test_a_commenter_reads_that_the_time_to_delete_is_over(at_post, clock):
     mia, _ = await at_post()
     await write(mia)
     await mia.get_by_text(PENDING).wait_for()
@@ -172,29 +172,29 @@ async def test_what_can_no_longer_be_changed_says_so(at_post, clock):
 async def test_a_commenter_reads_until_when_they_can_edit(at_post, clock):
     mia, _ = await at_post(person={"timezone_id": "Asia/Tokyo"})
     await write(mia)
-    own = mia.get_by_role("article")
+    own_comment = mia.get_by_role("article")
     until = (clock() + timedelta(minutes=15)).astimezone(ZoneInfo("Asia/Tokyo"))
-    await own.get_by_text(f"{PENDING} You can edit it until {until:%-I:%M}").wait_for()
+    await own_comment.get_by_text(f"{PENDING} You can edit it until {until:%-I:%M}").wait_for()
 
     clock.move(minutes=16)
     await reload(mia)
-    await own.get_by_text(PENDING).wait_for()
-    assert await own.get_by_text("You can edit").count() == 0
+    await own_comment.get_by_text(PENDING).wait_for()
+    assert await own_comment.get_by_text("You can edit").count() == 0
 
 
 async def test_a_commenter_does_not_see_the_honeypot(at_post):
     mia, service = await at_post()
     await mia.locator("form[novalidate]").wait_for()
-    trap = mia.locator("[name=topic]")
-    assert await trap.count() == 1
-    assert await trap.is_hidden()
+    honeypot = mia.locator("[name=topic]")
+    assert await honeypot.count() == 1
+    assert await honeypot.is_hidden()
     assert await mia.locator("[hidden] [name=topic], [name=topic][hidden], [style]").count() == 0, "a class hides it"
     await write(mia)
     await mia.get_by_text(PENDING).wait_for()
     assert "trap" not in str(await queue(service))
 
 
-async def test_what_is_wrong_is_said_at_its_field_in_the_pages_language(at_post):
+async def test_a_commenter_reads_each_error_at_its_field_in_the_page_language(at_post):
     mia, _ = await at_post(lang="de")
     await mia.get_by_role("textbox", name="Kommentar").fill("Ich auch.")
     await mia.get_by_role("textbox", name="E-Mail").fill("nope")
@@ -215,7 +215,7 @@ async def test_what_is_wrong_is_said_at_its_field_in_the_pages_language(at_post)
     assert await mia.locator("[aria-invalid]").count() == 0
 
 
-async def test_a_refusal_that_is_no_fields_fault_stands_beside_the_button(at_post):
+async def test_a_commenter_reads_a_general_error_at_the_button(at_post):
     mia, _ = await at_post()
     for _ in range(2):
         await write(mia)
@@ -224,9 +224,9 @@ async def test_a_refusal_that_is_no_fields_fault_stands_beside_the_button(at_pos
     assert await box(mia).input_value() != ""
 
 
-async def test_a_closed_thread_is_read_and_not_answered(at_post):
+async def test_a_reader_of_a_closed_thread_sees_no_form(at_post):
     mia, service = await at_post()
-    await said(service, mia)
+    await post_approved(service, mia)
     (record,) = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
     await threads.change_thread(service, EVERYTHING, record.id, ThreadChange(closed=True))
     await reload(mia)
@@ -236,30 +236,30 @@ async def test_a_closed_thread_is_read_and_not_answered(at_post):
     assert await mia.locator("form").count() == 0
 
 
-async def test_a_draft_survives_until_it_is_sent(at_post):
+async def test_a_draft_is_saved_until_it_is_sent(at_post):
     mia, service = await at_post()
     await box(mia).fill("Half a thought")
     await reload(mia)
     assert await box(mia).input_value() == "Half a thought"
     await write(mia, "A whole thought.")
     await mia.get_by_role("article").wait_for()
-    assert not [name for name in await kept(mia) if "draft" in name]
+    assert not [name for name in await stored(mia) if "draft" in name]
 
-    await said(service, mia, name="Ada", comment="First.")
+    await post_approved(service, mia, name="Ada", comment="First.")
     await reload(mia)
     await mia.get_by_role("link", name="Reply to Ada").click()
     await box(mia).fill("Half an answer")
     await reload(mia)
     await mia.get_by_role("heading", name="Reply to Ada").wait_for()
     assert await box(mia).input_value() == "Half an answer"
-    assert await focused(mia) != "comment", "nobody's focus is taken"
+    assert await focused(mia) != "comment", "the widget does not take the focus"
 
 
-async def test_name_and_email_are_remembered_by_consent_alone(at_post):
+async def test_the_widget_saves_name_and_email_only_with_consent(at_post):
     mia, _ = await at_post()
     await write(mia)
     await mia.get_by_role("article").wait_for()
-    assert "mia@" not in str(await kept(mia))
+    assert "mia@" not in str(await stored(mia))
     await reload(mia)
     assert await mia.get_by_role("textbox", name="Name").input_value() == ""
 
@@ -273,23 +273,23 @@ async def test_name_and_email_are_remembered_by_consent_alone(at_post):
     await mia.get_by_role("checkbox", name="Save my name").uncheck()
     await write(mia, "A third.")
     await comment(mia, "A third.").wait_for()
-    assert "mia@" not in str(await kept(mia))
+    assert "mia@" not in str(await stored(mia))
 
 
-async def test_a_writer_who_was_approved_once_is_known_again(at_post):
+async def test_a_commenter_who_was_approved_once_is_published_at_once(at_post):
     mia, service = await at_post(moderation=Mode.TRUSTED)
     await write(mia)
     await mia.get_by_text(PENDING).wait_for()
-    waiting = await queue(service)
-    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[waiting[0].id]))
+    pending = await queue(service)
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[pending[0].id]))
     await write(mia, "Again.", email="another@example.com")
     await comment(mia, "Again.").wait_for()
     assert await comment(mia, "Again.").get_by_text(PENDING).count() == 0
 
 
-async def test_keys_send_and_take_back(at_post):
+async def test_a_commenter_sends_and_cancels_with_keys(at_post):
     mia, service = await at_post()
-    await said(service, mia, name="Ada")
+    await post_approved(service, mia, name="Ada")
     await reload(mia)
     link = mia.get_by_role("link", name="Reply to Ada")
     await link.focus()
@@ -307,37 +307,37 @@ async def test_keys_send_and_take_back(at_post):
     await comment(mia, "Sent by a key.").wait_for()
 
 
-async def test_an_address_that_names_a_comment_leads_to_it_wherever_it_stands(at_post, clock):
+async def test_a_link_to_a_comment_scrolls_to_it_on_any_page(at_post, clock):
     mia, service = await at_post(moderation=Mode.NONE)
     for number in range(60):
         clock.move(seconds=1)
-        last = await said(service, mia, comment=f"Number {number}.")
+        last = await post_approved(service, mia, comment=f"Number {number}.")
     await mia.goto("about:blank")
     await mia.goto(f"/a-post/#comment-{last.id}")
 
-    own = mia.locator(f"[id='comment-{last.id}']:target")
-    await own.wait_for()
-    assert await own.evaluate("own => own.getBoundingClientRect().top < innerHeight")
+    own_comment = mia.locator(f"[id='comment-{last.id}']:target")
+    await own_comment.wait_for()
+    assert await own_comment.evaluate("comment => comment.getBoundingClientRect().top < innerHeight")
     assert await mia.get_by_role("article").count() == 60
 
 
-async def test_comments_are_fetched_shortly_before_they_are_seen(at_post):
+async def test_the_widget_loads_comments_just_before_they_are_visible(at_post):
     mia, _ = await at_post(line='<div style="height: 3000px"></div><script async src="{service}/embed.js"></script>')
-    asked = []
-    mia.on("request", lambda request: asked.append(request.url))
+    requests = []
+    mia.on("request", lambda request: requests.append(request.url))
     await mia.locator("comment-thread").wait_for(state="attached")
     await mia.evaluate("new Promise(done => setTimeout(() => requestAnimationFrame(done), 100))")
-    assert not [url for url in asked if "comments.html" in url]
+    assert not [url for url in requests if "comments.html" in url]
     async with mia.expect_request(lambda request: "comments.html" in request.url):
         await mia.evaluate("scrollTo(0, 2000)")
 
 
-async def test_more_comments_follow_on_request(at_post, clock):
+async def test_a_reader_loads_more_comments(at_post, clock):
     mia, service = await at_post(moderation=Mode.NONE)
-    root = await said(service, mia, comment="The first.")
+    root = await post_approved(service, mia, comment="The first.")
     for number in range(50):
         clock.move(seconds=1)
-        await said(service, mia, comment=f"Number {number}.", parent=root.id)
+        await post_approved(service, mia, comment=f"Number {number}.", parent=root.id)
     await reload(mia)
     assert await mia.get_by_role("article").count() == 50
     await mia.get_by_role("link", name="More comments").click()
@@ -347,23 +347,23 @@ async def test_more_comments_follow_on_request(at_post, clock):
     assert await focused(mia) == await comment(mia, "Number 49.").get_attribute("id")
 
 
-async def test_new_comments_are_offered_and_nothing_moves_before(at_post, clock):
+async def test_a_reader_chooses_when_new_comments_are_shown(at_post, clock):
     element = '<comment-thread live="0.2"></comment-thread>'
     mia, service = await at_post(element=element, moderation=Mode.NONE)
-    root = await said(service, mia, comment="The first.")
-    second = await said(service, mia, comment="The second.")
+    root = await post_approved(service, mia, comment="The first.")
+    second = await post_approved(service, mia, comment="The second.")
     await reload(mia)
     await box(mia).fill("Half a thought")
     clock.move(seconds=1)
-    await said(service, mia, comment="An answer.", parent=root.id)
+    await post_approved(service, mia, comment="An answer.", parent=root.id)
     clock.move(seconds=1)
     before = await mia.evaluate("document.documentElement.scrollHeight")
     offer = mia.get_by_role("button", name=re.compile("Show . new comment"))
     await offer.wait_for()
     assert await mia.evaluate("document.documentElement.scrollHeight") == before
     assert await mia.get_by_role("article").count() == 2
-    await said(service, mia, comment="The last.")
-    await said(service, mia, comment="An answer to another.", parent=second.id)
+    await post_approved(service, mia, comment="The last.")
+    await post_approved(service, mia, comment="An answer to another.", parent=second.id)
     await mia.get_by_role("button", name="Show 3 new comments").click()
 
     await mia.get_by_role("heading", name="5 comments").wait_for()
@@ -373,26 +373,26 @@ async def test_new_comments_are_offered_and_nothing_moves_before(at_post, clock)
     assert await offer.count() == 0
 
 
-async def test_a_page_that_lists_posts_counts_their_comments_in_one_request(at_post):
+async def test_a_list_of_posts_gets_all_comment_counts_in_one_request(at_post):
     posts = "".join(f'<p><a href="/{name}/" data-comment-count>Comments</a></p>' for name in ("one", "two"))
     mia, service = await at_post(line=posts, head='<script async src="{service}/embed.js"></script>', path="/")
     host = mia.url.rstrip("/")
-    await said(service, mia, thread=f"{host}/one/")
+    await post_approved(service, mia, thread=f"{host}/one/")
     for text in ("A.", "B."):
-        await said(service, mia, thread=f"{host}/two/", comment=text)
-    asked = []
-    mia.on("request", lambda request: asked.append(request.url) if "/v1/" in request.url else None)
+        await post_approved(service, mia, thread=f"{host}/two/", comment=text)
+    requests = []
+    mia.on("request", lambda request: requests.append(request.url) if "/v1/" in request.url else None)
     await mia.reload()
     await mia.get_by_role("link", name="2 comments", exact=True).wait_for()
     assert await mia.get_by_role("link", name="1 comment", exact=True).count() == 1
-    assert len(asked) == 1
+    assert len(requests) == 1
     assert await mia.locator("comment-thread").count() == 0
 
 
-async def test_a_page_that_changes_without_loading_shows_the_thread_of_each_post(at_post):
+async def test_a_single_page_application_shows_the_thread_of_each_post(at_post):
     mia, service = await at_post(element="<main><comment-thread></comment-thread></main>")
-    await said(service, mia, comment="At the first.")
-    await said(service, mia, thread=mia.url.replace("a-post", "another"), comment="At the second.")
+    await post_approved(service, mia, comment="At the first.")
+    await post_approved(service, mia, thread=mia.url.replace("a-post", "another"), comment="At the second.")
     await reload(mia)
     await comment(mia, "At the first.").wait_for()
     await mia.evaluate(
@@ -405,12 +405,11 @@ async def test_a_page_that_changes_without_loading_shows_the_thread_of_each_post
     await comment(mia, "At the first.").wait_for()
 
 
-async def test_two_threads_on_one_page_stay_apart(at_post):
+async def test_two_threads_on_one_page_do_not_affect_each_other(at_post):
     one, two = (f'<comment-thread thread="{name}"></comment-thread>' for name in ("one", "two"))
     mia, _ = await at_post(element=one + two)
     await mia.locator(".ct").nth(1).wait_for()
-    first, second = mia.locator("comment-thread").all(), None
-    first, second = await first
+    first, second = await mia.locator("comment-thread").all()
     await first.locator(".ct-send").click()
     await first.locator("[aria-invalid]").first.wait_for()
     assert await second.locator("[aria-invalid]").count() == 0
@@ -419,11 +418,11 @@ async def test_two_threads_on_one_page_stay_apart(at_post):
     assert len(ids) == len(set(ids))
 
 
-async def test_everything_works_under_a_strict_policy(at_post):
+async def test_the_widget_works_with_a_strict_content_security_policy(at_post):
     element = "<comment-thread></comment-thread>"
     headers = {"Content-Security-Policy": STRICT}
     mia, service = await at_post(element=element, headers=headers)
-    await said(service, mia, name="Ada", comment="First.")
+    await post_approved(service, mia, name="Ada", comment="First.")
     await reload(mia)
     await mia.get_by_role("link", name="Reply to Ada").click()
     await write(mia)
@@ -434,28 +433,28 @@ async def test_everything_works_under_a_strict_policy(at_post):
     assert await mia.locator(".ct-send").evaluate("button => getComputedStyle(button).minHeight") == "44px"
 
 
-async def test_a_browser_that_keeps_nothing_reads_and_writes_all_the_same(at_post):
+async def test_a_commenter_without_local_storage_reads_and_writes(at_post):
     blocked = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError') } })"
     mia, service = await at_post(head=f"<script>{blocked}</script>")
-    await said(service, mia, name="Ada", comment="First.")
+    await post_approved(service, mia, name="Ada", comment="First.")
     await reload(mia)
     await comment(mia, "First.").wait_for()
     await write(mia)
     await mia.get_by_text(PENDING).wait_for()
 
 
-async def test_a_link_stays_where_the_service_is_away(at_post):
+async def test_a_reader_keeps_the_link_of_the_blog_if_the_service_is_down(at_post):
     inside = '<a href="{service}/t?thread=/a-post/">What people said</a>'
     mia, _ = await at_post(element=f"<comment-thread>{inside}</comment-thread>")
     await mia.locator(".ct").wait_for()
     await mia.context.route("**/v1/**", lambda route: route.abort())
-    away = "net::ERR_FAILED"
-    mia.ignored.append(away)
+    network_error = "net::ERR_FAILED"
+    mia.ignored.append(network_error)
     await mia.reload()
     await mia.get_by_role("link", name="What people said").wait_for()
 
 
-async def test_a_link_is_made_where_none_was_given(at_post):
+async def test_a_reader_gets_a_link_to_the_thread_if_the_service_is_down(at_post):
     mia, service = await at_post()
     await mia.locator(".ct").wait_for()
     await mia.context.route("**/v1/**", lambda route: route.abort())
@@ -466,20 +465,20 @@ async def test_a_link_is_made_where_none_was_given(at_post):
     assert (await link.get_attribute("href")).startswith(f"{service.config.own_origin}/t?thread=http")
 
 
-async def test_what_could_not_be_sent_is_kept_and_sent_once(at_post):
+async def test_a_commenter_whose_request_failed_sends_again_without_a_duplicate(at_post):
     mia, service = await at_post()
     await mia.locator(".ct").wait_for()
     mia.ignored.append("net::ERR")
     lost = []
 
-    async def lose_the_answer(route):
+    async def drop_first_answer(route):
         if route.request.method == "POST" and not lost:
             lost.append(await route.fetch())
             await route.abort()
         else:
             await route.continue_()
 
-    await mia.context.route("**/v1/comments", lose_the_answer)
+    await mia.context.route("**/v1/comments", drop_first_answer)
     await write(mia, "Once.")
     await mia.get_by_text("Could not send.").wait_for()
     assert await box(mia).input_value() == "Once."

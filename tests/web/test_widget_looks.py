@@ -1,4 +1,4 @@
-"""Everybody can use the widget: by eye, by ear and by hand, on any page, at little cost."""
+"""The widget is accessible, keeps its layout on any page, and is small."""
 
 import json
 
@@ -9,7 +9,7 @@ from commentsvc.comments import post
 from commentsvc.domain.models import Mode
 from commentsvc.web.pages import assets
 from tests.conftest import draft, visit
-from tests.web.test_widget import PENDING, box, said, write
+from tests.web.test_widget import PENDING, box, post_approved, write
 
 pytest_plugins = ("tests.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,33 +19,34 @@ WCAG = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"],
     "rules": {"target-size": {"enabled": True}},
 }
-LATER = "/a-post/?utm_source=later"  # the same post, but not to the browser's cache
+LATER = "/a-post/?utm_source=later"  # the same thread, at an address that is not in the browser cache
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
-INK = "@media (prefers-color-scheme: dark) { body { color: #dcdcda; background: #16171a } }"
-DARK = f"<style>:root {{ color-scheme: light dark }} {INK}</style>"
+DARK_COLOURS = "@media (prefers-color-scheme: dark) { body { color: #dcdcda; background: #16171a } }"
+DARK = f"<style>:root {{ color-scheme: light dark }} {DARK_COLOURS}</style>"
 PHONE = {"viewport": {"width": 320, "height": 700}}
 
 
-async def a_conversation(service, page):
-    """What people say: links, lists, code, another script, long words, answers of answers, a removed one."""
-    first = await said(service, page, name="J. Okafor", website="https://example.com", comment="> Yes\n\n- a\n- b")
-    second = await said(service, page, name="Priya", parent=first.id, comment=f"`{LONG}`\n\n```\n{'code ' * 60}\n```")
-    third = await said(service, page, name=LONG[:80], parent=second.id, comment=f"https://example.com/{'x' * 300}")
-    await said(service, page, name="مريم", parent=third.id, comment="شكرا على هذا المقال.\n\nThis is English.")
+async def post_conversation(service, page):
+    """Post approved comments with links, lists, code, Arabic, long words and replies to replies; return the first."""
+    first = await post_approved(
+        service, page, name="J. Okafor", website="https://example.com", comment="> Yes\n\n- a\n- b"
+    )
+    second = await post_approved(
+        service, page, name="Priya", parent=first.id, comment=f"`{LONG}`\n\n```\n{'code ' * 60}\n```"
+    )
+    third = await post_approved(
+        service, page, name=LONG[:80], parent=second.id, comment=f"https://example.com/{'x' * 300}"
+    )
+    await post_approved(service, page, name="مريم", parent=third.id, comment="شكرا على هذا المقال.\n\nThis is English.")
     return first
 
 
 async def assert_accessible(page):
-    if not await page.evaluate("'axe' in window"):  # half a megabyte, which takes as long as a look at the page
+    if not await page.evaluate("'axe' in window"):  # the script is half a megabyte: load it once
         await page.evaluate(Axe().axe_script)
     violations = await page.evaluate("options => axe.run(options).then(results => results.violations)", WCAG)
     assert [f"{one['id']}: {node['html']}" for one in violations for node in one["nodes"]] == []
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-async def come(page):
-    await page.reload()
-    await page.locator(".ct").wait_for()
 
 
 async def test_an_empty_thread_is_accessible(at_post):
@@ -57,9 +58,9 @@ async def test_an_empty_thread_is_accessible(at_post):
 @pytest.mark.parametrize(
     ("lang", "person"), [("en", {}), ("en", {"color_scheme": "dark"}), ("ar", {}), ("en", PHONE), ("ja", PHONE)]
 )
-async def test_a_conversation_is_accessible(at_post, lang, person):
+async def test_a_thread_with_replies_is_accessible(at_post, lang, person):
     mia, service = await at_post(lang=lang, head=DARK, person=person)
-    await a_conversation(service, mia)
+    await post_conversation(service, mia)
     await mia.goto(LATER)
     await mia.locator("[role=article]").nth(3).wait_for()
     await assert_accessible(mia)
@@ -67,9 +68,9 @@ async def test_a_conversation_is_accessible(at_post, lang, person):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_writing_is_accessible_whatever_becomes_of_it(at_post, scheme):
+async def test_the_form_is_accessible_with_errors_after_sending_and_in_edits(at_post, scheme):
     mia, service = await at_post(head=DARK, person={"color_scheme": scheme, **PHONE})
-    first = await a_conversation(service, mia)
+    first = await post_conversation(service, mia)
     await mia.goto(LATER)
     await mia.locator(f"#comment-{first.id} .ct-reply").click()
     await assert_accessible(mia)
@@ -86,7 +87,7 @@ async def test_writing_is_accessible_whatever_becomes_of_it(at_post, scheme):
 @pytest.mark.parametrize("lang", ["en", "ar"])
 async def test_the_page_without_script_is_accessible(opened, browse, lang):
     url, _ = await opened()
-    # A page that allows no script allows none of the inspector's either.
+    # The Content-Security-Policy of the page would block the script of the accessibility checker.
     mia = await browse(url, script=True, bypass_csp=True)
     for address in (f"/t?thread=/a-post/&lang={lang}", "/"):
         await mia.goto(address)
@@ -97,9 +98,9 @@ async def test_the_page_without_script_is_accessible(opened, browse, lang):
     await assert_accessible(mia)
 
 
-async def test_everything_can_be_reached_and_hit(at_post):
+async def test_buttons_and_fields_are_large_and_show_the_focus(at_post):
     mia, service = await at_post()
-    await a_conversation(service, mia)
+    await post_conversation(service, mia)
     await mia.goto(LATER)
     await mia.locator("[role=article]").nth(3).wait_for()
     sizes = "all => all.filter(one => one.checkVisibility()).map(one => one.getBoundingClientRect().height)"
@@ -111,7 +112,7 @@ async def test_everything_can_be_reached_and_hit(at_post):
     assert await mia.evaluate(f"{ring}.outlineStyle + {ring}.outlineWidth") == "solid2px"
 
 
-async def test_the_services_own_page_shows_the_widget_light_and_dark(opened, browse):
+async def test_the_start_page_shows_the_widget_light_and_dark(opened, browse):
     url, service = await opened(moderation=Mode.NONE)
     mia = await browse(url, script=True)
     await mia.goto("/")
@@ -119,30 +120,30 @@ async def test_the_services_own_page_shows_the_widget_light_and_dark(opened, bro
     await mia.locator("comment-thread form[novalidate]").wait_for()
     await write(mia)
     await mia.get_by_role("article").wait_for()
-    ink = {}
+    colours = {}
     for shade in ("Light", "Dark"):
         await mia.get_by_role("radio", name=shade).check()
-        ink[shade] = await mia.locator(".ct-text").evaluate("text => getComputedStyle(text).color")
-    assert ink == {"Light": "rgb(27, 27, 26)", "Dark": "rgb(220, 220, 218)"}
+        colours[shade] = await mia.locator(".ct-text").evaluate("text => getComputedStyle(text).color")
+    assert colours == {"Light": "rgb(27, 27, 26)", "Dark": "rgb(220, 220, 218)"}
     assert service.config.own_origin == url
 
 
-async def test_the_widget_is_small():
-    """Script and style together, as they travel: 5.0 kB are meant, and 6.0 kB would be too much."""
+async def test_script_and_style_are_below_their_size_limits():
+    """The sizes are compressed. The goal is 5.0 kB; 6.0 kB is too much."""
     assert len(assets.embed().packed) <= 5_050
     assert len(assets.thread_style().packed) <= 1_200
 
 
 @pytest.mark.parametrize("width", [390, 1000])
-async def test_two_requests_are_made_and_nothing_jumps(at_post, browse, width):
+async def test_the_widget_makes_two_requests_and_does_not_shift_the_layout(at_post, browse, width):
     mia, service = await at_post(
         line='<p>Read on.</p><script async src="{service}/embed.js"></script><footer>Bye</footer>'
     )
-    await a_conversation(service, mia)
+    await post_conversation(service, mia)
     screen = {"width": width, "height": 800}
     sam = await browse(mia.url, script=True, also=[service.config.own_origin], viewport=screen)
-    asked = []
-    sam.on("request", lambda request: asked.append(request.url))
+    requests = []
+    sam.on("request", lambda request: requests.append(request.url))
     await sam.add_init_script(
         "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(one => shift += one.value))"
         ".observe({ type: 'layout-shift', buffered: true })"
@@ -150,11 +151,11 @@ async def test_two_requests_are_made_and_nothing_jumps(at_post, browse, width):
     await sam.goto(mia.url)
     await sam.locator("[role=article]").nth(3).wait_for()
     await sam.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert len([url for url in asked if url.startswith(service.config.own_origin)]) == 2
+    assert len([url for url in requests if url.startswith(service.config.own_origin)]) == 2
     assert await sam.evaluate("shift") <= 0.05
 
 
-async def test_fifty_comments_take_few_bytes(opened, curl):
+async def test_fifty_comments_take_less_than_8_kb(opened, curl):
     url, service = await opened(moderation=Mode.NONE)
     for number in range(50):
         await post.post_comment(service, draft(comment=f"{number}. {'Some words of a comment. ' * 12}"), visit())
@@ -168,7 +169,7 @@ async def test_fifty_comments_take_few_bytes(opened, curl):
     assert sizes[".html"] < 8_000, sizes
 
 
-# What style sheets for whole pages say of plain elements, at its worst.
+# Rules for plain elements as in style sheets of blogs, in extreme values.
 HOSTILE = """
 * { box-sizing: content-box }
 div { line-height: 1.5 }
@@ -185,17 +186,17 @@ main > * { float: left } bdi, time, span { font-style: italic }
 """
 
 
-async def test_a_pages_style_for_plain_elements_does_not_break_it(at_post):
+async def test_a_blogs_style_for_plain_elements_does_not_break_the_widget(at_post):
     mia, service = await at_post(head=f"<style>{HOSTILE}</style>")
-    await a_conversation(service, mia)
+    await post_conversation(service, mia)
     await mia.goto(LATER)
     await mia.locator("[role=article]").nth(3).wait_for()
-    await assert_laid_out(mia)
+    await assert_layout(mia)
 
 
-async def assert_laid_out(page):
-    """What a person would see at once if it were broken."""
-    told = await page.evaluate(
+async def assert_layout(page):
+    """Check the layout of the widget in the browser."""
+    checks = await page.evaluate(
         """() => {
           const box = one => one.getBoundingClientRect()
           const at = name => box(document.querySelector(`.ct ${name}`))
@@ -204,39 +205,40 @@ async def assert_laid_out(page):
           return {
             "the form fills the width": Math.abs(form.width - root.width) < 2,
             "the text fills the form": Math.abs(text.width - form.width) < 2,
-            "name and email stand side by side": Math.abs(name.top - email.top) < 2 && email.left > name.right,
-            "and fill the form together": Math.abs(email.right - form.right) < 2,
-            "the button is no bar": send.width < form.width / 2 && send.left - form.left < 2,
-            "fields are as high as fingers": [text, name, email, send].every(one => one.height >= 44),
-            "fields are no higher than they need": name.height < 70 && send.height < 70,
-            "labels stand above": [...document.querySelectorAll(".ct label[for]")].every(label =>
+            "name and email are side by side": Math.abs(name.top - email.top) < 2 && email.left > name.right,
+            "name and email fill the form together": Math.abs(email.right - form.right) < 2,
+            "the button is narrow and on the left": send.width < form.width / 2 && send.left - form.left < 2,
+            "fields are at least 44 pixels high": [text, name, email, send].every(one => one.height >= 44),
+            "fields are less than 70 pixels high": name.height < 70 && send.height < 70,
+            "labels are above their fields": [...document.querySelectorAll(".ct label[for]")].every(label =>
               box(label).bottom <= box(label.control).top),
-            "nothing sticks out": [...document.querySelectorAll(".ct *")].every(one => box(one).right < root.right + 1),
+            "nothing is wider than the widget": [...document.querySelectorAll(".ct *")].every(one =>
+              box(one).right < root.right + 1),
             "lists have marks": getComputedStyle(document.querySelector(".ct-text ul")).listStyleType == "disc",
-            "text has the page's ink": getComputedStyle(document.querySelector(".ct .ct-reply")).color
+            "links have the text colour": getComputedStyle(document.querySelector(".ct .ct-reply")).color
               == getComputedStyle(document.querySelector(".ct")).color,
           }
         }"""
     )
-    assert [what for what, so in told.items() if not so] == []
+    assert [check for check, passed in checks.items() if not passed] == []
 
 
-async def test_the_page_decides_on_a_few_things(at_post):
+async def test_a_blogger_sets_colour_radius_and_width(at_post):
     head = "<style>.ct {--ct-accent: #c0f; --ct-radius: 0; --ct-width: 30rem}</style>"
     mia, _ = await at_post(head=head)
     await mia.locator(".ct").wait_for()
-    look = json.loads(
+    computed = json.loads(
         await mia.locator(".ct-send").evaluate(
             "one => JSON.stringify([getComputedStyle(one).borderRadius, getComputedStyle(one).borderTopColor])"
         )
     )
-    assert look == ["0px", "rgb(204, 0, 255)"]
+    assert computed == ["0px", "rgb(204, 0, 255)"]
     assert await mia.locator(".ct").evaluate("one => one.offsetWidth") == 480
 
 
-async def test_paper_shows_what_was_said_and_no_form(at_post):
+async def test_a_printed_page_shows_comments_and_no_form(at_post):
     mia, service = await at_post()
-    await a_conversation(service, mia)
+    await post_conversation(service, mia)
     await mia.goto(LATER)
     await mia.locator("[role=article]").nth(3).wait_for()
     await mia.emulate_media(media="print")
