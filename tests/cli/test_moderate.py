@@ -519,7 +519,7 @@ def test_a_moderator_lists_reported_comments_of_any_status(tmp_path):
 
 
 def test_json_output_cannot_control_a_terminal(tmp_path):
-    pending_comments(tmp_path, CORPUS["C1, one character each"] + CORPUS["turned round"])
+    pending_comments(tmp_path, CORPUS["C1, one character each"] + CORPUS["text direction"])
     listed = command(tmp_path, "queue", "--json")
     assert listed.json()["comments"][0]["comment"].startswith("\x9b31m")
     assert all(character.isprintable() for character in listed.text)
