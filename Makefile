@@ -29,7 +29,7 @@ test: $(VENV)/.develops  ## run all tests
 
 check: $(VENV)/.develops  ## run the slow checks that make test omits
 	@scripts/debian-packages develop $(PYTHON)
-	COMMENTSVC_TEST_EXAMPLES=10 $(VENV)/bin/python -m pytest -n auto --timeout 900 $(PROPERTIES)
+	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n auto --timeout 900 $(PROPERTIES)
 
 generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (20 minutes; needs npm)
 	@scripts/debian-packages develop $(PYTHON)
