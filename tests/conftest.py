@@ -44,7 +44,7 @@ SECRET = "a-secret-of-the-tests-long-enough-to-be-one"
 OLD_SECRET = "an-older-secret-of-the-tests-long-enough-too"
 EVERYTHING = Principal(Actor(ActorKind.PERSON, None, "ada"), frozenset(Scope), None)
 pytest.register_assert_rewrite("tests.browser")  # before anything imports it
-# `make check` searches for unexpected inputs five times as long, and among other inputs each time.
+# `make check` searches for unexpected inputs five times as long.
 MORE_EXAMPLES = int(os.environ.get("COMMENTSVC_TEST_EXAMPLES", "1"))
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
