@@ -114,7 +114,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
 
 
 class PrivateCommentFilter(CommentFilter, frozen=True, kw_only=True):
-    """The same filters, and filters by private data. They are sent in a body, so that no URL has an address."""
+    """A comment filter that can use private data too. It is sent in a body, so that no URL has an address."""
 
     email: (
         Annotated[

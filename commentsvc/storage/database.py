@@ -95,7 +95,9 @@ class Environment:
 
     def part(self, kind: type[T]) -> T:
         """Return this service's only object of a class, such as a cache; create it at first use."""
-        found: T = self.parts.setdefault(kind, kind()) if kind not in self.parts else self.parts[kind]
+        if kind not in self.parts:
+            self.parts.setdefault(kind, kind())  # of two threads at once, the first keeps its object
+        found: T = self.parts[kind]
         return found
 
 

@@ -1,4 +1,4 @@
-"""What a reader of the code can rely on."""
+"""Rules that readers of the code can rely on."""
 
 import ast
 import configparser

@@ -81,7 +81,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def complaints(tmp_path_factory):
-    """What mypy says of each of the examples, in one run: it takes seconds to start."""
+    """Return mypy's errors for each example, from one run: mypy takes seconds to start."""
     lines, example_of = textwrap.dedent(HEAD).splitlines(), {}
     for name, code in {"allowed": ALLOWED, **{name: code for name, (code, _) in REFUSED.items()}}.items():
         # Each example is a function of its own, so that names may repeat.
