@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from commentsvc.access.sessions import IDLE_HOURS, MAX_AGE_DAYS
 from commentsvc.audit import log, undoable_changes
@@ -32,16 +33,25 @@ async def run_forever(service: Service) -> None:
     """Continue interrupted actions, at once and every minute; delete expired data at once and every hour."""
     started_before, number = service.now(), 0
     while True:
-        try:
-            await bulk.resume(service, started_before)
-            if number % ROUNDS_PER_CLEANUP == 0:
-                await delete_expired(service)
-                # Where logs are stored elsewhere, this line proves later what the audit log contained.
-                LOG.info("audit log: %s entries, head %s", *await log.read_head(service))
-        except Exception:
-            LOG.exception("maintenance failed; it runs again in a minute")
+        await _attempt("continuing interrupted actions", bulk.resume(service, started_before))
+        if number % ROUNDS_PER_CLEANUP == 0:
+            await _attempt("cleanup", _clean_up(service))
         await asyncio.sleep(ROUND_SECONDS)
         started_before, number = service.ago(seconds=INTERRUPTED_SECONDS), number + 1
+
+
+async def _attempt(task: str, work: Coroutine[Any, Any, Any]) -> None:
+    """Run one task. Its failure is logged and does not stop the others."""
+    try:
+        await work
+    except Exception:
+        LOG.exception("maintenance failed: %s; next attempt later", task)
+
+
+async def _clean_up(service: Service) -> None:
+    await delete_expired(service)
+    # Where logs are stored elsewhere, this line proves later what the audit log contained.
+    LOG.info("audit log: %s entries, head %s", *await log.read_head(service))
 
 
 @write
