@@ -1,0 +1,38 @@
+"""Regular maintenance."""
+
+import asyncio
+
+from commentsvc.operations import maintenance
+from commentsvc.service import write
+from commentsvc.storage import used_tokens
+from tests.comments.test_post import everything_in
+
+
+async def test_an_interrupted_action_that_fails_does_not_stop_the_cleanup(service, clock, monkeypatch, caplog):
+    @write
+    async def prepare(unit):
+        await used_tokens.use_once(unit, "form:1", unit.now())
+        await unit.run(
+            """
+            INSERT INTO action (id, verb, actor_kind, actor_name, created_at, state)
+            VALUES ('broken', 'no such verb', 'person', 'Ada', :now, 'running')
+            """,
+            now=unit.now(),
+        )
+        await unit.run("INSERT INTO action_target (action_id, targets) VALUES ('broken', '[[\"an id\", 1]]')")
+
+    await prepare(service)
+    clock.move(days=30)
+    cleaned, delete_expired = asyncio.Event(), maintenance.delete_expired
+
+    async def delete_and_tell(service):
+        await delete_expired(service)
+        cleaned.set()
+
+    monkeypatch.setattr(maintenance, "delete_expired", delete_and_tell)
+    task = asyncio.create_task(maintenance.run_forever(service))
+    await asyncio.wait_for(cleaned.wait(), 20)
+    task.cancel()
+
+    assert await everything_in(service, "used_token") == []
+    assert "continuing interrupted actions" in caplog.text
