@@ -10,11 +10,12 @@ const BACKGROUND = { "Commentsvc-Looks": "by itself" }
 // The current card. Until keysFrom no key acts on it, because another card was in its place a moment ago.
 let current
 let keysFrom = 0
-// The number of forms being sent, whether the last one is an undo, the first error, and the cards removed before the
-// server has answered.
+// The number of forms being sent, whether the last one is an undo, the last error and how long it is shown, and the
+// cards removed before the server has answered.
 let sending = 0
 let undoing
 let failure
+let failureUntil = 0
 let removed = []
 let queue = Promise.resolve()
 let tag = cards?.dataset.tag
@@ -46,11 +47,13 @@ const moveTo = card => {
   card?.focus()
 }
 
-const showToast = text => {
+// Show an error beside the result of a decision that succeeded.
+const showError = text => {
   const toast = document.createElement("div")
-  toast.className = "toast"
+  toast.className = "toast error"
   toast.textContent = text
-  find("#status").replaceChildren(toast)
+  find("#status .error")?.remove()
+  find("#status").append(toast)
 }
 
 // The page's URL, with the cards whose changes the server is to report.
@@ -107,16 +110,19 @@ const send = (url, body, headers) => {
     const skipped = page ? all("#skipped .card", page) : []
     if (skipped.length) find("#skipped").replaceChildren(...[...find("#skipped").children, ...skipped].slice(-2))
     const isQueue = page && find("#cards", page)
-    if (!isQueue) failure = page ? find("main [role=alert]", page)?.textContent : "Could not save your decision. Try again."
-    if (sending) return
-    if (update(isQueue ? page : await load(cards.dataset.url), !body)) return
-    if (failure) showToast(failure)
-    failure = undefined
+    if (!isQueue) {
+      failure = page ? find("main [role=alert]", page)?.textContent : "Could not save your decision. Try again."
+      failureUntil = performance.now() + 5000
+    }
+    const latest = isQueue || sending ? page : await load(cards.dataset.url)
+    if (sending || update(latest, !body)) return
+    // A decision that succeeds a moment later does not hide the error.
+    if (performance.now() < failureUntil) showError(failure)
   }).catch(() => {
     cards.prepend(...removed)
-    showToast(failure)
+    showError(failure)
     removed = []
-    failure = tag = undefined
+    tag = undefined
   }).then(() => setTimeout(() => sending || (cards.ariaBusy = null), keysFrom - performance.now()))
 }
 
