@@ -10,7 +10,7 @@ from commentsvc.comments.form import requires_proof_of_work
 from commentsvc.comments.placement import Author, Placement, build_comment, find_parent, save_comment
 from commentsvc.comments.receipts import create_receipt
 from commentsvc.comments.schemas import NewComment, Receipt
-from commentsvc.domain import comment_text, text
+from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.crypto import text_digest
 from commentsvc.domain.email_address import Email
@@ -26,6 +26,7 @@ from commentsvc.domain.errors import (
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Comment, Contact, Status, Thread, Visit
 from commentsvc.domain.networks import truncate_address
+from commentsvc.domain.text import comparable
 from commentsvc.rules import compiled, evaluate, form_token, proof_of_work
 from commentsvc.rules.facts import Submission
 from commentsvc.rules.form_token import FormTokenState
@@ -88,10 +89,10 @@ async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit
     placement = await _find_placement(unit, place, draft)
     author_id = unit.keyring.subject("author", draft.author_token or "", unit.clock()) or unit.new_id()
     submission = await _collect_submission(unit, draft, visit, place, placement.thread, author_id)
-    judgement = await evaluate.evaluate_draft(unit, draft, submission)
+    judgement = await evaluate.evaluate_draft(unit, draft, text.html, submission)
     if judgement.refusal:
         raise judgement.refusal
-    await _refuse_duplicate(unit, draft, placement.thread, comment_id)
+    await _refuse_duplicate(unit, draft, text, placement.thread, comment_id)
     author = Author(author_id, draft.name, draft.website)
     comment = build_comment(comment_id, placement, author, text, judgement.decision.status, now)
     await save_comment(unit, comment)
@@ -220,16 +221,16 @@ async def _collect_submission(
     )
 
 
-async def _refuse_duplicate(unit: Write, draft: NewComment, thread: Thread, comment_id: str) -> None:
+async def _refuse_duplicate(unit: Write, draft: NewComment, text: CommentText, thread: Thread, comment_id: str) -> None:
     """Check that the same text was not posted under this name within a day.
 
-    The email address is not compared, so a refusal reveals nothing about it. The parent is the requested one, which
-    does not depend on the nesting setting.
+    Texts are the same if readers see the same words. The email address is not compared, so a refusal reveals nothing
+    about it. The parent is the requested one, which does not depend on the nesting setting.
 
     Raises:
         Duplicate: it was posted.
     """
-    digest = text_digest(thread.id, draft.parent or "", draft.name.casefold(), text.collapse_whitespace(draft.comment))
+    digest = text_digest(thread.id, draft.parent or "", comparable(draft.name), text.digest)
     if not await duplicates.claim_text(unit, digest, comment_id, unit.now(), unit.ago(hours=24)):
         raise Duplicate
 

@@ -1,21 +1,26 @@
 """Markdown of comments, rendered to HTML that is safe on any page.
 
-CommonMark with bare links and strike-through. Raw HTML is shown as typed; images and headings are removed. A comment
-is rendered once, when it is saved.
+CommonMark with bare links and strike-through. Raw HTML is shown as typed; images become links and headings bold text.
+Readers see everything that was typed, except marks that Markdown itself defines. A comment is rendered once, when it is
+saved.
 """
 
+import html
 import re
 from typing import Final
 
 import comrak
 import nh3
 
-_EXTENSIONS: Final = comrak.ExtensionOptions()
-_EXTENSIONS.autolink = True
-_EXTENSIONS.strikethrough = True
+from commentsvc.domain.links import link_target
+from commentsvc.domain.markdown_source import ILLEGAL, SHIELD, TILDE, Source, read_source
+from commentsvc.domain.visible_text import is_blank, plain_text
+
 _RENDER: Final = comrak.RenderOptions()
 _RENDER.escape = True
+_RENDER.unsafe_ = True  # keeps all link targets: ``_Writer`` shows those that are not allowed as text
 _RENDER.hardbreaks = True  # a line break in the form is a line break on the page
+_RENDER.full_info_string = True
 
 # fmt: off
 TAGS: Final = {
@@ -33,28 +38,156 @@ _CLEANER: Final = nh3.Cleaner(
 
 # A heading in a comment would break the outline of the page around it.
 _HEADING: Final = re.compile(r"<(/?)h[1-6]>")
-_IMAGE: Final = re.compile(r'<img src="[^"]*" alt="([^"]*)"(?: title="[^"]*")? />')
-# Characters that HTML and XML do not allow (XML 1.0, 2.2). The stored source keeps them.
-_ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 # Sanitising thousands of nested quotations takes a second.
 MAX_QUOTE_DEPTH: Final = 20
 _BLOCKQUOTE: Final = re.compile("<(/?)blockquote>")
+_MAX_RENDERINGS: Final = 3  # before all link definitions are shown as typed
+# Without the characters that ``Source.expand`` replaces.
+_ILLEGAL_IN_OUTPUT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x82\x85\x87-\x9f\ufffe\uffff]")
+_PIECE: Final = re.compile(r'<(/?[a-z0-9]+)((?:[^>"]|"[^"]*")*)>|([^<]+)')
+_ATTRIBUTE: Final = re.compile(r' ([a-z-]+)="([^"]*)"')
+_WEB_IMAGE: Final = re.compile(r"https?://|www\.", re.IGNORECASE)  # ``cat.png`` is a file, not a host
+_LANGUAGE: Final = re.compile("[a-z][a-z0-9+#._-]{0,15}")
+_LINK_WITHOUT_TARGET: Final = re.compile(r'<a(?: title="[^"]*")? rel="[^"]*">(.*?)</a>', re.DOTALL)
 
 
 def render(text: str) -> str:
-    """Return Markdown as HTML with the elements in ``TAGS`` only, never empty. Time is linear in the text's length."""
-    text = _ILLEGAL.sub("", text)
-    html = comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_RENDER)
-    if not _is_nested_too_deep(html):
-        html = _CLEANER.clean(_IMAGE.sub(r"\1", _HEADING.sub(_bold_paragraph, html))).strip()
-        if html:
-            return html
-    return f"<p>{_escape(text.strip())}</p>"  # nested too deep, or nothing to show, such as link definitions only
+    """Return Markdown as HTML with the elements in ``TAGS`` only, never blank. Time is linear in the text's length."""
+    source = read_source(text)
+    targets: list[str] = []
+    rendered = _render(source, targets)
+    if not _is_nested_too_deep(rendered):
+        written = _Writer(source, targets).write(_HEADING.sub(_bold_paragraph, rendered))
+        cleaned = _LINK_WITHOUT_TARGET.sub(r"\1", _CLEANER.clean(written)).strip()
+        if not is_blank(cleaned):
+            return cleaned
+    # nested too deep, or nothing to show, such as marks of an empty list only
+    return f"<p>{_escape(source.expand_plain(source.text).strip())}</p>"
 
 
-def _is_nested_too_deep(html: str) -> bool:
+def _render(source: Source, targets: list[str]) -> str:
+    """Return the renderer's HTML, in which each link leads to its number in ``targets``.
+
+    Definitions that no link uses disappear from the first HTML, so they are rendered again as text.
+    """
+    options = comrak.ExtensionOptions()
+    options.strikethrough = True
+    options.cjk_friendly_emphasis = True
+    options.link_url_rewriter = options.image_url_rewriter = lambda target: _number(target, targets)
+    used: set[int] | None = None
+    for rendering in range(_MAX_RENDERINGS + 1):
+        targets.clear()
+        source.definitions.clear()
+        prepared = source.prepare(used)
+        rendered = comrak.render_markdown(prepared, extension_options=options, render_options=_RENDER)
+        defined = set(source.definitions)
+        used = {number for number in defined if f"\x83{number}\x84" in targets}
+        if used == defined:
+            break
+        if rendering == _MAX_RENDERINGS - 1:
+            used = set()
+    return rendered
+
+
+def _number(target: str, targets: list[str]) -> str:
+    targets.append(target)
+    return str(len(targets) - 1)
+
+
+class _Writer:
+    """Replaces the references in the renderer's HTML, and decides which links stay links."""
+
+    def __init__(self, source: Source, targets: list[str]) -> None:
+        self._source = source
+        self._targets = targets
+        self._output: list[str] = []
+        self._link: tuple[int, dict[str, str]] | None = None  # where the open link begins, and its attributes
+        self._images: list[str] = []  # in the open link
+        self._in_code = False
+
+    def write(self, rendered: str) -> str:
+        """Return the HTML. The result is not sanitised."""
+        rendered = _ILLEGAL_IN_OUTPUT.sub("", rendered).replace(TILDE, "~")
+        for tag, attributes, text in _PIECE.findall(rendered):
+            if text:
+                self._output.append(self._text(text))
+            else:
+                self._tag(tag, attributes)
+        return ILLEGAL.sub("", "".join(self._output))
+
+    def _tag(self, tag: str, attributes: str) -> None:
+        values = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(attributes)}
+        if tag == "a":
+            self._link = len(self._output), values
+        elif tag == "/a" and self._link:
+            begin, opened = self._link
+            self._output[begin:] = [self._link_to(opened, "".join(self._output[begin:])), *self._images]
+            self._link, self._images = None, []
+        elif tag == "img":
+            self._image(values)
+        elif tag in {"code", "/code"}:
+            self._in_code = tag == "code"
+            self._output.append(f"<{tag}>{self._info(values)}")
+        else:
+            self._output.append(f"<{tag}{attributes}>")
+
+    def _text(self, text: str) -> str:
+        if "\x80" not in text and "\x83" not in text:
+            return text
+        shown: list[str] = []
+        for part, is_link in self._source.expand(text):
+            if not is_link:
+                shown.append(part)
+            elif self._in_code:
+                shown.append(html.escape(part))
+            else:
+                plain = html.unescape(part)
+                words = html.escape(plain)
+                shown.append(words if self._link else f'<a href="{html.escape(link_target(plain) or "")}">{words}</a>')
+        return "".join(shown)
+
+    def _info(self, values: dict[str, str]) -> str:
+        """Return the text after the opening fence if it is more than the name of a language."""
+        language = values.get("class", "").removeprefix("language-")
+        written = self._source.expand_plain(f"{language} {values.get('data-meta', '')}").strip()
+        return "" if not written or _LANGUAGE.fullmatch(written) else f"{html.escape(written)}\n"
+
+    def _image(self, values: dict[str, str]) -> None:
+        alternative = html.escape(self._source.expand_plain(values.get("alt", "")))
+        image = self._link_to({**values, "href": values["src"]}, alternative, mark="!")
+        if not self._link:
+            self._output.append(image)
+            return
+        self._output.append(alternative)
+        self._images.append(f" {image}")
+
+    def _target(self, number: str) -> str:
+        written = self._targets[int(number)]
+        if written.startswith("\x83"):
+            return self._source.target(written)
+        # The renderer has decoded the rest of the target already.
+        parts = self._source.expand(written)
+        plain = "".join(html.unescape(part) if is_link else part for part, is_link in parts)
+        return plain.replace(SHIELD, "").replace(TILDE, "~")
+
+    def _link_to(self, values: dict[str, str], content: str, mark: str = "") -> str:
+        """Return a link, or, if links must not lead to its target, both as text."""
+        written = self._target(values["href"])
+        target = link_target(written) if not mark or _WEB_IMAGE.match(written) else None
+        shown_title = html.escape(self._source.expand_plain(values.get("title", "")))
+        if target is None:
+            if plain_text(content) == written and not mark:
+                return f"&lt;{content}&gt;"
+            title = f" &quot;{shown_title}&quot;" if shown_title else ""
+            return f"{mark}[{content}]({html.escape(written)}{title})"
+        title = f' title="{shown_title}"' if shown_title else ""
+        shown = html.escape(written) if is_blank(content) else content
+        return f'<a href="{html.escape(target)}"{title}>{shown}</a>'
+
+
+def _is_nested_too_deep(rendered: str) -> bool:
     depth = 0
-    for tag in _BLOCKQUOTE.finditer(html):
+    for tag in _BLOCKQUOTE.finditer(rendered):
         depth += -1 if tag[1] else 1
         if depth > MAX_QUOTE_DEPTH:
             return True
@@ -62,7 +195,7 @@ def _is_nested_too_deep(html: str) -> bool:
 
 
 def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br>")
+    return html.escape(text, quote=False).replace("\n", "<br>")
 
 
 def _bold_paragraph(heading: re.Match[str]) -> str:

@@ -76,6 +76,14 @@ def has_visible_text(text: str) -> bool:
     return any(unicodedata.category(character)[0] in "LNPS" and character != BRAILLE_BLANK for character in text)
 
 
-def collapse_whitespace(text: str) -> str:
-    """Return the text with each run of white space as one space."""
-    return " ".join(text.split())
+_JOINERS = re.compile("[\u200c\u200d]")
+
+
+def comparable(text: str) -> str:
+    """Return a string that is equal for texts that readers take for the same.
+
+    Letter case, compatibility forms (NFKC), invisible characters and the amount of white space are ignored.
+    """
+    text = limit_marks(_JOINERS.sub("", INVISIBLE.sub("", text)))
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(unicodedata.normalize("NFKC", text).split())

@@ -57,7 +57,8 @@ async def _check(unit: PrivateRead, rule: CompiledRule, comment: Comment) -> Rea
     address = contact.network.partition("/")[0] if contact.network else None
     submission = await evaluate.submission_of(unit, comment, address, comment.created_at)
     draft = await evaluate.draft_of_comment(unit, comment)
-    return rule.check(draft, await facts.collect_context(unit, draft, submission, KINDS[rule.kind].needs))
+    context = await facts.collect_context(unit, draft, comment.html, submission, KINDS[rule.kind].needs)
+    return rule.check(draft, context)
 
 
 def _disagreement(comment: Comment, reason: Reason) -> Disagreement:

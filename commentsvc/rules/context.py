@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from commentsvc.domain.models import Draft
+from commentsvc.domain.visible_text import VisibleText
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
 
@@ -18,6 +20,7 @@ class Fact(StrEnum):
 class Context:
     """Facts about a draft and how it was sent."""
 
+    visible: VisibleText | None = None  # what readers see of the comment; None: as its source
     approved_comments: int = 0  # of the author whose token was sent
     address: str | None = None  # the sender's IP address; None if no longer known
     author_id: str | None = None  # from the author token; a new ID without one
@@ -33,3 +36,7 @@ class Context:
     form_token: FormTokenState = FormTokenState.VALID
     proof_of_work: ProofState = ProofState.NOT_REQUIRED
     honeypot_filled: bool = False
+
+    def texts_of(self, draft: Draft) -> list[str]:
+        """Return the comment as it was typed, and as readers see it."""
+        return [draft.comment, self.visible.text] if self.visible else [draft.comment]

@@ -11,10 +11,11 @@ from commentsvc.storage.database import Environment, PrivateRead, PublicRead, Wr
 from commentsvc.storage.decisions import StoredVerdict
 
 
-async def evaluate_draft(unit: PrivateRead, draft: Draft, submission: Submission) -> Judgement:
-    """Return the judgement on a draft: its status and the verdict of each rule."""
+async def evaluate_draft(unit: PrivateRead, draft: Draft, html: str, submission: Submission) -> Judgement:
+    """Return the judgement on a draft, whose comment is shown as this HTML: its status and the verdict of each rule."""
     policy = policy_of(unit, submission.site, submission.thread, submission.at)
-    return engine.evaluate_rules(draft, await collect_context(unit, draft, submission, policy.needs), policy)
+    context = await collect_context(unit, draft, html, submission, policy.needs)
+    return engine.evaluate_rules(draft, context, policy)
 
 
 async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None) -> Judgement:
@@ -22,7 +23,7 @@ async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None
     submission = await submission_of(unit, comment, address, unit.now())
     draft = await draft_of_comment(unit, comment)
     policy = policy_of(unit, submission.site, submission.thread, submission.at)
-    context = await collect_context(unit, draft, submission, policy.needs)
+    context = await collect_context(unit, draft, comment.html, submission, policy.needs)
     return engine.evaluate_rules(draft, context, policy, await _submission_verdicts(unit, comment.id))
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from commentsvc.domain.crypto import text_digest
+from commentsvc.domain.comment_text import visible_digest
 from commentsvc.domain.models import Draft, Site, Thread
-from commentsvc.domain.text import collapse_whitespace
 from commentsvc.domain.timestamps import format_time, parse_time
+from commentsvc.domain.visible_text import read_visible_text
 from commentsvc.rules import confusables
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
@@ -36,8 +36,13 @@ class Submission:
     honeypot_filled: bool = False
 
 
-async def collect_context(unit: PrivateRead, draft: Draft, submission: Submission, needs: Collection[Fact]) -> Context:
-    """Return the facts about a draft. Facts that are not in ``needs`` keep their default."""
+async def collect_context(
+    unit: PrivateRead, draft: Draft, html: str, submission: Submission, needs: Collection[Fact]
+) -> Context:
+    """Return the facts about a draft, whose comment is shown as this HTML.
+
+    Facts that are not in ``needs`` keep their default.
+    """
     approved = await comments.count_approved_by(
         unit, submission.site.id, submission.author_id, before=submission.at, but=submission.comment_id
     )
@@ -45,6 +50,7 @@ async def collect_context(unit: PrivateRead, draft: Draft, submission: Submissio
     since, number = await _recent_activity(unit, submission) if Fact.PACE in needs else (None, 0)
     digests = frozenset(unit.keyring.digests(draft.email) if submission.by_email else ())
     return Context(
+        visible=read_visible_text(html),
         approved_comments=approved,
         address=submission.address,
         author_id=submission.author_id,
@@ -54,7 +60,7 @@ async def collect_context(unit: PrivateRead, draft: Draft, submission: Submissio
         has_moderator_name=confusables.impression(draft.name) in names,
         seconds_since_last=since,
         comments_last_hour=number,
-        same_text_comments=await _count_same_text(unit, draft, submission) if Fact.SAME_TEXT in needs else 0,
+        same_text_comments=await _count_same_text(unit, html, submission) if Fact.SAME_TEXT in needs else 0,
         thread_age_days=_seconds_between(submission.thread.published_at or submission.at, submission.at) / DAY,
         form_token=submission.form_token,
         proof_of_work=submission.proof_of_work,
@@ -80,9 +86,8 @@ async def _recent_activity(unit: PrivateRead, submission: Submission) -> tuple[f
     return (_seconds_between(last, submission.at) if last else None), number
 
 
-async def _count_same_text(unit: PublicRead, draft: Draft, submission: Submission) -> int:
-    digest = text_digest(collapse_whitespace(draft.comment))
-    return await comments.count_same_text(unit, digest, submission.thread.id, before=submission.at)
+async def _count_same_text(unit: PublicRead, html: str, submission: Submission) -> int:
+    return await comments.count_same_text(unit, visible_digest(html), submission.thread.id, before=submission.at)
 
 
 def _seconds_between(earlier: str, later: str) -> float:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from commentsvc.domain.errors import RateLimited, Refusal, RejectedByRule, ThreadClosed
 from commentsvc.domain.models import Draft, Effect, RuleKind
 from commentsvc.domain.reasons import Reason, mask_personal_data
+from commentsvc.domain.visible_text import ADDRESS
 from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.word_list import WordList
@@ -103,7 +104,6 @@ def compile_trust(text: str) -> RuleCheck:
     return check
 
 
-LINK: Final = re.compile(r"\b(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
 RANGE: Final = re.compile(r"(\d{1,5})?\.\.(\d{1,5})?")
 # Two people may both write "Thank you!", but rarely the same whole sentence.
 MIN_REPEATED_TEXT: Final = 20
@@ -111,11 +111,12 @@ MIN_LETTERS: Final = 10
 
 
 def compile_words(text: str) -> RuleCheck:
-    """Match listed words or phrases, one a line, in the text, the name or the website."""
+    """Match listed words or phrases, one a line, in the text, its link targets, the name or the website."""
     words = WordList.from_text(text)
 
-    def check(draft: Draft, _context: Context) -> Reason | None:
-        for part in (draft.comment, draft.name, draft.website or ""):
+    def check(draft: Draft, context: Context) -> Reason | None:
+        targets = context.visible.targets if context.visible else ""
+        for part in (*context.texts_of(draft), targets, draft.name, draft.website or ""):
             found = words.find_first(part)
             if found is not None:
                 return Reason("word_listed", {"word": mask_personal_data(found)})
@@ -128,8 +129,10 @@ def compile_links(text: str) -> RuleCheck:
     """Match comments with more links than this."""
     limit = _number(text, least=0, most=1000)
 
-    def check(draft: Draft, _context: Context) -> Reason | None:
-        found = len(LINK.findall(draft.comment))
+    def check(draft: Draft, context: Context) -> Reason | None:
+        found = len(ADDRESS.findall(draft.comment))
+        if context.visible:
+            found = max(found, context.visible.links)
         return Reason("too_many_links", {"found": found, "limit": limit}) if found > limit else None
 
     return check
@@ -144,11 +147,11 @@ def compile_length(text: str) -> RuleCheck:
     if least > most:
         raise ValueError
 
-    def check(draft: Draft, _context: Context) -> Reason | None:
-        found = len(draft.comment)
-        if found < least:
-            return Reason("text_too_short", {"found": found, "limit": least})
-        return Reason("text_too_long", {"found": found, "limit": most}) if found > most else None
+    def check(draft: Draft, context: Context) -> Reason | None:
+        lengths = [len(text) for text in context.texts_of(draft)]
+        if min(lengths) < least:
+            return Reason("text_too_short", {"found": min(lengths), "limit": least})
+        return Reason("text_too_long", {"found": max(lengths), "limit": most}) if max(lengths) > most else None
 
     return check
 
@@ -162,8 +165,9 @@ def compile_script(text: str) -> RuleCheck:
         raise ValueError
     expected_names = ", ".join(sorted(map(writing_systems.script_name, expected)))
 
-    def check(draft: Draft, _context: Context) -> Reason | None:
-        found = Counter(map(writing_systems.script_of, filter(str.isalpha, draft.comment)))
+    def check(draft: Draft, context: Context) -> Reason | None:
+        shown = context.visible.text if context.visible else draft.comment
+        found = Counter(map(writing_systems.script_of, filter(str.isalpha, shown)))
         other = {name: number for name, number in found.items() if name not in expected}
         if found.total() < MIN_LETTERS or 2 * sum(other.values()) <= found.total():
             return None
@@ -179,7 +183,7 @@ def compile_same_text(text: str) -> RuleCheck:
 
     def check(draft: Draft, context: Context) -> Reason | None:
         found = context.same_text_comments
-        if found < least or len(draft.comment) < MIN_REPEATED_TEXT:
+        if found < least or min(map(len, context.texts_of(draft))) < MIN_REPEATED_TEXT:
             return None
         return Reason("repeated_text", {"found": found, "limit": least})
 

@@ -1,0 +1,43 @@
+"""The text of a comment as readers see it, taken from its HTML."""
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from commentsvc.domain.text import INVISIBLE, has_visible_text
+
+_BREAK: Final = re.compile(r"<br ?/?>|</?(?:p|li|ul|ol|pre|blockquote|hr)\b[^>]*>")
+_TAG: Final = re.compile(r'<(?:[^>"]|"[^"]*")*>')
+_LINK: Final = re.compile(r'<a ((?:[^>"]|"[^"]*")*)>.*?</a>', re.DOTALL)
+_ATTRIBUTE: Final = re.compile(r'\b(?:href|title)="([^"]*)"')
+# A web address in running text, even without a link.
+ADDRESS: Final = re.compile(r"(?<![a-z0-9])(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class VisibleText:
+    """The text that readers see: its words, its number of links, and the link targets and titles."""
+
+    text: str
+    links: int
+    targets: str  # one a line
+
+
+def read_visible_text(comment_html: str) -> VisibleText:
+    """Return the visible text of a comment's HTML."""
+    links = _LINK.findall(comment_html)
+    targets = dict.fromkeys(html.unescape(value) for link in links for value in _ATTRIBUTE.findall(link))
+    outside = plain_text(_LINK.sub(" ", comment_html))
+    return VisibleText(plain_text(comment_html), len(links) + len(ADDRESS.findall(outside)), "\n".join(targets))
+
+
+def plain_text(comment_html: str) -> str:
+    """Return the text of HTML that ``markdown`` made. Paragraphs and line breaks end a line."""
+    lines = html.unescape(_TAG.sub("", _BREAK.sub("\n", comment_html.replace("<br>\n", "\n")))).split("\n")
+    return "\n".join(line.strip() for line in lines if line.strip())
+
+
+def is_blank(comment_html: str) -> bool:
+    """Return whether readers would see nothing."""
+    return not has_visible_text(INVISIBLE.sub("", plain_text(comment_html)))

@@ -1,0 +1,212 @@
+"""Readers see everything that a commenter typed, with the links that were meant."""
+
+import time
+
+import pytest
+
+from commentsvc.domain import markdown
+from commentsvc.domain.visible_text import plain_text
+
+REL = ' rel="nofollow ugc noopener"'
+
+
+def shown(text: str) -> str:
+    """Return the HTML of a comment, without line ends and the ``rel`` of links."""
+    return markdown.render(text).replace("\n", "").replace(REL, "")
+
+
+def link(address: str, words: str | None = None) -> str:
+    return f'<a href="{address}">{words or address}</a>'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Mia]: Hello\n\nI agree with Mia",
+        "[Mia]: https://example.com\n\nI agree",
+        '[Mia]: /page "A title"\n\nI agree with [Mia]',
+        "[Mia]: javascript:alert(1)\n\nI agree with [Mia]",
+        "> [Mia]: Hello\n\nYes",
+        "- [Mia]: Hello\n- [Jo]: Bye",
+        "1. [Mia]: Hello",
+        "[Mia]:\nHello\n\nYes",
+        "[Mia\nJo]: Hello",
+        "[Mia]: Hello\n[Jo]: Bye\n[Mia]: Again",
+        "[]: x",
+    ],
+)
+def test_readers_see_definitions_that_no_link_uses(text):
+    read = " ".join(plain_text(markdown.render(text)).split())
+
+    for word in text.replace(">", "").replace("- ", "").replace("1.", "").split():
+        assert word in read
+
+
+def test_readers_follow_the_definitions_that_links_use():
+    assert shown("[a]: https://x.de\n[b]: https://y.de 'T'\n\nsee [b]") == (
+        f'<p>[a]: {link("https://x.de")}</p><p>see <a href="https://y.de" title="T">b</a></p>'
+    )
+    assert shown("> [a]: x.de\n> [b]: y.de\n>\n> [b]") == (
+        f"<blockquote><p>[a]: x.de</p><p>{link('https://y.de', 'b')}</p></blockquote>"
+    )
+    assert shown("[b]: https://y.de\n'hello'\n\n[b]") == f"<p>'hello'</p><p>{link('https://y.de', 'b')}</p>"
+    assert shown("[b]: https://y.de\n[b]: https://z.de\n\n[b]") == (
+        f"<p>[b]: {link('https://z.de')}</p><p>{link('https://y.de', 'b')}</p>"
+    ).replace("[b]:", f"{link('https://y.de', 'b')}:")
+
+
+@pytest.mark.parametrize("text", ["***", "#", ">", "- ", "```", "&nbsp;", "[](<>)", "&#8203;"])
+def test_readers_see_the_marks_of_a_comment_that_has_nothing_else(text):
+    assert plain_text(shown(text)).strip()
+
+
+def test_readers_see_the_text_after_a_code_fence():
+    assert shown("```I agree with\nMia\n```") == "<pre><code>I agree withMia</code></pre>"
+    assert shown("~~~Mia!\nx") == "<pre><code>Mia!x</code></pre>"
+    assert shown("```python\nx\n```") == "<pre><code>x</code></pre>"
+
+
+@pytest.mark.parametrize("around", ["{}", "> {}", "- {}", "1. {}", "> - {}", "words\n\n{}"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        "<div>",
+        "<pre>",
+        "<script>",
+        "<!-- x",
+        "<?php",
+        "<!DOCTYPE x",
+        "<![CDATA[",
+        "<x-y>",
+        "</div>",
+        "<div",
+        "<b>",
+        "<h1",
+    ],
+)
+def test_typed_html_keeps_its_lines_and_paragraphs(first, around):
+    lines = around.format(first).split("\n")
+    indent = lines[-1][: -len(first)].replace("-", " ").replace("1.", "  ")
+    text = "\n".join([*lines, f"{indent}a *b*", indent.rstrip(), f"{indent}c"])
+
+    read = shown(text)
+
+    typed = first.replace("<", "&lt;").replace(">", "&gt;")
+    assert f"{typed}<br>a <em>b</em></p>" in read
+    assert "<p>c</p>" in read
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("参见https://example.com/a。谢谢", "https://example.com/a"),
+        ("（https://example.com/a）和", "https://example.com/a"),
+        ("「https://example.com/a」と", "https://example.com/a"),
+        ("“https://example.com/a”", "https://example.com/a"),
+        ("«https://example.com/a»", "https://example.com/a"),
+        ("https://example.com/a，谢谢", "https://example.com/a"),
+        ("https://example.com/a,谢谢", "https://example.com/a"),
+        ("https://example.com/a…", "https://example.com/a"),
+        ("https://example.com谢谢", "https://example.com"),
+        ("https://example.com/a～", "https://example.com/a"),
+        ("https://example.com/a\u3000b", "https://example.com/a"),
+        ("(https://example.com/a_(b)).", "https://example.com/a_(b)"),
+        ('"https://example.com/a",he', "https://example.com/a"),
+        ("[https://example.com/a] x", "https://example.com/a"),
+        ("https://example.com/?a[]=1&b[]=2!", "https://example.com/?a[]=1&amp;b[]=2"),
+        ("**https://example.com/__init__.py**这", "https://example.com/__init__.py"),
+        ("Https://example.com/a", "Https://example.com/a"),
+        ("HTTP://EXAMPLE.COM", "HTTP://EXAMPLE.COM"),
+        ("http://localhost:8080/x", "http://localhost:8080/x"),
+    ],
+)
+def test_a_bare_link_ends_where_its_address_ends(text, address):
+    read = shown(text)
+
+    assert link(address) in read
+    assert read.count("<a ") == 1
+    assert plain_text(read) == text.replace("**", "")
+
+
+def test_a_bare_link_may_have_letters_of_every_script():
+    assert shown("https://zh.wikipedia.org/wiki/首页") == (
+        f"<p>{link('https://zh.wikipedia.org/wiki/%E9%A6%96%E9%A1%B5', 'https://zh.wikipedia.org/wiki/首页')}</p>"
+    )
+    assert shown("参见www.example.com。") == f"<p>参见{link('https://www.example.com', 'www.example.com')}。</p>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mia@example.com", "<mia@example.com>", "mailto:mia@example.com", "<mailto:mia@example.com>",
+        "@mia@mastodon.social", "git@github.com:a/b", "mia@www.example.com", "ftp://example.com", "<ftp://example.com>",
+        "https://", "xhttps://example.com", "https://a:99999/", "`https://example.com/?a&amp;b`",
+        "<javascript:alert(1)>",
+    ],
+)  # fmt: skip
+def test_what_is_no_web_address_stays_as_typed(text):
+    read = shown(text)
+
+    assert "<a" not in read
+    assert plain_text(read) == text.strip("`")
+
+
+def test_a_link_gets_https_if_it_has_a_host_only():
+    assert shown("[my site](www.example.com)") == f"<p>{link('https://www.example.com', 'my site')}</p>"
+    assert shown("[my site](example.com/a?b)") == f"<p>{link('https://example.com/a?b', 'my site')}</p>"
+    assert shown("[my site][1]\n\n[1]: example.com") == f"<p>{link('https://example.com', 'my site')}</p>"
+    assert shown("[write](mailto:mia@example.com)") == f"<p>{link('mailto:mia@example.com', 'write')}</p>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](/page)", "[x](javascript:alert(1))", '[x](#top "A title")', "[x](data:text/html,y)", "[x](//example.com)",
+        "[x](file:///etc/passwd)", "[x](Hello)", "[x]()", "![cat](cat.png)", "[x](https://)", "[x](https:///y)",
+        "[x](mia@example.com)", "[x](/日本)",
+    ],
+)  # fmt: skip
+def test_a_target_that_links_must_not_have_stays_as_text(text):
+    read = shown(text)
+
+    assert "<a" not in read
+    assert plain_text(read) == text
+
+
+def test_a_link_without_words_and_an_image_show_where_they_lead():
+    assert shown("[](https://x.de)") == f"<p>{link('https://x.de')}</p>"
+    assert shown("![cat](https://x.de/a.png)") == f"<p>{link('https://x.de/a.png', 'cat')}</p>"
+    assert shown("[![b](https://i.de/p)](https://l.de)") == (
+        f"<p>{link('https://l.de', 'b')} {link('https://i.de/p', 'b')}</p>"
+    )
+
+
+def test_only_two_tildes_strike_out():
+    assert shown("age 3~5, price 10~20") == "<p>age 3~5, price 10~20</p>"
+    assert shown("~a~ ~~gone~~ \\~b\\~ `~c~`") == "<p>~a~ <del>gone</del> ~b~ <code>~c~</code></p>"
+
+
+@pytest.mark.parametrize("words", ["「太字」", "（太字）", "太字。"])
+def test_emphasis_works_beside_punctuation_of_scripts_without_spaces(words):
+    assert shown(f"これは**{words}**です") == f"<p>これは<strong>{words}</strong>です</p>"
+
+
+@pytest.mark.parametrize("line_break", ["\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\r", "\r\n"])
+def test_line_breaks_of_word_processors_break_lines(line_break):
+    assert shown(f"one{line_break}two") == "<p>one<br>two</p>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"[a{number}]: https://x.de/{number} '[a{number + 1}]'\n" for number in range(300)),
+        "https://é.b/c " * 700, "<!--" * 2500, "[a]: b" + " 'x" * 3000, "<a" + " x" * 4999, "https://" + "@" * 9990,
+        "&" * 10_000, "[![a](https://b.c)](https://d.e)" * 300,
+    ],
+    ids=["definitions", "hosts", "comments", "titles", "attributes", "ats", "ampersands", "images"],
+)  # fmt: skip
+def test_no_comment_takes_long_to_render(text):
+    began = time.process_time()
+    markdown.render(text)
+
+    assert time.process_time() - began < 0.5
