@@ -5,20 +5,22 @@ that ``…_FILE`` names. A wrong setting stops the program at start, with an err
 """
 
 import difflib
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from commentsvc.domain import urls
-from commentsvc.domain.errors import ConfigurationError
+from commentsvc.domain.errors import ConfigurationError, InvalidValue
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import Mode
+from commentsvc.domain.networks import Network, parse_network
+from commentsvc.domain.tracking import DroppedParameters, parse_dropped_parameters
+from commentsvc.domain.validation import convert_setting
 
 PREFIX: Final = "COMMENTSVC_"
 MAX_COMMENTS_PER_SECOND: Final = 100
@@ -49,6 +51,15 @@ class Config(Struct, frozen=True, kw_only=True):
         Meta(
             description="Origins that can embed comments, separated by spaces: `https://blog.example`. If empty, only "
             "pages on this computer (localhost) can."
+        ),
+    ] = ""
+    dropped_parameters: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^\s=&#?*]+\*?(\s+[^\s=&#?*]+\*?)*$",
+            description="More query parameters that do not tell which page it is, separated by spaces: "
+            "`source promo_*`. A star at the end means any ending.",
+            extra={"expected": "names of query parameters separated by spaces, such as source promo_*"},
         ),
     ] = ""
     secret_key: Annotated[
@@ -126,7 +137,10 @@ class Config(Struct, frozen=True, kw_only=True):
     ] = 1000
     trusted_proxies: Annotated[
         str,
-        Meta(description="Networks of proxies whose `X-Forwarded-For` is trusted, separated by spaces: `10.0.0.0/8`."),
+        Meta(
+            description="Networks of proxies whose `X-Forwarded-For` or `Forwarded` is trusted, separated by spaces: "
+            "`10.0.0.0/8`."
+        ),
     ] = ""
     slow_unit_ms: Annotated[
         int,
@@ -152,9 +166,11 @@ class Config(Struct, frozen=True, kw_only=True):
             try:
                 text = _read_text(field.name, variable, environment)
                 if text:
-                    values[field.name] = _read_value(variable, text, field.type)
+                    values[field.name] = convert_setting(text, field.type)
             except ConfigurationError as error:
                 wrong.append(str(error))
+            except InvalidValue as error:
+                wrong.append(f"{variable} must be {error.detail}.")
         if wrong:
             raise ConfigurationError("\n".join(wrong))
         config = cls(**values)
@@ -209,10 +225,15 @@ class Config(Struct, frozen=True, kw_only=True):
         return _origin("PUBLIC_URL", self.public_url) if self.public_url else f"http://localhost:{self.port}"
 
     @property
-    def proxies(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    def dropped(self) -> DroppedParameters:
+        """The query parameters that do not tell which page it is: the standard ones and ``dropped_parameters``."""
+        return parse_dropped_parameters(self.dropped_parameters)
+
+    @property
+    def proxies(self) -> list[Network]:
         """The networks of ``trusted_proxies``."""
         try:
-            return [ipaddress.ip_network(text) for text in self.trusted_proxies.split()]
+            return [parse_network(text) for text in self.trusted_proxies.split()]
         except ValueError:
             raise ConfigurationError(
                 f"{PREFIX}TRUSTED_PROXIES must contain networks separated by spaces, such as 10.0.0.0/8 or 127.0.0.1."
@@ -266,24 +287,6 @@ def _read_text(name: str, variable: str, environment: Mapping[str, str]) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not UTF-8 text"
         raise ConfigurationError(f"{variable}_FILE names a file that cannot be read ({reason}).") from None
-
-
-def _read_value(variable: str, text: str, kind: Any) -> Any:
-    try:
-        return msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError:
-        raise ConfigurationError(f"{variable} must be {_describe_type(kind)}.") from None
-
-
-def _describe_type(kind: Any) -> str:
-    base, meta = kind.__origin__, kind.__metadata__[0]
-    if base is int:
-        return f"a whole number from {meta.ge} to {meta.le}"
-    if get_origin(base) is Literal:
-        return f"one of: {', '.join(get_args(base))}"
-    if base is Mode:
-        return f"one of: {', '.join(Mode)}"
-    return str(meta.extra["expected"])
 
 
 def _origin(variable: str, text: str) -> str:

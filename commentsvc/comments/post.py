@@ -1,6 +1,8 @@
 """Post a comment."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import email_validator
 import msgspec
@@ -19,6 +21,7 @@ from commentsvc.domain.errors import (
     FieldError,
     Gone,
     Invalid,
+    OriginNotAllowed,
     RejectedByRule,
     SubmissionReused,
     ThreadClosed,
@@ -31,7 +34,7 @@ from commentsvc.rules import compiled, evaluate, form_token, proof_of_work
 from commentsvc.rules.facts import Submission
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.service import Service, write
+from commentsvc.service import Service, public_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, contacts, duplicates, submissions, threads, used_tokens
 from commentsvc.storage.database import Environment, PublicRead, Write
@@ -53,14 +56,52 @@ async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Rec
         Gone: the comment of this submission was erased.
         Unavailable: the database could not store the comment.
     """
-    if service.config.deliverability == "on":
-        await _require_deliverable(draft.email)
     try:
+        if service.config.deliverability == "on":
+            await _require_deliverable(draft.email)
         text = await comment_text.render(draft.comment)
         return await compiled.with_compiled_rules(service, lambda: _post_comment(service, draft, text, visit))
     except RejectedByRule:
         await rate_limit.check_rate_limit(service, visit)  # rejected comments count too
         raise
+    except Invalid as error:
+        raise await add_place_faults(service, error, msgspec.structs.asdict(draft), visit) from None
+
+
+async def add_place_faults(service: Service, error: Invalid, values: Mapping[str, Any], visit: Visit) -> Invalid:
+    """Return the error, also with those errors of ``thread``, ``site`` and ``parent`` that only the database shows.
+
+    ``values`` are the fields of a comment that are valid by themselves.
+    """
+    reported = {fault.field for fault in error.faults}
+    found = [fault for fault in await _find_place_faults(service, values, visit) if fault.field not in reported]
+    order = NewComment.__struct_fields__
+    faults = [*error.faults, *found]
+    return Invalid(*sorted(faults, key=lambda one: order.index(one.field) if one.field in order else len(order)))
+
+
+@public_read
+async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit: Visit) -> list[FieldError]:
+    name, site, parent = (values.get(field) for field in ("thread", "site", "parent"))
+    if not (name or site or parent):
+        return []
+    directory = await resolve.read_directory.within(unit)
+    place, faults = None, []
+    try:
+        if name:
+            place = resolve.resolve_thread(directory, name, site, visit.origin)
+        elif site and directory.by_name(site) is None:
+            faults.append(resolve.UNKNOWN_SITE)
+    except Invalid as error:
+        faults += error.faults
+    except OriginNotAllowed:
+        pass  # not an error of a field: reported when the fields are correct
+    try:
+        thread = await threads.get_by_name(unit, place.site.id, place.ref.name) if place else None
+        await _load_answered(unit, thread, parent, anywhere=place is None)
+    except Invalid as error:
+        faults += error.faults
+    return faults
 
 
 async def _require_deliverable(email: Email) -> None:
@@ -175,11 +216,15 @@ async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thr
     return created_by_other or thread
 
 
-async def _load_answered(unit: PublicRead, thread: Thread, comment_id: str | None) -> Comment | None:
+async def _load_answered(
+    unit: PublicRead, thread: Thread | None, comment_id: str | None, *, anywhere: bool = False
+) -> Comment | None:
+    """Return the comment that a reply answers; it is public, and in this thread unless ``anywhere``."""
     if comment_id is None:
         return None
     answered = await comments.get(unit, comment_id)
-    if answered is None or answered.thread_id != thread.id or answered.status != Status.APPROVED:
+    in_thread = anywhere or (answered and thread and answered.thread_id == thread.id)
+    if answered is None or not in_thread or answered.status != Status.APPROVED:
         raise Invalid(
             FieldError(
                 "parent",

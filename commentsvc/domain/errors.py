@@ -5,8 +5,9 @@ the case and what to do. A message never repeats a value from a request.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from commentsvc.domain.messages import Message, translatable, translatable_plural
 
@@ -49,9 +50,10 @@ class Invalid(Refusal):
 
     title = translatable("Some fields are not valid.")
 
-    def __init__(self, *faults: FieldError) -> None:
+    def __init__(self, *faults: FieldError, valid: Mapping[str, Any] | None = None) -> None:
         super().__init__(" ".join(fault.detail for fault in faults))
         self.faults = faults
+        self.valid = valid or {}  # the values of the fields without an error, for further checks
 
 
 class MalformedRequest(Refusal):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import email_validator
@@ -12,8 +12,8 @@ from msgspec import Meta
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import InvalidValue
 from commentsvc.domain.messages import translatable, translatable_plural
-from commentsvc.domain.text import INVISIBLE, MAX_RAW_RATIO, clean_line, has_visible_text
-from commentsvc.domain.urls import normalise_host
+from commentsvc.domain.text import INVISIBLE, JOINERS, MAX_RAW_RATIO, clean_line, has_visible_text
+from commentsvc.domain.urls import MAX_RAW_LENGTH, normalise_host
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,23 @@ def _require_length(text: str, limit: int, factor: int = 1) -> str:
     return text
 
 
+# Variation selectors: word processors and emoji keyboards leave them behind.
+SELECTORS: Final = re.compile("[\ufe00-\ufe0f]")
+# ASCII as East Asian keyboards type it.
+FULL_WIDTH: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)} | str.maketrans(
+    "\u3002\uff61\ufe52\ufe6b", "...@"
+)
+
+
+def _clean_pasted(text: str, limit: int) -> str:
+    """Return an address without the white space around it and the invisible characters that pasting adds."""
+    _require_length(text, limit, MAX_RAW_RATIO)
+    text = SELECTORS.sub("", INVISIBLE.sub("", text)).strip().strip(JOINERS)
+    without_joiners = text.translate(dict.fromkeys(map(ord, JOINERS)))
+    # Some scripts need joiners between their letters. ASCII does not.
+    return _require_length((without_joiners if without_joiners.isascii() else text).strip(), limit)
+
+
 # Past this no address is deliverable (RFC 5321, 4.5.3.1.3), and checking a longer one costs time.
 MAX_EMAIL = 254
 
@@ -95,7 +112,7 @@ def parse_email(text: str, _limits: Limits) -> Email:
     Raises:
         InvalidValue: it is too long or not an email address.
     """
-    text = _require_length(text.strip(), MAX_EMAIL)
+    text = _clean_pasted(text, MAX_EMAIL).translate(FULL_WIDTH)
     try:
         valid = email_validator.validate_email(text, check_deliverability=False, strict=True)
     except email_validator.EmailNotValidError:
@@ -105,6 +122,9 @@ def parse_email(text: str, _limits: Limits) -> Email:
     return Email(valid.normalized)
 
 
+SCHEME_AND_HOST = re.compile(r"(?:\w+[:\uff1a][/\uff0f]{2})?[^/\uff0f?\uff1f#\uff03]*")
+# What a form holds before anybody types.
+EMPTY_WEBSITE = re.compile(r"https?:?/{0,2}", re.IGNORECASE)
 BARE_HOST = re.compile(r"[^\s/:@?#]+\.[^\s/:@?#]+([/?#:].*)?$")
 INVALID_WEBSITE = translatable("Enter a web address that starts with http:// or https://, like https://example.com.")
 
@@ -115,8 +135,10 @@ def clean_website(text: str, limits: Limits) -> str | None:
     Raises:
         InvalidValue: it is not an http(s) address, or it contains a password.
     """
-    text = _require_length(text.strip(), limits.website)
-    if not text:
+    text = _clean_pasted(text, limits.website)
+    # The part before the path, where full-width characters mean ASCII.
+    text = SCHEME_AND_HOST.sub(lambda found: found[0].translate(FULL_WIDTH), text, count=1)
+    if not text or EMPTY_WEBSITE.fullmatch(text):
         return None
     if BARE_HOST.match(text):
         text = f"https://{text}"
@@ -153,7 +175,7 @@ ThreadName: TypeAlias = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=2000,
+        max_length=MAX_RAW_LENGTH,
         description="The page address, its path, or a key that the blog chose.",
     ),
 ]

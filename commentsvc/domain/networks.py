@@ -1,12 +1,87 @@
-"""IP addresses, truncated to networks so that they identify no person."""
+"""IP addresses: how requests and proxies write them, and networks, which identify no person."""
 
 import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+MAPPED_BITS: Final = 96  # the length of the prefix of an IPv4 address that is written as IPv6 (RFC 4291, 2.5.5.2)
+# 203.0.113.9, 203.0.113.9:4711, [2001:db8::9] or [2001:db8::9]:4711; IPv6 without brackets has no port.
+HOP: Final = re.compile(
+    r"(?:\[([0-9a-f:.]+(?:%\w+)?)\]|(?:::ffff:)?(\d+(?:\.\d+){3}))(?::[0-9_a-z.-]*)?", re.IGNORECASE
+)
+# One name=value of RFC 7239, with what separates it from the next one.
+FORWARDED: Final = re.compile(r'\s*([\w!#$%&\'*+.^`|~-]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;,"]*))?\s*([;,]|$)')
+
+
+def parse_address(text: str) -> Address:
+    """Return an IP address. IPv4 that is written as IPv6 becomes IPv4; a zone (``%eth0``) is dropped.
+
+    Raises:
+        ValueError: it is not an IP address.
+    """
+    parsed = ipaddress.ip_address(text.partition("%")[0])
+    return parsed.ipv4_mapped or parsed if isinstance(parsed, ipaddress.IPv6Address) else parsed
+
+
+def parse_network(text: str) -> Network:
+    """Return a network or a single address. IPv4 that is written as IPv6 becomes IPv4.
+
+    Raises:
+        ValueError: it is neither, or it has bits beyond its prefix.
+    """
+    network = ipaddress.ip_network(text)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped is None or network.prefixlen < MAPPED_BITS:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - MAPPED_BITS))
 
 
 def truncate_address(address: str) -> str:
     """Return the network of an IP address: /24 for IPv4, /64 for IPv6. Moderators and rate limits use it."""
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
+    parsed = parse_address(address)
     prefix = 24 if isinstance(parsed, ipaddress.IPv4Address) else 64
     return str(ipaddress.ip_network((parsed, prefix), strict=False))
+
+
+def parse_hop(text: str) -> str | None:
+    """Return the IP address that a proxy names, with or without a port; None if it names none."""
+    text = text.strip().strip('"').strip()
+    match = HOP.fullmatch(text)
+    try:
+        return str(parse_address(match[1] or match[2] if match else text))
+    except ValueError:
+        return None
+
+
+def forwarded_hops(x_forwarded_for: Sequence[str], forwarded: Sequence[str]) -> list[str]:
+    """Return the addresses that proxies named, the nearest last, from the lines of their headers.
+
+    ``Forwarded`` (RFC 7239) counts only without ``X-Forwarded-For``. Most proxies set ``X-Forwarded-For`` and pass on a
+    ``Forwarded`` that the client made up.
+    """
+    if x_forwarded_for:
+        parts = ",".join(x_forwarded_for).split(",")
+        return [part for part in parts if part.strip()]  # empty elements do not count (RFC 9110, 5.6.1.2)
+    return _forwarded_for(",".join(forwarded))
+
+
+def _forwarded_for(text: str) -> list[str]:
+    hops: list[str] = []
+    hop, position, seen = "", 0, False
+    while position < len(text):
+        match = FORWARDED.match(text, position)
+        if match is None:
+            return []  # an open quotation may hide hops
+        name, value, end = match[1].lower(), match[2] or "", match[3]
+        seen = seen or bool(name)
+        if name == "for":
+            hop = re.sub(r"\\(.)", r"\1", value.strip().strip('"'))
+        if end != ";":
+            hops += [hop] if seen else []
+            hop, seen = "", False
+        position = match.end()
+    return hops

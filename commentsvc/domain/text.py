@@ -32,6 +32,7 @@ INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+JOINERS = "\u200c\u200d"
 CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
 # No language puts more combining marks on one letter. Longer stacks overlap the lines around them ("Zalgo" text).
 MAX_MARKS = 4

@@ -1,52 +1,24 @@
 """Names of threads: a page address in canonical form, or a key that the site chose. Also origins and host names.
 
 The canonical form (RFC 3986, section 6) treats http and https alike and puts the host in lower case. It drops default
-ports, fragments, ``index.html``, trailing slashes and tracking parameters. It sorts the other query parameters and
-normalises percent-encoding. It is idempotent.
+ports, the dot at the end of a host, fragments, ``index.html``, trailing slashes and tracking parameters. It sorts the
+other query parameters and normalises percent-encoding. It is idempotent.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
 
 from commentsvc.domain.errors import FieldError, Invalid
-from commentsvc.domain.text import CONTROL, INVISIBLE, clean_line
+from commentsvc.domain.text import CONTROL, INVISIBLE, JOINERS, clean_line
+from commentsvc.domain.tracking import STANDARD, DroppedParameters
 
-# Query parameters that tell where a visitor came from, not which page it is. Listed in docs/embedding.md.
-TRACKING: Final = frozenset(
-    {
-        "_ga",
-        "_gl",
-        "_hsenc",
-        "_hsmi",
-        "dclid",
-        "fbclid",
-        "gad_source",
-        "gbraid",
-        "gclid",
-        "gclsrc",
-        "igsh",
-        "igshid",
-        "mc_cid",
-        "mc_eid",
-        "mkt_tok",
-        "msclkid",
-        "oly_anon_id",
-        "oly_enc_id",
-        "srsltid",
-        "ttclid",
-        "twclid",
-        "vero_id",
-        "wbraid",
-        "wickedid",
-        "yclid",
-    }
-)
-TRACKING_PREFIXES: Final = ("utm_", "pk_", "mtm_", "hsa_", "piwik_", "matomo_")
 MAX_LENGTH: Final = 2000
+# The longest text of a page address before the parts that do not count are dropped.
+MAX_RAW_LENGTH: Final = 16_000
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -56,35 +28,36 @@ class ThreadRef:
 
     name: str
     host: str | None = None  # host[:port] of the page; None where only a path or a key was given
-    url: str | None = None
+    url: str | None = None  # as it was given, so that a link leads to it without a redirect
 
 
-def parse_thread(text: str) -> ThreadRef:
-    """Return the thread that a page address, a path or a key names.
+def parse_thread(text: str, dropped: DroppedParameters = STANDARD) -> ThreadRef:
+    """Return the thread that a page address, a path or a key names, without the ``dropped`` query parameters.
 
     Raises:
         Invalid: for the field ``thread``: it is empty, too long, or an address without a valid host.
     """
-    text = INVISIBLE.sub("", text).strip()
-    if not 0 < len(text) <= MAX_LENGTH or CONTROL.search(text) or re.search(r"[\r\n\t]", text):
+    text = INVISIBLE.sub("", text[: MAX_RAW_LENGTH + 1]).strip().strip(JOINERS)
+    if not 0 < len(text) <= MAX_RAW_LENGTH or CONTROL.search(text) or re.search(r"[\r\n\t]", text):
         raise _invalid_thread(f"Enter a page address or key of 1 to {MAX_LENGTH:,} characters, on one line.")
     if text.startswith("//"):
         text = f"https:{text}"
     if re.match(r"https?:", text, re.IGNORECASE):
-        return _parse_address(text)
+        return _parse_address(text, dropped)
     if text.startswith("/"):
-        return ThreadRef(name=_path_and_query(urlsplit(f"https://host{text}")))
+        return ThreadRef(name=_path_and_query(urlsplit(f"https://host{text}"), dropped))
     return ThreadRef(name=_check_length(clean_line(text, lenient=True)))
 
 
-def _parse_address(text: str) -> ThreadRef:
+def _parse_address(text: str, dropped: DroppedParameters) -> ThreadRef:
     try:
         parts = urlsplit(text)
         host = authority(parts)
     except ValueError:
         raise _invalid_thread("This page address has no valid host. Example: https://blog.example/a-post/") from None
-    name = _path_and_query(parts)
-    return ThreadRef(name=name, host=host, url=f"{parts.scheme.lower()}://{host}{name}")
+    name, origin = _path_and_query(parts, dropped), f"{parts.scheme.lower()}://{host}"
+    url = f"{origin}{_keep_path_and_query(parts, dropped)}"
+    return ThreadRef(name=name, host=host, url=url if len(url) <= MAX_LENGTH else f"{origin}{name}")
 
 
 def authority(parts: SplitResult) -> str:
@@ -124,14 +97,27 @@ def host_of(site_origin: str) -> str:
 
 def is_local(host: str) -> bool:
     """Return whether a host[:port] is this computer."""
-    return re.fullmatch(r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?", host) is not None
+    return re.fullmatch(r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])\.?(?::\d+)?", host) is not None
 
 
-def _path_and_query(parts: SplitResult) -> str:
-    path = _normalise_path(_normalise_escapes(parts.path, keep="/!$&'()*+,;=:@"))
-    kept = (pair for pair in parts.query.split("&") if pair and not _is_tracking(pair))
-    pairs = sorted(_normalise_escapes(pair, keep="=!$'()*+,;:@/?") for pair in kept)
+def _path_and_query(parts: SplitResult, dropped: DroppedParameters) -> str:
+    path, pairs = _normalise_path(_escape_path(parts)), sorted(_pairs_that_count(parts, dropped))
     return _check_length(f"{path}?{'&'.join(pairs)}" if pairs else path)
+
+
+def _keep_path_and_query(parts: SplitResult, dropped: DroppedParameters) -> str:
+    # In the order and with the slashes of the page. Only parameters that do not count are gone.
+    pairs = _pairs_that_count(parts, dropped)
+    return (_escape_path(parts) or "/") + (f"?{'&'.join(pairs)}" if pairs else "")
+
+
+def _escape_path(parts: SplitResult) -> str:
+    return _normalise_escapes(parts.path, keep="/!$&'()*+,;=:@")
+
+
+def _pairs_that_count(parts: SplitResult, dropped: DroppedParameters) -> list[str]:
+    kept = (pair for pair in parts.query.split("&") if pair and not dropped.matches(pair))
+    return [_normalise_escapes(pair, keep="=!$'()*+,;:@/?") for pair in kept]
 
 
 def _check_length(name: str) -> str:
@@ -141,11 +127,6 @@ def _check_length(name: str) -> str:
             f"A page address or key must have 1 to {MAX_LENGTH:,} bytes, percent-encoded or in UTF-8."
         )
     return name
-
-
-def _is_tracking(pair: str) -> bool:
-    name = unquote_to_bytes(pair.partition("=")[0]).decode("utf-8", "replace").lower()
-    return name in TRACKING or name.startswith(TRACKING_PREFIXES)
 
 
 def _normalise_path(path: str) -> str:
@@ -193,16 +174,19 @@ PLAIN_HOST = re.compile(
 
 
 def normalise_host(text: str) -> str:
-    """Return a host name as ASCII: lower case, IDNA 2008 (UTS 46). IP addresses stay; IPv6 gets brackets.
+    """Return a host name as ASCII: lower case, IDNA 2008 (UTS 46), without the dot of the root at its end.
+
+    IP addresses stay; IPv6 gets brackets.
 
     Raises:
         ValueError: it is not a host name.
     """
     if re.fullmatch(r"[0-9a-f:.]*:[0-9a-f:.]*", text):
         return f"[{text}]"
+    text = text.removesuffix(".")
     if PLAIN_HOST.fullmatch(text) and "--" not in text:
         return text.lower()  # nothing to encode, which is the usual case: 100 times faster
     try:
-        return idna.encode(text, uts46=True, transitional=False).decode("ascii").lower()
+        return idna.encode(text, uts46=True, transitional=False).decode("ascii").lower().removesuffix(".")
     except idna.IDNAError as error:
         raise ValueError("not a host name") from error

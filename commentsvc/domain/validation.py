@@ -30,7 +30,7 @@ def validate(schema: type[Schema], values: Mapping[str, Any], limits: Limits, *,
     fields are ignored.
 
     Raises:
-        Invalid: with the first error of each field, in the order of the schema.
+        Invalid: with the first error of each field, in the order of the schema; and the values of the other fields.
     """
     known = _fields(schema)
     valid: dict[str, Any] = {}
@@ -45,7 +45,7 @@ def validate(schema: type[Schema], values: Mapping[str, Any], limits: Limits, *,
     if strict:
         faults += unknown_fields(values, {field.name for field in known})
     if faults:
-        raise Invalid(*faults)
+        raise Invalid(*faults, valid=valid)
     return schema(**valid)
 
 
@@ -152,6 +152,29 @@ def _bounds(meta: msgspec.Meta) -> str:
     if meta.max_length is not None:
         return f", {meta.min_length or 0} to {meta.max_length:,} long"
     return ""
+
+
+def convert_setting(text: str, kind: Any) -> Any:
+    """Return the value of a setting of this type.
+
+    Raises:
+        InvalidValue: naming what the setting must be.
+    """
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        raise InvalidValue("invalid", _describe_setting(kind)) from None
+
+
+def _describe_setting(kind: Any) -> str:
+    base, meta = kind.__origin__, kind.__metadata__[0]
+    if base is int:
+        return f"a whole number from {meta.ge} to {meta.le}"
+    if get_origin(base) is Literal:
+        return f"one of: {', '.join(get_args(base))}"
+    if isinstance(base, type) and issubclass(base, Enum):
+        return f"one of: {', '.join(base)}"
+    return str(meta.extra["expected"])
 
 
 def parse_time_field(field: str, text: str | None) -> str | None:

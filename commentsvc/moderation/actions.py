@@ -1,6 +1,6 @@
 """Decide on comments: many at once, or one with changes to its text or note."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -23,6 +23,7 @@ from commentsvc.storage.database import Environment, PrivateRead, Write
 from commentsvc.storage.queue import list_ids, list_versions
 
 MAX_COMMENTS: Final = 5000
+ANY_VERSION: Final = range(1, 2**63)
 
 
 async def apply_action(service: Service, who: Principal, action: Action) -> ActionResult:
@@ -86,9 +87,9 @@ async def _start(unit: Write, who: Principal, action: Action, targets: Mapping[s
 
 
 async def update_comment(
-    service: Service, who: Principal, comment_id: str, seen: int | None, change: CommentUpdate
+    service: Service, who: Principal, comment_id: str, seen: int | Container[int] | None, change: CommentUpdate
 ) -> ActionResult:
-    """Change the status, text, name or note of a comment, if version ``seen`` is still its current version.
+    """Change the status, text, name or note of a comment, if its current version is ``seen``, or one of them.
 
     Raises:
         VersionRequired: ``seen`` is missing.
@@ -99,18 +100,23 @@ async def update_comment(
     if seen is None:
         raise VersionRequired('Send the version that you saw, for example If-Match: "3".')
     text = await comment_text.render(change.comment) if change.comment else None
-    return await _update_comment(service, who, comment_id, seen, change, text)
+    return await _update_comment(service, who, comment_id, (seen,) if isinstance(seen, int) else seen, change, text)
 
 
 @write
 async def _update_comment(
-    unit: Write, who: Principal, comment_id: str, seen: int, change: CommentUpdate, text: CommentText | None
+    unit: Write,
+    who: Principal,
+    comment_id: str,
+    seen: Container[int],
+    change: CommentUpdate,
+    text: CommentText | None,
 ) -> ActionResult:
     await threads.lock_of_comments(unit, [comment_id])
     current = await permissions.load_comment(unit, who, comment_id)
     if current.erased_at:
         raise Conflict("This comment was permanently deleted.")
-    if current.version != seen:
+    if current.version not in seen:
         raise VersionConflict(f"The comment is now at version {current.version}. Read it again, then decide.")
 
     async def apply_change(unit: Write, batch: Sequence[Comment], action_id: str) -> dict[str, Comment]:
@@ -123,5 +129,5 @@ async def _update_comment(
         decision = Decision(change.status, who.actor, note=change.note or None)
         return await record_decision(unit, [after], decision, action_id)
 
-    started = await bulk.start(unit, who, "amend", change.note or None, {current.id: seen}, apply_change)
+    started = await bulk.start(unit, who, "amend", change.note or None, {current.id: current.version}, apply_change)
     return bulk.action_result(unit, started.id, started.verb, started.items)

@@ -22,7 +22,7 @@ def normalise_domain(host: str) -> str:
     try:
         return urls.normalise_host(host)
     except ValueError:
-        return host.lower()
+        return host.lower().rstrip(".")
 
 
 def is_within(host: str, domain: str) -> bool:

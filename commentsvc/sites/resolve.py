@@ -1,16 +1,26 @@
 """The site and thread that a request means, and the origins that may use them."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from commentsvc.domain import urls
 from commentsvc.domain.errors import FieldError, Invalid, OriginNotAllowed
 from commentsvc.domain.models import Principal, Site, Thread
+from commentsvc.domain.tracking import STANDARD, DroppedParameters
 from commentsvc.domain.urls import ThreadRef
 from commentsvc.service import Service, public_read
 from commentsvc.storage import sites
 from commentsvc.storage.database import Environment, PublicRead
+
+UNKNOWN_SITE: Final = FieldError("site", "unknown_site", "There is no site of this name.")
+FOREIGN_THREAD: Final = FieldError(
+    "thread",
+    "foreign_thread",
+    "This page does not belong to a site of this service. "
+    "The operator can add its origin with COMMENTSVC_SITES or with: commentsvc site add",
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,7 @@ class SiteDirectory:
     sites: tuple[Site, ...]
     origins: dict[str, str]  # origin -> site id
     own_origin: str
+    dropped: DroppedParameters = STANDARD  # query parameters of page addresses that do not count
 
     def by_name(self, name: str) -> Site | None:
         """Return the site with this name."""
@@ -38,17 +49,20 @@ class SiteDirectory:
 
     def by_origin(self, origin: str) -> Site | None:
         """Return the site that owns an origin."""
-        if origin in self.origins:
-            return self.by_id(self.origins[origin])
-        try:
-            host = urls.host_of(origin)
-        except ValueError:
+        canonical = _canonical_origin(origin)
+        if canonical is None:
             return None
-        return self._site_without_origins() if urls.is_local(host) else None
+        if canonical in self.origins:
+            return self.by_id(self.origins[canonical])
+        return self._site_without_origins() if urls.is_local(urls.host_of(canonical)) else None
+
+    def is_own(self, origin: str) -> bool:
+        """Return whether an origin is the service's own."""
+        return _canonical_origin(origin) == self.own_origin
 
     def allows(self, origin: str) -> bool:
         """Return whether pages of an origin may use the service."""
-        return origin == self.own_origin or self.by_origin(origin) is not None
+        return self.is_own(origin) or self.by_origin(origin) is not None
 
     def origins_of(self, site: Site) -> list[str]:
         """Return the origins of a site."""
@@ -56,6 +70,14 @@ class SiteDirectory:
 
     def _site_without_origins(self) -> Site | None:
         return next((site for site in self.sites if site.id not in self.origins.values()), None)
+
+
+def _canonical_origin(origin: str) -> str | None:
+    # Browsers send the host as it is in the address bar, also with a dot at its end.
+    try:
+        return urls.parse_origin(origin)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -70,27 +92,29 @@ class ThreadPlace:
 async def read_directory(unit: PublicRead) -> SiteDirectory:
     """Return all sites and their origins."""
     origins = {row["origin"]: row["site_id"] for row in await sites.list_origins(unit)}
-    return SiteDirectory(tuple(await sites.list_all(unit)), origins, unit.config.own_origin)
+    return SiteDirectory(tuple(await sites.list_all(unit)), origins, unit.config.own_origin, unit.config.dropped)
 
 
 def resolve_thread(directory: SiteDirectory, thread: str, site_name: str | None, origin: str | None) -> ThreadPlace:
     """Return the site and thread that a request names.
 
     Raises:
-        Invalid: for the field ``thread`` or ``site``.
+        Invalid: for the fields ``thread`` and ``site``, all errors at once.
         OriginNotAllowed: the request comes from an origin of another site.
     """
-    ref = urls.parse_thread(thread)
-    site = directory.by_host(ref.host) if ref.host else resolve_site(directory, site_name, origin)
-    if site is None:
-        raise Invalid(
-            FieldError(
-                "thread",
-                "foreign_thread",
-                "This page does not belong to a site of this service. "
-                "The operator can add its origin with COMMENTSVC_SITES or with: commentsvc site add",
-            )
-        )
+    faults: list[FieldError] = []
+    try:
+        ref: ThreadRef | None = urls.parse_thread(thread, directory.dropped)
+    except Invalid as error:
+        ref = None
+        faults += error.faults
+    if ref is not None and ref.host and directory.by_host(ref.host) is None:
+        faults.append(FOREIGN_THREAD)
+    if site_name and directory.by_name(site_name) is None:
+        faults.append(UNKNOWN_SITE)
+    if faults or ref is None:
+        raise Invalid(*faults)
+    site = (directory.by_host(ref.host) if ref.host else None) or resolve_site(directory, site_name, origin)
     if site_name and site.name != site_name:
         raise Invalid(FieldError("site", "wrong_site", "This thread belongs to another site. Omit site."))
     require_origin(directory, site, origin)
@@ -106,9 +130,9 @@ def resolve_site(directory: SiteDirectory, site_name: str | None, origin: str | 
     if site_name:
         site = directory.by_name(site_name)
         if site is None:
-            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
+            raise Invalid(UNKNOWN_SITE)
         return site
-    requesting = directory.by_origin(origin) if origin and origin != directory.own_origin else None
+    requesting = directory.by_origin(origin) if origin and not directory.is_own(origin) else None
     if requesting is not None:
         return requesting
     if len(directory.sites) != 1:
@@ -124,7 +148,7 @@ def require_site(directory: SiteDirectory, who: Principal, name: str) -> Site:
     """
     site = directory.by_name(name)
     if site is None or not who.reaches(site.id):
-        raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
+        raise Invalid(UNKNOWN_SITE)
     return site
 
 
@@ -143,7 +167,7 @@ def require_origin(directory: SiteDirectory, site: Site, origin: str | None) -> 
     Raises:
         OriginNotAllowed: it comes from another origin.
     """
-    if origin is None or origin == directory.own_origin:
+    if origin is None or directory.is_own(origin):
         return
     requesting = directory.by_origin(origin)
     if requesting is None or requesting.id != site.id:

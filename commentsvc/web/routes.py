@@ -109,7 +109,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     # A blog's readers and writers
     Route(method="POST", path="/v1/comments", handler=comments.create_comment, takes=NewComment, form=True,
           gives=Receipt,
-          status=(201, 202, 303), cors=True, again=thread.show_form_again,
+          status=(201, 202, 303), cors=True, again=thread.show_form_again, more_faults=comments.add_place_faults,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, ThreadClosed, RejectedByRule, Duplicate,
           SubmissionReused, Gone,
                    RateLimited, Unavailable)),

@@ -29,7 +29,7 @@ from commentsvc.audit import schemas
 from commentsvc.cli import parser as cli_parser
 from commentsvc.comments import schemas as comments_schemas
 from commentsvc.config import PREFIX, SECRETS, Config
-from commentsvc.domain import urls
+from commentsvc.domain import tracking, urls
 from commentsvc.domain.errors import Invalid
 from commentsvc.domain.models import ActionVerb, ActorKind, Mode, Scope, Status
 from commentsvc.domain.reasons import TEMPLATES, Plural
@@ -468,8 +468,8 @@ def test_programmers_find_every_kind_of_actor():
 
 def test_bloggers_find_every_dropped_query_parameter():
     section = _section("docs/embedding.md", "### Dropped query parameters")
-    documented = re.findall(r"`(\w+\*?)`", section)
-    wanted = [*urls.TRACKING, *(f"{prefix}*" for prefix in urls.TRACKING_PREFIXES)]
+    documented = re.findall(r"`([\w-]+\*?)`", section)
+    wanted = [*tracking.TRACKING, *(f"{prefix}*" for prefix in tracking.TRACKING_PREFIXES)]
     assert sorted(documented) == sorted(wanted)
 
 

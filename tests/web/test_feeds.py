@@ -86,11 +86,11 @@ async def test_a_reader_follows_a_thread(service, client, clock):
     feed, body = await read_feed(client)
 
     assert feed.feed.title == "Comments on A page & more"
-    assert feed.feed.link == "http://localhost/a-page"
+    assert feed.feed.link == "http://localhost/a-page/"
     assert feed.feed.updated == reply.created_at
     newest, oldest = feed.entries
     assert (newest.title, oldest.title) == ("Sam on A page & more", "Mia on A page & more")
-    assert newest.link == f"http://localhost/a-page#comment-{reply.id}"
+    assert newest.link == f"http://localhost/a-page/#comment-{reply.id}"
     assert (newest.published, newest.updated) == (reply.created_at, reply.created_at)
     assert newest.content[0].value == "<p>So <em>have</em> I: 1 &lt; 2.</p>"
     assert (oldest.author_detail.name, oldest.author_detail.href) == ("Mia", "https://mia.example/")

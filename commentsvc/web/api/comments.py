@@ -25,6 +25,7 @@ from commentsvc.comments.schemas import (
     ThreadQuery,
     ThreadTree,
 )
+from commentsvc.domain.errors import Invalid
 from commentsvc.web.api import feeds
 from commentsvc.web.pages import fragments, redirects
 from commentsvc.web.pages.fragments import FragmentQuery
@@ -48,6 +49,11 @@ async def create_comment(request: web.Request, draft: NewComment) -> web.Respons
     if wants_fragment(request):
         return fragments.receipt(request, receipt, draft.comment, status)
     return respond(receipt, status, {hdrs.LOCATION: f"/v1/comments/{receipt.id}"})
+
+
+async def add_place_faults(request: web.Request, error: Invalid) -> Invalid:
+    """Return all errors of a new comment, also those of its thread, site and parent."""
+    return await post.add_place_faults(request.app[SERVICE], error, error.valid, request[VISIT])
 
 
 async def list_thread(request: web.Request, query: ThreadQuery) -> web.Response:

@@ -1,5 +1,9 @@
 """Handlers of the moderation API."""
 
+import re
+from collections.abc import Container
+from typing import Final
+
 from aiohttp import hdrs, web
 
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
@@ -32,6 +36,8 @@ from commentsvc.rules.schemas import (
 from commentsvc.web.server.responses import respond
 from commentsvc.web.server.routing import SERVICE, WHO
 
+VERSION_TAG: Final = re.compile(r'(?:W/)?(")?([0-9]{1,15})(?(1)(?:[-;]+(?:br|deflate|gzip|zstd))?")', re.IGNORECASE)
+
 
 async def list_queue(request: web.Request, query: QueueQuery) -> CommentPage:
     """Return the moderation queue: pending comments, oldest first, unless filters say otherwise."""
@@ -52,13 +58,21 @@ async def get_comment(request: web.Request) -> web.Response:
 async def update_comment(request: web.Request, change: CommentUpdate) -> ActionResult:
     """Change the status, text, name or note of a comment, if If-Match is its current version."""
     return await actions.update_comment(
-        request.app[SERVICE], request[WHO], request.match_info["id"], _version_seen(request), change
+        request.app[SERVICE], request[WHO], request.match_info["id"], _versions_seen(request), change
     )
 
 
-def _version_seen(request: web.Request) -> int | None:
-    text = request.headers.get(hdrs.IF_MATCH, "").strip().strip('"')
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None  # noqa: PLR2004 -- fits 63 bits
+def _versions_seen(request: web.Request) -> Container[int] | None:
+    """Return the versions in ``If-Match`` (RFC 9110, 13.1.1); None if there is none.
+
+    Proxies that compress weaken a tag (``W/"3"``) or add to it (``"3-gzip"``); it names the same version.
+    """
+    tags = [tag.strip() for line in request.headers.getall(hdrs.IF_MATCH, []) for tag in line.split(",")]
+    if not any(tags):
+        return None
+    if "*" in tags:
+        return actions.ANY_VERSION
+    return [int(match[2]) for match in map(VERSION_TAG.fullmatch, tags) if match]
 
 
 async def reply(request: web.Request, new: NewReply) -> ReplyReceipt:

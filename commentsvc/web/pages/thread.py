@@ -79,7 +79,7 @@ async def thread_page(
         status=problems.STATUS_OF_ERROR[type(refused)] if refused else HTTPStatus.OK,
         **fragments.thread_values(listing, "", query.thread, query.site, order=query.order, lang=query.lang),
         **form.template_values(),
-        back=_article_url(listing.thread, query.thread),
+        back=_article_url(service, listing.thread, query.thread),
         received=_own_state(listing.comments, own) if query.receipt else None,
         own=own,
         **more,
@@ -113,9 +113,9 @@ async def _listing(request: web.Request, query: PageQuery, own: str | None) -> T
     return await redirects.include_own_comment(request.app[SERVICE], page, None if query.cursor else own)
 
 
-def _article_url(public: PublicThread, name: str) -> str | None:
-    """Return the article's address if it is known, in canonical form, so that its host is one of the site's."""
-    return public.url or urls.parse_thread(name).url
+def _article_url(service: Service, public: PublicThread, name: str) -> str | None:
+    """Return the article's address if it is known, with a host that is one of the site's."""
+    return public.url or urls.parse_thread(name, service.config.dropped).url
 
 
 async def _parent(request: web.Request, listing: ThreadTree, reply_to: str | None) -> Any:

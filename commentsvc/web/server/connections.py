@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import InvalidURLError
 
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.middleware import DRAINING, REQUEST_ID_HEADER
 
 LOG: Final = logging.getLogger(__name__)
+BAD_URL: Final = "The address has characters that are not ASCII. Percent-encode them in UTF-8: write é as %C3%A9."
 ACCESS: Final = logging.getLogger("commentsvc.access")
 
 
@@ -68,7 +70,8 @@ class Connection(web.RequestHandler):
             LOG.error("request failed outside its handler: %s", type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("the response has begun")
-        response = problems.respond(problems.framework_problem(status))
+        detail = BAD_URL if isinstance(exc, InvalidURLError) else ""
+        response = problems.respond(problems.framework_problem(status, detail))
         for name, value in security.HEADERS.items():
             response.headers[name] = value
         response.force_close()

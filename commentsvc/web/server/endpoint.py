@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from commentsvc.access import keys, permissions, sessions
 from commentsvc.domain import fields, validation
-from commentsvc.domain.errors import Forbidden, MalformedRequest, NotFound, Refusal
+from commentsvc.domain.errors import Forbidden, Invalid, MalformedRequest, NotFound, Refusal
 from commentsvc.domain.models import Principal, Scope
 from commentsvc.web.server import parsing, security
 from commentsvc.web.server.responses import is_navigation, respond
@@ -36,7 +36,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
                 request[WHO] = await _authenticate(request, route.scope)
             if route.session_scope is not None:
                 _authorize(request, route.session_scope, body)
-            answer = await route.handler(request, *_parse_arguments(route, request, body))
+            answer = await route.handler(request, *await _parse_request(route, request, body))
         except Refusal as error:
             if route.again is None or not (route.session_scope or is_navigation(request)):
                 raise
@@ -87,6 +87,15 @@ def _authorize(request: web.Request, scope: Scope, body: bytes) -> None:
         if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
             raise Forbidden("Your session has changed. Reload the page and try again.")
     permissions.require_scope(request[WHO], scope)
+
+
+async def _parse_request(route: Route, request: web.Request, body: bytes) -> list[Any]:
+    try:
+        return _parse_arguments(route, request, body)
+    except Invalid as error:
+        if route.more_faults is None:
+            raise
+        raise await route.more_faults(request, error) from None
 
 
 def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[Any]:

@@ -1,5 +1,6 @@
 """Strict parsing of JSON, forms and query strings."""
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from commentsvc.comments.schemas import NewComment
-from commentsvc.domain import validation
+from commentsvc.domain import tracking, validation
 from commentsvc.domain.errors import FieldError, Invalid, MalformedRequest, Refusal
 from commentsvc.domain.text import escape_surrogates
 
@@ -19,6 +20,11 @@ MAX_DIGITS: Final = 32
 MAX_FIELDS: Final = 1000
 # Field names of WordPress themes (comment_form in wp-includes/comment-template.php), and ours.
 WORDPRESS: Final = {"author": "name", "url": "website", "comment_post_ID": "thread", "comment_parent": "parent"}
+# Parameters that scripts add on their own.
+UNKNOWN_PARAMETERS: Final = {
+    "_": "Remove this parameter. jQuery adds it if its option cache is false.",
+    "callback": "Remove this parameter. Read the JSON with fetch: JSONP is not available.",
+}
 # The parts of JSON that decide its depth: escapes, quotes, brackets.
 MARK: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
 
@@ -29,6 +35,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     Raises:
         MalformedRequest: it is not.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)  # "may ignore" it (RFC 8259, 8.1)
     _refuse_depth(body)
     try:
         value = json.loads(
@@ -39,7 +46,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
             parse_float=_parse_float,
         )
     except UnicodeDecodeError:
-        raise MalformedRequest("The body is not UTF-8.") from None
+        raise MalformedRequest("The body is not UTF-8. Encode the JSON as UTF-8.") from None
     except (ValueError, RecursionError):
         raise MalformedRequest("The body is not JSON.") from None
     if not isinstance(value, dict):
@@ -133,10 +140,12 @@ def parse_query(schema: type[msgspec.Struct], text: str) -> dict[str, Any]:
 
 def _pairs(raw: bytes, what: str) -> list[tuple[str, str]]:
     try:
-        text = raw.decode("utf-8")
+        text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except UnicodeDecodeError:
+        raise MalformedRequest(f"{what} is not UTF-8. Percent-encode it in UTF-8: write é as %C3%A9.") from None
     except ValueError:
-        raise MalformedRequest(f"{what} is not UTF-8, or has too many fields.") from None
+        raise MalformedRequest(f"{what} has more than {MAX_FIELDS:,} fields.") from None
 
 
 def _collect(schema: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dict[str, Any]:
@@ -166,4 +175,11 @@ def refuse_unknown_parameters(schema: type[msgspec.Struct], values: Mapping[str,
     """
     unknown = validation.unknown_fields(values, schema.__struct_encode_fields__)
     if unknown:
-        raise Invalid(*unknown)
+        raise Invalid(*map(_explain_unknown, unknown))
+
+
+def _explain_unknown(fault: FieldError) -> FieldError:
+    advice = UNKNOWN_PARAMETERS.get(fault.field)
+    if advice is None and tracking.STANDARD.matches(fault.field):
+        advice = "Remove this parameter. It tells how a reader came to a page."
+    return FieldError(fault.field, fault.code, f"{advice} {fault.message}") if advice else fault

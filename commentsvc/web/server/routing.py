@@ -48,6 +48,7 @@ class Route:
     page: bool = False  # not in the OpenAPI document
     most_bytes: int = MOST_BYTES  # of the request body
     again: Handler | None = None  # shows an error to a browser without scripts, with the form filled in again
+    more_faults: Handler | None = None  # adds errors of fields that only the database shows
     refuses: tuple[type[Refusal], ...] = ()
 
     def says(self) -> str:

@@ -1,12 +1,11 @@
 """Security of requests and responses: origins, client addresses, tokens, headers."""
 
-import ipaddress
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from commentsvc.config import Config
-from commentsvc.domain import urls
+from commentsvc.domain import networks, urls
 from commentsvc.domain.errors import OriginNotAllowed
 from commentsvc.domain.models import Visit
 
@@ -68,28 +67,18 @@ def _origin(request: web.Request) -> str | None:
 def _client_address(request: web.Request, config: Config) -> str:
     """Return the right-most address that is not one of our trusted proxies."""
     peer = request.transport.get_extra_info("peername") if request.transport else None
-    address = peer[0] if isinstance(peer, tuple) and peer else "0.0.0.0"  # noqa: S104 -- stands for: no peer
+    named = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+    address = networks.parse_hop(named) or "0.0.0.0"  # noqa: S104 -- stands for: no peer
     if not config.trusted_proxies:
-        return str(address)
-    chain = [part.strip() for part in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
-    for hop in reversed(chain):
-        if not _is_trusted(address, config) or not _is_address(hop):
+        return address
+    proxies, headers = config.proxies, request.headers
+    hops = networks.forwarded_hops(headers.getall("X-Forwarded-For", []), headers.getall(hdrs.FORWARDED, []))
+    for hop in reversed(hops):
+        earlier = networks.parse_hop(hop)
+        if earlier is None or not any(networks.parse_address(address) in network for network in proxies):
             break
-        address = hop
-    return str(address)
-
-
-def _is_trusted(address: str, config: Config) -> bool:
-    parsed = ipaddress.ip_address(address)
-    return any(parsed in network for network in config.proxies)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+        address = earlier
+    return address
 
 
 def _agent(request: web.Request) -> str | None:
