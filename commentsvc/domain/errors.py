@@ -62,6 +62,28 @@ class MalformedRequest(Refusal):
     title = translatable("The request could not be read.")
 
 
+class UnsupportedMediaType(Refusal):
+    """The body has a content type or an encoding that the route does not accept."""
+
+    title = MalformedRequest.title
+
+    def __init__(self, message: Message = "", *, accept_encoding: str | None = None) -> None:
+        super().__init__(message)
+        self.accept_encoding = accept_encoding
+
+
+class TooLarge(Refusal):
+    """The body is larger than the route accepts."""
+
+    title = translatable("The request is too large.")
+
+
+class TooSlow(Refusal):
+    """The body did not arrive in time."""
+
+    title = translatable("The request took too long. Try again.")
+
+
 class NotFound(Refusal):
     """Nothing that the caller may see has this name."""
 

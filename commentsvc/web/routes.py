@@ -77,7 +77,7 @@ from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
 from commentsvc.web.api import admin, comments, feeds, health, moderation
 from commentsvc.web.api.openapi import document
 from commentsvc.web.moderation import account, audit, ban, comment, layout, queue, rules, sign_in, threads
-from commentsvc.web.pages import assets, demo, docs, templates, thread
+from commentsvc.web.pages import assets, demo, docs, refused, templates, thread
 from commentsvc.web.pages.fragments import FragmentQuery
 from commentsvc.web.server import middleware
 from commentsvc.web.server.answer_cache import AnswerCache
@@ -115,6 +115,7 @@ ROUTES: Final[tuple[Route, ...]] = (
                    RateLimited, Unavailable)),
     Route(method="GET", path="/v1/comments", handler=comments.list_thread, asks=ThreadQuery,
           gives=ThreadTree | ThreadListing, status=(200, 304), cors=True, edit_token=True, etag=True,
+          again=refused.show_reload,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
     Route(method="GET", path="/v1/comments.html", handler=comments.list_fragment, asks=FragmentQuery,
           gives=str, kind=HTML, status=(200, 304), cors=True, etag=True,
@@ -218,15 +219,15 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/openapi.json", handler=health.openapi, gives=dict),
 
     # Pages for people
-    Route(method="GET", path="/", handler=demo.demo, page=True, again=thread.show_refusal, refuses=(Unavailable,)),
+    Route(method="GET", path="/", handler=demo.demo, page=True, again=refused.show_refusal, refuses=(Unavailable,)),
     Route(method="GET", path="/t", handler=thread.thread, page=True, asks=thread.PageQuery,
-          again=thread.show_refusal, refuses=(MalformedRequest, Invalid, Unavailable)),
+          again=refused.show_refusal, refuses=(MalformedRequest, Invalid, Unavailable)),
     Route(method="GET", path="/docs", handler=docs.docs, page=True),
     Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),
 
     # The moderation page
     Route(method="GET", path="/sign-in/{token}", handler=sign_in.show_sign_in_link, page=True,
-          again=thread.show_refusal),
+          again=refused.show_refusal),
     Route(method="POST", path="/sign-in/{token}", handler=sign_in.sign_in_by_link, page=True, status=(303,),
           again=sign_in.show_sign_in_error),
     Route(method="POST", path="/moderate/sign-in", handler=sign_in.sign_in_by_key, page=True, takes=sign_in.SignInForm,

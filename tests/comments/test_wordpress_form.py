@@ -170,7 +170,7 @@ async def test_a_form_cannot_redirect_the_author_to_a_foreign_page(blog, curl):
         "https://evil.example/", "//evil.example/", "https://other.example/", f"https://{host}/", f"{url}/t",
         f"{origin}@evil.example/", f"http://evil.example\\@{host}/", f"{origin}\\@evil.example/",
         f"{origin}.evil.example/", f"{origin} .evil.example", f"\t{origin}/", f"{origin}/\r\nSet-Cookie:x",
-        f"http://mia:x@{host}/", f"http://{host.partition(':')[0]}/", f"ftp://{host}/", "http://[", "/thanks/",
+        f"http://mia:x@{host}/", f"http://{host.partition(':')[0]}/", f"ftp://{host}/", "http://[", "//thanks/",
         "thanks", "javascript:alert(1)", "data:text/html,x",
     )  # fmt: skip
     for number, page in enumerate(elsewhere):

@@ -266,7 +266,7 @@ async def test_brackets_in_a_comment_do_not_count_as_json_levels(visitor):
     [
         ({"Content-Type": "text/plain"}, 415),
         ({"Content-Type": "text/json"}, 415),
-        ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 400),
         ({"Content-Type": "application/problem+json"}, 415),
         ({"Content-Type": "application/json; charset=utf-7"}, 400),
         ({"Content-Type": "application/json; charset=iso-8859-1"}, 400),
@@ -357,9 +357,9 @@ async def test_a_commenter_cannot_set_internal_fields(visitor, field):
 
 
 async def test_a_form_field_sent_twice_is_refused_with_its_name(visitor):
-    for again in ("name=Noa", "%6eame=Noa", "name=", "stray=1&stray=2"):
+    for again in ("name=Noa", "%6eame=Noa", "name="):
         body = f"{urlencode(fields_of())}&{again}"
-        assert await refused_fields(await visitor.post("/v1/comments", data=body, headers=FORM)) <= {"name", "stray"}
+        assert await refused_fields(await visitor.post("/v1/comments", data=body, headers=FORM)) == {"name"}
 
 
 async def test_a_duplicate_or_unknown_query_field_is_refused_with_its_name(visitor):

@@ -14,7 +14,7 @@ from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Refusal
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.web.server import problems
-from commentsvc.web.server.routing import FORM, JSON, Route
+from commentsvc.web.server.routing import FORM, JSON, MULTIPART, Route
 
 REFS: Final = "#/components/schemas/{name}"
 DESCRIPTIONS: Final = {
@@ -106,7 +106,7 @@ def _operation(route: Route) -> Json:
         "responses": _responses(route),
     }
     if route.takes is not None:
-        kinds = [JSON, FORM] if route.form else [JSON]
+        kinds = [JSON, FORM, MULTIPART] if route.form else [JSON]
         operation["requestBody"] = {
             "required": True,
             "content": {kind: {"schema": _ref(route.takes)} for kind in kinds},

@@ -20,7 +20,7 @@ from commentsvc.rules.kinds import EMAIL_EFFECTS
 from commentsvc.rules.schemas import BacktestResult, RuleText
 from commentsvc.web.moderation import layout, rules
 from commentsvc.web.moderation.layout import Back, BackQuery, Day
-from commentsvc.web.server import parsing, problems
+from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
 
@@ -148,6 +148,6 @@ def _waiting_filter(card: ModeratorDetail, form: BanForm) -> dict[str, Any]:
 @layout.on_field_errors
 async def show_ban_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the ban form again, as it was filled in, with its errors."""
-    form = parsing.parse_form_or_empty(BanForm, body)
+    form = forms.parse_leniently(BanForm, body)
     status = problems.STATUS_OF_ERROR[Invalid]
     return await _render_form(request, back=form.get("back"), status=status, form=form, error=error)

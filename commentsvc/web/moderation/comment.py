@@ -13,7 +13,7 @@ from commentsvc.moderation import actions, erase, queue, replies
 from commentsvc.moderation.schemas import CommentUpdate, ModeratorDetail, NewReply
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, ResultQuery
-from commentsvc.web.server import parsing, problems
+from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, SESSION, WHO
 
 
@@ -96,7 +96,7 @@ async def show_comment_error(request: web.Request, error: Refusal, body: bytes) 
     """Show the comment's page again with the error, and the form as it was filled in."""
     if SESSION not in request or isinstance(error, NotFound | Unauthorized):
         return await layout.show_error(request, error, body)
-    sent = parsing.parse_form_or_empty(_SentFields, body)
+    sent = forms.parse_leniently(_SentFields, body)
     form = {name: sent.get(name, "") for name in _SentFields.__struct_fields__}
     status = problems.STATUS_OF_ERROR[type(error)]
     try:

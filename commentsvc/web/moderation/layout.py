@@ -29,7 +29,7 @@ from commentsvc.sites import resolve
 from commentsvc.web.moderation import filters
 from commentsvc.web.pages.i18n import find_locale
 from commentsvc.web.pages.templates import render_template
-from commentsvc.web.server import parsing, problems, security
+from commentsvc.web.server import forms, problems, security
 from commentsvc.web.server.cache_headers import GZIP_MAGIC, accepts_gzip, compress
 from commentsvc.web.server.routing import HTML, SERVICE, SESSION, WHO
 
@@ -219,6 +219,6 @@ def _longest_text(body: bytes) -> str:
 
 def _read_field(name: str, body: bytes) -> str:
     try:
-        return parsing.read_field(name, body)
+        return forms.read_field(name, body)
     except Refusal:
         return ""

@@ -15,7 +15,7 @@ from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Matching, NewRule, RuleChange, RuleQuery, RuleText
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import BackQuery, Day, ResultQuery
-from commentsvc.web.server import parsing, problems
+from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
 # Kinds whose match cannot be changed: it is stored elsewhere, or there is none.
@@ -123,7 +123,7 @@ def form_values(sent: dict[str, Any] | None) -> dict[str, Any]:
 @layout.on_field_errors
 async def show_new_rule_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the rules with the form as it was filled in, and its errors."""
-    form, status = parsing.parse_form_or_empty(NewRuleForm, body), problems.STATUS_OF_ERROR[Invalid]
+    form, status = forms.parse_leniently(NewRuleForm, body), problems.STATUS_OF_ERROR[Invalid]
     return await _render_rules(request, RulesPageQuery(), status=status, form=form, error=error)
 
 
@@ -164,5 +164,5 @@ async def change_rule(request: web.Request, form: RuleForm) -> web.Response:
 @layout.on_field_errors
 async def show_rule_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the rule's form as it was filled in, with its errors."""
-    form, status = parsing.parse_form_or_empty(RuleForm, body), problems.STATUS_OF_ERROR[Invalid]
+    form, status = forms.parse_leniently(RuleForm, body), problems.STATUS_OF_ERROR[Invalid]
     return await _render_rule(request, status=status, error=error, form=form)

@@ -12,7 +12,7 @@ from commentsvc.moderation import threads
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, ResultQuery
-from commentsvc.web.server import parsing, problems
+from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
 
@@ -96,5 +96,5 @@ async def change_thread(request: web.Request, form: ThreadForm) -> web.Response:
 @layout.on_field_errors
 async def show_thread_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the thread again with the error of its form."""
-    name = parsing.parse_form_or_empty(ThreadForm, body).get("name", "")
+    name = forms.parse_leniently(ThreadForm, body).get("name", "")
     return await _render_thread(request, status=problems.STATUS_OF_ERROR[Invalid], error=error, name=name)

@@ -32,6 +32,7 @@ class Form:
     filled: dict[str, str] = field(default_factory=dict)
     refused: Explanation | None = None
     parent: PublicComment | None = None
+    unsaved: str = ""  # text from fields that the form does not have
 
     def template_values(self) -> dict[str, Any]:
         """Return the variables of ``form.html``."""
@@ -43,6 +44,7 @@ class Form:
             "general": [detail for name, detail in faults.items() if name not in FORM_FIELDS],
             "refused": self.refused,
             "parent": self.parent,
+            "unsaved": self.unsaved,
         }
 
 

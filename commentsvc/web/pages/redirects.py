@@ -13,6 +13,7 @@ from commentsvc.comments.read import ThreadPage
 from commentsvc.comments.schemas import NewComment, Receipt, ThreadTree, TreeComment
 from commentsvc.domain import urls
 from commentsvc.domain.errors import Gone, NotFound
+from commentsvc.domain.models import Site
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.sites.resolve import SiteDirectory
@@ -31,7 +32,7 @@ async def redirect_after_post(request: web.Request, draft: NewComment, receipt: 
     """
     directory = await resolve.read_directory(request.app[SERVICE])
     place = resolve.resolve_thread(directory, draft.thread, draft.site, request[VISIT].origin)
-    page = _on_site(directory, place.site.id, draft.redirect_to)
+    page = _on_site(directory, place.site, draft.redirect_to, request[VISIT].origin)
     if page:
         target = f"{page}#comment-{receipt.id if receipt.status == 'approved' else 'pending'}"
     else:
@@ -42,17 +43,23 @@ async def redirect_after_post(request: web.Request, draft: NewComment, receipt: 
     return web.Response(status=303, headers={hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"})
 
 
-def _on_site(directory: SiteDirectory, site_id: str, text: str | None) -> str | None:
-    """Return an address on one of the site's origins, encoded for a header; None if it is anything else."""
+def _on_site(directory: SiteDirectory, place: Site, text: str | None, posted_from: str | None) -> str | None:
+    """Return an address on one of the site's origins, encoded for a header; None if it is anything else.
+
+    A path belongs to the origin of the page that posted, or else to the only origin of the site.
+    """
     if not text or UNSAFE_IN_URL.search(text):
         return None
+    if text.startswith("/") and not text.startswith("//"):
+        origins = [posted_from] if posted_from else directory.origins_of(place)
+        text = f"{origins[0]}{text}" if len(origins) == 1 else text
     try:
         parts = urlsplit(text)
         origin = urls.parse_origin(f"{parts.scheme}://{parts.netloc}")
     except ValueError:
         return None
     site = directory.by_origin(origin)
-    if site is None or site.id != site_id:
+    if site is None or site.id != place.id:
         return None
     query = f"?{_quote(parts.query)}" if parts.query else ""
     return f"{origin}{_quote(parts.path or '/')}{query}"

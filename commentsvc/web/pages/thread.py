@@ -5,19 +5,20 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from commentsvc.comments import read
 from commentsvc.comments.form import create_form_token
 from commentsvc.comments.schemas import NewComment, PublicThread, Stub, ThreadQuery, ThreadTree
 from commentsvc.domain import urls
-from commentsvc.domain.errors import Gone, NotFound, RateLimited, Refusal
+from commentsvc.domain.errors import Gone, NotFound, Refusal
 from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.web.pages import fragments, messages, redirects
+from commentsvc.web.pages.refused import show_refusal
 from commentsvc.web.pages.templates import page, request_locale
-from commentsvc.web.server import parsing, problems
+from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, VISIT
 
 ID: Final = re.compile(r"[0-9a-f-]{36}")
@@ -58,6 +59,7 @@ async def thread_page(
     *,
     filled: dict[str, str] | None = None,
     refused: Refusal | None = None,
+    unsaved: str = "",
     template: str = "thread.html",
     **more: Any,
 ) -> web.Response:
@@ -71,6 +73,7 @@ async def thread_page(
         filled=filled or {},
         refused=messages.explain_refusal(locale, refused) if refused else None,
         parent=parent,
+        unsaved=unsaved,
     )
     return page(
         request,
@@ -148,16 +151,17 @@ def _own_state(nodes: list[Any], own: str | None) -> str:
 
 async def show_form_again(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
     """Show the thread's page again, with the errors and the form filled in."""
-    values = parsing.parse_form_or_empty(NewComment, body)
+    values = forms.parse_leniently(NewComment, body)
     reply_to = values.get("parent") if ID.fullmatch(values.get("parent", "")) else None
     try:
         site, lang = await _site_name(request, values), request.query.get("lang")
         query = PageQuery(thread=values.get("thread", ""), site=site, reply_to=reply_to, lang=lang)
-        response = await thread_page(request, query, filled=values, refused=refused)
+        response = await thread_page(
+            request, query, filled=values, refused=refused, unsaved=forms.read_unknown_text(NewComment, body)
+        )
     except Refusal:
         response = await show_refusal(request, refused, body)
-    if isinstance(refused, RateLimited):
-        response.headers[hdrs.RETRY_AFTER] = str(refused.retry_after)
+    response.headers.update(problems.headers_of(refused))
     return response
 
 
@@ -165,17 +169,3 @@ async def _site_name(request: web.Request, values: dict[str, str]) -> str | None
     """Return the form's site, even if only the Origin tells: the page that shows the form again has none."""
     directory = await resolve.read_directory(request.app[SERVICE])
     return redirects.site_to_say(directory, values.get("thread", ""), values.get("site") or None, request[VISIT].origin)
-
-
-async def show_refusal(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
-    """Show why a page cannot be shown."""
-    locale = request_locale(request, request.query.get("lang"))
-    explanation = messages.explain_refusal(locale, refused)
-    return page(
-        request,
-        "refused.html",
-        locale,
-        status=problems.STATUS_OF_ERROR[type(refused)],
-        refused=explanation,
-        wrote=bool(body),
-    )

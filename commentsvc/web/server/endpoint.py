@@ -10,13 +10,36 @@ from aiohttp import hdrs, web
 
 from commentsvc.access import keys, permissions, sessions
 from commentsvc.domain import fields, validation
-from commentsvc.domain.errors import Forbidden, Invalid, MalformedRequest, NotFound, Refusal
+from commentsvc.domain.errors import (
+    Forbidden,
+    Invalid,
+    MalformedRequest,
+    NotFound,
+    Refusal,
+    TooLarge,
+    TooSlow,
+    UnsupportedMediaType,
+)
 from commentsvc.domain.models import Principal, Scope
-from commentsvc.web.server import parsing, security
+from commentsvc.web.server import forms, parsing, security
 from commentsvc.web.server.responses import is_navigation, respond
-from commentsvc.web.server.routing import FORM, JSON, MOST_BYTES, SERVICE, SESSION, VISIT, WHO, Route
+from commentsvc.web.server.routing import (
+    BODY,
+    FORM,
+    FORMS,
+    JSON,
+    MOST_BYTES,
+    MULTIPART,
+    SERVICE,
+    SESSION,
+    VISIT,
+    WHO,
+    Route,
+)
 
 BODY_SECONDS: Final = 10.0
+# Of a form that is too large, as much is read, so that the page with the error can show it again.
+SHOWN_AGAIN: Final = 1024 * 1024
 
 
 def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -25,10 +48,12 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     async def handle(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[VISIT] = security.visit(request, service.config)
+        request[BODY] = b""
         # Read the body first, even without a session: the error page gives the text of the form back.
         sign_in_error = await _load_session(request) if route.session_scope else None
-        body = await read_body(request, MOST_BYTES if sign_in_error else route.most_bytes)
         try:
+            await _read_body(request, MOST_BYTES if sign_in_error else route.most_bytes)
+            body = request[BODY]
             if sign_in_error is not None:
                 raise sign_in_error
             _require_plain_names(request)
@@ -40,7 +65,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         except Refusal as error:
             if route.again is None or not (route.session_scope or is_navigation(request)):
                 raise
-            return cast(web.StreamResponse, await route.again(request, error, body))
+            return cast(web.StreamResponse, await route.again(request, error, request[BODY]))
         return answer if isinstance(answer, web.StreamResponse) else respond(answer, route.status[0])
 
     return handle
@@ -83,7 +108,7 @@ def _authorize(request: web.Request, scope: Scope, body: bytes) -> None:
     """
     if request.method == "POST":
         service = request.app[SERVICE]
-        sent = parsing.read_field("csrf", body) if request.content_type == FORM else ""
+        sent = forms.read_field("csrf", body) if request.content_type in FORMS else ""
         if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
             raise Forbidden("Your session has changed. Reload the page and try again.")
     permissions.require_scope(request[WHO], scope)
@@ -101,41 +126,47 @@ async def _parse_request(route: Route, request: web.Request, body: bytes) -> lis
 def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[Any]:
     """Return the handler's arguments: the query string and the body, as instances of the route's schemas."""
     limits = request.app[SERVICE].config.limits
-    arguments = [_parse_query(route.asks, request, limits)] if route.asks is not None else []
+    arguments = [_parse_query(route, route.asks, request, limits)] if route.asks is not None else []
     if route.takes is not None:
         arguments.append(_parse_body(route, route.takes, request, body, limits))
     return arguments
 
 
-async def read_body(request: web.Request, most: int = MOST_BYTES) -> bytes:
-    """Return the request body, of at most ``most`` bytes.
+async def _read_body(request: web.Request, most: int) -> None:
+    """Read the body, of at most ``most`` bytes, into ``request[BODY]``: also as much of it as a refusal allows.
 
     Raises:
-        aiohttp.web.HTTPException: 408 if it takes longer than ``BODY_SECONDS``, 413 if it is too long, 415 if it is
-            compressed.
+        UnsupportedMediaType: it is compressed.
+        TooLarge: it is too long.
+        TooSlow: it takes longer than ``BODY_SECONDS``.
+        MalformedRequest: it is not the form that its content type says.
     """
     if not request.body_exists:
-        return b""
+        return
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
     if encoding not in {"", "identity"}:
-        raise web.HTTPUnsupportedMediaType(headers={hdrs.ACCEPT_ENCODING: "identity"}, text="Send the body unencoded.")
-    if (request.content_length or 0) > most:
-        raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
+        raise UnsupportedMediaType("Send the body unencoded.", accept_encoding="identity")
+    kept = max(most, SHOWN_AGAIN) if is_navigation(request) else most
+    if (request.content_length or 0) > most and kept == most:
+        raise TooLarge
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.content.iter_any():
                 body += chunk
-                if len(body) > most:
-                    raise web.HTTPRequestEntityTooLarge(most, len(body))
+                if len(body) > kept:
+                    break
     except TimeoutError:
-        raise web.HTTPRequestTimeout from None
-    return bytes(body)
+        raise TooSlow from None
+    finally:
+        request[BODY] = forms.normalise_form(request.headers.get(hdrs.CONTENT_TYPE, ""), bytes(body[:kept]))
+    if len(body) > most:
+        raise TooLarge
 
 
-def _parse_query(schema: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
-    values = parsing.parse_query(schema, request.rel_url.raw_query_string)
-    parsing.refuse_unknown_parameters(schema, values)
+def _parse_query(route: Route, schema: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
+    parse = parsing.parse_shared_query if route.shared else parsing.parse_query
+    values = parse(schema, request.rel_url.raw_query_string)
     return validation.validate(schema, values, limits, strict=False)
 
 
@@ -143,13 +174,15 @@ def _parse_body(
     route: Route, schema: type[msgspec.Struct], request: web.Request, body: bytes, limits: fields.Limits
 ) -> Any:
     kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
-    if route.form and kind == FORM:
+    if route.form and kind in FORMS:
+        if kind == MULTIPART and not body:
+            raise MalformedRequest("The form has no fields.")
         return validation.validate(
-            schema, _with_idempotency_key(request, schema, parsing.parse_form(schema, body)), limits, strict=False
+            schema, _with_idempotency_key(request, schema, forms.parse_form(schema, body)), limits, strict=False
         )
     if kind != JSON:
-        accepted = f"{JSON} or {FORM}" if route.form else JSON
-        raise web.HTTPUnsupportedMediaType(text=f"Send the body as {accepted}.")
+        accepted = f"{JSON}, {FORM} or {MULTIPART}" if route.form else JSON
+        raise UnsupportedMediaType(f"Send the body as {accepted}.")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
         raise MalformedRequest("The body must be UTF-8.")
     return validation.validate(schema, _with_idempotency_key(request, schema, parsing.parse_json_object(body)), limits)

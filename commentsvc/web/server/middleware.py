@@ -12,13 +12,13 @@ from aiohttp import hdrs, web
 from commentsvc.domain.errors import Refusal
 from commentsvc.domain.request_id import REQUEST_ID
 from commentsvc.sites import resolve
-from commentsvc.web.pages import messages
+from commentsvc.web.pages import messages, refused
 from commentsvc.web.pages.messages import Explanation
 from commentsvc.web.pages.templates import request_locale
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.problems import Problem
-from commentsvc.web.server.responses import wants_fragment
-from commentsvc.web.server.routing import SERVICE
+from commentsvc.web.server.responses import is_navigation, wants_fragment
+from commentsvc.web.server.routing import BODY, SERVICE
 
 LOG: Final = logging.getLogger(__name__)
 REQUEST_ID_HEADER: Final = "X-Request-ID"
@@ -61,11 +61,15 @@ async def _handle(
     except Refusal as error:
         if error.__cause__ is not None:
             LOG.warning("service unavailable", exc_info=error.__cause__)
+        if is_navigation(request):
+            return await refused.show_refusal(request, error, request.get(BODY, b""))
         return problems.refusal(error, _translate(request, error))
     except web.HTTPException as error:
         return _framework_response(request, error)
     except Exception:
         LOG.exception("request failed")
+        if is_navigation(request):
+            return refused.show_framework_error(request, 500)
         return problems.respond(_framework_problem(request, 500))
 
 
@@ -79,17 +83,18 @@ def _translate(request: web.Request, error: Refusal) -> Explanation | None:
 def _framework_response(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
     if error.status < 400:  # noqa: PLR2004 -- the first error status
         return error
-    # Only our own texts are passed on; the framework's may repeat what was sent.
-    detail = error.text or "" if isinstance(error, web.HTTPUnsupportedMediaType) else ""
-    response = problems.respond(_framework_problem(request, error.status, detail))
-    for name in (hdrs.ALLOW, hdrs.ACCEPT_ENCODING):
-        if name in error.headers:
-            response.headers[name] = error.headers[name]
+    # The framework's texts are not passed on: they may repeat what was sent.
+    if is_navigation(request):
+        response = refused.show_framework_error(request, error.status)
+    else:
+        response = problems.respond(_framework_problem(request, error.status))
+    if hdrs.ALLOW in error.headers:
+        response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
     return response
 
 
-def _framework_problem(request: web.Request, status: int, detail: str = "") -> Problem:
-    problem = problems.framework_problem(status, detail)
+def _framework_problem(request: web.Request, status: int) -> Problem:
+    problem = problems.framework_problem(status)
     if not wants_fragment(request):
         return problem
     translate = request_locale(request).translate

@@ -1,25 +1,19 @@
-"""Strict parsing of JSON, forms and query strings."""
+"""Strict parsing of JSON and query strings."""
 
 import codecs
 import json
 import re
-from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 import msgspec
 
-from commentsvc.comments.schemas import NewComment
 from commentsvc.domain import tracking, validation
-from commentsvc.domain.errors import FieldError, Invalid, MalformedRequest, Refusal
-from commentsvc.domain.text import escape_surrogates
+from commentsvc.domain.errors import FieldError, Invalid, MalformedRequest
+from commentsvc.web.server import forms
 
 MAX_DEPTH: Final = 16
 MAX_DIGITS: Final = 32
-MAX_FIELDS: Final = 1000
-# Field names of WordPress themes (comment_form in wp-includes/comment-template.php), and ours.
-WORDPRESS: Final = {"author": "name", "url": "website", "comment_post_ID": "thread", "comment_parent": "parent"}
 # Parameters that scripts add on their own.
 UNKNOWN_PARAMETERS: Final = {
     "_": "Remove this parameter. jQuery adds it if its option cache is false.",
@@ -94,88 +88,18 @@ def _require_few_digits(digits: str) -> str:
     return digits
 
 
-def parse_form(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
-    """Parse an HTML form (application/x-www-form-urlencoded, UTF-8) for a schema, under our field names.
-
-    Raises:
-        MalformedRequest: it is not UTF-8, or it has too many fields.
-        Invalid: naming a field that was sent twice.
-    """
-    values = _collect(schema, _pairs(body, "The form"))
-    return values | _rename_wordpress_fields(values) if schema is NewComment else values
-
-
-def parse_form_or_empty(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
-    """Return a form's values to be shown in it again; none if it cannot be parsed."""
-    try:
-        return parse_form(schema, body)
-    except Refusal:
-        return {}
-
-
-def read_field(name: str, body: bytes) -> str:
-    """Return the value of one field of a form; empty if it is missing.
-
-    Raises:
-        MalformedRequest: it is not UTF-8, or it has too many fields.
-    """
-    return next((value for field, value in _pairs(body, "The form") if field == name), "")
-
-
-def _rename_wordpress_fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a WordPress theme under our names; our own fields win. Parent 0 means no parent."""
-    renamed = {ours: values[name] for name, ours in WORDPRESS.items() if name in values and ours not in values}
-    return {ours: value for ours, value in renamed.items() if (ours, value) != ("parent", "0")}
-
-
 def parse_query(schema: type[msgspec.Struct], text: str) -> dict[str, Any]:
-    """Parse a query string for a schema.
+    """Parse a query string for a schema. Unknown parameters are refused: they are mistakes of a program.
 
     Raises:
         MalformedRequest: it is not UTF-8, or it has too many fields.
-        Invalid: naming a field that was sent twice.
+        Invalid: naming the parameters that are unknown or were sent twice.
     """
-    return _collect(schema, _pairs(text.encode("utf-8", "surrogateescape"), "The query string"))
-
-
-def _pairs(raw: bytes, what: str) -> list[tuple[str, str]]:
-    try:
-        text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except UnicodeDecodeError:
-        raise MalformedRequest(f"{what} is not UTF-8. Percent-encode it in UTF-8: write é as %C3%A9.") from None
-    except ValueError:
-        raise MalformedRequest(f"{what} has more than {MAX_FIELDS:,} fields.") from None
-
-
-def _collect(schema: type[msgspec.Struct], pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    # Only list fields of the schema may be repeated.
-    lists = _list_fields(schema)
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in lists:
-            values.setdefault(name, []).append(value)
-        elif name in values:
-            raise Invalid(FieldError(escape_surrogates(name)[:80], "repeated", "Send this field once."))
-        else:
-            values[name] = value
-    return values
-
-
-@cache
-def _list_fields(schema: type[msgspec.Struct]) -> frozenset[str]:
-    return frozenset(field.encode_name for field in msgspec.structs.fields(schema) if "list[" in str(field.type))
-
-
-def refuse_unknown_parameters(schema: type[msgspec.Struct], values: Mapping[str, Any]) -> None:
-    """Refuse unknown query parameters: they are mistakes, and caches would keep one page under many names.
-
-    Raises:
-        Invalid: naming them.
-    """
+    values = forms.collect(schema, forms.read_pairs(_encode(text), "The query string"))
     unknown = validation.unknown_fields(values, schema.__struct_encode_fields__)
     if unknown:
         raise Invalid(*map(_explain_unknown, unknown))
+    return values
 
 
 def _explain_unknown(fault: FieldError) -> FieldError:
@@ -183,3 +107,23 @@ def _explain_unknown(fault: FieldError) -> FieldError:
     if advice is None and tracking.STANDARD.matches(fault.field):
         advice = "Remove this parameter. It tells how a reader came to a page."
     return FieldError(fault.field, fault.code, f"{advice} {fault.message}") if advice else fault
+
+
+def parse_shared_query(schema: type[msgspec.Struct], text: str) -> dict[str, Any]:
+    """Parse the query string of an address that people share. Other systems add parameters: those are ignored.
+
+    Raises:
+        MalformedRequest: a known parameter is not UTF-8, or there are too many of them.
+        Invalid: naming a known parameter that was sent with two values.
+    """
+    known = forms.known_names(schema)
+    pieces = [
+        piece
+        for piece in _encode(text).split(b"&")
+        if unquote_plus(piece.partition(b"=")[0].decode("latin-1")) in known
+    ]
+    return forms.collect(schema, forms.read_pairs(b"&".join(pieces), "The query string"), known)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

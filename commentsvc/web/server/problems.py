@@ -20,11 +20,14 @@ STATUS_OF_ERROR: Final[dict[type[Refusal], int]] = {
     errors.ThreadClosed: 403,
     errors.RejectedByRule: 403,
     errors.NotFound: 404,
+    errors.TooSlow: 408,
     errors.Conflict: 409,
     errors.Duplicate: 409,
     errors.ExpectationFailed: 409,
     errors.Gone: 410,
     errors.VersionConflict: 412,
+    errors.TooLarge: 413,
+    errors.UnsupportedMediaType: 415,
     errors.Invalid: 422,
     errors.SubmissionReused: 422,
     errors.VersionRequired: 428,
@@ -39,9 +42,9 @@ FRAMEWORK: Final = {
     400: ("bad_request", errors.MalformedRequest.title),
     404: ("not_found", errors.NotFound.title),
     405: ("method_not_allowed", "Method not allowed."),
-    408: ("too_slow", translatable("The request took too long. Try again.")),
-    413: ("too_large", translatable("The request is too large.")),
-    415: ("unsupported_media_type", "Unsupported content type."),
+    408: (errors.TooSlow.code, errors.TooSlow.title),
+    413: (errors.TooLarge.code, errors.TooLarge.title),
+    415: (errors.UnsupportedMediaType.code, errors.UnsupportedMediaType.title),
     417: ("expectation_not_met", "Unsupported Expect header."),
     431: ("header_too_large", "The request header is too large."),
     500: ("internal_error", translatable("Internal error. Try again later.")),
@@ -93,13 +96,21 @@ def _problem(status: int, code: str, title: str, detail: str, faults: list[Probl
 def refusal(error: Refusal, explanation: Explanation | None = None) -> web.Response:
     """Return the response to a refused request."""
     response = respond(problem_of(error, explanation))
-    if isinstance(error, errors.Unauthorized):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="commentsvc"'
-    if isinstance(error, RateLimited):
-        response.headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, errors.Unavailable):
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    response.headers.update(headers_of(error))
     return response
+
+
+def headers_of(error: Refusal) -> dict[str, str]:
+    """Return the headers that tell a client how to go on after a refusal."""
+    if isinstance(error, errors.Unauthorized):
+        return {"WWW-Authenticate": 'Bearer realm="commentsvc"'}
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, errors.Unavailable):
+        return {"Retry-After": str(RETRY_SECONDS)}
+    if isinstance(error, errors.UnsupportedMediaType) and error.accept_encoding:
+        return {"Accept-Encoding": error.accept_encoding}
+    return {}
 
 
 def respond(problem: Problem) -> web.Response:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc.web.server.routing import FORM, GZIP, HTML, JSON
+from commentsvc.web.server.routing import FORMS, GZIP, HTML, JSON, TEXT
 
 
 def respond(answer: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -39,7 +39,8 @@ def is_navigation(request: web.Request) -> bool:
     if mode:
         return mode == "navigate"
     accept = request.headers.get(hdrs.ACCEPT, "")
-    return request.content_type == FORM and HTML in accept and not wants_fragment(request)
+    opens = request.method in {"GET", "HEAD"} or request.content_type in {*FORMS, TEXT}
+    return opens and HTML in accept and not wants_fragment(request)
 
 
 def wants_fragment(request: web.Request) -> bool:

@@ -16,10 +16,14 @@ SERVICE: Final = web.AppKey("service", Service)
 WHO: Final = web.RequestKey("who", Principal)
 VISIT: Final = web.RequestKey("visit", Visit)
 SESSION: Final = web.RequestKey("session", Session)
+BODY: Final = web.RequestKey("body", bytes)  # as much of it as was read; a form is urlencoded, in UTF-8
 
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 FORM: Final = "application/x-www-form-urlencoded"
+MULTIPART: Final = "multipart/form-data"
+TEXT: Final = "text/plain"
+FORMS: Final = frozenset({FORM, MULTIPART})  # the kinds of forms that are accepted
 GZIP: Final = "-gzip"  # suffix of the entity tag of a compressed response
 MOST_BYTES: Final = 64 * 1024
 
@@ -50,6 +54,11 @@ class Route:
     again: Handler | None = None  # shows an error to a browser without scripts, with the form filled in again
     more_faults: Handler | None = None  # adds errors of fields that only the database shows
     refuses: tuple[type[Refusal], ...] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Tell whether people or feed readers share its address: others may add parameters to it."""
+        return self.page or self.kind != JSON
 
     def says(self) -> str:
         """Return the summary: the first line of the handler's docstring."""

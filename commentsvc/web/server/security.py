@@ -8,6 +8,7 @@ from commentsvc.config import Config
 from commentsvc.domain import networks, urls
 from commentsvc.domain.errors import OriginNotAllowed
 from commentsvc.domain.models import Visit
+from commentsvc.web.server.routing import FORMS
 
 MAX_AGENT: Final = 300
 
@@ -59,7 +60,7 @@ def _origin(request: web.Request) -> str | None:
     ):
         return None
     # A form of a page with no-referrer sends "null" (HTML, 4.10.21); it carries no credentials.
-    if origin == "null" and request.content_type == "application/x-www-form-urlencoded":
+    if origin == "null" and request.content_type in FORMS:
         return None
     return origin
 

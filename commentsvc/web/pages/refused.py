@@ -1,0 +1,49 @@
+"""The page that a browser shows if a request was refused and no other page can show it."""
+
+from aiohttp import web
+
+from commentsvc.comments.schemas import NewComment
+from commentsvc.domain.errors import MalformedRequest, Refusal
+from commentsvc.web.pages import messages
+from commentsvc.web.pages.messages import Explanation
+from commentsvc.web.pages.templates import page, request_locale
+from commentsvc.web.server import forms, problems
+from commentsvc.web.server.routing import BODY
+
+
+async def show_refusal(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
+    """Show why a page cannot be shown."""
+    explanation = messages.explain_refusal(request_locale(request, request.query.get("lang")), refused)
+    response = _show(request, problems.STATUS_OF_ERROR[type(refused)], explanation, body, sent_form=bool(body))
+    response.headers.update(problems.headers_of(refused))
+    return response
+
+
+async def show_reload(request: web.Request, refused: Refusal, _body: bytes) -> web.Response:
+    """Show that this address is not a page: after a refused form, a reader may reload it."""
+    explanation = messages.explain_refusal(request_locale(request, request.query.get("lang")), refused)
+    if not request.query.get("thread"):
+        explanation = messages.explain_refusal(request_locale(request, request.query.get("lang")), MalformedRequest())
+    return _show(request, problems.STATUS_OF_ERROR[type(refused)], explanation, b"", sent_form=True)
+
+
+def show_framework_error(request: web.Request, status: int) -> web.Response:
+    """Show an error of the framework, such as an unknown address."""
+    locale, title = request_locale(request), problems.framework_problem(status).title
+    body = request.get(BODY, b"")
+    return _show(
+        request, status, Explanation(locale.translate(title), locale.translate(title), {}), body, sent_form=bool(body)
+    )
+
+
+def _show(request: web.Request, status: int, explanation: Explanation, body: bytes, *, sent_form: bool) -> web.Response:
+    texts = (forms.parse_leniently(NewComment, body).get("comment", ""), forms.read_unknown_text(NewComment, body))
+    return page(
+        request,
+        "refused.html",
+        request_locale(request, request.query.get("lang")),
+        status=status,
+        refused=explanation,
+        wrote=sent_form,
+        unsaved="\n\n".join(filter(None, texts)),
+    )
