@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from commentsvc.config import Config
+from commentsvc.config.settings import Config
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError

@@ -24,7 +24,7 @@ from commentsvc.access import keys, moderators
 from commentsvc.access.schemas import NewKey
 from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import NewComment
-from commentsvc.config import Config
+from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.ids import Ids

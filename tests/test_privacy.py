@@ -14,7 +14,7 @@ import pytest
 from commentsvc.access import moderators
 from commentsvc.cli import log_format
 from commentsvc.comments.post import post_comment
-from commentsvc.config import Config
+from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import ConfigurationError

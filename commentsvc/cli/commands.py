@@ -18,7 +18,8 @@ from commentsvc.cli.escape import escape_text
 from commentsvc.cli.moderate import OPERATOR
 from commentsvc.cli.parser import SITE_DEFAULT
 from commentsvc.cli.terminal import CommandResult, Terminal, to_json
-from commentsvc.config import Config
+from commentsvc.config.environment import read_config
+from commentsvc.config.settings import Config
 from commentsvc.domain import fields
 from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, InvalidValue, NotFound, Refusal
 from commentsvc.domain.models import Mode, Scope
@@ -32,7 +33,7 @@ from commentsvc.storage import schema
 def run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> int:
     """Run a command and return its exit code."""
     try:
-        config = Config.read(environment)
+        config = read_config(environment)
         log_format.configure_logging(config.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run_command(arguments, config, terminal))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from commentsvc.access.sessions import IDLE_HOURS, MAX_AGE_DAYS
 from commentsvc.audit import log, undoable_changes
-from commentsvc.config import OLDEST_SECONDS
+from commentsvc.config.settings import OLDEST_SECONDS
 from commentsvc.moderation import bulk
 from commentsvc.service import Service, write
 from commentsvc.storage import (

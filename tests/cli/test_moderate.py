@@ -25,7 +25,7 @@ from commentsvc.cli.terminal import Terminal
 from commentsvc.comments import edit, erase, reports
 from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
-from commentsvc.config import Config
+from commentsvc.config.settings import Config
 from commentsvc.domain.errors import Invalid
 from commentsvc.domain.models import ActionVerb, Mode, Status, StatusFilter
 from commentsvc.moderation import actions, queue, undo

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commentsvc.config import Config
+from commentsvc.config.environment import read_config
 from commentsvc.domain import urls
 from commentsvc.domain.errors import ConfigurationError, Invalid, InvalidValue, RejectedByRule
 from commentsvc.domain.fields import Limits, clean_website, parse_email
@@ -113,7 +113,7 @@ def test_a_parameter_that_may_select_a_page_counts(query):
 
 
 def test_an_operator_adds_dropped_parameters():
-    dropped = Config.read({"COMMENTSVC_DROPPED_PARAMETERS": "Campaign  promo_* caf%C3%A9"}).dropped
+    dropped = read_config({"COMMENTSVC_DROPPED_PARAMETERS": "Campaign  promo_* caf%C3%A9"}).dropped
     for query in ("campaign=1", "CAMPAIGN=1", "promo_spring=1", "promo_", "café=1", "caf%c3%a9=1", "fbclid=x"):
         assert urls.parse_thread(f"/a?{query}", dropped).name == "/a"
     assert urls.parse_thread("/a?promo=1", dropped).name == "/a?promo=1"
@@ -123,7 +123,7 @@ def test_an_operator_adds_dropped_parameters():
 @pytest.mark.parametrize("text", ["*", "a=b", "a&b", "?a", "a*b", "a,b * c"])
 def test_a_wrong_parameter_to_drop_stops_the_start(text):
     with pytest.raises(ConfigurationError, match="COMMENTSVC_DROPPED_PARAMETERS must be names of query parameters"):
-        Config.read({"COMMENTSVC_DROPPED_PARAMETERS": text})
+        read_config({"COMMENTSVC_DROPPED_PARAMETERS": text})
     with pytest.raises(ValueError, match=r".+"):
         parse_dropped_parameters(text)
 

@@ -16,7 +16,8 @@ from commentsvc.comments.form import (
     open_form,
     requires_proof_of_work,
 )
-from commentsvc.config import OLDEST_SECONDS, Config
+from commentsvc.config.environment import read_config
+from commentsvc.config.settings import OLDEST_SECONDS, Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Duplicate, Invalid
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Status
@@ -235,7 +236,7 @@ async def test_a_form_sent_many_times_at_once_publishes_one_comment(database_url
     [("", (3, 86_400)), ("off", None), ("0-60", (0, 60)), ("10-604800", (10, 604_800))],
 )
 def test_an_operator_sets_the_minimum_and_maximum_age_of_a_form(text, age):
-    assert Config.read({"COMMENTSVC_FORM_SECONDS": text}).form_age == age
+    assert read_config({"COMMENTSVC_FORM_SECONDS": text}).form_age == age
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_an_operator_sets_the_minimum_and_maximum_age_of_a_form(text, age):
 )
 def test_an_invalid_setting_is_rejected_with_the_valid_values(name, text, expected):
     with pytest.raises(ConfigurationError) as refused:
-        Config.read({f"COMMENTSVC_{name}": text})
+        read_config({f"COMMENTSVC_{name}": text})
     assert str(refused.value).startswith(f"COMMENTSVC_{name} must ")
     assert expected in str(refused.value)
 

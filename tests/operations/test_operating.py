@@ -22,7 +22,8 @@ import pytest
 
 import commentsvc
 from commentsvc.cli.main import main
-from commentsvc.config import PREFIX, Config
+from commentsvc.config.environment import read_config
+from commentsvc.config.settings import PREFIX
 from commentsvc.domain.errors import ConfigurationError
 from tests.conftest import SECRET, fields_of
 
@@ -267,7 +268,7 @@ def test_the_service_refuses_and_keeps_a_file_that_is_not_a_database(tmp_path):
 
 def test_an_operator_reads_all_wrong_settings_at_once():
     with pytest.raises(ConfigurationError) as refused:
-        Config.read({"COMMENTSVC_PORT": "x", "COMMENTSVC_NESTING": "99", "COMMENTSVC_NONSENSE": "1", "OTHER": "x"})
+        read_config({"COMMENTSVC_PORT": "x", "COMMENTSVC_NESTING": "99", "COMMENTSVC_NONSENSE": "1", "OTHER": "x"})
     assert len(str(refused.value).splitlines()) == 3
 
 
@@ -283,14 +284,14 @@ def test_an_operator_reads_all_wrong_settings_at_once():
 )
 def test_an_operator_who_mistypes_a_setting_reads_the_closest_name(variable, advice):
     with pytest.raises(ConfigurationError) as refused:
-        Config.read({variable: "1"})
+        read_config({variable: "1"})
     assert str(refused.value) == f"Unknown setting {variable}. {advice}"
 
 
 def test_an_operator_can_store_a_secret_in_a_file(tmp_path):
     file = tmp_path / "key"
     file.write_text(f"{SECRET}\n", encoding="utf-8")
-    assert Config.read({"COMMENTSVC_SECRET_KEY_FILE": str(file)}).secret_key == SECRET
+    assert read_config({"COMMENTSVC_SECRET_KEY_FILE": str(file)}).secret_key == SECRET
 
 
 def test_an_operator_must_set_a_secret_key_with_postgresql(tmp_path, postgres):

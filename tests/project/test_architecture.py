@@ -26,7 +26,7 @@ LIBRARIES = {
     "cryptography": ("domain/crypto.py",),
     "email_validator": ("domain/fields.py", "comments/post.py"),
 }
-READ_THE_ENVIRONMENT = {"cli/main.py", "config.py"}
+READ_THE_ENVIRONMENT = {"cli/main.py", "config/environment.py"}
 DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 

@@ -18,7 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from commentsvc.cli.parser import build_parser
-from commentsvc.config import PREFIX, SECRETS, Config
+from commentsvc.config.environment import SECRETS, read_config
+from commentsvc.config.settings import PREFIX, Config
 from commentsvc.rules import confusables_data
 
 ROOT = Path(__file__).parent.parent.parent
@@ -149,7 +150,7 @@ def test_the_image_runs_as_a_numeric_user_that_is_not_root_and_owns_only_its_dat
 def test_the_image_uses_settings_and_commands_that_exist():
     final = dict(instructions(-1))
     environment = dict(pair.split("=", 1) for pair in shlex.split(final["ENV"]))
-    config = Config.read({name: value for name, value in environment.items() if name.startswith(PREFIX)})
+    config = read_config({name: value for name, value in environment.items() if name.startswith(PREFIX)})
 
     assert ipaddress.ip_address(config.host).is_unspecified  # Docker connects to a published port from outside
     assert config.sqlite_path == Path("/data/commentsvc.db")
@@ -232,7 +233,7 @@ def test_secrets_are_created_once_and_postgresql_can_read_only_the_password(tmp_
         "database_url": 0o600,
         "password": 0o644,
     }
-    config = Config.read(
+    config = read_config(
         {f"{PREFIX}{name.upper()}_FILE": str(folder / name) for name in ("secret_key", "database_url")}
     )
     assert len(config.secret_key) >= 32

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from commentsvc.config import Config
+from commentsvc.config.settings import Config
 from commentsvc.domain import networks, urls
 from commentsvc.domain.errors import OriginNotAllowed
 from commentsvc.domain.models import Visit

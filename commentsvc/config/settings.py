@@ -1,33 +1,23 @@
 """Define every setting, its default and its meaning.
 
-Settings are environment variables with the prefix ``COMMENTSVC_``. A secret can also be read from the file
-that ``…_FILE`` names. A wrong setting stops the program at start, with an error that names the variable.
+Settings are environment variables with the prefix ``COMMENTSVC_``. The values that are derived from them are here too.
 """
 
-import difflib
-import os
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from commentsvc.domain import urls
-from commentsvc.domain.errors import ConfigurationError, InvalidValue
+from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import Mode
 from commentsvc.domain.networks import Network, parse_network
 from commentsvc.domain.tracking import DroppedParameters, parse_dropped_parameters
-from commentsvc.domain.validation import convert_setting
 
 PREFIX: Final = "COMMENTSVC_"
-MAX_COMMENTS_PER_SECOND: Final = 100
-MIN_KEY_LENGTH: Final = 32
 # The longest time that a form token or a proof of work is valid. Records of used ones are deleted after it.
 OLDEST_SECONDS: Final = 7 * 86_400
-SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url"})
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -152,62 +142,6 @@ class Config(Struct, frozen=True, kw_only=True):
     ] = 500
     log_format: Annotated[Literal["text", "json"], Meta(description="Format of the log.")] = "text"
 
-    @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "Config":
-        """Return the settings of this environment.
-
-        Raises:
-            ConfigurationError: settings are wrong; the message has one line for each.
-        """
-        values: dict[str, Any] = {}
-        wrong = [_describe_unknown(name) for name in sorted(environment) if _is_unknown(name)]
-        for field in msgspec.structs.fields(cls):
-            variable = PREFIX + field.name.upper()
-            try:
-                text = _read_text(field.name, variable, environment)
-                if text:
-                    values[field.name] = convert_setting(text, field.type)
-            except ConfigurationError as error:
-                wrong.append(str(error))
-            except InvalidValue as error:
-                wrong.append(f"{variable} must be {error.detail}.")
-        if wrong:
-            raise ConfigurationError("\n".join(wrong))
-        config = cls(**values)
-        config.check()
-        return config
-
-    def check(self) -> None:
-        """Check what the types of the fields cannot express.
-
-        Raises:
-            ConfigurationError: a setting is wrong; the message names it.
-        """
-        for text in self.sites.split():
-            _origin("SITES", text)
-        if self.public_url:
-            _origin("PUBLIC_URL", self.public_url)
-        _ = self.proxies
-        if not re.match(r"sqlite:///.+|postgres(ql)?://.+", self.database_url):
-            raise ConfigurationError(
-                f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://, followed by the database."
-            )
-        if self.allowance and self.allowance[0] > MAX_COMMENTS_PER_SECOND * self.allowance[1]:
-            raise ConfigurationError(
-                f"{PREFIX}RATE_LIMIT allows more than {MAX_COMMENTS_PER_SECOND} comments per second. "
-                "Lower it, or set it to off."
-            )
-        if self.form_age and not self.form_age[0] < self.form_age[1] <= OLDEST_SECONDS:
-            raise ConfigurationError(
-                f"{PREFIX}FORM_SECONDS must have a minimum below its maximum. "
-                f"The maximum is at most {OLDEST_SECONDS} (one week)."
-            )
-        if self.admin_key and len(self.admin_key) < MIN_KEY_LENGTH:
-            raise ConfigurationError(
-                f"{PREFIX}ADMIN_KEY must have at least {MIN_KEY_LENGTH} characters. "
-                "Create one with: openssl rand -base64 48"
-            )
-
     @property
     def sqlite_path(self) -> Path | None:
         """The file of an SQLite database; None for PostgreSQL."""
@@ -217,12 +151,12 @@ class Config(Struct, frozen=True, kw_only=True):
     @property
     def origins(self) -> list[str]:
         """The origins of ``sites``, in canonical form."""
-        return [_origin("SITES", text) for text in self.sites.split()]
+        return [parse_origin("SITES", text) for text in self.sites.split()]
 
     @property
     def own_origin(self) -> str:
         """The service's own origin."""
-        return _origin("PUBLIC_URL", self.public_url) if self.public_url else f"http://localhost:{self.port}"
+        return parse_origin("PUBLIC_URL", self.public_url) if self.public_url else f"http://localhost:{self.port}"
 
     @property
     def dropped(self) -> DroppedParameters:
@@ -260,36 +194,12 @@ class Config(Struct, frozen=True, kw_only=True):
         return "Config(hidden)"
 
 
-def _known_names() -> list[str]:
-    names = [*Config.__struct_fields__, *(f"{name}_file" for name in sorted(SECRETS))]
-    return [name.upper() for name in names]
+def parse_origin(variable: str, text: str) -> str:
+    """Return the origin that a setting contains, in canonical form.
 
-
-def _is_unknown(variable: str) -> bool:
-    return variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in _known_names()
-
-
-def _describe_unknown(variable: str) -> str:
-    similar = difflib.get_close_matches(variable.removeprefix(PREFIX).upper(), _known_names(), n=1)
-    advice = f"Did you mean {PREFIX}{similar[0]}?" if similar else "See docs/settings.md."
-    return f"Unknown setting {variable}. {advice}"
-
-
-def _read_text(name: str, variable: str, environment: Mapping[str, str]) -> str:
-    text = environment.get(variable, "").strip()
-    file = environment.get(f"{variable}_FILE", "") if name in SECRETS else ""
-    if not file:
-        return text
-    if text:
-        raise ConfigurationError(f"{variable} and {variable}_FILE are both set. Remove one of them.")
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not UTF-8 text"
-        raise ConfigurationError(f"{variable}_FILE names a file that cannot be read ({reason}).") from None
-
-
-def _origin(variable: str, text: str) -> str:
+    Raises:
+        ConfigurationError: it is not an origin; the message names the setting.
+    """
     try:
         return urls.parse_origin(text)
     except ValueError:
