@@ -63,7 +63,7 @@ async def test_a_queue_card_has_every_detail_for_a_decision(client, service, key
     assert card["parent_excerpt"].endswith("…")
     assert card["similar"] == 2
     assert card["thread"] == {
-        "key": "/a-page", "url": "http://localhost/a-page", "title": "The page", "closed": False, "count": 1
+        "key": "/a-page", "url": "http://localhost/a-page/", "title": "The page", "closed": False, "count": 1
     }  # fmt: skip
     assert listing["totals"] == {"pending": 3, "approved": 1, "spam": 0, "trash": 0, "reported": 0}
 

@@ -154,14 +154,14 @@ async def test_counts_listings_and_feeds_are_the_same_at_both_addresses(service,
     for name in (OLD, NEW):
         listing = await (await client.get(f"/v1/comments?thread={name}")).json()
         assert listing["thread"] == {
-            "key": "/new-name", "url": "http://localhost/new-name", "title": "The new page", "closed": False, "count": 2
+            "key": "/new-name", "url": "http://localhost/new-name/", "title": "The new page", "closed": False, "count": 2
         }  # fmt: skip
         html = await (await client.get(f"/t?thread={name}")).text()
         assert ">a<" in html.replace("</p>", "<")
         assert ">b<" in html.replace("</p>", "<")
         feed = await (await client.get(f"/v1/comments.atom?thread={name}")).text()
         assert feed.count("<entry>") == 2
-        assert "http://localhost/new-name#comment-" in feed
+        assert "http://localhost/new-name/#comment-" in feed
         assert (await client.get(f"/v1/comments.html?thread={name}")).status == 200
     latest = await (await client.get("/v1/latest")).json()
     assert {one["thread"]["key"] for one in latest["comments"]} == {"/new-name"}
@@ -495,13 +495,13 @@ async def test_a_thread_without_url_and_title_shows_those_of_the_merged_thread(d
         pending = await commenter.post("b", "http://localhost/new-name/", title="Nobody has checked this")
         merged = await merge_into(service, OLD, NEW)
 
-        assert await describe_thread(service, NEW) == ("http://localhost/old-name", "The old page", 1)
+        assert await describe_thread(service, NEW) == ("http://localhost/old-name/", "The old page", 1)
         await undo(service, merged.action)
-        assert await describe_thread(service, OLD) == ("http://localhost/old-name", "The old page", 1)
+        assert await describe_thread(service, OLD) == ("http://localhost/old-name/", "The old page", 1)
         assert await describe_thread(service, NEW) == (None, None, 0)
         assert (await shown(service, NEW)).thread.key == "/new-name"
         await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[pending.id]))
-        assert await describe_thread(service, NEW) == ("http://localhost/new-name", "Nobody has checked this", 1)
+        assert await describe_thread(service, NEW) == ("http://localhost/new-name/", "Nobody has checked this", 1)
 
 
 async def test_a_comment_published_during_a_merge_stays_public_after_the_undo(database_url, clock):
@@ -514,8 +514,8 @@ async def test_a_comment_published_during_a_merge_stays_public_after_the_undo(da
         await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[late.id]))
         await undo(service, merged.action)
 
-        assert await describe_thread(service, OLD) == ("http://localhost/old-name", "The old page", 1)
-        assert await describe_thread(service, NEW) == ("http://localhost/new-name", "The new page", 1)
+        assert await describe_thread(service, OLD) == ("http://localhost/old-name/", "The old page", 1)
+        assert await describe_thread(service, NEW) == ("http://localhost/new-name/", "The new page", 1)
         await check_consistency(service)
 
 
@@ -528,7 +528,7 @@ async def test_a_title_set_during_a_merge_stays_with_the_target_thread(service, 
     await undo(service, merged.action)
 
     assert await describe_thread(service, NEW) == (None, "Both", 1)
-    assert await describe_thread(service, OLD) == ("http://localhost/old-name", "The old page", 1)
+    assert await describe_thread(service, OLD) == ("http://localhost/old-name/", "The old page", 1)
 
 
 async def test_a_merged_thread_has_the_earlier_publication_date(service, commenter, clock):

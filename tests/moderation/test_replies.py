@@ -50,7 +50,7 @@ async def test_a_moderators_reply_is_shown_immediately_with_their_name(client, s
         "comment": "It **is**.", "html": "<p>It <strong>is</strong>.</p>",
     }  # fmt: skip
     assert made["thread"] == {
-        "key": "/a-page", "url": "http://localhost/a-page", "title": "The page", "closed": False, "count": 2
+        "key": "/a-page", "url": "http://localhost/a-page/", "title": "The page", "closed": False, "count": 2
     }  # fmt: skip
     public = await (await client.get(f"/v1/comments/{made['id']}")).json()
     assert (public["name"], public["by_moderator"]) == ("Noa", True)
@@ -293,7 +293,7 @@ async def test_the_first_reply_publishes_the_thread_with_its_url_and_title(clien
     await send_reply(client, noa, question, approve=True)
     listing = await shown(service)
 
-    assert (listing.thread.url, listing.thread.title) == ("http://localhost/a-page", "The page")
+    assert (listing.thread.url, listing.thread.title) == ("http://localhost/a-page/", "The page")
     assert (
         await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.HOLD, ids=[question]))
     ).changed == 1

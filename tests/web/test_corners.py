@@ -184,7 +184,7 @@ async def test_an_admin_cannot_create_a_key_that_has_expired_already(service, wh
 async def test_moderators_see_the_title_and_url_of_a_thread_before_it_is_public(service):
     await post.post_comment(service, draft(title="The page", thread="http://localhost/a-page/"), visit())
     (card,) = (await queue.search_comments(service, EVERYTHING, queue.QueueQuery())).comments
-    assert (card.thread.title, card.thread.url) == ("The page", "http://localhost/a-page")
+    assert (card.thread.title, card.thread.url) == ("The page", "http://localhost/a-page/")
 
 
 async def test_postgresql_with_restricted_readers_logs_no_warning(postgres_url, clock, caplog):

@@ -10,6 +10,7 @@ import json
 import re
 import tarfile
 import time
+import unicodedata
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from typing import Any
@@ -87,7 +88,7 @@ def strange_strings(shared) -> list[str]:
     return json.loads((shared / HOSTILE / "blns" / "blns.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(("field", "most_saved"), [("name", 489), ("comment", 507), ("website", 12)])
+@pytest.mark.parametrize(("field", "most_saved"), [("name", 489), ("comment", 507), ("website", 14)])
 async def test_a_strange_string_is_saved_unchanged_or_refused_with_its_field(
     strange_strings, publishing_client, engine, field, most_saved
 ):
@@ -112,7 +113,8 @@ async def test_a_strange_string_is_saved_unchanged_or_refused_with_its_field(
     assert shown.keys() == saved.keys()
     for id_, text in saved.items():
         if field == "website":
-            assert (shown[id_]["website"] or "") in {text.strip(), f"https://{text.strip()}"}
+            visible = "".join(sign for sign in text if unicodedata.category(sign) != "Cf").strip()
+            assert (shown[id_]["website"] or "") in {visible, f"https://{visible}"}
     if field == "comment":
         assert await read_approved_texts(client, key) == saved
         for id_, text in [*saved.items()][::15]:
@@ -221,7 +223,6 @@ async def test_every_json_body_of_the_corpus_gets_problem_json(shared, visitor):
         (b'{"name": ' + b'{"a":' * 16 + b"1" + b"}" * 17, "17 levels of objects"),
         (b'{"name": ' + b"9" * 40 + b"}", "a number of 40 digits"),
         (b'{"name": 0.' + b"9" * 40 + b"}", "a fraction of 40 digits"),
-        (b"\xef\xbb\xbf" + json_body(), "a byte order mark"),
         (json_body().decode().encode("utf-16"), "UTF-16"),
         (json_body().decode().encode("utf-16-le"), "UTF-16 without a mark"),
         (json_body().decode().encode("utf-32"), "UTF-32"),

@@ -9,7 +9,7 @@ from commentsvc.domain import networks
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in
 from tests.conftest import a_key, fields_of, post
-from tests.web.test_parsing import exchange, split
+from tests.web.test_parsing import exchange, parse_answer
 
 QUEUE = "/v1/moderation/comments"
 JSON = {"Content-Type": "application/json"}
@@ -157,7 +157,7 @@ async def test_a_program_learns_which_parameter_to_remove(client, parameter, cur
 async def test_a_program_learns_to_percent_encode_an_address(live, target):
     url, _ = await live()
     request = f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-    status, headers, body = split(await asyncio.wait_for(exchange(url, request), 10))
+    status, headers, body = parse_answer(await asyncio.wait_for(exchange(url, request), 10))
 
     assert (status, headers["Content-Type"]) == (400, "application/problem+json")
     assert "Percent-encode" in json.loads(body)["detail"]
