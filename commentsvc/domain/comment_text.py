@@ -1,6 +1,7 @@
 """A comment's text, with its HTML, its visible text and its digest."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,11 +11,12 @@ from commentsvc.domain.text import comparable
 from commentsvc.domain.visible_text import read_visible_text
 
 MAX_INLINE_LENGTH: Final = 1000  # characters; a longer text could block the event loop for too long
+LIST_START: Final = re.compile(r'<ol start="(\d+)">')
 
 
 @dataclass(frozen=True)
 class CommentText:
-    """A text, its HTML, and the digest of its visible text: equal for texts that readers take for the same."""
+    """A text, its HTML, and a digest that is equal for texts that readers take for the same."""
 
     text: str
     html: str
@@ -28,8 +30,9 @@ def render_text(text: str) -> CommentText:
 
 
 def visible_digest(html: str) -> str:
-    """Return the digest of the text that readers see in a comment's HTML."""
-    return text_digest(comparable(read_visible_text(html).text))
+    """Return the digest of what readers see in a comment's HTML: words, link targets, first numbers of lists."""
+    visible = read_visible_text(html)
+    return text_digest(comparable(visible.text), visible.targets, " ".join(LIST_START.findall(html)))
 
 
 async def render(text: str) -> CommentText:

@@ -154,7 +154,8 @@ async def test_counts_listings_and_feeds_are_the_same_at_both_addresses(service,
     for name in (OLD, NEW):
         listing = await (await client.get(f"/v1/comments?thread={name}")).json()
         assert listing["thread"] == {
-            "key": "/new-name", "url": "http://localhost/new-name/", "title": "The new page", "closed": False, "count": 2
+            "key": "/new-name", "url": "http://localhost/new-name/", "title": "The new page",
+            "closed": False, "count": 2
         }  # fmt: skip
         html = await (await client.get(f"/t?thread={name}")).text()
         assert ">a<" in html.replace("</p>", "<")

@@ -319,7 +319,7 @@ async def test_a_card_shows_everything_that_a_decision_needs(at_desk):
         "https://mia.example", "https://shop.example/x", "javascript:alert",
     ]  # fmt: skip
     links = await mine.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
-    assert [link for link in links if not link.startswith("/moderate/")] == ["https://blog.example/a-post"]
+    assert [link for link in links if not link.startswith("/moderate/")] == ["https://blog.example/a-post/"]
     assert "first comment" in await card(ada, "bo@example.com").inner_text()
 
 
@@ -932,15 +932,24 @@ def payloads(shared):
         return [json.loads(line)["p"] for line in lines]
 
 
-async def post_payloads(service, texts):
-    """Post a pending comment with these texts, the first also as name and title; return its id, or None if refused."""
-    sent = fields_of(comment="\n\n".join(texts), name=texts[0][:80], title=texts[0], website=None)
+async def post_payloads(service, place, texts):
+    """Post a pending comment with these texts, the first also as name and title; return its id, or None if refused.
+
+    Their place is part of the comment: some payloads differ only in letter case, which makes a duplicate.
+    """
+    sent = fields_of(
+        comment="\n\n".join([*texts, f"Payload {place}."]), name=texts[0][:80], title=texts[0], website=None
+    )
     try:
         return (await post_comment(service, validate(NewComment, sent, fields.Limits()), visit())).id
     except Invalid:
         printable = ["".join(letter for letter in text if letter.isprintable()) for text in texts]
         try:
-            sent |= {"comment": "\n\n".join(printable)[:9000], "name": "A" + printable[0][:70], "title": None}
+            sent |= {
+                "comment": "\n\n".join([f"Payload {place}.", *printable])[:9000],
+                "name": "A" + printable[0][:70],
+                "title": None,
+            }
             return (await post_comment(service, validate(NewComment, sent, fields.Limits()), visit())).id
         except Invalid:
             return None
@@ -952,7 +961,7 @@ async def test_no_attack_payload_of_the_corpora_runs(at_desk, shared, monkeypatc
     await ada.add_init_script("canary = 0; alert = confirm = prompt = () => { canary += 1 }")
     every = payloads(shared)
     assert len(every) > 9000
-    made = [await post_payloads(service, every[at : at + 8]) for at in range(0, len(every), 8)]
+    made = [await post_payloads(service, at, every[at : at + 8]) for at in range(0, len(every), 8)]
     assert sum(one is None for one in made) < 5
 
     seen, following = 0, "/moderate"
