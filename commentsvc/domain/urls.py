@@ -1,8 +1,8 @@
 """Names of threads: a page address in canonical form, or a key that the site chose. Also origins and host names.
 
 The canonical form (RFC 3986, section 6) treats http and https alike and puts the host in lower case. It drops default
-ports, the dot at the end of a host, fragments, ``index.html``, trailing slashes and tracking parameters. It sorts the
-other query parameters and normalises percent-encoding. It is idempotent.
+ports, the dot at the end of a host, the host of a translation proxy, fragments, ``index.html``, trailing slashes and
+tracking parameters. It sorts the other query parameters and normalises percent-encoding. It is idempotent.
 """
 
 import re
@@ -176,17 +176,30 @@ PLAIN_HOST = re.compile(
 def normalise_host(text: str) -> str:
     """Return a host name as ASCII: lower case, IDNA 2008 (UTS 46), without the dot of the root at its end.
 
-    IP addresses stay; IPv6 gets brackets.
+    IP addresses stay; IPv6 gets brackets. The host of a translated page becomes the host of the page.
 
     Raises:
         ValueError: it is not a host name.
     """
     if re.fullmatch(r"[0-9a-f:.]*:[0-9a-f:.]*", text):
         return f"[{text}]"
-    text = text.removesuffix(".")
+    text = _untranslated(text.removesuffix("."))
     if PLAIN_HOST.fullmatch(text) and "--" not in text:
         return text.lower()  # nothing to encode, which is the usual case: 100 times faster
     try:
         return idna.encode(text, uts46=True, transitional=False).decode("ascii").lower().removesuffix(".")
     except idna.IDNAError as error:
         raise ValueError("not a host name") from error
+
+
+TRANSLATED: Final = re.compile(r"([a-z0-9-]+)\.translate\.goog", re.IGNORECASE)
+
+
+def _untranslated(host: str) -> str:
+    # Google Translate shows a-b.example as a--b-example.translate.goog. It frames 0-…-0 round a name with a hyphen in
+    # the third and fourth place.
+    match = TRANSLATED.fullmatch(host)
+    if match is None:
+        return host
+    label = match[1].removeprefix("0-").removesuffix("-0") if match[1].startswith("0-") else match[1]
+    return "-".join(part.replace("-", ".") for part in label.split("--"))

@@ -98,6 +98,11 @@ async def test_a_commenter_with_an_invisible_character_in_the_address_is_accepte
         "amp;utm_source=x&amp;fbclid=y",
         "%66bclid=1",
         "fbclid",
+        "m=1",
+        "preview=true&preview_id=3&preview_nonce=0a",
+        "_branch_match_id=1&li_fat_id=2&trk=3",
+        "__cft__[0]=AZ",
+        "feature=share",
     ],
 )
 def test_readers_who_came_in_another_way_find_the_same_thread(query):
@@ -105,6 +110,23 @@ def test_readers_who_came_in_another_way_find_the_same_thread(query):
         plain = urls.parse_thread(f"{BLOG}{page}")
         assert urls.parse_thread(f"{BLOG}{page}{'&' if '?' in page else '?'}{query}").name == plain.name
         assert urls.parse_thread(f"{page}{'&' if '?' in page else '?'}{query}").name == plain.name
+
+
+@pytest.mark.parametrize(
+    ("translated", "host"),
+    [
+        ("blog-example.translate.goog", "blog.example"),
+        ("my--blog-example.translate.goog", "my-blog.example"),
+        ("0-xn----bcher--kva-example-0.translate.goog", "xn--bcher-kva.example"),
+        ("BLOG-example.translate.goog.", "blog.example"),
+        ("translate.goog", "translate.goog"),
+        ("a.b.translate.goog", "a.b.translate.goog"),
+    ],
+)
+def test_readers_of_a_translated_page_find_its_thread(translated, host):
+    page = f"https://{translated}/a-post?_x_tr_sl=en&_x_tr_tl=de"
+    assert urls.parse_thread(page) == urls.parse_thread(f"https://{host}/a-post")
+    assert urls.parse_origin(f"https://{translated}") == f"https://{host}"
 
 
 @pytest.mark.parametrize("query", ["from=2026", "p=17", "page=2", "source=book", "nb=2", "lang=en", "v=1", "id=cb"])
