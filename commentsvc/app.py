@@ -72,14 +72,9 @@ async def _database(config: Config) -> Database:
 
 def _secrets(config: Config) -> list[str]:
     """Return the secret keys. For SQLite the default is a file beside the database, created if it is missing."""
-    if config.secret_key:
-        return config.secret_key.split()
     path = config.sqlite_path
-    if path is None:
-        raise ConfigurationError(
-            "COMMENTSVC_SECRET_KEY must be set with PostgreSQL. It encrypts emails; keep it outside the database. "
-            "Create one with: openssl rand -base64 48"
-        )
+    if config.secret_key or path is None:
+        return config.secret_key.split()
     return _secret_file(path.with_name("secret.key")).split()
 
 

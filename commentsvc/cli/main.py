@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from commentsvc.cli import DONE, MISCONFIGURED, REFUSED
+from commentsvc.config.variables import find_variables
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -43,11 +44,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def check_health() -> int:
     """Ask the service on this machine whether it is running; needs only the standard library."""
-    port = os.environ.get("COMMENTSVC_PORT") or "8080"
+    given = find_variables(os.environ, "COMMENTSVC_")
+    port = given.get("PORT") or "8080"
     if not port.isdecimal():
         _print_error("COMMENTSVC_PORT must be a whole number from 0 to 65535.")
         return MISCONFIGURED
-    host = os.environ.get("COMMENTSVC_HOST") or "127.0.0.1"
+    host = given.get("HOST") or "127.0.0.1"
     connection = http.client.HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, int(port), timeout=3)  # noqa: S104
     try:
         connection.request("GET", "/healthz")

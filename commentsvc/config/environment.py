@@ -1,78 +1,55 @@
 """Read the settings from environment variables.
 
 A secret can also be read from the file that ``…_FILE`` names. A wrong setting stops the program at start, with an error
-that names the variable.
+that names the variable. All faults are reported at once.
 """
 
+import codecs
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from commentsvc.config.settings import OLDEST_SECONDS, PREFIX, Config, parse_origin
+from commentsvc.config import checks
+from commentsvc.config.settings import PREFIX, Config
+from commentsvc.config.variables import clean_value, find_variables
 from commentsvc.domain.errors import ConfigurationError, InvalidValue
 from commentsvc.domain.validation import convert_setting
 
-MAX_COMMENTS_PER_SECOND: Final = 100
-MIN_KEY_LENGTH: Final = 32
 SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url"})
+UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how PowerShell writes a file
+# Words for two of our values in other programs.
+ON: Final = frozenset({"true", "yes", "y", "1", "enable", "enabled"})
+OFF: Final = frozenset({"false", "no", "n", "0", "disable", "disabled", "none"})
 
 
 def read_config(environment: Mapping[str, str]) -> Config:
     """Return the settings of this environment.
 
     Raises:
-        ConfigurationError: settings are wrong; the message has one line for each.
+        ConfigurationError: settings are wrong; the message has one line for each fault.
     """
+    given = find_variables(environment, PREFIX)
     values: dict[str, Any] = {}
-    wrong = [_describe_unknown(name) for name in sorted(environment) if _is_unknown(name)]
+    wrong = [_describe_unknown(name) for name in sorted(given) if name not in _known_names()]
+    faulty: set[str] = set()
     for field in msgspec.structs.fields(Config):
-        variable = PREFIX + field.name.upper()
         try:
-            text = _read_text(field.name, variable, environment)
+            text = _read_text(field.name, given)
             if text:
-                values[field.name] = convert_setting(text, field.type)
+                values[field.name] = _convert(field.name, text, field.type)
         except ConfigurationError as error:
             wrong.append(str(error))
-        except InvalidValue as error:
-            wrong.append(f"{variable} must be {error.detail}.")
+            faulty.add(field.name)
+    config = Config(**values)
+    wrong += checks.find_faults(config, faulty)
     if wrong:
         raise ConfigurationError("\n".join(wrong))
-    config = Config(**values)
-    _check(config)
     return config
-
-
-def _check(config: Config) -> None:
-    # Check what the types of the fields cannot express.
-    for text in config.sites.split():
-        parse_origin("SITES", text)
-    if config.public_url:
-        parse_origin("PUBLIC_URL", config.public_url)
-    _ = config.proxies
-    if not re.match(r"sqlite:///.+|postgres(ql)?://.+", config.database_url):
-        raise ConfigurationError(
-            f"{PREFIX}DATABASE_URL must start with sqlite:/// or postgresql://, followed by the database."
-        )
-    if config.allowance and config.allowance[0] > MAX_COMMENTS_PER_SECOND * config.allowance[1]:
-        raise ConfigurationError(
-            f"{PREFIX}RATE_LIMIT allows more than {MAX_COMMENTS_PER_SECOND} comments per second. "
-            "Lower it, or set it to off."
-        )
-    if config.form_age and not config.form_age[0] < config.form_age[1] <= OLDEST_SECONDS:
-        raise ConfigurationError(
-            f"{PREFIX}FORM_SECONDS must have a minimum below its maximum. "
-            f"The maximum is at most {OLDEST_SECONDS} (one week)."
-        )
-    if config.admin_key and len(config.admin_key) < MIN_KEY_LENGTH:
-        raise ConfigurationError(
-            f"{PREFIX}ADMIN_KEY must have at least {MIN_KEY_LENGTH} characters. "
-            "Create one with: openssl rand -base64 48"
-        )
 
 
 def _known_names() -> list[str]:
@@ -80,25 +57,60 @@ def _known_names() -> list[str]:
     return [name.upper() for name in names]
 
 
-def _is_unknown(variable: str) -> bool:
-    return variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in _known_names()
-
-
-def _describe_unknown(variable: str) -> str:
-    similar = difflib.get_close_matches(variable.removeprefix(PREFIX).upper(), _known_names(), n=1)
+def _describe_unknown(name: str) -> str:
+    similar = difflib.get_close_matches(name.upper(), _known_names(), n=1)
     advice = f"Did you mean {PREFIX}{similar[0]}?" if similar else "See docs/settings.md."
-    return f"Unknown setting {variable}. {advice}"
+    return f"Unknown setting {PREFIX}{name}. {advice}"
 
 
-def _read_text(name: str, variable: str, environment: Mapping[str, str]) -> str:
-    text = environment.get(variable, "").strip()
-    file = environment.get(f"{variable}_FILE", "") if name in SECRETS else ""
-    if not file:
-        return text
-    if text:
-        raise ConfigurationError(f"{variable} and {variable}_FILE are both set. Remove one of them.")
+def _convert(name: str, text: str, kind: Any) -> Any:
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        return convert_setting(text, kind)
+    except InvalidValue as error:
+        advice = next(_suggest(text, kind), "")
+        raise ConfigurationError(f"{PREFIX}{name.upper()} must be {error.detail}.{advice}") from None
+
+
+def _suggest(text: str, kind: Any) -> Iterator[str]:
+    """Yield cures for common slips: only values that this setting can have."""
+    word = text.lower()
+    slips = [("Use small letters: {}", word)]
+    slips += [("Remove commas and spaces: {}", re.sub(r"[\s,_']", "", word))]
+    slips += [("Use a plain hyphen: {}", re.sub(r"\s*[\u2010-\u2015\u2212]\s*", "-", word))]
+    slips += [("Remove the quotes: {}", word.strip("\"'`\u2018\u2019\u201c\u201d\u201e"))]
+    slips += [(f"Write {{}} instead of {word}", "on")] if word in ON else []
+    slips += [(f"Write {{}} instead of {word}", "off")] if word in OFF else []
+    for cure, value in slips:
+        try:
+            convert_setting(value, kind)
+        except InvalidValue:
+            continue
+        yield f" {cure.format(value)}."
+
+
+def _read_text(name: str, given: Mapping[str, str]) -> str:
+    variable = PREFIX + name.upper()
+    text = given.get(name.upper(), "")
+    file = given.get(f"{name.upper()}_FILE") if name in SECRETS else None
+    if file and text:
+        raise ConfigurationError(f"{variable} and {variable}_FILE are both set. Remove one of them.")
+    if file is not None and not text:
+        text = _read_file(f"{variable}_FILE", file)
+    if re.search(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]", text):
+        raise ConfigurationError(f"{variable} must be UTF-8 text. Type it again.")
+    return text
+
+
+def _read_file(variable: str, name: str) -> str:
+    """Return the text of a file. An empty file is a fault: a secret must not become "not set" by an accident."""
+    if not name:
+        raise ConfigurationError(f"{variable} is empty. Set it to the name of a file, or remove it.")
+    try:
+        content = Path(name).read_bytes()
+        text = clean_value(content.decode("utf-16" if content.startswith(UTF_16) else "utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not UTF-8 text"
-        raise ConfigurationError(f"{variable}_FILE names a file that cannot be read ({reason}).") from None
+        raise ConfigurationError(f"{variable} names a file that cannot be read ({reason}).") from None
+    if not text:
+        raise ConfigurationError(f"{variable} names an empty file. Write the secret into it, or remove {variable}.")
+    return text

@@ -1,0 +1,154 @@
+"""Check what the types of the settings cannot express. Every check yields sentences: the fault, then the cure."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
+
+from commentsvc.config import database_url
+from commentsvc.config.settings import OLDEST_SECONDS, PREFIX, Config, parse_origin
+from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
+from commentsvc.domain.errors import ConfigurationError
+
+MAX_COMMENTS_PER_SECOND: Final = 100
+MIN_KEY_LENGTH: Final = 32
+ADDRESS_WITH_PORT: Final = re.compile(r"(\d+(\.\d+){3}|\[[0-9a-f:.]*\]|[\w.-]+):\d+", re.IGNORECASE)
+# Settings that hold several values, separated by spaces.
+LISTS: Final = ("sites", "dropped_parameters", "trusted_proxies")
+
+
+def find_faults(config: Config, faulty: Collection[str] = ()) -> Iterator[str]:
+    """Yield one sentence for each fault. Checks of the settings in ``faulty`` are left out."""
+    with_commas = {name for name in LISTS if re.search("[,;]", getattr(config, name))}
+    for name in LISTS:
+        if name in with_commas:
+            yield f"{PREFIX}{name.upper()} has commas or semicolons. Separate the values by spaces."
+    skipped = with_commas | set(faulty)
+    for names, check in CHECKS.items():
+        if skipped.isdisjoint(names):
+            try:
+                yield from check(config)
+            except ConfigurationError as error:
+                yield str(error)
+
+
+def _check_host(config: Config) -> Iterator[str]:
+    host = config.host
+    if host.startswith("unix:"):
+        return
+    required = f"{PREFIX}HOST must be one IP address, such as 127.0.0.1, 0.0.0.0 or ::"
+    if host == "*":
+        yield f"{required}. For every address, write 0.0.0.0 instead of *."
+    elif "/" in host:
+        yield f"{required}. Leave out http:// and the path."
+    elif re.fullmatch(r"\[.*\]", host):
+        yield f"{required}. Leave out the brackets."
+    elif ADDRESS_WITH_PORT.fullmatch(host) and not _is_address(host):
+        yield f"{required}. Set the port in {PREFIX}PORT."
+    elif not _is_address(host) and not re.fullmatch(r"(?=.*[a-z])[\w-]+(\.[\w-]+)*\.?", host, re.IGNORECASE):
+        yield f"{required}."
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
+def _check_database_url(config: Config) -> Iterator[str]:
+    for fault in database_url.find_faults(config.database_url):
+        yield f"{PREFIX}DATABASE_URL {fault}"
+
+
+def _check_public_url(config: Config) -> Iterator[str]:
+    if re.search(r"[\s,;]", config.public_url):
+        yield f"{PREFIX}PUBLIC_URL must be one address, without spaces and commas."
+    else:
+        _ = config.own_origin
+
+
+def _check_sites(config: Config) -> Iterator[str]:
+    faults: list[str] = []
+    for text in config.sites.split():
+        try:
+            parse_origin("SITES", text)
+        except ConfigurationError as error:
+            faults.append(str(error))
+    yield from dict.fromkeys(faults)
+
+
+def _check_trusted_proxies(config: Config) -> Iterator[str]:
+    faulty = False
+    for text in config.trusted_proxies.split():
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            faulty = True
+            continue
+        if network.network_address != ipaddress.ip_interface(text).ip:
+            yield f"{PREFIX}TRUSTED_PROXIES has an address with bits after its prefix. Write {network}."
+    if faulty:
+        yield (
+            f"{PREFIX}TRUSTED_PROXIES must contain networks separated by spaces, such as 10.0.0.0/8 or 127.0.0.1. "
+            "Names and ports are not possible."
+        )
+
+
+def _check_secret_key(config: Config) -> Iterator[str]:
+    # A comma may also be a character of one key. Only between two keys of enough length is it a separator.
+    pieces = re.split(r"[\s,;]+", config.secret_key)
+    separated = re.search("[,;]", config.secret_key) and len(pieces) > 1
+    if separated and all(len(piece) >= MIN_SECRET_LENGTH for piece in pieces):
+        yield f"{PREFIX}SECRET_KEY has keys separated by commas or semicolons. Separate them by spaces."
+    elif config.secret_key:
+        Keyring(config.secret_key.split())
+
+
+def _check_secret_key_of_postgres(config: Config) -> Iterator[str]:
+    if database_url.POSTGRES.match(config.database_url) and not config.secret_key:
+        yield (
+            f"{PREFIX}SECRET_KEY must be set with PostgreSQL. It encrypts emails; keep it outside the database. "
+            "Create one with: openssl rand -base64 48"
+        )
+
+
+def _check_admin_key(config: Config) -> Iterator[str]:
+    if config.admin_key and len(config.admin_key) < MIN_KEY_LENGTH:
+        yield (
+            f"{PREFIX}ADMIN_KEY must have at least {MIN_KEY_LENGTH} characters. "
+            "Create one with: openssl rand -base64 48"
+        )
+    elif re.search(r"[^!-~]", config.admin_key):
+        yield f"{PREFIX}ADMIN_KEY must be one word of ASCII characters. Create one with: openssl rand -base64 48"
+
+
+def _check_rate_limit(config: Config) -> Iterator[str]:
+    if config.allowance and config.allowance[0] > MAX_COMMENTS_PER_SECOND * config.allowance[1]:
+        yield (
+            f"{PREFIX}RATE_LIMIT allows more than {MAX_COMMENTS_PER_SECOND} comments per second. "
+            "Lower it, or set it to off."
+        )
+
+
+def _check_form_seconds(config: Config) -> Iterator[str]:
+    if config.form_age and not config.form_age[0] < config.form_age[1] <= OLDEST_SECONDS:
+        yield (
+            f"{PREFIX}FORM_SECONDS must have a minimum below its maximum. "
+            f"The maximum is at most {OLDEST_SECONDS} (one week)."
+        )
+
+
+# Each check, with the settings that it reads.
+CHECKS: Final[dict[tuple[str, ...], Callable[[Config], Iterator[str]]]] = {
+    ("host",): _check_host,
+    ("database_url",): _check_database_url,
+    ("public_url",): _check_public_url,
+    ("sites",): _check_sites,
+    ("secret_key",): _check_secret_key,
+    ("secret_key", "database_url"): _check_secret_key_of_postgres,
+    ("admin_key",): _check_admin_key,
+    ("rate_limit",): _check_rate_limit,
+    ("form_seconds",): _check_form_seconds,
+    ("trusted_proxies",): _check_trusted_proxies,
+}
