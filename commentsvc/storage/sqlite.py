@@ -15,6 +15,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, cast
 import aiosqlite
 
 from commentsvc.domain.errors import ConfigurationError, Unavailable
+from commentsvc.storage import data_folder
 from commentsvc.storage.database import PUBLIC_TABLES, Row, Work
 
 P = ParamSpec("P")
@@ -105,14 +106,16 @@ class SqliteDatabase:
         """Open the database file; create it if it does not exist.
 
         Raises:
-            ConfigurationError: the file cannot be opened, or SQLite is too old.
+            ConfigurationError: the file cannot be opened, is on a network share, or SQLite is too old.
         """
         if sqlite3.sqlite_version_info < MIN_SQLITE_VERSION:
             needed = ".".join(map(str, MIN_SQLITE_VERSION))
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old. Install {needed} or newer.")
+        data_folder.require_usable(path)
         opened: list[ThreadConnection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            sqlite3.connect(path).close()  # if aiosqlite fails to open a file, its thread may print a traceback
             while len(opened) < 1 + 2 * READERS:
                 opened += [await _connect(path)]
         except (OSError, sqlite3.Error) as error:

@@ -1,0 +1,74 @@
+"""Check that SQLite can keep its files in a folder, before it opens them."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from commentsvc.domain.errors import ConfigurationError
+
+MOUNTS: Final = Path("/proc/self/mountinfo")  # Linux only
+# Locks and the shared memory of SQLite do not work between computers: https://sqlite.org/wal.html, section 1.
+SHARES: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "glusterfs", "lustre", "gpfs", "beegfs"}
+)
+FUSE_SHARE: Final = re.compile(r"fuse\..*(?:sshfs|s3|rclone|gluster|ceph|davfs|smb|gcs|nfs|blobfuse|goofys|juicefs).*")
+FILES_BESIDE: Final = ("-wal", "-shm")
+
+
+def require_usable(path: Path) -> None:
+    """Check the folder of a database file, and the files that are already in it.
+
+    Raises:
+        ConfigurationError: it is on a network share or read-only, or belongs to another user.
+    """
+    share = find_share(path)
+    if share:
+        raise _refusal(f"{path.parent} is on a network share ({share}), where SQLite loses data. Use PostgreSQL.")
+    if not path.parent.is_dir():
+        return  # it will be created
+    if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+        raise _refusal(f"{path.parent} is read-only. Mount it writable.")
+    foreign = list(_find_foreign(path))
+    if foreign:
+        names = " ".join(shlex.quote(str(one)) for one in foreign)
+        raise _refusal(
+            f"user {os.geteuid()} cannot write to {foreign[0]}. As root, run: "
+            f"chown {os.geteuid()}:{os.getegid()} {names} (for a bind mount, its folder on the host)."
+        )
+
+
+def _refusal(sentence: str) -> ConfigurationError:
+    return ConfigurationError(f"COMMENTSVC_DATABASE_URL: {sentence}")
+
+
+def find_share(path: Path) -> str | None:
+    """Return the type of the network file system that holds a path; None for a local one, or if it is not known."""
+    try:
+        lines = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    target = os.path.realpath(path)
+    longest, kind = "", ""
+    for line in lines:
+        # https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html: a space in a name is \040
+        place, _, source = line.partition(" - ")
+        mount = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), place.split()[4])
+        inside = target == mount or target.startswith(f"{mount.rstrip('/')}/")
+        if inside and len(mount) >= len(longest):  # a later mount on the same folder hides the earlier one
+            longest, kind = mount, source.split()[0]
+    return kind if kind in SHARES or FUSE_SHARE.fullmatch(kind) else None
+
+
+def _find_foreign(path: Path) -> Iterator[Path]:
+    if not _may(path.parent, os.W_OK | os.X_OK):
+        yield path.parent
+    for file in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in FILES_BESIDE)):
+        if os.path.exists(file) and not _may(file, os.R_OK | os.W_OK):  # noqa: PTH110 -- Path.exists raises PermissionError
+            yield file
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)

@@ -1,0 +1,142 @@
+"""An operator gives the service a folder in which SQLite cannot keep its files."""
+
+import os
+import shlex
+import stat
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from commentsvc.storage import data_folder
+from tests.operations.test_operating import run_main
+
+NOBODY = 65534
+LOCAL = "22 1 0:21 / / rw,relatime shared:1 - ext4 /dev/sda1 rw"
+
+
+@pytest.fixture
+def folder():
+    """A folder that every user can reach, unlike ``tmp_path``."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def without_root():
+    """Act as a user who may not do everything; under another user than root nothing changes."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield os.geteuid()
+    finally:
+        os.seteuid(user)
+
+
+def migrate(path, **settings):
+    return run_main("/", "migrate", DATABASE_URL=f"sqlite:///{path}", **settings)
+
+
+def fault_of(done):
+    """Return the only line that the command printed."""
+    assert (done.returncode, done.stdout) == (78, "")
+    (line,) = done.stderr.splitlines()
+    return line.removeprefix("commentsvc: COMMENTSVC_DATABASE_URL: ")
+
+
+def test_an_operator_mounts_a_folder_of_another_user(folder):
+    assert migrate(folder / "warm-up.db").returncode == 0  # loads what another user may not read
+    data = folder / "data"
+    data.mkdir(mode=0o555)
+    with without_root() as user:
+        line = fault_of(migrate(data / "comments.db"))
+
+    assert line.startswith(f"user {user} cannot write to {data}. As root, run: chown {user}:")
+    assert shlex.split(line.partition("run: ")[2])[2] == str(data)
+    assert list(data.iterdir()) == []
+
+
+def test_an_operator_ran_a_command_as_root_before(folder):
+    path = folder / "comments.db"
+    assert migrate(path).returncode == 0
+    folder.chmod(0o777)
+    for name in ("comments.db", "comments.db-wal", "secret.key"):
+        (folder / name).touch()
+        (folder / name).chmod(0o444)
+    with without_root():
+        line = fault_of(migrate(path))
+
+    words = shlex.split(line.partition("run: ")[2])
+    assert words[0] == "chown"
+    assert words[2:4] == [str(path), f"{path}-wal"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+
+
+def test_an_operator_names_a_file_in_a_folder_that_cannot_be_made(folder):
+    assert migrate(folder / "warm-up.db").returncode == 0
+    folder.chmod(0o555)
+    with without_root():
+        assert "chown" not in fault_of(migrate(folder / "new" / "comments.db"))
+
+
+@pytest.mark.parametrize("target", ["comments.db", "/proc/nowhere/comments.db"])
+def test_an_operator_reads_one_line_if_the_file_cannot_be_opened(folder, target):
+    path = folder / "comments.db"
+    path.symlink_to(target)
+    assert "could not open the database" in fault_of(migrate(path))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs"],
+)
+def test_a_network_share_is_refused_with_the_advice_to_use_postgresql(folder, monkeypatch, kind):
+    mounts = folder / "mountinfo"
+    mounts.write_text(f"{LOCAL}\n36 22 0:50 / {folder}/data rw - {kind} nas:/share rw,vers=4.2\n", encoding="utf-8")
+    monkeypatch.setattr(data_folder, "MOUNTS", mounts)
+
+    for path in (folder / "data" / "comments.db", folder / "data" / "below" / "comments.db"):
+        line = fault_of(migrate(path))
+        assert f"is on a network share ({kind})" in line
+        assert line.endswith("Use PostgreSQL.")
+    assert not (folder / "data").exists()
+    assert migrate(folder / "comments.db").returncode == 0
+    (folder / "link.db").symlink_to(folder / "data" / "comments.db")
+    assert kind in fault_of(migrate(folder / "link.db"))
+
+
+@pytest.mark.parametrize(
+    ("mounts", "share"),
+    [
+        ([], None),
+        (["{} ext4"], None),
+        (["{} fuse.grpcfuse"], None),  # how Docker Desktop mounts a folder of the host
+        (["{} virtiofs"], None),
+        (["{} overlay"], None),
+        (["/ nfs"], "nfs"),
+        (["/ nfs", "{} tmpfs"], None),
+        (["{} nfs4", "/ ext4"], "nfs4"),
+        (["{} autofs", "{} nfs4"], "nfs4"),
+        (["{} nfs4", "{} ext4"], None),
+        (["{}x nfs4"], None),
+    ],
+)
+def test_the_innermost_mount_decides(folder, monkeypatch, mounts, share):
+    data = folder / "my data"
+    data.mkdir()
+    lines = [LOCAL]
+    for mount in mounts:
+        place, kind = mount.format(str(data).replace(" ", "\\040")).rsplit(" ", 1)
+        lines.append(f"36 22 0:50 / {place} rw,noatime shared:2 master:1 - {kind} nas:/share rw")
+    (folder / "mountinfo").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(data_folder, "MOUNTS", folder / "mountinfo")
+
+    assert data_folder.find_share(data / "comments.db") == share
+
+
+def test_a_system_without_a_list_of_mounts_is_trusted(folder, monkeypatch):
+    monkeypatch.setattr(data_folder, "MOUNTS", folder / "none")
+    assert data_folder.find_share(folder / "comments.db") is None
