@@ -59,13 +59,16 @@ class UnitOfWork(Generic[U, P, T]):
             try:
                 return await self.within(self._kind(statements, service), *args, **kwargs)
             finally:
-                self._log_slow(service, (time.perf_counter() - started) * 1000)
+                self._log(service, (time.perf_counter() - started) * 1000)
 
         return await self._opening(service.db, work)
 
-    def _log_slow(self, service: Service, milliseconds: float) -> None:
+    def _log(self, service: Service, milliseconds: float) -> None:
+        extra = {"unit": self.name, "milliseconds": round(milliseconds, 1)}
         if milliseconds >= service.config.slow_unit_ms:
-            LOG.warning("slow unit of work", extra={"unit": self.name, "milliseconds": round(milliseconds, 1)})
+            LOG.warning("slow unit of work", extra=extra)
+        else:
+            LOG.debug("unit of work", extra=extra)
 
 
 def write(work: Callable[Concatenate[Write, P], Coroutine[Any, Any, T]]) -> UnitOfWork[Write, P, T]:

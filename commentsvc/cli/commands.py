@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal:
     """Run a command and return its exit code."""
     try:
         config = read_config(environment)
-        log_format.configure_logging(config.log_format)
+        log_format.configure_logging(config)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run_command(arguments, config, terminal))
     except ConfigurationError as error:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError, Refusal
 from commentsvc.domain.request_id import REQUEST_ID
 from commentsvc.domain.timestamps import format_time
@@ -64,13 +65,16 @@ def _format_text(line: dict[str, Any]) -> str:
     return f"{line['time']} {line['level']:<7} {message} {extras}".rstrip()
 
 
-def configure_logging(kind: Literal["text", "json"]) -> None:
+def configure_logging(config: Config) -> None:
     """Write the log to standard error from now on."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Formatter(kind))
+    handler.setFormatter(Formatter(config.log_format))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    level = logging.getLevelNamesMapping()[config.log_level.upper()]
+    root.setLevel(max(level, logging.INFO))  # what libraries log at debug may be personal data
+    logging.getLogger("commentsvc").setLevel(level)
+    logging.getLogger("commentsvc.access").setLevel(logging.NOTSET if config.access_log == "on" else logging.CRITICAL)
     # Log lines of these libraries contain addresses and request data. We write our own lines instead.
     for name in ("aiohttp.access", "aiohttp.server", "aiosqlite", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

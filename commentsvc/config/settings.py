@@ -141,6 +141,13 @@ class Config(Struct, frozen=True, kw_only=True):
         ),
     ] = 500
     log_format: Annotated[Literal["text", "json"], Meta(description="Format of the log.")] = "text"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Least important lines of the log. `debug` adds every unit of work with its time."),
+    ] = "info"
+    access_log: Annotated[
+        Literal["off", "on"], Meta(description="Whether to log a line for every request, at level `info`.")
+    ] = "on"
 
     @property
     def sqlite_path(self) -> Path | None:

@@ -47,6 +47,7 @@ def run(folder, *arguments, **settings):
 def _logging_restored():
     root = logging.getLogger()
     loggers = [root, *map(logging.getLogger, ("aiohttp.access", "aiohttp.server", "aiosqlite", "asyncio"))]
+    loggers += map(logging.getLogger, ("commentsvc", "commentsvc.access"))
     handlers, levels = root.handlers[:], [logger.level for logger in loggers]
     try:
         yield

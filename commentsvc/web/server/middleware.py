@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -22,6 +23,7 @@ from commentsvc.web.server.routing import BODY, SERVICE
 
 LOG: Final = logging.getLogger(__name__)
 REQUEST_ID_HEADER: Final = "X-Request-ID"
+STARTED: Final = web.RequestKey("started", float)  # by ``time.perf_counter``
 DRAINING: Final = web.AppKey("draining", list[bool])
 CORS_PATHS: Final = web.AppKey("cors_paths", tuple[str, ...])
 
@@ -31,6 +33,7 @@ async def finish_response(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Add headers to every response, and turn every exception into one."""
+    request[STARTED] = time.perf_counter()
     with _request_id() as request_id:
         response = await _handle(request, handler)
         response.headers[REQUEST_ID_HEADER] = request_id
