@@ -79,7 +79,7 @@ async def create_sign_in_link(service: Service, name: str) -> str:
     """
     token = crypto.new_token()
     await _create_sign_in_link(service, name, token)
-    return f"{service.config.own_origin}/sign-in/{token}"
+    return f"{service.config.own_url}/sign-in/{token}"
 
 
 @write

@@ -96,12 +96,12 @@ async def _run_on_service(service: Service, arguments: argparse.Namespace, termi
 async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
     async def announce(service: Service) -> None:
         # Printed for the operator and never logged: anyone with the link can sign in.
-        origin = service.config.own_origin
+        own_url = service.config.own_url
         link = await moderators.create_first_sign_in_link(service)
-        print_line(f"commentsvc is running at {origin}/")
+        print_line(f"commentsvc is running at {own_url}/")
         if link:
             print_line(f"Sign in with this link; it works once, within one day: {link}")
-        print_line(f'Add comments to your page: <script async src="{origin}/embed.js"></script>')
+        print_line(f'Add comments to your page: <script async src="{own_url}/embed.js"></script>')
 
     await app.serve(config, announce)
 

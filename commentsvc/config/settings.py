@@ -3,6 +3,7 @@
 Settings are environment variables with the prefix ``COMMENTSVC_``. The values that are derived from them are here too.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -18,6 +19,8 @@ from commentsvc.domain.tracking import DroppedParameters, parse_dropped_paramete
 PREFIX: Final = "COMMENTSVC_"
 # The longest time that a form token or a proof of work is valid. Records of used ones are deleted after it.
 OLDEST_SECONDS: Final = 7 * 86_400
+# Scheme, host and port; then a path of characters that mean the same in links, cookies and routes (RFC 3986, 2.3).
+PUBLIC_URL: Final = re.compile(r"([a-z]+://[^/?#]+)((?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*)/?", re.ASCII | re.IGNORECASE)
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -34,7 +37,10 @@ class Config(Struct, frozen=True, kw_only=True):
     ] = "sqlite:///data/commentsvc.db"
     public_url: Annotated[
         str,
-        Meta(description="Address of the service as browsers see it; used in links and on its own pages."),
+        Meta(
+            description="Address of the service as browsers see it, which may have a path: "
+            "`https://blog.example/comments`. Used in links, cookies and on its own pages."
+        ),
     ] = ""
     sites: Annotated[
         str,
@@ -163,7 +169,17 @@ class Config(Struct, frozen=True, kw_only=True):
     @property
     def own_origin(self) -> str:
         """The service's own origin."""
-        return parse_origin("PUBLIC_URL", self.public_url) if self.public_url else f"http://localhost:{self.port}"
+        return parse_public_url(self.public_url)[0] if self.public_url else f"http://localhost:{self.port}"
+
+    @property
+    def base_path(self) -> str:
+        """The path of ``public_url`` without a slash at its end: ``/comments``; empty if it has none."""
+        return parse_public_url(self.public_url)[1] if self.public_url else ""
+
+    @property
+    def own_url(self) -> str:
+        """The address of the service as browsers see it, without a slash at its end."""
+        return self.own_origin + self.base_path
 
     @property
     def dropped(self) -> DroppedParameters:
@@ -194,6 +210,22 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "Config(hidden)"
+
+
+def parse_public_url(text: str) -> tuple[str, str]:
+    """Return the origin and the path of ``PUBLIC_URL``, both without a slash at their end.
+
+    Raises:
+        ConfigurationError: it is not an address of http or https, or has more than a plain path.
+    """
+    match = PUBLIC_URL.fullmatch(text.strip())
+    try:
+        return urls.parse_origin(match[1] if match else ""), match[2] if match else ""
+    except ValueError:
+        raise ConfigurationError(
+            f"{PREFIX}PUBLIC_URL is not a valid address. Use scheme and host, and a path if the service has one, "
+            "such as https://comments.example or https://blog.example/comments."
+        ) from None
 
 
 def parse_origin(variable: str, text: str) -> str:

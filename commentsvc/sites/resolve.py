@@ -56,6 +56,12 @@ class SiteDirectory:
             return self.by_id(self.origins[canonical])
         return self._site_without_origins() if urls.is_local(urls.host_of(canonical)) else None
 
+    def requesting_site(self, origin: str) -> Site | None:
+        """Return the site that a request comes from. Our own pages are a site's only if it has our origin too."""
+        if self.is_own(origin) and self.own_origin not in self.origins:
+            return None
+        return self.by_origin(origin)
+
     def is_own(self, origin: str) -> bool:
         """Return whether an origin is the service's own."""
         return _canonical_origin(origin) == self.own_origin
@@ -132,7 +138,7 @@ def resolve_site(directory: SiteDirectory, site_name: str | None, origin: str | 
         if site is None:
             raise Invalid(UNKNOWN_SITE)
         return site
-    requesting = directory.by_origin(origin) if origin and not directory.is_own(origin) else None
+    requesting = directory.requesting_site(origin) if origin else None
     if requesting is not None:
         return requesting
     if len(directory.sites) != 1:

@@ -83,7 +83,7 @@ from commentsvc.web.server import middleware
 from commentsvc.web.server.answer_cache import AnswerCache
 from commentsvc.web.server.cache_headers import ANSWER_CACHE
 from commentsvc.web.server.endpoint import endpoint
-from commentsvc.web.server.routing import HTML, MOST_BYTES, SERVICE, Handler, Route
+from commentsvc.web.server.routing import HTML, MOST_BYTES, SERVICE, Handler, Route, list_paths
 
 RULE_BYTES: Final = 2 * 1024 * 1024  # a word list may be long
 
@@ -283,14 +283,18 @@ def application(service: Service) -> web.Application:
     app = web.Application(middlewares=[middleware.finish_response], client_max_size=MOST_BYTES)
     app[SERVICE] = service
     app[middleware.DRAINING] = []
-    app[middleware.CORS_PATHS] = tuple(sorted({route.path for route in ROUTES if route.cors}))
+    base = service.config.base_path
+    cors_paths = {path for route in ROUTES if route.cors for path in list_paths(route.path, base)}
+    app[middleware.CORS_PATHS] = tuple(sorted(cors_paths))
     app[ANSWER_CACHE] = AnswerCache()
-    app[health.DOCUMENT] = _document()
+    app[health.DOCUMENT] = _document() | {"servers": [{"url": base or "/"}]}
     templates.precompile()
-    for route in ROUTES:
-        app.router.add_route(route.method, route.path, endpoint(route))
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, endpoint(route))
+    for route in sorted(ROUTES, key=lambda route: route.path == "/"):  # last: its path without a slash may be another's
+        handler = endpoint(route)
+        for path in list_paths(route.path, base):
+            app.router.add_route(route.method, path, handler)
+            if route.method == "GET":
+                app.router.add_route("HEAD", path, handler)
     for path in app[middleware.CORS_PATHS]:
         app.router.add_route("OPTIONS", path, middleware.preflight)
     return app

@@ -46,7 +46,20 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 SERVICE = "http://localhost:8080"  # the address in the documents
 CHECKED = {"sh", "text", "json", "html", "sql"}
-PASTED = {"astro", "go-html-template", "handlebars", "jinja", "js", "jsx", "php", "python", "toml", "yaml"}
+PASTED = {
+    "astro",
+    "caddyfile",  # tests/proxies.py runs it
+    "go-html-template",
+    "handlebars",
+    "jinja",
+    "js",
+    "jsx",
+    "nginx",  # tests/proxies.py runs it
+    "php",
+    "python",
+    "toml",
+    "yaml",
+}
 
 
 def text_of(name):

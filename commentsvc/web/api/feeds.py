@@ -45,7 +45,7 @@ class _Source:
     locale: Locale
 
     def address(self, path: str) -> str:
-        return f"{self.service.config.own_origin}{path}"
+        return f"{self.service.config.own_url}{path}"
 
     def id_of(self, name: str) -> str:
         """Return an id that stays the same when the service moves to another host."""

@@ -67,7 +67,7 @@ async def sign_out(request: web.Request, form: SignOutForm) -> web.Response:
     if form.session in {None, session.id}:
         response.del_cookie(
             security.session_cookie(request, config) or "",
-            path="/",
+            path=config.base_path or "/",
             secure=config.own_origin.startswith("https://"),
             httponly=True,
             samesite="Strict",

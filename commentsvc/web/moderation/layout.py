@@ -83,6 +83,15 @@ def safe_back_url(text: str | None) -> str:
     return f"{parts.path}?{urlencode(kept)}" if kept else parts.path
 
 
+def current_url(request: web.Request) -> str:
+    """Return the moderation page of a request as a form names it: without the path that a proxy may have kept."""
+    path, base = request.raw_path, request.app[SERVICE].config.base_path
+    if base:
+        inner = path.removeprefix(base) if path.startswith(f"{base}/") else f"/{path.lstrip('/')}"
+        path = inner if MODERATION_PATH.fullmatch(inner) else path
+    return safe_back_url(path)
+
+
 def start_of_day(day: str | None) -> str | None:
     """Return the first moment of a day (UTC, ISO 8601). Anything but a date is returned as it is."""
     return f"{day}T00:00:00Z" if day and DATE.fullmatch(day) else day
@@ -118,14 +127,12 @@ async def render_page(
         "toast": await _load_toast(request, result) if result else None,
         "done": result.done if result else None,
         "skipped": await queue.get_comments(service, who, result.skipped) if result and result.skipped else [],
-        "current_url": safe_back_url(request.raw_path),
+        "current_url": current_url(request),
         "now": service.clock(),
         "as_of": service.now(),
     }
-    functions = filters.TEMPLATE_FUNCTIONS
-    return html_response(
-        request, render_template(f"moderation/{template}", ENGLISH, **functions | shared | values), status
-    )
+    shown = filters.TEMPLATE_FUNCTIONS | shared | values
+    return html_response(request, render_template(f"moderation/{template}", ENGLISH, service.config, **shown), status)
 
 
 async def _load_toast(request: web.Request, result: "Result") -> tuple[str, bool] | None:
@@ -169,7 +176,8 @@ async def show_error(request: web.Request, error: Refusal, body: bytes) -> web.R
     if isinstance(error, Unauthorized) or SESSION not in request:
         return show_sign_in(request, status, error, unsaved)
     if isinstance(error, Unavailable):  # the layout would need the database
-        page = render_template("moderation/unavailable.html", ENGLISH, error=error, unsaved=unsaved)
+        config = request.app[SERVICE].config
+        page = render_template("moderation/unavailable.html", ENGLISH, config, error=error, unsaved=unsaved)
         return html_response(request, page, status)
     details = [one.detail for one in error.faults] if isinstance(error, Invalid) else []
     back = safe_back_url(_read_field("back", body))
@@ -201,11 +209,11 @@ def show_sign_in(
     shown = render_template(
         "moderation/sign_in.html",
         ENGLISH,
+        config,
         error=error if (error and not isinstance(error, Unauthorized)) or request.method == "POST" else None,
         unsaved=unsaved,
         secure=security.session_cookie(request, config) is not None,
-        own_origin=config.own_origin,
-        reload_url=safe_back_url(request.raw_path) if reload else None,
+        reload_url=current_url(request) if reload else None,
     )
     response = html_response(request, shown, status)
     if isinstance(error, RateLimited):

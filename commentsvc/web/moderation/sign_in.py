@@ -29,11 +29,9 @@ async def show_sign_in_link(request: web.Request) -> web.Response:
 
 
 def _render_link(request: web.Request, name: str | None) -> web.Response:
-    secure = security.session_cookie(request, request.app[SERVICE].config) is not None
-    own_origin = request.app[SERVICE].config.own_origin
-    text = render_template(
-        "moderation/sign_in_link.html", layout.ENGLISH, name=name, secure=secure, own_origin=own_origin
-    )
+    config = request.app[SERVICE].config
+    secure = security.session_cookie(request, config) is not None
+    text = render_template("moderation/sign_in_link.html", layout.ENGLISH, config, name=name, secure=secure)
     return layout.html_response(request, text, HTTPStatus.OK if name else HTTPStatus.NOT_FOUND)
 
 
@@ -75,7 +73,7 @@ def _start_session(request: web.Request, session: str) -> web.Response:
         security.session_cookie(request, config) or "",
         session,
         max_age=COOKIE_SECONDS,
-        path="/",
+        path=config.base_path or "/",
         secure=config.own_origin.startswith("https://"),
         httponly=True,
         samesite="Strict",

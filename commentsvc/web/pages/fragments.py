@@ -48,13 +48,11 @@ class Form:
         }
 
 
-def thread_values(
-    listing: ThreadTree, origin: str, thread: str, site: str | None, **query: str | None
-) -> dict[str, Any]:
-    """Return the variables of ``comments.html``; its links go to ``/t`` at ``origin`` with the same query."""
+def thread_values(listing: ThreadTree, home: str, thread: str, site: str | None, **query: str | None) -> dict[str, Any]:
+    """Return the variables of ``comments.html``; its links go to ``/t`` below ``home`` with the same query."""
 
     def link(**more: str) -> str:
-        return origin + redirects.thread_page(thread, site, **query | more)
+        return home + redirects.thread_page(thread, site, **query | more)
 
     # One page may have two threads, so the ids of their fields must differ.
     uid = f"ct{hashlib.blake2b(listing.thread.key.encode(), digest_size=4).hexdigest()}"
@@ -66,7 +64,7 @@ def thread_values(
             default="",
         ),
         "fresh": 0,
-        "origin": origin,
+        "home": home,
         "link": link,
         "uid": uid,
     }
@@ -113,10 +111,11 @@ async def _render(request: web.Request, query: FragmentQuery, locale: Locale, li
     directory = await resolve.read_directory(service)
     site = redirects.site_to_say(directory, query.thread, query.site, request[VISIT].origin)
     order = query.order if query.order == "newest" else None
-    values = thread_values(listing, service.config.own_origin, query.thread, site, order=order, lang=query.lang)
+    values = thread_values(listing, service.config.own_url, query.thread, site, order=order, lang=query.lang)
     form = Form(hidden={"thread": query.thread, "site": site, "parent": ""})
     fresh = 0 if query.known is None else max(0, listing.thread.count - query.known)
-    return render_template("comments.html", locale, **values | form.template_values() | {"fresh": fresh}).encode()
+    values |= form.template_values() | {"fresh": fresh}
+    return render_template("comments.html", locale, service.config, **values).encode()
 
 
 def receipt(request: web.Request, receipt: Receipt, text: str, status: int) -> web.Response:
@@ -144,6 +143,7 @@ def _item(
     html = render_template(
         "item.html",
         request_locale(request),
+        service.config,
         comment=comment,
         receipt=receipt,
         text=text,

@@ -51,7 +51,8 @@ def _on_site(directory: SiteDirectory, place: Site, text: str | None, posted_fro
     if not text or UNSAFE_IN_URL.search(text):
         return None
     if text.startswith("/") and not text.startswith("//"):
-        origins = [posted_from] if posted_from else directory.origins_of(place)
+        posting = directory.requesting_site(posted_from) if posted_from else None
+        origins = [posted_from] if posted_from and posting else directory.origins_of(place)
         text = f"{origins[0]}{text}" if len(origins) == 1 else text
     try:
         parts = urlsplit(text)

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 import commentsvc
+from commentsvc.config.settings import Config
 from commentsvc.web.pages.i18n import Locale, find_locale
 from commentsvc.web.server import security
 from commentsvc.web.server.routing import HTML, SERVICE
@@ -20,8 +21,7 @@ ENGLISH: Final = find_locale()  # for developers
 
 def page(request: web.Request, template: str, locale: Locale, *, status: int = 200, **values: Any) -> web.Response:
     """Render a template into a response that no cache keeps."""
-    own_origin = request.app[SERVICE].config.own_origin
-    return html(render_template(template, locale, own_origin=own_origin, **values), status=status)
+    return html(render_template(template, locale, request.app[SERVICE].config, **values), status=status)
 
 
 def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
@@ -41,9 +41,16 @@ def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
 TEMPLATES: Final = resources.files("commentsvc.web") / "templates"
 
 
-def render_template(template: str, locale: Locale, **values: Any) -> str:
-    """Render a template in this language."""
-    globals_ = {"_": locale.gettext, "ngettext": locale.ngettext, "locale": locale, "version": commentsvc.__version__}
+def render_template(template: str, locale: Locale, config: Config, **values: Any) -> str:
+    """Render a template in this language. Every link of it to the service itself begins with ``base``."""
+    globals_ = {
+        "_": locale.gettext,
+        "ngettext": locale.ngettext,
+        "locale": locale,
+        "version": commentsvc.__version__,
+        "base": config.base_path,
+        "own_url": config.own_url,
+    }
     return _templates().get_template(template).render(globals_ | values)
 
 

@@ -80,7 +80,9 @@ async def thread_page(
         template,
         locale,
         status=problems.STATUS_OF_ERROR[type(refused)] if refused else HTTPStatus.OK,
-        **fragments.thread_values(listing, "", query.thread, query.site, order=query.order, lang=query.lang),
+        **fragments.thread_values(
+            listing, service.config.base_path, query.thread, query.site, order=query.order, lang=query.lang
+        ),
         **form.template_values(),
         back=_article_url(service, listing.thread, query.thread),
         received=_own_state(listing.comments, own) if query.receipt else None,

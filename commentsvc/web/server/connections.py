@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import InvalidURLError
 
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.middleware import DRAINING, REQUEST_ID_HEADER, STARTED
+from commentsvc.web.server.routing import SERVICE
 
 LOG: Final = logging.getLogger(__name__)
 BAD_URL: Final = "The address has characters that are not ASCII. Percent-encode them in UTF-8: write é as %C3%A9."
@@ -59,7 +60,8 @@ class AccessLog(AbstractAccessLogger):
 class Connection(web.RequestHandler):
     """aiohttp's connection; a request that it cannot parse gets a problem, and its bytes are not logged."""
 
-    __slots__ = ()
+    __slots__ = ("base_path",)
+    base_path: str  # of links to the service
 
     def handle_error(
         self,
@@ -74,7 +76,7 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the response has begun")
         detail = BAD_URL if isinstance(exc, InvalidURLError) else ""
-        response = problems.respond(problems.framework_problem(status, detail))
+        response = problems.respond(problems.framework_problem(status, detail), self.base_path)
         for name, value in security.HEADERS.items():
             response.headers[name] = value
         response.force_close()
@@ -86,8 +88,12 @@ class Connection(web.RequestHandler):
 
 
 class _Server(web.Server):
+    base_path: str
+
     def __call__(self) -> Connection:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        connection = Connection(self, loop=self._loop, **self._kwargs)
+        connection.base_path = self.base_path
+        return connection
 
 
 class Runner(web.AppRunner):
@@ -109,6 +115,7 @@ class Runner(web.AppRunner):
         server = await super()._make_server()
         # aiohttp creates its server itself and has no option for the class of its connections.
         server.__class__ = _Server
+        cast(_Server, server).base_path = self.app[SERVICE].config.base_path
         self._sweeper = asyncio.create_task(_close_slow(server, self._deadlines), name="sweeper")
         return server
 

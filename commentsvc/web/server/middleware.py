@@ -39,6 +39,8 @@ async def finish_response(
         response.headers[REQUEST_ID_HEADER] = request_id
         for name, value in security.HEADERS.items():
             response.headers.setdefault(name, value)
+        if response.headers.get(hdrs.LOCATION, "").startswith("/"):
+            response.headers[hdrs.LOCATION] = _base_path(request) + response.headers[hdrs.LOCATION]
         await _cross_origin(request, response)
     if request.app[DRAINING]:
         response.headers[hdrs.CONNECTION] = "close"
@@ -66,14 +68,18 @@ async def _handle(
             LOG.warning("service unavailable", exc_info=error.__cause__)
         if is_navigation(request):
             return await refused.show_refusal(request, error, request.get(BODY, b""))
-        return problems.refusal(error, _translate(request, error))
+        return problems.refusal(error, _translate(request, error), _base_path(request))
     except web.HTTPException as error:
         return _framework_response(request, error)
     except Exception:
         LOG.exception("request failed")
         if is_navigation(request):
             return refused.show_framework_error(request, 500)
-        return problems.respond(_framework_problem(request, 500))
+        return problems.respond(_framework_problem(request, 500), _base_path(request))
+
+
+def _base_path(request: web.Request) -> str:
+    return request.app[SERVICE].config.base_path
 
 
 def _translate(request: web.Request, error: Refusal) -> Explanation | None:
@@ -90,7 +96,7 @@ def _framework_response(request: web.Request, error: web.HTTPException) -> web.S
     if is_navigation(request):
         response = refused.show_framework_error(request, error.status)
     else:
-        response = problems.respond(_framework_problem(request, error.status))
+        response = problems.respond(_framework_problem(request, error.status), _base_path(request))
     if hdrs.ALLOW in error.headers:
         response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
     return response

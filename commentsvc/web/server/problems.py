@@ -93,9 +93,9 @@ def _problem(status: int, code: str, title: str, detail: str, faults: list[Probl
     return Problem(type=f"/docs#{code}", title=title, status=status, detail=detail, code=code, errors=faults)
 
 
-def refusal(error: Refusal, explanation: Explanation | None = None) -> web.Response:
+def refusal(error: Refusal, explanation: Explanation | None, base: str) -> web.Response:
     """Return the response to a refused request."""
-    response = respond(problem_of(error, explanation))
+    response = respond(problem_of(error, explanation), base)
     response.headers.update(headers_of(error))
     return response
 
@@ -113,11 +113,11 @@ def headers_of(error: Refusal) -> dict[str, str]:
     return {}
 
 
-def respond(problem: Problem) -> web.Response:
-    """Return a problem as a response that no cache keeps."""
+def respond(problem: Problem, base: str) -> web.Response:
+    """Return a problem as a response that no cache keeps. Its type is a page below the path ``base``."""
     return web.Response(
         status=problem.status,
-        body=msgspec.json.encode(problem),
+        body=msgspec.json.encode(msgspec.structs.replace(problem, type=base + problem.type)),
         content_type=CONTENT_TYPE,
         headers={"Cache-Control": "no-store"},
     )

@@ -63,3 +63,13 @@ class Route:
     def says(self) -> str:
         """Return the summary: the first line of the handler's docstring."""
         return (self.handler.__doc__ or "").partition("\n")[0]
+
+
+def list_paths(path: str, base_path: str) -> list[str]:
+    """Return the paths under which proxies ask for a path: they keep the path of ``PUBLIC_URL`` or remove it.
+
+    nginx makes ``//t`` of ``/comments/t`` if its ``location`` ends without a slash and its ``proxy_pass`` with one.
+    """
+    if not base_path:
+        return [path]
+    return [base_path + path, f"/{path}", path, *([base_path] if path == "/" else [])]

@@ -49,16 +49,16 @@ EXPOSED: Final = "ETag, Location, Retry-After, X-Request-ID"
 
 def visit(request: web.Request, config: Config) -> Visit:
     """Return the origin of a request; ``origin`` is None if no page of another origin sent it."""
-    return Visit(_origin(request), _client_address(request, config), _agent(request))
+    return Visit(_origin(request, config), _client_address(request, config), _agent(request))
 
 
-def _origin(request: web.Request) -> str | None:
+def _origin(request: web.Request, config: Config) -> str | None:
     origin = request.headers.get(hdrs.ORIGIN)
     # Our own page. Over http there is no Sec-Fetch-Site, but no other site has our Host as its origin.
     if request.headers.get("Sec-Fetch-Site") == "same-origin" or (
         origin and origin.partition("://")[2] == request.host
     ):
-        return None
+        return config.own_origin if config.base_path else None  # below a path, the blog has the same origin
     # A form of a page with no-referrer sends "null" (HTML, 4.10.21); it carries no credentials.
     if origin == "null" and request.content_type in FORMS:
         return None
@@ -103,10 +103,11 @@ def require_own_page(request: web.Request, config: Config) -> None:
 def session_cookie(request: web.Request, config: Config) -> str | None:
     """Return the name of the session cookie; None if the connection cannot keep it secret.
 
-    The prefix makes browsers require Secure and exactly this host (RFC 6265bis, 4.1.3).
+    The prefix makes browsers require Secure and exactly this host (RFC 6265bis, 4.1.3). Below a path the cookie is for
+    this path alone, which ``__Host-`` does not allow.
     """
     if config.own_origin.startswith("https://"):
-        return "__Host-commentsvc"
+        return "__Secure-commentsvc" if config.base_path else "__Host-commentsvc"
     here = urls.is_local(urls.host_of(config.own_origin)) and urls.is_local(request.host)
     return "commentsvc" if here else None
 

@@ -19,6 +19,8 @@ let failureUntil = 0
 let removed = []
 let queue = Promise.resolve()
 let tag = cards?.dataset.tag
+// The service may be below a path.
+const home = new URL(".", document.currentScript.src)
 
 const load = (url, body, headers = {}) => new Promise((resolve, reject) => {
   const request = new XMLHttpRequest()
@@ -217,7 +219,7 @@ addEventListener("keydown", event => {
 const poll = async () => {
   if (document.hidden || sending) return
   const headers = { "If-None-Match": `"${tag}"`, ...BACKGROUND }
-  const answer = await fetch("/moderate/counts", { cache: "no-store", headers })
+  const answer = await fetch(`${home}moderate/counts`, { cache: "no-store", headers })
   if (answer.ok && !sending) send(urlWith(openCards()), undefined, BACKGROUND)
 }
 

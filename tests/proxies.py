@@ -1,0 +1,132 @@
+"""Real reverse proxies that serve a blog over https, with the comment service below a path of it."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+PATHS = f"{os.environ['PATH']}:/usr/sbin"  # where Debian has nginx
+BLOG_POST = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>A post</title><body><h1>A post</h1><p>Words.</p>"
+    "<script async src=/comments/embed.js></script></body></html>"
+)
+NGINX = """
+user root;
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/errors;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxied;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {folder}/certificate;
+        ssl_certificate_key {folder}/key;
+        {location}
+        location / {{
+            default_type text/html;
+            return 200 "{post}";
+        }}
+    }}
+}}
+"""
+CADDY = """
+{{
+    admin off
+    auto_https off
+}}
+https://127.0.0.1:{port} {{
+    bind 127.0.0.1
+    tls {folder}/certificate {folder}/key
+    {location}
+    handle {{
+        header Content-Type "text/html; charset=utf-8"
+        respond "{post}"
+    }}
+}}
+"""
+OPERATING = (Path(__file__).parent.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+
+
+def _documented(language: str) -> str:
+    return re.search(rf"```{language}\n(.*?)```", OPERATING, re.DOTALL)[1]
+
+
+# The program, and what its configuration has for the service on port 8080.
+LOCATIONS = {
+    "nginx": _documented("nginx"),
+    "caddy": _documented("caddyfile"),
+    "nginx-keeps": "location /comments { proxy_pass http://127.0.0.1:8080; }",
+    "caddy-keeps": "handle /comments/* {\nreverse_proxy 127.0.0.1:8080\n}",
+    # An easy mistake: /comments/t becomes //t.
+    "nginx-doubles": "location /comments { proxy_pass http://127.0.0.1:8080/; }",
+}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def running(name: str, *, port: int, service: int, folder: Path) -> Iterator[None]:
+    """Run a proxy on this port, before the service on its port. Both programs return when they accept connections."""
+    program = name.partition("-")[0]
+    found = shutil.which(program, path=PATHS)
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    _make_certificate(folder)
+    template = NGINX if program == "nginx" else CADDY
+    location = LOCATIONS[name].replace("8080", str(service))
+    (folder / "config").write_text(template.format(folder=folder, port=port, location=location, post=BLOG_POST))
+    start = {
+        "nginx": [found, "-p", folder, "-e", folder / "errors", "-c", folder / "config"],
+        "caddy": [found, "start", "--config", folder / "config", "--adapter", "caddyfile", "--pidfile", folder / "pid"],
+    }[program]
+    homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "output").open("w") as output:
+        done = subprocess.run(start, check=False, stdout=output, stderr=output, env={"PATH": PATHS} | homes)
+    assert done.returncode == 0, (folder / "output").read_text()
+    try:
+        yield
+    finally:
+        os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+
+
+def _make_certificate(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "key").write_bytes(encoded)
