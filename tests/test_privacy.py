@@ -310,7 +310,7 @@ async def test_an_operator_rotates_the_secret_key_without_losing_data(database_u
         await post_comment(service, draft(comment="With the new key."), visit())
         assert len((await queue.search_comments(service, EVERYTHING, search)).comments) == 2
         assert service.keyring.subject("edit", receipt.edit_token, clock()) == receipt.id
-        assert await secrets.reseal_emails(service) == 2
+        assert await secrets.reseal_emails(service) == secrets.Resealed(2, 0)
     async with a_service(database_url, clock, secrets=[SECRET]) as service:
         found = (await queue.search_comments(service, EVERYTHING, search)).comments
         assert [card.email for card in found] == ["mia@example.com"] * 2

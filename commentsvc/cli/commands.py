@@ -114,9 +114,10 @@ async def _migrate(config: Config) -> CommandResult:
 
 
 async def _reseal(service: Service, _arguments: argparse.Namespace) -> CommandResult:
-    number = await secrets.reseal_emails(service)
-    text = f"Re-encrypted {number:,} emails with the newest key. Keep older keys for one more week."
-    return CommandResult({"resealed": number}, text)
+    done = await secrets.reseal_emails(service)
+    skipped = f"Skipped {done.unreadable:,}: no listed key opens them. " if done.unreadable else ""
+    text = f"Re-encrypted {done.resealed:,} emails with the newest key. {skipped}Keep older keys for one more week."
+    return CommandResult(done, text)
 
 
 async def _add_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:

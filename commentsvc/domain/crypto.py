@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from commentsvc.domain.email_address import Email
+from commentsvc.domain.email_address import UNREADABLE, Email
 from commentsvc.domain.errors import ConfigurationError
 
 MIN_SECRET_LENGTH: Final = 32
@@ -81,15 +81,11 @@ class Keyring:
         return self._cipher.encrypt(email.reveal().encode()).decode()
 
     def unseal(self, sealed: str) -> Email:
-        """Decrypt an address.
-
-        Raises:
-            ValueError: it was encrypted with a key that is not listed.
-        """
+        """Decrypt an address. Return ``UNREADABLE`` if it is damaged, or if its key is not listed."""
         try:
             return Email(self._cipher.decrypt(sealed.encode()).decode())
-        except InvalidToken:
-            raise ValueError("encrypted with a key that is not listed") from None
+        except (InvalidToken, ValueError):
+            return UNREADABLE
 
     def encrypt_text(self, text: str) -> str:
         """Encrypt a text so that it can be part of a URL; only ``decrypt_text`` reads it."""

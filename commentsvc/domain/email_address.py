@@ -1,5 +1,7 @@
 """Email addresses that cannot be printed or logged by accident."""
 
+from typing import Final
+
 from commentsvc.domain.urls import normalise_host
 
 
@@ -17,8 +19,8 @@ class Email:
 
     def masked(self) -> str:
         """Return the first letter and the domain: ``m…@example.com``."""
-        local, _, domain = self._address.rpartition("@")
-        return f"{local[:1]}…@{domain}"
+        local, at, domain = self._address.rpartition("@")
+        return f"{local[:1]}…@{domain}" if at else self._address
 
     def domain(self) -> str:
         """Return the domain as ASCII (IDNA 2008), in lower case."""
@@ -36,3 +38,7 @@ class Email:
 
     def __hash__(self) -> int:
         return hash(self._address)
+
+
+# Shown for an address that no listed secret key opens. It has no @, so it equals no address, and no rule matches it.
+UNREADABLE: Final = Email("unreadable")

@@ -50,7 +50,10 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
 
     status: Status
     comment: Annotated[str, Meta(description="The Markdown source.")]
-    email: Annotated[str | None, Meta(description="Masked for keys with scope read only.")]
+    email: Annotated[
+        str | None,
+        Meta(description="Masked for keys with scope read only. `unreadable` if no listed secret key opens it."),
+    ]
     network: str | None
     reasons: list[ReasonRecord]
     author: AuthorRecord

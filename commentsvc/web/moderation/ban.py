@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.domain.errors import Conflict, FieldError, Invalid, Refusal
 from commentsvc.domain.fields import Note, SiteName
 from commentsvc.domain.models import ActionVerb, Effect, RuleKind
@@ -53,7 +54,7 @@ def _list_options(card: ModeratorDetail) -> Iterator[BanOption]:
         yield BanOption(RuleKind.NETWORK, card.network, f"Their network {_describe_network(card.network)}")
     if not card.by_moderator:
         yield BanOption(RuleKind.AUTHOR, card.id, "This browser")
-    if card.email and "…" not in card.email:
+    if card.email and "…" not in card.email and card.email != UNREADABLE.reveal():
         yield BanOption(RuleKind.EMAIL, card.email, f"Their email address {card.email}")
         domain = card.email.rpartition("@")[2]
         yield BanOption(RuleKind.EMAIL_DOMAIN, domain, f"All email addresses at {domain}")
