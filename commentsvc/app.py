@@ -6,20 +6,17 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from commentsvc.config.settings import Config
-from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.operations import maintenance, startup
+from commentsvc.operations import maintenance, preparation, startup
 from commentsvc.service import Service
-from commentsvc.storage import schema
 from commentsvc.storage.database import Database
 from commentsvc.storage.sqlite import SqliteDatabase
 
@@ -31,29 +28,52 @@ LOG: Final = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_service(config: Config) -> AsyncIterator[Service]:
-    """Open the service without its web server, and without migrating the database.
+    """Open the service on an existing database, for a command. Nothing is created or migrated.
 
     Raises:
-        ConfigurationError: the database cannot be opened, or there is no secret key for it.
+        ConfigurationError: there is no database, it has another schema, or the secret key does not belong to it.
     """
+    preparation.require_file(config)
     database = await _database(config)
     try:
-        yield Service(db=database, config=config, keyring=Keyring(_secrets(config)))
+        await preparation.require_schema(database, config)
+        service = Service(db=database, config=config, keyring=Keyring(preparation.require_secrets(config)))
+        await startup.check_key(service)
+        yield service
     finally:
         await database.close()
 
 
 @asynccontextmanager
-async def open_ready_service(config: Config) -> AsyncIterator[Service]:
-    """Open the service, migrate its database, and create the sites in the settings.
+async def open_ready_service(config: Config, check: Callable[[], None] | None = None) -> AsyncIterator[Service]:
+    """Open the service; create or migrate its database, and create the sites in the settings.
+
+    ``check`` is called before anything is stored in a new database.
 
     Raises:
-        ConfigurationError: see ``open_service`` and ``startup.prepare_database``.
+        ConfigurationError: the database cannot be opened or migrated, or the secret key does not belong to it.
     """
-    async with open_service(config) as service:
-        await schema.migrate(service.db, service.now())
-        await startup.prepare_database(service)
+    async with _open_migrated(config, check) as (service, _):
         yield service
+
+
+async def migrate(config: Config) -> int:
+    """Create the database or bring it up to date; return the number of steps that were applied.
+
+    Raises:
+        ConfigurationError: see ``open_ready_service``.
+    """
+    async with _open_migrated(config) as (_, steps):
+        return steps
+
+
+@asynccontextmanager
+async def _open_migrated(config: Config, check: Callable[[], None] | None = None) -> AsyncIterator[tuple[Service, int]]:
+    database = await _database(config)
+    try:
+        yield await preparation.prepare(database, config, check)
+    finally:
+        await database.close()
 
 
 async def _database(config: Config) -> Database:
@@ -68,32 +88,6 @@ async def _database(config: Config) -> Database:
             "Install it with: pip install 'commentsvc[postgres]'"
         ) from None
     return await PostgresDatabase.open(config.database_url)
-
-
-def _secrets(config: Config) -> list[str]:
-    """Return the secret keys. For SQLite the default is a file beside the database, created if it is missing."""
-    path = config.sqlite_path
-    if config.secret_key or path is None:
-        return config.secret_key.split()
-    return _secret_file(path.with_name("secret.key")).split()
-
-
-def _secret_file(file: Path) -> str:
-    try:
-        if not file.exists():
-            # Written elsewhere, then linked: if two processes start at once, both use the key of the first.
-            new_file = file.with_name(f"secret.{os.getpid()}.new")
-            new_file.touch(mode=0o600)
-            new_file.write_text(crypto.new_secret(), encoding="utf-8")
-            with suppress(FileExistsError):
-                os.link(new_file, file)
-            new_file.unlink()
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot read or create the secret key {file}: {os.strerror(error.errno or 0)}. "
-            "Make its folder writable, or set COMMENTSVC_SECRET_KEY."
-        ) from None
 
 
 @asynccontextmanager
@@ -127,7 +121,7 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) 
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_ready_service(config) as prepared:
+    async with open_ready_service(config, check=lambda: _listener(config).close()) as prepared:
         listener = _listener(config)  # last: a service that cannot work accepts no connections
         port = listener.getsockname()[1]
         service = replace(prepared, config=msgspec.structs.replace(config, port=port))  # 0 asks for any free port

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
+from commentsvc.storage import schema
 from commentsvc.storage.database import (
     Database,
     Environment,
@@ -72,8 +73,16 @@ class UnitOfWork(Generic[U, P, T]):
 
 
 def write(work: Callable[Concatenate[Write, P], Coroutine[Any, Any, T]]) -> UnitOfWork[Write, P, T]:
-    """Make a function a unit that changes data."""
-    return UnitOfWork(work, Write, lambda db, job: db.write(job))
+    """Make a function a unit that changes data. It fails with ``Unavailable`` in a schema newer than this program."""
+    return UnitOfWork(work, Write, lambda db, job: db.write(_in_known_schema(job)))
+
+
+def _in_known_schema(work: Work[T]) -> Work[T]:
+    async def check_and_work(statements: Statements) -> T:
+        await schema.refuse_newer_schema(statements)
+        return await work(statements)
+
+    return check_and_work
 
 
 def schema_write(work: Callable[Concatenate[Write, P], Coroutine[Any, Any, T]]) -> UnitOfWork[Write, P, T]:

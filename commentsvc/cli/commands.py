@@ -69,7 +69,7 @@ async def _run_command(arguments: argparse.Namespace, config: Config, terminal: 
     elif arguments.command == "migrate":
         return _print_result(await _migrate(config), arguments, terminal)
     else:
-        async with app.open_ready_service(config) as service:
+        async with app.open_service(config) as service:
             if arguments.command == "moderate":
                 await moderate.review_comments(service, arguments, terminal)
             else:
@@ -107,8 +107,7 @@ async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
 
 
 async def _migrate(config: Config) -> CommandResult:
-    async with app.open_service(config) as service:
-        steps = await schema.migrate(service.db, service.now())
+    steps = await app.migrate(config)
     newest = schema.newest_step()
     return CommandResult({"steps": steps, "schema": newest}, f"Database schema: {newest}. Migrations applied: {steps}.")
 

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 from commentsvc.audit import log
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.models import Site
-from commentsvc.service import schema_write
+from commentsvc.service import private_read, schema_write
 from commentsvc.sites import resolve
 from commentsvc.sites.manage import insert_site, log_site
 from commentsvc.storage import installation, sites
-from commentsvc.storage.database import Write
+from commentsvc.storage.database import PrivateRead, Write
 
 FIRST_SITE: Final = "blog"
 
@@ -22,15 +22,33 @@ async def prepare_database(unit: Write) -> None:
     Raises:
         ConfigurationError: the database is encrypted with a key that is not listed.
     """
+    if await installation.get_fingerprint(unit) is None:
+        await installation.set_fingerprint(unit, unit.keyring.fingerprints[0], unit.now())
+    await check_key.within(unit)
+    await _create_sites(unit)
+
+
+@private_read
+async def is_new(unit: PrivateRead) -> bool:
+    """Return whether no start has finished on this database. Then no secret key belongs to it yet."""
+    return await installation.get_fingerprint(unit) is None
+
+
+@private_read
+async def check_key(unit: PrivateRead) -> None:
+    """Check that the secret key matches the database.
+
+    Raises:
+        ConfigurationError: the database is encrypted with a key that is not listed, or its first start did not finish.
+    """
     known = await installation.get_fingerprint(unit)
     if known is None:
-        await installation.set_fingerprint(unit, unit.keyring.fingerprints[0], unit.now())
-    elif known not in unit.keyring.fingerprints:
+        raise ConfigurationError("The first start of the service did not finish. Run: commentsvc migrate")
+    if known not in unit.keyring.fingerprints:
         raise ConfigurationError(
             "COMMENTSVC_SECRET_KEY does not match this database, so its email addresses cannot be read. "
             "Add the old key after the new one, separated by a space. Then run: commentsvc reseal"
         )
-    await _create_sites(unit)
 
 
 async def _create_sites(unit: Write) -> None:

@@ -2,17 +2,26 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
-from commentsvc.domain.errors import ConfigurationError
+from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.storage.database import Database, Statements
 
 STEP_FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
 CREATE_STEP_TABLE: Final = """
     CREATE TABLE IF NOT EXISTS schema_step (number BIGINT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)
 """
+COUNT_STEP_TABLES: Final = "SELECT COUNT(*) AS number FROM sqlite_master WHERE tbl_name = 'schema_step'"
+NEWEST_STEP: Final = "SELECT MAX(number) AS newest FROM schema_step"
+# With PostgreSQL, a rename waits until no other transaction has read the table, as ``refuse_newer_schema`` does in
+# every write; and writes that begin later wait for the migration, and are then refused.
+LOCK_OUT_WRITERS: Final = (
+    "ALTER TABLE schema_step RENAME TO schema_step_locked",
+    "ALTER TABLE schema_step_locked RENAME TO schema_step",
+)
 
 
 async def migrate(database: Database, now: str) -> int:
@@ -26,23 +35,60 @@ async def migrate(database: Database, now: str) -> int:
     return applied
 
 
+async def read_number(database: Database) -> int:
+    """Return the number of the last step that was applied; 0 if there is no schema yet."""
+    return await database.read_private(lambda statements: _read_number(statements, database.schema_sql))
+
+
+async def _read_number(statements: Statements, dialect: Callable[[str], str]) -> int:
+    table = await statements.one(dialect(COUNT_STEP_TABLES))
+    row = await statements.one(NEWEST_STEP) if table and table["number"] else None
+    return row["newest"] if row and row["newest"] else 0
+
+
+def check_number(number: int) -> None:
+    """Check that this program can use a database whose last step has this number.
+
+    Raises:
+        ConfigurationError: the schema is older or newer than this program needs.
+    """
+    if number > newest_step():
+        raise _too_new(number)
+    if number < newest_step():
+        raise ConfigurationError(
+            f"The database has schema {number}, but this version needs {newest_step()}. "
+            "Stop the service and back up the database. Then run: commentsvc migrate"
+        )
+
+
+async def refuse_newer_schema(statements: Statements) -> None:
+    """Check that no newer program has migrated the database since this one was started.
+
+    Raises:
+        Unavailable: one has. Writing in the older schema could damage its data.
+    """
+    newer = "SELECT 1 AS found FROM schema_step WHERE number > CAST(:known AS BIGINT) LIMIT 1"
+    if await statements.one(newer, known=newest_step()):
+        raise Unavailable("A newer version has updated the database. Nothing was saved. Please try again later.")
+
+
 async def is_current(statements: Statements) -> bool:
     """Return whether the schema is the one that this program needs."""
-    row = await statements.one("SELECT MAX(number) AS newest FROM schema_step")
+    row = await statements.one(NEWEST_STEP)
     return row is not None and row["newest"] == newest_step()
 
 
 async def _migrate(statements: Statements, now: str, dialect: Callable[[str], str]) -> int:
     await statements.run(CREATE_STEP_TABLE)
-    row = await statements.one("SELECT MAX(number) AS newest FROM schema_step")
+    row = await statements.one(NEWEST_STEP)
     current = row["newest"] if row and row["newest"] else 0
     if current > newest_step():
-        raise ConfigurationError(
-            f"The database has schema {current}, but this version supports up to {newest_step()}. "
-            "Install a newer version of commentsvc."
-        )
+        raise _too_new(current)
     if not current:
         await _run(statements, dialect(read_schema()))
+    elif current < newest_step():
+        for statement in LOCK_OUT_WRITERS:
+            await statements.run(statement)
     for number, step in list_steps().items():
         if current and number > current:
             await _run(statements, dialect(step.read_text(encoding="utf-8")))
@@ -53,6 +99,13 @@ async def _migrate(statements: Statements, now: str, dialect: Callable[[str], st
     return newest_step() - current
 
 
+def _too_new(number: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"The database has schema {number}, but this version supports up to {newest_step()}. "
+        "Install a newer version of commentsvc."
+    )
+
+
 def list_steps() -> dict[int, Traversable]:
     """Return the migration files by number, oldest first."""
     files = resources.files("commentsvc.storage").joinpath("migrations").iterdir()
@@ -60,8 +113,9 @@ def list_steps() -> dict[int, Traversable]:
     return dict(sorted(found.items()))
 
 
+@cache
 def newest_step() -> int:
-    """Return the number of the last step."""
+    """Return the number of the last step. It is needed in every write."""
     return max(list_steps())
 
 

@@ -654,6 +654,7 @@ async def test_a_key_for_one_site_reads_only_the_entries_of_that_site(database_u
 
 
 def test_the_verify_command_names_the_first_broken_entry(tmp_path):
+    assert run(tmp_path, "migrate").returncode == 0
     assert run(tmp_path, "key", "create", "one").returncode == 0
     whole = json.loads(run(tmp_path, "audit", "verify", "--json").stdout)
     assert whole == {"entries": 2, "head": whole["head"], "noted": None}

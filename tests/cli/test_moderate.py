@@ -426,7 +426,9 @@ class Output:
 
 
 def command(folder, *arguments, typed="", columns=300):
-    """Run a command on the database in this folder, at a terminal of this width."""
+    """Run a command on the database in this folder, at a terminal of this width. The first creates the database."""
+    if arguments != ("migrate",) and not (folder / "data" / "commentsvc.db").exists():
+        command(folder, "migrate")
     output, errors, handlers = [], [], logging.getLogger().handlers[:]
     terminal = Terminal(
         output.append, errors.append, lambda: typed.splitlines(keepends=True), Person().open_keys, lambda: columns

@@ -355,6 +355,7 @@ def test_an_operator_manages_sites_moderators_and_keys_from_the_command_line(tmp
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return done.stdout.strip()
 
+    assert output_of("migrate") == "Database schema: 1. Migrations applied: 1."
     assert output_of("site", "list") == "blog  localhost only"
     assert json.loads(output_of("site", "add", "b", "--origin", "https://b.example", "--json"))["origins"] == [
         "https://b.example"
@@ -397,6 +398,7 @@ def test_an_operator_manages_sites_moderators_and_keys_from_the_command_line(tmp
     ],
 )
 def test_a_refused_command_names_the_error_and_how_to_fix_it(tmp_path, arguments, code, message):
+    run_main(tmp_path, "migrate")
     done = run_main(tmp_path, *arguments)
     assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
 

@@ -16,7 +16,7 @@ PACKAGE = Path(commentsvc.__file__).parent
 LIBRARIES = {
     "aiohttp": ("web/", "delivery/", "app.py"),
     "aiosqlite": ("storage/sqlite.py",),
-    "sqlite3": ("storage/sqlite.py",),
+    "sqlite3": ("storage/sqlite.py", "storage/sqlite_copy.py"),
     "asyncpg": ("storage/postgres.py",),
     "jinja2": ("web/pages/templates.py",),
     "rcssmin": ("web/pages/assets.py",),

@@ -1,0 +1,133 @@
+"""Create, check and migrate the database before the service uses it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from commentsvc.config.settings import Config
+from commentsvc.domain import crypto
+from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.errors import ConfigurationError, Refusal
+from commentsvc.operations import secret_file, startup
+from commentsvc.service import Service
+from commentsvc.storage import schema, sqlite_copy
+from commentsvc.storage.database import Database
+
+LOG: Final = logging.getLogger(__name__)
+
+
+def require_file(config: Config) -> None:
+    """Check that there is an SQLite file. Opening one that is missing would create it.
+
+    Raises:
+        ConfigurationError: there is none; the message has its full path.
+    """
+    path = config.sqlite_path
+    if path is not None and not _has_content(path):
+        raise _no_database(config)
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # opening it names the reason
+
+
+def _no_database(config: Config) -> ConfigurationError:
+    path = config.sqlite_path
+    place = f"at {path.absolute()}" if path else "of commentsvc at COMMENTSVC_DATABASE_URL"
+    return ConfigurationError(
+        f"There is no database {place}. "
+        "Set COMMENTSVC_DATABASE_URL to the database of your service, or create one with: commentsvc migrate"
+    )
+
+
+async def require_schema(database: Database, config: Config) -> None:
+    """Check that the database has the schema of this version.
+
+    Raises:
+        ConfigurationError: it has no schema, or an older or newer one.
+    """
+    number = await schema.read_number(database)
+    if not number:
+        raise _no_database(config)
+    schema.check_number(number)
+
+
+def require_secrets(config: Config) -> list[str]:
+    """Return the secret keys.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    texts = secret_file.read_secrets(config)
+    if not texts:
+        raise ConfigurationError(
+            f"There is no secret key at {secret_file.secret_file(config)}. "
+            "Restore this file from your backup, or set COMMENTSVC_SECRET_KEY."
+        )
+    return texts
+
+
+async def prepare(database: Database, config: Config, check: Callable[[], None] | None = None) -> tuple[Service, int]:
+    """Create or migrate the schema, the secret key and the sites. Return the service and the number of steps.
+
+    ``check`` is called before anything is stored in a new database. If the preparation fails, it leaves no new secret
+    key. If it is killed, the next one continues with the same key.
+
+    Raises:
+        ConfigurationError: the schema is newer than this program, the copy before a migration cannot be kept, or the
+            secret key does not belong to the database.
+    """
+    texts = secret_file.read_secrets(config)
+    new_key = None if texts else crypto.new_secret()
+    service = Service(db=database, config=config, keyring=Keyring(texts or [new_key or ""]))
+    number = await schema.read_number(database)
+    if number and not await startup.is_new(service):
+        require_secrets(config)
+        await _migrate_used(service, number)
+        await startup.prepare_database(service)
+    else:
+        if check:
+            check()
+        await schema.migrate(database, service.now())
+        await _prepare_new(service, new_key)
+    return service, schema.newest_step() - number
+
+
+async def _migrate_used(service: Service, number: int) -> None:
+    if number >= schema.newest_step():
+        schema.check_number(number)
+        await service.db.protect()
+        return
+    await startup.check_key(service)  # a refused start changes nothing
+    path = service.config.sqlite_path
+    if path is not None:
+        copy = path.absolute().with_name(f"{path.name}.before-schema-{schema.newest_step()}")
+        await asyncio.to_thread(sqlite_copy.copy_database, path, copy)
+        LOG.warning("a copy of the database before the migration is kept at %s; delete it when all is well", copy)
+    await schema.migrate(service.db, service.now())
+
+
+async def _prepare_new(service: Service, new_key: str | None) -> None:
+    file = secret_file.secret_file(service.config)
+    if new_key and file:
+        secret_file.write_secrets(file, [new_key])  # before the first address is encrypted with it
+    try:
+        await startup.prepare_database(service)
+    except BaseException:
+        if new_key and file and await _is_still_new(service):
+            file.unlink()
+        raise
+
+
+async def _is_still_new(service: Service) -> bool:
+    try:
+        return await startup.is_new(service)
+    except Refusal:
+        return False  # it may be in use: keep the key

@@ -1,0 +1,81 @@
+"""The secret keys: from the setting, or with SQLite from a file beside the database."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from commentsvc.config.settings import Config
+from commentsvc.domain.errors import ConfigurationError
+
+NAME: Final = "secret.key"
+
+
+def secret_file(config: Config) -> Path | None:
+    """Return the file with the secret keys; None if a setting holds them."""
+    path = config.sqlite_path
+    return None if config.secret_key or path is None else path.absolute().with_name(NAME)
+
+
+def read_secrets(config: Config) -> list[str]:
+    """Return the secret keys, newest first. None are there before the first start with SQLite.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or PostgreSQL is used and no key is set.
+    """
+    file = secret_file(config)
+    if file is not None:
+        return _read(file)
+    if config.secret_key:
+        return config.secret_key.split()
+    raise ConfigurationError(
+        "COMMENTSVC_SECRET_KEY must be set with PostgreSQL. It encrypts emails; keep it outside the database. "
+        "Create one with: openssl rand -base64 48"
+    )
+
+
+def _read(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(file, error) from None
+
+
+def write_secrets(file: Path, texts: list[str]) -> None:
+    """Replace the keys in the file, newest first. They are on disk when this returns, or nothing has changed.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    new_file = file.with_name(f"{NAME}.{os.getpid()}.new")
+    try:
+        new_file.touch(mode=0o600)
+        with new_file.open("w", encoding="utf-8") as written:
+            written.write("\n".join(texts) + "\n")
+            written.flush()
+            os.fsync(written.fileno())
+        new_file.replace(file)
+        _sync_folder(file.parent)
+    except OSError as error:
+        with suppress(OSError):
+            new_file.unlink()
+        raise _unusable(file, error) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    # The name of a new file survives a power cut only when its folder is on disk too.
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _unusable(file: Path, error: OSError | UnicodeDecodeError) -> ConfigurationError:
+    reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "not UTF-8 text"
+    return ConfigurationError(
+        f"Cannot read or create the secret key {file}: {reason}. "
+        "Make its folder writable, or set COMMENTSVC_SECRET_KEY."
+    )
