@@ -15,7 +15,7 @@ import msgspec
 from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.operations import maintenance, preparation, startup
+from commentsvc.operations import maintenance, preparation, server_lock, startup
 from commentsvc.service import Service
 from commentsvc.storage.database import Database
 from commentsvc.storage.sqlite import SqliteDatabase
@@ -52,8 +52,9 @@ async def open_ready_service(config: Config, check: Callable[[], None] | None = 
 
     Raises:
         ConfigurationError: the database cannot be opened or migrated, or the secret key does not belong to it.
+        Unavailable: it must be migrated, but another server runs on it.
     """
-    async with _open_migrated(config, check) as (service, _):
+    async with _open_migrated(config, check, serving=True) as (service, _):
         yield service
 
 
@@ -61,19 +62,25 @@ async def migrate(config: Config) -> int:
     """Create the database or bring it up to date; return the number of steps that were applied.
 
     Raises:
-        ConfigurationError: see ``open_ready_service``.
+        ConfigurationError, Unavailable: see ``open_ready_service``.
     """
     async with _open_migrated(config) as (_, steps):
         return steps
 
 
 @asynccontextmanager
-async def _open_migrated(config: Config, check: Callable[[], None] | None = None) -> AsyncIterator[tuple[Service, int]]:
-    database = await _database(config)
-    try:
-        yield await preparation.prepare(database, config, check)
-    finally:
-        await database.close()
+async def _open_migrated(
+    config: Config, check: Callable[[], None] | None = None, *, serving: bool = False
+) -> AsyncIterator[tuple[Service, int]]:
+    async with server_lock.enter_database(config, serving=serving) as lock:
+        preparation.refuse_lost_database(config, lock)
+        database = await _database(config)
+        try:
+            prepared = await preparation.prepare(database, config, lock, check)
+            await lock.share()
+            yield prepared
+        finally:
+            await database.close()
 
 
 async def _database(config: Config) -> Database:
@@ -116,7 +123,7 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) 
     ``announce`` is awaited once, when the service accepts connections.
 
     Raises:
-        ConfigurationError: see ``open_ready_service``; or the service cannot listen on the port.
+        ConfigurationError, Unavailable: see ``open_ready_service``; or the service cannot listen on the port.
     """
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -11,9 +11,11 @@ from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Refusal
 from commentsvc.operations import secret_file, startup
+from commentsvc.operations.server_lock import ServerLock
 from commentsvc.service import Service
 from commentsvc.storage import schema, sqlite_copy
 from commentsvc.storage.database import Database
+from commentsvc.storage.file_lock import lock_file
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -74,7 +76,23 @@ def require_secrets(config: Config) -> list[str]:
     return texts
 
 
-async def prepare(database: Database, config: Config, check: Callable[[], None] | None = None) -> tuple[Service, int]:
+def refuse_lost_database(config: Config, lock: ServerLock) -> None:
+    """Check that the SQLite file of an earlier start is still there. An unfinished first start may go on.
+
+    Raises:
+        ConfigurationError: it was ready for use once, and is missing or empty now.
+    """
+    path = config.sqlite_path
+    if path is not None and lock.was_used() and not _has_content(path):
+        raise ConfigurationError(
+            f"The database {path.absolute()} is missing, but it was in use before. Restore it from a backup. "
+            f"To start with an empty database, delete {lock_file(path)} first."
+        )
+
+
+async def prepare(
+    database: Database, config: Config, lock: ServerLock, check: Callable[[], None] | None = None
+) -> tuple[Service, int]:
     """Create or migrate the schema, the secret key and the sites. Return the service and the number of steps.
 
     ``check`` is called before anything is stored in a new database. If the preparation fails, it leaves no new secret
@@ -83,6 +101,7 @@ async def prepare(database: Database, config: Config, check: Callable[[], None] 
     Raises:
         ConfigurationError: the schema is newer than this program, the copy before a migration cannot be kept, or the
             secret key does not belong to the database.
+        Unavailable: the schema must change, but a server runs on this SQLite file.
     """
     texts = secret_file.read_secrets(config)
     new_key = None if texts else crypto.new_secret()
@@ -90,22 +109,25 @@ async def prepare(database: Database, config: Config, check: Callable[[], None] 
     number = await schema.read_number(database)
     if number and not await startup.is_new(service):
         require_secrets(config)
-        await _migrate_used(service, number)
+        await _migrate_used(service, number, lock)
         await startup.prepare_database(service)
     else:
         if check:
             check()
+        await lock.require_alone()
         await schema.migrate(database, service.now())
         await _prepare_new(service, new_key)
+    lock.mark_used()
     return service, schema.newest_step() - number
 
 
-async def _migrate_used(service: Service, number: int) -> None:
+async def _migrate_used(service: Service, number: int, lock: ServerLock) -> None:
     if number >= schema.newest_step():
         schema.check_number(number)
         await service.db.protect()
         return
     await startup.check_key(service)  # a refused start changes nothing
+    await lock.require_alone()
     path = service.config.sqlite_path
     if path is not None:
         copy = path.absolute().with_name(f"{path.name}.before-schema-{schema.newest_step()}")

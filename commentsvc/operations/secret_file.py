@@ -21,17 +21,12 @@ def read_secrets(config: Config) -> list[str]:
     """Return the secret keys, newest first. None are there before the first start with SQLite.
 
     Raises:
-        ConfigurationError: the file cannot be read, or PostgreSQL is used and no key is set.
+        ConfigurationError: the file cannot be read.
     """
     file = secret_file(config)
     if file is not None:
         return _read(file)
-    if config.secret_key:
-        return config.secret_key.split()
-    raise ConfigurationError(
-        "COMMENTSVC_SECRET_KEY must be set with PostgreSQL. It encrypts emails; keep it outside the database. "
-        "Create one with: openssl rand -base64 48"
-    )
+    return config.secret_key.split()
 
 
 def _read(file: Path) -> list[str]:
