@@ -46,6 +46,7 @@ CREATE TABLE thread (
     key          TEXT   NOT NULL,            -- its current name; thread_name has all names it ever had
     url          TEXT,
     title        TEXT,
+    words        TEXT   NOT NULL,            -- title and key as searches read them
     approved     BIGINT NOT NULL DEFAULT 0,  -- number of approved comments
     last_seq     BIGINT NOT NULL DEFAULT 0,  -- number of its newest comment
     version      BIGINT NOT NULL DEFAULT 0,  -- increases whenever its public content changes
@@ -163,11 +164,11 @@ CREATE INDEX comment_author ON comment (author_id);
 CREATE INDEX comment_same_text ON comment (text_digest, status, site_id);
 CREATE INDEX comment_reported ON comment (id) WHERE reports > 0;
 
--- The text that searches read: a comment's text in lower case, in a table of its own.
+-- The text that searches read: a comment's text, folded, in a table of its own.
 CREATE TABLE comment_search (
     comment_id TEXT NOT NULL PRIMARY KEY REFERENCES comment (id),
     status     TEXT NOT NULL,            -- of the comment
-    words      TEXT NOT NULL,            -- name and text
+    words      TEXT NOT NULL,            -- name, source and visible text
     reasons    TEXT NOT NULL DEFAULT ''  -- of the latest decision and its verdicts, with rule names
 );
 

@@ -26,10 +26,10 @@ from commentsvc.domain.errors import (
     SubmissionReused,
     ThreadClosed,
 )
+from commentsvc.domain.folding import comparable
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Comment, Contact, Status, Thread, Visit
 from commentsvc.domain.networks import truncate_address
-from commentsvc.domain.text import comparable
 from commentsvc.rules import compiled, evaluate, form_token, proof_of_work
 from commentsvc.rules.facts import Submission
 from commentsvc.rules.form_token import FormTokenState

@@ -3,11 +3,12 @@
 import asyncio
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from commentsvc.domain import markdown
 from commentsvc.domain.crypto import text_digest
-from commentsvc.domain.text import comparable
+from commentsvc.domain.folding import comparable, searchable
 from commentsvc.domain.visible_text import read_visible_text
 
 MAX_INLINE_LENGTH: Final = 1000  # characters; a longer text could block the event loop for too long
@@ -26,6 +27,7 @@ class CommentText:
 def render_text(text: str) -> CommentText:
     """Return a text with its HTML and digest. Call it before a unit of work, never inside one."""
     html = markdown.render(text)
+    search_words(text, html)  # up to 40 ms of work, which the unit that stores the text then finds done
     return CommentText(text, html, visible_digest(html))
 
 
@@ -33,6 +35,13 @@ def visible_digest(html: str) -> str:
     """Return the digest of what readers see in a comment's HTML: words, link targets, first numbers of lists."""
     visible = read_visible_text(html)
     return text_digest(comparable(visible.text), visible.targets, " ".join(LIST_START.findall(html)))
+
+
+@lru_cache(maxsize=16)
+def search_words(text: str, html: str) -> str:
+    """Return what a search reads of a comment: its source, and a line with its visible text if that differs."""
+    source, visible = searchable(text), searchable(read_visible_text(html).text)
+    return source if visible in source else f"{source}\n{visible}"
 
 
 async def render(text: str) -> CommentText:

@@ -75,16 +75,3 @@ def limit_marks(text: str) -> str:
 def has_visible_text(text: str) -> bool:
     """Return whether the text has a visible character: a letter, number, punctuation mark or symbol."""
     return any(unicodedata.category(character)[0] in "LNPS" and character != BRAILLE_BLANK for character in text)
-
-
-_JOINERS = re.compile("[\u200c\u200d]")
-
-
-def comparable(text: str) -> str:
-    """Return a string that is equal for texts that readers take for the same.
-
-    Letter case, compatibility forms (NFKC), invisible characters and the amount of white space are ignored.
-    """
-    text = limit_marks(_JOINERS.sub("", INVISIBLE.sub("", text)))
-    text = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(unicodedata.normalize("NFKC", text).split())

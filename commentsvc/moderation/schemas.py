@@ -220,7 +220,7 @@ class ThreadListQuery(Struct, frozen=True, kw_only=True):
     """Filters and page of the list of threads."""
 
     site: SiteName | None = None
-    q: Annotated[str, Meta(max_length=200, description="Part of the title or name; case is ignored.")] | None = None
+    q: Annotated[str, Meta(max_length=200, description="Part of the title or name.")] | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Cursor | None = None
 

@@ -21,8 +21,10 @@ from functools import cached_property, lru_cache
 from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
 
+from commentsvc.domain import folding
+from commentsvc.domain.folding import MARKS
 from commentsvc.rules import confusables
-from commentsvc.rules.confusables import MARKS, is_disguised
+from commentsvc.rules.confusables import is_disguised
 from commentsvc.rules.writing_systems import script_of
 
 # Scripts without spaces between words; see the module's docstring on Korean.
@@ -64,7 +66,7 @@ class _PreparedText:
     def __init__(self, text: str, word: re.Pattern[str]) -> None:
         self._text = text
         self._disguises: dict[str, bool] = {}  # cache of ``_has_disguise``
-        self.folded = " ".join(confusables.folded(text).split())
+        self.folded = " ".join(folding.folded(text).split())
         self.skeleton = confusables.drawn(self.folded)
         self._word = _ASCII_WORD if self.skeleton.isascii() else word
         self.words: list[str] = self._word.findall(self.skeleton)
@@ -148,7 +150,7 @@ class WordList:
 
     def __init__(self, entries: Iterable[str]) -> None:
         written = [" ".join(entry.split()) for entry in entries] or [""]
-        folded = confusables.folded("\n".join(written))
+        folded = folding.folded("\n".join(written))
         self._word = _word_pattern(folded)
         # Entries by the skeletons of their words. A longer entry's first words (two or more) map to an empty list.
         self._index: dict[str, list[_Entry]] = {}

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from commentsvc.domain.fields import Address, SiteName, ThreadName
+from commentsvc.domain.folding import searchable
 from commentsvc.domain.models import StatusFilter
 
 
@@ -32,7 +33,7 @@ class Sql:
 
 
 def _contains(column: str) -> str:
-    # REPLACE is three times as fast as LIKE on PostgreSQL; both columns and values are lower case.
+    # REPLACE is three times as fast as LIKE on PostgreSQL; both columns and values are folded.
     return f"REPLACE(comment_search.{column}, :value, '') <> comment_search.{column}"
 
 
@@ -54,9 +55,11 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                max_length=200, description="Only comments with this text in the comment or the name; case is ignored."
+                max_length=200,
+                description="Only comments with this text in the comment or the name; differences that readers ignore, "
+                "such as case, do not count.",
             ),
-            Sql(_contains("words"), table="comment_search", prepare=str.lower),
+            Sql(_contains("words"), table="comment_search", prepare=searchable),
         ]
         | None
     ) = None
@@ -67,7 +70,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
                 max_length=200,
                 description="Only comments with this reason: a rule such as rule:links, or part of its text.",
             ),
-            Sql(_contains("reasons"), table="comment_search", prepare=str.lower),
+            Sql(_contains("reasons"), table="comment_search", prepare=searchable),
         ]
         | None
     ) = None

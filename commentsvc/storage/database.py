@@ -2,7 +2,8 @@
 
 There is one SQL text for SQLite and PostgreSQL: parameters are named (``:id``); ids and times are text and
 sort as text; a fact that happened has a time, so there are no booleans; ``RETURNING`` and ``ON CONFLICT`` may be
-used; a parameter whose type cannot be inferred is cast with ``CAST(:x AS TEXT)``; ``LOWER`` knows Unicode on both.
+used; a parameter whose type cannot be inferred is cast with ``CAST(:x AS TEXT)``. Text is folded
+before it is stored, since the two engines have no function in common that knows Unicode.
 
 A *unit of work* is an ``async`` function whose first argument is a unit. It awaits only statements of that unit, so
 it happens as a whole or not at all, and it cannot wait for the network. Do CPU work of more than 5 ms before it.

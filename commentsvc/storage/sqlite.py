@@ -215,12 +215,6 @@ async def _configure(connection: ThreadConnection) -> None:
         (row,) = tuple(await connection.execute_fetchall(f"PRAGMA {name}"))
         if row[0] != value:
             raise sqlite3.OperationalError(f"PRAGMA {name} is {row[0]}, not {value}")
-    # SQLite's own LOWER changes ASCII letters only.
-    await connection.create_function("LOWER", 1, _lower, deterministic=True)
-
-
-def _lower(text: str | None) -> str | None:
-    return None if text is None else text.lower()
 
 
 def _authorize_public_read(action: int, table: str | None, _column: str | None, _database: str, _source: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from commentsvc.domain.models import Thread
+from commentsvc.storage import search
 from commentsvc.storage.comments import PATH_DIGITS, path_step
 from commentsvc.storage.database import PublicRead, Row, Write, in_list
 
@@ -96,7 +97,8 @@ async def update_counters(unit: Write, thread: Thread, last_seq: int) -> None:
     )
     await unit.run(
         """
-        UPDATE thread SET url = :url, title = :title, published_at = :published_at, merged_into = :merged_into,
+        UPDATE thread SET url = :url, title = :title, words = :words, published_at = :published_at,
+            merged_into = :merged_into,
             approved = :approved, pending = :pending, spam = :spam, trash = :trash, reported = :reported,
             last_seq = :last_seq, version = version + 1
         WHERE id = :id
@@ -104,6 +106,7 @@ async def update_counters(unit: Write, thread: Thread, last_seq: int) -> None:
         id=thread.id,
         url=thread.url,
         title=thread.title,
+        words=search.thread_words(thread.key, thread.title),
         published_at=thread.published_at,
         merged_into=thread.merged_into,
         last_seq=last_seq,

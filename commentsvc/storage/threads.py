@@ -6,7 +6,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from commentsvc.domain.folding import searchable
 from commentsvc.domain.models import Comment, Thread
+from commentsvc.storage import search
 from commentsvc.storage.database import PublicRead, RetryUnit, Row, Write, in_list, site_condition
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
@@ -45,14 +47,15 @@ async def add(unit: Write, thread: Thread) -> bool:
     """Insert a thread with its key as its first name; insert nothing and return False if the name is taken."""
     await unit.run(
         """
-        INSERT INTO thread (id, site_id, key, url, title, created_at)
-        VALUES (:id, :site_id, :key, :url, :title, :created_at)
+        INSERT INTO thread (id, site_id, key, url, title, words, created_at)
+        VALUES (:id, :site_id, :key, :url, :title, :words, :created_at)
         """,
         id=thread.id,
         site_id=thread.site_id,
         key=thread.key,
         url=thread.url,
         title=thread.title,
+        words=search.thread_words(thread.key, thread.title),
         created_at=thread.created_at,
     )
     if await add_name(unit, thread.site_id, thread.key, thread.id):
@@ -161,16 +164,19 @@ async def record_change(unit: Write, comment: Comment, approved: int, now: str) 
 
 
 async def _publish(unit: Write, comment: Comment, now: str) -> None:
-    await unit.run(
+    published = await unit.one(
         """
         UPDATE thread SET published_at = :now, url = COALESCE(url, :url), title = COALESCE(title, :title)
-        WHERE id = :id AND published_at IS NULL
+        WHERE id = :id AND published_at IS NULL RETURNING key, title
         """,
         id=comment.thread_id,
         now=now,
         url=comment.page_url,
         title=comment.page_title,
     )
+    if published:
+        words = search.thread_words(published["key"], published["title"])
+        await unit.run("UPDATE thread SET words = :words WHERE id = :id", id=comment.thread_id, words=words)
 
 
 async def record_changes(unit: Write, changed: Mapping[str, Sequence[Comment]], sign: Literal[1, -1], now: str) -> None:
@@ -219,7 +225,7 @@ async def update(
     """Set a thread's key, address, title, closing time and moderation mode; increase its version."""
     await unit.run(
         """
-        UPDATE thread SET key = :key, url = :url, title = :title, closed_at = :closed_at, mode = :mode,
+        UPDATE thread SET key = :key, url = :url, title = :title, words = :words, closed_at = :closed_at, mode = :mode,
             version = version + 1
         WHERE id = :id
         """,
@@ -227,6 +233,7 @@ async def update(
         key=key,
         url=url,
         title=title,
+        words=search.thread_words(key, title),
         closed_at=closed_at,
         mode=mode,
     )
@@ -265,19 +272,18 @@ async def list_page(
 ) -> Sequence[Row]:
     """Return threads with their numbers of pending comments, newest first, without merged ones.
 
-    ``before`` is a thread id. ``q`` searches titles and keys, in any letter case.
+    ``before`` is a thread id. ``q`` searches titles and keys, as searches for comments do.
     """
     on_sites, values = site_condition("site_id", sites)
-    searched = "LOWER(COALESCE(title, '') || ' ' || key)"
     return await unit.all(
         f"""
         SELECT {COLUMNS}, thread.pending FROM thread
-        WHERE {on_sites} AND merged_into IS NULL {f"AND REPLACE({searched}, :q, '') <> {searched}" if q else ""}
+        WHERE {on_sites} AND merged_into IS NULL {"AND REPLACE(words, :q, '') <> words" if q else ""}
           AND (CAST(:before AS TEXT) IS NULL OR id < :before)
         ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)
         """,
         before=before,
-        q=q and q.lower(),
+        q=q and searchable(q),
         limit=limit,
         **values,
     )

@@ -11,8 +11,10 @@ from hypothesis import example, given
 from commentsvc.comments import edit, reports
 from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
+from commentsvc.domain.comment_text import search_words
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Gone
+from commentsvc.domain.folding import searchable
 from commentsvc.domain.models import (
     ActionVerb,
     Actor,
@@ -30,7 +32,7 @@ from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, 
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.service import private_read
-from commentsvc.storage import contacts
+from commentsvc.storage import contacts, search
 from commentsvc.storage import queue as storage_queue
 from tests.audit.test_log import MOVES, Scenario, ScenarioRunner, runner_fixtures
 from tests.comments.test_post import everything_in
@@ -57,13 +59,15 @@ async def check_counts(service) -> None:
         fresh = {status.value: [row["status"] for row in mine].count(status) for status in Status}
         fresh["reported"] = len([row for row in mine if row["reports"]])
         assert {name: thread[name] for name in fresh} == fresh
+        assert thread["words"] == search.thread_words(thread["key"], thread["title"])
     there = {id_: row for id_, row in comments.items() if not row["erased_at"]}
     commenters = {id_: row for id_, row in there.items() if row["moderator_id"] is None}
     for table, those in (("contact", commenters), ("comment_search", there)):
         kept = {row["comment_id"]: row["status"] for row in await everything_in(service, table)}
         assert kept == {id_: row["status"] for id_, row in those.items()}, table
     for row in await everything_in(service, "comment_search"):
-        assert row["words"] == f"{there[row['comment_id']]['name']}\n{there[row['comment_id']]['text']}".lower()
+        comment = there[row["comment_id"]]
+        assert row["words"] == f"{searchable(comment['name'])}\n{search_words(comment['text'], comment['html'])}"
     still_open = [row["comment_id"] for row in await everything_in(service, "report") if not row["settled_at"]]
     assert {id_: row["reports"] for id_, row in comments.items()} == {id_: still_open.count(id_) for id_ in comments}
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from commentsvc.domain import folding
 from commentsvc.rules import confusables, confusables_data, word_list
 from commentsvc.rules.confusables import impression, skeleton
 from commentsvc.rules.word_list import WordList
@@ -287,8 +288,8 @@ def test_the_skeleton_of_any_character_is_its_own_skeleton():
 
 def test_only_marks_and_letters_are_what_the_tables_say():
     assert set("".join(confusables_data.LOOKALIKES.values())).isdisjoint(map(chr, range(128)))
-    assert not any(mark.isalnum() for mark in confusables.MARKS)
-    assert all(len(plain) == 1 for plain in (confusables._LOOKALIKES | confusables._STYLES).values())
+    assert not any(mark.isalnum() for mark in folding.MARKS)
+    assert all(len(plain) == 1 for plain in (confusables._LOOKALIKES | folding._STYLES).values())
 
 
 often = settings(
@@ -303,7 +304,7 @@ LETTERS = st.text("abcntzäößéабвαβγ", min_size=1)
 @given(ANYTHING | CURIOUS)
 def test_the_skeleton_of_a_skeleton_is_the_same(text):
     assert skeleton(skeleton(text)) == skeleton(text)
-    assert len(confusables.drawn(confusables.folded(text))) == len(confusables.folded(text))
+    assert len(confusables.drawn(folding.folded(text))) == len(folding.folded(text))
 
 
 @often
@@ -347,7 +348,7 @@ def test_plain_words_match_as_in_a_simple_word_by_word_search(entries, text):
 
 def steps(listed: WordList, text: str) -> int:
     """Return how many of our lines one search executes."""
-    files = {confusables.__file__, word_list.__file__}
+    files = {confusables.__file__, folding.__file__, word_list.__file__}
     count = 0
 
     def trace(frame, event, _argument):
@@ -399,5 +400,5 @@ def test_a_long_list_takes_as_many_steps_as_a_short_one():
 
 def test_the_lookalike_table_contains_only_folded_letters():
     for letter in confusables._LOOKALIKES:
-        assert confusables.folded(letter) == letter
+        assert folding.folded(letter) == letter
         assert unicodedata.category(letter).startswith("L")
