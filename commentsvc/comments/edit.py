@@ -9,7 +9,7 @@ from commentsvc.comments.reports import REPORTS
 from commentsvc.comments.schemas import CommentEdit, Receipt
 from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
-from commentsvc.domain.errors import Gone, NotAuthor, NotFound, RejectedByRule, Unauthorized
+from commentsvc.domain.errors import Gone, NotAuthor, NotFound, Unauthorized
 from commentsvc.domain.messages import translatable_plural
 from commentsvc.domain.models import ActorKind, Comment, Status, Visit, author_of
 from commentsvc.rules import compiled, evaluate
@@ -31,14 +31,11 @@ async def edit_comment(
         RateLimited: the author's network has sent too much.
         RejectedByRule, ThreadClosed: a rule rejects the new text. The old text stays.
     """
-    try:
+    async with rate_limit.charging_refusals(service, visit):
         text = await comment_text.render(edit.comment)
         return await compiled.with_compiled_rules(
             service, lambda: _edit_comment(service, comment_id, token, text, visit)
         )
-    except RejectedByRule:
-        await rate_limit.check_rate_limit(service, visit)  # rejected edits count too
-        raise
 
 
 @write

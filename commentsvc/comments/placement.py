@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from commentsvc.domain.comment_text import CommentText
+from commentsvc.domain.errors import FieldError, Invalid, ThreadClosed
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Comment, Status, Thread
+from commentsvc.sites import resolve
 from commentsvc.storage import comments, threads
 from commentsvc.storage.database import PublicRead, Write
 
@@ -27,6 +30,66 @@ class Author:
     name: str
     website: str | None = None
     moderator_id: str | None = None
+
+
+async def lock_thread(unit: Write, place: resolve.ThreadPlace) -> tuple[Thread, int]:
+    """Lock the thread, and create it if needed; return it and the number of its next comment.
+
+    Raises:
+        ThreadClosed: the thread is closed.
+    """
+    thread = await _find_or_create_thread(unit, place)
+    while True:
+        seq = await threads.next_seq(unit, thread.id)
+        # While this unit waited for the lock, a merge may have moved the name to another thread.
+        current = await _find_or_create_thread(unit, place)
+        if current.id != thread.id:
+            thread = current
+        elif seq is None:
+            raise ThreadClosed
+        else:
+            return current, seq
+
+
+async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thread:
+    existing = await threads.get_by_name(unit, place.site.id, place.ref.name)
+    if existing is not None:
+        return existing
+    thread = Thread(
+        id=unit.new_id(),
+        site_id=place.site.id,
+        key=place.ref.name,
+        url=None,
+        title=None,
+        approved=0,
+        version=0,
+        created_at=unit.now(),
+        published_at=None,
+        closed_at=None,
+    )
+    if await threads.add(unit, thread):
+        return thread
+    created_by_other = await threads.get_by_name(unit, place.site.id, place.ref.name)
+    return created_by_other or thread
+
+
+async def load_answered(
+    unit: PublicRead, thread: Thread | None, comment_id: str | None, *, anywhere: bool = False
+) -> Comment | None:
+    """Return the comment that a reply answers; it is public, and in this thread unless ``anywhere``."""
+    if comment_id is None:
+        return None
+    answered = await comments.get(unit, comment_id)
+    in_thread = anywhere or (answered and thread and answered.thread_id == thread.id)
+    if answered is None or not in_thread or answered.status != Status.APPROVED:
+        raise Invalid(
+            FieldError(
+                "parent",
+                "unknown_parent",
+                translatable("The comment you are replying to is not available. It may have been deleted."),
+            )
+        )
+    return answered
 
 
 async def find_parent(unit: PublicRead, answered: Comment) -> Comment | None:

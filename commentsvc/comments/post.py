@@ -1,15 +1,23 @@
 """Post a comment."""
 
-import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
-import email_validator
 import msgspec
 
 from commentsvc.access import rate_limit
+from commentsvc.comments.deliverability import require_deliverable
 from commentsvc.comments.form import requires_proof_of_work
-from commentsvc.comments.placement import Author, Placement, build_comment, find_parent, save_comment
+from commentsvc.comments.placement import (
+    Author,
+    Placement,
+    build_comment,
+    find_parent,
+    load_answered,
+    lock_thread,
+    save_comment,
+)
 from commentsvc.comments.receipts import create_receipt
 from commentsvc.comments.schemas import NewComment, Receipt
 from commentsvc.domain import comment_text
@@ -22,9 +30,7 @@ from commentsvc.domain.errors import (
     Gone,
     Invalid,
     OriginNotAllowed,
-    RejectedByRule,
     SubmissionReused,
-    ThreadClosed,
 )
 from commentsvc.domain.folding import comparable
 from commentsvc.domain.messages import translatable
@@ -57,13 +63,12 @@ async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Rec
         Unavailable: the database could not store the comment.
     """
     try:
-        if service.config.deliverability == "on":
-            await _require_deliverable(draft.email)
-        text = await comment_text.render(draft.comment)
-        return await compiled.with_compiled_rules(service, lambda: _post_comment(service, draft, text, visit))
-    except RejectedByRule:
-        await rate_limit.check_rate_limit(service, visit)  # rejected comments count too
-        raise
+        counted = service.config.deliverability == "on" and await require_deliverable(service, draft, visit)
+        async with nullcontext() if counted else rate_limit.charging_refusals(service, visit):
+            text = await comment_text.render(draft.comment)
+            return await compiled.with_compiled_rules(
+                service, lambda: _post_comment(service, draft, text, visit, counted=counted)
+            )
     except Invalid as error:
         raise await add_place_faults(service, error, msgspec.structs.asdict(draft), visit) from None
 
@@ -98,35 +103,22 @@ async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit:
         pass  # not an error of a field: reported when the fields are correct
     try:
         thread = await threads.get_by_name(unit, place.site.id, place.ref.name) if place else None
-        await _load_answered(unit, thread, parent, anywhere=place is None)
+        await load_answered(unit, thread, parent, anywhere=place is None)
     except Invalid as error:
         faults += error.faults
     return faults
 
 
-async def _require_deliverable(email: Email) -> None:
-    """Check in the DNS that the domain accepts mail. email-validator blocks, so it runs in a thread."""
-    try:
-        await asyncio.to_thread(email_validator.validate_email, email.reveal(), timeout=5)
-    except email_validator.EmailNotValidError:
-        raise Invalid(
-            FieldError(
-                "email",
-                "undeliverable",
-                translatable("This email domain does not accept mail. Check the spelling."),
-            )
-        ) from None
-
-
 @write
-async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit: Visit) -> Receipt:
+async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit: Visit, *, counted: bool) -> Receipt:
     place = resolve.resolve_thread(await resolve.read_directory.within(unit), draft.thread, draft.site, visit.origin)
     comment_id, now = unit.new_id(), unit.now()
     if draft.submission:
         earlier = await _earlier_receipt(unit, place, draft, comment_id)
         if earlier is not None:
             return earlier
-    await rate_limit.check_rate_limit.within(unit, visit)
+    if not counted:
+        await rate_limit.check_rate_limit.within(unit, visit)
     placement = await _find_placement(unit, place, draft)
     author_id = unit.keyring.subject("author", draft.author_token or "", unit.clock()) or unit.new_id()
     submission = await _collect_submission(unit, draft, visit, place, placement.thread, author_id)
@@ -145,8 +137,8 @@ async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit
 
 
 async def _find_placement(unit: Write, place: resolve.ThreadPlace, draft: NewComment) -> Placement:
-    thread, seq = await _lock_thread(unit, place)
-    answered = await _load_answered(unit, thread, draft.parent)
+    thread, seq = await lock_thread(unit, place)
+    answered = await load_answered(unit, thread, draft.parent)
     parent = await find_parent(unit, answered) if answered else None
     return Placement(thread, parent, seq, place.ref.url, draft.title)
 
@@ -173,66 +165,6 @@ async def _earlier_receipt(
         raise Gone
     thread = await threads.get(unit, comment.thread_id)
     return create_receipt(unit, comment, thread.key if thread else "", Status(earlier["status"]))
-
-
-async def _lock_thread(unit: Write, place: resolve.ThreadPlace) -> tuple[Thread, int]:
-    """Lock the thread, and create it if needed; return it and the number of its next comment.
-
-    Raises:
-        ThreadClosed: the thread is closed.
-    """
-    thread = await _find_or_create_thread(unit, place)
-    while True:
-        seq = await threads.next_seq(unit, thread.id)
-        # While this unit waited for the lock, a merge may have moved the name to another thread.
-        current = await _find_or_create_thread(unit, place)
-        if current.id != thread.id:
-            thread = current
-        elif seq is None:
-            raise ThreadClosed
-        else:
-            return current, seq
-
-
-async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thread:
-    existing = await threads.get_by_name(unit, place.site.id, place.ref.name)
-    if existing is not None:
-        return existing
-    thread = Thread(
-        id=unit.new_id(),
-        site_id=place.site.id,
-        key=place.ref.name,
-        url=None,
-        title=None,
-        approved=0,
-        version=0,
-        created_at=unit.now(),
-        published_at=None,
-        closed_at=None,
-    )
-    if await threads.add(unit, thread):
-        return thread
-    created_by_other = await threads.get_by_name(unit, place.site.id, place.ref.name)
-    return created_by_other or thread
-
-
-async def _load_answered(
-    unit: PublicRead, thread: Thread | None, comment_id: str | None, *, anywhere: bool = False
-) -> Comment | None:
-    """Return the comment that a reply answers; it is public, and in this thread unless ``anywhere``."""
-    if comment_id is None:
-        return None
-    answered = await comments.get(unit, comment_id)
-    in_thread = anywhere or (answered and thread and answered.thread_id == thread.id)
-    if answered is None or not in_thread or answered.status != Status.APPROVED:
-        raise Invalid(
-            FieldError(
-                "parent",
-                "unknown_parent",
-                translatable("The comment you are replying to is not available. It may have been deleted."),
-            )
-        )
-    return answered
 
 
 async def _collect_submission(

@@ -9,17 +9,17 @@ from commentsvc.domain.errors import Gone, NotFound
 from commentsvc.domain.models import Actor, ActorKind, Comment, Decision, Status, Visit
 from commentsvc.domain.networks import truncate_address
 from commentsvc.domain.reasons import Reason
-from commentsvc.service import write
+from commentsvc.service import Service, write
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, decisions, reports, threads
 from commentsvc.storage.database import PublicRead, Write
 
 REPORTS: Final = Actor(ActorKind.RULE, None, "reports")
+REPORT: Final = "report "  # counted apart from comments
 REPORTS_TO_HOLD: Final = 3  # reports that hold a comment, unless a person approved it
 
 
-@write
-async def report_comment(unit: Write, comment_id: str, report: NewReport, visit: Visit) -> ReportReceipt:
+async def report_comment(service: Service, comment_id: str, report: NewReport, visit: Visit) -> ReportReceipt:
     """Store a report. Each network counts once for a comment.
 
     ``REPORTS_TO_HOLD`` reports hold the comment, unless a person has approved its current text. The result is always
@@ -31,10 +31,16 @@ async def report_comment(unit: Write, comment_id: str, report: NewReport, visit:
         OriginNotAllowed: a page of another site sends the request.
         RateLimited: the reader's network has reported too much.
     """
+    async with rate_limit.charging_refusals(service, visit, REPORT):
+        return await _report_comment(service, comment_id, report, visit)
+
+
+@write
+async def _report_comment(unit: Write, comment_id: str, report: NewReport, visit: Visit) -> ReportReceipt:
     directory = await resolve.read_directory.within(unit)
     site_id = (await _load_public_comment(unit, comment_id)).site_id
     resolve.require_origin(directory, directory.by_id(site_id), visit.origin)
-    await rate_limit.check_rate_limit.within(unit, visit, "report ")
+    await rate_limit.check_rate_limit.within(unit, visit, REPORT)
     await threads.lock_of_comments(unit, [comment_id])
     comment = await _load_public_comment(unit, comment_id)
     reader = unit.keyring.network_digest(

@@ -101,8 +101,8 @@ class Config(Struct, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^(off|[1-9]\d{0,3}/[1-9]\d{0,4})$",
-            description="Rate limit for comments from one network (/24 or /64), as `number/seconds`. `off` is for "
-            "benchmarks.",
+            description="Rate limit for comments from one network (/24 or /64), as `number/seconds`. Refused ones "
+            "count too. `off` is for benchmarks.",
             extra={"expected": "off, or number/seconds such as 20/300"},
         ),
     ] = "20/300"

@@ -119,7 +119,7 @@ class RateLimited(Refusal):
 
     title = translatable("Too many requests from your network.")
 
-    def __init__(self, retry_after: int) -> None:
+    def __init__(self, retry_after: int, *, by_rule: bool = False) -> None:
         super().__init__(
             translatable_plural(
                 "Please wait %(num)s second, then send it again.",
@@ -128,6 +128,7 @@ class RateLimited(Refusal):
             )
         )
         self.retry_after = retry_after
+        self.by_rule = by_rule  # not by the rate limit of the network
 
 
 class SubmissionReused(Refusal):

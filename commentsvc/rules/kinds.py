@@ -271,12 +271,12 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.TOO_FAST: Kind(
         label="Pace: fewer seconds than this since the network's last comment",
         expected="Enter a whole number of seconds, 1 to 86,400.",
-        compile=compile_too_fast, needs=frozenset({Fact.PACE}), refusal=lambda _reason: RateLimited(60),
+        compile=compile_too_fast, needs=frozenset({Fact.PACE}), refusal=lambda _reason: RateLimited(60, by_rule=True),
     ),
     RuleKind.TOO_MANY: Kind(
         label="Pace: more than this many comments from one network in an hour",
         expected="Enter a whole number of comments an hour, 1 to 10,000.",
-        compile=compile_too_many, needs=frozenset({Fact.PACE}), refusal=lambda _reason: RateLimited(3600),
+        compile=compile_too_many, needs=frozenset({Fact.PACE}), refusal=lambda _reason: RateLimited(3600, by_rule=True),
     ),
     RuleKind.CLOSING_AGE: Kind(
         label="Old threads: more than this many days old", expected="Enter a whole number of days, 1 to 36,500.",

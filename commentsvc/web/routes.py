@@ -128,7 +128,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           RateLimited,
                    Unavailable)),
     Route(method="DELETE", path="/v1/comments/{id}", handler=comments.withdraw_comment, status=(204,),
-          cors=True, edit_token=True, refuses=(Unauthorized, NotAuthor, NotFound, Gone, Unavailable)),
+          cors=True, edit_token=True, refuses=(Unauthorized, NotAuthor, NotFound, Gone, RateLimited, Unavailable)),
     Route(method="POST", path="/v1/comments/{id}/reports", handler=comments.report_comment, takes=NewReport, form=True,
           gives=ReportReceipt, status=(202,), cors=True,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, NotFound, Gone, RateLimited, Unavailable)),

@@ -24,7 +24,7 @@ LIBRARIES = {
     "comrak": ("domain/markdown.py",),
     "nh3": ("domain/markdown.py",),
     "cryptography": ("domain/crypto.py",),
-    "email_validator": ("domain/fields.py", "comments/post.py"),
+    "email_validator": ("domain/fields.py", "comments/deliverability.py"),
 }
 READ_THE_ENVIRONMENT = {"cli/main.py", "config/environment.py"}
 DOCUMENTED = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

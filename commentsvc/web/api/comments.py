@@ -5,6 +5,7 @@ import hashlib
 import msgspec
 from aiohttp import hdrs, web
 
+from commentsvc.access import rate_limit
 from commentsvc.comments import edit, erase, form, post, read, reports
 from commentsvc.comments.schemas import (
     CommentEdit,
@@ -91,7 +92,9 @@ async def edit_comment(request: web.Request, change: CommentEdit) -> Receipt | w
 
 async def withdraw_comment(request: web.Request) -> None:
     """Delete a comment within its edit window. It is erased."""
-    await erase.withdraw_comment(request.app[SERVICE], request.match_info["id"], security.bearer(request))
+    service = request.app[SERVICE]
+    async with rate_limit.charging_refusals(service, request[VISIT]):
+        await erase.withdraw_comment(service, request.match_info["id"], security.bearer(request))
 
 
 async def report_comment(request: web.Request, report: NewReport) -> ReportReceipt:

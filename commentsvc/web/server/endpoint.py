@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import msgspec
 from aiohttp import hdrs, web
 
-from commentsvc.access import keys, permissions, sessions
+from commentsvc.access import keys, permissions, rate_limit, sessions
 from commentsvc.domain import fields, validation
 from commentsvc.domain.errors import (
     Forbidden,
@@ -52,7 +52,7 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         # Read the body first, even without a session: the error page gives the text of the form back.
         sign_in_error = await _load_session(request) if route.session_scope else None
         try:
-            await _read_body(request, MOST_BYTES if sign_in_error else route.most_bytes)
+            await _read_body(route, request, MOST_BYTES if sign_in_error else route.most_bytes)
             body = request[BODY]
             if sign_in_error is not None:
                 raise sign_in_error
@@ -117,10 +117,16 @@ def _authorize(request: web.Request, scope: Scope, body: bytes) -> None:
 async def _parse_request(route: Route, request: web.Request, body: bytes) -> list[Any]:
     try:
         return _parse_arguments(route, request, body)
-    except Invalid as error:
-        if route.more_faults is None:
+    except Refusal as error:
+        _count_unreadable(route, request)
+        if route.more_faults is None or not isinstance(error, Invalid):
             raise
         raise await route.more_faults(request, error) from None
+
+
+def _count_unreadable(route: Route, request: web.Request) -> None:
+    if route.limited:
+        rate_limit.count_unreadable(request.app[SERVICE], request[VISIT])
 
 
 def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[Any]:
@@ -132,7 +138,15 @@ def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[An
     return arguments
 
 
-async def _read_body(request: web.Request, most: int) -> None:
+async def _read_body(route: Route, request: web.Request, most: int) -> None:
+    try:
+        await _read_bytes(request, most)
+    except Refusal:
+        _count_unreadable(route, request)
+        raise
+
+
+async def _read_bytes(request: web.Request, most: int) -> None:
     """Read the body, of at most ``most`` bytes, into ``request[BODY]``: also as much of it as a refusal allows.
 
     Raises:

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from commentsvc.access.sessions import Session
-from commentsvc.domain.errors import Refusal
+from commentsvc.domain.errors import RateLimited, Refusal
 from commentsvc.domain.models import Principal, Scope, Visit
 from commentsvc.service import Service
 
@@ -59,6 +59,11 @@ class Route:
     def shared(self) -> bool:
         """Tell whether people or feed readers share its address: others may add parameters to it."""
         return self.page or self.kind != JSON
+
+    @property
+    def limited(self) -> bool:
+        """Tell whether requests that cannot be read count against a rate limit: those that readers send to write."""
+        return RateLimited in self.refuses and self.scope is None
 
     def says(self) -> str:
         """Return the summary: the first line of the handler's docstring."""
