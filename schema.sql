@@ -28,7 +28,8 @@ CREATE TABLE site (
     created_at        TEXT   NOT NULL,
     mode              TEXT,                       -- moderation mode; NULL: the mode in the settings
     rules_version     BIGINT NOT NULL DEFAULT 0,  -- random; set whenever a rule for this site changes
-    closes_after_days BIGINT                      -- copied from its rules, since readers cannot read them
+    closes_after_days BIGINT,                     -- copied from its rules, since readers cannot read them
+    earlier_names     TEXT   NOT NULL DEFAULT ''  -- separated by line breaks; they still find the site
 );
 
 -- The origins of a blog's pages: scheme://host[:port]. Only pages of these origins may post comments.

@@ -18,7 +18,7 @@ UNDO_DAYS: Final = 30
 UNDOABLE_FIELDS: Final = {
     "thread": ("key", "url", "title", "closed_at", "mode"),
     "rule": ("matching", "effect", "note", "expires_at", "removed_at"),
-    "site": ("mode",),
+    "site": ("mode", "name"),
 }
 # The fields whose values the audit log holds: no texts and no addresses.
 LOGGED_FIELDS: Final = frozenset({"closed_at", "mode", "merged_into", "effect", "expires_at", "removed_at"})
@@ -76,7 +76,7 @@ async def undo_change(unit: Write, who: Principal, action: Row) -> ActionResult:
     if getattr(thing, "merged_into", None):
         raise Conflict("This thread was merged since. Undo the merge first.")
     if kind == "site" and not who.may(Scope.ADMIN):
-        raise Forbidden("Changing a site's moderation mode needs a key with scope admin.")
+        raise Forbidden("Changing a site needs a key with scope admin.")
     current = msgspec.json.decode(msgspec.json.encode(undoable_state(kind, thing)))
     if any(current[name] != value for name, value in became.items()):
         raise Conflict("It was changed since. Reload it and try again.")
@@ -145,4 +145,5 @@ async def _restore_subject(unit: Write, kind: str, thing: Any, was: dict[str, An
             fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}
             await rules.update(unit, msgspec.convert(fields, Rule))
         case _:
-            await sites.set_mode(unit, thing.id, Mode(was["mode"]) if was["mode"] else None)
+            state = undoable_state(kind, thing) | was
+            await sites.update(unit, thing, name=state["name"], mode=Mode(state["mode"]) if state["mode"] else None)

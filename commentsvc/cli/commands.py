@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import shlex
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,20 +13,17 @@ from commentsvc import app
 from commentsvc.access import keys, moderators, sessions
 from commentsvc.access.schemas import KeyRecord, NewKey
 from commentsvc.audit import verification
-from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, rules
+from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, rules, sites
 from commentsvc.cli.escape import escape_text
 from commentsvc.cli.moderate import OPERATOR
-from commentsvc.cli.parser import SITE_DEFAULT
-from commentsvc.cli.terminal import CommandResult, Terminal, to_json
+from commentsvc.cli.terminal import CommandResult, Terminal, join_rows, to_json
 from commentsvc.config.environment import read_config
 from commentsvc.config.settings import Config
 from commentsvc.domain import fields
-from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, InvalidValue, NotFound, Refusal
-from commentsvc.domain.models import Mode, Scope
+from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, InvalidValue, Refusal
+from commentsvc.domain.models import Scope
 from commentsvc.operations import secrets
 from commentsvc.service import Service
-from commentsvc.sites import manage
-from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage import schema
 
 
@@ -87,7 +84,7 @@ def _print_result(result: CommandResult, arguments: argparse.Namespace, terminal
 
 async def _run_on_service(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     command = arguments.command, getattr(arguments, "subcommand", arguments.command)
-    moderator_commands = moderate.COMMANDS | rules.COMMANDS
+    moderator_commands = moderate.COMMANDS | rules.COMMANDS | sites.COMMANDS
     if command in moderator_commands:
         return await moderator_commands[command](service, arguments, terminal)
     return await COMMANDS[command](service, arguments)
@@ -144,7 +141,7 @@ async def _invite_moderator(service: Service, arguments: argparse.Namespace) -> 
 async def _list_moderators(service: Service, _arguments: argparse.Namespace) -> CommandResult:
     found = await moderators.list_moderators(service)
     rows = (f"{moderator.name}  {' '.join(moderator.sites) or 'all sites'}" for moderator in found)
-    return CommandResult(found, _join_rows(rows, "No moderators yet."))
+    return CommandResult(found, join_rows(rows, "No moderators yet."))
 
 
 async def _remove_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
@@ -175,7 +172,7 @@ async def _list_keys(service: Service, _arguments: argparse.Namespace) -> Comman
         f"{key.id}  {' '.join(key.scopes):<20} {key.site or 'all sites':<20} {_key_state(key)}  {key.name}"
         for key in found
     )
-    return CommandResult(found, _join_rows(rows, "No keys yet."))
+    return CommandResult(found, join_rows(rows, "No keys yet."))
 
 
 def _key_state(key: KeyRecord) -> str:
@@ -189,29 +186,6 @@ async def _revoke_key(service: Service, arguments: argparse.Namespace) -> Comman
     return CommandResult({"revoked": arguments.id}, "Key revoked.")
 
 
-async def _add_site(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    new = NewSite(name=_clean_argument("name", fields.clean_name, arguments.name), origins=arguments.origin)
-    site = await manage.add_site(service, OPERATOR, new)
-    return CommandResult(site, f"Origins of {site.name}: {' '.join(site.origins)}")
-
-
-async def _list_sites(service: Service, _arguments: argparse.Namespace) -> CommandResult:
-    found = (await manage.list_sites(service, OPERATOR)).sites
-    rows = (f"{site.name}  {' '.join(site.origins) or 'localhost only'}" for site in found)
-    return CommandResult(found, _join_rows(rows, "No sites yet."))
-
-
-async def _set_site_mode(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    found = (await manage.list_sites(service, OPERATOR)).sites
-    site = next((site for site in found if site.name == arguments.name), None)
-    if site is None:
-        raise NotFound("Site not found. See: commentsvc site list")
-    mode = None if arguments.mode == SITE_DEFAULT else Mode(arguments.mode)
-    changed = await manage.change_site(service, OPERATOR, site.id, SiteChange(mode=mode))
-    text = f"Moderation mode of {site.name}: {mode or f'{service.config.moderation} (default)'}."
-    return CommandResult(changed, f"{text} Undo with: commentsvc undo {changed.action}" if changed.action else text)
-
-
 async def _verify_audit_log(service: Service, arguments: argparse.Namespace) -> CommandResult:
     try:
         found = await verification.verify_log(service, arguments.head)
@@ -219,10 +193,6 @@ async def _verify_audit_log(service: Service, arguments: argparse.Namespace) -> 
         return CommandResult({"entry": error.seq, "wrong": str(error)}, "broken", f"The audit log is broken. {error}")
     noted = f"; your saved hash is entry {found.noted:,}" if found.noted else ""
     return CommandResult(found, f"ok: {found.entries:,} entries, head {found.head or 'none'}{noted}")
-
-
-def _join_rows(rows: Iterable[str], empty: str) -> str:
-    return "\n".join(rows) or empty
 
 
 COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Awaitable[CommandResult]]]] = {
@@ -235,8 +205,5 @@ COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Aw
     ("key", "create"): _create_key,
     ("key", "list"): _list_keys,
     ("key", "revoke"): _revoke_key,
-    ("site", "add"): _add_site,
-    ("site", "list"): _list_sites,
-    ("site", "mode"): _set_site_mode,
     ("audit", "verify"): _verify_audit_log,
 }

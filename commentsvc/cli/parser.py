@@ -196,8 +196,13 @@ def _add_site_commands(commands: Any) -> None:
     add.add_argument("name", help="the site's name")
     add.add_argument("--origin", action="append", required=True, help="such as https://blog.example; can be repeated")
     _add_command(site, "list", "list sites")
+    rename = _add_command(site, "rename", "change a site's name; the earlier name still finds it")
+    remove_origin = _add_command(site, "remove-origin", "remove origins from a site")
     mode = _add_command(site, "mode", "set a site's moderation mode")
-    mode.add_argument("name", help="the site's name")
+    for command in (rename, remove_origin, mode):
+        command.add_argument("name", help="the site's name")
+    rename.add_argument("new_name", metavar="new-name", help="the new name")
+    remove_origin.add_argument("--origin", action="append", required=True, help="an origin; can be repeated")
     mode.add_argument(
         "mode",
         choices=[*_values(Mode), SITE_DEFAULT],

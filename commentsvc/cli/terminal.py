@@ -49,6 +49,11 @@ class CommandResult:
     problem: str = ""
 
 
+def join_rows(rows: Iterable[str], empty: str) -> str:
+    """Return the rows of a list as lines; the text ``empty`` if there are none."""
+    return "\n".join(rows) or empty
+
+
 def to_json(data: Any) -> str:
     """Encode data as one line of JSON that contains no control or invisible characters."""
     text: str = msgspec.json.encode(data).decode()

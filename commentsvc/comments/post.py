@@ -140,7 +140,8 @@ async def _find_placement(unit: Write, place: resolve.ThreadPlace, draft: NewCom
     thread, seq = await lock_thread(unit, place)
     answered = await load_answered(unit, thread, draft.parent)
     parent = await find_parent(unit, answered) if answered else None
-    return Placement(thread, parent, seq, place.ref.url, draft.title)
+    page = (place.ref.url, draft.title) if place.vouched else (None, None)
+    return Placement(thread, parent, seq, *page)
 
 
 async def _earlier_receipt(

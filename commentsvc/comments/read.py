@@ -38,6 +38,7 @@ class ThreadPage:
     tag: str
     listing: ThreadListing | ThreadTree | None
     private: bool  # shows the reader's own pending comment
+    within: str | None = None  # name of the site, if there are several: links to the thread may need it
 
 
 @public_read
@@ -47,30 +48,32 @@ async def list_thread(
     visit: Visit,
     *,
     own: str | None = None,
-    seen: Callable[[str], bool] = lambda _tag: False,
+    seen: Callable[[str, str | None], bool] = lambda _tag, _within: False,
 ) -> ThreadPage:
     """Return a page of a thread. A thread that is unknown or has no approved comment is empty.
 
     ``own`` is the id of the reader's own comment, which is included while it is pending. ``seen`` returns whether the
-    reader has the state of an entity tag already; then the listing is not loaded.
+    reader has the state of an entity tag and ``ThreadPage.within`` already; then the listing is not loaded.
 
     Raises:
         Invalid: for the field ``thread``, ``site``, ``cursor`` or ``since``.
         OriginNotAllowed: a page of another site sends the request.
     """
-    place = resolve.resolve_thread(await resolve.read_directory.within(unit), query.thread, query.site, visit.origin)
+    directory = await resolve.read_directory.within(unit)
+    place = resolve.resolve_thread(directory, query.thread, query.site, visit.origin)
+    within = place.site.name if len(directory.sites) > 1 else None
     after, since = _after(query), validation.parse_time_field("since", query.since)
     thread = resolve.close_by_age(unit, place.site, await threads.get_by_name(unit, place.site.id, place.ref.name))
     mine = await _find_own_pending(unit, own, thread)
     tag = _entity_tag(thread)
-    if mine is None and seen(tag):
-        return ThreadPage(tag, None, private=False)
+    if mine is None and seen(tag, within):
+        return ThreadPage(tag, None, private=False, within=within)
     public = public_thread(thread, place.ref.name)
     if thread is None or (thread.published_at is None and mine is None):
         empty = ThreadTree(public, [], None) if query.view == "tree" else ThreadListing(public, [], None)
-        return ThreadPage(tag, empty, private=False)
+        return ThreadPage(tag, empty, private=False, within=within)
     listing = await _load_page(unit, query, thread, public, after, since, mine.id if mine else None)
-    return ThreadPage(tag, listing, private=mine is not None)
+    return ThreadPage(tag, listing, private=mine is not None, within=within)
 
 
 async def _load_page(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from commentsvc.config import database_url
-from commentsvc.config.settings import OLDEST_SECONDS, PREFIX, Config, parse_origin
+from commentsvc.config.settings import OLDEST_SECONDS, PREFIX, Config, parse_site_origin
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
 
@@ -72,7 +72,7 @@ def _check_sites(config: Config) -> Iterator[str]:
     faults: list[str] = []
     for text in config.sites.split():
         try:
-            parse_origin("SITES", text)
+            parse_site_origin(text)
         except ConfigurationError as error:
             faults.append(str(error))
     yield from dict.fromkeys(faults)

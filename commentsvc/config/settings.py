@@ -45,8 +45,9 @@ class Config(Struct, frozen=True, kw_only=True):
     sites: Annotated[
         str,
         Meta(
-            description="Origins that can embed comments, separated by spaces: `https://blog.example`. If empty, only "
-            "pages on this computer (localhost) can."
+            description="Origins that can embed comments, separated by spaces: `https://blog.example`. "
+            "`https://*.netlify.app` allows every host with one more label. If empty, only pages on this computer "
+            "(localhost) can."
         ),
     ] = ""
     dropped_parameters: Annotated[
@@ -164,7 +165,7 @@ class Config(Struct, frozen=True, kw_only=True):
     @property
     def origins(self) -> list[str]:
         """The origins of ``sites``, in canonical form."""
-        return [parse_origin("SITES", text) for text in self.sites.split()]
+        return [parse_site_origin(text) for text in self.sites.split()]
 
     @property
     def own_origin(self) -> str:
@@ -240,4 +241,19 @@ def parse_origin(variable: str, text: str) -> str:
         raise ConfigurationError(
             f"{PREFIX}{variable} contains an invalid origin. "
             "Use scheme and host without a path, such as https://blog.example."
+        ) from None
+
+
+def parse_site_origin(text: str) -> str:
+    """Return an origin of ``sites``, perhaps with a wildcard, in canonical form.
+
+    Raises:
+        ConfigurationError: it is not an origin, or its wildcard is too wide.
+    """
+    try:
+        return urls.parse_site_origin(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{PREFIX}SITES contains an invalid origin. Use scheme and host without a path, "
+            "such as https://blog.example or https://*.netlify.app."
         ) from None

@@ -112,6 +112,11 @@ class Site(Struct, frozen=True):
     mode: Mode | None = None  # None: the mode in the settings
     rules_version: int = 0
     closes_after_days: int | None = None
+    earlier_names: str = ""  # separated by line breaks
+
+    def has_name(self, name: str) -> bool:
+        """Return whether the site has or had this name."""
+        return name == self.name or name in self.earlier_names.split("\n")
 
 
 class Thread(Struct, frozen=True):

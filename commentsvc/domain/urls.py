@@ -20,6 +20,7 @@ MAX_LENGTH: Final = 2000
 # The longest text of a page address before the parts that do not count are dropped.
 MAX_RAW_LENGTH: Final = 16_000
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+WILDCARD: Final = "*."  # at the start of a host: any one label
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,39 @@ def parse_origin(text: str) -> str:
     return f"{scheme}://{normalise_host(parts.hostname)}{port}"
 
 
+def parse_site_origin(text: str) -> str:
+    """Return an origin of a site in canonical form. ``https://*.example.com`` stands for the hosts one label below.
+
+    Raises:
+        ValueError: it is not an origin; or a wildcard is not the whole first label, is above an IP address, or covers
+            a whole top-level domain.
+    """
+    scheme, _, host = text.strip().partition("://")
+    if not host.startswith(WILDCARD):
+        return parse_origin(text)
+    parent = parse_origin(f"{scheme}://{host.removeprefix(WILDCARD)}")
+    parent_host = urlsplit(parent).hostname or ""
+    last_label = parent_host.rpartition(".")[2]
+    if parent_host != "localhost" and ("." not in parent_host or not re.search("[a-z]", last_label)):
+        raise ValueError("too wide")
+    return parent.replace("://", f"://{WILDCARD}", 1)
+
+
+def is_wildcard(site_origin: str) -> bool:
+    """Return whether an origin of a site stands for many hosts."""
+    return f"://{WILDCARD}" in site_origin
+
+
+def wildcard_of(text: str) -> str:
+    """Return the wildcard that covers an origin or a host[:port]: ``*`` in place of its first label."""
+    scheme, separator, host = text.rpartition("://")
+    return f"{scheme}{separator}{WILDCARD}{host.partition('.')[2]}"
+
+
 def host_of(site_origin: str) -> str:
-    """Return the host[:port] of an origin, in the form of ``ThreadRef.host``."""
-    return authority(urlsplit(site_origin))
+    """Return the host[:port] of an origin, in the form of ``ThreadRef.host``; that of a wildcard starts with ``*.``."""
+    wildcard = WILDCARD if is_wildcard(site_origin) else ""
+    return wildcard + authority(urlsplit(site_origin.replace(f"://{WILDCARD}", "://", 1)))
 
 
 def is_local(host: str) -> bool:

@@ -1,14 +1,15 @@
 """Start-up: check the secret key, and create the sites in the settings."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from commentsvc.audit import log
+from commentsvc.domain import urls
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.models import Site
 from commentsvc.service import private_read, schema_write
 from commentsvc.sites import resolve
 from commentsvc.sites.manage import insert_site, log_site
+from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.storage import installation, sites
 from commentsvc.storage.database import PrivateRead, Write
 
@@ -52,22 +53,46 @@ async def check_key(unit: PrivateRead) -> None:
 
 
 async def _create_sites(unit: Write) -> None:
-    """Create a site, named after its host, for each origin in the settings that no site has.
+    """Give each origin in the settings that no site has to a site.
 
-    A site without origins, created before any were set, gets the first of these origins instead.
+    It is the site that has its host, or is named after it, or has no origins yet; otherwise a new one, named after
+    the host. A wildcard is added to the only site.
+
+    Raises:
+        ConfigurationError: there is a wildcard, and several sites.
     """
+    await installation.lock_names(unit)
     directory = await resolve.read_directory.within(unit)
-    without_origins = [site for site in directory.sites if not directory.origins_of(site)]
     created: list[tuple[Site, str | None]] = []
-    for origin in dict.fromkeys(unit.config.origins):
+    for origin in sorted(dict.fromkeys(unit.config.origins), key=urls.is_wildcard):
         if origin in directory.origins:
             continue
-        name = urlsplit(origin).netloc
-        known = (await resolve.read_directory.within(unit)).by_name(name)
-        site = known or (without_origins.pop() if without_origins else await insert_site(unit, name))
+        site = _find_site(directory, origin) or await insert_site(unit, _name_site(origin))
         await sites.add_origin(unit, site.id, origin)
+        directory = await resolve.read_directory.within(unit)
         created.append((site, origin))
-    if not directory.sites and not unit.config.origins:
+    if not directory.sites:
         created.append((await insert_site(unit, FIRST_SITE), None))
     for site, origins in created:
         await log_site(unit, log.SETTINGS, site, origins)
+
+
+def _find_site(directory: SiteDirectory, origin: str) -> Site | None:
+    """Return the site that an origin in the settings belongs to; None if it needs a new one."""
+    host = urls.host_of(origin)
+    owner = directory.owner_of_host(host)
+    if owner:
+        return directory.by_id(owner)
+    if not urls.is_wildcard(origin):
+        without_origins = (site for site in directory.sites if not directory.origins_of(site))
+        return directory.by_host(host) or directory.by_name(host) or next(without_origins, None)
+    if len(directory.sites) > 1:
+        raise ConfigurationError(
+            "COMMENTSVC_SITES has a wildcard, but there are several sites. Remove the wildcard there. "
+            "Then add it to one site: commentsvc site add NAME --origin ORIGIN"
+        )
+    return next(iter(directory.sites), None)
+
+
+def _name_site(origin: str) -> str:
+    return FIRST_SITE if urls.is_wildcard(origin) else urls.host_of(origin)

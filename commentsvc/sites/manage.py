@@ -1,5 +1,8 @@
 """Adding, changing and listing sites."""
 
+from collections.abc import Sequence
+from typing import Final
+
 import msgspec
 from msgspec import UNSET
 
@@ -10,8 +13,19 @@ from commentsvc.domain.models import Actor, Principal, Site
 from commentsvc.service import Service, public_read, write
 from commentsvc.sites import resolve
 from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
-from commentsvc.storage import sites
+from commentsvc.storage import installation, sites
 from commentsvc.storage.database import PublicRead, Write
+
+INVALID_ORIGIN: Final = FieldError(
+    "origins",
+    "invalid_origin",
+    "Use scheme and host without a path, such as https://blog.example or https://*.netlify.app.",
+)
+ORIGIN_TAKEN: Final = FieldError("origins", "origin_taken", "One of these hosts belongs to another site.")
+ORIGIN_IN_SETTINGS: Final = FieldError(
+    "origins", "origin_in_settings", "COMMENTSVC_SITES has an origin that you remove. Remove it there first."
+)
+NAME_TAKEN: Final = FieldError("name", "name_taken", "Another site has or had this name. Choose another.")
 
 
 async def log_site(unit: Write, actor: Actor, site: Site, origins: str | None) -> None:
@@ -43,30 +57,70 @@ def _site_record(directory: resolve.SiteDirectory, site: Site) -> SiteRecord:
     return SiteRecord(
         id=site.id,
         name=site.name,
+        earlier_names=[*filter(None, site.earlier_names.split("\n"))],
         origins=directory.origins_of(site),
         created_at=site.created_at,
         mode=site.mode,
     )
 
 
-@write
-async def change_site(unit: Write, who: Principal, site_id: str, change: SiteChange) -> SiteRecord:
-    """Change a site's moderation mode.
+def find_site(directory: resolve.SiteDirectory, who: Principal, site_id: str) -> Site:
+    """Return the site with this id.
 
     Raises:
         NotFound: the site does not exist, or the principal has no access to it.
     """
-    directory = await resolve.read_directory.within(unit)
     site = next((site for site in directory.sites if site.id == site_id and who.reaches(site.id)), None)
     if site is None:
         raise NotFound
-    record = _site_record(directory, site)
-    if change.mode is UNSET or change.mode == site.mode:
-        return record
-    await sites.set_mode(unit, site.id, change.mode)
-    was, became = {"mode": site.mode}, {"mode": change.mode}
-    action = await undoable_changes.record_change(unit, who, "site_change", ("site", site.id, site.id), was, became)
-    return msgspec.structs.replace(record, mode=change.mode, action=action)
+    return site
+
+
+def require_all_sites(who: Principal, purpose: str) -> None:
+    """Check that a principal is not limited to some sites.
+
+    Raises:
+        Forbidden: it is; ``purpose`` completes the sentence.
+    """
+    if who.sites is not None:
+        raise Forbidden(f"This key is limited to some sites. Use a key for all sites to {purpose}.")
+
+
+@write
+async def change_site(unit: Write, who: Principal, site_id: str, change: SiteChange) -> SiteRecord:
+    """Change a site's name, moderation mode or origins. Its earlier names still find it.
+
+    Raises:
+        NotFound: the site does not exist, or the principal has no access to it.
+        Forbidden: the origins change, and the principal is limited to some sites.
+        Invalid: for the field ``name``: another site has or had it; for ``origins``: see ``add_site``; or
+            COMMENTSVC_SITES has one that would be removed.
+    """
+    _refuse_empty(change)
+    await installation.lock_names(unit)
+    directory = await resolve.read_directory.within(unit)
+    site = find_site(directory, who, site_id)
+    if change.origins is not UNSET:
+        require_all_sites(who, "change origins")
+        await _set_origins(unit, who.actor, directory, site, change.origins)
+    was = undoable_changes.undoable_state("site", site)
+    became = was | {name: value for name in was if (value := getattr(change, name)) is not UNSET and value != was[name]}
+    action = None
+    if became != was:
+        if (directory.by_name(became["name"]) or site) != site:
+            raise Invalid(NAME_TAKEN)
+        await sites.update(unit, site, **became)
+        subject = ("site", site.id, site.id)
+        action = await undoable_changes.record_change(unit, who, "site_change", subject, was, became)
+    directory = await resolve.read_directory.within(unit)
+    return msgspec.structs.replace(_site_record(directory, directory.by_id(site.id)), action=action)
+
+
+def _refuse_empty(change: SiteChange) -> None:
+    empty = [name for name in ("name", "origins") if getattr(change, name) is None]
+    if empty:
+        detail = "This field cannot be empty. Omit it to keep it."
+        raise Invalid(*(FieldError(name, "required", detail) for name in empty))
 
 
 async def add_site(service: Service, who: Principal, new: NewSite) -> SiteRecord:
@@ -74,29 +128,54 @@ async def add_site(service: Service, who: Principal, new: NewSite) -> SiteRecord
 
     Raises:
         Forbidden: the principal is limited to some sites.
-        Invalid: for the field ``origins``: a value is not an origin, or belongs to another site.
+        Invalid: for the field ``origins``: a value is not an origin, or its host belongs to another site.
     """
-    if who.sites is not None:
-        raise Forbidden("This key is limited to some sites. Use a key for all sites to add one.")
+    require_all_sites(who, "add one")
     return await _add_site(service, who, new)
 
 
 @write
 async def _add_site(unit: Write, who: Principal, new: NewSite) -> SiteRecord:
+    await installation.lock_names(unit)
     directory = await resolve.read_directory.within(unit)
     site = directory.by_name(new.name) or await insert_site(unit, new.name)
-    for text in new.origins:
-        try:
-            origin = urls.parse_origin(text)
-        except ValueError:
-            raise Invalid(
-                FieldError(
-                    "origins",
-                    "invalid_origin",
-                    "An origin looks like https://blog.example: scheme and host, without a path.",
-                )
-            ) from None
-        if not await sites.add_origin(unit, site.id, origin):
-            raise Invalid(FieldError("origins", "origin_taken", "One of these origins belongs to another site."))
-    await log_site(unit, who.actor, site, " ".join(new.origins))
+    origins = parse_origins(new.origins)
+    await _add_origins(unit, directory, site, origins)
+    await log_site(unit, who.actor, site, " ".join(origins))
     return _site_record(await resolve.read_directory.within(unit), site)
+
+
+def parse_origins(texts: Sequence[str]) -> list[str]:
+    """Return origins in canonical form, each once.
+
+    Raises:
+        Invalid: for the field ``origins``: a value is not an origin.
+    """
+    try:
+        return list(dict.fromkeys(urls.parse_site_origin(text) for text in texts))
+    except ValueError:
+        raise Invalid(INVALID_ORIGIN) from None
+
+
+async def _add_origins(unit: Write, directory: resolve.SiteDirectory, site: Site, origins: Sequence[str]) -> None:
+    for origin in origins:
+        # http and https of one host show the same pages, so one site has both.
+        if directory.owner_of_host(urls.host_of(origin)) not in {None, site.id}:
+            raise Invalid(ORIGIN_TAKEN)
+        await sites.add_origin(unit, site.id, origin)
+
+
+async def _set_origins(
+    unit: Write, actor: Actor, directory: resolve.SiteDirectory, site: Site, texts: Sequence[str]
+) -> None:
+    origins, present = parse_origins(texts), directory.origins_of(site)
+    removed = [origin for origin in present if origin not in origins]
+    if not removed and set(origins) == set(present):
+        return
+    if not set(removed).isdisjoint(unit.config.origins):
+        raise Invalid(ORIGIN_IN_SETTINGS)  # the next start would add it again
+    await _add_origins(unit, directory, site, origins)
+    for origin in removed:
+        await sites.remove_origin(unit, site.id, origin)
+    body, text = {"site": site.id, "removed": len(removed)}, " ".join(origins)
+    await log.add_entry(unit, actor=actor, verb="site_origins", site_id=site.id, body=body, texts={"origins": text})

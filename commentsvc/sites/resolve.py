@@ -1,5 +1,6 @@
 """The site and thread that a request means, and the origins that may use them."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,27 +34,34 @@ class SiteDirectory:
     dropped: DroppedParameters = STANDARD  # query parameters of page addresses that do not count
 
     def by_name(self, name: str) -> Site | None:
-        """Return the site with this name."""
-        return next((site for site in self.sites if site.name == name), None)
+        """Return the site that has this name, or had it."""
+        return next((site for site in self.sites if site.has_name(name)), None)
 
     def by_id(self, site_id: str) -> Site:
         """Return the site with this id."""
         return next(site for site in self.sites if site.id == site_id)
 
     def by_host(self, host: str) -> Site | None:
-        """Return the site that has a host[:port] as an origin, with http or https."""
-        owner = next((owner for origin, owner in self.origins.items() if urls.host_of(origin) == host), None)
+        """Return the site that has a host[:port] as an origin, with http or https, or else by a wildcard."""
+        owner = self.owner_of_host(host) or self.owner_of_host(urls.wildcard_of(host))
         if owner:
             return self.by_id(owner)
         return self._site_without_origins() if urls.is_local(host) else None
 
+    def owner_of_host(self, host: str) -> str | None:
+        """Return the id of the site that lists a host[:port] itself, with http or https. ``*.`` is a wildcard."""
+        ports = ("",) if re.search(r":\d+$", host) else ("", *(f":{port}" for port in urls.DEFAULT_PORTS.values()))
+        listed = (f"{scheme}://{host}{port}" for scheme in urls.DEFAULT_PORTS for port in ports)
+        return next((self.origins[origin] for origin in listed if origin in self.origins), None)
+
     def by_origin(self, origin: str) -> Site | None:
-        """Return the site that owns an origin."""
+        """Return the site that owns an origin. One that is listed itself comes before a wildcard."""
         canonical = _canonical_origin(origin)
         if canonical is None:
             return None
-        if canonical in self.origins:
-            return self.by_id(self.origins[canonical])
+        owner = self.origins.get(canonical) or self.origins.get(urls.wildcard_of(canonical))
+        if owner:
+            return self.by_id(owner)
         return self._site_without_origins() if urls.is_local(urls.host_of(canonical)) else None
 
     def requesting_site(self, origin: str) -> Site | None:
@@ -61,6 +69,16 @@ class SiteDirectory:
         if self.is_own(origin) and self.own_origin not in self.origins:
             return None
         return self.by_origin(origin)
+
+    def is_by_wildcard(self, origin: str) -> bool:
+        """Return whether only a wildcard gives an origin to its site: strangers may have pages there."""
+        canonical = _canonical_origin(origin)
+        return canonical is not None and canonical not in self.origins and urls.wildcard_of(canonical) in self.origins
+
+    def vouches_for(self, ref: ThreadRef, origin: str | None) -> bool:
+        """Return whether the page's address and title can be believed: no wildcard is needed for page and origin."""
+        by_wildcard = ref.host and not self.owner_of_host(ref.host) and self.owner_of_host(urls.wildcard_of(ref.host))
+        return not by_wildcard and not (origin and self.is_by_wildcard(origin))
 
     def is_own(self, origin: str) -> bool:
         """Return whether an origin is the service's own."""
@@ -71,8 +89,12 @@ class SiteDirectory:
         return self.is_own(origin) or self.by_origin(origin) is not None
 
     def origins_of(self, site: Site) -> list[str]:
-        """Return the origins of a site."""
+        """Return the origins of a site, with its wildcards."""
         return [origin for origin, owner in self.origins.items() if owner == site.id]
+
+    def hosts_of(self, site: Site) -> list[str]:
+        """Return the origins of a site without its wildcards: addresses that links can use."""
+        return [origin for origin in self.origins_of(site) if not urls.is_wildcard(origin)]
 
     def _site_without_origins(self) -> Site | None:
         return next((site for site in self.sites if site.id not in self.origins.values()), None)
@@ -92,6 +114,7 @@ class ThreadPlace:
 
     site: Site
     ref: ThreadRef
+    vouched: bool = True  # the page's address and title can be shown to others
 
 
 @public_read
@@ -121,10 +144,10 @@ def resolve_thread(directory: SiteDirectory, thread: str, site_name: str | None,
     if faults or ref is None:
         raise Invalid(*faults)
     site = (directory.by_host(ref.host) if ref.host else None) or resolve_site(directory, site_name, origin)
-    if site_name and site.name != site_name:
+    if site_name and not site.has_name(site_name):
         raise Invalid(FieldError("site", "wrong_site", "This thread belongs to another site. Omit site."))
     require_origin(directory, site, origin)
-    return ThreadPlace(site, ref)
+    return ThreadPlace(site, ref, directory.vouches_for(ref, origin))
 
 
 def resolve_site(directory: SiteDirectory, site_name: str | None, origin: str | None) -> Site:

@@ -1,6 +1,6 @@
 """Request and response bodies for sites."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -8,12 +8,15 @@ from commentsvc.domain import fields
 from commentsvc.domain.fields import Id, Time, Validator
 from commentsvc.domain.models import Mode
 
+NewName: TypeAlias = Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
+Origins: TypeAlias = Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(min_length=1, max_length=50)]
+
 
 class NewSite(Struct, frozen=True, kw_only=True):
     """A new site, or more origins for an existing one."""
 
-    name: Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
-    origins: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(min_length=1, max_length=50)]
+    name: NewName
+    origins: Origins
 
 
 class SiteRecord(Struct, frozen=True, kw_only=True):
@@ -21,10 +24,11 @@ class SiteRecord(Struct, frozen=True, kw_only=True):
 
     id: Id
     name: str
+    earlier_names: Annotated[list[str], Meta(description="They still find the site.")]
     origins: list[str]
     created_at: Time
     mode: Annotated[Mode | None, Meta(description="Moderation mode; null means the mode in the settings.")]
-    action: Annotated[Id | None, Meta(description="Undoes this change.")] = None
+    action: Annotated[Id | None, Meta(description="Undoes this change of name and mode.")] = None
 
 
 class SiteChange(Struct, frozen=True, kw_only=True):
@@ -33,6 +37,8 @@ class SiteChange(Struct, frozen=True, kw_only=True):
     mode: (
         Annotated[Mode, Meta(description="Moderation mode; null means the mode in the settings.")] | UnsetType | None
     ) = UNSET
+    name: NewName | UnsetType = UNSET
+    origins: Annotated[Origins, Meta(description="All origins of the site. Others are removed.")] | UnsetType = UNSET
 
 
 class SiteList(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The fingerprint of the secret key that encrypts this database."""
+"""The fingerprint of the secret key that encrypts this database, and a lock for names that must not repeat."""
 
 from commentsvc.storage.database import PrivateRead, Write
 
@@ -19,3 +19,12 @@ async def set_fingerprint(unit: Write, text: str, now: str) -> None:
         text=text,
         now=now,
     )
+
+
+async def lock_names(unit: Write) -> None:
+    """Lock the names of sites, keys and moderators, and the hosts of sites, until this unit of work ends.
+
+    Do this first: what the unit reads afterwards is then current. SQLite has one writer, so this matters on PostgreSQL
+    only.
+    """
+    await unit.run("UPDATE installation SET audited = audited WHERE id = 1")

@@ -49,6 +49,18 @@ async def list_origins(unit: PublicRead) -> Sequence[Row]:
     return await unit.all("SELECT origin, site_id FROM site_origin ORDER BY origin")
 
 
-async def set_mode(unit: Write, site_id: str, mode: Mode | None) -> None:
-    """Set a site's moderation mode; None means the mode in the settings."""
-    await unit.run("UPDATE site SET mode = :mode WHERE id = :id", id=site_id, mode=mode.value if mode else None)
+async def update(unit: Write, site: Site, *, name: str, mode: Mode | None) -> None:
+    """Set a site's name and its moderation mode; None means the mode in the settings. Its earlier names stay."""
+    earlier = [*filter(None, site.earlier_names.split("\n")), site.name]
+    await unit.run(
+        "UPDATE site SET name = :name, earlier_names = :earlier, mode = :mode WHERE id = :id",
+        id=site.id,
+        name=name,
+        earlier="\n".join(one for one in dict.fromkeys(earlier) if one != name),
+        mode=mode.value if mode else None,
+    )
+
+
+async def remove_origin(unit: Write, site_id: str, origin: str) -> None:
+    """Take an origin from a site."""
+    await unit.run("DELETE FROM site_origin WHERE origin = :origin AND site_id = :id", origin=origin, id=site_id)

@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 
 from commentsvc.access import rate_limit
 from commentsvc.comments import edit, erase, form, post, read, reports
+from commentsvc.comments.read import ThreadPage
 from commentsvc.comments.schemas import (
     CommentEdit,
     Counts,
@@ -22,9 +23,7 @@ from commentsvc.comments.schemas import (
     PublicComment,
     Receipt,
     ReportReceipt,
-    ThreadListing,
     ThreadQuery,
-    ThreadTree,
 )
 from commentsvc.domain.errors import Invalid
 from commentsvc.web.api import feeds
@@ -65,8 +64,8 @@ async def list_thread(request: web.Request, query: ThreadQuery) -> web.Response:
     service, token = request.app[SERVICE], security.bearer(request)
     own = service.keyring.subject("edit", token, service.clock()) if token else None
 
-    async def render(listing: ThreadListing | ThreadTree) -> bytes:
-        return msgspec.json.encode(listing)
+    async def render(page: ThreadPage) -> bytes:
+        return msgspec.json.encode(page.listing)
 
     return await respond_with_thread(request, query, query.view, render, own=own)
 
@@ -134,12 +133,12 @@ async def get_thread_feed(request: web.Request, query: FeedQuery) -> web.Respons
     locale = request_locale(request, query.lang)
     query = msgspec.structs.replace(query, lang=query.lang and locale.lang)
 
-    async def render(listing: ThreadListing) -> bytes:
-        return await feeds.render_thread_feed(request.app[SERVICE], query, listing, request[VISIT], locale)
+    async def render(page: ThreadPage) -> bytes:
+        return await feeds.render_thread_feed(request.app[SERVICE], query, page, request[VISIT], locale)
 
     variant = f"atom-{locale.lang}{'-explicit' if query.lang else ''}"  # the feed contains its own address
     return await respond_with_thread(
-        request, feeds.thread_query(query), variant, render, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE
+        request, feeds.thread_query(query), variant, render, links=True, kind=feeds.KIND, vary=hdrs.ACCEPT_LANGUAGE
     )
 
 

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import msgspec
 from markupsafe import Markup
 
+from commentsvc.comments.read import ThreadPage
 from commentsvc.comments.schemas import (
     FeedQuery,
     LatestFeedQuery,
@@ -23,7 +24,6 @@ from commentsvc.comments.schemas import (
 from commentsvc.domain.models import Site, Visit
 from commentsvc.service import Service
 from commentsvc.sites import resolve
-from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.web.pages import redirects
 from commentsvc.web.pages.i18n import Locale
 
@@ -69,12 +69,14 @@ def thread_query(query: FeedQuery) -> ThreadQuery:
 
 
 async def render_thread_feed(
-    service: Service, query: FeedQuery, listing: ThreadListing, visit: Visit, locale: Locale
+    service: Service, query: FeedQuery, listed: ThreadPage, visit: Visit, locale: Locale
 ) -> bytes:
     """Return the feed of a thread. An unknown thread looks like one without approved comments."""
     directory = await resolve.read_directory(service)
     place = resolve.resolve_thread(directory, query.thread, query.site, visit.origin)
-    source = _source(service, directory, place.site, locale)
+    source, listing = _Source(service, place.site, listed.within, locale), listed.listing
+    if not isinstance(listing, ThreadListing):
+        raise TypeError("the page must be flat")
     thread = listing.thread
     feed = _feed(
         source,
@@ -94,8 +96,8 @@ async def render_site_feed(
     """Return the feed of a site's comments in all threads."""
     directory = await resolve.read_directory(service)
     site = resolve.resolve_site(directory, query.site, visit.origin)
-    source = _source(service, directory, site, locale)
-    origins = directory.origins_of(site)
+    source = _Source(service, site, site.name if len(directory.sites) > 1 else None, locale)
+    origins = directory.hosts_of(site)
     feed = _feed(
         source,
         id_=source.id_of("latest"),
@@ -106,10 +108,6 @@ async def render_site_feed(
         further=latest.next_cursor,
     )
     return _serialize(feed, source, [(comment, comment.thread) for comment in latest.comments])
-
-
-def _source(service: Service, directory: SiteDirectory, site: Site, locale: Locale) -> _Source:
-    return _Source(service, site, site.name if len(directory.sites) > 1 else None, locale)
 
 
 def _feed(

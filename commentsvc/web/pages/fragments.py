@@ -9,15 +9,16 @@ import msgspec
 from aiohttp import hdrs, web
 from msgspec import UNSET, Meta
 
+from commentsvc.comments.read import ThreadPage
 from commentsvc.comments.schemas import OwnComment, PublicComment, Receipt, Stub, ThreadQuery, ThreadTree, TreeComment
+from commentsvc.domain import urls
 from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
-from commentsvc.sites import resolve
 from commentsvc.web.pages import redirects
 from commentsvc.web.pages.i18n import Locale
 from commentsvc.web.pages.messages import Explanation
 from commentsvc.web.pages.templates import render_template, request_locale, templates_digest
 from commentsvc.web.server.cache_headers import respond_with_thread
-from commentsvc.web.server.routing import HTML, SERVICE, VISIT
+from commentsvc.web.server.routing import HTML, SERVICE
 
 FORM_FIELDS: Final = ("comment", "name", "email", "website")
 # A deadline further away than this is shown with its date.
@@ -101,15 +102,17 @@ async def thread(request: web.Request, query: FragmentQuery) -> web.Response:
         thread_query,
         f"html.{locale.lang}{'.explicit' if query.lang else ''}.{query.known}.{templates_digest()}",
         partial(_render, request, query, locale),
+        links=True,
         kind=HTML,
         vary="" if query.lang else hdrs.ACCEPT_LANGUAGE,
     )
 
 
-async def _render(request: web.Request, query: FragmentQuery, locale: Locale, listing: ThreadTree) -> bytes:
-    service = request.app[SERVICE]
-    directory = await resolve.read_directory(service)
-    site = redirects.site_to_say(directory, query.thread, query.site, request[VISIT].origin)
+async def _render(request: web.Request, query: FragmentQuery, locale: Locale, page: ThreadPage) -> bytes:
+    service, listing = request.app[SERVICE], page.listing
+    if not isinstance(listing, ThreadTree):
+        raise TypeError("the page must be a tree")
+    site = query.site or (None if urls.parse_thread(query.thread).host else page.within)
     order = query.order if query.order == "newest" else None
     values = thread_values(listing, service.config.own_url, query.thread, site, order=order, lang=query.lang)
     form = Form(hidden={"thread": query.thread, "site": site, "parent": ""})

@@ -46,13 +46,14 @@ async def redirect_after_post(request: web.Request, draft: NewComment, receipt: 
 def _on_site(directory: SiteDirectory, place: Site, text: str | None, posted_from: str | None) -> str | None:
     """Return an address on one of the site's origins, encoded for a header; None if it is anything else.
 
-    A path belongs to the origin of the page that posted, or else to the only origin of the site.
+    A path belongs to the origin of the page that posted, or else to the only origin of the site. An origin that only
+    a wildcard allows must have posted itself: anybody can have a page there.
     """
     if not text or UNSAFE_IN_URL.search(text):
         return None
     if text.startswith("/") and not text.startswith("//"):
         posting = directory.requesting_site(posted_from) if posted_from else None
-        origins = [posted_from] if posted_from and posting else directory.origins_of(place)
+        origins = [posted_from] if posted_from and posting else directory.hosts_of(place)
         text = f"{origins[0]}{text}" if len(origins) == 1 else text
     try:
         parts = urlsplit(text)
@@ -61,6 +62,8 @@ def _on_site(directory: SiteDirectory, place: Site, text: str | None, posted_fro
         return None
     site = directory.by_origin(origin)
     if site is None or site.id != place.id:
+        return None
+    if directory.is_by_wildcard(origin) and origin != posted_from:
         return None
     query = f"?{_quote(parts.query)}" if parts.query else ""
     return f"{origin}{_quote(parts.path or '/')}{query}"

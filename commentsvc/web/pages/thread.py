@@ -84,7 +84,7 @@ async def thread_page(
             listing, service.config.base_path, query.thread, query.site, order=query.order, lang=query.lang
         ),
         **form.template_values(),
-        back=_article_url(service, listing.thread, query.thread),
+        back=await _article_url(service, listing.thread, query.thread),
         received=_own_state(listing.comments, own) if query.receipt else None,
         own=own,
         **more,
@@ -118,9 +118,12 @@ async def _listing(request: web.Request, query: PageQuery, own: str | None) -> T
     return await redirects.include_own_comment(request.app[SERVICE], page, None if query.cursor else own)
 
 
-def _article_url(service: Service, public: PublicThread, name: str) -> str | None:
-    """Return the article's address if it is known, with a host that is one of the site's."""
-    return public.url or urls.parse_thread(name, service.config.dropped).url
+async def _article_url(service: Service, public: PublicThread, name: str) -> str | None:
+    """Return the article's address if it is known, with a host that the site lists itself."""
+    if public.url:
+        return public.url
+    ref, directory = urls.parse_thread(name, service.config.dropped), await resolve.read_directory(service)
+    return ref.url if directory.vouches_for(ref, None) else None
 
 
 async def _parent(request: web.Request, listing: ThreadTree, reply_to: str | None) -> Any:

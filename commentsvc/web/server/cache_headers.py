@@ -1,13 +1,15 @@
 """Responses that caches may keep: entity tags, compression, 304 Not Modified."""
 
 import gzip
+import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import hdrs, web
 
 from commentsvc.comments import read
+from commentsvc.comments.read import ThreadPage
 from commentsvc.comments.schemas import ThreadQuery
 from commentsvc.web.server.answer_cache import AnswerCache
 from commentsvc.web.server.responses import match_etag
@@ -23,38 +25,45 @@ async def respond_with_thread(
     request: web.Request,
     query: ThreadQuery,
     form: str,
-    render: Callable[[Any], Awaitable[bytes]],
+    render: Callable[[ThreadPage], Awaitable[bytes]],
     *,
+    links: bool = False,
     own: str | None = None,
     kind: str = JSON,
     vary: str = "Authorization",
 ) -> web.Response:
     """Return a thread in some form; it is rendered from its listing only if the cache has no body.
 
-    ``form`` names everything that the body depends on besides the thread's state and the query.
+    ``form`` names everything that the body depends on besides the thread's state and the query. With ``links``, the
+    body also depends on the address of the service, and on the site's name if there are several.
     """
-    cache, find_tag, gzipped = (
-        request.app[ANSWER_CACHE],
-        match_etag(request.headers.get(hdrs.IF_NONE_MATCH)),
-        accepts_gzip(request),
-    )
+    cache, gzipped = request.app[ANSWER_CACHE], accepts_gzip(request)
+    find_tag = match_etag(request.headers.get(hdrs.IF_NONE_MATCH))
     cached: dict[str, bytes | None] = {}
 
-    def known(tag: str) -> bool:
-        cached[tag] = cache.get((tag, query, form, gzipped))
-        return find_tag(f"{tag}-{form}") is not None or cached[tag] is not None
+    def variant(within: str | None) -> str:
+        return f"{form}.{_digest_links(request, within)}" if links else form
+
+    def known(tag: str, within: str | None) -> bool:
+        cached[tag] = cache.get((tag, query, variant(within), gzipped))
+        return find_tag(f"{tag}-{variant(within)}") is not None or cached[tag] is not None
 
     page = await read.list_thread(request.app[SERVICE], query, request[VISIT], own=own, seen=known)
     if page.private:
         private = {hdrs.CACHE_CONTROL: "no-store"}
-        return web.Response(body=await render(page.listing), content_type=kind, charset=_charset(kind), headers=private)
+        return web.Response(body=await render(page), content_type=kind, charset=_charset(kind), headers=private)
     body = cached.get(page.tag)
     if page.listing is not None:
-        body = compress(await render(page.listing), gzipped=gzipped)
+        body = compress(await render(page), gzipped=gzipped)
         if page.listing.comments:
-            cache.put((page.tag, query, form, gzipped), body)
-    tag = f"{page.tag}-{form}"
+            cache.put((page.tag, query, variant(page.within), gzipped), body)
+    tag = f"{page.tag}-{variant(page.within)}"
     return cacheable(body, tag, find_tag(tag), kind=kind, vary=vary)
+
+
+def _digest_links(request: web.Request, within: str | None) -> str:
+    text = f"{request.app[SERVICE].config.own_origin}\n{within or ''}"
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
 def accepts_gzip(request: web.Request) -> bool:

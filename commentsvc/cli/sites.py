@@ -1,0 +1,81 @@
+"""Run the commands that manage sites."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from commentsvc.cli.moderate import OPERATOR
+from commentsvc.cli.parser import SITE_DEFAULT
+from commentsvc.cli.terminal import CommandResult, Terminal, join_rows
+from commentsvc.domain import validation
+from commentsvc.domain.errors import FieldError, Invalid, NotFound
+from commentsvc.domain.models import Mode
+from commentsvc.service import Service
+from commentsvc.sites import manage
+from commentsvc.sites.schemas import NewSite, SiteChange, SiteRecord
+
+
+async def _add_site(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    fields = {"name": arguments.name, "origins": arguments.origin}
+    new = validation.validate(NewSite, fields, service.config.limits)
+    return _describe_origins(await manage.add_site(service, OPERATOR, new))
+
+
+async def _list_sites(service: Service, _arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    found = (await manage.list_sites(service, OPERATOR)).sites
+    rows = (f"{site.name}  {' '.join(site.origins) or 'localhost only'}" for site in found)
+    return CommandResult(found, join_rows(rows, "No sites yet."))
+
+
+async def _set_site_mode(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    mode = None if arguments.mode == SITE_DEFAULT else Mode(arguments.mode)
+    changed = await _change_site(service, arguments.name, {"mode": mode})
+    text = f"Moderation mode of {changed.name}: {mode or f'{service.config.moderation} (default)'}."
+    return CommandResult(changed, text + _describe_undo(changed))
+
+
+async def _rename_site(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    changed = await _change_site(service, arguments.name, {"name": arguments.new_name})
+    return CommandResult(changed, f"The site is now called {changed.name}." + _describe_undo(changed))
+
+
+async def _remove_origins(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    site = await _find_site(service, arguments.name)
+    removed = manage.parse_origins(arguments.origin)
+    if not set(removed) <= set(site.origins):
+        raise NotFound("The site does not have this origin. See: commentsvc site list")
+    kept = [origin for origin in site.origins if origin not in removed]
+    if not kept:
+        raise Invalid(FieldError("origin", "required", "A site needs an origin. Add the new one first, then remove."))
+    return _describe_origins(await _change_site(service, arguments.name, {"origins": kept}))
+
+
+def _describe_origins(site: SiteRecord) -> CommandResult:
+    return CommandResult(site, f"Origins of {site.name}: {' '.join(site.origins)}")
+
+
+def _describe_undo(site: SiteRecord) -> str:
+    return f" Undo with: commentsvc undo {site.action}" if site.action else ""
+
+
+async def _find_site(service: Service, name: str) -> SiteRecord:
+    found = (await manage.list_sites(service, OPERATOR)).sites
+    site = next((site for site in found if name in {site.name, *site.earlier_names}), None)
+    if site is None:
+        raise NotFound("Site not found. See: commentsvc site list")
+    return site
+
+
+async def _change_site(service: Service, name: str, fields: dict[str, Any]) -> SiteRecord:
+    site = await _find_site(service, name)
+    change = validation.validate(SiteChange, fields, service.config.limits)
+    return await manage.change_site(service, OPERATOR, site.id, change)
+
+
+COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {
+    ("site", "add"): _add_site,
+    ("site", "list"): _list_sites,
+    ("site", "mode"): _set_site_mode,
+    ("site", "rename"): _rename_site,
+    ("site", "remove-origin"): _remove_origins,
+}
