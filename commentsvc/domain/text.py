@@ -34,6 +34,7 @@ INVISIBLE = re.compile(
 )
 JOINERS = "\u200c\u200d"
 CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
+NEXT_LINE = "\x85"  # a line break in text from some mainframes and word processors; the only one in ``CONTROL``
 # No language puts more combining marks on one letter. Longer stacks overlap the lines around them ("Zalgo" text).
 MAX_MARKS = 4
 # Text may be this many times its limit before cleaning. Longer text is rejected without cleaning, which costs time.
@@ -45,11 +46,12 @@ BRAILLE_BLANK = "\u2800"
 def clean_line(text: str, *, lenient: bool = False) -> str:
     """Return the text on one line, in NFC, without invisible characters and stacked marks.
 
-    ``lenient`` replaces control characters by spaces.
+    Line breaks of word processors become spaces. ``lenient`` replaces control characters by spaces.
 
     Raises:
         InvalidValue: it has control characters, and ``lenient`` is not set.
     """
+    text = text.replace(NEXT_LINE, " ")
     if lenient:
         text = CONTROL.sub(" ", text)
     elif CONTROL.search(text):

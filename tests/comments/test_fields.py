@@ -12,7 +12,7 @@ from commentsvc.rules import domains
 from commentsvc.rules.manage import add_rule
 from commentsvc.rules.schemas import NewRule
 from commentsvc.web.routes import application
-from tests.conftest import EVERYTHING, fields_of, post
+from tests.conftest import EVERYTHING, draft, fields_of, post
 
 BLOG = "https://blog.example"
 
@@ -326,3 +326,8 @@ async def test_a_reader_without_a_script_sees_all_errors_on_the_page(client):
     assert page.status == 422
     for sentence in ("Please enter your name.", "Enter a valid email address", "replying to is not available"):
         assert sentence in text
+
+
+@pytest.mark.parametrize("line_break", ["\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\r\n", "\n", "\t"])
+def test_a_line_break_in_a_pasted_name_is_a_space(line_break):
+    assert draft(name=f"{line_break}Mia{line_break}Ray{line_break}").name == "Mia Ray"
