@@ -146,9 +146,19 @@ def _stored_verdicts(draft: Draft, context: Context, policy: Policy) -> list[Ver
     return verdicts
 
 
+# A person's form is rarely sent in these states. A missing token says nothing: hand-written forms have none.
+SUSPICIOUS_TOKENS: Final = frozenset(FormTokenState) - {FormTokenState.VALID, FormTokenState.ABSENT}
+
+
 def check_honeypot(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """Call a comment spam if its form had the hidden field filled in."""
-    return Verdict(Effect.SPAM, Reason("honeypot_filled"), "rule:honeypot") if context.honeypot_filled else None
+    """Hold a comment if its form had the hidden field filled in; call it spam if its form token is suspicious too.
+
+    A browser or a password manager may fill in the field for a person, so it alone is a weak signal.
+    """
+    if not context.honeypot_filled:
+        return None
+    effect = Effect.SPAM if context.form_token in SUSPICIOUS_TOKENS else Effect.HOLD
+    return Verdict(effect, Reason("honeypot_filled"), "rule:honeypot")
 
 
 FORM_REASONS: Final = {

@@ -420,7 +420,7 @@ async def test_an_edit_does_not_clear_the_verdicts_on_how_a_comment_was_sent(dat
         client = await client_of(service)
         key = await a_key(service, Scope.MODERATE)
         for trap in ("555 1234", None):
-            _, posted = await write(client, topic=trap, comment=f"Buy {trap}")
+            _, posted = await write(client, topic=trap, started=trap and "not ours", comment=f"Buy {trap}")
             token = {"Authorization": f"Bearer {posted['edit_token']}"}
             edited = await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "A dot."}, headers=token)
             assert (await answer(edited, 200))["status"] == "pending"

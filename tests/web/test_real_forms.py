@@ -62,7 +62,7 @@ async def test_a_renamed_text_area_is_the_comment(service, client, name, trap):
 async def test_a_program_that_fills_the_old_text_area_too_is_noticed(service, client):
     response, receipt = await sent(client, f"{urlencode(THEME)}&d71b1f9ab8=my+words&comment=buy")
     assert (response.status, receipt["html"]) == (202, "<p>my words</p>")
-    assert "honeypot" in await stored(service, "spam")
+    assert "honeypot" in await stored(service, "pending")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,15 @@ def _on_site(directory: SiteDirectory, place: Site, text: str | None, posted_fro
     return f"{origin}{_quote(parts.path or '/')}{query}"
 
 
+def site_address(directory: SiteDirectory, site: Site, origin: str | None) -> str | None:
+    """Return the origin at which people read a site: the one they come from, or else a public one with https."""
+    known = directory.hosts_of(site)
+    if origin in known:
+        return origin
+    known.sort(key=lambda one: (urls.is_local(urls.host_of(one)), not one.startswith("https:")))
+    return known[0] if known else None
+
+
 def _quote(text: str) -> str:
     return quote(text, safe="/%!$&'()*+,;=:@?-._~")
 

@@ -37,7 +37,7 @@ def show_framework_error(request: web.Request, status: int) -> web.Response:
 
 
 def _show(request: web.Request, status: int, explanation: Explanation, body: bytes, *, sent_form: bool) -> web.Response:
-    texts = (forms.parse_leniently(NewComment, body).get("comment", ""), forms.read_unknown_text(NewComment, body))
+    texts = (forms.parse_leniently(NewComment, body).get("comment", ""), forms.read_lost_text(NewComment, body))
     return page(
         request,
         "refused.html",

@@ -84,7 +84,7 @@ async def thread_page(
             listing, service.config.base_path, query.thread, query.site, order=query.order, lang=query.lang
         ),
         **form.template_values(),
-        back=await _article_url(service, listing.thread, query.thread),
+        **await _way_back(request, query, listing.thread),
         received=_own_state(listing.comments, own) if query.receipt else None,
         own=own,
         **more,
@@ -118,12 +118,16 @@ async def _listing(request: web.Request, query: PageQuery, own: str | None) -> T
     return await redirects.include_own_comment(request.app[SERVICE], page, None if query.cursor else own)
 
 
-async def _article_url(service: Service, public: PublicThread, name: str) -> str | None:
-    """Return the article's address if it is known, with a host that the site lists itself."""
-    if public.url:
-        return public.url
-    ref, directory = urls.parse_thread(name, service.config.dropped), await resolve.read_directory(service)
-    return ref.url if directory.vouches_for(ref, None) else None
+async def _way_back(request: web.Request, query: PageQuery, public: PublicThread) -> dict[str, str | None]:
+    """Return the blog's name and address, and the article's address if it is known. The site lists its host itself."""
+    service, origin = request.app[SERVICE], request[VISIT].origin
+    directory = await resolve.read_directory(service)
+    site = resolve.resolve_thread(directory, query.thread, query.site, origin).site
+    home = redirects.site_address(directory, site, origin)
+    named = f"{home}{query.thread}" if home and query.thread.startswith("/") else query.thread
+    ref = urls.parse_thread(named, service.config.dropped)
+    article = public.url or (ref.url if directory.vouches_for(ref, None) else None)
+    return {"blog": site.name, "blog_url": home and f"{home}/", "back": article}
 
 
 async def _parent(request: web.Request, listing: ThreadTree, reply_to: str | None) -> Any:
@@ -162,7 +166,7 @@ async def show_form_again(request: web.Request, refused: Refusal, body: bytes) -
         site, lang = await _site_name(request, values), request.query.get("lang")
         query = PageQuery(thread=values.get("thread", ""), site=site, reply_to=reply_to, lang=lang)
         response = await thread_page(
-            request, query, filled=values, refused=refused, unsaved=forms.read_unknown_text(NewComment, body)
+            request, query, filled=values, refused=refused, unsaved=forms.read_lost_text(NewComment, body)
         )
     except Refusal:
         response = await show_refusal(request, refused, body)

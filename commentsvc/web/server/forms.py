@@ -1,8 +1,8 @@
-"""HTML forms: their encodings, and the field names of other systems."""
+"""HTML forms and their encodings."""
 
 import codecs
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from email.message import Message
 from functools import cache
 from typing import Any, Final
@@ -13,37 +13,12 @@ import msgspec
 from commentsvc.comments.schemas import NewComment
 from commentsvc.domain.errors import FieldError, Invalid, MalformedRequest
 from commentsvc.domain.text import escape_surrogates
+from commentsvc.web.server import foreign_fields
 from commentsvc.web.server.routing import FORM, MULTIPART, TEXT
 
 Pairs = list[tuple[str, str]]
 
 MAX_FIELDS: Final = 1000
-# Other names of our fields: WordPress (comment_form in wp-includes/comment-template.php), then Staticman. If a form
-# has several names of one field, the first one with a value counts.
-ALIASES: Final = {
-    "author": "name",
-    "url": "website",
-    "comment_post_ID": "thread",
-    "comment_parent": "parent",
-    "fields[name]": "name",
-    "fields[email]": "email",
-    "fields[message]": "comment",
-    "fields[comment]": "comment",
-    "fields[body]": "comment",
-    "fields[website]": "website",
-    "fields[url]": "website",
-    "fields[replying_to]": "parent",
-    "options[slug]": "thread",
-    "options[entryId]": "thread",
-    "options[redirect]": "redirect_to",
-}
-# A spam plugin of WordPress renames the text area to ten hexadecimal digits; it replaces a first digit by a to j.
-RENAMED: Final = re.compile(r"[0-9a-j][0-9a-f]{9}")
-# Values that a page or a browser fills in, not a person.
-NOT_TYPED: Final = re.compile(
-    r"_.*|ak_.*|akismet.*|.*nonce.*|.*captcha.*|.*turnstile.*|.*consent.*|csrf.*|submit|options\[.*|redirect.*",
-    re.IGNORECASE,
-)
 # Character encodings that browsers use for a form if its page has them (WHATWG Encoding Standard, 4.2).
 CHARSETS: Final = {
     **dict.fromkeys(("windows-1252", "iso-8859-1", "latin1", "us-ascii", "ascii", "cp1252"), "cp1252"),
@@ -189,12 +164,10 @@ def parse_leniently(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]
     return _adapt(schema, [*single, *(pair for pair in pairs if pair[0] in repeatable)])
 
 
-def read_unknown_text(schema: type[msgspec.Struct], body: bytes) -> str:
-    """Return what was typed into fields that are not ours, so that a page can give it back."""
-    ours, values = known_names(schema), parse_leniently(schema, body).values()
-    texts = (value for name, value in _read_leniently(body) if name not in ours and not NOT_TYPED.fullmatch(name))
-    typed = (text for text in texts if re.search(r"[^\W\d_]", text) and text.lower() not in {"on", "yes", "true"})
-    return "\n\n".join(text for text in dict.fromkeys(typed) if text not in values)
+def read_lost_text(schema: type[msgspec.Struct], body: bytes) -> str:
+    """Return what was typed into a form and is not in ``parse_leniently``, so that a page can give it back."""
+    shown = {name: value for name, value in parse_leniently(schema, body).items() if name != "topic"}
+    return foreign_fields.find_lost_text(_read_leniently(body), shown.values())
 
 
 def _read_leniently(body: bytes) -> Pairs:
@@ -209,36 +182,14 @@ def _read_leniently(body: bytes) -> Pairs:
 
 def _adapt(schema: type[msgspec.Struct], pairs: Pairs) -> dict[str, Any]:
     values = collect(schema, pairs, known_names(schema))
-    if schema is not NewComment:
-        return values
-    values = _rename_aliases(values)
-    if "comment_post_ID" in dict(pairs) and (renamed := _renamed_text(pairs)):
-        # The plugin leaves a hidden, empty field of the old name as a trap for programs.
-        trap = str(values.get("comment", "")).strip()
-        values |= {"comment": renamed} | ({"topic": trap[:100]} if trap else {})
-    return values
-
-
-def _renamed_text(pairs: Pairs) -> str | None:
-    """Return the text in the one field that has the name of a renamed text area and a value."""
-    texts = {value for name, value in pairs if RENAMED.fullmatch(name) and value.strip()}
-    return texts.pop() if len(texts) == 1 else None
-
-
-def _rename_aliases(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values under our names; our own fields win. Parent 0 means no parent."""
-    renamed = {name: value for name, value in values.items() if name not in ALIASES}
-    ours = set(renamed)
-    for alias, name in ALIASES.items():
-        if alias in values and name not in ours and (name, values[alias]) != ("parent", "0"):
-            renamed[name] = renamed.get(name) or values[alias]
-    return renamed
+    return foreign_fields.adapt(values, pairs) if schema is NewComment else values
 
 
 @cache
 def known_names(schema: type[msgspec.Struct]) -> frozenset[str]:
     """Return the names that a form for this schema may use."""
-    return frozenset(schema.__struct_encode_fields__) | (frozenset(ALIASES) if schema is NewComment else frozenset())
+    names = frozenset(schema.__struct_encode_fields__)
+    return names.union(foreign_fields.ALIASES) if schema is NewComment else names
 
 
 def collect(
