@@ -26,9 +26,11 @@ ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CI = (ROOT / ".ci" / "run").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE_POSTGRES = yaml.safe_load((ROOT / "docker-compose.postgres.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 LOCKS = ("runtime", "build", "dev")
-OWN_SERVICES = ("on-sqlite", "on-postgres", "secrets")
+STACKS = (pytest.param(COMPOSE, id="sqlite"), pytest.param(COMPOSE_POSTGRES, id="postgres"))
+OWN_SERVICES = ((COMPOSE, "commentsvc"), (COMPOSE_POSTGRES, "commentsvc"), (COMPOSE_POSTGRES, "secrets"))
 
 
 def lock(name):
@@ -161,9 +163,9 @@ def test_the_image_uses_settings_and_commands_that_exist():
     assert parse(check[3:]).command == "healthcheck"
 
 
-@pytest.mark.parametrize("name", OWN_SERVICES)
-def test_a_deployed_service_runs_with_minimal_privileges(name):
-    service = COMPOSE["services"][name]
+@pytest.mark.parametrize(("stack", "name"), OWN_SERVICES)
+def test_a_deployed_service_runs_with_minimal_privileges(stack, name):
+    service = stack["services"][name]
 
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -171,9 +173,9 @@ def test_a_deployed_service_runs_with_minimal_privileges(name):
     assert not {"user", "privileged", "cap_add"} & set(service)
 
 
-@pytest.mark.parametrize("name", OWN_SERVICES[:2])
-def test_a_deployed_service_has_a_health_check_and_time_to_shut_down(name):
-    service = COMPOSE["services"][name]
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_deployed_service_has_a_health_check_and_time_to_shut_down(stack):
+    service = stack["services"]["commentsvc"]
 
     assert service["restart"] == "unless-stopped"
     assert service["init"] is True
@@ -182,44 +184,78 @@ def test_a_deployed_service_has_a_health_check_and_time_to_shut_down(name):
     assert "start_interval" in service["healthcheck"]
 
 
-def test_compose_without_a_profile_starts_only_sqlite_with_a_data_volume():
-    plain = {name: one for name, one in COMPOSE["services"].items() if "profiles" not in one}
-
-    assert list(plain) == ["on-sqlite"]
-    assert plain["on-sqlite"]["ports"] == ["8080:8080"]
-    assert plain["on-sqlite"]["volumes"] == ["data:/data"]
-    assert "data" in COMPOSE["volumes"]
+def test_compose_starts_sqlite_with_a_data_volume_and_no_profile():
+    assert list(COMPOSE["services"]) == ["commentsvc"]
+    assert COMPOSE["services"]["commentsvc"]["volumes"] == ["data:/data"]
+    assert list(COMPOSE["volumes"]) == ["data"]
 
 
-def test_published_ports_are_unique_and_postgresql_has_none():
-    ports = [port.split(":")[0] for one in COMPOSE["services"].values() for port in one.get("ports", [])]
-
-    assert len(ports) == len(set(ports)) == 2
-    assert "ports" not in COMPOSE["services"]["postgres"]
-
-
-@pytest.mark.parametrize("name", OWN_SERVICES[:2])
-def test_every_setting_reaches_the_deployed_service(name):
-    given = set(COMPOSE["services"][name]["environment"])
-    settings = {PREFIX + field.upper() for field in Config.__struct_fields__}
-    known = settings | {f"{PREFIX}{secret.upper()}_FILE" for secret in SECRETS}
-    set_by_the_image = {PREFIX + field for field in ("HOST", "PORT", "DATABASE_URL", "SECRET_KEY")}
-
-    assert given <= known
-    assert settings - set_by_the_image <= given
+def test_postgresql_has_its_own_compose_file_and_project():
+    assert list(COMPOSE_POSTGRES["services"]) == ["commentsvc", "postgres", "secrets"]
+    assert COMPOSE_POSTGRES["name"] != COMPOSE["name"]
+    assert "ports" not in COMPOSE_POSTGRES["services"]["postgres"]
+    services = [*COMPOSE["services"].values(), *COMPOSE_POSTGRES["services"].values()]
+    assert not [service for service in services if "profiles" in service]
 
 
-@pytest.mark.parametrize("name", OWN_SERVICES[:2])
-def test_an_operator_can_start_the_service_without_any_settings(name):
-    values = COMPOSE["services"][name]["environment"].values()
+def interpolate(text, **variables):
+    """Replace ``${NAME:-default}`` as compose does."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: variables.get(match[1]) or match[2], str(text))
 
-    assert not [value for value in values if "$" in value and not re.fullmatch(r"\$\{\w+:-[^}]*\}", value)]
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_operator_publishes_the_service_on_another_address_and_port(stack):
+    service = stack["services"]["commentsvc"]
+    [port] = service["ports"]
+    chosen = {"COMMENTSVC_HOST": "::", "COMMENTSVC_PORT": "9000"}
+
+    assert [interpolate(port[key]) for key in ("host_ip", "published", "target")] == ["127.0.0.1", "8080", "8080"]
+    assert [interpolate(port[key], **chosen) for key in ("host_ip", "published", "target")] == ["::", "9000", "9000"]
+    inside = {name: interpolate(value, **chosen) for name, value in service["environment"].items()}
+    config = read_config({name: inside[name] for name in chosen})
+    assert (ipaddress.ip_address(config.host).is_unspecified, config.port) == (True, 9000)
+
+
+@pytest.mark.parametrize(("stack", "name"), OWN_SERVICES)
+def test_an_operator_chooses_the_image_and_its_base_image(stack, name):
+    service = stack["services"][name]
+
+    assert service["build"] == {"context": ".", "args": ["PYTHON_IMAGE"]}  # without it: the default of the Dockerfile
+    assert interpolate(service["image"]) == "commentsvc"
+    assert interpolate(service["image"], IMAGE="registry.example/c:1") == "registry.example/c:1"
+    assert interpolate(service["pull_policy"]) == "build"
+    assert interpolate(COMPOSE_POSTGRES["services"]["postgres"]["image"], POSTGRES_IMAGE="postgres:18") == "postgres:18"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_whole_file_of_settings_reaches_the_deployed_service(stack):
+    service = stack["services"]["commentsvc"]
+
+    assert service["env_file"] == [{"path": ".env", "required": False}]
+    known = {PREFIX + field.upper() for field in Config.__struct_fields__}
+    assert set(service["environment"]) <= known | {f"{PREFIX}{secret.upper()}_FILE" for secret in SECRETS}
+    # What only compose reads has another prefix: the service would refuse it.
+    read_here = set(re.findall(r"\$\{(\w+)", str(stack)))
+    assert {name for name in read_here if name.startswith(PREFIX)} <= known
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_log_of_every_container_is_limited(stack):
+    for service in stack["services"].values():
+        assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5"}}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_operator_can_start_the_service_without_any_settings(stack):
+    for service in stack["services"].values():
+        text = str({key: value for key, value in service.items() if key != "command"})
+        assert re.findall(r"\$\{?\w+", text) == re.findall(r"\$\{\w+(?=:-[^}]+\})", text)
 
 
 def test_secrets_are_created_once_and_postgresql_can_read_only_the_password(tmp_path):
     folder = tmp_path / "secrets"
     folder.mkdir(mode=0o700)
-    [script] = COMPOSE["services"]["secrets"]["command"]
+    [script] = COMPOSE_POSTGRES["services"]["secrets"]["command"]
 
     def start():
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -124,7 +124,7 @@ def test_readers_see_the_language_of_every_block(path):
 def test_readers_learn_why_a_block_is_not_run_and_its_names_exist(path):
     text = path.read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
-    stack = yaml.safe_load(text_of("docker-compose.yml"))
+    stacks = [yaml.safe_load(text_of(name)) for name in ("docker-compose.yml", "docker-compose.postgres.yml")]
     for block in blocks_of(path):
         if block.excuse is not None:
             assert len(block.excuse) > 10, f"{named(path)}:{block.line}"
@@ -135,10 +135,10 @@ def test_readers_learn_why_a_block_is_not_run_and_its_names_exist(path):
     )
     for target in re.findall(r"\bmake ([a-z]+)\b", commands):
         assert target in targets, f"{named(path)} names make {target}"
-    for service in re.findall(r"compose (?:--profile \S+ )?(?:exec|up|run --rm|logs) ([a-z-]+)", commands):
-        assert service in stack["services"], f"{named(path)} names the container {service}"
-    for profile in re.findall(r"--profile (\S+)", commands):
-        assert profile in {one for service in stack["services"].values() for one in service.get("profiles", [])}
+    for service in re.findall(r"compose (?:--file \S+ )?(?:exec|up|run --rm|logs) ([a-z-]+)", commands):
+        assert all(service in stack["services"] for stack in stacks), f"{named(path)} names the container {service}"
+    for file in re.findall(r"compose --file (\S+)", commands):
+        assert (ROOT / file).is_file(), f"{named(path)} names {file}"
 
 
 @dataclass(frozen=True)
