@@ -35,7 +35,8 @@ def read_config(environment: Mapping[str, str]) -> Config:
     """
     given = find_variables(environment, PREFIX)
     values: dict[str, Any] = {}
-    wrong = [_describe_unknown(name) for name in sorted(given) if name not in _known_names()]
+    wrong = [_describe_unknown(PREFIX + name) for name in sorted(given) if name not in _known_names()]
+    wrong += [_describe_unknown(name) for name in sorted(environment) if _has_small_prefix(name)]
     faulty: set[str] = set()
     for field in msgspec.structs.fields(Config):
         try:
@@ -57,10 +58,15 @@ def _known_names() -> list[str]:
     return [name.upper() for name in names]
 
 
-def _describe_unknown(name: str) -> str:
-    similar = difflib.get_close_matches(name.upper(), _known_names(), n=1)
+def _has_small_prefix(variable: str) -> bool:
+    name = variable.upper().removeprefix(PREFIX)
+    return not variable.startswith(PREFIX) and variable.upper() == PREFIX + name and name in _known_names()
+
+
+def _describe_unknown(variable: str) -> str:
+    similar = difflib.get_close_matches(variable.upper().removeprefix(PREFIX), _known_names(), n=1)
     advice = f"Did you mean {PREFIX}{similar[0]}?" if similar else "See docs/settings.md."
-    return f"Unknown setting {PREFIX}{name}. {advice}"
+    return f"Unknown setting {variable}. {advice}"
 
 
 def _convert(name: str, text: str, kind: Any) -> Any:
@@ -76,6 +82,7 @@ def _suggest(text: str, kind: Any) -> Iterator[str]:
     word = text.lower()
     slips = [("Use small letters: {}", word)]
     slips += [("Remove commas and spaces: {}", re.sub(r"[\s,_']", "", word))]
+    slips += [("Remove the comment: {}", re.sub(r"\s+#.*", "", word))]
     slips += [("Use a plain hyphen: {}", re.sub(r"\s*[\u2010-\u2015\u2212]\s*", "-", word))]
     slips += [("Remove the quotes: {}", word.strip("\"'`\u2018\u2019\u201c\u201d\u201e"))]
     slips += [(f"Write {{}} instead of {word}", "on")] if word in ON else []

@@ -102,6 +102,14 @@ def test_a_typing_error_is_named_among_variables_of_the_platform():
     )
 
 
+@pytest.mark.parametrize("variable", ["commentsvc_port", "Commentsvc_Port", "commentsvc_PORT"])
+def test_an_operator_who_sets_a_variable_in_small_letters_reads_its_name(variable):
+    with pytest.raises(ConfigurationError) as refused:
+        read_config({variable: "9000"})
+    assert str(refused.value) == f"Unknown setting {variable}. Did you mean COMMENTSVC_PORT?"
+    assert read_config({"commentsvc_unit": "x", "commentsvc": "x", "port": "x"}) == read()
+
+
 @contextmanager
 def answering():
     """Answer every request on a free port, as a running service does."""
@@ -280,6 +288,7 @@ def test_a_comma_inside_one_secret_key_is_part_of_it():
         ("FORM_SECONDS", "3 \u2013 86400", "Use a plain hyphen: 3-86400."),
         ("RATE_LIMIT", "20 / 300", "Remove commas and spaces: 20/300."),
         ("COMMENT_LENGTH", "10,000", "Remove commas and spaces: 10000."),
+        ("PORT", "8080  # behind nginx", "Remove the comment: 8080."),
         ("PORT", '"8080', "Remove the quotes: 8080."),
         ("LOG_FORMAT", "\u201cjson\u201d", "Remove the quotes: json."),
         ("TRUSTED_PROXIES", "10.0.0.5/8", "Write 10.0.0.0/8."),
