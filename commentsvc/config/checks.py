@@ -13,6 +13,7 @@ from commentsvc.domain.errors import ConfigurationError
 MAX_COMMENTS_PER_SECOND: Final = 100
 MIN_KEY_LENGTH: Final = 32
 ADDRESS_WITH_PORT: Final = re.compile(r"(\d+(\.\d+){3}|\[[0-9a-f:.]*\]|[\w.-]+):\d+", re.IGNORECASE)
+HOST_NAME: Final = re.compile(r"(?=.*[a-z])[\w-]+(\.[\w-]+)*\.?", re.IGNORECASE)
 # Settings that hold several values, separated by spaces.
 LISTS: Final = ("sites", "dropped_parameters", "trusted_proxies")
 
@@ -33,25 +34,25 @@ def find_faults(config: Config, faulty: Collection[str] = ()) -> Iterator[str]:
 
 
 def _check_host(config: Config) -> Iterator[str]:
+    # A name is not resolved here: that may take seconds. Starting to listen finds the rest.
     host = config.host
-    if host.startswith("unix:"):
+    if host.startswith("unix:") or _is_address(host) or HOST_NAME.fullmatch(host):
         return
-    required = f"{PREFIX}HOST must be one IP address, such as 127.0.0.1, 0.0.0.0 or ::"
+    advice = ""
     if host == "*":
-        yield f"{required}. For every address, write 0.0.0.0 instead of *."
+        advice = "For every address, write 0.0.0.0 or ::. "
     elif "/" in host:
-        yield f"{required}. Leave out http:// and the path."
-    elif re.fullmatch(r"\[.*\]", host):
-        yield f"{required}. Leave out the brackets."
-    elif ADDRESS_WITH_PORT.fullmatch(host) and not _is_address(host):
-        yield f"{required}. Set the port in {PREFIX}PORT."
-    elif not _is_address(host) and not re.fullmatch(r"(?=.*[a-z])[\w-]+(\.[\w-]+)*\.?", host, re.IGNORECASE):
-        yield f"{required}."
+        advice = "A scheme or path does not belong here. "
+    elif ADDRESS_WITH_PORT.fullmatch(host):
+        advice = f"A port belongs in {PREFIX}PORT. "
+    elif len(re.split(r"[\s,;]+", host)) > 1:
+        advice = "Write one address only. "
+    yield f"{PREFIX}HOST: {host} is not an address of this computer. {advice}Use 127.0.0.1, 0.0.0.0 or ::."
 
 
 def _is_address(text: str) -> bool:
     try:
-        return bool(ipaddress.ip_address(text))
+        return bool(ipaddress.ip_address(re.sub(r"\[(.*)\]", r"\1", text)))
     except ValueError:
         return False
 

@@ -2,6 +2,7 @@
 
 import codecs
 import http.server
+import re
 import threading
 from contextlib import contextmanager
 
@@ -294,27 +295,26 @@ def test_a_comma_inside_one_secret_key_is_part_of_it():
         ("TRUSTED_PROXIES", "10.0.0.5/8", "Write 10.0.0.0/8."),
         ("TRUSTED_PROXIES", "2001:db8::1/32", "Write 2001:db8::/32."),
         ("TRUSTED_PROXIES", "10.0.0.1:8080", "Names and ports are not possible."),
-        ("HOST", "*", "write 0.0.0.0 instead of *."),
-        ("HOST", "0.0.0.0:8080", "Set the port in COMMENTSVC_PORT."),
-        ("HOST", "localhost:8080", "Set the port in COMMENTSVC_PORT."),
-        ("HOST", "[::]:8080", "Set the port in COMMENTSVC_PORT."),
-        ("HOST", "[::]", "Leave out the brackets."),
-        ("HOST", "https://comments.example/", "Leave out http:// and the path."),
-        ("HOST", "256.0.0.1", "must be one IP address"),
-        ("HOST", "0.0.0.0,::", "must be one IP address"),
+        ("HOST", "*", "For every address, write 0.0.0.0 or ::."),
+        ("HOST", "0.0.0.0:8080", "A port belongs in COMMENTSVC_PORT."),
+        ("HOST", "localhost:8080", "A port belongs in COMMENTSVC_PORT."),
+        ("HOST", "[::]:8080", "A port belongs in COMMENTSVC_PORT."),
+        ("HOST", "https://comments.example/", "A scheme or path does not belong here."),
+        ("HOST", "256.0.0.1", "Use 127.0.0.1, 0.0.0.0 or ::."),
+        ("HOST", "0.0.0.0,::", "Write one address only."),
+        ("HOST", "0.0.0.0 ::", "Write one address only."),
         ("PUBLIC_URL", "https://a.example, https://b.example", "must be one address"),
         ("ADMIN_KEY", f"{ADMIN_KEY} {ADMIN_KEY}", "one word"),
     ],
 )
 def test_a_slip_is_named_with_its_cure(name, value, cure):
     line = fault(**{name: value})
-    assert line.startswith(f"COMMENTSVC_{name} ")
-    assert line.endswith(cure) or cure in line
-    assert "Instead" not in line
+    assert re.match(rf"COMMENTSVC_{name}\b", line)
+    assert cure in line
 
 
 @pytest.mark.parametrize(
-    "host", ["10.0.0.1", "::", "::1", "fe80::1%lo", "localhost", "node-1.internal", "unix:/run/c.sock"]
+    "host", ["10.0.0.1", "::", "::1", "[::1]", "fe80::1%lo", "localhost", "node-1.internal", "unix:/run/c.sock"]
 )
 def test_an_operator_names_where_to_listen(host):
     assert read(HOST=host).host == host
