@@ -33,7 +33,10 @@ def require_usable(path: Path) -> None:
         raise _refusal(f"{path.parent} is read-only. Mount it writable.")
     foreign = list(_find_foreign(path))
     if foreign:
-        names = " ".join(shlex.quote(str(one)) for one in foreign)
+        # The key may be elsewhere, so alone it is not a fault here. But one command should be enough.
+        key = path.with_name("secret.key")
+        owned = [*foreign, key] if os.path.exists(key) and not _may(key, os.R_OK) else foreign  # noqa: PTH110 -- below
+        names = " ".join(shlex.quote(str(one)) for one in owned)
         raise _refusal(
             f"user {os.geteuid()} cannot write to {foreign[0]}. As root, run: "
             f"chown {os.geteuid()}:{os.getegid()} {names} (for a bind mount, its folder on the host)."

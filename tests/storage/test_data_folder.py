@@ -65,13 +65,14 @@ def test_an_operator_ran_a_command_as_root_before(folder):
     folder.chmod(0o777)
     for name in ("comments.db", "comments.db-wal", "secret.key"):
         (folder / name).touch()
-        (folder / name).chmod(0o444)
+        (folder / name).chmod(0o444 if name != "secret.key" else 0o000)
     with without_root():
         line = fault_of(migrate(path))
 
     words = shlex.split(line.partition("run: ")[2])
     assert words[0] == "chown"
     assert words[2:4] == [str(path), f"{path}-wal"]
+    assert str(folder / "secret.key") in words[4:]
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
 
 
