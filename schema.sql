@@ -54,6 +54,7 @@ CREATE TABLE thread (
     created_at   TEXT   NOT NULL,
     published_at TEXT,
     closed_at    TEXT,
+    open_until   TEXT,                       -- until then closing_age rules do not apply
     mode         TEXT,                       -- moderation mode; NULL: the mode of its site
     pending      BIGINT NOT NULL DEFAULT 0,  -- numbers of comments by status, without erased ones
     spam         BIGINT NOT NULL DEFAULT 0,
@@ -354,3 +355,5 @@ CREATE TABLE audit (
 );
 
 CREATE INDEX audit_site ON audit (site_id, seq);
+-- The action in the body of each entry with a note: erasing a comment finds the notes about it.
+CREATE INDEX audit_noted ON audit (SUBSTR(body, 12, 36)) WHERE note IS NOT NULL;

@@ -47,12 +47,13 @@ async def add_moderator(unit: Write, name: str, email: Email | None, site_names:
 async def list_moderators(unit: PrivateRead) -> list[ModeratorRecord]:
     """Return the moderators, oldest first."""
     names = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
+    sites = await moderators.list_all_sites(unit)
     return [
         ModeratorRecord(
             id=row["id"],
             name=row["name"],
             email=unit.keyring.unseal(row["email_sealed"]).reveal() if row["email_sealed"] else None,
-            sites=[names[site_id] for site_id in await moderators.list_sites(unit, row["id"])],
+            sites=[names[site_id] for site_id in sites.get(row["id"], [])],
             created_at=row["created_at"],
         )
         for row in await moderators.list_all(unit)

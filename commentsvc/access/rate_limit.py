@@ -22,7 +22,7 @@ from commentsvc.storage import rate_limits
 from commentsvc.storage.database import Environment, Write
 
 REFUSALS_PER_COMMENT: Final = 10  # unreadable requests for each comment of the rate limit
-MAX_NETWORKS: Final = 10_000  # counted in memory: about 2 MB
+MAX_NETWORKS: Final = 10_000  # counted in memory: about 1 MB
 
 
 @write

@@ -33,7 +33,8 @@ async def find_action(service: Service, who: Principal, action_id: str) -> Actio
 async def find_actions(unit: PrivateRead, who: Principal, action_ids: Sequence[str]) -> dict[str, ActionSummary]:
     """Return actions by id, without those on other sites than this principal's."""
     rows = await actions.list_summaries(unit, action_ids)
-    return {row["id"]: _summary(row) for row in rows if await _may_see(unit, who, row)}
+    visible = await _list_visible(unit, who, rows)
+    return {row["id"]: _summary(row) for row in rows if row["id"] in visible}
 
 
 def _summary(row: Row) -> ActionSummary:
@@ -41,10 +42,16 @@ def _summary(row: Row) -> ActionSummary:
     return ActionSummary(actor=actor_of(row), **fields)
 
 
-async def _may_see(unit: PrivateRead, who: Principal, row: Row) -> bool:
+async def _list_visible(unit: PrivateRead, who: Principal, rows: Sequence[Row]) -> set[str]:
+    """Return the ids of the actions on this principal's sites, with few statements for all of them."""
     if who.sites is None:
-        return True
-    if row["subject"]:
-        return await undoable_changes.may_see_subject(unit, who, row["subject"])
-    sites = await actions.list_sites(unit, row["id"])
+        return {row["id"] for row in rows}
+    subjects = await undoable_changes.visible_subjects(unit, who, [row["subject"] for row in rows if row["subject"]])
+    sites = await actions.list_sites(unit, [row["id"] for row in rows if not row["subject"]])
+    return {row["id"] for row in rows if row["subject"] in subjects} | {
+        row["id"] for row in rows if not row["subject"] and _may_see(who, row, sites.get(row["id"], []))
+    }
+
+
+def _may_see(who: Principal, row: Row, sites: Sequence[str]) -> bool:
     return all(who.reaches(site) for site in sites) and (bool(sites) or actor_of(row) == who.actor)

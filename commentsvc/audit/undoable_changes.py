@@ -1,6 +1,7 @@
 """Changes to threads, rules and sites. Each change is an action, and can be undone."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,12 +17,14 @@ UNDO_DAYS: Final = 30
 
 # The fields of each kind of thing that a change may set, and that undo restores.
 UNDOABLE_FIELDS: Final = {
-    "thread": ("key", "url", "title", "closed_at", "mode"),
+    "thread": ("key", "url", "title", "closed_at", "open_until", "mode"),
     "rule": ("matching", "effect", "note", "expires_at", "removed_at"),
     "site": ("mode", "name"),
 }
 # The fields whose values the audit log holds: no texts and no addresses.
-LOGGED_FIELDS: Final = frozenset({"closed_at", "mode", "merged_into", "effect", "expires_at", "removed_at"})
+LOGGED_FIELDS: Final = frozenset(
+    {"closed_at", "open_until", "mode", "merged_into", "effect", "expires_at", "removed_at"}
+)
 
 
 def undoable_state(kind: str, thing: msgspec.Struct) -> dict[str, Any]:
@@ -102,11 +105,17 @@ async def record_undo(
     return ActionResult(id=undo_id, action="undo", changed=1, undo_until=unit.ahead(days=UNDO_DAYS), results=[])
 
 
-async def may_see_subject(unit: PrivateRead, who: Principal, subject: str) -> bool:
-    """Return whether the subject of an action is on one of this principal's sites."""
-    kind, _, subject_id = subject.partition(":")
-    thing = await _load_subject(unit, kind, subject_id)
-    return _may_see(who, thing, _site_of(kind, thing))
+async def visible_subjects(unit: PrivateRead, who: Principal, subjects: Sequence[str]) -> set[str]:
+    """Return those of these subjects of actions that are on this principal's sites. It takes one statement a kind."""
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for subject in subjects:
+        kind, _, subject_id = subject.partition(":")
+        ids[kind].append(subject_id)
+    visible = set()
+    for kind, wanted in sorted(ids.items()):
+        things = await _load_subjects(unit, kind, sorted(set(wanted)))
+        visible |= {f"{kind}:{id_}" for id_, thing in things.items() if _may_see(who, thing, _site_of(kind, thing))}
+    return visible
 
 
 def _may_see(who: Principal, thing: Any, site_id: str | None) -> bool:
@@ -122,13 +131,17 @@ async def _lock_subject(unit: Write, kind: str, subject_id: str) -> None:
 
 
 async def _load_subject(unit: PrivateRead, kind: str, subject_id: str) -> Any:
+    return (await _load_subjects(unit, kind, [subject_id])).get(subject_id)
+
+
+async def _load_subjects(unit: PrivateRead, kind: str, subject_ids: Sequence[str]) -> Mapping[str, Any]:
     match kind:
         case "thread":
-            return await threads.get(unit, subject_id)
+            return await threads.get_many(unit, subject_ids)
         case "rule":
-            return await rules.get(unit, subject_id)
+            return await rules.get_many(unit, subject_ids)
         case _:
-            return next((site for site in await sites.list_all(unit) if site.id == subject_id), None)
+            return {site.id: site for site in await sites.list_all(unit) if site.id in subject_ids}
 
 
 def _site_of(kind: str, thing: Any) -> str | None:

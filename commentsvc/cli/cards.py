@@ -41,7 +41,7 @@ def format_row(card: ModeratorComment, now: datetime) -> str:
 
 def _list_facts(card: ModeratorComment, now: datetime) -> Iterator[tuple[str, str, str]]:
     """Yield a label, a text and a style for each fact about a comment."""
-    yield "page", f"{card.site} {card.thread.key}", ""
+    yield "page", f"{card.site} {card.thread.key}{' (comments are closed)' if card.thread.closed else ''}", ""
     yield "title", card.thread.title or "", ""
     yield "name", card.name or "", BOLD
     yield "email", card.email or "", ""

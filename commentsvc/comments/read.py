@@ -63,7 +63,8 @@ async def list_thread(
     place = resolve.resolve_thread(directory, query.thread, query.site, visit.origin)
     within = place.site.name if len(directory.sites) > 1 else None
     after, since = _after(query), validation.parse_time_field("since", query.since)
-    thread = resolve.close_by_age(unit, place.site, await threads.get_by_name(unit, place.site.id, place.ref.name))
+    thread = await threads.get_by_name(unit, place.site.id, place.ref.name)
+    thread = resolve.close_by_age(unit, place.site, thread) if thread else None
     mine = await _find_own_pending(unit, own, thread)
     tag = _entity_tag(thread)
     if mine is None and seen(tag, within):

@@ -134,6 +134,7 @@ class Thread(Struct, frozen=True):
     closed_at: str | None
     mode: Mode | None = None  # None: the mode of the site
     merged_into: str | None = None  # the thread that now has its comments and names
+    open_until: str | None = None  # until then closing_age rules do not apply
 
 
 class ListedComment(Struct, frozen=True):

@@ -67,7 +67,8 @@ async def _merge(unit: Write, source: Thread, target: Thread) -> Change:
             f"Together the threads have more than {MAX_COMMENTS:,} comments, too many to merge. "
             "Close one of them instead."
         )
-    names, tops = await threads.list_names(unit, source.id), await thread_merge.list_top_numbers(unit, source.id)
+    names = (await threads.list_names(unit, [source.id]))[source.id]
+    tops = await thread_merge.list_top_numbers(unit, source.id)
     merged = msgspec.structs.replace(
         target,
         url=target.url or source.url,

@@ -29,7 +29,7 @@ async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]
     records = await _records(unit, who, [contact.email_digest for contact in contact_by_id.values()])
     in_network = await contacts.count_pending_by_network(unit, ids, who.sites, MAX_SIMILAR + 1)
     with_text = await queue.count_same_text(unit, ids, who.sites, MAX_SIMILAR + 1)
-    names = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
+    sites = {site.id: site for site in (await resolve.read_directory.within(unit)).sites}
     return [
         _card(
             comment,
@@ -39,9 +39,9 @@ async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]
             records=records,
             waiting=(_from_network(contact_by_id.get(comment.id), in_network), with_text.get(comment.text_digest, 0)),
             parent=parents.get(comment.parent_id or ""),
-            thread=by_id[comment.thread_id],
+            thread=resolve.close_by_age(unit, sites[comment.site_id], by_id[comment.thread_id]),
         )
-        | {"site": names[comment.site_id]}
+        | {"site": sites[comment.site_id].name}
         for comment in page
     ]
 

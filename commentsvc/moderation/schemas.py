@@ -205,6 +205,10 @@ class ThreadRecord(PublicThread, frozen=True, kw_only=True):
     pending: int
     created_at: Time
     closed_at: Time | None
+    closed_by: Annotated[
+        Literal["moderator", "rule"] | None, Meta(description="rule: by its age; open it with closed: false.")
+    ]
+    open_until: Annotated[Time | None, Meta(description="Until then, rules do not close it by its age.")]
     mode: Annotated[Mode | None, Meta(description="Moderation mode; null means the mode of the site.")]
     action: Annotated[Id | None, Meta(description="Undoes this change.")] = None
 
@@ -232,6 +236,18 @@ class ThreadChange(Struct, frozen=True, kw_only=True):
     """
 
     closed: bool | None = None
+    open_until: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="Until then, rules do not close it by its age. Default if closed is false and a rule has "
+                "closed it: as long as the rule keeps a new thread open.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
     title: Title | UnsetType | None = UNSET
     thread: ThreadName | None = None
     alias: ThreadName | None = None

@@ -1,18 +1,21 @@
 """List threads; open, close, rename and merge them."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import msgspec
 from msgspec import UNSET
 
 from commentsvc.audit import undoable_changes
-from commentsvc.domain import pagination
+from commentsvc.domain import pagination, validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
-from commentsvc.domain.models import Principal, Thread
+from commentsvc.domain.models import Principal, Site, Thread
 from commentsvc.moderation import merge
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery, ThreadPage, ThreadRecord
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import threads
-from commentsvc.storage.database import PublicRead, Write
+from commentsvc.storage.database import Environment, PublicRead, Write
 
 
 @private_read
@@ -22,32 +25,46 @@ async def list_threads(unit: PublicRead, who: Principal, query: ThreadListQuery)
     Raises:
         Invalid: for the field ``site`` or ``cursor``.
     """
-    site_ids = resolve.reachable_sites(await resolve.read_directory.within(unit), who, query.site)
+    directory = await resolve.read_directory.within(unit)
+    site_ids = resolve.reachable_sites(directory, who, query.site)
     before = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
     rows = await threads.list_page(unit, site_ids, before, query.limit + 1, query.q)
-    records = []
-    for row in rows[: query.limit]:
-        fields = {name: row[name] for name in Thread.__struct_fields__}
-        records.append(await _thread_record(unit, msgspec.convert(fields, Thread), row["pending"]))
+    pending = {row["id"]: row["pending"] for row in rows[: query.limit]}
+    found = [
+        msgspec.convert({name: row[name] for name in Thread.__struct_fields__}, Thread) for row in rows[: query.limit]
+    ]
+    records = await _thread_records(unit, directory, found, pending)
     cursor = pagination.encode_cursor(records[-1].id) if len(rows) > query.limit else None
     return ThreadPage(records, cursor)
 
 
-async def _thread_record(unit: PublicRead, thread: Thread, pending: int) -> ThreadRecord:
-    site = (await resolve.read_directory.within(unit)).by_id(thread.site_id)
-    names = await threads.list_names(unit, thread.id)
+async def _thread_records(
+    unit: PublicRead, directory: resolve.SiteDirectory, found: Sequence[Thread], pending: Mapping[str, int]
+) -> list[ThreadRecord]:
+    """Return threads as moderators see them, with one statement for all of them."""
+    names = await threads.list_names(unit, [thread.id for thread in found])
+    return [
+        _thread_record(unit, directory.by_id(thread.site_id), thread, names[thread.id], pending[thread.id])
+        for thread in found
+    ]
+
+
+def _thread_record(env: Environment, site: Site, thread: Thread, names: Sequence[str], pending: int) -> ThreadRecord:
+    closed_at = resolve.close_by_age(env, site, thread).closed_at
     return ThreadRecord(
         id=thread.id,
         site=site.name,
         key=thread.key,
         url=thread.url,
         title=thread.title,
-        closed=thread.closed_at is not None,
+        closed=closed_at is not None,
         count=thread.approved,
         aliases=[name for name in names if name != thread.key],
         pending=pending,
         created_at=thread.created_at,
-        closed_at=thread.closed_at,
+        closed_at=closed_at,
+        closed_by="moderator" if thread.closed_at else "rule" if closed_at else None,
+        open_until=thread.open_until,
         mode=thread.mode,
     )
 
@@ -64,17 +81,20 @@ async def get_thread(unit: PublicRead, who: Principal, thread_id: str) -> Thread
         thread = await threads.get(unit, thread.merged_into)
     if thread is None or not who.reaches(thread.site_id):
         raise NotFound
-    return await _thread_record(unit, thread, await threads.count_pending(unit, thread.id))
+    return await _load_record(unit, thread)
 
 
 async def change_thread(service: Service, who: Principal, thread_id: str, change: ThreadChange) -> ThreadRecord:
-    """Change a thread: open or close it, set its title, address, alias or moderation mode, or merge it into another.
+    """Change a thread: close or open it, set its title, address, alias or moderation mode, or merge it into another.
+
+    A thread that a rule closed for its age is opened until a date.
 
     Earlier names keep working, also after an undo. A merge returns the thread that now has the comments.
 
     Raises:
         NotFound: no thread has this id, or it is on another site.
         Invalid: for the field ``thread`` or ``alias``: it is not a valid name on that site, or another thread has it;
+            for ``open_until``: it is not a time in the future;
             for ``merge_into``: no other thread has this name, or other changes were requested too.
         Conflict: the threads have too many comments to be merged.
     """
@@ -95,8 +115,37 @@ async def _load_changed(unit: PublicRead, thread_id: str, action: str | None) ->
     thread = await threads.get(unit, thread_id)
     if thread is None:
         raise LookupError("a thread that was just changed is gone")
-    record = await _thread_record(unit, thread, await threads.count_pending(unit, thread_id))
-    return msgspec.structs.replace(record, action=action)
+    return msgspec.structs.replace(await _load_record(unit, thread), action=action)
+
+
+async def _load_record(unit: PublicRead, thread: Thread) -> ThreadRecord:
+    pending = {thread.id: await threads.count_pending(unit, thread.id)}
+    (record,) = await _thread_records(unit, await resolve.read_directory.within(unit), [thread], pending)
+    return record
+
+
+def _closing(env: Environment, site: Site, thread: Thread, change: ThreadChange) -> dict[str, Any]:
+    """Return the new closing times. A thread that a rule closed opens for as long as the rule keeps new ones open.
+
+    Raises:
+        Invalid: for the field ``open_until``: it is not a time in the future, or the thread is to be closed.
+    """
+    closing: dict[str, Any] = {}
+    if change.open_until is not UNSET:
+        until = validation.parse_time_field("open_until", change.open_until)
+        if until and until <= env.now():
+            raise Invalid(FieldError("open_until", "invalid_time", "This time is in the past. Choose a later one."))
+        if until and change.closed:
+            raise Invalid(FieldError("open_until", "invalid", "Send open_until with closed: false, or alone."))
+        closing["open_until"] = until
+    if change.closed:
+        closing |= {"closed_at": thread.closed_at or env.now(), "open_until": None}
+    elif change.closed is False:
+        closing["closed_at"] = None
+        by_rule = resolve.closing_time(site, thread)
+        if change.open_until is UNSET and by_rule and by_rule < env.now():
+            closing["open_until"] = env.ahead(days=site.closes_after_days or 0)
+    return closing
 
 
 @write
@@ -119,8 +168,7 @@ async def _change_thread(unit: Write, who: Principal, thread_id: str, change: Th
             )
         if field == "thread":
             became |= {"key": place.ref.name, "url": place.ref.url or thread.url}
-    if change.closed is not None:
-        became["closed_at"] = (thread.closed_at or unit.now()) if change.closed else None
+    became |= _closing(unit, site, thread, change)
     if change.title is not UNSET:
         became["title"] = change.title
     action = None

@@ -61,11 +61,19 @@ async def collect_context(
         seconds_since_last=since,
         comments_last_hour=number,
         same_text_comments=await _count_same_text(unit, html, submission) if Fact.SAME_TEXT in needs else 0,
-        thread_age_days=_seconds_between(submission.thread.published_at or submission.at, submission.at) / DAY,
+        thread_age_days=_thread_age(submission),
         form_token=submission.form_token,
         proof_of_work=submission.proof_of_work,
         honeypot_filled=submission.honeypot_filled,
     )
+
+
+def _thread_age(submission: Submission) -> float:
+    """Return the days since the thread became public; 0 while a moderator keeps it open."""
+    thread, at = submission.thread, submission.at
+    if thread.open_until and thread.open_until >= at:
+        return 0.0
+    return _seconds_between(thread.published_at or at, at) / DAY
 
 
 async def _moderator_identities(unit: PrivateRead) -> tuple[frozenset[str], frozenset[str]]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from commentsvc.domain import urls
 from commentsvc.domain.errors import FieldError, Invalid, OriginNotAllowed
 from commentsvc.domain.models import Principal, Site, Thread
+from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.domain.tracking import STANDARD, DroppedParameters
 from commentsvc.domain.urls import ThreadRef
 from commentsvc.service import Service, public_read
@@ -206,13 +208,20 @@ def require_origin(directory: SiteDirectory, site: Site, origin: str | None) -> 
         )
 
 
-def close_by_age(env: Environment, site: Site, thread: Thread | None) -> Thread | None:
+def close_by_age(env: Environment, site: Site, thread: Thread) -> Thread:
     """Return the thread, closed if the site closes threads some days after their first public comment."""
-    if thread is None or thread.closed_at or thread.published_at is None or site.closes_after_days is None:
+    if thread.closed_at:
         return thread
-    if thread.published_at >= env.ago(days=site.closes_after_days):
-        return thread
-    return msgspec.structs.replace(thread, closed_at=thread.published_at)
+    closed_at = closing_time(site, thread)
+    return msgspec.structs.replace(thread, closed_at=closed_at) if closed_at and closed_at < env.now() else thread
+
+
+def closing_time(site: Site, thread: Thread) -> str | None:
+    """Return when rules of the site close a thread, or have closed it; None if they never do."""
+    if thread.published_at is None or site.closes_after_days is None:
+        return None
+    by_age = format_time(parse_time(thread.published_at) + timedelta(days=site.closes_after_days))
+    return max(by_age, thread.open_until or "")
 
 
 async def is_allowed_origin(service: Service, origin: str) -> bool:

@@ -1,5 +1,6 @@
 """Actions of moderators. Rows are only added; ``undone_by`` names the action that undid one."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -203,16 +204,21 @@ async def list_summaries(unit: PrivateRead, action_ids: Sequence[str]) -> Sequen
     )
 
 
-async def list_sites(unit: PrivateRead, action_id: str) -> list[str]:
-    """Return the ids of the sites whose comments an action changed."""
+async def list_sites(unit: PrivateRead, action_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the ids of the sites whose comments these actions changed, by action id."""
+    ids, values = in_list("id", action_ids)
     rows = await unit.all(
-        """
-        SELECT DISTINCT comment.site_id FROM action_item JOIN comment ON comment.id = action_item.comment_id
-        WHERE action_id = :id
+        f"""
+        SELECT DISTINCT action_id, comment.site_id
+        FROM action_item JOIN comment ON comment.id = action_item.comment_id
+        WHERE action_id IN {ids}
         """,
-        id=action_id,
+        **values,
     )
-    return [row["site_id"] for row in rows]
+    sites: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        sites[row["action_id"]].append(row["site_id"])
+    return sites
 
 
 async def find_last_action(unit: PrivateRead, session_id: str) -> str | None:

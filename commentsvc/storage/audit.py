@@ -93,16 +93,11 @@ async def list_page(
 
 
 async def erase_notes(unit: Write, comment_id: str) -> None:
-    """Erase the notes about a comment and about the actions that changed it, with their salts."""
-    if await unit.one("SELECT 1 FROM action_item WHERE comment_id = :id LIMIT 1", id=comment_id) is None:
-        return  # only moderators' actions have notes
+    """Erase the notes of the actions that changed a comment, with their salts. Only actions have notes."""
     await unit.run(
         f"""
         UPDATE audit SET salt = NULL, note = NULL
-        WHERE note IS NOT NULL AND (
-            body LIKE '%' || CAST(:id AS TEXT) || '%'
-            OR {ACTION} IN (SELECT action_id FROM action_item WHERE comment_id = :id)
-        )
+        WHERE note IS NOT NULL AND {ACTION} IN (SELECT action_id FROM action_item WHERE comment_id = :id)
         """,
         id=comment_id,
     )

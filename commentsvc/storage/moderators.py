@@ -1,5 +1,6 @@
 """Moderators and their invitations."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from commentsvc.storage import sessions
@@ -55,6 +56,14 @@ async def list_sites(unit: PrivateRead, moderator_id: str) -> list[str]:
         "SELECT site_id FROM moderator_site WHERE moderator_id = :id ORDER BY site_id", id=moderator_id
     )
     return [row["site_id"] for row in rows]
+
+
+async def list_all_sites(unit: PrivateRead) -> dict[str, list[str]]:
+    """Return the ids of the sites of each moderator who does not have every site, by moderator id."""
+    sites: defaultdict[str, list[str]] = defaultdict(list)
+    for row in await unit.all("SELECT moderator_id, site_id FROM moderator_site ORDER BY site_id"):
+        sites[row["moderator_id"]].append(row["site_id"])
+    return sites
 
 
 async def remove(unit: Write, moderator_id: str, now: str) -> None:

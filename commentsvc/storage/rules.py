@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Rule
-from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Rule.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Rule.__struct_fields__)
@@ -26,6 +26,13 @@ async def get(unit: PrivateRead, rule_id: str) -> Rule | None:
     """Return a rule, even if it was removed."""
     row = await unit.one(f"SELECT {COLUMNS} FROM rule WHERE id = :id", id=rule_id)
     return msgspec.convert(dict(row), Rule) if row else None
+
+
+async def get_many(unit: PrivateRead, rule_ids: Sequence[str]) -> dict[str, Rule]:
+    """Return rules by id, even removed ones; unknown ids are missing."""
+    ids, values = in_list("id", rule_ids)
+    rows = await unit.all(f"SELECT {COLUMNS} FROM rule WHERE id IN {ids}", **values)
+    return {row["id"]: msgspec.convert(dict(row), Rule) for row in rows}
 
 
 async def lock(unit: Write, rule_id: str) -> None:

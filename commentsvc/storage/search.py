@@ -55,8 +55,8 @@ async def erase(unit: Write, comment_id: str) -> None:
 
 
 def thread_words(key: str, title: str | None) -> str:
-    """Return what a search reads of a thread: its title, and its name with every letter decoded."""
-    return f"{searchable(title or '')}\n{searchable(unquote(key))}"
+    """Return what a search reads of a thread: its title, and its name as it is and with every letter decoded."""
+    return "\n".join(map(searchable, dict.fromkeys((title or "", key, unquote(key)))))
 
 
 def _words(comment: Comment) -> str:

@@ -12,7 +12,8 @@ from commentsvc.storage import search
 from commentsvc.storage.database import PublicRead, RetryUnit, Row, Write, in_list, site_condition
 
 COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
-    thread.created_at, thread.published_at, thread.closed_at, thread.mode, thread.merged_into"""
+    thread.created_at, thread.published_at, thread.closed_at, thread.mode, thread.merged_into,
+    thread.open_until"""
 # Counters for moderators; they leave out erased comments. ``record_change`` updates ``approved``, which is public.
 COUNTERS: Final = ("pending", "spam", "trash", "reported")
 
@@ -80,10 +81,14 @@ async def add_name(unit: Write, site_id: str, name: str, thread_id: str) -> bool
     return row is not None
 
 
-async def list_names(unit: PublicRead, thread_id: str) -> list[str]:
-    """Return every name of a thread, sorted."""
-    rows = await unit.all("SELECT name FROM thread_name WHERE thread_id = :id ORDER BY name", id=thread_id)
-    return [row["name"] for row in rows]
+async def list_names(unit: PublicRead, thread_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return every name of these threads, sorted, by thread id."""
+    ids, values = in_list("id", thread_ids)
+    rows = await unit.all(f"SELECT thread_id, name FROM thread_name WHERE thread_id IN {ids} ORDER BY name", **values)
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        names[row["thread_id"]].append(row["name"])
+    return names
 
 
 async def move_names(unit: Write, site_id: str, given: Sequence[str], thread_id: str) -> None:
@@ -220,13 +225,14 @@ async def update(
     url: str | None,
     title: str | None,
     closed_at: str | None,
+    open_until: str | None,
     mode: str | None,
 ) -> None:
-    """Set a thread's key, address, title, closing time and moderation mode; increase its version."""
+    """Set a thread's key, address, title, closing times and moderation mode; increase its version."""
     await unit.run(
         """
-        UPDATE thread SET key = :key, url = :url, title = :title, words = :words, closed_at = :closed_at, mode = :mode,
-            version = version + 1
+        UPDATE thread SET key = :key, url = :url, title = :title, words = :words, closed_at = :closed_at,
+            open_until = :open_until, mode = :mode, version = version + 1
         WHERE id = :id
         """,
         id=thread_id,
@@ -235,6 +241,7 @@ async def update(
         title=title,
         words=search.thread_words(key, title),
         closed_at=closed_at,
+        open_until=open_until,
         mode=mode,
     )
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from commentsvc.domain.errors import Invalid, Refusal
 from commentsvc.domain.fields import Cursor, SiteName, ThreadName, Title
@@ -11,7 +11,7 @@ from commentsvc.domain.models import Mode
 from commentsvc.moderation import threads
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
 from commentsvc.web.moderation import layout
-from commentsvc.web.moderation.layout import Back, ResultQuery
+from commentsvc.web.moderation.layout import Back, Day, ResultQuery
 from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
@@ -31,13 +31,15 @@ class ThreadForm(Struct, frozen=True, kw_only=True):
     title: Title | None = None
     mode: Mode | None = None
     name: ThreadName | None = None
+    until: Day | None = None
     back: Back | None = None
 
     def to_change(self) -> ThreadChange:
         """Return the change that the button makes."""
         match self.do:
             case "close" | "open":
-                return ThreadChange(closed=self.do == "close")
+                until = layout.start_of_day(self.until) if self.do == "open" else None
+                return ThreadChange(closed=self.do == "close", open_until=until or UNSET)
             case "title":
                 return ThreadChange(title=self.title)
             case "mode":
