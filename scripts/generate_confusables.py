@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write ``commentsvc/rules/confusables_data.py`` from Unicode's confusables.txt (UTS #39).
+"""Write ``commentsvc/domain/confusables_data.py`` from Unicode's confusables.txt (UTS #39).
 
 Run ``make confusables`` after raising ``UNICODE_VERSION``. The file is downloaded unless a path is given, as in
 ``scripts/generate_confusables.py confusables.txt``.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 UNICODE_VERSION = "17.0.0"
 SOURCE = f"https://www.unicode.org/Public/{UNICODE_VERSION}/security/confusables.txt"
-TARGET = Path(__file__).parent.parent / "commentsvc" / "rules" / "confusables_data.py"
+TARGET = Path(__file__).parent.parent / "commentsvc" / "domain" / "confusables_data.py"
 # Scripts with letters of Latin shape, by the first words of a character's name. Digits are left out, and so are
 # scripts that share only strokes and circles with Latin, such as Arabic.
 SCRIPTS = (

@@ -244,7 +244,7 @@ async def key(service):
     return await a_key(service)
 
 
-async def a_key(service, *scopes, name="ada", **more):
+async def a_key(service, *scopes, name="grace", **more):
     made = await keys.create_key(
         service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **({"person": True} | more))
     )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from commentsvc.access import names
 from commentsvc.access.schemas import CreatedKey, KeyList, KeyRecord, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto, validation
@@ -13,11 +14,9 @@ from commentsvc.domain.errors import FieldError, Forbidden, Invalid, NotFound, U
 from commentsvc.domain.models import Actor, ActorKind, ApiKey, Principal, Scope
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
-from commentsvc.storage import api_keys, moderators
+from commentsvc.storage import api_keys, installation, moderators
 from commentsvc.storage.database import PrivateRead, Row, Write
 
-FIRST_MODERATOR: Final = "owner"
-RESERVED_NAMES: Final = frozenset({"operator", "COMMENTSVC_ADMIN_KEY"})  # actors that are not moderators
 ADMIN_PRINCIPAL: Final = Principal(Actor(ActorKind.PROGRAM, None, "COMMENTSVC_ADMIN_KEY"), frozenset(Scope), None)
 
 
@@ -135,13 +134,13 @@ async def create_own_key(unit: Write, new: NewKey, moderator_id: str, actor: Act
 
 def scopes_of(name: str) -> list[Scope]:
     """Return the scopes of a moderator, by name."""
-    return list(Scope) if name == FIRST_MODERATOR else [Scope.READ, Scope.MODERATE]
+    return list(Scope) if name == names.FIRST_MODERATOR else [Scope.READ, Scope.MODERATE]
 
 
 @write
 async def _create_key(unit: Write, who: Principal, new: NewKey, moderator: Mapping[str, Any] | None) -> CreatedKey:
-    if new.name in RESERVED_NAMES:
-        raise Invalid(FieldError("name", "name_taken", "This name is reserved. Choose another."))
+    await installation.lock_names(unit)
+    await names.require_key_name(unit, new.name, moderator["id"] if moderator else None)
     site = None
     if new.site:
         site = (await resolve.read_directory.within(unit)).by_name(new.site)

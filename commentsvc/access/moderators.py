@@ -3,7 +3,8 @@
 from contextlib import suppress
 from typing import Any, Final
 
-from commentsvc.access.keys import FIRST_MODERATOR, find_moderator, list_keys
+from commentsvc.access import names
+from commentsvc.access.keys import find_moderator, list_keys
 from commentsvc.access.schemas import KeyRecord, ModeratorRecord
 from commentsvc.audit import log
 from commentsvc.domain import crypto
@@ -12,7 +13,7 @@ from commentsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from commentsvc.domain.models import Principal
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
-from commentsvc.storage import moderators
+from commentsvc.storage import installation, moderators
 from commentsvc.storage.database import PrivateRead, Write
 
 SIGN_IN_LINK_HOURS: Final = 24
@@ -23,9 +24,11 @@ async def add_moderator(unit: Write, name: str, email: Email | None, site_names:
     """Add a moderator for these sites. An empty list means all sites.
 
     Raises:
-        Conflict: the name is taken, perhaps by a moderator who was removed.
-        Invalid: for the field ``site``: no site has this name.
+        Conflict: the name is like that of another moderator, present or removed, or of a key.
+        Invalid: for the field ``name``: it is reserved; or for ``site``: no site has this name.
     """
+    await installation.lock_names(unit)
+    await names.require_moderator_name(unit, name)
     directory = await resolve.read_directory.within(unit)
     moderator_id, now = unit.new_id(), unit.now()
     sealed = unit.keyring.seal(email) if email else None
@@ -46,14 +49,14 @@ async def add_moderator(unit: Write, name: str, email: Email | None, site_names:
 @private_read
 async def list_moderators(unit: PrivateRead) -> list[ModeratorRecord]:
     """Return the moderators, oldest first."""
-    names = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
+    site_names = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
     sites = await moderators.list_all_sites(unit)
     return [
         ModeratorRecord(
             id=row["id"],
             name=row["name"],
             email=unit.keyring.unseal(row["email_sealed"]).reveal() if row["email_sealed"] else None,
-            sites=[names[site_id] for site_id in sites.get(row["id"], [])],
+            sites=[site_names[site_id] for site_id in sites.get(row["id"], [])],
             created_at=row["created_at"],
         )
         for row in await moderators.list_all(unit)
@@ -109,9 +112,9 @@ async def create_first_sign_in_link(service: Service) -> str | None:
     if await _has_anyone_signed_in(service):
         return None
     with suppress(Conflict):  # another server was faster, or an operator removed them
-        await add_moderator(service, FIRST_MODERATOR, None, [])
+        await add_moderator(service, names.FIRST_MODERATOR, None, [])
     try:
-        return await create_sign_in_link(service, FIRST_MODERATOR)
+        return await create_sign_in_link(service, names.FIRST_MODERATOR)
     except NotFound:
         return None
 

@@ -10,7 +10,7 @@ import msgspec
 import uvloop
 
 from commentsvc import app
-from commentsvc.access import keys, moderators, sessions
+from commentsvc.access import keys, moderators, names, sessions
 from commentsvc.access.schemas import KeyRecord, NewKey
 from commentsvc.audit import verification
 from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, rules, sites
@@ -119,8 +119,8 @@ async def _reseal(service: Service, _arguments: argparse.Namespace) -> CommandRe
 async def _add_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
     name = _clean_argument("name", fields.clean_name, arguments.name)
     email = _clean_argument("email", fields.parse_email, arguments.email) if arguments.email else None
-    if name in {keys.FIRST_MODERATOR, *keys.RESERVED_NAMES}:
-        raise Invalid(FieldError("name", "name_taken", "This name is reserved. Choose another."))
+    if name == names.FIRST_MODERATOR:
+        raise names.reserved_name()
     added = await moderators.add_moderator(service, name, email, arguments.site)
     invite = f"commentsvc moderator invite {shlex.quote(added.name)}"
     return CommandResult(added, f"Added moderator {added.name}. Create a sign-in link with: {invite}")

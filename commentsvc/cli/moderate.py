@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from commentsvc.access import moderators
+from commentsvc.access import keys, moderators
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards
@@ -99,7 +99,7 @@ async def find_principal(service: Service, arguments: argparse.Namespace) -> Pri
     sites = (await manage.list_sites(service, OPERATOR)).sites
     site_ids = tuple(site.id for site in sites if site.name in found.sites)
     actor = Actor(ActorKind.PERSON, found.id, name)
-    return Principal(actor, frozenset({Scope.READ, Scope.MODERATE}), site_ids or None)
+    return Principal(actor, frozenset(keys.scopes_of(name)), site_ids or None)
 
 
 COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from commentsvc.domain import confusables
 from commentsvc.domain.comment_text import visible_digest
 from commentsvc.domain.models import Draft, Site, Thread
 from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.domain.visible_text import read_visible_text
-from commentsvc.rules import confusables
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState

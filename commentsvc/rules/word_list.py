@@ -21,10 +21,9 @@ from functools import cached_property, lru_cache
 from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
 
-from commentsvc.domain import folding
+from commentsvc.domain import confusables, folding
+from commentsvc.domain.confusables import is_disguised
 from commentsvc.domain.folding import MARKS
-from commentsvc.rules import confusables
-from commentsvc.rules.confusables import is_disguised
 from commentsvc.rules.writing_systems import script_of
 
 # Scripts without spaces between words; see the module's docstring on Korean.

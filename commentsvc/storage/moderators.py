@@ -44,6 +44,11 @@ async def list_all(unit: PrivateRead) -> Sequence[Row]:
     )
 
 
+async def list_names(unit: PrivateRead) -> Sequence[Row]:
+    """Return ``id, name`` of every moderator, also of removed ones."""
+    return await unit.all("SELECT id, name FROM moderator ORDER BY id")
+
+
 async def get_name(unit: PrivateRead, moderator_id: str) -> str | None:
     """Return a moderator's name, or None if the moderator was removed."""
     row = await unit.one("SELECT name FROM moderator WHERE id = :id AND removed_at IS NULL", id=moderator_id)

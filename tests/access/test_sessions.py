@@ -147,7 +147,7 @@ async def test_a_moderator_revokes_their_own_key_and_the_sessions_started_with_i
         service, await sign_in.sign_in_by_link(service, await create_link_token(service), visit())
     )
     made = await sessions.create_session_key(service, session)
-    other = await keys.create_key(service, EVERYTHING, NewKey(name="Ada", scopes=[Scope.READ]))
+    other = await keys.create_key(service, EVERYTHING, NewKey(name="Ben", scopes=[Scope.READ]))
     elsewhere = await sign_in.sign_in_by_key(service, made.key, visit())
     assert [row["id"] for row in await sessions.list_own_keys(service, session)] == [made.id]
     with pytest.raises(NotFound):

@@ -172,7 +172,7 @@ async def test_the_hashed_fields_contain_no_text_from_people(service):
     change = ThreadChange(title="Canary", thread="/canary/", alias="/a-canary/")
     await threads.change_thread(service, EVERYTHING, thread["id"], change)
     await moderators.add_moderator(service, "canary", Email("canary@example.com"), [])
-    await a_key(service, name="canary")
+    await a_key(service, name="the canary")
     await manage.add_site(service, EVERYTHING, NewSite(name="canary", origins=["https://canary.example"]))
 
     entries = await list_entries(service)

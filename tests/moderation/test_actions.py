@@ -235,7 +235,7 @@ async def test_every_decision_is_stored_with_its_reason_and_actor(client, servic
 
     now = await detail(client, key, comment)
     (ada,) = await everything_in(service, "api_key")
-    by_ada = {"kind": "person", "id": ada["id"], "name": "ada"}
+    by_ada = {"kind": "person", "id": ada["id"], "name": "grace"}
     by_mode = {"kind": "rule", "id": None, "name": "mode"}
     assert [(one["status"], one["actor"], one["code"], one["text"]) for one in now["decisions"]] == [
         ("pending", by_mode, "mode_all", "Every comment on this site is held for moderation."),
@@ -272,7 +272,7 @@ async def test_concurrent_decisions_of_two_moderators_are_both_recorded(client, 
 
     now = await detail(client, key, comment)
     assert {(one["actor"]["kind"], one["actor"]["name"]) for one in now["decisions"]} == {
-        ("rule", "mode"), ("person", "ada"), ("person", "noa"),
+        ("rule", "mode"), ("person", "grace"), ("person", "noa"),
     }  # fmt: skip
     assert now["status"] == now["decisions"][-1]["status"]
     (row,) = await everything_in(service, "thread")
@@ -329,7 +329,7 @@ async def test_a_revoked_or_expired_key_is_rejected(client, service, key, clock)
     script = {"Authorization": f"Bearer {record['key']}"}
     assert (await client.get(QUEUE, headers=script)).status == 200
     listed = (await (await client.get("/v1/keys", headers=key)).json())["keys"]
-    assert [one["name"] for one in listed] == ["ada", "script"]
+    assert [one["name"] for one in listed] == ["grace", "script"]
     assert "key" not in listed[1]
     assert listed[1]["last_used_at"] == "2026-11-22T16:02:11.000Z"
     assert record["key"] not in str(await everything_in(service, "api_key"))

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from commentsvc.cli.parser import build_parser
 from commentsvc.config.environment import SECRETS, read_config
 from commentsvc.config.settings import PREFIX, Config
-from commentsvc.rules import confusables_data
+from commentsvc.domain import confusables_data
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

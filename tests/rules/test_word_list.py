@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from commentsvc.domain import folding
-from commentsvc.rules import confusables, confusables_data, word_list
-from commentsvc.rules.confusables import impression, skeleton
+from commentsvc.domain import confusables, confusables_data, folding
+from commentsvc.domain.confusables import impression, skeleton
+from commentsvc.rules import word_list
 from commentsvc.rules.word_list import WordList
 from tests.conftest import MORE_EXAMPLES
 

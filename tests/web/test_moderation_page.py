@@ -571,7 +571,7 @@ async def test_a_search_url_works_only_for_the_moderator_who_searched(at_desk, b
     await ada.get_by_role("searchbox").press("Enter")
     await ada.wait_for_url("**/moderate?*")
     sam, _ = await at_desk("Sam", beside=service, script=False)
-    key = (await a_key(service, Scope.READ, name="Ada"))["Authorization"].removeprefix("Bearer ")
+    key = (await a_key(service, Scope.READ, name="Reader"))["Authorization"].removeprefix("Bearer ")
     reader = await browse(service.config.own_origin, moderator=True)
     await reader.goto("/moderate")
     await reader.get_by_label("Your key").fill(key)

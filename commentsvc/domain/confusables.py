@@ -7,8 +7,8 @@ that they look like.
 import unicodedata
 from typing import Final
 
+from commentsvc.domain import confusables_data
 from commentsvc.domain.folding import folded, replace_characters
-from commentsvc.rules import confusables_data
 
 
 def _lookalikes() -> dict[str, str]:
