@@ -121,7 +121,9 @@ CREATE TABLE api_key (
     created_at   TEXT NOT NULL,
     expires_at   TEXT,
     last_used_at TEXT,
-    revoked_at   TEXT
+    revoked_at   TEXT,
+    old_hash     TEXT UNIQUE,                -- of the secret before the last rotation
+    old_until    TEXT                        -- when that secret ends
 );
 
 CREATE TABLE comment (

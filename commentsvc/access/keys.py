@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from commentsvc.access import names
-from commentsvc.access.schemas import CreatedKey, KeyList, KeyRecord, NewKey
+from commentsvc.access.schemas import CreatedKey, KeyList, KeyRecord, KeyRotation, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto, validation
 from commentsvc.domain.errors import FieldError, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
@@ -91,6 +91,7 @@ def _key_fields(
         "expires_at": row["expires_at"],
         "last_used_at": row["last_used_at"],
         "revoked_at": row["revoked_at"],
+        "old_key_until": row["old_until"],
     }
 
 
@@ -167,7 +168,7 @@ async def _create_key(unit: Write, who: Principal, new: NewKey, moderator: Mappi
     await api_keys.add(unit, stored)
     body = {"key": key_id, "scopes": scopes, "moderator": stored.moderator_id, "expires_at": expires_at}
     await log.add_entry(unit, actor=who.actor, verb="key_create", site_id=stored.site_id, body=body)
-    row = msgspec.structs.asdict(stored) | {"last_used_at": None, "revoked_at": None}
+    row = msgspec.structs.asdict(stored) | {"last_used_at": None, "revoked_at": None, "old_until": None}
     sites = {site.id: site.name} if site else {}
     return CreatedKey(**_key_fields(row, sites, {moderator["id"]: moderator["name"]} if moderator else {}), key=key)
 
@@ -179,10 +180,50 @@ async def revoke_key(unit: Write, who: Principal, key_id: str) -> None:
     Raises:
         NotFound: the principal's sites have no valid key with this id.
     """
+    await revoke_stored_key(unit, who, await _load_key(unit, who, key_id))
+
+
+async def _load_key(unit: PrivateRead, who: Principal, key_id: str) -> Row:
     key = next((row for row in await api_keys.list_all(unit) if row["id"] == key_id), None)
     if key is None or (who.sites is not None and key["site_id"] not in who.sites):
         raise NotFound("There is no valid key with this id.")
-    await revoke_stored_key(unit, who, key)
+    return key
+
+
+async def rotate_key(service: Service, who: Principal, key_id: str, rotation: KeyRotation) -> CreatedKey:
+    """Replace a key by a new one with the same id, name and rights. The old one works until the end of the grace time.
+
+    Sessions that were started with the old key end with it. One old key at most is valid.
+
+    Raises:
+        NotFound: the principal's sites have no valid key with this id.
+        Forbidden: the key belongs to another moderator, in whose name the new key could act.
+    """
+    return await _rotate_key(service, who, key_id, rotation)
+
+
+async def rotate_any_key(service: Service, key_id: str, rotation: KeyRotation) -> CreatedKey:
+    """Rotate a key as the operator, also one of a moderator. See ``rotate_key``."""
+    operator = Principal(log.OPERATOR, frozenset(Scope), None)
+    return await _rotate_key(service, operator, key_id, rotation, even_of_moderators=True)
+
+
+@write
+async def _rotate_key(
+    unit: Write, who: Principal, key_id: str, rotation: KeyRotation, *, even_of_moderators: bool = False
+) -> CreatedKey:
+    found = await _load_key(unit, who, key_id)
+    if found["moderator_id"] not in {None, who.moderator_id} and not even_of_moderators:
+        raise Forbidden("This key belongs to a moderator. Rotate it with: commentsvc key rotate")
+    key, grace = crypto.new_api_key(), rotation.grace_minutes
+    until = unit.ahead(minutes=grace) if grace else None
+    if not await api_keys.rotate(unit, key_id, crypto.hash_token(key), until, unit.now()):
+        raise NotFound("There is no valid key with this id.")
+    body = {"key": key_id, "old_key_until": until}
+    await log.add_entry(unit, actor=who.actor, verb="key_rotate", site_id=found["site_id"], body=body)
+    listed = await list_keys.within(unit, Principal(who.actor, who.scopes, None))
+    record = next(one for one in listed.keys if one.id == key_id)
+    return CreatedKey(**msgspec.structs.asdict(record), key=key)
 
 
 async def revoke_stored_key(unit: Write, who: Principal, key: Row) -> None:

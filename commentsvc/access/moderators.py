@@ -3,9 +3,12 @@
 from contextlib import suppress
 from typing import Any, Final
 
+import msgspec
+from msgspec import UNSET
+
 from commentsvc.access import names
 from commentsvc.access.keys import find_moderator, list_keys
-from commentsvc.access.schemas import KeyRecord, ModeratorRecord
+from commentsvc.access.schemas import KeyRecord, ModeratorChange, ModeratorList, ModeratorRecord
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.email_address import Email
@@ -13,6 +16,7 @@ from commentsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from commentsvc.domain.models import Principal
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
+from commentsvc.sites.manage import require_all_sites
 from commentsvc.storage import installation, moderators
 from commentsvc.storage.database import PrivateRead, Write
 
@@ -61,6 +65,40 @@ async def list_moderators(unit: PrivateRead) -> list[ModeratorRecord]:
         )
         for row in await moderators.list_all(unit)
     ]
+
+
+@private_read
+async def read_moderators(unit: PrivateRead, who: Principal) -> ModeratorList:
+    """Return the moderators, oldest first.
+
+    Raises:
+        Forbidden: the principal is limited to some sites.
+    """
+    require_all_sites(who, "see moderators")
+    return ModeratorList(await list_moderators.within(unit))
+
+
+@write
+async def change_moderator(unit: Write, who: Principal, moderator_id: str, change: ModeratorChange) -> ModeratorRecord:
+    """Change or remove the email address of a moderator. Their unused sign-in links end.
+
+    Raises:
+        NotFound: no moderator has this id.
+        Forbidden: the principal is limited to some sites.
+    """
+    require_all_sites(who, "change moderators")
+    before = next((one for one in await list_moderators.within(unit) if one.id == moderator_id), None)
+    if before is None:
+        raise NotFound
+    if change.email is UNSET or (change.email and change.email.reveal()) == before.email:
+        return before
+    email = change.email
+    sealed, digest = (unit.keyring.seal(email), unit.keyring.digest(email)) if email else (None, None)
+    await moderators.set_email(unit, moderator_id, sealed, digest)
+    await moderators.delete_open_invitations(unit, moderator_id)
+    body = {"moderator": moderator_id, "changed": ["email"]}
+    await log.add_entry(unit, actor=who.actor, verb="moderator_change", site_id=None, body=body)
+    return msgspec.structs.replace(before, email=email.reveal() if email else None)
 
 
 @write

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.domain import fields
-from commentsvc.domain.fields import Id, SiteName, Time, Validator
+from commentsvc.domain.fields import Address, Id, SiteName, Time, Validator
 from commentsvc.domain.models import Scope
 
 
@@ -34,10 +34,17 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     expires_at: Time | None
     last_used_at: Time | None
     revoked_at: Time | None
+    old_key_until: Annotated[Time | None, Meta(description="When the key from before the last rotation ends.")]
+
+
+class KeyRotation(Struct, frozen=True, kw_only=True):
+    """How long the old key works beside the new one."""
+
+    grace_minutes: Annotated[int, Meta(ge=0, le=43_200, description="Up to 30 days; 0 ends the old key at once.")] = 0
 
 
 class CreatedKey(KeyRecord, frozen=True, kw_only=True):
-    """A new key. It is shown only once."""
+    """A new or rotated key. It is shown only once."""
 
     key: str
 
@@ -48,6 +55,12 @@ class KeyList(Struct, frozen=True):
     keys: list[KeyRecord]
 
 
+class ModeratorChange(Struct, frozen=True, kw_only=True):
+    """Changes to a moderator. Omitted fields keep their values."""
+
+    email: Annotated[Address, Meta(description="null removes the address.")] | UnsetType | None = UNSET
+
+
 class ModeratorRecord(Struct, frozen=True, kw_only=True):
     """A moderator."""
 
@@ -56,3 +69,9 @@ class ModeratorRecord(Struct, frozen=True, kw_only=True):
     email: str | None
     sites: list[str]
     created_at: Time
+
+
+class ModeratorList(Struct, frozen=True):
+    """All moderators, oldest first."""
+
+    moderators: list[ModeratorRecord]

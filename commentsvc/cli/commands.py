@@ -2,25 +2,26 @@
 
 import argparse
 import asyncio
-import shlex
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import uvloop
 
 from commentsvc import app
-from commentsvc.access import keys, moderators, names, sessions
-from commentsvc.access.schemas import KeyRecord, NewKey
+from commentsvc.access import keys
+from commentsvc.access.moderators import create_first_sign_in_link
+from commentsvc.access.schemas import KeyRecord, KeyRotation, NewKey
 from commentsvc.audit import verification
-from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, rules, sites
+from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, moderators, rules, sites
 from commentsvc.cli.escape import escape_text
 from commentsvc.cli.moderate import OPERATOR
+from commentsvc.cli.moderators import clean_argument
 from commentsvc.cli.terminal import CommandResult, Terminal, join_rows, to_json
 from commentsvc.config.environment import read_config
 from commentsvc.config.settings import Config
-from commentsvc.domain import fields
-from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, InvalidValue, Refusal
+from commentsvc.domain import fields, validation
+from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, Refusal
 from commentsvc.domain.models import Scope
 from commentsvc.operations import secrets
 from commentsvc.service import Service
@@ -84,7 +85,7 @@ def _print_result(result: CommandResult, arguments: argparse.Namespace, terminal
 
 async def _run_on_service(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     command = arguments.command, getattr(arguments, "subcommand", arguments.command)
-    moderator_commands = moderate.COMMANDS | rules.COMMANDS | sites.COMMANDS
+    moderator_commands = moderate.COMMANDS | moderators.COMMANDS | rules.COMMANDS | sites.COMMANDS
     if command in moderator_commands:
         return await moderator_commands[command](service, arguments, terminal)
     return await COMMANDS[command](service, arguments)
@@ -94,7 +95,7 @@ async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
     async def announce(service: Service) -> None:
         # Printed for the operator and never logged: anyone with the link can sign in.
         own_url = service.config.own_url
-        link = await moderators.create_first_sign_in_link(service)
+        link = await create_first_sign_in_link(service)
         print_line(f"commentsvc is running at {own_url}/")
         if link:
             print_line(f"Sign in with this link; it works once, within one day: {link}")
@@ -116,48 +117,9 @@ async def _reseal(service: Service, _arguments: argparse.Namespace) -> CommandRe
     return CommandResult(done, text)
 
 
-async def _add_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    name = _clean_argument("name", fields.clean_name, arguments.name)
-    email = _clean_argument("email", fields.parse_email, arguments.email) if arguments.email else None
-    if name == names.FIRST_MODERATOR:
-        raise names.reserved_name()
-    added = await moderators.add_moderator(service, name, email, arguments.site)
-    invite = f"commentsvc moderator invite {shlex.quote(added.name)}"
-    return CommandResult(added, f"Added moderator {added.name}. Create a sign-in link with: {invite}")
-
-
-def _clean_argument(field: str, clean: Callable[[str, fields.Limits], Any], text: str) -> Any:
-    try:
-        return clean(text, fields.Limits())
-    except InvalidValue as error:
-        raise Invalid(FieldError(field, error.code, error.detail)) from None
-
-
-async def _invite_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    link = await moderators.create_sign_in_link(service, arguments.name)
-    return CommandResult({"link": link}, link)
-
-
-async def _list_moderators(service: Service, _arguments: argparse.Namespace) -> CommandResult:
-    found = await moderators.list_moderators(service)
-    rows = (f"{moderator.name}  {' '.join(moderator.sites) or 'all sites'}" for moderator in found)
-    return CommandResult(found, join_rows(rows, "No moderators yet."))
-
-
-async def _remove_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    await moderators.remove_moderator(service, arguments.name)
-    return CommandResult({"removed": arguments.name}, f"Removed moderator {arguments.name}.")
-
-
-async def _sign_out_moderator(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    number = await sessions.sign_out_moderator(service, arguments.name)
-    text = f"Ended {number} {'session' if number == 1 else 'sessions'}."
-    return CommandResult({"signed_out": arguments.name, "sessions": number}, text)
-
-
 async def _create_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
     scopes = [Scope(scope) for scope in arguments.scope or [Scope.MODERATE]]
-    name = _clean_argument("name", fields.clean_name, arguments.name)
+    name = clean_argument("name", fields.clean_name, arguments.name)
     new = NewKey(name=name, scopes=scopes, site=arguments.site, expires_at=arguments.expires, person=arguments.person)
     if arguments.moderator:
         created = await keys.create_moderator_key(service, arguments.moderator, new)
@@ -181,6 +143,12 @@ def _key_state(key: KeyRecord) -> str:
     return f"expires {key.expires_at}" if key.expires_at else "active"
 
 
+async def _rotate_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
+    rotation = validation.validate(KeyRotation, {"grace_minutes": arguments.grace}, service.config.limits)
+    rotated = await keys.rotate_any_key(service, arguments.id, rotation)
+    return CommandResult(rotated, rotated.key)
+
+
 async def _revoke_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
     await keys.revoke_key(service, OPERATOR, arguments.id)
     return CommandResult({"revoked": arguments.id}, "Key revoked.")
@@ -197,13 +165,9 @@ async def _verify_audit_log(service: Service, arguments: argparse.Namespace) -> 
 
 COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Awaitable[CommandResult]]]] = {
     ("reseal", "reseal"): _reseal,
-    ("moderator", "add"): _add_moderator,
-    ("moderator", "invite"): _invite_moderator,
-    ("moderator", "sign-out"): _sign_out_moderator,
-    ("moderator", "list"): _list_moderators,
-    ("moderator", "remove"): _remove_moderator,
     ("key", "create"): _create_key,
     ("key", "list"): _list_keys,
+    ("key", "rotate"): _rotate_key,
     ("key", "revoke"): _revoke_key,
     ("audit", "verify"): _verify_audit_log,
 }

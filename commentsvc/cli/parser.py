@@ -165,9 +165,13 @@ def _add_moderator_commands(commands: Any) -> None:
     invite = _add_command(moderator, "invite", "create a sign-in link; it works once, within one day")
     sign_out = _add_command(moderator, "sign-out", "end all sessions of a moderator")
     _add_command(moderator, "list", "list moderators")
+    email = _add_command(moderator, "email", "change a moderator's email address")
     remove = _add_command(moderator, "remove", "remove a moderator and revoke their keys")
-    for command in (add, invite, sign_out, remove):
+    for command in (add, invite, sign_out, email, remove):
         command.add_argument("name", help="the moderator's name")
+    address = email.add_mutually_exclusive_group(required=True)
+    address.add_argument("email", nargs="?", help="the new address; - reads standard input")
+    address.add_argument("--remove", action="store_true", help="remove the address")
     add.add_argument("--email", help="the moderator's email address; stored encrypted")
     add.add_argument("--site", action="append", default=[], metavar="NAME", help="only this site; can be repeated")
 
@@ -186,8 +190,13 @@ def _add_key_commands(commands: Any) -> None:
     create.add_argument("--moderator", metavar="NAME", help="the moderator who owns the key; limits it to their sites")
     _add_expiry_option(create, "when the key expires")
     _add_command(key, "list", "list keys, without their secrets")
+    rotate = _add_command(key, "rotate", "replace a key; the new one has the same id, name and rights (shown once)")
     revoke = _add_command(key, "revoke", "revoke a key")
-    revoke.add_argument("id", help="the id of the key: see `commentsvc key list`")
+    for command in (rotate, revoke):
+        command.add_argument("id", help="the id of the key: see `commentsvc key list`")
+    rotate.add_argument(
+        "--grace", type=int, default=0, metavar="MINUTES", help="how long the old key still works (default: 0)"
+    )
 
 
 def _add_site_commands(commands: Any) -> None:

@@ -23,14 +23,14 @@ async def add(unit: Write, key: ApiKey) -> None:
 
 
 async def find_valid(unit: PrivateRead, key_hash: str, now: str) -> Row | None:
-    """Return the key with this hash, unless it has expired or was revoked.
+    """Return the key with this hash, or with this old hash that is still valid, unless it has expired or was revoked.
 
     The row is ``id, name, scopes, site_id, moderator_id, actor_kind, last_used_at``.
     """
     return await unit.one(
         f"""
         SELECT id, name, scopes, site_id, moderator_id, actor_kind, last_used_at FROM api_key
-        WHERE key_hash = :key_hash AND {IS_VALID}
+        WHERE (key_hash = :key_hash OR (old_hash = :key_hash AND old_until > :now)) AND {IS_VALID}
         """,
         key_hash=key_hash,
         now=now,
@@ -58,7 +58,8 @@ async def list_all(unit: PrivateRead) -> Sequence[Row]:
     """Return every key without its hash, oldest first."""
     return await unit.all(
         """
-        SELECT id, name, scopes, site_id, moderator_id, actor_kind, created_at, expires_at, last_used_at, revoked_at
+        SELECT id, name, scopes, site_id, moderator_id, actor_kind, created_at, expires_at, last_used_at, revoked_at,
+            old_until
         FROM api_key ORDER BY id
         """
     )
@@ -68,5 +69,21 @@ async def revoke(unit: Write, key_id: str, now: str) -> bool:
     """Revoke a key; return False if it does not exist or was revoked before."""
     changed = await unit.run(
         "UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now
+    )
+    return changed == 1
+
+
+async def rotate(unit: Write, key_id: str, key_hash: str, old_until: str | None, now: str) -> bool:
+    """Replace the hash of a valid key; return False if it is not valid. None ends the old secret at once."""
+    changed = await unit.run(
+        f"""
+        UPDATE api_key SET key_hash = :key_hash, old_until = CAST(:old_until AS TEXT),
+            old_hash = CASE WHEN CAST(:old_until AS TEXT) IS NULL THEN NULL ELSE key_hash END
+        WHERE id = :id AND {IS_VALID}
+        """,
+        id=key_id,
+        key_hash=key_hash,
+        old_until=old_until,
+        now=now,
     )
     return changed == 1

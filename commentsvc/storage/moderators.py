@@ -87,19 +87,30 @@ async def remove(unit: Write, moderator_id: str, now: str) -> None:
     await sessions.delete_of_moderator(unit, moderator_id)
 
 
-async def reseal(unit: Write, moderator_id: str, sealed: str, digest: str) -> None:
-    """Replace a moderator's encrypted email address and its digest."""
-    await unit.run(
-        "UPDATE moderator SET email_sealed = :sealed, email_digest = :digest WHERE id = :id",
+async def set_email(unit: Write, moderator_id: str, sealed: str | None, digest: str | None) -> bool:
+    """Set or remove a moderator's encrypted email address and its digest; return False if there is no moderator."""
+    changed = await unit.run(
+        "UPDATE moderator SET email_sealed = :sealed, email_digest = :digest WHERE id = :id AND removed_at IS NULL",
         id=moderator_id,
         sealed=sealed,
         digest=digest,
     )
+    return changed == 1
+
+
+async def reseal(unit: Write, moderator_id: str, sealed: str, digest: str) -> None:
+    """Replace a moderator's encrypted email address and its digest."""
+    await set_email(unit, moderator_id, sealed, digest)
+
+
+async def delete_open_invitations(unit: Write, moderator_id: str) -> None:
+    """Delete the unused invitations of a moderator."""
+    await unit.run("DELETE FROM invitation WHERE moderator_id = :id AND used_at IS NULL", id=moderator_id)
 
 
 async def add_invitation(unit: Write, token_hash: str, moderator_id: str, now: str, expires_at: str) -> None:
     """Insert an invitation; delete the moderator's unused ones."""
-    await unit.run("DELETE FROM invitation WHERE moderator_id = :id AND used_at IS NULL", id=moderator_id)
+    await delete_open_invitations(unit, moderator_id)
     await unit.run(
         """
         INSERT INTO invitation (token_hash, moderator_id, created_at, expires_at)

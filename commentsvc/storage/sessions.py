@@ -70,6 +70,7 @@ async def delete_of_moderator(unit: Write, moderator_id: str) -> int:
         """
         DELETE FROM session WHERE moderator_id = :id
             OR key_hash IN (SELECT key_hash FROM api_key WHERE moderator_id = :id)
+            OR key_hash IN (SELECT old_hash FROM api_key WHERE moderator_id = :id)
         """,
         id=moderator_id,
     )

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from commentsvc.access.schemas import CreatedKey, KeyList, NewKey
+from commentsvc.access import schemas as access
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
 from commentsvc.comments.schemas import (
     CommentEdit,
@@ -104,6 +104,10 @@ def moderation_route(
     )
 
 
+LIST_FAULTS: Final = (Unauthorized, Forbidden, Unavailable)
+ASK_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)
+CHANGE_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)
+
 # fmt: off
 ROUTES: Final[tuple[Route, ...]] = (
     # A blog's readers and writers
@@ -111,12 +115,10 @@ ROUTES: Final[tuple[Route, ...]] = (
           gives=Receipt,
           status=(201, 202, 303), cors=True, again=thread.show_form_again, more_faults=comments.add_place_faults,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, ThreadClosed, RejectedByRule, Duplicate,
-          SubmissionReused, Gone,
-                   RateLimited, Unavailable)),
+          SubmissionReused, Gone, RateLimited, Unavailable)),
     Route(method="GET", path="/v1/comments", handler=comments.list_thread, asks=ThreadQuery,
           gives=ThreadTree | ThreadListing, status=(200, 304), cors=True, edit_token=True, etag=True,
-          again=refused.show_reload,
-          refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
+          again=refused.show_reload, refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
     Route(method="GET", path="/v1/comments.html", handler=comments.list_fragment, asks=FragmentQuery,
           gives=str, kind=HTML, status=(200, 304), cors=True, etag=True,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
@@ -125,8 +127,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="PATCH", path="/v1/comments/{id}", handler=comments.edit_comment, takes=CommentEdit, gives=Receipt,
           cors=True, edit_token=True,
           refuses=(MalformedRequest, Unauthorized, Invalid, NotAuthor, ThreadClosed, RejectedByRule, NotFound, Gone,
-          RateLimited,
-                   Unavailable)),
+          RateLimited, Unavailable)),
     Route(method="DELETE", path="/v1/comments/{id}", handler=comments.withdraw_comment, status=(204,),
           cors=True, edit_token=True, refuses=(Unauthorized, NotAuthor, NotFound, Gone, RateLimited, Unavailable)),
     Route(method="POST", path="/v1/comments/{id}/reports", handler=comments.report_comment, takes=NewReport, form=True,
@@ -146,16 +147,13 @@ ROUTES: Final[tuple[Route, ...]] = (
           kind=feeds.KIND, status=(200, 304), cors=True, etag=True,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
     Route(method="POST", path="/v1/preview", handler=comments.render_preview, takes=PreviewRequest, form=True,
-          gives=PreviewResult,
-          cors=True, refuses=(MalformedRequest, Invalid)),
+          gives=PreviewResult, cors=True, refuses=(MalformedRequest, Invalid)),
 
     # Moderators
     Route(method="GET", path="/v1/moderation/comments", handler=moderation.list_queue, asks=QueueQuery,
-          gives=CommentPage,
-          scope=Scope.READ, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
+          gives=CommentPage, scope=Scope.READ, refuses=ASK_FAULTS),
     Route(method="POST", path="/v1/moderation/search", handler=moderation.search, takes=PrivateSearch,
-          gives=CommentPage,
-          scope=Scope.MODERATE, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
+          gives=CommentPage, scope=Scope.MODERATE, refuses=ASK_FAULTS),
     Route(method="GET", path="/v1/moderation/comments/{id}", handler=moderation.get_comment, gives=ModeratorDetail,
           scope=Scope.READ, etag=True, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
     Route(method="PATCH", path="/v1/moderation/comments/{id}", handler=moderation.update_comment, takes=CommentUpdate,
@@ -181,12 +179,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/v1/rules", handler=moderation.list_rules, asks=RuleQuery, gives=RulePage,
           scope=Scope.READ, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
     Route(method="POST", path="/v1/rules", handler=moderation.add_rule, takes=NewRule, gives=RuleRecord,
-          status=(201,), scope=Scope.MODERATE, most_bytes=RULE_BYTES,
-          refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
+          status=(201,), scope=Scope.MODERATE, most_bytes=RULE_BYTES, refuses=ASK_FAULTS),
     Route(method="POST", path="/v1/rules/test", handler=moderation.backtest_rule, takes=BacktestRequest,
-          gives=BacktestResult,
-          scope=Scope.MODERATE, most_bytes=RULE_BYTES,
-          refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
+          gives=BacktestResult, scope=Scope.MODERATE, most_bytes=RULE_BYTES, refuses=ASK_FAULTS),
     Route(method="GET", path="/v1/rules/{id}", handler=moderation.get_rule, gives=RuleRecord, scope=Scope.READ,
           refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
     Route(method="PATCH", path="/v1/rules/{id}", handler=moderation.change_rule, takes=RuleChange, gives=RuleRecord,
@@ -198,19 +193,24 @@ ROUTES: Final[tuple[Route, ...]] = (
           scope=Scope.MODERATE, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
 
     # Operators
-    Route(method="GET", path="/v1/keys", handler=admin.list_keys, gives=KeyList, scope=Scope.ADMIN,
-          refuses=(Unauthorized, Forbidden, Unavailable)),
-    Route(method="POST", path="/v1/keys", handler=admin.create_key, takes=NewKey, gives=CreatedKey,
-          status=(201,), scope=Scope.ADMIN, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
+    Route(method="GET", path="/v1/keys", handler=admin.list_keys, gives=access.KeyList, scope=Scope.ADMIN,
+          refuses=LIST_FAULTS),
+    Route(method="POST", path="/v1/keys", handler=admin.create_key, takes=access.NewKey, gives=access.CreatedKey,
+          status=(201,), scope=Scope.ADMIN, refuses=ASK_FAULTS),
+    Route(method="POST", path="/v1/keys/{id}/rotate", handler=admin.rotate_key, takes=access.KeyRotation,
+          gives=access.CreatedKey, scope=Scope.ADMIN, refuses=CHANGE_FAULTS),
     Route(method="DELETE", path="/v1/keys/{id}", handler=admin.revoke_key, status=(204,),
           scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
+    Route(method="GET", path="/v1/moderators", handler=admin.list_moderators, gives=access.ModeratorList,
+          scope=Scope.ADMIN, refuses=LIST_FAULTS),
+    Route(method="PATCH", path="/v1/moderators/{id}", handler=admin.change_moderator, takes=access.ModeratorChange,
+          gives=access.ModeratorRecord, scope=Scope.ADMIN, refuses=CHANGE_FAULTS),
     Route(method="GET", path="/v1/sites", handler=admin.list_sites, gives=SiteList, scope=Scope.ADMIN,
-          refuses=(Unauthorized, Forbidden, Unavailable)),
+          refuses=LIST_FAULTS),
     Route(method="POST", path="/v1/sites", handler=admin.add_site, takes=NewSite, gives=SiteRecord,
-          status=(201,), scope=Scope.ADMIN, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
+          status=(201,), scope=Scope.ADMIN, refuses=ASK_FAULTS),
     Route(method="PATCH", path="/v1/sites/{id}", handler=admin.change_site, takes=SiteChange,
-          gives=SiteRecord, scope=Scope.ADMIN,
-          refuses=(MalformedRequest, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)),
+          gives=SiteRecord, scope=Scope.ADMIN, refuses=CHANGE_FAULTS),
 
     # Machines and developers
     Route(method="GET", path="/healthz", handler=health.healthz, gives=health.Health),

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from commentsvc.cli import commands, moderate, rules, sites
+from commentsvc.cli import commands, moderate, moderators, rules, sites
 from commentsvc.cli.parser import EPILOG, build_parser
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.moderation.schemas import QueueQuery
@@ -49,7 +49,7 @@ def test_every_action_of_a_moderator_is_a_command():
 def test_every_command_is_run_by_one_function():
     run_directly = {"serve", "migrate", "openapi", "healthcheck", "moderate"}
     offered = {(path[0], path[-1]) for path, _ in parsers(build_parser()) if path[0] not in run_directly}
-    run = [*commands.COMMANDS, *moderate.COMMANDS, *rules.COMMANDS, *sites.COMMANDS]
+    run = [*commands.COMMANDS, *moderate.COMMANDS, *moderators.COMMANDS, *rules.COMMANDS, *sites.COMMANDS]
     assert offered == set(run)
     assert len(run) == len(set(run))
 

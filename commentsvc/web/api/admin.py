@@ -1,9 +1,17 @@
-"""Handlers of the API for operators: keys and sites."""
+"""Handlers of the API for operators: keys, moderators and sites."""
 
 from aiohttp import web
 
-from commentsvc.access import keys
-from commentsvc.access.schemas import CreatedKey, KeyList, NewKey
+from commentsvc.access import keys, moderators
+from commentsvc.access.schemas import (
+    CreatedKey,
+    KeyList,
+    KeyRotation,
+    ModeratorChange,
+    ModeratorList,
+    ModeratorRecord,
+    NewKey,
+)
 from commentsvc.sites import manage
 from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
 from commentsvc.web.server.routing import SERVICE, WHO
@@ -22,6 +30,21 @@ async def create_key(request: web.Request, new: NewKey) -> CreatedKey:
 async def revoke_key(request: web.Request) -> None:
     """Revoke an API key."""
     await keys.revoke_key(request.app[SERVICE], request[WHO], request.match_info["id"])
+
+
+async def rotate_key(request: web.Request, rotation: KeyRotation) -> CreatedKey:
+    """Replace an API key. The old one can stay valid for a grace time."""
+    return await keys.rotate_key(request.app[SERVICE], request[WHO], request.match_info["id"], rotation)
+
+
+async def list_moderators(request: web.Request) -> ModeratorList:
+    """Return the moderators and their email addresses."""
+    return await moderators.read_moderators(request.app[SERVICE], request[WHO])
+
+
+async def change_moderator(request: web.Request, change: ModeratorChange) -> ModeratorRecord:
+    """Change the email address of a moderator."""
+    return await moderators.change_moderator(request.app[SERVICE], request[WHO], request.match_info["id"], change)
 
 
 async def list_sites(request: web.Request) -> SiteList:
