@@ -161,6 +161,12 @@ class Forbidden(Refusal):
     title = translatable("You do not have permission to do this.")
 
 
+class HttpsRequired(Refusal):
+    """Somebody signs in over a connection that cannot keep the session secret."""
+
+    title = "You can sign in only over https."
+
+
 class Conflict(Refusal):
     """The present state does not allow the change."""
 

@@ -8,6 +8,20 @@ from typing import Final, TypeAlias
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# Loopback, private and link-local addresses (RFC 1122, 1918, 3927, 4193 and 4291).
+INTERNAL: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in [
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "::1",
+        "fc00::/7",
+        "fe80::/10",
+    ]
+)
 MAPPED_BITS: Final = 96  # the length of the prefix of an IPv4 address that is written as IPv6 (RFC 4291, 2.5.5.2)
 # 203.0.113.9, 203.0.113.9:4711, [2001:db8::9] or [2001:db8::9]:4711; IPv6 without brackets has no port.
 HOP: Final = re.compile(
@@ -55,6 +69,12 @@ def parse_hop(text: str) -> str | None:
         return str(parse_address(match[1] or match[2] if match else text))
     except ValueError:
         return None
+
+
+def is_internal(address: str) -> bool:
+    """Return whether an address is this computer's, or of a private network: it is a machine's, not a person's."""
+    parsed = parse_address(address)
+    return any(parsed in network for network in INTERNAL)
 
 
 def forwarded_hops(x_forwarded_for: Sequence[str], forwarded: Sequence[str]) -> list[str]:

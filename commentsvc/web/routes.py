@@ -79,7 +79,7 @@ from commentsvc.web.api.openapi import document
 from commentsvc.web.moderation import account, audit, ban, comment, layout, queue, rules, sign_in, threads
 from commentsvc.web.pages import assets, demo, docs, refused, templates, thread
 from commentsvc.web.pages.fragments import FragmentQuery
-from commentsvc.web.server import middleware
+from commentsvc.web.server import middleware, security
 from commentsvc.web.server.answer_cache import AnswerCache
 from commentsvc.web.server.cache_headers import ANSWER_CACHE
 from commentsvc.web.server.endpoint import endpoint
@@ -283,6 +283,7 @@ def application(service: Service) -> web.Application:
     app = web.Application(middlewares=[middleware.finish_response], client_max_size=MOST_BYTES)
     app[SERVICE] = service
     app[middleware.DRAINING] = []
+    app[security.IGNORED_PROXIES] = security.IgnoredProxies()
     base = service.config.base_path
     cors_paths = {path for route in ROUTES if route.cors for path in list_paths(route.path, base)}
     app[middleware.CORS_PATHS] = tuple(sorted(cors_paths))
@@ -290,11 +291,9 @@ def application(service: Service) -> web.Application:
     app[health.DOCUMENT] = _document() | {"servers": [{"url": base or "/"}]}
     templates.precompile()
     for route in sorted(ROUTES, key=lambda route: route.path == "/"):  # last: its path without a slash may be another's
-        handler = endpoint(route)
         for path in list_paths(route.path, base):
-            app.router.add_route(route.method, path, handler)
-            if route.method == "GET":
-                app.router.add_route("HEAD", path, handler)
+            for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+                app.router.add_route(method, path, endpoint(route))
     for path in app[middleware.CORS_PATHS]:
         app.router.add_route("OPTIONS", path, middleware.preflight)
     return app

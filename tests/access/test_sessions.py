@@ -220,10 +220,10 @@ async def test_a_moderator_cannot_sign_in_over_plain_http(database_url, clock, a
     async with a_service(database_url, clock, public_url="http://comments.example") as service:
         client = await aiohttp_client(application(service))
         token = await create_link_token(service)
-        assert "Put a proxy with TLS in front of it" in await (await client.get(f"/sign-in/{token}")).text()
-        assert "Put a proxy with TLS in front of it" in await (await client.get("/moderate")).text()
+        assert "Put a proxy with TLS in front of the service" in await (await client.get(f"/sign-in/{token}")).text()
+        assert "Put a proxy with TLS in front of the service" in await (await client.get("/moderate")).text()
         answer = await client.post(f"/sign-in/{token}", headers=SAME_ORIGIN, allow_redirects=False)
-        assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
+        assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
         assert await sign_in.find_invited_name(service, token) == "Ada", "the link is still valid"
 
 
@@ -231,7 +231,7 @@ async def test_only_localhost_can_sign_in_without_https(client, service):
     """This also applies when the public URL is not set."""
     elsewhere = {"Host": "comments.example:8080", "Origin": "http://comments.example:8080"}
     answer = await client.post(f"/sign-in/{await create_link_token(service)}", headers=elsewhere, allow_redirects=False)
-    assert (answer.status, "Set-Cookie" in answer.headers) == (404, False)
+    assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
     token = await sign_in.sign_in_by_link(
         service, (await moderators.create_sign_in_link(service, "Ada")).rpartition("/")[2], visit()
     )

@@ -213,6 +213,7 @@ def show_sign_in(
         error=error if (error and not isinstance(error, Unauthorized)) or request.method == "POST" else None,
         unsaved=unsaved,
         secure=security.session_cookie(request, config) is not None,
+        advice=security.explain_https(config),
         reload_url=current_url(request) if reload else None,
     )
     response = html_response(request, shown, status)

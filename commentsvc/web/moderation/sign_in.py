@@ -7,7 +7,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from commentsvc.access import sessions, sign_in
-from commentsvc.domain.errors import NotFound, Refusal
+from commentsvc.domain.errors import HttpsRequired, NotFound, Refusal
 from commentsvc.web.moderation import layout
 from commentsvc.web.pages.templates import render_template
 from commentsvc.web.server import problems, security
@@ -31,7 +31,8 @@ async def show_sign_in_link(request: web.Request) -> web.Response:
 def _render_link(request: web.Request, name: str | None) -> web.Response:
     config = request.app[SERVICE].config
     secure = security.session_cookie(request, config) is not None
-    text = render_template("moderation/sign_in_link.html", layout.ENGLISH, config, name=name, secure=secure)
+    shown = {"name": name, "secure": secure, "advice": security.explain_https(config)}
+    text = render_template("moderation/sign_in_link.html", layout.ENGLISH, config, **shown)
     return layout.html_response(request, text, HTTPStatus.OK if name else HTTPStatus.NOT_FOUND)
 
 
@@ -54,16 +55,16 @@ async def sign_in_by_key(request: web.Request, form: SignInForm) -> web.Response
 
 
 def _require_secure_form(request: web.Request) -> None:
-    """Refuse forms of other websites, and connections on which others could read the cookie.
+    """Refuse connections on which others could read the cookie, and forms of other websites.
 
     Raises:
+        HttpsRequired: the service has no https address, and the browser is not on this computer.
         OriginNotAllowed: another website sent the form.
-        NotFound: the connection is neither https nor on this computer.
     """
     config = request.app[SERVICE].config
-    security.require_own_page(request, config)
     if security.session_cookie(request, config) is None:
-        raise NotFound("You can sign in only over https.")
+        raise HttpsRequired(security.explain_https(config))
+    security.require_own_page(request, config)
 
 
 def _start_session(request: web.Request, session: str) -> web.Response:

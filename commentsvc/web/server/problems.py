@@ -16,6 +16,7 @@ STATUS_OF_ERROR: Final[dict[type[Refusal], int]] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.OriginNotAllowed: 403,
+    errors.HttpsRequired: 403,
     errors.NotAuthor: 403,
     errors.ThreadClosed: 403,
     errors.RejectedByRule: 403,

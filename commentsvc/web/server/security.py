@@ -1,5 +1,6 @@
 """Security of requests and responses: origins, client addresses, tokens, headers."""
 
+import logging
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -10,7 +11,9 @@ from commentsvc.domain.errors import OriginNotAllowed
 from commentsvc.domain.models import Visit
 from commentsvc.web.server.routing import FORMS
 
+LOG: Final = logging.getLogger(__name__)
 MAX_AGENT: Final = 300
+MAX_IGNORED_PROXIES: Final = 100
 
 # On every response. Pages add their own policy.
 HEADERS: Final = {
@@ -70,16 +73,48 @@ def _client_address(request: web.Request, config: Config) -> str:
     peer = request.transport.get_extra_info("peername") if request.transport else None
     named = str(peer[0]) if isinstance(peer, tuple) and peer else ""
     address = networks.parse_hop(named) or "0.0.0.0"  # noqa: S104 -- stands for: no peer
-    if not config.trusted_proxies:
+    headers = [request.headers.getall(name, []) for name in ("X-Forwarded-For", hdrs.FORWARDED)]
+    if not any(headers):
         return address
-    proxies, headers = config.proxies, request.headers
-    hops = networks.forwarded_hops(headers.getall("X-Forwarded-For", []), headers.getall(hdrs.FORWARDED, []))
-    for hop in reversed(hops):
+    proxies = config.proxies
+    if named and not _is_in(address, proxies):
+        request.app[IGNORED_PROXIES].warn(address)
+    for hop in reversed(networks.forwarded_hops(*headers)):
         earlier = networks.parse_hop(hop)
-        if earlier is None or not any(networks.parse_address(address) in network for network in proxies):
+        if earlier is None or not _is_in(address, proxies):
             break
         address = earlier
     return address
+
+
+def _is_in(address: str, proxies: list[networks.Network]) -> bool:
+    return any(networks.parse_address(address) in network for network in proxies)
+
+
+class IgnoredProxies:
+    """Warns once about each peer whose word on its clients is ignored.
+
+    Only private and loopback addresses are named: those are machines of the operator. All others count as one peer, so
+    that strangers who send such headers fill neither the log nor the memory.
+    """
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
+
+    def warn(self, address: str) -> None:
+        """Log a warning about this peer, unless there was one."""
+        peer = address if networks.is_internal(address) else "a public address"
+        if peer in self._warned or len(self._warned) >= MAX_IGNORED_PROXIES:
+            return
+        self._warned.add(peer)
+        LOG.warning(
+            "X-Forwarded-For and Forwarded from %s are ignored. "
+            "If it is your proxy, add it to COMMENTSVC_TRUSTED_PROXIES: until then its readers share one rate limit.",
+            peer,
+        )
+
+
+IGNORED_PROXIES: Final = web.AppKey("ignored_proxies", IgnoredProxies)
 
 
 def _agent(request: web.Request) -> str | None:
@@ -108,8 +143,27 @@ def session_cookie(request: web.Request, config: Config) -> str | None:
     """
     if config.own_origin.startswith("https://"):
         return "__Secure-commentsvc" if config.base_path else "__Host-commentsvc"
-    here = urls.is_local(urls.host_of(config.own_origin)) and urls.is_local(request.host)
-    return "commentsvc" if here else None
+    return "commentsvc" if urls.is_local(urls.host_of(config.own_origin)) and _is_here(request) else None
+
+
+def _is_here(request: web.Request) -> bool:
+    """Tell whether the browser is on this computer. A proxy may have put its own address into Host."""
+    origin = request.headers.get(hdrs.ORIGIN, "").partition("://")[2]
+    forwarded = ",".join(request.headers.getall("X-Forwarded-Host", [])).split(",")
+    return all(urls.is_local(host.strip()) for host in (request.host, origin, *forwarded) if host.strip())
+
+
+def explain_https(config: Config) -> str:
+    """Return which setting is missing if nobody can sign in, and what to do."""
+    if not config.public_url:
+        return (
+            "COMMENTSVC_PUBLIC_URL is not set. Set it to the https address of the service, and restart. "
+            "The service also needs a proxy with TLS in front of it."
+        )
+    return (
+        "COMMENTSVC_PUBLIC_URL is not an https address. "
+        "Put a proxy with TLS in front of the service. Then set it to the https address, and restart."
+    )
 
 
 def session_token(request: web.Request, config: Config) -> str | None:
