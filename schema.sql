@@ -21,6 +21,20 @@ CREATE TABLE installation (
     audit_hash  TEXT   NOT NULL DEFAULT ''   -- hash of its newest row
 );
 
+-- Secret keys that an operator declared lost. What they encrypt is kept, and is read again if a key is found.
+CREATE TABLE lost_key (
+    fingerprint TEXT NOT NULL PRIMARY KEY,
+    lost_at     TEXT NOT NULL
+);
+
+-- Running servers. Each renews its row every half minute, and deletes it when it stops.
+CREATE TABLE server (
+    id          TEXT NOT NULL PRIMARY KEY,
+    secret_keys TEXT NOT NULL,  -- fingerprints of the keys it knows, newest first, separated by spaces
+    started_at  TEXT NOT NULL,
+    seen_at     TEXT NOT NULL
+);
+
 -- A blog.
 CREATE TABLE site (
     id                TEXT   NOT NULL PRIMARY KEY,

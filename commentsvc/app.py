@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from commentsvc.config.settings import Config
+from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.operations import maintenance, preparation, server_lock, startup
+from commentsvc.operations import key_check, maintenance, preparation, secret_file, server_lock, servers
 from commentsvc.service import Service
 from commentsvc.storage.database import Database
 from commentsvc.storage.sqlite import SqliteDatabase
@@ -27,8 +28,10 @@ LOG: Final = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_service(config: Config) -> AsyncIterator[Service]:
+async def open_service(config: Config, *, any_key: bool = False) -> AsyncIterator[Service]:
     """Open the service on an existing database, for a command. Nothing is created or migrated.
+
+    With ``any_key``, the secret keys need not belong to the database; if there is none, a made-up one takes its place.
 
     Raises:
         ConfigurationError: there is no database, it has another schema, or the secret key does not belong to it.
@@ -37,8 +40,10 @@ async def open_service(config: Config) -> AsyncIterator[Service]:
     database = await _database(config)
     try:
         await preparation.require_schema(database, config)
-        service = Service(db=database, config=config, keyring=Keyring(preparation.require_secrets(config)))
-        await startup.check_key(service)
+        texts = secret_file.read_secrets(config) or [crypto.new_secret()]
+        service = Service(db=database, config=config, keyring=Keyring(texts))
+        if not any_key:
+            await key_check.check_keys(service)
         yield service
     finally:
         await database.close()
@@ -132,7 +137,7 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) 
         listener = _listener(config)  # last: a service that cannot work accepts no connections
         port = listener.getsockname()[1]
         service = replace(prepared, config=msgspec.structs.replace(config, port=port))  # 0 asks for any free port
-        async with listen(service, None, listener):
+        async with servers.announce_server(service), listen(service, None, listener):
             LOG.info("listening on port %s", port)
             await announce(service)
             await stop.wait()

@@ -13,7 +13,7 @@ from commentsvc.access import keys
 from commentsvc.access.moderators import create_first_sign_in_link
 from commentsvc.access.schemas import KeyRecord, KeyRotation, NewKey
 from commentsvc.audit import verification
-from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, moderators, rules, sites
+from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, moderators, rules, secret, sites
 from commentsvc.cli.escape import escape_text
 from commentsvc.cli.moderate import OPERATOR
 from commentsvc.cli.moderators import clean_argument
@@ -23,7 +23,6 @@ from commentsvc.config.settings import Config
 from commentsvc.domain import fields, validation
 from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, Refusal
 from commentsvc.domain.models import Scope
-from commentsvc.operations import secrets
 from commentsvc.service import Service
 from commentsvc.storage import schema
 
@@ -66,6 +65,8 @@ async def _run_command(arguments: argparse.Namespace, config: Config, terminal: 
         await _serve(config, terminal.print_line)
     elif arguments.command == "migrate":
         return _print_result(await _migrate(config), arguments, terminal)
+    elif arguments.command == "secret":
+        return _print_result(await secret.COMMANDS[arguments.subcommand](config), arguments, terminal)
     else:
         async with app.open_service(config) as service:
             if arguments.command == "moderate":
@@ -108,13 +109,6 @@ async def _migrate(config: Config) -> CommandResult:
     steps = await app.migrate(config)
     newest = schema.newest_step()
     return CommandResult({"steps": steps, "schema": newest}, f"Database schema: {newest}. Migrations applied: {steps}.")
-
-
-async def _reseal(service: Service, _arguments: argparse.Namespace) -> CommandResult:
-    done = await secrets.reseal_emails(service)
-    skipped = f"Skipped {done.unreadable:,}: no listed key opens them. " if done.unreadable else ""
-    text = f"Re-encrypted {done.resealed:,} emails with the newest key. {skipped}Keep older keys for one more week."
-    return CommandResult(done, text)
 
 
 async def _create_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
@@ -164,7 +158,7 @@ async def _verify_audit_log(service: Service, arguments: argparse.Namespace) -> 
 
 
 COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Awaitable[CommandResult]]]] = {
-    ("reseal", "reseal"): _reseal,
+    ("reseal", "reseal"): secret.reseal,
     ("key", "create"): _create_key,
     ("key", "list"): _list_keys,
     ("key", "rotate"): _rotate_key,

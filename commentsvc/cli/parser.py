@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_key_commands(commands)
     _add_site_commands(commands)
     _add_audit_commands(commands)
+    _add_secret_commands(commands)
     return parser
 
 
@@ -223,6 +224,13 @@ def _add_audit_commands(commands: Any) -> None:
     audit = _add_group(commands, "audit", "check the audit log")
     verify = _add_command(audit, "verify", "check that nobody changed the audit log")
     verify.add_argument("--head", metavar="HASH", help="a hash you saved earlier; check that the log still has it")
+
+
+def _add_secret_commands(commands: Any) -> None:
+    secret = _add_group(commands, "secret", "manage the secret key")
+    _add_command(secret, "status", "show the keys, what each encrypts, and which the servers know")
+    _add_command(secret, "rotate", "create a new key and re-encrypt emails with it")
+    _add_command(secret, "lost", "go on without keys that are lost; says what they encrypt")
 
 
 def _add_site_option(command: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from commentsvc.domain.errors import ConfigurationError
 
 MIN_SECRET_LENGTH: Final = 32
 MAC_BYTES: Final = 18
+FINGERPRINT_LENGTH: Final = 12
 
 Purpose = Literal["edit", "author", "receipt", "form", "csrf"]
 TEXT_PREFIX: Final = b"text:"  # keeps encrypted texts apart from encrypted addresses
@@ -43,7 +44,7 @@ class Secret:
     @cached_property
     def fingerprint(self) -> str:
         """Return 12 hex digits that identify this key and reveal nothing about it."""
-        return self.derive_key("fingerprint").hex()[:12]
+        return self.derive_key("fingerprint").hex()[:FINGERPRINT_LENGTH]
 
     @cached_property
     def fernet(self) -> Fernet:

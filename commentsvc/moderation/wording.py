@@ -51,6 +51,7 @@ VERBS: Final = {
     "sign_in": Wording("started", "signed in", "Session"),
     "sign_out": Wording("ended", "signed out", "Session"),
     "reseal": Wording("re-encrypted", "re-encrypted all email addresses", "Email addresses"),
+    "secret_lost": Wording("accepted", "went on without a lost secret key", "Secret key"),
 }
 DONE: Final = {verb: wording.done for verb, wording in VERBS.items()}
 

@@ -10,7 +10,7 @@ from commentsvc.config.settings import Config
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Refusal
-from commentsvc.operations import secret_file, startup
+from commentsvc.operations import key_check, secret_file, servers, startup
 from commentsvc.operations.server_lock import ServerLock
 from commentsvc.service import Service
 from commentsvc.storage import schema, sqlite_copy
@@ -61,21 +61,6 @@ async def require_schema(database: Database, config: Config) -> None:
     schema.check_number(number)
 
 
-def require_secrets(config: Config) -> list[str]:
-    """Return the secret keys.
-
-    Raises:
-        ConfigurationError: there are none.
-    """
-    texts = secret_file.read_secrets(config)
-    if not texts:
-        raise ConfigurationError(
-            f"There is no secret key at {secret_file.secret_file(config)}. "
-            "Restore this file from your backup, or set COMMENTSVC_SECRET_KEY."
-        )
-    return texts
-
-
 def refuse_lost_database(config: Config, lock: ServerLock) -> None:
     """Check that the SQLite file of an earlier start is still there. An unfinished first start may go on.
 
@@ -104,11 +89,10 @@ async def prepare(
         Unavailable: the schema must change, but a server runs on this SQLite file.
     """
     texts = secret_file.read_secrets(config)
-    new_key = None if texts else crypto.new_secret()
+    new_key = None if texts else crypto.new_secret()  # fits a new database only: ``check_keys`` refuses any other
     service = Service(db=database, config=config, keyring=Keyring(texts or [new_key or ""]))
     number = await schema.read_number(database)
-    if number and not await startup.is_new(service):
-        require_secrets(config)
+    if number and not await key_check.is_new(service):
         await _migrate_used(service, number, lock)
         await startup.prepare_database(service)
     else:
@@ -117,6 +101,8 @@ async def prepare(
         await lock.require_alone()
         await schema.migrate(database, service.now())
         await _prepare_new(service, new_key)
+    if lock.is_alone:
+        await servers.forget_killed(service)
     lock.mark_used()
     return service, schema.newest_step() - number
 
@@ -126,7 +112,7 @@ async def _migrate_used(service: Service, number: int, lock: ServerLock) -> None
         schema.check_number(number)
         await service.db.protect()
         return
-    await startup.check_key(service)  # a refused start changes nothing
+    await key_check.check_keys(service)  # a refused start changes nothing
     await lock.require_alone()
     path = service.config.sqlite_path
     if path is not None:
@@ -150,6 +136,6 @@ async def _prepare_new(service: Service, new_key: str | None) -> None:
 
 async def _is_still_new(service: Service) -> bool:
     try:
-        return await startup.is_new(service)
+        return await key_check.is_new(service)
     except Refusal:
         return False  # it may be in use: keep the key

@@ -24,7 +24,7 @@ class ServerLock:
         self._path = path
         self._serving = serving
         self._lock = DatabaseLock.open(path) if path else None
-        self._is_alone = True  # whether no other server runs, as far as can be known
+        self.is_alone = self._lock is not None  # whether it is known that no other server runs
 
     def was_used(self) -> bool:
         """Return whether the database was ready for use once."""
@@ -39,7 +39,7 @@ class ServerLock:
         lock = self._lock
         if lock:
             await _wait_for(lambda: lock.try_alone() or lock.try_shared(), WAIT_SECONDS, self._busy())
-            self._is_alone = lock.is_alone
+            self.is_alone = lock.is_alone
 
     async def require_alone(self) -> None:
         """Hold the lock alone. A server waits 15 seconds for the one before it to stop.
@@ -47,17 +47,17 @@ class ServerLock:
         Raises:
             Unavailable: a server is still running.
         """
-        if self._lock is None or self._is_alone:
+        if self._lock is None or self.is_alone:
             return
         if self._serving:
             LOG.warning("waiting for the server on the database %s to stop", self._path)
         refusal = Unavailable(f"A server is running on the database {self._path}. Stop it, then try again.")
         await _wait_for(self._lock.try_alone, WAIT_SECONDS if self._serving else 0, refusal)
-        self._is_alone = True
+        self.is_alone = True
 
     async def share(self) -> None:
         """Let other servers and commands in. Warn if this server is the second one."""
-        if self._lock and self._is_alone:
+        if self._lock and self.is_alone:
             await _wait_for(self._lock.try_shared, WAIT_SECONDS, self._busy())  # a change of the lock is not atomic
         elif self._lock and self._serving:
             LOG.warning("another server is running on the database %s; stop one of the two", self._path)

@@ -6,12 +6,13 @@ from commentsvc.audit import log
 from commentsvc.domain import urls
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.models import Site
-from commentsvc.service import private_read, schema_write
+from commentsvc.operations import key_check
+from commentsvc.service import schema_write
 from commentsvc.sites import resolve
 from commentsvc.sites.manage import insert_site, log_site
 from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.storage import installation, sites
-from commentsvc.storage.database import PrivateRead, Write
+from commentsvc.storage.database import Write
 
 FIRST_SITE: Final = "blog"
 
@@ -25,31 +26,9 @@ async def prepare_database(unit: Write) -> None:
     """
     if await installation.get_fingerprint(unit) is None:
         await installation.set_fingerprint(unit, unit.keyring.fingerprints[0], unit.now())
-    await check_key.within(unit)
+    await key_check.check_keys.within(unit)
+    await installation.remove_found_keys(unit, unit.keyring.fingerprints)
     await _create_sites(unit)
-
-
-@private_read
-async def is_new(unit: PrivateRead) -> bool:
-    """Return whether no start has finished on this database. Then no secret key belongs to it yet."""
-    return await installation.get_fingerprint(unit) is None
-
-
-@private_read
-async def check_key(unit: PrivateRead) -> None:
-    """Check that the secret key matches the database.
-
-    Raises:
-        ConfigurationError: the database is encrypted with a key that is not listed, or its first start did not finish.
-    """
-    known = await installation.get_fingerprint(unit)
-    if known is None:
-        raise ConfigurationError("The first start of the service did not finish. Run: commentsvc migrate")
-    if known not in unit.keyring.fingerprints:
-        raise ConfigurationError(
-            "COMMENTSVC_SECRET_KEY does not match this database, so its email addresses cannot be read. "
-            "Add the old key after the new one, separated by a space. Then run: commentsvc reseal"
-        )
 
 
 async def _create_sites(unit: Write) -> None:

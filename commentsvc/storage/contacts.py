@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Contact, Status
+from commentsvc.storage import database
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
@@ -100,6 +101,12 @@ async def list_sealed_after(unit: PrivateRead, comment_id: str, limit: int) -> S
         id=comment_id,
         limit=limit,
     )
+
+
+async def count_by_key(unit: PrivateRead, but: Sequence[str] = ()) -> Sequence[Row]:
+    """Return ``fingerprint, number``: the encrypted emails of each secret key, except these keys."""
+    statement, values = database.count_by_key("contact", but)
+    return await unit.all(statement, **values)
 
 
 async def reseal(unit: Write, comment_id: str, sealed: str, digest: str) -> None:

@@ -1,6 +1,8 @@
-"""The fingerprint of the secret key that encrypts this database, and a lock for names that must not repeat."""
+"""Fingerprints of the secret key that encrypts this database and of lost keys, and a lock for names."""
 
-from commentsvc.storage.database import PrivateRead, Write
+from collections.abc import Sequence
+
+from commentsvc.storage.database import PrivateRead, Write, in_list
 
 
 async def get_fingerprint(unit: PrivateRead) -> str | None:
@@ -28,3 +30,23 @@ async def lock_names(unit: Write) -> None:
     only.
     """
     await unit.run("UPDATE installation SET audited = audited WHERE id = 1")
+
+
+async def list_lost_keys(unit: PrivateRead) -> frozenset[str]:
+    """Return the fingerprints of the secret keys that were declared lost."""
+    return frozenset(row["fingerprint"] for row in await unit.all("SELECT fingerprint FROM lost_key"))
+
+
+async def add_lost_key(unit: Write, fingerprint: str, now: str) -> None:
+    """Insert a lost key."""
+    await unit.run(
+        "INSERT INTO lost_key (fingerprint, lost_at) VALUES (:fingerprint, :now) ON CONFLICT (fingerprint) DO NOTHING",
+        fingerprint=fingerprint,
+        now=now,
+    )
+
+
+async def remove_found_keys(unit: Write, fingerprints: Sequence[str]) -> None:
+    """Delete lost keys that are listed again."""
+    found, values = in_list("key", fingerprints)
+    await unit.run(f"DELETE FROM lost_key WHERE fingerprint IN {found}", **values)

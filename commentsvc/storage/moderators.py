@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from commentsvc.storage import sessions
+from commentsvc.storage import database, sessions
 from commentsvc.storage.database import PrivateRead, Row, Write
 
 
@@ -85,6 +85,12 @@ async def remove(unit: Write, moderator_id: str, now: str) -> None:
     )
     await unit.run("DELETE FROM invitation WHERE moderator_id = :id", id=moderator_id)
     await sessions.delete_of_moderator(unit, moderator_id)
+
+
+async def count_by_key(unit: PrivateRead, but: Sequence[str] = ()) -> Sequence[Row]:
+    """Return ``fingerprint, number``: the encrypted emails of each secret key, except these keys."""
+    statement, values = database.count_by_key("moderator", but)
+    return await unit.all(statement, **values)
 
 
 async def set_email(unit: Write, moderator_id: str, sealed: str | None, digest: str | None) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Rule
+from commentsvc.storage import database
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Rule.__struct_fields__)
@@ -85,6 +86,12 @@ async def list_page(unit: PrivateRead, sites: Sequence[str] | None, after: str |
 async def list_sealed(unit: PrivateRead) -> Sequence[Row]:
     """Return ``id, email_sealed`` of each rule with an email address."""
     return await unit.all("SELECT id, email_sealed FROM rule WHERE email_sealed IS NOT NULL ORDER BY id")
+
+
+async def count_by_key(unit: PrivateRead, but: Sequence[str] = ()) -> Sequence[Row]:
+    """Return ``fingerprint, number``: the encrypted emails of each secret key, except these keys."""
+    statement, values = database.count_by_key("rule", but)
+    return await unit.all(statement, **values)
 
 
 async def reseal(unit: Write, rule_id: str, email_sealed: str, digest: str) -> None:

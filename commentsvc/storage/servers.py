@@ -1,0 +1,37 @@
+"""Running servers, and the secret keys that each of them knows."""
+
+from collections.abc import Sequence
+
+from commentsvc.storage.database import PrivateRead, Row, Write
+
+
+async def save(unit: Write, server_id: str, fingerprints: Sequence[str], started_at: str, now: str) -> None:
+    """Insert a server, or renew the time at which it was seen."""
+    await unit.run(
+        """
+        INSERT INTO server (id, secret_keys, started_at, seen_at) VALUES (:id, :keys, :started_at, :now)
+        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+        """,
+        id=server_id,
+        keys=" ".join(fingerprints),
+        started_at=started_at,
+        now=now,
+    )
+
+
+async def list_since(unit: PrivateRead, since: str) -> Sequence[Row]:
+    """Return ``id, secret_keys, started_at, seen_at`` of the servers seen since a time, oldest first."""
+    return await unit.all(
+        "SELECT id, secret_keys, started_at, seen_at FROM server WHERE seen_at > :since ORDER BY started_at, id",
+        since=since,
+    )
+
+
+async def remove(unit: Write, server_id: str) -> None:
+    """Delete a server that has stopped."""
+    await unit.run("DELETE FROM server WHERE id = :id", id=server_id)
+
+
+async def remove_unseen(unit: Write, since: str) -> None:
+    """Delete the servers that were not seen since a time."""
+    await unit.run("DELETE FROM server WHERE seen_at <= :since", since=since)
