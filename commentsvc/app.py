@@ -43,7 +43,7 @@ async def open_service(config: Config, *, any_key: bool = False) -> AsyncIterato
         texts = secret_file.read_secrets(config) or [crypto.new_secret()]
         service = Service(db=database, config=config, keyring=Keyring(texts))
         if not any_key:
-            await key_check.check_keys(service)
+            await key_check.check_newest_key(service)
         yield service
     finally:
         await database.close()

@@ -52,14 +52,26 @@ async def find_missing(unit: PrivateRead) -> dict[str, Sealed]:
 
 
 @private_read
-async def check_keys(unit: PrivateRead) -> None:
-    """Check that every key that encrypts something is listed.
+async def check_newest_key(unit: PrivateRead) -> None:
+    """Check that the key that the database was encrypted with last is listed. It reads one row.
 
     Raises:
-        ConfigurationError: a key is missing, or the first start of the service did not finish.
+        ConfigurationError: it is missing, or the first start of the service did not finish.
     """
-    if await installation.get_fingerprint(unit) is None:
+    known = await installation.get_fingerprint(unit)
+    if known is None:
         raise ConfigurationError("The first start of the service did not finish. Run: commentsvc migrate")
+    if known not in unit.keyring.fingerprints:
+        await check_keys.within(unit)
+
+
+@private_read
+async def check_keys(unit: PrivateRead) -> None:
+    """Check that every key that encrypts something is listed. It reads every digest: a second for a million comments.
+
+    Raises:
+        ConfigurationError: a key is missing.
+    """
     if missing := await find_missing(unit):
         raise _missing(secret_file.secret_file(unit.config), missing)
 

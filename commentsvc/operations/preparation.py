@@ -93,25 +93,23 @@ async def prepare(
     service = Service(db=database, config=config, keyring=Keyring(texts or [new_key or ""]))
     number = await schema.read_number(database)
     if number and not await key_check.is_new(service):
-        await _migrate_used(service, number, lock)
+        steps = await _migrate_used(service, number, lock)
         await startup.prepare_database(service)
     else:
         if check:
             check()
         await lock.require_alone()
-        await schema.migrate(database, service.now())
+        steps = await schema.migrate(database, service.now())
         await _prepare_new(service, new_key)
     if lock.is_alone:
         await servers.forget_killed(service)
     lock.mark_used()
-    return service, schema.newest_step() - number
+    return service, steps
 
 
-async def _migrate_used(service: Service, number: int, lock: ServerLock) -> None:
+async def _migrate_used(service: Service, number: int, lock: ServerLock) -> int:
     if number >= schema.newest_step():
-        schema.check_number(number)
-        await service.db.protect()
-        return
+        return await schema.migrate(service.db, service.now())  # refuses a newer schema
     await key_check.check_keys(service)  # a refused start changes nothing
     await lock.require_alone()
     path = service.config.sqlite_path
@@ -119,7 +117,7 @@ async def _migrate_used(service: Service, number: int, lock: ServerLock) -> None
         copy = path.absolute().with_name(f"{path.name}.before-schema-{schema.newest_step()}")
         await asyncio.to_thread(sqlite_copy.copy_database, path, copy)
         LOG.warning("a copy of the database before the migration is kept at %s; delete it when all is well", copy)
-    await schema.migrate(service.db, service.now())
+    return await schema.migrate(service.db, service.now())
 
 
 async def _prepare_new(service: Service, new_key: str | None) -> None:

@@ -52,7 +52,7 @@ async def announce_server(service: Service) -> AsyncIterator[None]:
 async def _announce(unit: Write, server_id: str) -> None:
     # The check comes last: a key rotation that did not see this server has stored the new key by now.
     await servers.save(unit, server_id, unit.keyring.fingerprints, unit.now(), unit.now())
-    await key_check.check_keys.within(unit)
+    await key_check.check_newest_key.within(unit)
 
 
 async def _beat_forever(service: Service, server_id: str, started_at: str) -> None:
@@ -61,7 +61,7 @@ async def _beat_forever(service: Service, server_id: str, started_at: str) -> No
         try:
             await beat(service, server_id, started_at)
         except Refusal as error:
-            LOG.error("%s", error.detail)  # noqa: TRY400 -- the sentence says it all
+            LOG.error("this server cannot write to the database: %s", error.detail)  # noqa: TRY400 -- that says it all
         except Exception:
             LOG.exception("the trace of this server could not be renewed")
 
