@@ -18,7 +18,8 @@ CREATE TABLE installation (
     fingerprint TEXT   NOT NULL,
     created_at  TEXT   NOT NULL,
     audited     BIGINT NOT NULL DEFAULT 0,   -- number of rows in the audit log
-    audit_hash  TEXT   NOT NULL DEFAULT ''   -- hash of its newest row
+    audit_hash  TEXT   NOT NULL DEFAULT '',  -- hash of its newest row
+    probe       TEXT   NOT NULL DEFAULT ''   -- when a health check last wrote here
 );
 
 -- Secret keys that an operator declared lost. What they encrypt is kept, and is read again if a key is found.

@@ -147,6 +147,14 @@ class Config(Struct, frozen=True, kw_only=True):
             description="Log a unit of work (a database transaction) that takes this long, in milliseconds.",
         ),
     ] = 500
+    min_free_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="With less free disk space than this, in MiB, `/readyz` answers 503 (SQLite).",
+        ),
+    ] = 1
     log_format: Annotated[Literal["text", "json"], Meta(description="Format of the log.")] = "text"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],

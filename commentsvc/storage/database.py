@@ -18,6 +18,7 @@ from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import FINGERPRINT_LENGTH, Keyring
 from commentsvc.domain.ids import Ids
 from commentsvc.domain.timestamps import format_time
+from commentsvc.storage.write_record import WriteRecord
 
 Row: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
@@ -46,6 +47,8 @@ Work: TypeAlias = Callable[[Statements], Coroutine[Any, Any, T]]
 class Database(Protocol):
     """Ways into the database. Each runs a unit to its end, even if the caller goes away."""
 
+    writes: WriteRecord
+
     async def write(self, work: Work[T], /) -> T:
         """Change data; return when the change is on disk.
 
@@ -61,6 +64,13 @@ class Database(Protocol):
 
     async def write_exclusively(self, work: Work[T], /) -> T:
         """Write while no other server migrates or starts."""
+
+    async def check_storage(self, free_bytes: int, /) -> None:
+        """Check without a write that there is a database to write to.
+
+        Raises:
+            Unavailable: it is read-only, gone, or its disk (SQLite) has fewer bytes free.
+        """
 
     async def protect(self) -> None:
         """Make sure that public connections cannot read private tables."""

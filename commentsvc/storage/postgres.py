@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import asyncpg
 
 from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.storage.database import PUBLIC_TABLES, RetryUnit, Row, Statements, Work
+from commentsvc.storage.write_record import WriteRecord
 
 T = TypeVar("T")
 
@@ -21,6 +22,8 @@ GRANT_ROLE = f"GRANT {PUBLIC_ROLE} TO CURRENT_USER"
 GRANT_PUBLIC = f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {PUBLIC_ROLE}"
 TABLES = "(SELECT tablename AS tbl_name FROM pg_tables WHERE schemaname = ANY (current_schemas(false))) AS found"
 SCHEMA_LOCK = 4_041_961_220_260_101  # an arbitrary number, the same for every server
+# A unit that reads is read-only itself, so the default for other units counts.
+READONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS readonly"
 LOG = logging.getLogger(__name__)
 NAMED_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 # asyncpg raises these when the server is unreachable, full or starting; other errors are bugs in our statements.
@@ -53,6 +56,7 @@ class PostgresTransaction:
     """Statements of one transaction."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
+        self.changed = False
         self._connection = connection
 
     async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
@@ -71,13 +75,16 @@ class PostgresTransaction:
         """See ``Statements``."""
         text, names = number_parameters(sql)
         tag = await self._connection.execute(text, *(values[name] for name in names))
-        return int(tag.rpartition(" ")[2]) if tag[-1:].isdigit() else 0
+        rows = int(tag.rpartition(" ")[2]) if tag[-1:].isdigit() else 0
+        self.changed |= rows > 0 and not tag.startswith("SELECT")
+        return rows
 
 
 class PostgresDatabase:
     """See ``Database``."""
 
     def __init__(self, writers: asyncpg.Pool, readers: asyncpg.Pool) -> None:
+        self.writes = WriteRecord()
         self._writers = writers
         self._readers = readers
 
@@ -101,7 +108,7 @@ class PostgresDatabase:
 
     async def write(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        return await _run_shielded(self._writers, work, readonly=False)
+        return await self._write(work)
 
     async def read(self, work: Work[T], /) -> T:
         """See ``Database``."""
@@ -118,7 +125,20 @@ class PostgresDatabase:
             await statements.run(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
             return await work(statements)
 
-        return await _run_shielded(self._writers, locked, readonly=False)
+        return await self._write(locked)
+
+    async def _write(self, work: Work[T]) -> T:
+        return await _shield(_write_noted(self._writers, work, self.writes))
+
+    async def check_storage(self, free_bytes: int) -> None:  # noqa: ARG002 -- the server watches its own disk
+        """See ``Database``."""
+
+        async def is_readonly(statements: Statements) -> bool:
+            row = await statements.one(READONLY)
+            return row is not None and bool(row["readonly"])
+
+        if await self.read_private(is_readonly):
+            raise Unavailable("The PostgreSQL server is read-only.")
 
     async def protect(self) -> None:
         """See ``Database``. Log a warning with the statements to run if this user cannot create roles."""
@@ -164,8 +184,33 @@ async def _set_public_role(connection: asyncpg.Connection) -> None:
         await connection.execute(f"SET ROLE {PUBLIC_ROLE}")
 
 
+async def _shield(work: Coroutine[Any, Any, T]) -> T:
+    return await asyncio.shield(asyncio.ensure_future(work))
+
+
 async def _run_shielded(pool: asyncpg.Pool, work: Work[T], *, readonly: bool) -> T:
-    return await asyncio.shield(asyncio.ensure_future(_run_with_retries(pool, work, readonly=readonly)))
+    return await _shield(_run_with_retries(pool, work, readonly=readonly))
+
+
+async def _write_noted(pool: asyncpg.Pool, work: Work[T], writes: WriteRecord) -> T:
+    changed = False
+
+    async def noting(statements: Statements) -> T:
+        nonlocal changed
+        outcome = await work(statements)
+        changed = isinstance(statements, PostgresTransaction) and statements.changed
+        return outcome
+
+    try:
+        with writes.waiting():
+            outcome = await _run_with_retries(pool, noting, readonly=False)
+    except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError):
+        raise  # the fault of this unit alone
+    except (Unavailable, asyncpg.PostgresError):
+        writes.note(stored=False)
+        raise
+    writes.note(stored=changed or None)
+    return outcome
 
 
 async def _run_with_retries(pool: asyncpg.Pool, work: Work[T], *, readonly: bool) -> T:

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 from commentsvc.domain.errors import ConfigurationError, Unavailable
-from commentsvc.storage.database import Database, Statements
+from commentsvc.storage.database import Database, PrivateRead, Statements
 
 STEP_FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
 CREATE_STEP_TABLE: Final = """
@@ -72,9 +72,9 @@ async def refuse_newer_schema(statements: Statements) -> None:
         raise Unavailable("A newer version has updated the database. Nothing was saved. Please try again later.")
 
 
-async def is_current(statements: Statements) -> bool:
+async def is_current(unit: PrivateRead) -> bool:
     """Return whether the schema is the one that this program needs."""
-    row = await statements.one(NEWEST_STEP)
+    row = await unit.one(NEWEST_STEP)
     return row is not None and row["newest"] == newest_step()
 
 

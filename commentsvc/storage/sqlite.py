@@ -5,9 +5,8 @@ concurrent request cannot leave a transaction open (docs/decisions/0003-one-writ
 """
 
 import asyncio
-import contextvars
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, cast
@@ -16,7 +15,10 @@ import aiosqlite
 
 from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.storage import data_folder
-from commentsvc.storage.database import PUBLIC_TABLES, Row, Work
+from commentsvc.storage.database import PUBLIC_TABLES, Work
+from commentsvc.storage.sqlite_file import FileLost, SqliteFile
+from commentsvc.storage.sqlite_units import Batch, Job, commit_batch, run_read, unavailable
+from commentsvc.storage.write_record import WriteRecord
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,42 +61,12 @@ class ThreadConnection(aiosqlite.Connection):
 Readers: TypeAlias = asyncio.LifoQueue[ThreadConnection]
 
 
-class SqliteTransaction:
-    """Statements of one transaction, run in the connection's thread."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
-        """See ``Statements``."""
-        return self._connection.execute(sql, values).fetchall()
-
-    async def one(self, sql: str, /, **values: Any) -> Row | None:
-        """See ``Statements``."""
-        rows = self._connection.execute(sql, values).fetchall()
-        return rows[0] if rows else None
-
-    async def run(self, sql: str, /, **values: Any) -> int:
-        """See ``Statements``."""
-        return self._connection.execute(sql, values).rowcount
-
-
-class Job:
-    """A unit of work with a copy of its caller's context, so that its log lines carry the request id."""
-
-    def __init__(self, work: Work[Any]) -> None:
-        self._work = work
-        self._context = contextvars.copy_context()
-
-    def run(self, connection: sqlite3.Connection) -> Any:
-        """Run the unit to its end. Call it in the connection's thread."""
-        return self._context.run(_run_unit, self._work(SqliteTransaction(connection)))
-
-
 class SqliteDatabase:
     """See ``Database``."""
 
-    def __init__(self, writer: ThreadConnection) -> None:
+    def __init__(self, writer: ThreadConnection, file: SqliteFile) -> None:
+        self.writes = WriteRecord()
+        self._file = file
         self._writer = writer
         self._private: Readers = asyncio.LifoQueue()
         self._public: Readers = asyncio.LifoQueue()
@@ -126,7 +98,7 @@ class SqliteDatabase:
                 "Name an SQLite file in a folder that this user can write to."
             ) from None
         writer, *readers = opened
-        database = cls(writer)
+        database = cls(writer, SqliteFile(path))
         for reader in readers[:READERS]:
             database._private.put_nowait(reader)
         for reader in readers[READERS:]:
@@ -142,6 +114,16 @@ class SqliteDatabase:
         except asyncio.QueueFull:
             raise Unavailable("Too many comments are arriving at once. Please try again.") from None
         return await asyncio.shield(done)
+
+    async def check_storage(self, free_bytes: int) -> None:
+        """See ``Database``."""
+        if self._queue.full():
+            raise Unavailable("Too many writes are waiting for the database.")
+        try:
+            await asyncio.to_thread(self._file.check_identity)  # a disk that hangs must not stop the service
+            await asyncio.to_thread(self._file.check_space, free_bytes)
+        except (FileLost, FileNotFoundError):
+            raise Unavailable("The database file was moved, replaced or deleted. Restart the service.") from None
 
     async def read(self, work: Work[T], /) -> T:
         """See ``Database``."""
@@ -179,10 +161,12 @@ class SqliteDatabase:
             while len(batch) < MAX_BATCH_SIZE and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             try:
-                outcomes = await self._writer.run_in_thread(_commit_batch, [job for job, _ in batch])
+                with self.writes.waiting():
+                    ended = await self._writer.run_in_thread(commit_batch, [job for job, _ in batch], self._file)
             except Exception as error:  # noqa: BLE001 -- the writer must go on with the next batch
-                outcomes = [error for _ in batch]
-            for (_, done), outcome in zip(batch, outcomes, strict=True):
+                ended = Batch([error for _ in batch], stored=False)
+            self.writes.note(ended.stored)
+            for (_, done), outcome in zip(batch, ended.outcomes, strict=True):
                 _set_outcome(done, outcome)
                 self._queue.task_done()
 
@@ -232,62 +216,10 @@ def _authorize_public_read(action: int, table: str | None, _column: str | None, 
 
 async def _read_with(readers: Readers, work: Work[T]) -> T:
     reader = await readers.get()
-    reading = asyncio.ensure_future(reader.run_in_thread(_run_read, Job(work)))
+    reading = asyncio.ensure_future(reader.run_in_thread(run_read, Job(work)))
     # A cancelled caller does not stop the unit, so the reader is free only when the unit is done.
     reading.add_done_callback(lambda _: readers.put_nowait(reader))
     try:
         return cast(T, await asyncio.shield(reading))
     except sqlite3.OperationalError as error:
-        raise _unavailable(error) from error
-
-
-def _run_read(connection: sqlite3.Connection, job: Job) -> Any:
-    connection.execute("BEGIN")
-    try:
-        return job.run(connection)
-    finally:
-        connection.execute("ROLLBACK")
-
-
-def _commit_batch(connection: sqlite3.Connection, jobs: list[Job]) -> list[Any]:
-    """Return each job's result or exception. A job that fails does not affect the others."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            outcomes = [_run_in_savepoint(connection, job) for job in jobs]
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-    except sqlite3.Error as error:
-        return [_unavailable(error) for _ in jobs]
-    return outcomes
-
-
-def _run_in_savepoint(connection: sqlite3.Connection, job: Job) -> Any:
-    connection.execute("SAVEPOINT job")
-    try:
-        outcome = job.run(connection)
-    except sqlite3.OperationalError:
-        raise  # disk full, I/O error, lock: SQLite may have rolled back the whole transaction
-    except Exception as error:  # noqa: BLE001 -- raised again in the caller's task
-        connection.execute("ROLLBACK TO job")
-        outcome = error
-    connection.execute("RELEASE job")
-    return outcome
-
-
-def _run_unit(work: Coroutine[Any, Any, Any]) -> Any:
-    # The statements of a unit never suspend, so one step runs it to its end.
-    try:
-        work.send(None)
-    except StopIteration as end:
-        return end.value
-    work.close()
-    raise RuntimeError("A unit of work may await its own statements only.")
-
-
-def _unavailable(error: sqlite3.Error) -> Unavailable:
-    refusal = Unavailable("The database is unavailable. Nothing was saved. Please try again.")
-    refusal.__cause__ = error
-    return refusal
+        raise unavailable(error) from error

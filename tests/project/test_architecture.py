@@ -15,8 +15,8 @@ PACKAGE = Path(commentsvc.__file__).parent
 # Each library, and the only places that may import it.
 LIBRARIES = {
     "aiohttp": ("web/", "delivery/", "app.py"),
-    "aiosqlite": ("storage/sqlite.py",),
-    "sqlite3": ("storage/sqlite.py", "storage/sqlite_copy.py"),
+    "aiosqlite": ("storage/sqlite",),
+    "sqlite3": ("storage/sqlite",),
     "asyncpg": ("storage/postgres.py",),
     "jinja2": ("web/pages/templates.py",),
     "rcssmin": ("web/pages/assets.py",),

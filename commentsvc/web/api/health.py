@@ -33,10 +33,10 @@ async def healthz(_request: web.Request) -> Health:
 
 
 async def readyz(request: web.Request) -> Health:
-    """Check that the service can store comments: it is not stopping, and its database is current and writable."""
+    """Check that the service can store a comment now: it is not stopping, and its database has room and answers."""
     if request.app[DRAINING]:
         raise Unavailable("The service is stopping.")
-    await health.check_writable(request.app[SERVICE])
+    await health.check_ready(request.app[SERVICE])
     return Health("ready")
 
 
