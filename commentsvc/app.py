@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -130,29 +129,29 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) 
     Raises:
         ConfigurationError, Unavailable: see ``open_ready_service``; or the service cannot listen on the port.
     """
+    from commentsvc.web.server.listener import open_listener  # noqa: PLC0415 -- see ``listen``
+
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with open_ready_service(config, check=lambda: _listener(config).close()) as prepared:
-        listener = _listener(config)  # last: a service that cannot work accepts no connections
-        port = listener.getsockname()[1]
-        service = replace(prepared, config=msgspec.structs.replace(config, port=port))  # 0 asks for any free port
-        async with servers.announce_server(service), listen(service, None, listener):
-            LOG.info("listening on port %s", port)
-            await announce(service)
-            await stop.wait()
-            LOG.info("stopping: no new connections are accepted")
+
+    def check_listener() -> None:
+        with open_listener(config):
+            pass
+
+    async with AsyncExitStack() as stack:
+        prepared = await stack.enter_async_context(open_ready_service(config, check_listener))
+        listener = stack.enter_context(open_listener(config))  # last: without a database nobody can connect
+        service = replace(prepared, config=_with_port(config, listener))
+        await stack.enter_async_context(servers.announce_server(service))
+        await stack.enter_async_context(listen(service, None, listener))
+        LOG.info("listening on %s", config.host if config.socket_path else f"port {service.config.port}")
+        await announce(service)
+        await stop.wait()
+        LOG.info("stopping: no new connections are accepted")
     LOG.info("stopped")
 
 
-def _listener(config: Config) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-        listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot listen on {config.host} port {config.port}: {os.strerror(error.errno or 0)}. "
-            "Change COMMENTSVC_HOST or COMMENTSVC_PORT."
-        ) from None
-    listener.setblocking(False)
-    return listener
+def _with_port(config: Config, listener: socket.socket) -> Config:
+    """Return the settings with the port that the socket has: 0 asks for any free one."""
+    return config if config.socket_path else msgspec.structs.replace(config, port=listener.getsockname()[1])

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -9,7 +10,7 @@ import msgspec
 import uvloop
 
 from commentsvc import app
-from commentsvc.access import keys
+from commentsvc.access import keys, names
 from commentsvc.access.moderators import create_first_sign_in_link
 from commentsvc.access.schemas import KeyRecord, KeyRotation, NewKey
 from commentsvc.audit import verification
@@ -17,7 +18,7 @@ from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, m
 from commentsvc.cli.escape import escape_text
 from commentsvc.cli.moderate import OPERATOR
 from commentsvc.cli.moderators import clean_argument
-from commentsvc.cli.terminal import CommandResult, Terminal, join_rows, to_json
+from commentsvc.cli.terminal import CommandResult, OutputError, Terminal, join_rows, to_json
 from commentsvc.config.environment import read_config
 from commentsvc.config.settings import Config
 from commentsvc.domain import fields, validation
@@ -25,6 +26,8 @@ from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, Re
 from commentsvc.domain.models import Scope
 from commentsvc.service import Service
 from commentsvc.storage import schema
+
+LOG: Final = logging.getLogger(__name__)
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> int:
@@ -96,11 +99,18 @@ async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
     async def announce(service: Service) -> None:
         # Printed for the operator and never logged: anyone with the link can sign in.
         own_url = service.config.own_url
+        if service.config.socket_path and not service.config.public_url:
+            LOG.warning("links need the address of the proxy: set COMMENTSVC_PUBLIC_URL")
         link = await create_first_sign_in_link(service)
-        print_line(f"commentsvc is running at {own_url}/")
-        if link:
-            print_line(f"Sign in with this link; it works once, within one day: {link}")
-        print_line(f'Add comments to your page: <script async src="{own_url}/embed.js"></script>')
+        try:
+            print_line(f"commentsvc is running at {own_url}/")
+            if link:
+                print_line(f"Sign in with this link; it works once, within one day: {link}")
+            print_line(f'Add comments to your page: <script async src="{own_url}/embed.js"></script>')
+        except OutputError as error:
+            LOG.warning("%s", str(error) or "Nobody reads standard output.")
+            if link:
+                LOG.warning("create another sign-in link with: commentsvc moderator invite %s", names.FIRST_MODERATOR)
 
     await app.serve(config, announce)
 

@@ -11,6 +11,10 @@ import msgspec
 from commentsvc.cli.escape import COMBINING_CATEGORIES, escape_as_json, must_escape
 
 
+class OutputError(Exception):
+    """Nothing can be printed any more; the text says why. It is empty if the reader has gone, such as `head`."""
+
+
 class Keys(Protocol):
     """A source of key presses."""
 

@@ -26,8 +26,22 @@ PUBLIC_URL: Final = re.compile(r"([a-z]+://[^/?#]+)((?:/(?!\.{1,2}(?:/|$))[\w.~-
 class Config(Struct, frozen=True, kw_only=True):
     """The settings of the service. Each description is also in the table of docs/settings.md; a test compares them."""
 
-    host: Annotated[str, Meta(description="IP address to listen on.")] = "127.0.0.1"
+    host: Annotated[
+        str,
+        Meta(
+            description="IP address to listen on: `0.0.0.0` for all of IPv4, `::` for all of IPv4 and IPv6; or a Unix "
+            "socket: `unix:/run/commentsvc/http.sock`."
+        ),
+    ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free port.")] = 8080
+    socket_mode: Annotated[
+        str,
+        Meta(
+            pattern=r"^0?[0-7]{3}$",
+            description="Permissions of a Unix socket. `660`: only this user and its group, such as the web server's.",
+            extra={"expected": "three octal digits such as 660"},
+        ),
+    ] = "660"
     database_url: Annotated[
         str,
         Meta(
@@ -169,6 +183,11 @@ class Config(Struct, frozen=True, kw_only=True):
         """The file of an SQLite database; None for PostgreSQL."""
         prefix = "sqlite:///"
         return Path(self.database_url.removeprefix(prefix)) if self.database_url.startswith(prefix) else None
+
+    @property
+    def socket_path(self) -> Path | None:
+        """The Unix socket to listen on; None if ``host`` is an address."""
+        return Path(self.host.removeprefix("unix:")) if self.host.startswith("unix:") else None
 
     @property
     def origins(self) -> list[str]:

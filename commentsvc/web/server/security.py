@@ -76,10 +76,12 @@ def _client_address(request: web.Request, config: Config) -> str:
     headers = [request.headers.getall(name, []) for name in ("X-Forwarded-For", hdrs.FORWARDED)]
     if not any(headers):
         return address
-    proxies = config.proxies
-    if named and not _is_in(address, proxies):
+    proxies, hops = config.proxies, networks.forwarded_hops(*headers)
+    if config.socket_path and hops:  # only a proxy on this computer connects to a socket file
+        address = networks.parse_hop(hops.pop()) or address
+    elif named and not _is_in(address, proxies):
         request.app[IGNORED_PROXIES].warn(address)
-    for hop in reversed(networks.forwarded_hops(*headers)):
+    for hop in reversed(hops):
         earlier = networks.parse_hop(hop)
         if earlier is None or not _is_in(address, proxies):
             break
