@@ -4,10 +4,10 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.operations import key_check, maintenance, preparation, secret_file, server_lock, servers
+from commentsvc.operations.waiting import wait_for_database
 from commentsvc.service import Service
 from commentsvc.storage.database import Database
 from commentsvc.storage.sqlite import SqliteDatabase
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # see ``listen``
     from commentsvc.web.server.connections import Deadlines, Runner
 
 LOG: Final = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -122,34 +124,59 @@ async def listen(service: Service, deadlines: "Deadlines | None", listener: sock
 
 
 async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests in progress.
+    """Serve until SIGTERM, SIGINT or SIGHUP, then finish the requests in progress.
 
     ``announce`` is awaited once, when the service accepts connections.
 
     Raises:
+        DatabaseAway: the database does not answer in time.
         ConfigurationError, Unavailable: see ``open_ready_service``; or the service cannot listen on the port.
     """
     from commentsvc.web.server.listener import open_listener  # noqa: PLC0415 -- see ``listen``
-
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
 
     def check_listener() -> None:
         with open_listener(config):
             pass
 
+    stop = _stop_on_signals()
     async with AsyncExitStack() as stack:
-        prepared = await stack.enter_async_context(open_ready_service(config, check_listener))
-        listener = stack.enter_context(open_listener(config))  # last: without a database nobody can connect
-        service = replace(prepared, config=_with_port(config, listener))
-        await stack.enter_async_context(servers.announce_server(service))
-        await stack.enter_async_context(listen(service, None, listener))
-        LOG.info("listening on %s", config.host if config.socket_path else f"port {service.config.port}")
-        await announce(service)
-        await stop.wait()
-        LOG.info("stopping: no new connections are accepted")
+        ready = wait_for_database(
+            config.database_wait, lambda: stack.enter_async_context(open_ready_service(config, check_listener))
+        )
+        prepared = await _unless_stopped(stop, ready)
+        if prepared is not None:
+            listener = stack.enter_context(open_listener(config))  # last: without a database nobody can connect
+            service = replace(prepared, config=_with_port(config, listener))
+            await stack.enter_async_context(servers.announce_server(service))
+            await stack.enter_async_context(listen(service, None, listener))
+            LOG.info("listening on %s", config.host if config.socket_path else f"port {service.config.port}")
+            await announce(service)
+            await stop.wait()
+            LOG.info("stopping: no new connections are accepted")
     LOG.info("stopped")
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Return an event that the first signal sets."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1)
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
+    return stop
+
+
+async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return the result of the work; None if the event came first."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    return None
 
 
 def _with_port(config: Config, listener: socket.socket) -> Config:

@@ -14,7 +14,7 @@ from commentsvc.access import keys, names
 from commentsvc.access.moderators import create_first_sign_in_link
 from commentsvc.access.schemas import KeyRecord, KeyRotation, NewKey
 from commentsvc.audit import verification
-from commentsvc.cli import DONE, MISCONFIGURED, REFUSED, log_format, moderate, moderators, rules, secret, sites
+from commentsvc.cli import AWAY, DONE, MISCONFIGURED, REFUSED, log_format, moderate, moderators, rules, secret, sites
 from commentsvc.cli.escape import escape_text
 from commentsvc.cli.moderate import OPERATOR
 from commentsvc.cli.moderators import clean_argument
@@ -22,8 +22,9 @@ from commentsvc.cli.terminal import CommandResult, OutputError, Terminal, join_r
 from commentsvc.config.environment import read_config
 from commentsvc.config.settings import Config
 from commentsvc.domain import fields, validation
-from commentsvc.domain.errors import ConfigurationError, FieldError, Invalid, Refusal
+from commentsvc.domain.errors import ConfigurationError, DatabaseAway, FieldError, Invalid, Refusal
 from commentsvc.domain.models import Scope
+from commentsvc.operations.waiting import wait_for_database
 from commentsvc.service import Service
 from commentsvc.storage import schema
 
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal:
             return runner.run(_run_command(arguments, config, terminal))
     except ConfigurationError as error:
         terminal.print_error(str(error))
-        return MISCONFIGURED
+        return AWAY if isinstance(error, DatabaseAway) else MISCONFIGURED
     except Invalid as error:
         terminal.print_error("\n".join(map(_describe_field_error, error.faults)))
         return REFUSED
@@ -116,7 +117,7 @@ async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
 
 
 async def _migrate(config: Config) -> CommandResult:
-    steps = await app.migrate(config)
+    steps = await wait_for_database(config.database_wait, lambda: app.migrate(config))
     newest = schema.newest_step()
     return CommandResult({"steps": steps, "schema": newest}, f"Database schema: {newest}. Migrations applied: {steps}.")
 

@@ -5,6 +5,7 @@ import io
 import os
 import select
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ HEALTH_SECONDS: Final = 3
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     words = sys.argv[1:] if words is None else words
+    if [*words[:1]] == ["serve"] and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # it must not kill us before the service handles it
     _fill_standard_files()
     if [*words] == ["healthcheck"]:
         return check_health()  # before anything heavy is imported: it runs every few seconds

@@ -17,7 +17,7 @@ from commentsvc.storage.comment_filter import CommentFilter, Sql
 
 EPILOG: Final = """\
 Settings are environment variables (COMMENTSVC_…): see docs/settings.md.
-Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 78 wrong settings.
+Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 75 database away, 78 wrong settings.
 """
 SITE_DEFAULT: Final = "default"
 METAVARS: Final = {"q": "TEXT", "site": "NAME", "same_text": "ID"}  # other options show their own name

@@ -49,6 +49,15 @@ class Config(Struct, frozen=True, kw_only=True):
             "or `postgresql://user:password@host/database`."
         ),
     ] = "sqlite:///data/commentsvc.db"
+    database_wait: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="How many seconds `serve` and `migrate` wait for a database that is away. Then they exit with "
+            "code 75.",
+        ),
+    ] = 30
     public_url: Annotated[
         str,
         Meta(

@@ -201,6 +201,10 @@ class ConfigurationError(Exception):
     """A setting is wrong; the message names it and says how to correct it."""
 
 
+class DatabaseAway(ConfigurationError):  # noqa: N818 -- a state that passes
+    """The database does not answer now, but may later with the same settings: it is starting, or locked."""
+
+
 class InvalidValue(Exception):  # noqa: N818 -- becomes a FieldError once the field is known
     """Why one field's value cannot be accepted, without repeating it."""
 

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from commentsvc.domain.errors import ConfigurationError, Unavailable
+from commentsvc.domain.errors import ConfigurationError, DatabaseAway, Unavailable
 from commentsvc.storage.database import PUBLIC_TABLES, RetryUnit, Row, Statements, Work
+from commentsvc.storage.postgres_away import is_away
 from commentsvc.storage.write_record import WriteRecord
 
 T = TypeVar("T")
@@ -93,14 +94,19 @@ class PostgresDatabase:
         """Connect to the server.
 
         Raises:
-            ConfigurationError: the server does not answer, or rejects this user.
+            DatabaseAway: the server does not answer now.
+            ConfigurationError: the server rejects this user.
         """
+        writers = None
         try:
             writers = await _create_pool(url)
             async with writers.acquire():
                 pass  # the server accepts this user
         except (*CONNECTION_ERRORS, asyncpg.PostgresError, ValueError) as error:
-            raise ConfigurationError(
+            if writers is not None:
+                writers.terminate()
+            kind = DatabaseAway if is_away(error) else ConfigurationError
+            raise kind(
                 f"COMMENTSVC_DATABASE_URL: could not connect to PostgreSQL ({type(error).__name__}). "
                 "Check host, user, password and database."
             ) from None

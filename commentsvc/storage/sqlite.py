@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, cast
 
 import aiosqlite
 
-from commentsvc.domain.errors import ConfigurationError, Unavailable
+from commentsvc.domain.errors import ConfigurationError, DatabaseAway, Unavailable
 from commentsvc.storage import data_folder
 from commentsvc.storage.database import PUBLIC_TABLES, Work
 from commentsvc.storage.sqlite_file import FileLost, SqliteFile
@@ -29,6 +29,8 @@ READERS: Final = 2  # of each kind: a long backtest must not delay key checks
 ROWS_PER_FETCH: Final = 64  # aiosqlite's default
 # The oldest SQLite with RETURNING, UPSERT and all PRAGMAs below.
 MIN_SQLITE_VERSION: Final = (3, 37, 0)
+
+AWAY_ERRORS: Final = ("SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_LOCKED", "SQLITE_FULL")
 
 # No PRAGMA is left to its default. synchronous=2 is FULL: an acknowledged comment survives a power cut.
 PRAGMAS: Final = {
@@ -78,6 +80,7 @@ class SqliteDatabase:
         """Open the database file; create it if it does not exist.
 
         Raises:
+            DatabaseAway: another program locks the file, or its disk is full.
             ConfigurationError: the file cannot be opened, is on a network share, or SQLite is too old.
         """
         if sqlite3.sqlite_version_info < MIN_SQLITE_VERSION:
@@ -93,6 +96,11 @@ class SqliteDatabase:
         except (OSError, sqlite3.Error) as error:
             for connection in opened:
                 await connection.close()
+            if getattr(error, "sqlite_errorname", "") in AWAY_ERRORS:
+                raise DatabaseAway(
+                    f"COMMENTSVC_DATABASE_URL: the database at {path} cannot be used now ({error}). "
+                    "End other programs that use it, and make sure that its disk has free space."
+                ) from None
             raise ConfigurationError(
                 f"COMMENTSVC_DATABASE_URL: could not open the database at {path} ({error}). "
                 "Name an SQLite file in a folder that this user can write to."

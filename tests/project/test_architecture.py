@@ -17,7 +17,7 @@ LIBRARIES = {
     "aiohttp": ("web/", "delivery/", "app.py"),
     "aiosqlite": ("storage/sqlite",),
     "sqlite3": ("storage/sqlite",),
-    "asyncpg": ("storage/postgres.py",),
+    "asyncpg": ("storage/postgres",),
     "jinja2": ("web/pages/templates.py",),
     "rcssmin": ("web/pages/assets.py",),
     "rjsmin": ("web/pages/assets.py",),
