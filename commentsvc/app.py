@@ -100,7 +100,12 @@ async def _database(config: Config) -> Database:
             "COMMENTSVC_DATABASE_URL is a PostgreSQL database, but the driver is not installed. "
             "Install it with: pip install 'commentsvc[postgres]'"
         ) from None
-    return await PostgresDatabase.open(config.database_url)
+    return await PostgresDatabase.open(
+        config.database_url,
+        Keyring(secret_file.read_secrets(config)),
+        reader_url=config.reader_database_url,
+        prepared_statements=config.prepared_statements,
+    )
 
 
 @asynccontextmanager

@@ -188,7 +188,7 @@ def postgres_url(shared_database) -> str:
 async def open_database(url: str) -> Database:
     if url.startswith("sqlite"):
         return await SqliteDatabase.open(Path(url.removeprefix("sqlite:///")))
-    return await PostgresDatabase.open(url)
+    return await PostgresDatabase.open(url, Keyring([SECRET]))
 
 
 @asynccontextmanager

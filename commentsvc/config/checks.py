@@ -5,8 +5,10 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-from commentsvc.config import database_url
-from commentsvc.config.settings import OLDEST_SECONDS, PREFIX, Config, parse_site_origin
+from commentsvc.config import PREFIX, database_url
+from commentsvc.config.origins import parse_site_origin
+from commentsvc.config.postgres_url import parse_postgres_url
+from commentsvc.config.settings import OLDEST_SECONDS, Config
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
 
@@ -58,8 +60,23 @@ def _is_address(text: str) -> bool:
 
 
 def _check_database_url(config: Config) -> Iterator[str]:
-    for fault in database_url.find_faults(config.database_url):
-        yield f"{PREFIX}DATABASE_URL {fault}"
+    if config.sqlite_path is None:
+        yield from _check_server_url(f"{PREFIX}DATABASE_URL", config.database_url)
+    else:
+        for fault in database_url.find_faults(config.database_url):
+            yield f"{PREFIX}DATABASE_URL {fault}"
+
+
+def _check_reader_database_url(config: Config) -> Iterator[str]:
+    if config.reader_database_url:
+        yield from _check_server_url(f"{PREFIX}READER_DATABASE_URL", config.reader_database_url)
+
+
+def _check_server_url(variable: str, url: str) -> Iterator[str]:
+    faults = [f"{variable} {fault}" for fault in database_url.find_faults(url)]
+    yield from faults
+    if not faults:
+        parse_postgres_url(variable, url)
 
 
 def _check_public_url(config: Config) -> Iterator[str]:
@@ -144,6 +161,7 @@ def _check_form_seconds(config: Config) -> Iterator[str]:
 CHECKS: Final[dict[tuple[str, ...], Callable[[Config], Iterator[str]]]] = {
     ("host",): _check_host,
     ("database_url",): _check_database_url,
+    ("reader_database_url",): _check_reader_database_url,
     ("public_url",): _check_public_url,
     ("sites",): _check_sites,
     ("secret_key",): _check_secret_key,

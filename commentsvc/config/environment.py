@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import msgspec
 
-from commentsvc.config import checks
-from commentsvc.config.settings import PREFIX, Config
+from commentsvc.config import PREFIX, checks
+from commentsvc.config.settings import Config
 from commentsvc.config.variables import clean_value, find_variables
 from commentsvc.domain.errors import ConfigurationError, InvalidValue
 from commentsvc.domain.validation import convert_setting
 
-SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url"})
+SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url", "reader_database_url"})
 UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how PowerShell writes a file
 # Words for two of our values in other programs.
 ON: Final = frozenset({"true", "yes", "y", "1", "enable", "enabled"})

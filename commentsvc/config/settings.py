@@ -3,24 +3,19 @@
 Settings are environment variables with the prefix ``COMMENTSVC_``. The values that are derived from them are here too.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from commentsvc.domain import urls
-from commentsvc.domain.errors import ConfigurationError
+from commentsvc.config.origins import parse_public_url, parse_site_origin
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import Mode
 from commentsvc.domain.networks import Network, parse_network
 from commentsvc.domain.tracking import DroppedParameters, parse_dropped_parameters
 
-PREFIX: Final = "COMMENTSVC_"
 # The longest time that a form token or a proof of work is valid. Records of used ones are deleted after it.
 OLDEST_SECONDS: Final = 7 * 86_400
-# Scheme, host and port; then a path of characters that mean the same in links, cookies and routes (RFC 3986, 2.3).
-PUBLIC_URL: Final = re.compile(r"([a-z]+://[^/?#]+)((?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*)/?", re.ASCII | re.IGNORECASE)
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -58,6 +53,20 @@ class Config(Struct, frozen=True, kw_only=True):
             "code 75.",
         ),
     ] = 30
+    reader_database_url: Annotated[
+        str,
+        Meta(
+            description="PostgreSQL only: the same database, for a user that can read public tables only. If empty, "
+            "the service creates such a user."
+        ),
+    ] = ""
+    prepared_statements: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="PostgreSQL only: whether connections keep prepared statements. `auto`: unless a pooler such "
+            "as PgBouncer is in between."
+        ),
+    ] = "auto"
     public_url: Annotated[
         str,
         Meta(
@@ -247,49 +256,3 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "Config(hidden)"
-
-
-def parse_public_url(text: str) -> tuple[str, str]:
-    """Return the origin and the path of ``PUBLIC_URL``, both without a slash at their end.
-
-    Raises:
-        ConfigurationError: it is not an address of http or https, or has more than a plain path.
-    """
-    match = PUBLIC_URL.fullmatch(text.strip())
-    try:
-        return urls.parse_origin(match[1] if match else ""), match[2] if match else ""
-    except ValueError:
-        raise ConfigurationError(
-            f"{PREFIX}PUBLIC_URL is not a valid address. Use scheme and host, and a path if the service has one, "
-            "such as https://comments.example or https://blog.example/comments."
-        ) from None
-
-
-def parse_origin(variable: str, text: str) -> str:
-    """Return the origin that a setting contains, in canonical form.
-
-    Raises:
-        ConfigurationError: it is not an origin; the message names the setting.
-    """
-    try:
-        return urls.parse_origin(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{PREFIX}{variable} contains an invalid origin. "
-            "Use scheme and host without a path, such as https://blog.example."
-        ) from None
-
-
-def parse_site_origin(text: str) -> str:
-    """Return an origin of ``sites``, perhaps with a wildcard, in canonical form.
-
-    Raises:
-        ConfigurationError: it is not an origin, or its wildcard is too wide.
-    """
-    try:
-        return urls.parse_site_origin(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{PREFIX}SITES contains an invalid origin. Use scheme and host without a path, "
-            "such as https://blog.example or https://*.netlify.app."
-        ) from None

@@ -124,6 +124,12 @@ class Keyring:
             for secret in self._secrets
         ]
 
+    @property
+    def reader_login(self) -> tuple[str, str]:
+        """Return name and password of the PostgreSQL role for readers. Each secret key has a role of its own."""
+        newest = self._secrets[0]
+        return f"commentsvc_public_{newest.fingerprint}", newest.derive_key("postgres/reader").hex()
+
     def token(self, purpose: Purpose, subject: str, until: datetime | None = None) -> str:
         """Return a token for ``subject`` (a UUID). The same arguments always give the same token."""
         body = uuid.UUID(subject).bytes + _encode_expiry(until)

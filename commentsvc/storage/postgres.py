@@ -1,45 +1,44 @@
-"""PostgreSQL driver: a pool for writes and private reads, and a pool for public reads with a role of its own."""
+"""PostgreSQL driver: a pool for writes and private reads, and a pool for public reads with a login of its own.
+
+Everything happens in transactions and no connection has a state, so a pooler may give each transaction another
+connection of the server (PgBouncer in transaction mode).
+"""
 
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 
-from commentsvc.domain.errors import ConfigurationError, DatabaseAway, Unavailable
-from commentsvc.storage.database import PUBLIC_TABLES, RetryUnit, Row, Statements, Work
-from commentsvc.storage.postgres_away import is_away
+from commentsvc.config.postgres_url import parse_postgres_url
+from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.errors import ConfigurationError, Unavailable
+from commentsvc.storage import postgres_reader
+from commentsvc.storage.database import RetryUnit, Row, Statements, Work
+from commentsvc.storage.postgres_errors import refusal_of
+from commentsvc.storage.postgres_login import CONNECTION_ERRORS, Login, check_server, explained
 from commentsvc.storage.write_record import WriteRecord
 
 T = TypeVar("T")
 
-# This role can read the public tables only. ``protect`` creates it.
-PUBLIC_ROLE = "commentsvc_public"
-CREATE_ROLE = f"CREATE ROLE {PUBLIC_ROLE} NOLOGIN"
-GRANT_ROLE = f"GRANT {PUBLIC_ROLE} TO CURRENT_USER"
-GRANT_PUBLIC = f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {PUBLIC_ROLE}"
+DATABASE_URL = "COMMENTSVC_DATABASE_URL"
+READER_URL = "COMMENTSVC_READER_DATABASE_URL"
+WRITERS = 8
+READERS = 4
 TABLES = "(SELECT tablename AS tbl_name FROM pg_tables WHERE schemaname = ANY (current_schemas(false))) AS found"
 SCHEMA_LOCK = 4_041_961_220_260_101  # an arbitrary number, the same for every server
 # A unit that reads is read-only itself, so the default for other units counts.
 READONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS readonly"
 LOG = logging.getLogger(__name__)
 NAMED_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
-# asyncpg raises these when the server is unreachable, full or starting; other errors are bugs in our statements.
-CONNECTION_ERRORS = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InternalClientError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
 # PostgreSQL has rolled the transaction back, so it can run again.
 RETRYABLE_ERRORS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, RetryUnit)
 MAX_ATTEMPTS = 8
+# Of creating a role: not allowed, or created by another service at the same moment.
+EXPECTED = (asyncpg.InsufficientPrivilegeError, asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError)
 
 
 @lru_cache(maxsize=512)
@@ -84,33 +83,42 @@ class PostgresTransaction:
 class PostgresDatabase:
     """See ``Database``."""
 
-    def __init__(self, writers: asyncpg.Pool, readers: asyncpg.Pool) -> None:
+    def __init__(self, login: Login, reader: Login, writers: asyncpg.Pool, *, keep_statements: bool) -> None:
         self.writes = WriteRecord()
+        self._login = login
+        self._reader = reader
+        self._keep_statements = keep_statements
         self._writers = writers
-        self._readers = readers
+        self._readers = writers
+        self._restricted = False  # whether readers have a pool of their own, which cannot read private tables
 
     @classmethod
-    async def open(cls, url: str) -> "PostgresDatabase":
-        """Connect to the server.
+    async def open(
+        cls,
+        url: str,
+        keyring: Keyring,
+        *,
+        reader_url: str = "",
+        prepared_statements: Literal["auto", "on", "off"] = "auto",
+    ) -> "PostgresDatabase":
+        """Connect to the server. Without ``reader_url``, readers log in with a role that ``protect`` creates.
+
+        ``auto`` keeps prepared statements unless a pooler is in between.
 
         Raises:
             DatabaseAway: the server does not answer now.
-            ConfigurationError: the server rejects this user.
+            ConfigurationError: the server rejects a user, or cannot hold our data.
         """
-        writers = None
-        try:
-            writers = await _create_pool(url)
-            async with writers.acquire():
-                pass  # the server accepts this user
-        except (*CONNECTION_ERRORS, asyncpg.PostgresError, ValueError) as error:
-            if writers is not None:
-                writers.terminate()
-            kind = DatabaseAway if is_away(error) else ConfigurationError
-            raise kind(
-                f"COMMENTSVC_DATABASE_URL: could not connect to PostgreSQL ({type(error).__name__}). "
-                "Check host, user, password and database."
-            ) from None
-        return cls(writers, await _create_pool(url, max_size=4, init=_set_public_role))
+        given = Login(parse_postgres_url(READER_URL, reader_url)) if reader_url else None
+        server = await check_server(Login(parse_postgres_url(DATABASE_URL, url)))
+        login = Login(server.address)
+        reader = given or login.as_user(*keyring.reader_login)
+        pooled = server.pooled or login.address.pooler
+        keep = not pooled if prepared_statements == "auto" else prepared_statements == "on"
+        database = cls(login, reader, await login.create_pool(WRITERS, keep_statements=keep), keep_statements=keep)
+        if given or await database._has_reader_role():
+            await database._restrict_readers()
+        return database
 
     async def write(self, work: Work[T], /) -> T:
         """See ``Database``."""
@@ -131,7 +139,14 @@ class PostgresDatabase:
             await statements.run(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
             return await work(statements)
 
-        return await self._write(locked)
+        try:
+            return await self._write(locked)
+        except (Unavailable, asyncpg.PostgresError) as error:
+            cause = error.__cause__ if isinstance(error, Unavailable) else error
+            refusal = cause and refusal_of(cause, self._login.address)
+            if not refusal:
+                raise
+            raise refusal from error
 
     async def _write(self, work: Work[T]) -> T:
         return await _shield(_write_noted(self._writers, work, self.writes))
@@ -147,23 +162,15 @@ class PostgresDatabase:
             raise Unavailable("The PostgreSQL server is read-only.")
 
     async def protect(self) -> None:
-        """See ``Database``. Log a warning with the statements to run if this user cannot create roles."""
-        try:
-            async with self._writers.acquire() as connection, connection.transaction():
-                await connection.execute(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
-                if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", PUBLIC_ROLE):
-                    await connection.execute(CREATE_ROLE)
-                if not await connection.fetchval("SELECT pg_has_role($1, 'MEMBER')", PUBLIC_ROLE):
-                    await connection.execute(GRANT_ROLE)
-                await connection.execute(GRANT_PUBLIC)
-        except asyncpg.InsufficientPrivilegeError:
+        """See ``Database``. Log a warning if the database has no user that can read public tables only."""
+        refused = await self._grant_reading()
+        problem = None if self._restricted else await self._restrict_readers()
+        if problem:
             LOG.warning(
-                "The database user cannot create the role %s, so read connections are not restricted. "
-                "Grant the user CREATEROLE, or run this as a superuser: %s",
-                PUBLIC_ROLE,
-                f"{CREATE_ROLE}; {GRANT_ROLE}; {GRANT_PUBLIC};",
+                "Read connections are not restricted to public tables. %s "
+                "Set COMMENTSVC_READER_DATABASE_URL; see docs/operating.md.",
+                refused or problem,
             )
-        await self._readers.expire_connections()
 
     def schema_sql(self, statement: str) -> str:
         """See ``Database``. SQLite numbers the rows of an INTEGER PRIMARY KEY by itself; so does an identity column."""
@@ -172,22 +179,48 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """See ``Database``."""
-        await self._readers.close()
+        if self._restricted:
+            await self._readers.close()
         await self._writers.close()
 
+    async def _has_reader_role(self) -> bool:
+        with explained(self._login.address):
+            async with self._writers.acquire() as connection:
+                return await postgres_reader.role_exists(connection, self._reader.address.user)
 
-async def _create_pool(url: str, max_size: int = 8, init: Callable[[Any], Any] | None = None) -> asyncpg.Pool:
-    # A connection has no state but its role, so nothing needs a reset between uses.
-    return await asyncpg.create_pool(url, min_size=0, max_size=max_size, init=init, reset=_skip_reset, timeout=10)
+    async def _grant_reading(self) -> str | None:
+        """Create the role of readers if it is ours, and let it read; return why the server refuses this."""
+        ours = self._reader.password is not None
+        user = self._reader.address.user if ours else (await postgres_reader.find_rights(self._reader)).user
+        try:
+            with explained(self._login.address, but=EXPECTED):
+                async with self._writers.acquire() as connection, connection.transaction():
+                    await connection.execute(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
+                    if ours:
+                        await postgres_reader.create_role(connection, self._reader)
+                    await postgres_reader.grant_reading(connection, user)
+        except asyncpg.InsufficientPrivilegeError as error:
+            return f"PostgreSQL refused to create or grant the role {user}: {error}."
+        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            return await self._grant_reading()  # a service with another database has just created the role
+        return None
 
+    async def _restrict_readers(self) -> str | None:
+        """Let readers log in as their own user; return why they cannot.
 
-async def _skip_reset(_connection: asyncpg.Connection) -> None:
-    pass
-
-
-async def _set_public_role(connection: asyncpg.Connection) -> None:
-    if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", PUBLIC_ROLE):
-        await connection.execute(f"SET ROLE {PUBLIC_ROLE}")
+        Raises:
+            ConfigurationError: the setting for readers is wrong.
+        """
+        try:
+            rights = await postgres_reader.find_rights(self._reader)
+        except ConfigurationError:
+            if self._reader.address.variable == READER_URL:
+                raise
+            return f"The role {self._reader.address.user} cannot log in: pg_hba.conf or a pooler may not allow it."
+        if rights.problem is None:
+            self._readers = await self._reader.create_pool(READERS, keep_statements=self._keep_statements)
+            self._restricted = True
+        return rights.problem
 
 
 async def _shield(work: Coroutine[Any, Any, T]) -> T:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commentsvc.config.settings import PREFIX
+from commentsvc.config import PREFIX
 from tests.config.test_environment import fault, read
 from tests.conftest import SECRET
 

@@ -22,8 +22,8 @@ import pytest
 
 import commentsvc
 from commentsvc.cli.main import main
+from commentsvc.config import PREFIX
 from commentsvc.config.environment import read_config
-from commentsvc.config.settings import PREFIX
 from commentsvc.domain.errors import ConfigurationError
 from tests.conftest import SECRET, fields_of
 

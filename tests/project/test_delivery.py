@@ -18,8 +18,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from commentsvc.cli.parser import build_parser
+from commentsvc.config import PREFIX
 from commentsvc.config.environment import SECRETS, read_config
-from commentsvc.config.settings import PREFIX, Config
+from commentsvc.config.settings import Config
 from commentsvc.domain import confusables_data
 
 ROOT = Path(__file__).parent.parent.parent

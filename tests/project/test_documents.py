@@ -28,8 +28,9 @@ import commentsvc
 from commentsvc.audit import schemas
 from commentsvc.cli import parser as cli_parser
 from commentsvc.comments import schemas as comments_schemas
+from commentsvc.config import PREFIX
 from commentsvc.config.environment import SECRETS
-from commentsvc.config.settings import PREFIX, Config
+from commentsvc.config.settings import Config
 from commentsvc.domain import tracking, urls
 from commentsvc.domain.errors import Invalid
 from commentsvc.domain.models import ActionVerb, ActorKind, Mode, Scope, Status

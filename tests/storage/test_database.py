@@ -10,7 +10,7 @@ from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.service import private_read, public_read, write
 from commentsvc.storage import schema
 from commentsvc.storage.database import in_list
-from commentsvc.storage.postgres import PUBLIC_ROLE, number_parameters
+from commentsvc.storage.postgres import number_parameters
 from commentsvc.storage.sqlite import PRAGMAS, SqliteDatabase
 from tests.comments.test_post import everything_in
 from tests.conftest import a_service, draft, make_database, open_database, visit
@@ -147,7 +147,7 @@ async def test_public_connections_to_postgresql_use_a_role_of_their_own(postgres
         async def who(tx):
             return (await tx.one("SELECT current_user AS name"))["name"]
 
-        assert await public_read(who)(service) == PUBLIC_ROLE
+        assert await public_read(who)(service) == service.keyring.reader_login[0]
         assert await private_read(who)(service) == "postgres"
 
 

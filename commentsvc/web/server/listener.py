@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from commentsvc.config.settings import PREFIX, Config
+from commentsvc.config import PREFIX
+from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError
 
 LOG: Final = logging.getLogger(__name__)

@@ -1,0 +1,88 @@
+"""The PostgreSQL role of readers: it can read public tables only, so no mistake of ours shows private data."""
+
+import base64
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+
+from commentsvc.storage.database import PUBLIC_TABLES
+from commentsvc.storage.postgres_errors import quote_name
+from commentsvc.storage.postgres_login import Login, explained
+
+SCRAM_ROUNDS: Final = 4096  # PostgreSQL's default; the password has 256 random bits
+PRIVATE_TABLE: Final = "contact"
+RIGHTS: Final = """
+    SELECT session_user::text AS user,
+        COALESCE(has_table_privilege(to_regclass($2), 'SELECT'), false) AS reads_private,
+        (SELECT bool_and(COALESCE(has_table_privilege(to_regclass(name), 'SELECT'), false))
+            FROM unnest($1::text[]) AS name) AS reads_public
+"""
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Who a reader really is, and what it may read."""
+
+    user: str
+    reads_public: bool
+    reads_private: bool
+
+    @property
+    def problem(self) -> str | None:
+        """Why this user must not or cannot read for us; None if it can."""
+        if self.reads_private:
+            return f"The user {self.user} can read private tables."
+        return None if self.reads_public else f"The user {self.user} cannot read the public tables."
+
+
+async def find_rights(reader: Login) -> Rights:
+    """Log in as the reader.
+
+    Raises:
+        ConfigurationError: the server refuses.
+    """
+    connection = await reader.connect()
+    try:
+        with explained(reader.address):
+            return Rights(
+                **await connection.fetchrow(RIGHTS, PUBLIC_TABLES, PRIVATE_TABLE, timeout=reader.address.timeout)
+            )
+    finally:
+        connection.terminate()
+
+
+async def role_exists(connection: asyncpg.Connection, name: str) -> bool:
+    """Return whether the server has this role."""
+    return bool(await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name))
+
+
+async def create_role(connection: asyncpg.Connection, reader: Login) -> None:
+    """Create the role of this login if it does not exist. It finds the tables that this connection finds."""
+    name = reader.address.user
+    if not await role_exists(connection, name):
+        verifier = scram_verifier(reader.password or "", os.urandom(16))
+        await connection.execute(f"CREATE ROLE {quote_name(name)} LOGIN PASSWORD '{verifier}'")
+    schema, database = await connection.fetchrow("SELECT current_schema(), current_database()")
+    if schema != "public":
+        place = f"{quote_name(name)} IN DATABASE {quote_name(database)}"
+        await connection.execute(f"ALTER ROLE {place} SET search_path = {quote_name(schema)}")
+
+
+async def grant_reading(connection: asyncpg.Connection, user: str) -> None:
+    """Let a user read the public tables."""
+    schema = quote_name(await connection.fetchval("SELECT current_schema()"))
+    await connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {quote_name(user)}")
+    await connection.execute(f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {quote_name(user)}")
+
+
+def scram_verifier(password: str, salt: bytes) -> str:
+    """Return what PostgreSQL stores of a password (RFC 5803), so that no log of statements shows the password."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ROUNDS)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    parts = (base64.b64encode(part).decode() for part in (salt, stored_key, server_key))
+    return "SCRAM-SHA-256${}:{}${}:{}".format(SCRAM_ROUNDS, *parts)
