@@ -13,6 +13,8 @@ from commentsvc.moderation.schemas import Action, PrivateSearch, ThreadChange, T
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.web.routes import application
+from tests.access.test_sessions import SAME_ORIGIN, sign_in_moderator
+from tests.cli.test_moderate import command, pending_comments
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, a_service, draft, fields_of, post, visit
 
@@ -119,7 +121,7 @@ async def test_a_moderator_finds_threads_by_title_and_address_however_their_lett
         assert (await titles('"tea"'), await titles("ma\u030atcha")) == ([], ["/tea"])
 
 
-async def test_a_moderator_searches_the_page_with_decomposed_letters(client, service, key):
+async def test_a_program_searches_with_decomposed_letters(client, service, key):
     await post(service, "caf\u00e9 \u2018creme\u2019")
     response = await client.get("/v1/moderation/comments", params={"q": "CAFE\u0301 'creme'"}, headers=key)
     assert [card["comment"] for card in (await response.json())["comments"]] == ["caf\u00e9 \u2018creme\u2019"]
@@ -136,3 +138,19 @@ async def test_the_same_text_with_other_quotes_is_a_duplicate_and_matches_the_sa
         await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match="don\u2019t know"))
         held = await client.post("/v1/comments", json=fields_of(comment="Please don't know."))
         assert held.status == 202
+
+
+async def test_a_moderator_searches_on_the_page(service, aiohttp_client):
+    client = await aiohttp_client(application(service))
+    csrf = await sign_in_moderator(client, service)
+    await post(service, "STRASSE zum cafe\u0301")
+    await post(service, "Something else")
+    form = {"csrf": csrf, "text": "stra\u00dfe zum \uff23\uff21f\u00c9", "status": "pending"}
+    page = await (await client.post("/moderate/search", data=form, headers=SAME_ORIGIN)).text()
+    assert ("STRASSE zum" in page, "Something else" in page) == (True, False)
+
+
+def test_a_moderator_searches_in_the_terminal(tmp_path):
+    (wanted, _) = pending_comments(tmp_path, "STRASSE zum cafe\u0301", "Something else")
+    (card,) = command(tmp_path, "queue", "--q", "stra\u00dfe zum caf\u00e9", "--json").json()["comments"]
+    assert card["id"] == wanted
