@@ -3,8 +3,8 @@
 They are never by email address: otherwise one person could lock another one out.
 
 Refused requests count too. A refusal that needed the database counts like a comment, in the database. A request that
-cannot be read, or has invalid fields, counts in memory against an allowance of its own, which is ten times as large:
-who corrects typing errors is not locked out, and a valid comment never waits for it.
+cannot be read, has invalid fields or a wrong API key counts in memory against an allowance of its own, which is ten
+times as large: who corrects typing errors is not locked out, and no valid request waits for it.
 """
 
 import math
@@ -71,7 +71,7 @@ async def charging_refusals(service: Service, visit: Visit, what: str = "") -> A
         raise
 
 
-class UnreadableRequests:
+class RefusedRequests:
     """Counts requests of networks in memory, with the same algorithm as ``rate_limits.take``. Each process has one."""
 
     def __init__(self) -> None:
@@ -90,8 +90,8 @@ class UnreadableRequests:
         return wait if reached else 0
 
 
-def count_unreadable(service: Service, visit: Visit) -> None:
-    """Count a request that cannot be read or has invalid fields.
+def count_in_memory(service: Service, visit: Visit, what: str = "") -> None:
+    """Count a request that cannot be read, has invalid fields, or has a wrong key (``what``: counted apart).
 
     Raises:
         RateLimited: the network has used up its allowance.
@@ -100,7 +100,7 @@ def count_unreadable(service: Service, visit: Visit) -> None:
     if allowance is None:
         return
     network, now = truncate_address(visit.address), service.clock().timestamp()
-    wait = service.part(UnreadableRequests).count(network, now, allowance)
+    wait = service.part(RefusedRequests).count(what + network, now, allowance)
     if wait:
         raise RateLimited(math.ceil(wait))
 

@@ -19,7 +19,7 @@ from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in
-from tests.conftest import EVERYTHING, a_service, draft, fields_of, visit
+from tests.conftest import EVERYTHING, a_key, a_service, draft, fields_of, visit
 
 NOBODY = "0190a2b4-0000-7000-8000-000000000000"
 
@@ -152,6 +152,16 @@ async def test_unreadable_edits_and_reports_count_too_and_reads_do_not(served, a
     assert sent == [422] * 10 + [429]
 
 
+async def test_wrong_api_keys_are_limited_and_a_valid_key_always_works(opened):
+    service, client = await opened(rate_limit="1/60")
+    wrong, right = {"Authorization": "Bearer ck_wrong"}, await a_key(service)
+    paths = ["/v1/threads", "/v1/keys", "/v1/audit", "/v1/moderation/comments"] * 3
+    sent = [(await client.get(path, headers=wrong)).status for path in paths]
+    assert sent == [401] * 10 + [429] * 2
+    assert (await client.get("/v1/threads", headers=right)).status == 200
+    assert await send(client, email="mia@example") == 422, "typing errors of readers are counted apart"
+
+
 async def test_a_reader_without_a_script_keeps_their_text_when_their_typing_errors_are_too_many(served, aiohttp_client):
     client = await aiohttp_client(application(await served(rate_limit="1/60")))
     browser = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
@@ -163,7 +173,7 @@ async def test_a_reader_without_a_script_keeps_their_text_when_their_typing_erro
 
 
 async def test_networks_do_not_share_an_allowance_and_memory_is_limited():
-    counter = rate_limit.UnreadableRequests()
+    counter = rate_limit.RefusedRequests()
     assert [bool(counter.count("198.51.100.0/24", 0, (2, 60))) for _ in range(3)] == [False, False, True]
     for number in range(rate_limit.MAX_NETWORKS + 5):
         assert counter.count(f"2001:db8:{number:x}::/64", 0, (2, 60)) == 0

@@ -11,7 +11,7 @@ import msgspec
 import commentsvc
 from commentsvc.comments.schemas import Stub, TreeComment
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Refusal
+from commentsvc.domain.errors import RateLimited, Refusal
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.web.server import problems
 from commentsvc.web.server.routing import FORM, JSON, MULTIPART, Route
@@ -168,7 +168,7 @@ def _in_header(route: Route) -> Iterable[Json]:
 def _responses(route: Route) -> Json:
     answers = {str(status): _success(route, status) for status in route.status}
     by_status: dict[int, list[type[Refusal]]] = {}
-    for error in route.refuses:
+    for error in (*route.refuses, *((RateLimited,) if route.scope else ())):
         by_status.setdefault(problems.STATUS_OF_ERROR[error], []).append(error)
     framework = {*ALWAYS, *(WITH_BODY if route.takes is not None else ())}
     for status in sorted({*by_status, *framework}):

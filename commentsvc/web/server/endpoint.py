@@ -18,6 +18,7 @@ from commentsvc.domain.errors import (
     Refusal,
     TooLarge,
     TooSlow,
+    Unauthorized,
     UnsupportedMediaType,
 )
 from commentsvc.domain.models import Principal, Scope
@@ -40,6 +41,7 @@ from commentsvc.web.server.routing import (
 BODY_SECONDS: Final = 10.0
 # Of a form that is too large, as much is read, so that the page with the error can show it again.
 SHOWN_AGAIN: Final = 1024 * 1024
+WRONG_KEY: Final = "key "  # counted apart from the errors of readers
 
 
 def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -82,7 +84,11 @@ def _require_plain_names(request: web.Request) -> None:
 
 
 async def _authenticate(request: web.Request, scope: Scope) -> Principal:
-    who = await keys.authenticate_key(request.app[SERVICE], security.bearer(request))
+    try:
+        who = await keys.authenticate_key(request.app[SERVICE], security.bearer(request))
+    except Unauthorized:
+        rate_limit.count_in_memory(request.app[SERVICE], request[VISIT], WRONG_KEY)
+        raise
     return permissions.require_scope(who, scope)
 
 
@@ -126,7 +132,7 @@ async def _parse_request(route: Route, request: web.Request, body: bytes) -> lis
 
 def _count_unreadable(route: Route, request: web.Request) -> None:
     if route.limited:
-        rate_limit.count_unreadable(request.app[SERVICE], request[VISIT])
+        rate_limit.count_in_memory(request.app[SERVICE], request[VISIT])
 
 
 def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[Any]:
