@@ -209,8 +209,12 @@ def _add_site_commands(commands: Any) -> None:
     rename = _add_command(site, "rename", "change a site's name; the earlier name still finds it")
     remove_origin = _add_command(site, "remove-origin", "remove origins from a site")
     mode = _add_command(site, "mode", "set a site's moderation mode")
-    for command in (rename, remove_origin, mode):
+    remove = _add_command(site, "remove", "remove a site, and permanently erase its comments")
+    for command in (rename, remove_origin, mode, remove):
         command.add_argument("name", help="the site's name")
+    remove.add_argument(
+        "--expect", type=int, default=0, metavar="NUMBER", help="how many comments it has; required if there are any"
+    )
     rename.add_argument("new_name", metavar="new-name", help="the new name")
     remove_origin.add_argument("--origin", action="append", required=True, help="an origin; can be repeated")
     mode.add_argument(

@@ -11,8 +11,8 @@ from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import Mode
 from commentsvc.service import Service
-from commentsvc.sites import manage
-from commentsvc.sites.schemas import NewSite, SiteChange, SiteRecord
+from commentsvc.sites import manage, removal
+from commentsvc.sites.schemas import NewSite, SiteChange, SiteRecord, SiteRemoval
 
 
 async def _add_site(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
@@ -50,6 +50,13 @@ async def _remove_origins(service: Service, arguments: argparse.Namespace, _term
     return _describe_origins(await _change_site(service, arguments.name, {"origins": kept}))
 
 
+async def _remove_site(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    site = await _find_site(service, arguments.name)
+    query = validation.validate(SiteRemoval, {"expect": arguments.expect}, service.config.limits)
+    removed = await removal.remove_site(service, OPERATOR, site.id, query)
+    return CommandResult(removed, f"Removed the site {removed.name}. Comments erased: {removed.comments:,}.")
+
+
 def _describe_origins(site: SiteRecord) -> CommandResult:
     return CommandResult(site, f"Origins of {site.name}: {' '.join(site.origins)}")
 
@@ -78,4 +85,5 @@ COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Ter
     ("site", "mode"): _set_site_mode,
     ("site", "rename"): _rename_site,
     ("site", "remove-origin"): _remove_origins,
+    ("site", "remove"): _remove_site,
 }

@@ -41,6 +41,7 @@ VERBS: Final = {
     "site_add": Wording("added", "added a site", "Site"),
     "site_change": Wording("changed", "changed a site", "Site"),
     "site_origins": Wording("changed", "changed the origins of a site", "Site"),
+    "site_remove": Wording("removed", "removed a site with its comments", "Site"),
     "key_create": Wording("created", "created an API key", "API key"),
     "key_rotate": Wording("rotated", "rotated an API key", "API key"),
     "key_revoke": Wording("revoked", "revoked an API key", "API key"),

@@ -45,3 +45,19 @@ class SiteList(Struct, frozen=True):
     """All sites, oldest first."""
 
     sites: list[SiteRecord]
+
+
+class SiteRemoval(Struct, frozen=True, kw_only=True):
+    """The confirmation that a site is removed with its comments."""
+
+    expect: (
+        Annotated[int, Meta(ge=0, description="Number of comments that are erased; required if there are any.")] | None
+    ) = None
+
+
+class RemovedSite(Struct, frozen=True, kw_only=True):
+    """A site that was removed, and how many comments were erased with it."""
+
+    id: Id
+    name: str
+    comments: int

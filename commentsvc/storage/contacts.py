@@ -80,6 +80,12 @@ async def erase(unit: Write, comment_id: str) -> None:
     await unit.run("DELETE FROM contact WHERE comment_id = :id", id=comment_id)
 
 
+async def delete_many(unit: Write, comment_ids: Sequence[str]) -> None:
+    """Delete the private data of the authors of these comments."""
+    ids, values = in_list("id", comment_ids)
+    await unit.run(f"DELETE FROM contact WHERE comment_id IN {ids}", **values)
+
+
 async def erase_networks(unit: Write, before: str) -> int:
     """Delete networks and browsers of comments created before this time; return how many rows changed."""
     return await unit.run(

@@ -73,7 +73,7 @@ from commentsvc.rules.schemas import (
     RuleRecord,
 )
 from commentsvc.service import Service
-from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
+from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
 from commentsvc.web.api import admin, comments, feeds, health, moderation
 from commentsvc.web.api.openapi import document
 from commentsvc.web.moderation import account, audit, ban, comment, layout, queue, rules, sign_in, threads
@@ -211,6 +211,8 @@ ROUTES: Final[tuple[Route, ...]] = (
           status=(201,), scope=Scope.ADMIN, refuses=ASK_FAULTS),
     Route(method="PATCH", path="/v1/sites/{id}", handler=admin.change_site, takes=SiteChange,
           gives=SiteRecord, scope=Scope.ADMIN, refuses=CHANGE_FAULTS),
+    Route(method="DELETE", path="/v1/sites/{id}", handler=admin.remove_site, asks=SiteRemoval, gives=RemovedSite,
+          scope=Scope.ADMIN, refuses=(*CHANGE_FAULTS, Conflict, ExpectationFailed)),
 
     # Machines and developers
     Route(method="GET", path="/healthz", handler=health.healthz, gives=health.Health),

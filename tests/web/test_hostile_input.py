@@ -21,7 +21,7 @@ import pytest
 from yarl import URL
 
 from commentsvc.access import moderators
-from commentsvc.access.schemas import NewKey
+from commentsvc.access.schemas import KeyRotation, ModeratorChange, NewKey
 from commentsvc.comments.schemas import CommentEdit, CountsQuery, NewComment, NewReport, PreviewRequest
 from commentsvc.domain import markdown
 from commentsvc.domain.models import Mode
@@ -410,6 +410,8 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     PrivateCommentFilter: {},
     ThreadChange: {},
     NewKey: {"name": "noa", "scopes": ["read"]},
+    KeyRotation: {},
+    ModeratorChange: {},
     NewSite: {"name": "another", "origins": ["https://another.example"]},
 }
 

@@ -12,8 +12,8 @@ from commentsvc.access.schemas import (
     ModeratorRecord,
     NewKey,
 )
-from commentsvc.sites import manage
-from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
+from commentsvc.sites import manage, removal
+from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
 from commentsvc.web.server.routing import SERVICE, WHO
 
 
@@ -60,3 +60,8 @@ async def add_site(request: web.Request, new: NewSite) -> SiteRecord:
 async def change_site(request: web.Request, change: SiteChange) -> SiteRecord:
     """Change the name, moderation mode or origins of a site."""
     return await manage.change_site(request.app[SERVICE], request[WHO], request.match_info["id"], change)
+
+
+async def remove_site(request: web.Request, query: SiteRemoval) -> RemovedSite:
+    """Remove a site, and permanently erase its comments."""
+    return await removal.remove_site(request.app[SERVICE], request[WHO], request.match_info["id"], query)
