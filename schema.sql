@@ -44,7 +44,8 @@ CREATE TABLE site (
     mode              TEXT,                       -- moderation mode; NULL: the mode in the settings
     rules_version     BIGINT NOT NULL DEFAULT 0,  -- random; set whenever a rule for this site changes
     closes_after_days BIGINT,                     -- copied from its rules, since readers cannot read them
-    earlier_names     TEXT   NOT NULL DEFAULT ''  -- separated by line breaks; they still find the site
+    earlier_names     TEXT   NOT NULL DEFAULT '', -- separated by line breaks; they still find the site
+    email_required    BIGINT NOT NULL DEFAULT 1   -- 0: commenters may leave out their email address
 );
 
 -- The origins of a blog's pages: scheme://host[:port]. Only pages of these origins may post comments.
@@ -197,8 +198,8 @@ CREATE INDEX comment_search_status ON comment_search (status, comment_id);
 -- that serve readers cannot read it.
 CREATE TABLE contact (
     comment_id     TEXT NOT NULL PRIMARY KEY REFERENCES comment (id),
-    email_sealed   TEXT NOT NULL,  -- encrypted; the key is not in this database
-    email_digest   TEXT NOT NULL,  -- keyed: finds the same address without decryption
+    email_sealed   TEXT,           -- encrypted; the key is not in this database; NULL if none was given
+    email_digest   TEXT,           -- keyed: finds the same address without decryption
     network        TEXT,           -- /24 (IPv4) or /64 (IPv6), shown to moderators
     network_digest TEXT,           -- keyed: recognises the full address
     agent          TEXT,

@@ -9,7 +9,7 @@ import msgspec
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain.errors import Conflict, Forbidden, NotFound
-from commentsvc.domain.models import Mode, Principal, Rule, Scope
+from commentsvc.domain.models import Principal, Rule, Scope, Site
 from commentsvc.storage import actions, rules, sites, threads
 from commentsvc.storage.database import PrivateRead, Row, Write
 
@@ -19,11 +19,11 @@ UNDO_DAYS: Final = 30
 UNDOABLE_FIELDS: Final = {
     "thread": ("key", "url", "title", "closed_at", "open_until", "mode"),
     "rule": ("matching", "effect", "note", "expires_at", "removed_at"),
-    "site": ("mode", "name"),
+    "site": ("mode", "name", "email_required"),
 }
 # The fields whose values the audit log holds: no texts and no addresses.
 LOGGED_FIELDS: Final = frozenset(
-    {"closed_at", "open_until", "mode", "merged_into", "effect", "expires_at", "removed_at"}
+    {"closed_at", "open_until", "mode", "email_required", "merged_into", "effect", "expires_at", "removed_at"}
 )
 
 
@@ -158,5 +158,4 @@ async def _restore_subject(unit: Write, kind: str, thing: Any, was: dict[str, An
             fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}
             await rules.update(unit, msgspec.convert(fields, Rule))
         case _:
-            state = undoable_state(kind, thing) | was
-            await sites.update(unit, thing, name=state["name"], mode=Mode(state["mode"]) if state["mode"] else None)
+            await sites.update(unit, thing, msgspec.convert(msgspec.structs.asdict(thing) | was, Site))

@@ -20,6 +20,7 @@ Settings are environment variables (COMMENTSVC_…): see docs/settings.md.
 Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 75 database away, 78 wrong settings.
 """
 SITE_DEFAULT: Final = "default"
+EMAIL_CHOICES: Final = ("required", "optional")
 METAVARS: Final = {"q": "TEXT", "site": "NAME", "same_text": "ID"}  # other options show their own name
 SURROGATES: Final = re.compile("[\ud800-\udfff]")  # Python decodes bytes that are not UTF-8 to these
 
@@ -222,6 +223,9 @@ def _add_site_commands(commands: Any) -> None:
         choices=[*_values(Mode), SITE_DEFAULT],
         help="which new comments are held; default: as COMMENTSVC_MODERATION says",
     )
+    email = _add_command(site, "email", "set whether comments need an email address")
+    email.add_argument("name", help="the site's name")
+    email.add_argument("email", choices=EMAIL_CHOICES, help="optional: commenters may leave it out")
 
 
 def _add_audit_commands(commands: Any) -> None:

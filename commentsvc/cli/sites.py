@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from commentsvc.cli.moderate import OPERATOR
-from commentsvc.cli.parser import SITE_DEFAULT
+from commentsvc.cli.parser import EMAIL_CHOICES, SITE_DEFAULT
 from commentsvc.cli.terminal import CommandResult, Terminal, join_rows
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
@@ -32,6 +32,11 @@ async def _set_site_mode(service: Service, arguments: argparse.Namespace, _termi
     changed = await _change_site(service, arguments.name, {"mode": mode})
     text = f"Moderation mode of {changed.name}: {mode or f'{service.config.moderation} (default)'}."
     return CommandResult(changed, text + _describe_undo(changed))
+
+
+async def _set_site_email(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    changed = await _change_site(service, arguments.name, {"email_required": arguments.email == EMAIL_CHOICES[0]})
+    return CommandResult(changed, f"Email addresses on {changed.name}: {arguments.email}." + _describe_undo(changed))
 
 
 async def _rename_site(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
@@ -83,6 +88,7 @@ COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Ter
     ("site", "add"): _add_site,
     ("site", "list"): _list_sites,
     ("site", "mode"): _set_site_mode,
+    ("site", "email"): _set_site_email,
     ("site", "rename"): _rename_site,
     ("site", "remove-origin"): _remove_origins,
     ("site", "remove"): _remove_site,

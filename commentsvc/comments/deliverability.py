@@ -71,7 +71,7 @@ def _is_undeliverable(email: Email) -> bool:
 async def require_deliverable(service: Service, draft: NewComment, visit: Visit) -> bool:
     """Count the comment against the rate limit, then check in the DNS that its email domain accepts mail.
 
-    Return whether it was counted. The comment of a submission that was sent before is neither counted nor checked. If
+    Return whether it was counted. A comment without an address is neither counted nor checked here. The comment of a submission that was sent before is neither counted nor checked. If
     the DNS does not answer in time, the domain is taken as correct: the check finds typing errors.
 
     Raises:
@@ -79,6 +79,8 @@ async def require_deliverable(service: Service, draft: NewComment, visit: Visit)
         OriginNotAllowed: the sending page belongs to no site, or to another one.
         Invalid: the domain accepts no mail.
     """
+    if draft.email is None:
+        return False
     async with rate_limit.charging_refusals(service, visit):
         counted = await _count(service, draft, visit)
     network = truncate_address(visit.address)

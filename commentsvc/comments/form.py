@@ -1,32 +1,50 @@
 """Form tokens and proof-of-work challenges for a new form."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
 from commentsvc.comments.schemas import OpenForm
+from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import Visit
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import proof_of_work
 from commentsvc.rules.schemas import Challenge
 from commentsvc.service import Service, private_read
+from commentsvc.sites import resolve
 from commentsvc.storage import contacts
 from commentsvc.storage.database import Environment, PrivateRead
 
 SUSPICIOUS_PER_HOUR: Final = 10
 DAY: Final = 86_400
+SITE_SECONDS: Final = 1.0  # a form opens also while the database is away
 
 
 async def open_form(service: Service, visit: Visit) -> OpenForm:
     """Create a form token, and a proof-of-work challenge if one is required. Nothing is stored.
 
     Raises:
-        Unavailable: the database cannot be read. It is needed only with the setting ``suspicious``.
+        Unavailable: the database cannot be read, and the setting ``suspicious`` needs it.
     """
     form_id = service.new_id()
     # Other values do not need the database.
     setting = service.config.proof_of_work
     required = await requires_proof_of_work(service, visit) if setting == "suspicious" else setting == "on"
-    return OpenForm(service.keyring.token("form", form_id), _create_challenge(service, form_id) if required else None)
+    return OpenForm(
+        service.keyring.token("form", form_id),
+        _create_challenge(service, form_id) if required else None,
+        await _requires_email(service, visit),
+    )
+
+
+async def _requires_email(service: Service, visit: Visit) -> bool:
+    """Return whether the site of the page that opens the form requires an email address; True without the database."""
+    try:
+        async with asyncio.timeout(SITE_SECONDS):
+            directory = await resolve.read_directory(service)
+    except (Unavailable, TimeoutError):
+        return True
+    return resolve.requires_email(directory, None, None, visit.origin)
 
 
 def _create_challenge(env: Environment, form_id: str) -> Challenge:

@@ -1,14 +1,17 @@
-"""The place of a new comment in its thread."""
+"""A new comment, its place in its thread, and the private data of its author."""
 
 from dataclasses import dataclass
 
+from commentsvc.access import rate_limit
 from commentsvc.domain.comment_text import CommentText
+from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import FieldError, Invalid, ThreadClosed
 from commentsvc.domain.messages import translatable
-from commentsvc.domain.models import Comment, Status, Thread
+from commentsvc.domain.models import Comment, Contact, Status, Thread, Visit
+from commentsvc.domain.networks import truncate_address
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, threads
-from commentsvc.storage.database import PublicRead, Write
+from commentsvc.storage.database import Environment, PublicRead, Write
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,21 @@ def build_comment(
         published_at=now if status is Status.APPROVED else None,
         listed_at=None,
         erased_at=None,
+    )
+
+
+def build_contact(env: Environment, comment: Comment, email: Email | None, visit: Visit) -> Contact:
+    """Return the private data of a new comment; the email address is encrypted."""
+    return Contact(
+        comment_id=comment.id,
+        email_sealed=env.keyring.seal(email) if email else None,
+        email_digest=env.keyring.digest(email) if email else None,
+        network=truncate_address(visit.address),
+        network_digest=env.keyring.network_digest(visit.address, rate_limit.retention_period(env)),
+        agent=visit.agent,
+        created_at=comment.created_at,
+        site_id=comment.site_id,
+        status=comment.status,
     )
 
 

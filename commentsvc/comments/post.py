@@ -13,6 +13,7 @@ from commentsvc.comments.placement import (
     Author,
     Placement,
     build_comment,
+    build_contact,
     find_parent,
     load_answered,
     lock_thread,
@@ -23,7 +24,6 @@ from commentsvc.comments.schemas import NewComment, Receipt
 from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.crypto import text_digest
-from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import (
     Duplicate,
     FieldError,
@@ -34,7 +34,7 @@ from commentsvc.domain.errors import (
 )
 from commentsvc.domain.folding import comparable
 from commentsvc.domain.messages import translatable
-from commentsvc.domain.models import Comment, Contact, Status, Thread, Visit
+from commentsvc.domain.models import Status, Thread, Visit
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, evaluate, form_token, proof_of_work
 from commentsvc.rules.facts import Submission
@@ -43,7 +43,7 @@ from commentsvc.rules.proof_of_work import ProofState
 from commentsvc.service import Service, public_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import comments, contacts, duplicates, submissions, threads, used_tokens
-from commentsvc.storage.database import Environment, PublicRead, Write
+from commentsvc.storage.database import PublicRead, Write
 
 
 async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Receipt:
@@ -52,7 +52,8 @@ async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Rec
     Posting the same submission again returns the same receipt. No result depends on whose email address was entered.
 
     Raises:
-        Invalid: for the field ``thread``, ``site`` or ``parent``, or for ``email``: its domain accepts no mail.
+        Invalid: for the field ``thread``, ``site`` or ``parent``, or for ``email``: it is required, or its domain
+            accepts no mail.
         OriginNotAllowed: the sending page belongs to no site, or to another one.
         ThreadClosed: the thread is closed.
         Duplicate: the same text was posted there under this name within a day.
@@ -74,7 +75,7 @@ async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Rec
 
 
 async def add_place_faults(service: Service, error: Invalid, values: Mapping[str, Any], visit: Visit) -> Invalid:
-    """Return the error, also with those errors of ``thread``, ``site`` and ``parent`` that only the database shows.
+    """Return the error, also with those of ``thread``, ``site``, ``parent`` and ``email`` that only the database shows.
 
     ``values`` are the fields of a comment that are valid by themselves.
     """
@@ -88,7 +89,8 @@ async def add_place_faults(service: Service, error: Invalid, values: Mapping[str
 @public_read
 async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit: Visit) -> list[FieldError]:
     name, site, parent = (values.get(field) for field in ("thread", "site", "parent"))
-    if not (name or site or parent):
+    lacks_email = values.get("email", ...) is None
+    if not (name or site or parent or lacks_email):
         return []
     directory = await resolve.read_directory.within(unit)
     place, faults = None, []
@@ -101,6 +103,8 @@ async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit:
         faults += error.faults
     except OriginNotAllowed:
         pass  # not an error of a field: reported when the fields are correct
+    if lacks_email and resolve.requires_email(directory, place.site if place else None, site, visit.origin):
+        faults.append(resolve.EMAIL_REQUIRED)
     try:
         thread = await threads.get_by_name(unit, place.site.id, place.ref.name) if place else None
         await load_answered(unit, thread, parent, anywhere=place is None)
@@ -112,6 +116,8 @@ async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit:
 @write
 async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit: Visit, *, counted: bool) -> Receipt:
     place = resolve.resolve_thread(await resolve.read_directory.within(unit), draft.thread, draft.site, visit.origin)
+    if draft.email is None and place.site.email_required:
+        raise Invalid(resolve.EMAIL_REQUIRED)
     comment_id, now = unit.new_id(), unit.now()
     if draft.submission:
         earlier = await _earlier_receipt(unit, place, draft, comment_id)
@@ -129,7 +135,7 @@ async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit
     author = Author(author_id, draft.name, draft.website)
     comment = build_comment(comment_id, placement, author, text, judgement.decision.status, now)
     await save_comment(unit, comment)
-    await contacts.add(unit, _contact(unit, comment, draft.email, visit))
+    await contacts.add(unit, build_contact(unit, comment, draft.email, visit))
     await evaluate.save_judgement(unit, comment.id, judgement)
     if draft.submission:
         await submissions.set_status(unit, place.site.id, draft.submission, comment.status)
@@ -150,7 +156,7 @@ async def _earlier_receipt(
     """Return the receipt that this submission got before. If it is new, claim it for this comment; return None."""
     name = draft.submission or ""
     body = msgspec.json.encode(
-        [draft.email.reveal(), draft.name, draft.website, draft.comment, place.ref.name, draft.parent]
+        [draft.email and draft.email.reveal(), draft.name, draft.website, draft.comment, place.ref.name, draft.parent]
     ).decode()
     digests = unit.keyring.body_digests(body)
     claimed = await submissions.claim(
@@ -211,17 +217,3 @@ async def _refuse_duplicate(unit: Write, draft: NewComment, text: CommentText, t
     digest = text_digest(thread.id, draft.parent or "", comparable(draft.name), text.digest)
     if not await duplicates.claim_text(unit, digest, comment_id, unit.now(), unit.ago(hours=24)):
         raise Duplicate
-
-
-def _contact(env: Environment, comment: Comment, email: Email, visit: Visit) -> Contact:
-    return Contact(
-        comment_id=comment.id,
-        email_sealed=env.keyring.seal(email),
-        email_digest=env.keyring.digest(email),
-        network=truncate_address(visit.address),
-        network_digest=env.keyring.network_digest(visit.address, rate_limit.retention_period(env)),
-        agent=visit.agent,
-        created_at=comment.created_at,
-        site_id=comment.site_id,
-        status=comment.status,
-    )

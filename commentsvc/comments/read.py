@@ -1,7 +1,7 @@
 """Read comments as a reader: approved comments, and the reader's own pending comment."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from commentsvc.comments import receipts
@@ -39,6 +39,7 @@ class ThreadPage:
     listing: ThreadListing | ThreadTree | None
     private: bool  # shows the reader's own pending comment
     within: str | None = None  # name of the site, if there are several: links to the thread may need it
+    email_required: bool = True  # in the form of the page
 
 
 @public_read
@@ -66,15 +67,16 @@ async def list_thread(
     thread = await threads.get_by_name(unit, place.site.id, place.ref.name)
     thread = resolve.close_by_age(unit, place.site, thread) if thread else None
     mine = await _find_own_pending(unit, own, thread)
-    tag = _entity_tag(thread)
+    tag = f"{_entity_tag(thread)}{'' if place.site.email_required else 'e'}"  # pages of comments have a form
+    unloaded = ThreadPage(tag, None, private=False, within=within, email_required=place.site.email_required)
     if mine is None and seen(tag, within):
-        return ThreadPage(tag, None, private=False, within=within)
+        return unloaded
     public = public_thread(thread, place.ref.name)
     if thread is None or (thread.published_at is None and mine is None):
         empty = ThreadTree(public, [], None) if query.view == "tree" else ThreadListing(public, [], None)
-        return ThreadPage(tag, empty, private=False, within=within)
+        return replace(unloaded, listing=empty)
     listing = await _load_page(unit, query, thread, public, after, since, mine.id if mine else None)
-    return ThreadPage(tag, listing, private=mine is not None, within=within)
+    return replace(unloaded, listing=listing, private=mine is not None)
 
 
 async def _load_page(

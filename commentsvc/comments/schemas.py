@@ -178,6 +178,7 @@ class OpenForm(Struct, frozen=True):
     altcha: Annotated[
         Challenge | None, Meta(description="Proof-of-work challenge, if one is required: send its solution as altcha.")
     ]
+    email_required: Annotated[bool, Meta(description="Whether the site of the page asks for an email address.")] = True
 
 
 class OwnComment(PublicComment, frozen=True, kw_only=True):

@@ -113,6 +113,7 @@ class Site(Struct, frozen=True):
     rules_version: int = 0
     closes_after_days: int | None = None
     earlier_names: str = ""  # separated by line breaks
+    email_required: bool = True
 
     def has_name(self, name: str) -> bool:
         """Return whether the site has or had this name."""
@@ -183,8 +184,8 @@ class Contact(Struct, frozen=True):
     """The private data of a comment's author."""
 
     comment_id: str
-    email_sealed: str
-    email_digest: str
+    email_sealed: str | None  # None: the author gave no email address
+    email_digest: str | None
     network: str | None
     network_digest: str | None
     agent: str | None
@@ -273,6 +274,6 @@ class Draft(Struct, frozen=True, kw_only=True):
     """The fields of a comment that rules check."""
 
     name: Name
-    email: Address
+    email: Address | None = None  # None only if the site does not require it
     comment: Text
     website: Website | None = None

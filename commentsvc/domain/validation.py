@@ -69,6 +69,7 @@ class _Field:
     check: Validator | None
     required: bool
     default: Any
+    removable: bool  # None removes the value
 
 
 @cache
@@ -80,7 +81,8 @@ def _fields(schema: type[msgspec.Struct]) -> tuple[_Field, ...]:
             default = field.default_factory()
         else:
             default = None if field.default is msgspec.NODEFAULT else field.default
-        found.append(_Field(field.encode_name, plain, check, field.required, default))
+        removable = type(None) in get_args(field.type)
+        found.append(_Field(field.encode_name, plain, check, field.required, default, removable))
     return tuple(found)
 
 
@@ -100,8 +102,11 @@ def _convert(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: b
             raise InvalidValue(
                 "required", fields.REQUIRED_MESSAGES.get(field.name, translatable("This field is required."))
             )
-        # A field that can be unset or removed: an empty value means to remove it.
-        return None if field.default is msgspec.UNSET and sent else field.default
+        if field.default is not msgspec.UNSET or not sent:
+            return field.default
+        if not field.removable:
+            raise InvalidValue("invalid", _expectation(field.type))
+        return None
     _require_storable(value)
     if field.check is not None:
         return field.check.clean(_require_text(value), limits)

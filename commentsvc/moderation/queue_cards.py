@@ -26,7 +26,7 @@ async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]
     by_rules = latest | await decisions.list_latest(unit, waiting, by_rules=True)
     by_id = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
     parents = await comments.get_many(unit, sorted({comment.parent_id for comment in page if comment.parent_id}))
-    records = await _records(unit, who, [contact.email_digest for contact in contact_by_id.values()])
+    records = await _records(unit, who, [one.email_digest for one in contact_by_id.values() if one.email_digest])
     in_network = await contacts.count_pending_by_network(unit, ids, who.sites, MAX_SIMILAR + 1)
     with_text = await queue.count_same_text(unit, ids, who.sites, MAX_SIMILAR + 1)
     sites = {site.id: site for site in (await resolve.read_directory.within(unit)).sites}
@@ -74,7 +74,7 @@ def _card(
         "email": email,
         "network": contact.network if contact else None,
         "reasons": reasons,
-        "author": records.get(contact.email_digest, AuthorRecord()) if contact else AuthorRecord(),
+        "author": records.get((contact and contact.email_digest) or "", AuthorRecord()),
         "parent_name": parent.name if parent else None,
         "parent_excerpt": _excerpt(parent),
         "similar": max(network, text),
@@ -99,7 +99,7 @@ async def _records(unit: PrivateRead, who: Principal, digests: Sequence[str]) ->
 
 
 def _email(env: Environment, who: Principal, contact: Contact | None) -> str | None:
-    if contact is None:
+    if contact is None or contact.email_sealed is None:
         return None
     email = env.keyring.unseal(contact.email_sealed)
     return email.reveal() if who.may(Scope.MODERATE) else email.masked()

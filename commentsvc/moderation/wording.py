@@ -39,7 +39,7 @@ VERBS: Final = {
     "thread_change": Wording("changed", "changed {}", "Thread"),
     "thread_merge": Wording("merged", "merged {}", "Threads"),
     "site_add": Wording("added", "added a site", "Site"),
-    "site_change": Wording("changed", "changed a site", "Site"),
+    "site_change": Wording("changed", "changed the settings of a site", "Site"),
     "site_origins": Wording("changed", "changed the origins of a site", "Site"),
     "site_remove": Wording("removed", "removed a site with its comments", "Site"),
     "key_create": Wording("created", "created an API key", "API key"),

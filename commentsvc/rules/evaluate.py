@@ -69,7 +69,7 @@ async def submission_of(unit: PublicRead, comment: Comment, address: str | None,
 async def draft_of_comment(unit: PrivateRead, comment: Comment) -> Draft:
     """Return the draft of a stored comment."""
     contact = (await contacts.get_many(unit, [comment.id]))[comment.id]
-    email = unit.keyring.unseal(contact.email_sealed)
+    email = unit.keyring.unseal(contact.email_sealed) if contact.email_sealed else None
     return Draft(name=comment.name, email=email, comment=comment.text, website=comment.website)
 
 

@@ -48,14 +48,15 @@ async def collect_context(
     )
     names, addresses = await _moderator_identities(unit)
     since, number = await _recent_activity(unit, submission) if Fact.PACE in needs else (None, 0)
-    digests = frozenset(unit.keyring.digests(draft.email) if submission.by_email else ())
+    email = draft.email if submission.by_email else None
+    digests = frozenset(unit.keyring.digests(email) if email else ())
     return Context(
         visible=read_visible_text(html),
         approved_comments=approved,
         address=submission.address,
         author_id=submission.author_id,
         email_digests=digests,
-        email_domain=draft.email.domain() if submission.by_email else "",
+        email_domain=email.domain() if email else "",
         has_moderator_email=not addresses.isdisjoint(digests),
         has_moderator_name=confusables.impression(draft.name) in names,
         seconds_since_last=since,

@@ -61,6 +61,7 @@ def _site_record(directory: resolve.SiteDirectory, site: Site) -> SiteRecord:
         origins=directory.origins_of(site),
         created_at=site.created_at,
         mode=site.mode,
+        email_required=site.email_required,
     )
 
 
@@ -88,7 +89,9 @@ def require_all_sites(who: Principal, purpose: str) -> None:
 
 @write
 async def change_site(unit: Write, who: Principal, site_id: str, change: SiteChange) -> SiteRecord:
-    """Change a site's name, moderation mode or origins. Its earlier names still find it.
+    """Change a site's name, origins, moderation mode, or whether its comments need an email address.
+
+    Its earlier names still find it.
 
     Raises:
         NotFound: the site does not exist, or the principal has no access to it.
@@ -109,7 +112,7 @@ async def change_site(unit: Write, who: Principal, site_id: str, change: SiteCha
     if became != was:
         if (directory.by_name(became["name"]) or site) != site:
             raise Invalid(NAME_TAKEN)
-        await sites.update(unit, site, **became)
+        await sites.update(unit, site, msgspec.structs.replace(site, **became))
         subject = ("site", site.id, site.id)
         action = await undoable_changes.record_change(unit, who, "site_change", subject, was, became)
     directory = await resolve.read_directory.within(unit)

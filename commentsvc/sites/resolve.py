@@ -1,6 +1,7 @@
 """The site and thread that a request means, and the origins that may use them."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -9,6 +10,7 @@ import msgspec
 
 from commentsvc.domain import urls
 from commentsvc.domain.errors import FieldError, Invalid, OriginNotAllowed
+from commentsvc.domain.fields import REQUIRED_MESSAGES
 from commentsvc.domain.models import Principal, Site, Thread
 from commentsvc.domain.timestamps import format_time, parse_time
 from commentsvc.domain.tracking import STANDARD, DroppedParameters
@@ -18,6 +20,7 @@ from commentsvc.storage import sites
 from commentsvc.storage.database import Environment, PublicRead
 
 UNKNOWN_SITE: Final = FieldError("site", "unknown_site", "There is no site of this name.")
+EMAIL_REQUIRED: Final = FieldError("email", "required", REQUIRED_MESSAGES["email"])
 FOREIGN_THREAD: Final = FieldError(
     "thread",
     "foreign_thread",
@@ -169,6 +172,14 @@ def resolve_site(directory: SiteDirectory, site_name: str | None, origin: str | 
     if len(directory.sites) != 1:
         raise Invalid(FieldError("site", "required", "This service has several sites. Name one with site=…"))
     return directory.sites[0]
+
+
+def requires_email(directory: SiteDirectory, site: Site | None, site_name: str | None, origin: str | None) -> bool:
+    """Return whether a comment needs an email address; if its site is not clear, whether any site asks for one."""
+    if site is None:
+        with suppress(Invalid):
+            site = resolve_site(directory, site_name, origin)
+    return any(one.email_required for one in ([site] if site else directory.sites))
 
 
 def require_site(directory: SiteDirectory, who: Principal, name: str) -> Site:

@@ -28,7 +28,8 @@ class SiteRecord(Struct, frozen=True, kw_only=True):
     origins: list[str]
     created_at: Time
     mode: Annotated[Mode | None, Meta(description="Moderation mode; null means the mode in the settings.")]
-    action: Annotated[Id | None, Meta(description="Undoes this change of name and mode.")] = None
+    email_required: Annotated[bool, Meta(description="Whether a comment needs an email address.")]
+    action: Annotated[Id | None, Meta(description="Undoes this change of settings.")] = None
 
 
 class SiteChange(Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class SiteChange(Struct, frozen=True, kw_only=True):
         Annotated[Mode, Meta(description="Moderation mode; null means the mode in the settings.")] | UnsetType | None
     ) = UNSET
     name: NewName | UnsetType = UNSET
+    email_required: Annotated[bool, Meta(description="Whether a comment needs an email address.")] | UnsetType = UNSET
     origins: Annotated[Origins, Meta(description="All origins of the site. Others are removed.")] | UnsetType = UNSET
 
 

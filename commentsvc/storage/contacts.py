@@ -98,10 +98,10 @@ async def erase_networks(unit: Write, before: str) -> int:
 
 
 async def list_sealed_after(unit: PrivateRead, comment_id: str, limit: int) -> Sequence[Row]:
-    """Return ``comment_id, email_sealed`` of the contacts after a comment id, in the order of ids."""
+    """Return ``comment_id, email_sealed`` of contacts with an email address after a comment id, in that order."""
     return await unit.all(
         """
-        SELECT comment_id, email_sealed FROM contact WHERE comment_id > :id
+        SELECT comment_id, email_sealed FROM contact WHERE comment_id > :id AND email_sealed IS NOT NULL
         ORDER BY comment_id LIMIT CAST(:limit AS BIGINT)
         """,
         id=comment_id,

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from commentsvc.domain.models import Mode, Site
+from commentsvc.domain.models import Site
 from commentsvc.storage.database import PublicRead, Row, Write
 
 COLUMNS: Final = ", ".join(Site.__struct_fields__)
@@ -41,7 +41,8 @@ async def add_origin(unit: Write, site_id: str, origin: str) -> bool:
 
 async def list_all(unit: PublicRead) -> list[Site]:
     """Return all sites, oldest first."""
-    return [msgspec.convert(dict(row), Site) for row in await unit.all(f"SELECT {COLUMNS} FROM site ORDER BY id")]
+    rows = await unit.all(f"SELECT {COLUMNS} FROM site ORDER BY id")
+    return [msgspec.convert(dict(row), Site, strict=False) for row in rows]  # the databases have numbers for booleans
 
 
 async def list_origins(unit: PublicRead) -> Sequence[Row]:
@@ -49,15 +50,17 @@ async def list_origins(unit: PublicRead) -> Sequence[Row]:
     return await unit.all("SELECT origin, site_id FROM site_origin ORDER BY origin")
 
 
-async def update(unit: Write, site: Site, *, name: str, mode: Mode | None) -> None:
-    """Set a site's name and its moderation mode; None means the mode in the settings. Its earlier names stay."""
+async def update(unit: Write, site: Site, changed: Site) -> None:
+    """Store the name and the settings of a changed site. Its earlier names stay."""
     earlier = [*filter(None, site.earlier_names.split("\n")), site.name]
     await unit.run(
-        "UPDATE site SET name = :name, earlier_names = :earlier, mode = :mode WHERE id = :id",
+        "UPDATE site SET name = :name, earlier_names = :earlier, mode = :mode, email_required = :email_required "
+        "WHERE id = :id",
         id=site.id,
-        name=name,
-        earlier="\n".join(one for one in dict.fromkeys(earlier) if one != name),
-        mode=mode.value if mode else None,
+        name=changed.name,
+        earlier="\n".join(one for one in dict.fromkeys(earlier) if one != changed.name),
+        mode=changed.mode.value if changed.mode else None,
+        email_required=int(changed.email_required),
     )
 
 

@@ -38,6 +38,7 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         ("rule test", "effect"): list(Effect),
         ("key create", "scope"): list(Scope),
         ("site mode", "mode"): [*Mode, "default"],
+        ("site email", "email"): ["required", "optional"],
     }
 
 

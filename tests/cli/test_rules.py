@@ -82,6 +82,15 @@ def test_an_operator_sets_and_resets_the_moderation_mode_of_a_site(tmp_path):
     assert command(tmp_path, "site", "mode", "blog", "default", "--json").json()["mode"] is None
 
 
+def test_an_operator_makes_the_email_address_optional(tmp_path):
+    changed = command(tmp_path, "site", "email", "blog", "optional")
+    assert changed.text.startswith("Email addresses on blog: optional. Undo with: commentsvc undo ")
+    assert command(tmp_path, "site", "email", "blog", "optional").text == "Email addresses on blog: optional."
+    assert command(tmp_path, "site", "list", "--json").json()[0]["email_required"] is False
+    command(tmp_path, "undo", changed.text.split()[-1])
+    assert command(tmp_path, "site", "email", "blog", "required", "--json").json()["email_required"] is True
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -58,7 +58,7 @@ async def add_site(request: web.Request, new: NewSite) -> SiteRecord:
 
 
 async def change_site(request: web.Request, change: SiteChange) -> SiteRecord:
-    """Change the name, moderation mode or origins of a site."""
+    """Change the name, origins or settings of a site."""
     return await manage.change_site(request.app[SERVICE], request[WHO], request.match_info["id"], change)
 
 

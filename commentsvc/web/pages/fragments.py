@@ -34,6 +34,7 @@ class Form:
     refused: Explanation | None = None
     parent: PublicComment | None = None
     unsaved: str = ""  # text from fields that the form does not have
+    email_required: bool = True
 
     def template_values(self) -> dict[str, Any]:
         """Return the variables of ``form.html``."""
@@ -46,6 +47,7 @@ class Form:
             "refused": self.refused,
             "parent": self.parent,
             "unsaved": self.unsaved,
+            "email_required": self.email_required,
         }
 
 
@@ -115,7 +117,7 @@ async def _render(request: web.Request, query: FragmentQuery, locale: Locale, pa
     site = query.site or (None if urls.parse_thread(query.thread).host else page.within)
     order = query.order if query.order == "newest" else None
     values = thread_values(listing, service.config.own_url, query.thread, site, order=order, lang=query.lang)
-    form = Form(hidden={"thread": query.thread, "site": site, "parent": ""})
+    form = Form(hidden={"thread": query.thread, "site": site, "parent": ""}, email_required=page.email_required)
     fresh = 0 if query.known is None else max(0, listing.thread.count - query.known)
     values |= form.template_values() | {"fresh": fresh}
     return render_template("comments.html", locale, service.config, **values).encode()

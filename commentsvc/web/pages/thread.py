@@ -13,8 +13,10 @@ from commentsvc.comments.schemas import NewComment, PublicThread, Stub, ThreadQu
 from commentsvc.domain import urls
 from commentsvc.domain.errors import Gone, NotFound, Refusal
 from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
+from commentsvc.domain.models import Site
 from commentsvc.service import Service
 from commentsvc.sites import resolve
+from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.web.pages import fragments, messages, redirects
 from commentsvc.web.pages.refused import show_refusal
 from commentsvc.web.pages.templates import page, request_locale
@@ -67,6 +69,8 @@ async def thread_page(
     service, locale = request.app[SERVICE], request_locale(request, query.lang)
     own = service.keyring.subject("receipt", query.receipt, service.clock()) if query.receipt else None
     listing = await _listing(request, query, own)
+    directory = await resolve.read_directory(service)
+    site = resolve.resolve_thread(directory, query.thread, query.site, request[VISIT].origin).site
     parent = await _parent(request, listing, query.reply_to)
     form = fragments.Form(
         hidden=_hidden_fields(service, query, parent, filled or {}),
@@ -74,6 +78,7 @@ async def thread_page(
         refused=messages.explain_refusal(locale, refused) if refused else None,
         parent=parent,
         unsaved=unsaved,
+        email_required=site.email_required,
     )
     return page(
         request,
@@ -84,7 +89,7 @@ async def thread_page(
             listing, service.config.base_path, query.thread, query.site, order=query.order, lang=query.lang
         ),
         **form.template_values(),
-        **await _way_back(request, query, listing.thread),
+        **_way_back(request, query, listing.thread, directory, site),
         received=_own_state(listing.comments, own) if query.receipt else None,
         own=own,
         **more,
@@ -118,14 +123,13 @@ async def _listing(request: web.Request, query: PageQuery, own: str | None) -> T
     return await redirects.include_own_comment(request.app[SERVICE], page, None if query.cursor else own)
 
 
-async def _way_back(request: web.Request, query: PageQuery, public: PublicThread) -> dict[str, str | None]:
+def _way_back(
+    request: web.Request, query: PageQuery, public: PublicThread, directory: SiteDirectory, site: Site
+) -> dict[str, str | None]:
     """Return the blog's name and address, and the article's address if it is known. The site lists its host itself."""
-    service, origin = request.app[SERVICE], request[VISIT].origin
-    directory = await resolve.read_directory(service)
-    site = resolve.resolve_thread(directory, query.thread, query.site, origin).site
-    home = redirects.site_address(directory, site, origin)
+    home = redirects.site_address(directory, site, request[VISIT].origin)
     named = f"{home}{query.thread}" if home and query.thread.startswith("/") else query.thread
-    ref = urls.parse_thread(named, service.config.dropped)
+    ref = urls.parse_thread(named, directory.dropped)
     article = public.url or (ref.url if directory.vouches_for(ref, None) else None)
     return {"blog": site.name, "blog_url": home and f"{home}/", "back": article}
 
