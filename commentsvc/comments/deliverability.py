@@ -71,8 +71,9 @@ def _is_undeliverable(email: Email) -> bool:
 async def require_deliverable(service: Service, draft: NewComment, visit: Visit) -> bool:
     """Count the comment against the rate limit, then check in the DNS that its email domain accepts mail.
 
-    Return whether it was counted. A comment without an address is neither counted nor checked here. The comment of a submission that was sent before is neither counted nor checked. If
-    the DNS does not answer in time, the domain is taken as correct: the check finds typing errors.
+    Return whether it was counted. A comment without an address is neither counted nor checked here, nor is the comment
+    of a submission that was sent before. If the DNS does not answer in time, the domain is taken as correct: the check
+    finds typing errors.
 
     Raises:
         RateLimited: the network has sent too much. The DNS is not asked.
