@@ -6,6 +6,7 @@ import pytest
 
 from commentsvc.cli import commands, moderate, moderators, rules, sites
 from commentsvc.cli.parser import EPILOG, build_parser
+from commentsvc.cli.secret import COMMANDS as SECRET_COMMANDS
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.moderation.schemas import QueueQuery
 from commentsvc.storage.comment_filter import CommentFilter
@@ -51,6 +52,7 @@ def test_every_command_is_run_by_one_function():
     run_directly = {"serve", "migrate", "openapi", "healthcheck", "moderate"}
     offered = {(path[0], path[-1]) for path, _ in parsers(build_parser()) if path[0] not in run_directly}
     run = [*commands.COMMANDS, *moderate.COMMANDS, *moderators.COMMANDS, *rules.COMMANDS, *sites.COMMANDS]
+    run += [("secret", name) for name in SECRET_COMMANDS]
     assert offered == set(run)
     assert len(run) == len(set(run))
 

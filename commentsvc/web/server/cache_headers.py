@@ -62,7 +62,7 @@ async def respond_with_thread(
 
 
 def _digest_links(request: web.Request, within: str | None) -> str:
-    text = f"{request.app[SERVICE].config.own_origin}\n{within or ''}"
+    text = f"{request.app[SERVICE].config.own_url}\n{within or ''}"
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
