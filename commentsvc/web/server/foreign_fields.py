@@ -36,7 +36,7 @@ RENAMED: Final = re.compile(r"[0-9a-j][0-9a-f]{9}")
 _OUR_ID: Final = re.compile(r"(?:comment-)?([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})")
 # Such as "Website" or "none": the words that an old theme puts into the field, or what people write to say no.
 _NO_ADDRESS: Final = re.compile(r"[^.:/@\uff0e\u3002]{1,60}")
-_NO: Final = frozenset({"", "0", "no", "off", "false", "none", "n"})
+_NO: Final = frozenset({"0", "no", "off", "false", "none", "n"})
 
 # Fields of ours that a person fills in. "topic" too: without a style sheet, people see it.
 _TYPED: Final = frozenset({"name", "email", "comment", "website", "topic"})
@@ -57,9 +57,11 @@ def adapt(values: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> dict[s
     ``values`` has only names that we know; ``pairs`` has all.
     """
     adapted = _rename_aliases(values)
-    if (asked := adapted.get("subscribe")) is not None:
-        adapted["subscribe"] = "0" if asked.strip().lower() in _NO else "on"  # some forms send "subscribe"
-    if any(name == "comment_post_ID" for name, _ in pairs) and (renamed := _renamed_text(pairs)):
+    if not any(name == "comment_post_ID" for name, _ in pairs):
+        return adapted
+    if re.fullmatch(r"[\w -]{1,100}", asked := adapted.get("subscribe") or ""):
+        adapted["subscribe"] = "0" if asked.lower() in _NO else "on"  # plugins of WordPress send "subscribe"
+    if renamed := _renamed_text(pairs):
         # The plugin leaves a hidden, empty field of the old name as a trap for programs.
         trap = str(adapted.get("comment", "")).strip()
         adapted |= {"comment": renamed} | ({"topic": trap[:100]} if trap else {})
