@@ -42,7 +42,7 @@ async def open_service(config: Config, *, any_key: bool = False) -> AsyncIterato
     try:
         await preparation.require_schema(database, config)
         texts = secret_file.read_secrets(config) or [crypto.new_secret()]
-        service = Service(db=database, config=config, keyring=Keyring(texts))
+        service = await preparation.build_service(database, config, texts)
         if not any_key:
             await key_check.check_newest_key(service)
         yield service

@@ -43,7 +43,7 @@ async def check_rate_limit(unit: Write, visit: Visit, what: str = "", allowance:
         unit,
         unit.keyring.network_digest(what + truncate_address(visit.address), retention_period(unit)),
         latest=unit.ahead(seconds=seconds - each.total_seconds()),
-        now=unit.now(),
+        now=format_time(unit.clock()),  # allowances follow the clock, and no event
         available_at=lambda earlier: format_time(parse_time(earlier) + each),
     )
     if blocking_time is not None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from commentsvc.comments.schemas import OpenForm
 from commentsvc.domain.errors import Unavailable
+from commentsvc.domain.ids import with_time
 from commentsvc.domain.models import Visit
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import proof_of_work
@@ -26,7 +27,7 @@ async def open_form(service: Service, visit: Visit) -> OpenForm:
     Raises:
         Unavailable: the database cannot be read, and the setting ``suspicious`` needs it.
     """
-    form_id = service.new_id()
+    form_id = _create_form_id(service)
     # Other values do not need the database.
     setting = service.config.proof_of_work
     required = await requires_proof_of_work(service, visit) if setting == "suspicious" else setting == "on"
@@ -56,7 +57,12 @@ def _create_challenge(env: Environment, form_id: str) -> Challenge:
 
 def create_form_token(env: Environment) -> str:
     """Return a form token, for a form that is opened without script."""
-    return env.keyring.token("form", env.new_id())
+    return env.keyring.token("form", _create_form_id(env))
+
+
+def _create_form_id(env: Environment) -> str:
+    # Ids never go back in time, but a clock that is set back does; the age of a form follows the clock.
+    return with_time(env.new_id(), env.clock())
 
 
 @private_read

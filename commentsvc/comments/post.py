@@ -116,9 +116,7 @@ async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit:
 @write
 async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit: Visit, *, counted: bool) -> Receipt:
     place = resolve.resolve_thread(await resolve.read_directory.within(unit), draft.thread, draft.site, visit.origin)
-    if draft.email is None and place.site.email_required:
-        raise Invalid(resolve.EMAIL_REQUIRED)
-    comment_id, now = unit.new_id(), unit.now()
+    comment_id = unit.new_id()
     if draft.submission:
         earlier = await _earlier_receipt(unit, place, draft, comment_id)
         if earlier is not None:
@@ -133,7 +131,7 @@ async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit
         raise judgement.refusal
     await _refuse_duplicate(unit, draft, text, placement.thread, comment_id)
     author = Author(author_id, draft.name, draft.website)
-    comment = build_comment(comment_id, placement, author, text, judgement.decision.status, now)
+    comment = build_comment(comment_id, placement, author, text, judgement.decision.status, unit.now())
     await save_comment(unit, comment)
     await contacts.add(unit, build_contact(unit, comment, draft.email, visit))
     await evaluate.save_judgement(unit, comment.id, judgement)

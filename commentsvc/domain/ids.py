@@ -5,6 +5,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime
+
+
+def with_time(id_: str, moment: datetime) -> str:
+    """Return a UUIDv7 with another time; its random digits stay."""
+    return str(uuid.UUID(int=int(moment.timestamp() * 1000) << 80 | uuid.UUID(id_).int & ~(-1 << 80)))
 
 
 class Ids:

@@ -61,12 +61,12 @@ async def start(
     named in the result, and does not stop the others.
     """
     action_id = unit.new_id()
+    frozen, missing = await _freeze(unit, who, targets)  # first: no action is dated before its comments
     if len(targets) <= PIECE_SIZE:
         await actions.add_action(unit, action_id, verb, who, note, unit.now())
         piece = Piece(action_id, verb, who.actor, note, targets)
         return StartedAction(action_id, verb, await apply_piece(unit, who, piece, decide), running=False)
     await actions.add_action(unit, action_id, verb, who, note, unit.now(), state="running")
-    frozen, missing = await _freeze(unit, who, targets)
     await actions.add_targets(unit, action_id, frozen)
     return StartedAction(action_id, verb, missing, running=True)
 

@@ -21,6 +21,7 @@ from commentsvc.storage import (
     submissions,
     used_tokens,
 )
+from commentsvc.storage.clock import DatabaseClock
 from commentsvc.storage.database import Write
 
 LOG: Final = logging.getLogger(__name__)
@@ -30,14 +31,21 @@ INTERRUPTED_SECONDS: Final = 60  # an action that is not done by then has lost t
 
 
 async def run_forever(service: Service) -> None:
-    """Continue interrupted actions, at once and every minute; delete expired data at once and every hour."""
+    """Adjust the clock and continue interrupted actions every minute; delete expired data every hour."""
     started_before, number = service.now(), 0
     while True:
+        await _attempt("reading the clock of the database", adjust_clock(service))
         await _attempt("continuing interrupted actions", bulk.resume(service, started_before))
         if number % ROUNDS_PER_CLEANUP == 0:
             await _attempt("cleanup", _clean_up(service))
         await asyncio.sleep(ROUND_SECONDS)
         started_before, number = service.ago(seconds=INTERRUPTED_SECONDS), number + 1
+
+
+async def adjust_clock(service: Service) -> None:
+    """Correct the service's clock after the clock of its database."""
+    if isinstance(service.clock, DatabaseClock):
+        await service.clock.adjust()
 
 
 async def _attempt(task: str, work: Coroutine[Any, Any, Any]) -> None:

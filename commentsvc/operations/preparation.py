@@ -10,10 +10,12 @@ from commentsvc.config.settings import Config
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Refusal
+from commentsvc.domain.ids import Ids
 from commentsvc.operations import key_check, secret_file, servers, startup
 from commentsvc.operations.server_lock import ServerLock
 from commentsvc.service import Service
 from commentsvc.storage import schema, sqlite_copy
+from commentsvc.storage.clock import DatabaseClock
 from commentsvc.storage.database import Database
 from commentsvc.storage.file_lock import lock_file
 
@@ -75,6 +77,17 @@ def refuse_lost_database(config: Config, lock: ServerLock) -> None:
         )
 
 
+async def build_service(database: Database, config: Config, texts: list[str]) -> Service:
+    """Return the service with these secret keys and the clock of the database.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    clock = DatabaseClock(database)
+    await clock.adjust()
+    return Service(db=database, config=config, keyring=Keyring(texts), clock=clock, new_id=Ids(clock.milliseconds))
+
+
 async def prepare(
     database: Database, config: Config, lock: ServerLock, check: Callable[[], None] | None = None
 ) -> tuple[Service, int]:
@@ -90,7 +103,7 @@ async def prepare(
     """
     texts = secret_file.read_secrets(config)
     new_key = None if texts else crypto.new_secret()  # fits a new database only: ``check_keys`` refuses any other
-    service = Service(db=database, config=config, keyring=Keyring(texts or [new_key or ""]))
+    service = await build_service(database, config, texts or [new_key or ""])
     number = await schema.read_number(database)
     if number and not await key_check.is_new(service):
         steps = await _migrate_used(service, number, lock)

@@ -34,7 +34,7 @@ def read_form_token(
     if form_id is None:
         return FormTokenState.INVALID, None
     minimum, maximum = seconds
-    age = now.timestamp() - _created_at(form_id)
+    age = max(0.0, now.timestamp() - _created_at(form_id))  # clocks of two servers differ by milliseconds
     if age > maximum:
         return FormTokenState.EXPIRED, None
     return FormTokenState.TOO_QUICK if age < minimum else FormTokenState.VALID, f"form:{form_id}"

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import ApiKey
-from commentsvc.storage.database import PrivateRead, Row, Write
+from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
 
 IS_VALID: Final = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
 
@@ -51,7 +51,7 @@ async def list_valid(unit: PrivateRead, moderator_id: str, now: str) -> Sequence
 
 async def touch(unit: Write, key_id: str, now: str) -> None:
     """Set when a key was last used."""
-    await unit.run("UPDATE api_key SET last_used_at = :now WHERE id = :id", id=key_id, now=now)
+    await unit.run(f"UPDATE api_key SET last_used_at = {NOW_OR_CREATED} WHERE id = :id", id=key_id, now=now)
 
 
 async def list_all(unit: PrivateRead) -> Sequence[Row]:
@@ -68,7 +68,7 @@ async def list_all(unit: PrivateRead) -> Sequence[Row]:
 async def revoke(unit: Write, key_id: str, now: str) -> bool:
     """Revoke a key; return False if it does not exist or was revoked before."""
     changed = await unit.run(
-        "UPDATE api_key SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now
+        f"UPDATE api_key SET revoked_at = {NOW_OR_CREATED} WHERE id = :id AND revoked_at IS NULL", id=key_id, now=now
     )
     return changed == 1
 

@@ -36,7 +36,12 @@ async def next_sequence(unit: Write) -> tuple[int, str]:
 
     On PostgreSQL this locks the log until the unit of work ends, so do it last.
     """
-    row = await unit.one("UPDATE installation SET audited = audited + 1 WHERE id = 1 RETURNING audited, audit_hash")
+    row = await unit.one(
+        """
+        UPDATE installation SET audited = audited + 1 WHERE id = 1
+        RETURNING audited, audit_hash, (SELECT created_at FROM audit WHERE seq = audited - 1) AS created_at
+        """
+    )
     if row is None:
         raise LookupError("this database was never prepared")
     return row["audited"], row["audit_hash"]

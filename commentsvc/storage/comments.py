@@ -46,9 +46,11 @@ async def get_many(unit: PublicRead, comment_ids: Sequence[str]) -> dict[str, Co
 
 
 async def list_versions(unit: PublicRead, comment_ids: Sequence[str]) -> Sequence[Row]:
-    """Return ``id, site_id, version`` of these comments."""
+    """Return ``id, site_id, version, created_at, edited_at`` of these comments."""
     ids, values = in_list("id", comment_ids)
-    return await unit.all(f"SELECT id, site_id, version FROM comment WHERE id IN {ids}", **values)
+    return await unit.all(
+        f"SELECT id, site_id, version, created_at, edited_at FROM comment WHERE id IN {ids}", **values
+    )
 
 
 async def get_by_path(unit: PublicRead, thread_id: str, path: str) -> Comment | None:

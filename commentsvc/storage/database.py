@@ -12,7 +12,7 @@ it happens as a whole or not at all, and it cannot wait for the network. Do CPU 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import FINGERPRINT_LENGTH, Keyring
@@ -75,6 +75,9 @@ class Database(Protocol):
     async def protect(self) -> None:
         """Make sure that public connections cannot read private tables."""
 
+    async def read_clock(self) -> datetime | None:
+        """Return the time of the database's clock; None if it is the clock of this computer."""
+
     def schema_sql(self, statement: str) -> str:
         """Return a statement of the schema in this engine's dialect."""
 
@@ -135,8 +138,44 @@ class PrivateRead(PublicRead):
     """A unit that can read every table."""
 
 
+# Columns with the time of something that has happened.
+EVENT_TIMES: Final = frozenset(
+    {"created_at", "edited_at", "published_at", "listed_at", "erased_at", "closed_at", "settled_at"}
+    | {"removed_at", "revoked_at", "used_at", "seen_at", "last_used_at"}
+)
+# A later time in the database is an error, which must not spread.
+MAX_CLOCK_SKEW: Final = timedelta(days=1)
+
+
 class Write(PrivateRead):
     """A unit that can read and change every table."""
+
+    _latest: str = ""  # the latest event that this unit has read
+
+    async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
+        """Return every row, in the order that the statement asks for."""
+        rows = await self._statements.all(sql, **values)
+        self._follow(rows)
+        return rows
+
+    async def one(self, sql: str, /, **values: Any) -> Row | None:
+        """Return the first row, or None."""
+        row = await self._statements.one(sql, **values)
+        self._follow([row] if row else [])
+        return row
+
+    def now(self) -> str:
+        """Return the present time as text, or the latest time that this unit has read: nothing precedes its cause.
+
+        The clocks of two servers differ, and a clock can be set back.
+        """
+        return max(format_time(self.clock()), self._latest)
+
+    def _follow(self, rows: Sequence[Row]) -> None:
+        times = EVENT_TIMES.intersection(rows[0].keys()) if rows else ()
+        latest = max((row[time] for row in rows for time in times if row[time]), default="")
+        if latest > self._latest and latest <= format_time(self.clock() + MAX_CLOCK_SKEW):
+            self.__dict__["_latest"] = latest
 
     async def run(self, sql: str, /, **values: Any) -> int:
         """Return the number of changed rows."""
@@ -145,6 +184,10 @@ class Write(PrivateRead):
 
 # What public connections may read; the database itself refuses all other tables.
 PUBLIC_TABLES = ("site", "site_origin", "thread", "thread_name", "comment")
+
+
+# ``:now``, but not before the row was created: a server whose clock is ahead may have created it.
+NOW_OR_CREATED: Final = "CASE WHEN created_at > :now THEN created_at ELSE CAST(:now AS TEXT) END"
 
 
 def in_list(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:

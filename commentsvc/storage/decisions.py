@@ -53,7 +53,7 @@ async def add(
     """Append the same decision on each of these comments."""
     ids = {f"comment{number}": comment_id for number, comment_id in enumerate(comment_ids)}
     shared = f":action_id, :status, {', '.join(f':{name}' for name in actors.COLUMNS.split(', '))}"
-    rows = (f"(:{name}, {shared}, :code, :args, :note, :verdicts, :now)" for name in ids)
+    rows = (f"(:{name}, {shared}, :code, :args, :note, :verdicts, {_time_after(name)})" for name in ids)
     reason = decision.reason
     await unit.run(
         f"""
@@ -73,6 +73,14 @@ async def add(
         **ids,
     )
     await search.set_reasons(unit, comment_ids, _search_text(decision, verdicts))
+
+
+def _time_after(name: str) -> str:
+    # Not before the latest decision on this comment, which a server with another clock may have made.
+    return f"""
+        (SELECT CASE WHEN MAX(created_at) > :now THEN MAX(created_at) ELSE CAST(:now AS TEXT) END
+            FROM decision WHERE comment_id = :{name})
+    """
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> list[StoredDecision]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from commentsvc.storage import database, sessions
-from commentsvc.storage.database import PrivateRead, Row, Write
+from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
 
 
 async def add(unit: Write, moderator_id: str, name: str, sealed: str | None, digest: str | None, now: str) -> bool:
@@ -74,12 +74,14 @@ async def list_all_sites(unit: PrivateRead) -> dict[str, list[str]]:
 async def remove(unit: Write, moderator_id: str, now: str) -> None:
     """Remove a moderator: delete the email address, invitations and sessions, and revoke all keys."""
     await unit.run(
-        "UPDATE moderator SET removed_at = :now, email_sealed = NULL, email_digest = NULL WHERE id = :id",
+        f"""
+        UPDATE moderator SET removed_at = {NOW_OR_CREATED}, email_sealed = NULL, email_digest = NULL WHERE id = :id
+        """,
         id=moderator_id,
         now=now,
     )
     await unit.run(
-        "UPDATE api_key SET revoked_at = :now WHERE moderator_id = :id AND revoked_at IS NULL",
+        f"UPDATE api_key SET revoked_at = {NOW_OR_CREATED} WHERE moderator_id = :id AND revoked_at IS NULL",
         id=moderator_id,
         now=now,
     )
@@ -145,8 +147,9 @@ async def find_invited(unit: PrivateRead, token_hash: str, now: str) -> Row | No
 async def use_invitation(unit: Write, token_hash: str, now: str) -> bool:
     """Mark an invitation as used; return False if it was used before or has expired."""
     changed = await unit.run(
-        """
-        UPDATE invitation SET used_at = :now WHERE token_hash = :token_hash AND used_at IS NULL AND expires_at > :now
+        f"""
+        UPDATE invitation SET used_at = {NOW_OR_CREATED}
+        WHERE token_hash = :token_hash AND used_at IS NULL AND expires_at > :now
         """,
         token_hash=token_hash,
         now=now,

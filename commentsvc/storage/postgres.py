@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Coroutine, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
@@ -171,6 +172,17 @@ class PostgresDatabase:
                 "Set COMMENTSVC_READER_DATABASE_URL; see docs/operating.md.",
                 refused or problem,
             )
+
+    async def read_clock(self) -> datetime:
+        """See ``Database``."""
+
+        async def read(statements: Statements) -> datetime:
+            row = await statements.one("SELECT clock_timestamp() AS time")
+            assert row is not None  # noqa: S101 -- for the type checker
+            found: datetime = row["time"]
+            return found
+
+        return await self.read_private(read)
 
     def schema_sql(self, statement: str) -> str:
         """See ``Database``. SQLite numbers the rows of an INTEGER PRIMARY KEY by itself; so does an identity column."""

@@ -7,7 +7,7 @@ import msgspec
 
 from commentsvc.domain.models import Comment
 from commentsvc.storage import threads
-from commentsvc.storage.database import PrivateRead, Row, Write, in_list
+from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write, in_list
 
 
 async def add(unit: Write, comment: Comment, reader: str, reason: str | None, now: str) -> int:
@@ -28,7 +28,10 @@ async def add(unit: Write, comment: Comment, reader: str, reason: str | None, no
 async def settle(unit: Write, comment: Comment, action_id: str) -> None:
     """Close a comment's open reports, because a person has decided on it."""
     closed = await unit.run(
-        "UPDATE report SET settled_at = :now, settled_by = :action_id WHERE comment_id = :id AND settled_at IS NULL",
+        f"""
+        UPDATE report SET settled_at = {NOW_OR_CREATED}, settled_by = :action_id
+        WHERE comment_id = :id AND settled_at IS NULL
+        """,
         id=comment.id,
         now=unit.now(),
         action_id=action_id,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from commentsvc.storage.database import PrivateRead, Row, Write
+from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
 
 
 class StoredSession(Struct, frozen=True):
@@ -44,7 +44,7 @@ async def find(unit: PrivateRead, token_hash: str, *, begun_after: str, seen_aft
 
 async def touch(unit: Write, session_id: str, now: str) -> None:
     """Set when a session was last active."""
-    await unit.run("UPDATE session SET seen_at = :now WHERE id = :id", id=session_id, now=now)
+    await unit.run(f"UPDATE session SET seen_at = {NOW_OR_CREATED} WHERE id = :id", id=session_id, now=now)
 
 
 async def list_of_owner(unit: PrivateRead, moderator_id: str | None, key_hash: str | None) -> Sequence[Row]:

@@ -148,6 +148,9 @@ class SqliteDatabase:
     async def protect(self) -> None:
         """See ``Database``. The authorizer protects each connection from the moment that it is opened."""
 
+    async def read_clock(self) -> None:
+        """See ``Database``. The file is on this computer."""
+
     def schema_sql(self, statement: str) -> str:
         """See ``Database``. The schema is written for SQLite."""
         return statement

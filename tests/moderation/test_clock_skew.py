@@ -5,23 +5,29 @@ from datetime import timedelta
 
 import pytest
 
-from commentsvc.access.keys import create_key
+from commentsvc.access.keys import authenticate_key, create_key, revoke_key
+from commentsvc.access.moderators import add_moderator, create_sign_in_link, remove_moderator
 from commentsvc.access.schemas import NewKey
+from commentsvc.access.sessions import authenticate_session
+from commentsvc.access.sign_in import sign_in_by_link
 from commentsvc.comments.edit import edit_comment
+from commentsvc.comments.erase import withdraw_comment
 from commentsvc.comments.form import is_suspicious_network
 from commentsvc.comments.post import post_comment
 from commentsvc.comments.reports import report_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
+from commentsvc.domain.errors import RateLimited
 from commentsvc.domain.ids import Ids
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Mode, Principal, Scope, Status, StatusFilter
 from commentsvc.moderation.actions import apply_action
 from commentsvc.moderation.queue import get_comment_detail, search_comments
-from commentsvc.moderation.schemas import Action, QueueQuery
-from commentsvc.moderation.undo import undo_last_action
+from commentsvc.moderation.replies import post_reply
+from commentsvc.moderation.schemas import Action, NewReply, QueueQuery
+from commentsvc.moderation.undo import undo_action, undo_last_action
 from commentsvc.service import private_read
 from commentsvc.storage import decisions
 from tests.comments.test_post import everything_in
-from tests.conftest import EVERYTHING, Clock, a_service, draft, visit
+from tests.conftest import EVERYTHING, Clock, a_moderators_key, a_service, draft, visit
 
 SKEW = timedelta(seconds=5)
 
@@ -147,3 +153,174 @@ def test_ids_created_by_concurrent_threads_have_unique_prefixes():
         thread.join()
 
     assert len({one[:18] for one in made}) == len(made) == 16_000
+
+
+# --- Nothing is dated before its cause, even if a clock is minutes behind
+
+MINUTES = timedelta(minutes=7)
+# Each statement finds rows that are dated before what they follow from.
+BEFORE_THEIR_CAUSE = {
+    "reply before parent": """
+        SELECT 1 FROM comment c JOIN comment p ON p.id = c.parent_id WHERE c.created_at < p.created_at
+    """,
+    "comment before thread": """
+        SELECT 1 FROM comment c JOIN thread t ON t.id = c.thread_id WHERE c.created_at < t.created_at
+    """,
+    "thread before site": "SELECT 1 FROM thread t JOIN site s ON s.id = t.site_id WHERE t.created_at < s.created_at",
+    "event before comment": """
+        SELECT 1 FROM comment WHERE COALESCE(edited_at, created_at) < created_at
+            OR COALESCE(published_at, created_at) < created_at OR COALESCE(listed_at, created_at) < created_at
+            OR COALESCE(erased_at, created_at) < created_at
+    """,
+    "publication of a thread before its creation": """
+        SELECT 1 FROM thread WHERE COALESCE(published_at, created_at) < created_at
+            OR COALESCE(closed_at, created_at) < created_at
+    """,
+    "contact before comment": """
+        SELECT 1 FROM contact k JOIN comment c ON c.id = k.comment_id WHERE k.created_at < c.created_at
+    """,
+    "decision before comment": """
+        SELECT 1 FROM decision d JOIN comment c ON c.id = d.comment_id WHERE d.created_at < c.created_at
+    """,
+    "decision before an earlier decision": """
+        SELECT 1 FROM decision a JOIN decision b ON b.comment_id = a.comment_id AND b.seq > a.seq
+        WHERE b.created_at < a.created_at
+    """,
+    "revision before comment": """
+        SELECT 1 FROM revision r JOIN comment c ON c.id = r.comment_id WHERE r.created_at < c.created_at
+    """,
+    "revision before an earlier revision": """
+        SELECT 1 FROM revision a JOIN revision b ON b.comment_id = a.comment_id AND b.version > a.version
+        WHERE b.created_at < a.created_at
+    """,
+    "action before comment": """
+        SELECT 1 FROM action a JOIN action_item i ON i.action_id = a.id JOIN comment c ON c.id = i.comment_id
+        WHERE a.created_at < c.created_at
+    """,
+    "undo before action": """
+        SELECT 1 FROM action a JOIN action u ON u.id = a.undone_by WHERE u.created_at < a.created_at
+    """,
+    "report before publication": """
+        SELECT 1 FROM report r JOIN comment c ON c.id = r.comment_id WHERE r.created_at < c.published_at
+    """,
+    "end of a report before it": "SELECT 1 FROM report WHERE settled_at < created_at",
+    "log out of order": "SELECT 1 FROM audit a JOIN audit b ON b.seq = a.seq + 1 WHERE b.created_at < a.created_at",
+    "end of a rule before it": "SELECT 1 FROM rule WHERE removed_at < created_at",
+    "end of a key before it": "SELECT 1 FROM api_key WHERE revoked_at < created_at OR last_used_at < created_at",
+    "sign-in before its link": "SELECT 1 FROM invitation WHERE used_at < created_at",
+    "session before its start": "SELECT 1 FROM session WHERE seen_at < created_at",
+    "end of a moderator before it": "SELECT 1 FROM moderator WHERE removed_at < created_at",
+}
+
+
+@pytest.fixture
+async def minutes_apart(database_url, clock):
+    """Two servers on one database; the clock of the first is seven minutes ahead."""
+    ahead, behind = Clock(), clock
+    ahead.time = clock.time + MINUTES
+    async with (
+        a_service(database_url, ahead, moderation=Mode.NONE) as first,
+        a_service(database_url, behind, moderation=Mode.NONE) as second,
+    ):
+        yield first, second
+
+
+async def found_before_their_cause(service):
+    async def look(unit):
+        return [name for name, statement in BEFORE_THEIR_CAUSE.items() if await unit.all(statement)]
+
+    return await private_read(look)(service)
+
+
+async def test_a_reply_is_not_dated_before_its_parent(minutes_apart):
+    ahead, behind = minutes_apart
+    parent = await post_comment(ahead, draft(comment="A question."), visit())
+    reply = await post_comment(behind, draft(comment="An answer.", parent=parent.id), visit())
+    await post_comment(behind, draft(comment="Another.", parent=reply.id), visit())
+
+    assert await found_before_their_cause(behind) == []
+
+
+async def test_an_edit_and_a_withdrawal_are_not_dated_before_the_comment(minutes_apart):
+    ahead, behind = minutes_apart
+    receipt = await post_comment(ahead, draft(), visit())
+    for server, text in ((behind, "Second."), (ahead, "Third."), (behind, "Fourth.")):
+        await edit_comment(server, receipt.id, receipt.edit_token, CommentEdit(comment=text), visit())
+    assert await found_before_their_cause(behind) == []
+
+    await withdraw_comment(behind, receipt.id, receipt.edit_token)
+    assert await found_before_their_cause(behind) == []
+
+
+async def test_decisions_undos_and_replies_of_moderators_are_not_dated_before_their_cause(minutes_apart):
+    ahead, behind = minutes_apart
+    receipts = [await post_comment(ahead, draft(comment=f"Text {n}"), visit()) for n in range(3)]
+    ids = [receipt.id for receipt in receipts]
+    for server, verb in ((behind, ActionVerb.SPAM), (ahead, ActionVerb.TRASH), (behind, ActionVerb.APPROVE)):
+        done = await act(server, verb, *ids)
+    await undo_action(behind, EVERYTHING, done.id)
+    await act(ahead, ActionVerb.APPROVE, *ids)
+    key = await a_moderators_key(behind)
+    who = await authenticate_key(behind, key["Authorization"].removeprefix("Bearer "))
+    await post_reply(behind, who, ids[0], NewReply(comment="Thank you."))
+
+    assert await found_before_their_cause(behind) == []
+
+
+async def test_an_action_in_pieces_is_not_dated_before_its_comments(minutes_apart):
+    ahead, behind = minutes_apart
+    ids = [(await post_comment(ahead, draft(comment=f"Text {n}"), visit())).id for n in range(120)]
+    await act(behind, ActionVerb.SPAM, *ids)
+    assert await found_before_their_cause(behind) == []
+
+
+async def test_reports_are_not_dated_before_the_comment_and_end_after_they_begin(minutes_apart):
+    ahead, behind = minutes_apart
+    receipt = await post_comment(ahead, draft(), visit())
+    for number, server in enumerate((behind, ahead, behind)):
+        await report_comment(server, receipt.id, NewReport(), visit(address=f"203.0.{number}.1"))
+    await act(behind, ActionVerb.APPROVE, receipt.id)
+    assert await found_before_their_cause(behind) == []
+
+
+async def test_keys_moderators_and_rules_do_not_end_before_they_begin(minutes_apart):
+    ahead, behind = minutes_apart
+    made = await create_key(ahead, EVERYTHING, NewKey(name="filter", scopes=[Scope.READ]))
+    await authenticate_key(behind, made.key)
+    await revoke_key(behind, EVERYTHING, made.id)
+    await add_moderator(ahead, "Noa", None, [])
+    await remove_moderator(behind, "Noa")
+    assert await found_before_their_cause(behind) == []
+
+
+async def test_a_sign_in_is_not_dated_before_its_link(minutes_apart):
+    ahead, behind = minutes_apart
+    await add_moderator(ahead, "Noa", None, [])
+    link = await create_sign_in_link(ahead, "Noa")
+    token = await sign_in_by_link(behind, link.rpartition("/")[2], visit())
+    session = await authenticate_session(behind, token)
+    assert session.name == "Noa"
+    assert await found_before_their_cause(behind) == []
+
+
+async def test_a_time_that_is_wrong_by_days_does_not_spread(database_url, clock):
+    future = Clock()
+    future.time = clock.time + timedelta(days=400)
+    async with a_service(database_url, future, moderation=Mode.NONE) as broken:
+        parent = await post_comment(broken, draft(), visit())
+    async with a_service(database_url, clock, moderation=Mode.NONE) as service:
+        reply = await post_comment(service, draft(comment="An answer.", parent=parent.id), visit())
+        dated = {row["id"]: row["created_at"] for row in await everything_in(service, "comment")}
+        assert dated[reply.id] == service.now()
+
+
+async def test_a_server_behind_still_counts_what_a_network_sends(database_url, clock):
+    ahead = Clock()
+    ahead.time = clock.time + MINUTES
+    limit = {"moderation": Mode.NONE, "rate_limit": "3/300"}
+    async with a_service(database_url, ahead, **limit) as first, a_service(database_url, clock, **limit) as second:
+        await post_comment(first, draft(comment="0"), visit(address="203.0.113.1"))
+        for number in range(1, 4):
+            await post_comment(second, draft(comment=str(number)), visit())
+        with pytest.raises(RateLimited):
+            await post_comment(second, draft(comment="4"), visit())
