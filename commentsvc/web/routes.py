@@ -1,4 +1,4 @@
-"""The whole HTTP surface on one page."""
+"""The whole HTTP surface. The routes of the moderation page are in ``moderation/routes.py``."""
 
 from functools import cache
 from typing import Any, Final
@@ -76,33 +76,14 @@ from commentsvc.service import Service
 from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
 from commentsvc.web.api import admin, comments, feeds, health, moderation
 from commentsvc.web.api.openapi import document
-from commentsvc.web.moderation import account, audit, ban, comment, layout, queue, rules, sign_in, threads
+from commentsvc.web.moderation.routes import MODERATION_PAGE
 from commentsvc.web.pages import assets, demo, docs, refused, templates, thread
 from commentsvc.web.pages.fragments import FragmentQuery
 from commentsvc.web.server import middleware, security
 from commentsvc.web.server.answer_cache import AnswerCache
 from commentsvc.web.server.cache_headers import ANSWER_CACHE
 from commentsvc.web.server.endpoint import endpoint
-from commentsvc.web.server.routing import HTML, MOST_BYTES, SERVICE, Handler, Route, list_paths
-
-RULE_BYTES: Final = 2 * 1024 * 1024  # a word list may be long
-
-
-def moderation_route(
-    method: str,
-    path: str,
-    handler: Handler,
-    scope: Scope = Scope.READ,
-    *,
-    again: Handler = layout.show_error,
-    **more: Any,
-) -> Route:
-    """Return a route of the moderation page: HTML for signed-in moderators. A form redirects."""
-    more = {"status": (303,) if method == "POST" else (200,)} | more
-    return Route(
-        method=method, path=path, handler=handler, session_scope=scope, page=True, form=True, again=again, **more
-    )
-
+from commentsvc.web.server.routing import HTML, MOST_BYTES, RULE_BYTES, SERVICE, Route, list_paths
 
 LIST_FAULTS: Final = (Unauthorized, Forbidden, Unavailable)
 ASK_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)
@@ -227,43 +208,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/docs", handler=docs.docs, page=True),
     Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),
 
-    # The moderation page
-    Route(method="GET", path="/sign-in/{token}", handler=sign_in.show_sign_in_link, page=True,
-          again=refused.show_refusal),
-    Route(method="POST", path="/sign-in/{token}", handler=sign_in.sign_in_by_link, page=True, status=(303,),
-          again=sign_in.show_sign_in_error),
-    Route(method="POST", path="/moderate/sign-in", handler=sign_in.sign_in_by_key, page=True, takes=sign_in.SignInForm,
-          form=True, status=(303,), again=sign_in.show_sign_in_error),
-    moderation_route("GET", "/moderate", queue.show_queue, asks=queue.QueuePageQuery),
-    moderation_route("GET", "/moderate/counts", queue.get_counts, status=(200, 304)),
-    moderation_route("POST", "/moderate/search", queue.search, takes=queue.SearchForm),
-    moderation_route("POST", "/moderate/act", queue.apply_action, Scope.MODERATE, takes=queue.ActionForm),
-    moderation_route("POST", "/moderate/undo", queue.undo_action, Scope.MODERATE, takes=queue.UndoForm),
-    moderation_route("GET", "/moderate/comments/{id}", comment.show_comment, asks=comment.CommentPageQuery),
-    moderation_route("POST", "/moderate/comments/{id}", comment.update_comment, Scope.MODERATE, takes=comment.EditForm,
-                     again=comment.show_comment_error),
-    moderation_route("POST", "/moderate/comments/{id}/reply", comment.post_reply, Scope.MODERATE,
-                     takes=comment.ReplyForm, again=comment.show_comment_error),
-    moderation_route("POST", "/moderate/comments/{id}/erase", comment.erase_permanently, Scope.ADMIN,
-                     takes=comment.EraseForm),
-    moderation_route("GET", "/moderate/comments/{id}/ban", ban.show_ban_form, asks=layout.BackQuery),
-    moderation_route("POST", "/moderate/comments/{id}/ban", ban.ban_commenter, Scope.MODERATE, takes=ban.BanForm,
-                     again=ban.show_ban_error, status=(200, 303)),
-    moderation_route("GET", "/moderate/threads", threads.show_threads, asks=threads.ThreadsPageQuery),
-    moderation_route("GET", "/moderate/threads/{id}", threads.show_thread, asks=layout.ResultQuery),
-    moderation_route("POST", "/moderate/threads/{id}", threads.change_thread, Scope.MODERATE, takes=threads.ThreadForm,
-                     again=threads.show_thread_error),
-    moderation_route("GET", "/moderate/rules", rules.show_rules, asks=rules.RulesPageQuery),
-    moderation_route("POST", "/moderate/rules", rules.submit_rule, Scope.MODERATE, takes=rules.NewRuleForm,
-                     again=rules.show_new_rule_error, most_bytes=RULE_BYTES, status=(200, 303)),
-    moderation_route("GET", "/moderate/rules/{id}", rules.show_rule, asks=layout.BackQuery),
-    moderation_route("POST", "/moderate/rules/{id}", rules.change_rule, Scope.MODERATE, takes=rules.RuleForm,
-                     again=rules.show_rule_error, most_bytes=RULE_BYTES),
-    moderation_route("GET", "/moderate/audit", audit.show_audit_log, Scope.MODERATE, asks=audit.AuditPageQuery),
-    moderation_route("GET", "/moderate/account", account.show_account, asks=layout.ResultQuery),
-    moderation_route("POST", "/moderate/account/keys", account.create_key, status=(200,)),
-    moderation_route("POST", "/moderate/account/keys/revoke", account.revoke_key, takes=account.RevokeKeyForm),
-    moderation_route("POST", "/moderate/sign-out", account.sign_out, takes=account.SignOutForm),
+    *MODERATION_PAGE,
 
     # What pages load
     Route(method="GET", path="/moderate.js", handler=assets.moderate_script, page=True, status=(200, 304)),
