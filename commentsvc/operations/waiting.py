@@ -18,6 +18,7 @@ async def wait_for_database(seconds: float, attempt: Callable[[], Awaitable[T]])
 
     Raises:
         DatabaseAway: no attempt found it.
+        Unavailable: the database answers, but a server or command that runs on it is in the way.
     """
     loop = asyncio.get_running_loop()
     end, pause = loop.time() + seconds, FIRST_PAUSE
@@ -25,6 +26,8 @@ async def wait_for_database(seconds: float, attempt: Callable[[], Awaitable[T]])
         try:
             return await attempt()
         except (DatabaseAway, Unavailable) as error:
+            if isinstance(error, Unavailable) and error.__cause__ is None:
+                raise  # our own refusal, such as of a migration while another server runs
             left = end - loop.time()
             if left <= 0:
                 raise _explain(error) from None

@@ -14,6 +14,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from commentsvc.domain.errors import Unavailable
+from commentsvc.operations.waiting import wait_for_database
 from commentsvc.storage.postgres_away import is_away
 from tests.conftest import SECRET
 from tests.operations.test_operating import call, environment, port_of, run_main, serving
@@ -95,6 +97,14 @@ def test_an_operator_does_not_wait_for_a_database_that_does_not_exist(tmp_path, 
 def test_an_operator_reads_at_once_that_the_key_is_missing_although_the_database_is_away(tmp_path):
     done = run_main(tmp_path, "serve", DATABASE_URL=NOBODY, PORT="0")
     assert (done.returncode, "COMMENTSVC_SECRET_KEY must be set" in done.stderr) == (78, True)
+
+
+async def test_an_operator_does_not_wait_if_a_running_server_is_in_the_way():
+    async def attempt():
+        raise Unavailable("A server is running on the database. Stop it, then try again.")
+
+    with pytest.raises(Unavailable, match="A server is running"):
+        await wait_for_database(3600, attempt)
 
 
 @pytest.mark.parametrize(
