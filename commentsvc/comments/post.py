@@ -116,6 +116,8 @@ async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit:
 @write
 async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit: Visit, *, counted: bool) -> Receipt:
     place = resolve.resolve_thread(await resolve.read_directory.within(unit), draft.thread, draft.site, visit.origin)
+    if draft.email is None and place.site.email_required:
+        raise Invalid(resolve.EMAIL_REQUIRED)
     comment_id = unit.new_id()
     if draft.submission:
         earlier = await _earlier_receipt(unit, place, draft, comment_id)

@@ -105,7 +105,7 @@ def _convert(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: b
         if field.default is not msgspec.UNSET or not sent:
             return field.default
         if not field.removable:
-            raise InvalidValue("invalid", _expectation(field.type))
+            raise InvalidValue("required", "This field cannot be empty. Omit it to keep it.")
         return None
     _require_storable(value)
     if field.check is not None:

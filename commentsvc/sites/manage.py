@@ -99,7 +99,6 @@ async def change_site(unit: Write, who: Principal, site_id: str, change: SiteCha
         Invalid: for the field ``name``: another site has or had it; for ``origins``: see ``add_site``; or
             COMMENTSVC_SITES has one that would be removed.
     """
-    _refuse_empty(change)
     await installation.lock_names(unit)
     directory = await resolve.read_directory.within(unit)
     site = find_site(directory, who, site_id)
@@ -117,13 +116,6 @@ async def change_site(unit: Write, who: Principal, site_id: str, change: SiteCha
         action = await undoable_changes.record_change(unit, who, "site_change", subject, was, became)
     directory = await resolve.read_directory.within(unit)
     return msgspec.structs.replace(_site_record(directory, directory.by_id(site.id)), action=action)
-
-
-def _refuse_empty(change: SiteChange) -> None:
-    empty = [name for name in ("name", "origins") if getattr(change, name) is None]
-    if empty:
-        detail = "This field cannot be empty. Omit it to keep it."
-        raise Invalid(*(FieldError(name, "required", detail) for name in empty))
 
 
 async def add_site(service: Service, who: Principal, new: NewSite) -> SiteRecord:

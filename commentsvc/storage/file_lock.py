@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from commentsvc.storage.data_folder import require_usable
+
 USED: Final = b"in use\n"
 TAKEN: Final = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
@@ -28,7 +30,12 @@ class DatabaseLock:
 
     @classmethod
     def open(cls, database: Path) -> "DatabaseLock | None":
-        """Open the lock of a database; create it if it is missing. None if the folder cannot be written to."""
+        """Open the lock of a database; create it if it is missing. None if the folder cannot be written to.
+
+        Raises:
+            ConfigurationError: SQLite cannot keep its files in this folder.
+        """
+        require_usable(database)
         file = lock_file(database)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -117,8 +117,12 @@ class PostgresDatabase:
         pooled = server.pooled or login.address.pooler
         keep = not pooled if prepared_statements == "auto" else prepared_statements == "on"
         database = cls(login, reader, await login.create_pool(WRITERS, keep_statements=keep), keep_statements=keep)
-        if given or await database._has_reader_role():
-            await database._restrict_readers()
+        try:
+            if await database._has_reader_role() or given:
+                await database._restrict_readers()
+        except BaseException:
+            database._writers.terminate()
+            raise
         return database
 
     async def write(self, work: Work[T], /) -> T:
@@ -131,7 +135,8 @@ class PostgresDatabase:
 
     async def read_private(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        return await _run_shielded(self._writers, work, readonly=True)
+        with explained(self._login.address, only=(asyncpg.InsufficientPrivilegeError,)):
+            return await _run_shielded(self._writers, work, readonly=True)
 
     async def write_exclusively(self, work: Work[T], /) -> T:
         """See ``Database``. An advisory lock makes other servers wait."""
@@ -197,7 +202,8 @@ class PostgresDatabase:
 
     async def _has_reader_role(self) -> bool:
         with explained(self._login.address):
-            async with self._writers.acquire() as connection:
+            # In a transaction: a pooler may allow none.
+            async with self._writers.acquire() as connection, connection.transaction():
                 return await postgres_reader.role_exists(connection, self._reader.address.user)
 
     async def _grant_reading(self) -> str | None:

@@ -30,7 +30,8 @@ def refusal_of(error: BaseException, address: PostgresAddress) -> ConfigurationE
         return None
     else:
         sentence = _explain_connection(error, address)
-    kind = DatabaseAway if is_away(error) else ConfigurationError
+    file_missing = isinstance(error, FileNotFoundError) and "/" not in address.place  # a certificate, not the socket
+    kind = DatabaseAway if is_away(error) and not file_missing else ConfigurationError
     return kind(f"{address.variable}: {sentence}")
 
 

@@ -25,6 +25,7 @@ CONNECTION_ERRORS: Final = (
 )
 # The driver's own: a URL it cannot read, and a process without a user name.
 URL_ERRORS: Final = (ValueError, KeyError)
+REFUSALS: Final = (*CONNECTION_ERRORS, *URL_ERRORS, asyncpg.PostgresError)
 MIN_VERSION: Final = 12
 STATEMENTS_KEPT: Final = 100  # for each connection
 CHECK: Final = """
@@ -121,13 +122,15 @@ def _find_problem(row: asyncpg.Record, address: PostgresAddress) -> str | None:
 
 
 @contextmanager
-def explained(address: PostgresAddress, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def explained(
+    address: PostgresAddress, but: tuple[type[Exception], ...] = (), only: tuple[type[Exception], ...] = REFUSALS
+) -> Iterator[None]:
     """Turn the refusals of the server in this block into errors that say what to do; leave those in ``but``."""
     try:
         yield
     except but:
         raise
-    except (*CONNECTION_ERRORS, *URL_ERRORS, asyncpg.PostgresError) as error:
+    except only as error:
         refusal = refusal_of(error, address)
         if refusal is None:
             raise

@@ -13,7 +13,7 @@ from commentsvc.domain.errors import Invalid
 from commentsvc.domain.models import Effect, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.moderation import queue, undo
 from commentsvc.moderation.schemas import PrivateSearch, QueueQuery
-from commentsvc.operations.secrets import reseal_emails
+from commentsvc.operations.secrets import Resealed, reseal_emails
 from commentsvc.rules.backtest import backtest_rule
 from commentsvc.rules.manage import add_rule
 from commentsvc.rules.schemas import BacktestRequest, NewRule
@@ -209,7 +209,7 @@ async def test_a_new_key_passes_over_comments_without_an_address(service):
     await make_optional(service)
     await post_comment(service, draft(email=None), visit())
     await post_comment(service, draft(comment="With an address."), visit())
-    assert await reseal_emails(service) == 1
+    assert await reseal_emails(service) == Resealed(resealed=1, unreadable=0)
     emails = [one.email for one in (await queue.search_comments(service, EVERYTHING, QueueQuery())).comments]
     assert emails == [None, "mia@example.com"]
 

@@ -128,8 +128,10 @@ async def test_the_time_does_not_jump_within_the_error_of_a_measurement(opened):
 
 
 async def test_the_command_line_and_the_server_use_the_clock_of_the_database(postgres_url):
-    async with app.open_service(Config(database_url=postgres_url, secret_key=SECRET)) as service:
-        assert isinstance(service.clock, DatabaseClock)
+    config = Config(database_url=postgres_url, secret_key=SECRET)
+    async with app.open_ready_service(config) as server, app.open_service(config) as command:
+        assert isinstance(server.clock, DatabaseClock)
+        assert isinstance(command.clock, DatabaseClock)
 
 
 async def test_sqlite_has_the_clock_of_its_computer(tmp_path):

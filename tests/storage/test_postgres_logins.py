@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import shutil
@@ -26,7 +27,16 @@ from tests.postgres import find_tools
 from tests.strict_postgres import ESCAPED, PASSWORD, pgbouncer, strict_server
 
 # The driver does not wait for the end of TLS after a refusal. The command ends then, so nothing stays open.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed resource:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """Let the warnings of the driver come in the test that causes them, not in a later one."""
+    yield
+    gc.collect()
+
+
 OTHER_SECRET = "another-secret-of-the-tests-long-enough-to-be-one"
 
 
@@ -56,7 +66,7 @@ def name(request):
 
 
 def migrate(folder, url, **settings):
-    done = run_main(folder, "migrate", DATABASE_URL=url, **({"SECRET_KEY": SECRET} | settings))
+    done = run_main(folder, "migrate", DATABASE_URL=url, **({"SECRET_KEY": SECRET, "DATABASE_WAIT": "0"} | settings))
     assert "Traceback" not in done.stderr
     for secret in (PASSWORD, ESCAPED, "hunter2", SECRET):
         assert secret not in done.stderr
@@ -101,7 +111,8 @@ def test_an_operator_reads_why_postgresql_refused_and_what_to_do(tmp_path, stric
 )
 def test_an_operator_reads_that_there_is_no_server(tmp_path, url, advice):
     done = migrate(tmp_path, url)
-    assert (done.returncode, advice in done.stderr) == (78, True), done.stderr
+    # 75: the server may come back. More ports than hosts stay wrong.
+    assert (done.returncode, advice in done.stderr) == (78 if "1,2,3" in url else 75, True), done.stderr
 
 
 def test_an_operator_reads_that_a_server_offers_no_tls(tmp_path, bouncer, strict):
@@ -148,7 +159,8 @@ def test_an_operator_reads_that_a_database_cannot_be_used(tmp_path, strict, name
 
     done = migrate(tmp_path, strict.url(name, more="?sslmode=disable"))
 
-    assert (done.returncode, advice in done.stderr) == (78, True), done.stderr
+    code = 75 if "connection" in advice else 78  # 75: one may become free
+    assert (done.returncode, advice in done.stderr) == (code, True), done.stderr
 
 
 def test_an_operator_reads_that_a_database_cannot_hold_every_language(tmp_path, strict, name):
