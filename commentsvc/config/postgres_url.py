@@ -108,7 +108,7 @@ def _parse(variable: str, text: str) -> PostgresAddress:
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     path, _, query = rest.removeprefix(authority).partition("?")
     login, at, hosts = authority.rpartition("@")
-    if UNESCAPED.search(rest) or "@" in login or "@" in path or ("@" in query and authority and not at):
+    if UNESCAPED.search(rest) or "@" in login or "@" in path:
         raise ValueError(ESCAPE)
     parameters = _read_parameters(query)
     names = [_check_host(host) for host in unquote(hosts).split(",")] if hosts else []

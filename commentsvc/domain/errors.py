@@ -164,7 +164,7 @@ class Forbidden(Refusal):
 class HttpsRequired(Refusal):
     """Somebody signs in over a connection that cannot keep the session secret."""
 
-    title = "You can sign in only over https."
+    title = translatable("You can sign in only over https.")
 
 
 class Conflict(Refusal):

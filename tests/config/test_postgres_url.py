@@ -157,5 +157,5 @@ def test_an_operator_reads_what_to_write_instead(url, advice):
 def test_both_addresses_are_checked_with_the_other_settings():
     for name in ("DATABASE_URL", "READER_DATABASE_URL"):
         urls = {"COMMENTSVC_DATABASE_URL": "postgresql://app@db.example/x"}
-        with pytest.raises(ConfigurationError, match=f"COMMENTSVC_{name} has a special character"):
+        with pytest.raises(ConfigurationError, match=f"COMMENTSVC_{name} has @ in its user name or password"):
             read_config(urls | {f"COMMENTSVC_{name}": "postgresql://app:p@ss@db.example/x"})

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from commentsvc.comments.post import post_comment
-from commentsvc.domain.models import Visit
+from commentsvc.domain.models import Site, Visit
+from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.web.pages import redirects
 from commentsvc.web.routes import application
 from tests.comments.test_post import approve
@@ -64,16 +65,6 @@ async def test_a_page_on_this_computer_has_a_blog_without_an_address(served, aio
     assert "<bdi>blog</bdi>" in await response.text()
 
 
-class Directory:
-    """A site's origins, as the directory of sites lists them."""
-
-    def __init__(self, *origins):
-        self.origins = list(origins)
-
-    def origins_of(self, _site):
-        return self.origins
-
-
 @pytest.mark.parametrize(
     ("origins", "visited", "address"),
     [
@@ -86,4 +77,6 @@ class Directory:
     ],
 )
 def test_readers_are_led_to_the_public_address_of_a_blog(origins, visited, address):
-    assert redirects.site_address(Directory(*origins), None, visited) == address
+    site = Site(id="1", name="blog", created_at="")
+    directory = SiteDirectory((site,), dict.fromkeys(origins, site.id), "http://localhost:8080")
+    assert redirects.site_address(directory, site, visited) == address
