@@ -23,12 +23,13 @@ help:  ## list the commands
 serve: $(VENV)/.runs  ## run the service on port 8080, with its data in ./data
 	$(VENV)/bin/commentsvc serve
 
-test: $(VENV)/.develops  ## run all tests
+test: $(VENV)/.develops  ## run all tests but the slow ones
 	@scripts/debian-packages develop $(PYTHON)
-	$(VENV)/bin/python -m pytest -n auto
+	$(VENV)/bin/python -m pytest -n auto -m "not slow"
 
-check: $(VENV)/.develops  ## run the slow checks that make test omits
+check: $(VENV)/.develops  ## run the slow tests, and property tests with more examples
 	@scripts/debian-packages develop $(PYTHON)
+	$(VENV)/bin/python -m pytest -n auto -m slow
 	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n auto --timeout 900 $(PROPERTIES)
 
 generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (20 minutes; needs npm)

@@ -716,6 +716,7 @@ MERGE_CYCLE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @given(moves=MOVES)
 @example(moves=MERGE_CYCLE)
 @often(60)

@@ -190,6 +190,7 @@ def _started(folder, environment):
     pytest.fail((folder / "log").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RUN, ids=named)
 def test_operators_get_the_shown_output_from_every_command(path, tmp_path):
     """Run one script per document, so that a block can use variables of earlier blocks."""

@@ -438,6 +438,7 @@ class Prober:
             self.choked.append(f"{response.status} {method} {address} {(data or b'')[-90:]!r} {more or ''}")
 
 
+@pytest.mark.slow
 async def test_no_field_value_of_any_route_causes_a_server_error(client, service):
     key = await a_moderators_key(service, name="owner")  # a key that can do everything, including replies
     prober = Prober(client, key)
@@ -473,6 +474,7 @@ async def test_no_field_value_of_any_route_causes_a_server_error(client, service
     assert prober.sent > 2000
 
 
+@pytest.mark.slow
 async def test_no_form_value_of_the_moderation_page_causes_a_server_error(client, service):
     await moderators.add_moderator(service, "owner", None, [])
     session_headers = {"Sec-Fetch-Site": "same-origin"}
@@ -807,6 +809,7 @@ CONTEXTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_markdown_makes_no_payload_inside_other_markup_active(shared):
     unsafe = {}
     for payload in payloads_of(shared / HOSTILE)[::5]:

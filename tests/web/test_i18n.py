@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -139,14 +140,16 @@ def test_a_reader_sees_numbers_as_their_language_writes_them():
     assert texts["fr"] == "Trop long : 10\u202f001 sur 10\u202f000 caractères."
 
 
+@cache
 def marked_texts():
-    """Yield every text marked for translation: the arguments of ``translatable`` and ``translatable_plural``."""
+    """Return every text marked for translation: the arguments of ``translatable`` and ``translatable_plural``."""
+    found = []
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 count = {"translatable": 1, "translatable_plural": 2}.get(node.func.id, 0)
-                for argument in node.args[:count]:
-                    yield path, node.func.id, argument
+                found += [(path, node.func.id, argument) for argument in node.args[:count]]
+    return found
 
 
 def test_a_message_is_marked_as_a_whole_literal():

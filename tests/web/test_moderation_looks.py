@@ -21,10 +21,10 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 NARROW = {"viewport": {"width": 320, "height": 700}}
 DEVICES = [
     {"color_scheme": "light"},
-    {"color_scheme": "dark"},
-    {"color_scheme": "light", **PHONE},
     {"color_scheme": "dark", **PHONE},
-    {"color_scheme": "light", **NARROW},
+    pytest.param({"color_scheme": "dark"}, marks=pytest.mark.slow),
+    pytest.param({"color_scheme": "light", **PHONE}, marks=pytest.mark.slow),
+    pytest.param({"color_scheme": "light", **NARROW}, marks=pytest.mark.slow),
 ]
 
 

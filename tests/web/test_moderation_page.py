@@ -955,6 +955,7 @@ async def post_payloads(service, place, texts):
             return None
 
 
+@pytest.mark.slow
 async def test_no_attack_payload_of_the_corpora_runs(at_desk, shared, monkeypatch):
     monkeypatch.setattr(moderation_queue, "PAGE_SIZE", 200)
     ada, service = await at_desk()

@@ -32,7 +32,10 @@ async def behind(opened, tmp_path):
         yield start
 
 
-@pytest.mark.parametrize("name", proxies.LOCATIONS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in {"nginx", "caddy"} else pytest.param(name, marks=pytest.mark.slow) for name in proxies.LOCATIONS],
+)
 async def test_readers_post_and_a_moderator_approves_below_a_path_of_the_blog(behind, browse, at_desk, name):
     service = await behind(name)
     blog = service.config.own_origin
