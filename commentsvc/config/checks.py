@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-from commentsvc.config import PREFIX, database_url
+from commentsvc.config import PREFIX, postgres_url
+from commentsvc.config.database_url import find_fault
 from commentsvc.config.origins import parse_site_origin
-from commentsvc.config.postgres_url import parse_postgres_url
 from commentsvc.config.settings import OLDEST_SECONDS, Config
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
@@ -62,9 +62,8 @@ def _is_address(text: str) -> bool:
 def _check_database_url(config: Config) -> Iterator[str]:
     if config.sqlite_path is None:
         yield from _check_server_url(f"{PREFIX}DATABASE_URL", config.database_url)
-    else:
-        for fault in database_url.find_faults(config.database_url):
-            yield f"{PREFIX}DATABASE_URL {fault}"
+    elif fault := find_fault(config.database_url):
+        yield f"{PREFIX}DATABASE_URL {fault}"
 
 
 def _check_reader_database_url(config: Config) -> Iterator[str]:
@@ -73,10 +72,10 @@ def _check_reader_database_url(config: Config) -> Iterator[str]:
 
 
 def _check_server_url(variable: str, url: str) -> Iterator[str]:
-    faults = [f"{variable} {fault}" for fault in database_url.find_faults(url)]
-    yield from faults
-    if not faults:
-        parse_postgres_url(variable, url)
+    if fault := find_fault(url):
+        yield f"{variable} {fault}"
+    else:
+        postgres_url.parse_postgres_url(variable, url)
 
 
 def _check_public_url(config: Config) -> Iterator[str]:
@@ -124,7 +123,7 @@ def _check_secret_key(config: Config) -> Iterator[str]:
 
 
 def _check_secret_key_of_postgres(config: Config) -> Iterator[str]:
-    if database_url.POSTGRES.match(config.database_url) and not config.secret_key:
+    if postgres_url.SCHEME.match(config.database_url) and not config.secret_key:
         yield (
             f"{PREFIX}SECRET_KEY must be set with PostgreSQL. It encrypts emails; keep it outside the database. "
             "Create one with: openssl rand -base64 48"

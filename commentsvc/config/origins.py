@@ -27,21 +27,6 @@ def parse_public_url(text: str) -> tuple[str, str]:
         ) from None
 
 
-def parse_origin(variable: str, text: str) -> str:
-    """Return the origin that a setting contains, in canonical form.
-
-    Raises:
-        ConfigurationError: it is not an origin; the message names the setting.
-    """
-    try:
-        return urls.parse_origin(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{PREFIX}{variable} contains an invalid origin. "
-            "Use scheme and host without a path, such as https://blog.example."
-        ) from None
-
-
 def parse_site_origin(text: str) -> str:
     """Return an origin of ``sites``, perhaps with a wildcard, in canonical form.
 

@@ -12,8 +12,11 @@ from urllib.parse import quote, unquote, urlencode
 from commentsvc.domain.errors import ConfigurationError
 
 SCHEME: Final = re.compile(r"postgres(?:ql)?://")
-# A password with one of these characters cuts the URL at a wrong place.
-UNESCAPED: Final = re.compile(r"[\s\x00-\x1f\x7f#]|%(?![0-9A-Fa-f]{2})|%00")
+# Characters of a user name or password that end a part of an address (RFC 3986, 2.2 and 3.2).
+ESCAPES: Final = {"@": "%40", "/": "%2F", "?": "%3F", "#": "%23", "%": "%25", "[": "%5B", "]": "%5D", " ": "%20"}
+UNESCAPED: Final = re.compile(r"[@/?#\[\] ]|%(?![0-9A-Fa-f]{2})")
+# Characters that no part of an address may have; here they are the end of a password that was cut.
+NEVER: Final = re.compile(r"[\s\x00-\x1f\x7f#]|%(?![0-9A-Fa-f]{2})|%00")
 PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 MAX_PORT: Final = 65_535
 HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|[^\[\]:]+)(?::(?P<port>[^:]*))?")
@@ -67,10 +70,8 @@ CHOICES: Final = {
     "sslnegotiation": ("postgres", "direct"),
     "target_session_attrs": ("any", "primary", "standby", "prefer-standby", "read-write", "read-only"),
 }
-ESCAPE: Final = (
-    "has a special character that is not escaped, perhaps in the password. "
-    "Write @ as %40, / as %2F, ? as %3F, # as %23, % as %25 and a space as %20."
-)
+ESCAPING: Final = "Write @ as %40, / as %2F, ? as %3F, # as %23, % as %25 and a space as %20."
+ESCAPE: Final = f"has a special character that is not escaped, perhaps in the password. {ESCAPING}"
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,12 @@ def _parse(variable: str, text: str) -> PostgresAddress:
     if not scheme:
         raise ValueError("must start with postgresql://, followed by the database.")
     rest = text[scheme.end() :]
+    if not rest:
+        raise ValueError("must name a server and a database: postgresql://user:password@host/database")
+    _check_escapes(rest)
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
     path, _, query = rest.removeprefix(authority).partition("?")
     login, at, hosts = authority.rpartition("@")
-    if UNESCAPED.search(rest) or "@" in login or "@" in path:
-        raise ValueError(ESCAPE)
     parameters = _read_parameters(query)
     names = [_check_host(host) for host in unquote(hosts).split(",")] if hosts else []
     if "host" in parameters:
@@ -135,6 +137,27 @@ def _parse(variable: str, text: str) -> PostgresAddress:
         system_certificates=system,
         pooler="pooler" in parameters,
     )
+
+
+def _check_escapes(rest: str) -> None:
+    unescaped = sorted(set(UNESCAPED.findall(_find_user(rest))))
+    if unescaped:
+        names = ["a space" if one == " " else one for one in unescaped]
+        cures = [f"{name} as {ESCAPES[one]}" for name, one in zip(names, unescaped, strict=True)]
+        raise ValueError(f"has {' and '.join(names)} in its user name or password. Write {', '.join(cures)}.")
+    if NEVER.search(rest):
+        raise ValueError(ESCAPE)
+
+
+def _find_user(rest: str) -> str:
+    """Return user name and password; the last @ before the database ends them, whatever they contain."""
+    before_query = rest.partition("?")[0]
+    if "@" in before_query:
+        return before_query.rpartition("@")[0]
+    port = re.split(r"[/#]", before_query, maxsplit=1)[0].rpartition("]")[2].partition(":")[2]
+    if re.fullmatch(r"[\d,:]*", port):
+        return ""  # an @ in a parameter, such as user=me@example
+    return rest.rpartition("@")[0]  # a password with a ?: what looks like a port is not a number
 
 
 def _read_parameters(query: str) -> dict[str, str]:

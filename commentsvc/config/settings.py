@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from commentsvc.config.database_url import SQLITE
 from commentsvc.config.origins import parse_public_url, parse_site_origin
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import Mode
@@ -199,8 +200,7 @@ class Config(Struct, frozen=True, kw_only=True):
     @property
     def sqlite_path(self) -> Path | None:
         """The file of an SQLite database; None for PostgreSQL."""
-        prefix = "sqlite:///"
-        return Path(self.database_url.removeprefix(prefix)) if self.database_url.startswith(prefix) else None
+        return Path(self.database_url.removeprefix(SQLITE)) if self.database_url.startswith(SQLITE) else None
 
     @property
     def socket_path(self) -> Path | None:

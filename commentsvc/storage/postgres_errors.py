@@ -1,5 +1,7 @@
 """Say in one sentence why PostgreSQL, or a pooler before it, refused, and in another what to do.
 
+It also tells a server that is away for now from settings that are wrong.
+
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -10,11 +12,26 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
-from commentsvc.config.postgres_url import PostgresAddress
+import asyncpg
+
+from commentsvc.config.postgres_url import ESCAPING, PostgresAddress
 from commentsvc.domain.errors import ConfigurationError, DatabaseAway
-from commentsvc.storage.postgres_away import is_away
 
 Explanation = Callable[[PostgresAddress, str], str]
+# Stopping, crashed, starting; no connection is free.
+AWAY_STATES: Final = ("57P01", "57P02", "57P03", "53300", "08000", "08001", "08003", "08004", "08006")
+# A pooler gives one of these states to wrong settings too.
+WRONG_SETTINGS: Final = re.compile(
+    r"statement pooling|no such (?:user|database)|does not exist|unsupported startup parameter|auth\w* failed"
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether the server may accept the same settings later: it is down, starting, full or unreachable."""
+    if isinstance(error, asyncpg.PostgresError):
+        return error.sqlstate in AWAY_STATES and not WRONG_SETTINGS.search(str(error))
+    wrong = isinstance(error, ssl.SSLError | PermissionError) or "rejected SSL upgrade" in str(error)
+    return isinstance(error, OSError) and not wrong
 
 
 def refusal_of(error: BaseException, address: PostgresAddress) -> ConfigurationError | None:
@@ -85,10 +102,7 @@ def _user(address: PostgresAddress) -> str:
 
 
 def _explain_password(address: PostgresAddress, _text: str) -> str:
-    return (
-        f"the user {_user(address)} or the password is wrong or missing. Correct the URL. "
-        "Write @ as %40, / as %2F, ? as %3F, # as %23 and % as %25."
-    )
+    return f"the user {_user(address)} or the password is wrong or missing. Correct the URL. {ESCAPING}"
 
 
 def _explain_login(address: PostgresAddress, text: str) -> str:

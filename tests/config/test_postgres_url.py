@@ -7,7 +7,7 @@ from commentsvc.config.postgres_url import parse_postgres_url
 from commentsvc.domain.errors import ConfigurationError
 
 PASSWORD = "hunter2"
-ESCAPES = {"@": "%40", "/": "%2F", "?": "%3F", "#": "%23", "%": "%25", " ": "%20"}
+ESCAPES = {"@": "%40", "/": "%2F", "?": "%3F", "#": "%23", "%": "%25", "[": "%5B", "]": "%5D", " ": "%20"}
 
 
 def parse(url):
@@ -39,7 +39,7 @@ def test_no_part_of_a_password_is_in_a_message_whatever_its_characters(password)
     assert PASSWORD not in refusal(f"postgresql://app:{password}@db.example/comments")
 
 
-@pytest.mark.parametrize("character", "!$&'()*+,;=-._~:[]^|<>\"\\{}`ü密")
+@pytest.mark.parametrize("character", "!$&'()*+,;=-._~:^|<>\"\\{}`ü密")
 def test_a_password_may_have_every_other_character_as_it_is(character):
     assert parse(f"postgresql://app:a{character}b@db.example/comments").user == "app"
 

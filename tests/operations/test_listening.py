@@ -31,7 +31,7 @@ def accepts(family, address):
         return client.connect_ex(address) == 0
 
 
-@pytest.mark.parametrize("host", ["::", "[::]", "*"])
+@pytest.mark.parametrize("host", ["::", "[::]"])
 def test_readers_of_both_families_reach_a_service_on_all_addresses(host):
     with open_listener(config(host)) as listener:
         port = listener.getsockname()[1]
@@ -68,11 +68,6 @@ def test_a_service_without_ipv6_listens_on_ipv4(monkeypatch, caplog):
     [
         ("banana", "COMMENTSVC_HOST: banana is not an address of this computer. Use 127.0.0.1"),
         ("banana..", "COMMENTSVC_HOST"),
-        ("127.0.0.1:8080", "A port belongs in COMMENTSVC_PORT."),
-        ("localhost:8080", "A port belongs in COMMENTSVC_PORT."),
-        ("[::1]:8080", "A port belongs in COMMENTSVC_PORT."),
-        ("http://127.0.0.1", "A scheme or path does not belong here."),
-        ("127.0.0.1/24", "A scheme or path does not belong here."),
         ("203.0.113.1", "COMMENTSVC_HOST: 203.0.113.1 is not an address of this computer"),
         ("2001:db8::1", "COMMENTSVC_HOST: 2001:db8::1 is not an address of this computer"),
         ("x" * 300, "COMMENTSVC_HOST"),

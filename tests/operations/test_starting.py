@@ -16,7 +16,7 @@ import pytest
 
 from commentsvc.domain.errors import Unavailable
 from commentsvc.operations.waiting import wait_for_database
-from commentsvc.storage.postgres_away import is_away
+from commentsvc.storage.postgres_errors import is_away
 from tests.conftest import SECRET
 from tests.operations.test_operating import call, environment, port_of, run_main, serving
 
