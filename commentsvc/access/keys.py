@@ -190,28 +190,19 @@ async def _load_key(unit: PrivateRead, who: Principal, key_id: str) -> Row:
     return key
 
 
-async def rotate_key(service: Service, who: Principal, key_id: str, rotation: KeyRotation) -> CreatedKey:
+@write
+async def rotate_key(
+    unit: Write, who: Principal, key_id: str, rotation: KeyRotation, *, even_of_moderators: bool = False
+) -> CreatedKey:
     """Replace a key by a new one with the same id, name and rights. The old one works until the end of the grace time.
 
-    Sessions that were started with the old key end with it. One old key at most is valid.
+    Sessions that were started with the old key end with it. One old key at most is valid. Only the operator may set
+    ``even_of_moderators``: the new key can act in the name of another person.
 
     Raises:
         NotFound: the principal's sites have no valid key with this id.
-        Forbidden: the key belongs to another moderator, in whose name the new key could act.
+        Forbidden: the key belongs to another moderator.
     """
-    return await _rotate_key(service, who, key_id, rotation)
-
-
-async def rotate_any_key(service: Service, key_id: str, rotation: KeyRotation) -> CreatedKey:
-    """Rotate a key as the operator, also one of a moderator. See ``rotate_key``."""
-    operator = Principal(log.OPERATOR, frozenset(Scope), None)
-    return await _rotate_key(service, operator, key_id, rotation, even_of_moderators=True)
-
-
-@write
-async def _rotate_key(
-    unit: Write, who: Principal, key_id: str, rotation: KeyRotation, *, even_of_moderators: bool = False
-) -> CreatedKey:
     found = await _load_key(unit, who, key_id)
     if found["moderator_id"] not in {None, who.moderator_id} and not even_of_moderators:
         raise Forbidden("This key belongs to a moderator. Rotate it with: commentsvc key rotate")

@@ -1,29 +1,36 @@
-"""Run the commands of operators. Commands of moderators are in ``moderate`` and ``rules``."""
+"""Run a command: read the settings, open the service, print the result."""
 
 import argparse
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 import uvloop
 
 from commentsvc import app
-from commentsvc.access import keys, names
+from commentsvc.access import names
 from commentsvc.access.moderators import create_first_sign_in_link
-from commentsvc.access.schemas import KeyRecord, KeyRotation, NewKey
 from commentsvc.audit import verification
-from commentsvc.cli import AWAY, DONE, MISCONFIGURED, REFUSED, log_format, moderate, moderators, rules, secret, sites
+from commentsvc.cli import (
+    AWAY,
+    DONE,
+    MISCONFIGURED,
+    REFUSED,
+    keys,
+    log_format,
+    moderate,
+    moderators,
+    rules,
+    secret,
+    sites,
+)
 from commentsvc.cli.escape import escape_text
-from commentsvc.cli.moderate import OPERATOR
-from commentsvc.cli.moderators import clean_argument
-from commentsvc.cli.terminal import CommandResult, OutputError, Terminal, join_rows, to_json
+from commentsvc.cli.terminal import CommandResult, Commands, OutputError, Terminal, to_json
 from commentsvc.config.environment import read_config
 from commentsvc.config.settings import Config
-from commentsvc.domain import fields, validation
 from commentsvc.domain.errors import ConfigurationError, DatabaseAway, FieldError, Invalid, Refusal
-from commentsvc.domain.models import Scope
 from commentsvc.operations.waiting import wait_for_database
 from commentsvc.service import Service
 from commentsvc.storage import schema
@@ -90,10 +97,7 @@ def _print_result(result: CommandResult, arguments: argparse.Namespace, terminal
 
 async def _run_on_service(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     command = arguments.command, getattr(arguments, "subcommand", arguments.command)
-    moderator_commands = moderate.COMMANDS | moderators.COMMANDS | rules.COMMANDS | sites.COMMANDS
-    if command in moderator_commands:
-        return await moderator_commands[command](service, arguments, terminal)
-    return await COMMANDS[command](service, arguments)
+    return await COMMANDS[command](service, arguments, terminal)
 
 
 async def _serve(config: Config, print_line: Callable[[str], None]) -> None:
@@ -122,44 +126,7 @@ async def _migrate(config: Config) -> CommandResult:
     return CommandResult({"steps": steps, "schema": newest}, f"Database schema: {newest}. Migrations applied: {steps}.")
 
 
-async def _create_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    scopes = [Scope(scope) for scope in arguments.scope or [Scope.MODERATE]]
-    name = clean_argument("name", fields.clean_name, arguments.name)
-    new = NewKey(name=name, scopes=scopes, site=arguments.site, expires_at=arguments.expires, person=arguments.person)
-    if arguments.moderator:
-        created = await keys.create_moderator_key(service, arguments.moderator, new)
-    else:
-        created = await keys.create_key(service, OPERATOR, new)
-    return CommandResult(created, created.key)
-
-
-async def _list_keys(service: Service, _arguments: argparse.Namespace) -> CommandResult:
-    found = (await keys.list_keys(service, OPERATOR)).keys
-    rows = (
-        f"{key.id}  {' '.join(key.scopes):<20} {key.site or 'all sites':<20} {_key_state(key)}  {key.name}"
-        for key in found
-    )
-    return CommandResult(found, join_rows(rows, "No keys yet."))
-
-
-def _key_state(key: KeyRecord) -> str:
-    if key.revoked_at:
-        return f"revoked {key.revoked_at}"
-    return f"expires {key.expires_at}" if key.expires_at else "active"
-
-
-async def _rotate_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    rotation = validation.validate(KeyRotation, {"grace_minutes": arguments.grace}, service.config.limits)
-    rotated = await keys.rotate_any_key(service, arguments.id, rotation)
-    return CommandResult(rotated, rotated.key)
-
-
-async def _revoke_key(service: Service, arguments: argparse.Namespace) -> CommandResult:
-    await keys.revoke_key(service, OPERATOR, arguments.id)
-    return CommandResult({"revoked": arguments.id}, "Key revoked.")
-
-
-async def _verify_audit_log(service: Service, arguments: argparse.Namespace) -> CommandResult:
+async def _verify_audit_log(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
     try:
         found = await verification.verify_log(service, arguments.head)
     except verification.AuditLogBroken as error:
@@ -168,11 +135,12 @@ async def _verify_audit_log(service: Service, arguments: argparse.Namespace) -> 
     return CommandResult(found, f"ok: {found.entries:,} entries, head {found.head or 'none'}{noted}")
 
 
-COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace], Awaitable[CommandResult]]]] = {
+COMMANDS: Final[Commands] = {
     ("reseal", "reseal"): secret.reseal,
-    ("key", "create"): _create_key,
-    ("key", "list"): _list_keys,
-    ("key", "rotate"): _rotate_key,
-    ("key", "revoke"): _revoke_key,
     ("audit", "verify"): _verify_audit_log,
+    **keys.COMMANDS,
+    **moderate.COMMANDS,
+    **moderators.COMMANDS,
+    **rules.COMMANDS,
+    **sites.COMMANDS,
 }

@@ -1,7 +1,6 @@
 """Run the commands of moderators: review, list, decide and undo."""
 
 import argparse
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from commentsvc.access import keys, moderators
@@ -9,7 +8,7 @@ from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards
 from commentsvc.cli.review import Review
-from commentsvc.cli.terminal import CommandResult, Terminal
+from commentsvc.cli.terminal import CommandResult, Commands, Terminal
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope
@@ -102,7 +101,7 @@ async def find_principal(service: Service, arguments: argparse.Namespace) -> Pri
     return Principal(actor, frozenset(keys.scopes_of(name)), site_ids or None)
 
 
-COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {
+COMMANDS: Final[Commands] = {
     ("queue", "queue"): _list_queue,
     **{(verb.value, verb.value): _apply_action for verb in ActionVerb},
     ("undo", "undo"): _undo_action,

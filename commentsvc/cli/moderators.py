@@ -2,13 +2,13 @@
 
 import argparse
 import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 from commentsvc.access import moderators, names, sessions
 from commentsvc.access.schemas import ModeratorChange
 from commentsvc.cli.moderate import OPERATOR
-from commentsvc.cli.terminal import CommandResult, Terminal, join_rows
+from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
 from commentsvc.domain import fields
 from commentsvc.domain.errors import FieldError, Invalid, InvalidValue, NotFound
 from commentsvc.service import Service
@@ -71,7 +71,7 @@ async def _sign_out_moderator(service: Service, arguments: argparse.Namespace, _
     return CommandResult({"signed_out": arguments.name, "sessions": number}, text)
 
 
-COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {
+COMMANDS: Final[Commands] = {
     ("moderator", "add"): _add_moderator,
     ("moderator", "invite"): _invite_moderator,
     ("moderator", "sign-out"): _sign_out_moderator,

@@ -1,12 +1,12 @@
 """Run the commands that manage moderation rules."""
 
 import argparse
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from commentsvc.cli.escape import escape_line
 from commentsvc.cli.moderate import OPERATOR, find_principal
-from commentsvc.cli.terminal import CommandResult, Terminal
+from commentsvc.cli.terminal import CommandResult, Commands, Terminal
 from commentsvc.domain import validation
 from commentsvc.domain.errors import NotFound
 from commentsvc.domain.models import Effect
@@ -90,7 +90,7 @@ def _describe_backtest(result: BacktestResult) -> Iterator[str]:
         yield "  ".join(map(escape_line, facts))
 
 
-COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {
+COMMANDS: Final[Commands] = {
     ("rule", "add"): _add_rule,
     ("rule", "list"): _list_rules,
     ("rule", "remove"): _remove_rule,

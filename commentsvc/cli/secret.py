@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from commentsvc import app
-from commentsvc.cli.terminal import CommandResult
+from commentsvc.cli.terminal import CommandResult, Terminal
 from commentsvc.config.settings import Config
 from commentsvc.domain import crypto
 from commentsvc.operations import secret_file, secrets, server_lock
@@ -14,7 +14,7 @@ from commentsvc.operations.secrets import Resealed, SecretStatus
 from commentsvc.service import Service
 
 
-async def reseal(service: Service, _arguments: argparse.Namespace) -> CommandResult:
+async def reseal(service: Service, _arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
     """Encrypt every email address with the newest key."""
     done = await secrets.reseal_emails(service)
     return CommandResult(done, f"{_describe_resealed(done)} Keep older keys for one more week.")

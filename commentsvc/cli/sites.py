@@ -1,12 +1,11 @@
 """Run the commands that manage sites."""
 
 import argparse
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from commentsvc.cli.moderate import OPERATOR
 from commentsvc.cli.parser import EMAIL_CHOICES, SITE_DEFAULT
-from commentsvc.cli.terminal import CommandResult, Terminal, join_rows
+from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import Mode
@@ -84,7 +83,7 @@ async def _change_site(service: Service, name: str, fields: dict[str, Any]) -> S
     return await manage.change_site(service, OPERATOR, site.id, change)
 
 
-COMMANDS: Final[dict[tuple[str, str], Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]]] = {
+COMMANDS: Final[Commands] = {
     ("site", "add"): _add_site,
     ("site", "list"): _list_sites,
     ("site", "mode"): _set_site_mode,

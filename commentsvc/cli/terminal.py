@@ -1,14 +1,16 @@
 """Print text to a terminal: results of commands, styles, and lines wrapped by display width."""
 
+import argparse
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
 from commentsvc.cli.escape import COMBINING_CATEGORIES, escape_as_json, must_escape
+from commentsvc.service import Service
 
 
 class OutputError(Exception):
@@ -51,6 +53,11 @@ class CommandResult:
     data: Any
     text: str
     problem: str = ""
+
+
+Command: TypeAlias = Callable[[Service, argparse.Namespace, Terminal], Awaitable[CommandResult]]
+# Commands by their words; a command without a second word has the first one twice.
+Commands: TypeAlias = dict[tuple[str, str], Command]
 
 
 def join_rows(rows: Iterable[str], empty: str) -> str:

@@ -101,7 +101,7 @@ async def test_a_moderator_who_is_signed_out_loses_sessions_of_their_old_key_too
     await moderators.add_moderator(service, "Noa", None, [])
     made = await keys.create_moderator_key(service, "Noa", NewKey(name="Noa", scopes=[Scope.READ]))
     token = await sign_in.sign_in_by_key(service, made.key, visit())
-    await keys.rotate_any_key(service, made.id, KeyRotation(grace_minutes=30))
+    await keys.rotate_key(service, EVERYTHING, made.id, KeyRotation(grace_minutes=30), even_of_moderators=True)
     assert await sessions.sign_out_moderator(service, "Noa") == 1
     with pytest.raises(Unauthorized):
         await sessions.authenticate_session(service, token)
@@ -117,7 +117,9 @@ async def test_an_admin_cannot_take_over_a_moderator_by_rotating_their_key(servi
     own = next(one for one in (await keys.list_keys(service, EVERYTHING)).keys if one.moderator == "owner")
     assert (await rotate(client, owner, own.id))[0] == 200
     assert (await client.get(QUEUE, headers=owner)).status == 401
-    assert (await keys.rotate_any_key(service, made.id, KeyRotation())).moderator == "Noa"
+    assert (
+        await keys.rotate_key(service, EVERYTHING, made.id, KeyRotation(), even_of_moderators=True)
+    ).moderator == "Noa"
 
 
 async def test_a_key_of_one_site_rotates_only_keys_of_that_site(service, client):

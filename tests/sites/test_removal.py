@@ -69,7 +69,9 @@ async def test_removing_a_site_erases_everything_of_it_and_nothing_else(two_blog
     await moderators.add_moderator(service, "Noa", None, ["a", "b"])
     made = await keys.create_key(service, EVERYTHING, NewKey(name="script", scopes=[Scope.READ], site="a"))
     session = await sign_in.sign_in_by_key(service, made.key, visit())
-    rotated = await keys.rotate_any_key(service, made.id, KeyRotation(grace_minutes=60))
+    rotated = await keys.rotate_key(
+        service, EVERYTHING, made.id, KeyRotation(grace_minutes=60), even_of_moderators=True
+    )
     other = await keys.create_key(service, EVERYTHING, NewKey(name="other", scopes=[Scope.READ], site="b"))
 
     status, refused = await remove(client, admin, ids["a"])
