@@ -8,14 +8,11 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.certificates import make_certificate
 
 PATHS = f"{os.environ['PATH']}:/usr/sbin"  # where Debian has nginx
 BLOG_POST = (
@@ -92,7 +89,7 @@ def running(name: str, *, port: int, service: int, folder: Path) -> Iterator[Non
     found = shutil.which(program, path=PATHS)
     if found is None:
         pytest.skip(f"{program} is not installed")
-    _make_certificate(folder)
+    make_certificate(folder / "certificate", folder / "key")
     template = NGINX if program == "nginx" else CADDY
     location = LOCATIONS[name].replace("8080", str(service))
     (folder / "config").write_text(template.format(folder=folder, port=port, location=location, post=BLOG_POST))
@@ -108,25 +105,3 @@ def running(name: str, *, port: int, service: int, folder: Path) -> Iterator[Non
         yield
     finally:
         os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
-
-
-def _make_certificate(folder: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "certificate").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    encoded = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key").write_bytes(encoded)

@@ -1,6 +1,5 @@
 """A PostgreSQL server that asks for passwords and offers TLS, and a PgBouncer before it."""
 
-import ipaddress
 import os
 import shutil
 import socket
@@ -10,15 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from commentsvc.domain.crypto import Keyring
+from tests.certificates import make_certificate
 from tests.conftest import SECRET
 
 PASSWORD = "p@ss/w?rd#1%"
@@ -92,7 +86,7 @@ def strict_server(tools: Path) -> Iterator[StrictServer]:
     with _folder() as folder:
         _run(folder, tools / "initdb", "-D", "data", "-A", "trust", "-U", "postgres", "--no-sync", "--encoding=UTF8")
         (folder / "data" / "pg_hba.conf").write_text(LOGINS, encoding="utf-8")
-        _make_certificate(folder)
+        _make_server_certificate(folder)
         found = StrictServer(folder, free_port(), tools)
         options = (
             f"-c listen_addresses=127.0.0.1,::1 -c port={found.port} -k {folder} -c fsync=off -c ssl=on "
@@ -174,28 +168,10 @@ def _run(folder: Path, *command: object) -> None:
         raise AssertionError(command)
 
 
-def _make_certificate(folder: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a database of the tests")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "server.key").write_bytes(secret)
-    for file in (folder / "server.crt", folder / "server.key"):
+def _make_server_certificate(folder: Path) -> None:
+    files = folder / "server.crt", folder / "server.key"
+    make_certificate(*files, authority=True)
+    for file in files:
         file.chmod(0o600)
         if os.getuid() == 0:
             shutil.chown(file, "postgres")

@@ -76,26 +76,6 @@ def test_an_operator_creates_the_database_with_migrate_and_uses_it(tmp_path):
     assert run_main(tmp_path, "key", "create", "x").stdout.startswith("cs_")
 
 
-@pytest.fixture
-def newer_program(monkeypatch, tmp_path):
-    """Return a function that upgrades this program by one migration step."""
-
-    def upgrade(script="ALTER TABLE site ADD COLUMN motto TEXT;"):
-        steps = schema.list_steps()
-        step = tmp_path / "0002_motto.sql"
-        step.write_text(script, encoding="utf-8")
-        monkeypatch.setattr(schema, "list_steps", lambda: steps | {2: step})
-        schema.newest_step.cache_clear()
-
-    def downgrade():
-        monkeypatch.undo()
-        schema.newest_step.cache_clear()
-
-    upgrade.undo = downgrade
-    yield upgrade
-    downgrade()
-
-
 def test_a_command_of_a_newer_program_does_not_migrate(tmp_path, newer_program):
     run_main(tmp_path, "migrate")
     newer_program()

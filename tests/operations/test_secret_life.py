@@ -2,7 +2,7 @@
 
 import json
 import re
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -44,8 +44,8 @@ async def a_server(url, clock, *secret_keys):
     """Run a server with these keys: its trace, and with SQLite its lock."""
     async with a_service(url, clock, secrets=secret_keys) as service:
         path = service.config.sqlite_path
-        with closing(DatabaseLock.open(path) if path else open("/dev/null")) as lock:  # noqa: ASYNC230, PTH123
-            assert not path or lock.try_shared()
+        with closing(DatabaseLock.open(path)) if path else nullcontext() as lock:
+            assert lock is None or lock.try_shared()
             async with servers.announce_server(service):
                 yield service
 

@@ -16,12 +16,11 @@ from commentsvc.storage import schema
 from commentsvc.storage.file_lock import DatabaseLock
 from tests.conftest import fields_of
 from tests.operations.test_operating import call, environment, port_of, run_main, serving
-from tests.operations.test_preparation import newer_program  # noqa: F401 -- a fixture
 
 DATABASE = "data/commentsvc.db"
 
 
-def test_a_newer_migrate_refuses_while_a_server_runs(tmp_path, newer_program):  # noqa: F811
+def test_a_newer_migrate_refuses_while_a_server_runs(tmp_path, newer_program):
     with serving(tmp_path) as (process, printed):
         newer_program()
         done = run_main(tmp_path, "migrate")
@@ -36,7 +35,7 @@ def test_a_newer_migrate_refuses_while_a_server_runs(tmp_path, newer_program):  
         assert json.loads(done.stdout) == {"steps": 1, "schema": 2}, done.stderr
 
 
-def test_a_newer_server_does_not_migrate_under_a_running_one(tmp_path, newer_program, monkeypatch):  # noqa: F811
+def test_a_newer_server_does_not_migrate_under_a_running_one(tmp_path, newer_program, monkeypatch):
     with serving(tmp_path) as (_, printed):
         newer_program()
         monkeypatch.setattr(server_lock, "WAIT_SECONDS", 0.2)
@@ -45,7 +44,7 @@ def test_a_newer_server_does_not_migrate_under_a_running_one(tmp_path, newer_pro
         assert call(port_of(printed), "POST", "/v1/comments", fields_of())[0] == 202
 
 
-async def test_a_newer_server_waits_for_the_older_one_to_stop(tmp_path, newer_program, monkeypatch):  # noqa: F811
+async def test_a_newer_server_waits_for_the_older_one_to_stop(tmp_path, newer_program, monkeypatch):
     config = Config(database_url=f"sqlite:///{tmp_path}/x.db")
     assert await app.migrate(config) == 1
     older = DatabaseLock.open(tmp_path / "x.db")
