@@ -19,7 +19,7 @@ from commentsvc.service import Service, private_read, write
 from commentsvc.storage import contacts, installation, moderators, rules
 from commentsvc.storage.database import PrivateRead, Row, Write
 
-RESEAL_BATCH: Final = 500
+RESEAL_BATCH: Final = 100  # addresses in one unit of work, so that other writers wait less
 State: TypeAlias = Literal["newest", "listed", "missing", "lost"]
 Reseal: TypeAlias = Callable[[Write, str, str, str], Awaitable[None]]
 

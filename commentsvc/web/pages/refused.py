@@ -21,9 +21,8 @@ async def show_refusal(request: web.Request, refused: Refusal, body: bytes) -> w
 
 async def show_reload(request: web.Request, refused: Refusal, _body: bytes) -> web.Response:
     """Show that this address is not a page: after a refused form, a reader may reload it."""
-    explanation = messages.explain_refusal(request_locale(request, request.query.get("lang")), refused)
-    if not request.query.get("thread"):
-        explanation = messages.explain_refusal(request_locale(request, request.query.get("lang")), MalformedRequest())
+    shown = refused if request.query.get("thread") else MalformedRequest()
+    explanation = messages.explain_refusal(request_locale(request, request.query.get("lang")), shown)
     return _show(request, problems.STATUS_OF_ERROR[type(refused)], explanation, b"", sent_form=True)
 
 
