@@ -8,7 +8,6 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import Mode
 from commentsvc.moderation import queue
 from commentsvc.moderation.schemas import QueueQuery
@@ -254,12 +253,15 @@ async def test_a_program_is_told_at_once_that_its_body_is_too_large(client):
 async def test_a_form_that_arrives_too_slowly_comes_back(client, monkeypatch):
     monkeypatch.setattr("commentsvc.web.server.endpoint.BODY_SECONDS", 0.2)
 
+    answered = asyncio.Event()
+
     async def slow():
         yield urlencode(fields_of(comment="my words")).encode()
-        await asyncio.sleep(0.6)
+        await answered.wait()
         yield b"&a=b"
 
     response = await client.post("/v1/comments", data=slow(), headers=FORM | BROWSER)
+    answered.set()
     assert (response.status, response.content_type) == (408, "text/html")
     assert "my words" in await response.text()
 
@@ -284,22 +286,23 @@ async def test_what_was_typed_comes_back_even_without_a_thread(client, lang):
     assert "Post Comment" not in page
 
 
-async def test_what_was_typed_comes_back_while_the_database_is_away(client, monkeypatch):
-    async def away(*_, **__):
-        raise Unavailable
+@pytest.fixture
+async def no_sites(service):
+    """Take away a table that every request reads."""
+    await service.db.write(lambda statements: statements.run("ALTER TABLE site RENAME TO lost"))
+    yield
+    await service.db.write(lambda statements: statements.run("ALTER TABLE lost RENAME TO site"))
 
-    monkeypatch.setattr("commentsvc.comments.post.post_comment", away)
-    monkeypatch.setattr("commentsvc.comments.read.list_thread", away)
+
+@pytest.mark.usefixtures("no_sites")
+async def test_what_was_typed_comes_back_while_the_database_fails(client):
     response = await client.post("/v1/comments", data=urlencode(fields_of(comment="my words")), headers=FORM | BROWSER)
     assert (response.status, response.content_type) == (503, "text/html")
     assert "my words" in await response.text()
 
 
-async def test_what_was_typed_comes_back_after_an_internal_error(client, monkeypatch):
-    async def broken(*_):
-        raise RuntimeError
-
-    monkeypatch.setattr("commentsvc.comments.post.post_comment", broken)
+async def test_what_was_typed_comes_back_after_an_internal_error(client, clock):
+    clock.time = None
     response = await client.post("/v1/comments", data=urlencode(fields_of(comment="my words")), headers=FORM | BROWSER)
     assert (response.status, response.content_type) == (500, "text/html")
     assert "my words" in await response.text()
