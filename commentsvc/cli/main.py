@@ -85,7 +85,7 @@ def _connect_to(host: str, port: int) -> http.client.HTTPConnection:
         connection.path = host.removeprefix("unix:")
         return connection
     host = host.strip("[]")
-    host = "127.0.0.1" if host in {"0.0.0.0", "::", "*"} else host  # noqa: S104 -- both listen there too
+    host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 -- both listen there too
     return http.client.HTTPConnection(host, port, timeout=HEALTH_SECONDS)
 
 

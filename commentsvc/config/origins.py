@@ -1,6 +1,7 @@
 """Parse the addresses of sites and of the service in the settings."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from commentsvc.config import PREFIX
@@ -11,6 +12,7 @@ from commentsvc.domain.errors import ConfigurationError
 PUBLIC_URL: Final = re.compile(r"([a-z]+://[^/?#]+)((?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*)/?", re.ASCII | re.IGNORECASE)
 
 
+@lru_cache(maxsize=8)  # every request asks several times
 def parse_public_url(text: str) -> tuple[str, str]:
     """Return the origin and the path of ``PUBLIC_URL``, both without a slash at their end.
 

@@ -12,7 +12,7 @@ from commentsvc.config.database_url import SQLITE
 from commentsvc.config.origins import parse_public_url, parse_site_origin
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import Mode
-from commentsvc.domain.networks import Network, parse_network
+from commentsvc.domain.networks import Network, parse_networks
 from commentsvc.domain.tracking import DroppedParameters, parse_dropped_parameters
 
 # The longest time that a form token or a proof of work is valid. Records of used ones are deleted after it.
@@ -233,9 +233,9 @@ class Config(Struct, frozen=True, kw_only=True):
         return parse_dropped_parameters(self.dropped_parameters)
 
     @property
-    def proxies(self) -> list[Network]:
+    def proxies(self) -> tuple[Network, ...]:
         """The networks of ``trusted_proxies``."""
-        return [parse_network(text) for text in self.trusted_proxies.split()]
+        return parse_networks(self.trusted_proxies)
 
     @property
     def allowance(self) -> tuple[int, int] | None:

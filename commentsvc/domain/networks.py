@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -41,12 +42,17 @@ def parse_address(text: str) -> Address:
     return parsed.ipv4_mapped or parsed if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
-def parse_network(text: str) -> Network:
-    """Return a network or a single address. IPv4 that is written as IPv6 becomes IPv4.
+@lru_cache(maxsize=8)  # every request behind a proxy asks for those in the settings
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Return networks or single addresses, separated by spaces. IPv4 that is written as IPv6 becomes IPv4.
 
     Raises:
-        ValueError: it is neither, or it has bits beyond its prefix.
+        ValueError: one is neither, or has bits beyond its prefix.
     """
+    return tuple(map(_parse_network, text.split()))
+
+
+def _parse_network(text: str) -> Network:
     network = ipaddress.ip_network(text)
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     if mapped is None or network.prefixlen < MAPPED_BITS:

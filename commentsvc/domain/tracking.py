@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -223,6 +224,7 @@ class DroppedParameters:
 STANDARD: Final = DroppedParameters()
 
 
+@lru_cache(maxsize=8)  # every request asks for those in the settings
 def parse_dropped_parameters(text: str) -> DroppedParameters:
     """Return the standard parameters and these: names separated by spaces; a final star means any ending.
 

@@ -89,7 +89,7 @@ def _client_address(request: web.Request, config: Config) -> str:
     return address
 
 
-def _is_in(address: str, proxies: list[networks.Network]) -> bool:
+def _is_in(address: str, proxies: tuple[networks.Network, ...]) -> bool:
     return any(networks.parse_address(address) in network for network in proxies)
 
 
