@@ -36,7 +36,7 @@ async def announce_server(service: Service) -> AsyncIterator[None]:
         ConfigurationError: a key that this server lacks encrypts addresses since it was started.
     """
     server_id, started_at = service.new_id(), service.now()
-    await _announce(service, server_id)
+    await _announce(service, server_id, started_at)
     beating = asyncio.create_task(_beat_forever(service, server_id, started_at), name="heartbeat")
     try:
         yield
@@ -49,9 +49,9 @@ async def announce_server(service: Service) -> AsyncIterator[None]:
 
 
 @write
-async def _announce(unit: Write, server_id: str) -> None:
+async def _announce(unit: Write, server_id: str, started_at: str) -> None:
     # The check comes last: a key rotation that did not see this server has stored the new key by now.
-    await servers.save(unit, server_id, unit.keyring.fingerprints, unit.now(), unit.now())
+    await servers.save(unit, server_id, unit.keyring.fingerprints, started_at, unit.now())
     await key_check.check_newest_key.within(unit)
 
 

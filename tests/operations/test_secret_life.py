@@ -88,7 +88,7 @@ async def test_reencrypting_is_refused_while_a_server_lacks_the_new_key(database
 
 async def test_a_killed_server_counts_for_two_minutes_only(database_url, clock):
     async with a_server(database_url, clock, SECRET) as service:
-        await servers._announce(service, "killed")
+        await servers._announce(service, "killed", service.now())
         assert len(await servers.list_running(service)) == 2
         clock.move(seconds=119)
         (running,) = [row["id"] for row in await everything_in(service, "server") if row["id"] != "killed"]
