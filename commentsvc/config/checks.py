@@ -11,6 +11,7 @@ from commentsvc.config.origins import parse_site_origin
 from commentsvc.config.settings import OLDEST_SECONDS, Config
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
+from commentsvc.domain.networks import drop_zone
 
 MAX_COMMENTS_PER_SECOND: Final = 100
 MIN_KEY_LENGTH: Final = 32
@@ -97,7 +98,7 @@ def _check_sites(config: Config) -> Iterator[str]:
 
 def _check_trusted_proxies(config: Config) -> Iterator[str]:
     faulty = False
-    for text in config.trusted_proxies.split():
+    for text in map(drop_zone, config.trusted_proxies.split()):
         try:
             network = ipaddress.ip_network(text, strict=False)
         except ValueError:

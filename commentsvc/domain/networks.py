@@ -32,19 +32,26 @@ HOP: Final = re.compile(
 FORWARDED: Final = re.compile(r'\s*([\w!#$%&\'*+.^`|~-]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;,"]*))?\s*([;,]|$)')
 
 
+def drop_zone(text: str) -> str:
+    """Return an address or a network without its zone: ``fe80::%eth0/64`` becomes ``fe80::/64``."""
+    return re.sub("%[^/]*", "", text)
+
+
 def parse_address(text: str) -> Address:
-    """Return an IP address. IPv4 that is written as IPv6 becomes IPv4; a zone (``%eth0``) is dropped.
+    """Return an IP address. IPv4 that is written as IPv6 becomes IPv4; a zone is dropped.
 
     Raises:
         ValueError: it is not an IP address.
     """
-    parsed = ipaddress.ip_address(text.partition("%")[0])
+    parsed = ipaddress.ip_address(drop_zone(text))
     return parsed.ipv4_mapped or parsed if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
 @lru_cache(maxsize=8)  # every request behind a proxy asks for those in the settings
 def parse_networks(text: str) -> tuple[Network, ...]:
     """Return networks or single addresses, separated by spaces. IPv4 that is written as IPv6 becomes IPv4.
+
+    Zones are dropped.
 
     Raises:
         ValueError: one is neither, or has bits beyond its prefix.
@@ -53,7 +60,7 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 
 
 def _parse_network(text: str) -> Network:
-    network = ipaddress.ip_network(text)
+    network = ipaddress.ip_network(drop_zone(text))
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     if mapped is None or network.prefixlen < MAPPED_BITS:
         return network

@@ -318,3 +318,8 @@ def test_a_slip_is_named_with_its_cure(name, value, cure):
 )
 def test_an_operator_names_where_to_listen(host):
     assert read(HOST=host).host == host
+
+
+@pytest.mark.parametrize(("text", "network"), [("fe80::1%eth0", "fe80::1/128"), ("fe80::%eth0/64", "fe80::/64")])
+def test_an_operator_may_name_a_proxy_with_its_interface(text, network):
+    assert [str(one) for one in read(TRUSTED_PROXIES=text).proxies] == [network]
