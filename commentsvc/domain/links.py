@@ -4,6 +4,7 @@ import html
 import re
 import unicodedata
 from functools import lru_cache
+from ipaddress import IPv4Address
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +15,8 @@ from commentsvc.domain.urls import normalise_host
 BARE_LINK: Final = r"(?<![a-z0-9])https?://(?=[^\W_]|\[)|(?<![a-z0-9@./:-])www\.(?=[^\W_])"
 _SCHEME: Final = re.compile(r"https?://|mailto:(?=.)", re.IGNORECASE)
 _MAX_HOST: Final = 253  # RFC 1035, 2.3.4, in text form
+# A host that ends in a number is an IPv4 address (WHATWG URL Standard, 3.5).
+_NUMBER_AT_END: Final = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$")
 _UNESCAPED: Final = "%!#$&'()*+,/:;=?@[]~-._"  # RFC 3986, 2.2 and 2.3
 _STOPS: Final = frozenset(' <>"`|\\^')
 _OPENING: Final = {")": "(", "]": "[", "}": "{"}
@@ -23,12 +26,13 @@ _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31
 _HOST: Final = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
 # A host followed directly by a word of a script without spaces: ``example.com谢谢``.
 _HOST_AND_WORD: Final = re.compile(
-    r"((?:https?://)?[a-z0-9._@:-]*\.[a-z]{2,}(?::[0-9]+)?)"
+    r"((?:https?://)?[^/?#]*\.[a-z]{2,}(?::[0-9]+)?)"
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uac00-\ud7ff\U00020000-\U0003ffff][^.]*",
     re.IGNORECASE,
 )
 _SENTENCE_SIGNS: Final = frozenset("?!.,;*'")
+_NEXT_LINK: Final = re.compile(BARE_LINK, re.IGNORECASE)
 _TRAILING: Final = "?!.,:;*_~'"
 
 
@@ -54,9 +58,12 @@ def _has_host(authority: str) -> bool:
         parts = urlsplit(f"https://{authority}")
         host = parts.hostname or ""
         _ = parts.port
-        return len(host) <= _MAX_HOST and bool(normalise_host(host).strip("[]"))
+        name = normalise_host(host).strip("[]")
+        if _NUMBER_AT_END.search(name):
+            IPv4Address(name)  # else no browser opens it
     except ValueError:
         return False
+    return len(host) <= _MAX_HOST and bool(name)
 
 
 def find_end(text: str, start: int) -> int:
@@ -76,6 +83,7 @@ def find_end(text: str, start: int) -> int:
 def _scan(text: str, start: int) -> int:
     host = _HOST.match(text, start)
     host_end = host.end() if host else start
+    user_end = text.rfind("@", start, host_end)
     depths = dict.fromkeys(_OPENING.values(), 0)
     position = start
     while position < len(text):
@@ -84,7 +92,7 @@ def _scan(text: str, start: int) -> int:
             break
         if character in "*~" and following == character:
             break
-        if character in _SENTENCE_SIGNS and position >= host_end and following and not following.isascii():
+        if character in _SENTENCE_SIGNS and position > user_end and _ends_link(text, position, host_end):
             break
         if character in depths:
             depths[character] += 1
@@ -98,6 +106,14 @@ def _scan(text: str, start: int) -> int:
             position = entity.end() - 1
         position += 1
     return position
+
+
+def _ends_link(text: str, position: int, host_end: int) -> bool:
+    """Return whether a sign ends a link. Hosts have dots only; a list of links may have signs without spaces."""
+    if position < host_end:
+        return text[position] != "."
+    following = text[position + 1 : position + 2]
+    return bool(following) and (not following.isascii() or _NEXT_LINK.match(text, position + 1) is not None)
 
 
 def _may_be_in_link(character: str) -> bool:

@@ -176,7 +176,7 @@ class _Writer:
         target = link_target(written) if not mark or _WEB_IMAGE.match(written) else None
         shown_title = html.escape(self._source.expand_plain(values.get("title", "")))
         if target is None:
-            if plain_text(content) == written and not mark:
+            if written and plain_text(content) == written and not mark:
                 return f"&lt;{content}&gt;"
             title = f" &quot;{shown_title}&quot;" if shown_title else ""
             return f"{mark}[{content}]({html.escape(written)}{title})"

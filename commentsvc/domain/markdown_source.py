@@ -13,8 +13,9 @@ from typing import Final
 
 from commentsvc.domain.links import BARE_LINK, find_end, link_target
 
-# Characters that HTML and XML do not allow (XML 1.0, 2.2). The stored source keeps them.
-ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+# Characters that HTML and XML do not allow (XML 1.0, 2.2), and the two that reverse the order of letters: readers would
+# see other words than rules do. The stored source keeps them.
+ILLEGAL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e\ufffe\uffff]")
 # Line breaks of word processors (UAX #14, BK and NL).
 _LINE_BREAKS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 SHIELD: Final = "\x82"  # shows nothing; the character after it has no meaning in Markdown
@@ -91,7 +92,10 @@ class Source:
         if definition and (used is None or number in used) and self._is_valid(definition[2]):
             self.definitions[number] = definition[2]
             return "definition", f"{start[1]}{definition[1]}\x83{number}\x84{definition[3]}"
-        return ("shown" if definition else ""), f"{start[1]}{SHIELD}{line[begin:]}"
+        if definition:
+            # A label with a shield in it is another label than that of a definition in use.
+            return "shown", f"{start[1]}{SHIELD}[{SHIELD}{line[begin + 1 :]}"
+        return "", f"{start[1]}{SHIELD}{line[begin:]}"
 
     def _is_valid(self, written: str) -> bool:
         return link_target(self.target(written)) is not None

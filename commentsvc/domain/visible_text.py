@@ -4,13 +4,15 @@ import html
 import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
-from commentsvc.domain.text import INVISIBLE, has_visible_text
+from commentsvc.domain.text import INVISIBLE, JOINERS, has_visible_text
 
 _BREAK: Final = re.compile(r"<br ?/?>|</?(?:p|li|ul|ol|pre|blockquote|hr)\b[^>]*>")
 _TAG: Final = re.compile(r'<(?:[^>"]|"[^"]*")*>')
 _LINK: Final = re.compile(r'<a ((?:[^>"]|"[^"]*")*)>.*?</a>', re.DOTALL)
 _ATTRIBUTE: Final = re.compile(r'\b(?:href|title)="([^"]*)"')
+_UNSEEN: Final = re.compile(f"{INVISIBLE.pattern}|[{JOINERS}]")
 # A web address in running text, even without a link.
 ADDRESS: Final = re.compile(r"(?<![a-z0-9])(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
 
@@ -21,14 +23,15 @@ class VisibleText:
 
     text: str
     links: int
-    targets: str  # one a line
+    targets: str  # one a line, also without percent-encoding
 
 
 def read_visible_text(comment_html: str) -> VisibleText:
     """Return the visible text of a comment's HTML."""
     links = _LINK.findall(comment_html)
-    targets = dict.fromkeys(html.unescape(value) for link in links for value in _ATTRIBUTE.findall(link))
-    outside = plain_text(_LINK.sub(" ", comment_html))
+    written = (html.unescape(value) for link in links for value in _ATTRIBUTE.findall(link))
+    targets = dict.fromkeys(target for value in written for target in (value, unquote(value)))
+    outside = _UNSEEN.sub("", plain_text(_LINK.sub(" ", comment_html)))
     return VisibleText(plain_text(comment_html), len(links) + len(ADDRESS.findall(outside)), "\n".join(targets))
 
 
@@ -36,6 +39,11 @@ def plain_text(comment_html: str) -> str:
     """Return the text of HTML that ``markdown`` made. Paragraphs and line breaks end a line."""
     lines = html.unescape(_TAG.sub("", _BREAK.sub("\n", comment_html.replace("<br>\n", "\n")))).split("\n")
     return "\n".join(line.strip() for line in lines if line.strip())
+
+
+def visible_length(text: str) -> int:
+    """Return the number of characters that readers see. White space counts as one between words."""
+    return len(" ".join(_UNSEEN.sub("", text).split()))
 
 
 def is_blank(comment_html: str) -> bool:

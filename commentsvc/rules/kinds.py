@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from commentsvc.domain.errors import RateLimited, Refusal, RejectedByRule, ThreadClosed
 from commentsvc.domain.models import Draft, Effect, RuleKind
 from commentsvc.domain.reasons import Reason, mask_personal_data
-from commentsvc.domain.visible_text import ADDRESS
+from commentsvc.domain.visible_text import ADDRESS, visible_length
 from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.word_list import WordList
@@ -148,10 +148,11 @@ def compile_length(text: str) -> RuleCheck:
         raise ValueError
 
     def check(draft: Draft, context: Context) -> Reason | None:
-        lengths = [len(text) for text in context.texts_of(draft)]
-        if min(lengths) < least:
-            return Reason("text_too_short", {"found": min(lengths), "limit": least})
-        return Reason("text_too_long", {"found": max(lengths), "limit": most}) if max(lengths) > most else None
+        texts = context.texts_of(draft)
+        shortest, longest = min(map(visible_length, texts)), max(map(len, texts))
+        if shortest < least:
+            return Reason("text_too_short", {"found": shortest, "limit": least})
+        return Reason("text_too_long", {"found": longest, "limit": most}) if longest > most else None
 
     return check
 
@@ -183,7 +184,7 @@ def compile_same_text(text: str) -> RuleCheck:
 
     def check(draft: Draft, context: Context) -> Reason | None:
         found = context.same_text_comments
-        if found < least or min(map(len, context.texts_of(draft))) < MIN_REPEATED_TEXT:
+        if found < least or min(map(visible_length, context.texts_of(draft))) < MIN_REPEATED_TEXT:
             return None
         return Reason("repeated_text", {"found": found, "limit": least})
 

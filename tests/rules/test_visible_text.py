@@ -33,6 +33,7 @@ async def test_a_word_rule_finds_the_words_that_readers_see(service, aiohttp_cli
         "casino", "&#99;asino", "c**a**sino", "c_<_&#x61;sino c*asi*no", "cas&shy;ino", "c\\asino c&#97;s&#105;no",
         "[x](https://example.com/ca&#115;ino)", "[x](https://example.com 'c&#97;sino')", "# c~~a~~sino",
         "[x][1]\n\n[1]: https://example.com/ca&#115;ino", "`casino`", "[casino]: unused",
+        "[x](https://example.com/casin%6F)", "[x](https://&#xFF43;asino)",
     )):  # fmt: skip
         assert await post(client, comment, thread=f"https://localhost/{number}/") == 202, comment
     assert await post(client, "cas **ino**") == 201
@@ -45,6 +46,7 @@ async def test_a_link_rule_counts_the_links_that_readers_see(service, aiohttp_cl
     for number, comment in enumerate((
         "[a](example.com) [b](example.org)", "[a][1] [b][1]\n\n[1]: https://example.com", "https://a.de https://b.de",
         "&#104;ttps://a.de &#104;ttps://b.de", "`https://a.de` www.b.de", "![](https://a.de/x) [](b.de)",
+        "ht\u200btps://a.de ww&shy;w.b.de", "https://a.de,https://b.de",
     )):  # fmt: skip
         assert await post(client, comment, thread=f"https://localhost/{number}/") == 202, comment
     assert await post(client, "one [a](https://example.com)") == 201
@@ -56,6 +58,8 @@ async def test_a_length_rule_measures_what_readers_see(service, aiohttp_client):
 
     assert await post(client, "**a** &#98; &#99; &#100;") == 202
     assert await post(client, "[](https://example.com/long/enough/for/it)") == 202
+    assert await post(client, f"short{9 * '&#8203;'}") == 202
+    assert await post(client, f"so{9 * '&nbsp;'}so{9 * chr(0x200D)}") == 202
     assert await post(client, "**Long enough** for it") == 201
 
 
