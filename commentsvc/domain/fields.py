@@ -122,7 +122,7 @@ def parse_email(text: str, _limits: Limits) -> Email:
     return Email(valid.normalized)
 
 
-SCHEME_AND_HOST = re.compile(r"(?:\w+[:\uff1a][/\uff0f]{2})?[^/\uff0f?\uff1f#\uff03]*")
+SCHEME_AND_HOST = re.compile(r"(?:\w+[:\uff1a][/\uff0f]{2})?[^/\uff0f?\uff1f#\uff03]*[/\uff0f?\uff1f#\uff03]?")
 # What a form holds before anybody types.
 EMPTY_WEBSITE = re.compile(r"https?:?/{0,2}", re.IGNORECASE)
 BARE_HOST = re.compile(r"[^\s/:@?#]+\.[^\s/:@?#]+([/?#:].*)?$")
@@ -136,7 +136,7 @@ def clean_website(text: str, limits: Limits) -> str | None:
         InvalidValue: it is not an http(s) address, or it contains a password.
     """
     text = _clean_pasted(text, limits.website)
-    # The part before the path, where full-width characters mean ASCII.
+    # Up to the start of the path, full-width characters mean ASCII.
     text = SCHEME_AND_HOST.sub(lambda found: found[0].translate(FULL_WIDTH), text, count=1)
     if not text or EMPTY_WEBSITE.fullmatch(text):
         return None

@@ -58,6 +58,8 @@ def test_an_email_address_that_is_none_is_refused(typed):
         (" HTTPS:// ", None),
         ("http:", None),
         ("ｈｔｔｐｓ：／／", None),
+        ("ｈｔｔｐｓ：／／ｍｉａ．ｅｘａｍｐｌｅ／？ａ", "https://mia.example/？ａ"),
+        ("mia.example／あ", "https://mia.example/あ"),
         ("\u200b", None),
         ("", None),
         ("https://mia.example/" + "\u200b" * 500, "https://mia.example/"),
@@ -103,6 +105,14 @@ async def test_a_commenter_with_an_invisible_character_in_the_address_is_accepte
         "_branch_match_id=1&li_fat_id=2&trk=3",
         "__cft__[0]=AZ",
         "feature=share",
+        "__hsfp=1&__hssc=2&__hstc=3&hsCtaTracking=4",
+        "sharer_shareid=1&sharer_sharetime=2&mpshare=1&srcid=3&clicktime=4&enterid=5",
+        "spm_id_from=1&vd_source=2&unique_k=3&xhsshare=4&appuid=5&apptime=6",
+        "__xts__%5B0%5D=AZ&hc_ref=x&fref=nf",
+        "__cf_chl_tk=1&__cf_chl_rt_tk=2",
+        "elqaid=1&elqat=2&vgo_ee=3&bbeml=4&et_rid=5&WT.mc_id=6&Echobox=7",
+        "share_plat=ios&share_session_id=1",
+        "isFreemail=true&triedRedirect=true&source=substack",
     ],
 )
 def test_readers_who_came_in_another_way_find_the_same_thread(query):

@@ -484,7 +484,7 @@ def test_programmers_find_every_kind_of_actor():
 
 def test_bloggers_find_every_dropped_query_parameter():
     section = _section("docs/embedding.md", "### Dropped query parameters")
-    documented = re.findall(r"`([\w\[\]-]+\*?)`", section)
+    documented = re.findall(r"`([\w.\[\]-]+\*?)`", section)
     wanted = [*tracking.TRACKING, *(f"{prefix}*" for prefix in tracking.TRACKING_PREFIXES)]
     assert sorted(documented) == sorted(wanted)
 
