@@ -124,7 +124,7 @@ async def test_the_service_closes_a_connection_that_does_not_finish_its_header(l
 
 
 async def test_the_service_stops_waiting_for_an_unfinished_body(live, monkeypatch):
-    monkeypatch.setattr("commentsvc.web.server.endpoint.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("commentsvc.web.server.body.BODY_SECONDS", 0.2)
     url, _ = await live(SHORT_DEADLINES)
     request = b"POST /v1/comments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 

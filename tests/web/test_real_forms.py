@@ -251,7 +251,7 @@ async def test_a_program_is_told_at_once_that_its_body_is_too_large(client):
 
 
 async def test_a_form_that_arrives_too_slowly_comes_back(client, monkeypatch):
-    monkeypatch.setattr("commentsvc.web.server.endpoint.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("commentsvc.web.server.body.BODY_SECONDS", 0.2)
 
     answered = asyncio.Event()
 
@@ -282,7 +282,7 @@ async def test_what_was_typed_comes_back_even_without_a_thread(client, lang):
     response = await client.post(f"/v1/comments?lang={lang}", data=body, headers=FORM | BROWSER)
     page = await response.text()
     assert (response.status, response.content_type) == (422, "text/html")
-    assert re.search(r">\n?my words\n\nmore words</textarea>", page)
+    assert re.search(r">\n?my words\n\nJo\n\nmore words</textarea>", page)
     assert "Post Comment" not in page
 
 

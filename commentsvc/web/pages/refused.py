@@ -8,7 +8,6 @@ from commentsvc.web.pages import messages
 from commentsvc.web.pages.messages import Explanation
 from commentsvc.web.pages.templates import page, request_locale
 from commentsvc.web.server import forms, problems
-from commentsvc.web.server.routing import BODY
 
 
 async def show_refusal(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
@@ -26,17 +25,15 @@ async def show_reload(request: web.Request, refused: Refusal, _body: bytes) -> w
     return _show(request, problems.STATUS_OF_ERROR[type(refused)], explanation, b"", sent_form=True)
 
 
-def show_framework_error(request: web.Request, status: int) -> web.Response:
+def show_framework_error(request: web.Request, status: int, body: bytes) -> web.Response:
     """Show an error of the framework, such as an unknown address."""
     locale, title = request_locale(request), problems.framework_problem(status).title
-    body = request.get(BODY, b"")
     return _show(
         request, status, Explanation(locale.translate(title), locale.translate(title), {}), body, sent_form=bool(body)
     )
 
 
 def _show(request: web.Request, status: int, explanation: Explanation, body: bytes, *, sent_form: bool) -> web.Response:
-    texts = (forms.parse_leniently(NewComment, body).get("comment", ""), forms.read_lost_text(NewComment, body))
     return page(
         request,
         "refused.html",
@@ -44,5 +41,5 @@ def _show(request: web.Request, status: int, explanation: Explanation, body: byt
         status=status,
         refused=explanation,
         wrote=sent_form,
-        unsaved="\n\n".join(filter(None, texts)),
+        unsaved=forms.read_typed_text(NewComment, body),
     )

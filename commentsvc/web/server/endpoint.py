@@ -1,6 +1,5 @@
 """Read and check a request, call its handler, and send the result. Every route uses this."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
@@ -16,13 +15,12 @@ from commentsvc.domain.errors import (
     MalformedRequest,
     NotFound,
     Refusal,
-    TooLarge,
-    TooSlow,
     Unauthorized,
     UnsupportedMediaType,
 )
 from commentsvc.domain.models import Principal, Scope
 from commentsvc.web.server import forms, parsing, security
+from commentsvc.web.server.body import read_body
 from commentsvc.web.server.responses import is_navigation, respond
 from commentsvc.web.server.routing import (
     BODY,
@@ -38,9 +36,6 @@ from commentsvc.web.server.routing import (
     Route,
 )
 
-BODY_SECONDS: Final = 10.0
-# Of a form that is too large, as much is read, so that the page with the error can show it again.
-SHOWN_AGAIN: Final = 1024 * 1024
 WRONG_KEY: Final = "key "  # counted apart from the errors of readers
 
 
@@ -146,42 +141,10 @@ def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[An
 
 async def _read_body(route: Route, request: web.Request, most: int) -> None:
     try:
-        await _read_bytes(request, most)
+        await read_body(request, most)
     except Refusal:
         _count_unreadable(route, request)
         raise
-
-
-async def _read_bytes(request: web.Request, most: int) -> None:
-    """Read the body, of at most ``most`` bytes, into ``request[BODY]``: also as much of it as a refusal allows.
-
-    Raises:
-        UnsupportedMediaType: it is compressed.
-        TooLarge: it is too long.
-        TooSlow: it takes longer than ``BODY_SECONDS``.
-        MalformedRequest: it is not the form that its content type says.
-    """
-    if not request.body_exists:
-        return
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
-    if encoding not in {"", "identity"}:
-        raise UnsupportedMediaType("Send the body unencoded.", accept_encoding="identity")
-    kept = max(most, SHOWN_AGAIN) if is_navigation(request) else most
-    if (request.content_length or 0) > most and kept == most:
-        raise TooLarge
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > kept:
-                    break
-    except TimeoutError:
-        raise TooSlow from None
-    finally:
-        request[BODY] = forms.normalise_form(request.headers.get(hdrs.CONTENT_TYPE, ""), bytes(body[:kept]))
-    if len(body) > most:
-        raise TooLarge
 
 
 def _parse_query(route: Route, schema: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:

@@ -170,6 +170,13 @@ def read_lost_text(schema: type[msgspec.Struct], body: bytes) -> str:
     return foreign_fields.find_lost_text(_read_leniently(body), shown.values())
 
 
+def read_typed_text(schema: type[msgspec.Struct], body: bytes) -> str:
+    """Return all that was typed into a form, the comment first, for a page without this form."""
+    comment = parse_leniently(schema, body).get("comment", "")
+    others = foreign_fields.find_lost_text(_read_leniently(body), [comment])
+    return "\n\n".join(filter(None, (comment, others)))
+
+
 def _read_leniently(body: bytes) -> Pairs:
     def decode(raw: bytes) -> str:
         try:

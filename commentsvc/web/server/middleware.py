@@ -17,6 +17,7 @@ from commentsvc.web.pages import messages, refused
 from commentsvc.web.pages.messages import Explanation
 from commentsvc.web.pages.templates import request_locale
 from commentsvc.web.server import problems, security
+from commentsvc.web.server.body import read_refused_form
 from commentsvc.web.server.problems import Problem
 from commentsvc.web.server.responses import is_navigation, wants_fragment
 from commentsvc.web.server.routing import BODY, SERVICE
@@ -70,11 +71,11 @@ async def _handle(
             return await refused.show_refusal(request, error, request.get(BODY, b""))
         return problems.refusal(error, _translate(request, error), _base_path(request))
     except web.HTTPException as error:
-        return _framework_response(request, error)
+        return await _framework_response(request, error)
     except Exception:
         LOG.exception("request failed")
         if is_navigation(request):
-            return refused.show_framework_error(request, 500)
+            return refused.show_framework_error(request, 500, request.get(BODY, b""))
         return problems.respond(_framework_problem(request, 500), _base_path(request))
 
 
@@ -89,12 +90,12 @@ def _translate(request: web.Request, error: Refusal) -> Explanation | None:
     return messages.explain_refusal(request_locale(request), error)
 
 
-def _framework_response(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+async def _framework_response(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
     if error.status < 400:  # noqa: PLR2004 -- the first error status
         return error
     # The framework's texts are not passed on: they may repeat what was sent.
     if is_navigation(request):
-        response = refused.show_framework_error(request, error.status)
+        response = refused.show_framework_error(request, error.status, await read_refused_form(request))
     else:
         response = problems.respond(_framework_problem(request, error.status), _base_path(request))
     if hdrs.ALLOW in error.headers:
