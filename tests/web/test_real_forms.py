@@ -172,6 +172,9 @@ async def test_multipart_headers_may_be_written_in_other_ways(client, headers):
     body = multipart((THEME | {"comment": "words"}).items()).replace(b"Content-Disposition", b"content-disposition")
     body = body.replace(b'name="author"', b"name=author")
     assert (await sent(client, body, headers))[0].status == 202
+    named = body.replace(b"content-disposition", b'Content-Type: text/plain; name="topic"\r\nContent-Disposition')
+    assert (await sent(client, named.replace(b"words", b"other"), headers))[0].status == 202
+    assert (await sent(client, body.replace(b"\r\n", b"\n").replace(b"words", b"more"), headers))[0].status == 202
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"--xYz", b"--xYz--\r\n", b"--other\r\n\r\n", b'{"name": "Mia"}'])
@@ -204,6 +207,29 @@ async def test_a_form_names_its_encoding(client, charset, as_multipart):
 async def test_windows_1252_means_what_browsers_mean(client):
     body = urlencode(fields_of(comment=None)) + "&comment=%93caf%E9%94+%80+5&_charset_=iso-8859-1"
     assert (await sent(client, body))[1]["html"] == "<p>“café” € 5</p>"
+
+
+@pytest.mark.parametrize(
+    ("label", "sent_bytes", "words"),
+    [
+        ("Shift_JIS", "①髙".encode("cp932"), "①髙"),
+        ("windows-31j", "日本".encode("cp932"), "日本"),
+        ("EUC-JP", b"\xad\xa1\xfc\xe2" + "日本".encode("euc-jp"), "①髙日本"),
+        ("ISO-2022-JP", "日本".encode("iso2022-jp"), "日本"),
+        ("EUC-KR", "똠방".encode("cp949"), "똠방"),
+        ("gb2312", "朱镕基".encode("gbk") + b"\x80 &#128512;", "朱镕基€ 😀"),
+        ("Big5", "碁銹裏".encode("cp950") + b"&#22021;", "碁銹裏嘅"),
+        ("ISO-8859-9", "ığş".encode("cp1254"), "ığş"),
+        ("TIS-620", "ไทย".encode("cp874"), "ไทย"),
+        ("IBM866", "Привет".encode("cp866"), "Привет"),
+        ("macintosh", "é".encode("mac-roman"), "é"),
+        ("x-mac-cyrillic", "Привет".encode("mac-cyrillic"), "Привет"),
+        ("ISO-8859-8-I", "שלום".encode("iso8859-8"), "שלום"),
+    ],
+)
+async def test_an_encoding_means_what_browsers_mean(client, label, sent_bytes, words):
+    body = f"{urlencode(fields_of(comment=None))}&comment={quote(sent_bytes)}&_charset_={label}"
+    assert (await sent(client, body))[1]["html"] == f"<p>{words}</p>"
 
 
 @pytest.mark.parametrize("more", ["", "&_charset_=utf-8", "&_charset_=rot13", "&_charset_=zip", "&_charset_=utf-16"])

@@ -13,23 +13,15 @@ import msgspec
 from commentsvc.comments.schemas import NewComment
 from commentsvc.domain.errors import FieldError, Invalid, MalformedRequest
 from commentsvc.domain.text import escape_surrogates
-from commentsvc.web.server import foreign_fields
+from commentsvc.web.server import charsets, foreign_fields
 from commentsvc.web.server.routing import FORM, MULTIPART, TEXT
 
 Pairs = list[tuple[str, str]]
 
 MAX_FIELDS: Final = 1000
-# Character encodings that browsers use for a form if its page has them (WHATWG Encoding Standard, 4.2).
-CHARSETS: Final = {
-    **dict.fromkeys(("windows-1252", "iso-8859-1", "latin1", "us-ascii", "ascii", "cp1252"), "cp1252"),
-    **{f"windows-{number}": f"cp{number}" for number in (1250, 1251, 1253, 1254, 1255, 1256, 1257, 1258)},
-    **{f"iso-8859-{number}": f"iso8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)},
-    **{name: name for name in ("koi8-r", "koi8-u", "shift_jis", "euc-jp", "euc-kr", "gbk", "gb18030", "big5")},
-}
 NAME: Final = re.compile(rb'(?:^|[;\s])name=(?:"([^"]*)"|([^;"\s]+))', re.IGNORECASE)
 FILE: Final = re.compile(rb"(?:^|[;\s])filename\*?=", re.IGNORECASE)
 PLAIN_FIELD: Final = re.compile(r"([\w\[\]-]{1,60})=(.*)", re.DOTALL)
-REFERENCE: Final = re.compile(r"&#(\d{2,7});")
 
 
 def normalise_form(content_type: str, body: bytes) -> bytes:
@@ -52,11 +44,13 @@ def normalise_form(content_type: str, body: bytes) -> bytes:
 
 
 def _urlencode_multipart(body: bytes, boundary: bytes) -> bytes:
+    if b"\r\n" not in body:
+        body = body.replace(b"\n", b"\r\n")  # of a program that ends lines in its own way
     parts = (b"\r\n" + body).split(b"\r\n--" + boundary)[1:] if boundary else []
     pairs = []
     for part in parts[: MAX_FIELDS + 2]:
         head, _, value = part.partition(b"\r\n\r\n")
-        name = NAME.search(head)
+        name = NAME.search(head, max(head.lower().find(b"content-disposition"), 0))
         if name and not FILE.search(head):
             # Browsers escape these three in a name (HTML, 4.10.21.7).
             plain = (name[1] or name[2] or b"").replace(b"%22", b'"').replace(b"%0D", b"\r").replace(b"%0A", b"\n")
@@ -81,27 +75,11 @@ def _convert_to_utf8(body: bytes, charset: str) -> bytes:
         return body
     pairs = _byte_pairs(body)
     declared = next((value.decode("latin-1") for name, value in pairs if name == b"_charset_" and value), charset)
-    codec = CHARSETS.get(declared.strip().lower())
+    codec = charsets.find_codec(declared)
     if codec is None:
         return body
-    decoded = [(name.decode(codec, "replace"), _decode(value, codec)) for name, value in pairs]
+    decoded = [(charsets.decode(name, codec), charsets.decode(value, codec)) for name, value in pairs]
     return urlencode(decoded).encode()
-
-
-def _decode(value: bytes, codec: str) -> str:
-    """Decode a value; browsers write a character that its encoding lacks as a reference (HTML, 4.10.21.5)."""
-
-    def restore(match: re.Match[str]) -> str:
-        code = int(match[1])
-        if not 0x7F < code <= 0x10FFFF or 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 -- beyond ASCII; no surrogates
-            return match[0]
-        try:
-            chr(code).encode(codec)
-        except UnicodeEncodeError:
-            return chr(code)
-        return match[0]
-
-    return REFERENCE.sub(restore, value.decode(codec, "replace"))
 
 
 def _byte_pairs(body: bytes) -> list[tuple[bytes, bytes]]:
