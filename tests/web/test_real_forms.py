@@ -50,7 +50,7 @@ async def faults(client, body):
 # Names of other systems
 
 
-@pytest.mark.parametrize("name", ["d71b1f9ab8", "0123456789", "j71b1f9ab8"])
+@pytest.mark.parametrize("name", ["d71b1f9ab8", "0123456789", "j71b1f9ab8", "D71B1F9AB8"])
 @pytest.mark.parametrize("trap", ["comment=", "comment=+%0D%0A", ""])
 async def test_a_renamed_text_area_is_the_comment(service, client, name, trap):
     response, receipt = await sent(client, f"{urlencode(THEME)}&{name}=my+words&{trap}")
@@ -107,6 +107,13 @@ async def test_the_first_name_with_a_value_counts_and_ours_before_all(client):
     }
     assert (await sent(client, fields))[1]["thread"] == "7"
     assert (await sent(client, fields | {"thread": "/ours/", "comment": "our words"}))[1]["thread"] == "/ours"
+
+
+async def test_the_page_of_a_staticman_form_names_the_thread_if_nothing_else_does(client):
+    page = {"options[origin]": "https://localhost/a-post/", "fields[message]": "my words"}
+    alone = {name: value for name, value in STATICMAN.items() if name != "options[slug]"}
+    assert (await sent(client, alone | page))[1]["thread"] == "/a-post"
+    assert (await sent(client, STATICMAN | page))[1]["thread"] == "a-post"
 
 
 async def test_a_reply_in_the_form_of_staticman_has_its_parent(served, aiohttp_client):

@@ -28,10 +28,11 @@ ALIASES: Final = {
     "options[entryId]": "thread",
     "fields[slug]": "thread",
     "options[parent]": "thread",
+    "options[origin]": "thread",
     "options[redirect]": "redirect_to",
 }
 # A spam plugin of WordPress renames the text area to ten hexadecimal digits; it replaces a first digit by a to j.
-RENAMED: Final = re.compile(r"[0-9a-j][0-9a-f]{9}")
+RENAMED: Final = re.compile(r"[0-9a-j][0-9a-f]{9}", re.IGNORECASE)
 # Our ids are UUIDv7. A theme may put the id of the comment's element before it.
 _OUR_ID: Final = re.compile(r"(?:comment-)?([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})")
 # Such as "Website" or "none": the words that an old theme puts into the field, or what people write to say no.
