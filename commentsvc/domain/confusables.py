@@ -56,4 +56,6 @@ def is_disguised(text: str) -> bool:
 
 def _is_styled(character: str) -> bool:
     plain = folded(character)
-    return plain.isascii() and plain.isalnum() and not character.casefold().isascii()
+    # The Turkish capital of i loses its dot when it is folded; it is no other style of i.
+    has_mark = unicodedata.normalize("NFD", character)[0].isascii()
+    return plain.isascii() and plain.isalnum() and not has_mark and not character.casefold().isascii()

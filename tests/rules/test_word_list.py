@@ -44,6 +44,7 @@ TABLE = [
     ("λόγος",    "ΛΟΓΟΣ",                                    YES),  # the last sigma, and no accent on capitals
     ("λόγος",    "λόγοσ",                                    YES),
     ("istanbul", "İSTANBUL",                                 YES),
+    ("İstanbul", "istanbul, Istanbul",                       YES),
     ("kız",      "KIZ",                                      YES),
     ("kız",      "kız",                                      YES),
     ("sik",      "sık sık",                                  NO),   # "often"
