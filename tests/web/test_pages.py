@@ -274,7 +274,8 @@ async def test_a_commenter_on_a_closed_thread_keeps_their_text(opened, browse):
     answer = await write(mia, comment="Too late.")
     assert answer.status == 403
     assert (await mia.get_by_role("main").inner_text()).count("Comments are closed.") == 1
-    assert await mia.get_by_label("Not saved. Copy your text:").input_value() == "Too late."
+    given_back = await mia.get_by_label("Not saved. Copy your text:").input_value()
+    assert given_back == "Too late.\n\nMia\n\nmia@example.com"
     assert await mia.get_by_role("button").count() == 0
     assert await mia.get_by_role("link", name="Reply").count() == 0
 

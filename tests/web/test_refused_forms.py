@@ -5,6 +5,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from commentsvc.moderation import threads
+from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
+from tests.conftest import EVERYTHING, post
+
 BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "cross-site"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TYPED = {"name": "Mia", "email": "mia@example.com", "website": "https://mia.example", "comment": "So many words"}
@@ -42,6 +46,19 @@ async def test_a_reader_gets_back_all_that_was_typed(client, path, more, headers
     page = html.unescape(await response.text())
 
     assert (response.status, response.content_type) == (status, "text/html")
+    for typed in TYPED.values():
+        assert typed in page
+
+
+async def test_a_reader_gets_back_all_that_was_typed_for_a_thread_that_was_closed(service, client):
+    await post(service, "The first one", thread="/a/")
+    [thread] = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads
+    await threads.change_thread(service, EVERYTHING, thread.id, ThreadChange(closed=True))
+
+    response = await client.post("/v1/comments", data=urlencode({"thread": "/a/"} | TYPED), headers=FORM | BROWSER)
+    page = html.unescape(await response.text())
+
+    assert response.status == 403
     for typed in TYPED.values():
         assert typed in page
 

@@ -168,6 +168,11 @@ LOST = [
     ("ak_hp_textarea=So+did+I", "So did I"),
     ("fields%5Bbody%5D=Other+words", "Other words"),
     ("url=my+own+page", "my own page"),
+    ("homepage=https://mia.example/2020/my-post", "https://mia.example/2020/my-post"),
+    ("phone=%2B49+170+1234567", "+49 170 1234567"),
+    ("mood=%F0%9F%91%8D%E2%9D%A4", "👍❤"),
+    ("slogan=I-really-liked-the-2024-version", "I-really-liked-the-2024-version"),
+    ("key=0191e4a0-7000-7abc-8def-0123456789ab", ""),
     ("my_field=2026", ""),
     ("my_field=on&wpnonce=60a7bba4cb&time=2026-11-28T15:20:00", ""),
 ]

@@ -32,7 +32,7 @@ ALIASES: Final = {
     "options[redirect]": "redirect_to",
 }
 # A spam plugin of WordPress renames the text area to ten hexadecimal digits; it replaces a first digit by a to j.
-RENAMED: Final = re.compile(r"[0-9a-j][0-9a-f]{9}", re.IGNORECASE)
+RENAMED: Final = re.compile(r"[0-9a-j][0-9a-f]{9}")
 # Our ids are UUIDv7. A theme may put the id of the comment's element before it.
 _OUR_ID: Final = re.compile(r"(?:comment-)?([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})")
 # Such as "Website" or "none": the words that an old theme puts into the field, or what people write to say no.
@@ -48,8 +48,12 @@ _NOT_TYPED: Final = re.compile(
     re.IGNORECASE,
 )
 _CHECKED: Final = frozenset({"on", "yes", "true"})
-# A token or a time: no word is as long and has digits in it.
-_MACHINE_MADE: Final = re.compile(r"(?=\D*\d)[A-Za-z0-9+/=_.:%|-]{16,}")
+# A token or a time: no word is as long and has digits in it. Web addresses and words with hyphens are typed.
+_MACHINE_MADE: Final = re.compile(
+    r"(?!https?://|www\.|(?:[A-Za-z]+-|\d{1,4}-)+(?:[A-Za-z]+|\d{1,4})$)(?=\D*\d)[A-Za-z0-9+/=_.:%|-]{16,}"
+)
+# A letter, an emoji, or a telephone number. A number alone is a rating or a time.
+_TEXT: Final = re.compile(r"[^\W\d_]|[\u2600-\u27bf\U0001f300-\U0001faff]|(?=.*[+( ])\+?\d[\d ()/.-]{5,}")
 
 
 def adapt(values: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -108,5 +112,5 @@ def _is_typed(name: str, value: str) -> bool:
         return bool(value.strip())
     if ours in NewComment.__struct_fields__ or _NOT_TYPED.fullmatch(name):
         return False
-    is_text = re.search(r"[^\W\d_]", value) and value.lower() not in _CHECKED
+    is_text = _TEXT.search(value) and value.lower() not in _CHECKED
     return bool(is_text) and not _MACHINE_MADE.fullmatch(value)
