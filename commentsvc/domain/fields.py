@@ -12,7 +12,7 @@ from msgspec import Meta
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import InvalidValue
 from commentsvc.domain.messages import translatable, translatable_plural
-from commentsvc.domain.text import INVISIBLE, JOINERS, MAX_RAW_RATIO, clean_line, has_visible_text
+from commentsvc.domain.text import INVISIBLE, MAX_RAW_RATIO, clean_line, clean_pasted, has_visible_text
 from commentsvc.domain.urls import MAX_RAW_LENGTH, normalise_host
 
 
@@ -85,8 +85,6 @@ def _require_length(text: str, limit: int, factor: int = 1) -> str:
     return text
 
 
-# Variation selectors: word processors and emoji keyboards leave them behind.
-SELECTORS: Final = re.compile("[\ufe00-\ufe0f]")
 # ASCII as East Asian keyboards type it.
 FULL_WIDTH: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)} | str.maketrans(
     "\u3002\uff61\ufe52\ufe6b", "...@"
@@ -94,12 +92,8 @@ FULL_WIDTH: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)} | str.ma
 
 
 def _clean_pasted(text: str, limit: int) -> str:
-    """Return an address without the white space around it and the invisible characters that pasting adds."""
     _require_length(text, limit, MAX_RAW_RATIO)
-    text = SELECTORS.sub("", INVISIBLE.sub("", text)).strip().strip(JOINERS)
-    without_joiners = text.translate(dict.fromkeys(map(ord, JOINERS)))
-    # Some scripts need joiners between their letters. ASCII does not.
-    return _require_length((without_joiners if without_joiners.isascii() else text).strip(), limit)
+    return _require_length(clean_pasted(text), limit)
 
 
 # Past this no address is deliverable (RFC 5321, 4.5.3.1.3), and checking a longer one costs time.

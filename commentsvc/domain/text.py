@@ -33,6 +33,8 @@ INVISIBLE = re.compile(
     "\u3164\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 JOINERS = "\u200c\u200d"
+# Variation selectors: word processors and emoji keyboards leave them behind.
+SELECTORS = re.compile("[\ufe00-\ufe0f]")
 CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f-\x9f]")
 NEXT_LINE = "\x85"  # a line break in text from some mainframes and word processors; the only one in ``CONTROL``
 # No language puts more combining marks on one letter. Longer stacks overlap the lines around them ("Zalgo" text).
@@ -59,6 +61,14 @@ def clean_line(text: str, *, lenient: bool = False) -> str:
     # Limit the marks first: NFC sorts long runs of marks in quadratic time.
     text = unicodedata.normalize("NFC", limit_marks(INVISIBLE.sub("", text)))
     return " ".join(text.split())
+
+
+def clean_pasted(text: str) -> str:
+    """Return an address without the white space around it and the invisible characters that pasting adds."""
+    text = SELECTORS.sub("", INVISIBLE.sub("", text)).strip().strip(JOINERS)
+    without_joiners = text.translate(dict.fromkeys(map(ord, JOINERS)))
+    # Some scripts need joiners between their letters. ASCII does not.
+    return (without_joiners if without_joiners.isascii() else text).strip()
 
 
 def limit_marks(text: str) -> str:

@@ -87,6 +87,7 @@ TRACKING_VALUES: Final = {
         {"email", "facebook", "feed", "friends_link", "linkedin", "newsletter", "rss", "social", "substack", "twitter"}
     ),
 }
+_APPENDING: Final = re.compile("([?;])")
 NAME: Final = re.compile(r"[^\s=&#?*]+\*?")
 
 
@@ -103,6 +104,17 @@ class DroppedParameters:
         name = name.removeprefix("amp;")  # of an address copied from HTML source
         listed = name in self.names or name.startswith(self.prefixes)
         return listed or value in TRACKING_VALUES.get(name, ())
+
+    def remove_from(self, pair: str) -> str:
+        """Return a ``name=value`` without what does not count; empty if all of it does not.
+
+        Mailers append ``?utm_source=x`` or ``;utm_source=x`` to addresses that have parameters already.
+        """
+        pieces = _APPENDING.split(pair)
+        while len(pieces) > 1 and "=" in pieces[-1] and self.matches(pieces[-1]):
+            del pieces[-2:]
+        kept = "".join(pieces)
+        return "" if self.matches(kept) else kept
 
 
 STANDARD: Final = DroppedParameters()

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 import idna
 
 from commentsvc.domain.errors import FieldError, Invalid
-from commentsvc.domain.text import CONTROL, INVISIBLE, JOINERS, clean_line
+from commentsvc.domain.text import CONTROL, clean_line, clean_pasted
 from commentsvc.domain.tracking import STANDARD, DroppedParameters
 
 MAX_LENGTH: Final = 2000
@@ -38,7 +38,7 @@ def parse_thread(text: str, dropped: DroppedParameters = STANDARD) -> ThreadRef:
     Raises:
         Invalid: for the field ``thread``: it is empty, too long, or an address without a valid host.
     """
-    text = INVISIBLE.sub("", text[: MAX_RAW_LENGTH + 1]).strip().strip(JOINERS)
+    text = clean_pasted(text[: MAX_RAW_LENGTH + 1])
     if not 0 < len(text) <= MAX_RAW_LENGTH or CONTROL.search(text) or re.search(r"[\r\n\t]", text):
         raise _invalid_thread(f"Enter a page address or key of 1 to {MAX_LENGTH:,} characters, on one line.")
     if text.startswith("//"):
@@ -147,7 +147,7 @@ def _escape_path(parts: SplitResult) -> str:
 
 
 def _pairs_that_count(parts: SplitResult, dropped: DroppedParameters) -> list[str]:
-    kept = (pair for pair in parts.query.split("&") if pair and not dropped.matches(pair))
+    kept = filter(None, map(dropped.remove_from, re.split("&(?:amp;)*", parts.query)))
     return [_normalise_escapes(pair, keep="=!$'()*+,;:@/?") for pair in kept]
 
 

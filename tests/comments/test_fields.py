@@ -123,6 +123,29 @@ def test_readers_who_came_in_another_way_find_the_same_thread(query):
 
 
 @pytest.mark.parametrize(
+    "query",
+    ["p=17?utm_source=x", "p=17;utm_source=x;fbclid=y", "m=1;utm_x=y&p=17", "utm_source=x&amp;p=17", "p=17?ref=a?m=1"],
+)
+def test_parameters_that_were_appended_in_a_wrong_way_do_not_count(query):
+    assert urls.parse_thread(f"{BLOG}/?{query}").name == "/?p=17"
+    assert urls.parse_thread(f"{BLOG}/?{query}").url == f"{BLOG}/?p=17"
+
+
+def test_other_signs_in_parameters_count():
+    assert urls.parse_thread(f"{BLOG}/?q=what?share").name == "/?q=what?share"
+    assert urls.parse_thread(f"{BLOG}/?q=a;b=c").name == "/?q=a;b=c"
+
+
+@pytest.mark.parametrize("invisible", ["\ufe0f", "\u200d", "\u200c", "\u2060", "\ufeff"])
+def test_invisible_characters_in_a_page_address_do_not_count(invisible):
+    assert urls.parse_thread(f"{invisible}https://blog{invisible}.example/a{invisible}b{invisible}") == (
+        urls.parse_thread("https://blog.example/ab")
+    )
+    persian = "https://blog.example/می\u200cخواهم"
+    assert urls.parse_thread(persian).name == "/%D9%85%DB%8C%E2%80%8C%D8%AE%D9%88%D8%A7%D9%87%D9%85"
+
+
+@pytest.mark.parametrize(
     ("translated", "host"),
     [
         ("blog-example.translate.goog", "blog.example"),
