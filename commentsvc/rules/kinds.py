@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from commentsvc.domain.errors import RateLimited, Refusal, RejectedByRule, ThreadClosed
 from commentsvc.domain.models import Draft, Effect, RuleKind
@@ -115,8 +115,8 @@ def compile_words(text: str) -> RuleCheck:
     words = WordList.from_text(text)
 
     def check(draft: Draft, context: Context) -> Reason | None:
-        targets = context.visible.targets if context.visible else ""
-        for part in (*context.texts_of(draft), targets, draft.name, draft.website or ""):
+        targets, website = context.visible.targets if context.visible else "", draft.website or ""
+        for part in (*context.texts_of(draft), targets, draft.name, website, unquote(website)):
             found = words.find_first(part)
             if found is not None:
                 return Reason("word_listed", {"word": mask_personal_data(found)})

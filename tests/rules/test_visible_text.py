@@ -37,6 +37,7 @@ async def test_a_word_rule_finds_the_words_that_readers_see(service, aiohttp_cli
     )):  # fmt: skip
         assert await post(client, comment, thread=f"https://localhost/{number}/") == 202, comment
     assert await post(client, "cas **ino**") == 201
+    assert await post(client, "hello", website="https://example.com/casin%6F") == 202
 
 
 async def test_a_link_rule_counts_the_links_that_readers_see(service, aiohttp_client):

@@ -50,6 +50,15 @@ async def test_a_reader_gets_back_all_that_was_typed(client, path, more, headers
         assert typed in page
 
 
+async def test_a_form_that_was_sent_in_the_address_comes_back(client):
+    query = urlencode({"comment_post_ID": "17", "author": "Mia", "email": "m@x.de", "comment": "So many words"})
+
+    response = await client.get(f"/v1/comments?{query}", headers=BROWSER)
+
+    assert (response.status, response.content_type) == (422, "text/html")
+    assert ">\nSo many words\n\nMia\n\nm@x.de<" in await response.text()
+
+
 async def test_a_reader_gets_back_all_that_was_typed_for_a_thread_that_was_closed(service, client):
     await post(service, "The first one", thread="/a/")
     [thread] = (await threads.list_threads(service, EVERYTHING, ThreadListQuery())).threads

@@ -19,10 +19,14 @@ async def show_refusal(request: web.Request, refused: Refusal, body: bytes) -> w
 
 
 async def show_reload(request: web.Request, refused: Refusal, _body: bytes) -> web.Response:
-    """Show that this address is not a page: after a refused form, a reader may reload it."""
+    """Show that this address is not a page: after a refused form, a reader may reload it.
+
+    A form without ``method="post"`` leads here too, with what was typed in the address.
+    """
     shown = refused if request.query.get("thread") else MalformedRequest()
     explanation = messages.explain_refusal(request_locale(request, request.query.get("lang")), shown)
-    return _show(request, problems.STATUS_OF_ERROR[type(refused)], explanation, b"", sent_form=True)
+    typed = request.rel_url.raw_query_string.encode("utf-8", "surrogateescape")
+    return _show(request, problems.STATUS_OF_ERROR[type(refused)], explanation, typed, sent_form=True)
 
 
 def show_framework_error(request: web.Request, status: int, body: bytes) -> web.Response:
