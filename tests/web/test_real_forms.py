@@ -11,6 +11,8 @@ import pytest
 from commentsvc.domain.models import Mode
 from commentsvc.moderation import queue
 from commentsvc.moderation.schemas import QueueQuery
+from commentsvc.sites import manage
+from commentsvc.sites.schemas import NewSite
 from commentsvc.web.routes import application
 from commentsvc.web.server import forms
 from tests.conftest import EVERYTHING, fields_of
@@ -381,6 +383,18 @@ async def test_a_path_leads_back_to_the_site_that_posted(served, aiohttp_client,
             "/v1/comments", data=body, headers=FORM | BROWSER | {"Origin": origin}, allow_redirects=False
         )
         assert response.headers["Location"] == f"{origin}/thanks/?p=1#comment-pending"
+
+
+async def test_a_path_leads_back_to_the_page_of_the_thread_if_a_browser_hides_its_origin(service, aiohttp_client):
+    origins = ["https://blog.example", "https://www.blog.example"]
+    await manage.add_site(service, EVERYTHING, NewSite(name="blog", origins=origins))
+    client = await aiohttp_client(application(service))
+    for origin in origins:
+        body = fields_of(thread=f"{origin}/a/", comment=origin, redirect_to="/thanks/")
+        response = await client.post(
+            "/v1/comments", data=body, headers=FORM | BROWSER | {"Origin": "null"}, allow_redirects=False
+        )
+        assert response.headers["Location"] == f"{origin}/thanks/#comment-pending"
 
 
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example/", "/\t/evil.example/", "/ /evil.example"])

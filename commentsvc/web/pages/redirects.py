@@ -16,7 +16,7 @@ from commentsvc.domain.errors import Gone, NotFound
 from commentsvc.domain.models import Site
 from commentsvc.service import Service
 from commentsvc.sites import resolve
-from commentsvc.sites.resolve import SiteDirectory
+from commentsvc.sites.resolve import SiteDirectory, ThreadPlace
 from commentsvc.web.server.routing import SERVICE, VISIT
 
 RECEIPT_MINUTES: Final = 60
@@ -32,7 +32,7 @@ async def redirect_after_post(request: web.Request, draft: NewComment, receipt: 
     """
     directory = await resolve.read_directory(request.app[SERVICE])
     place = resolve.resolve_thread(directory, draft.thread, draft.site, request[VISIT].origin)
-    page = _on_site(directory, place.site, draft.redirect_to, request[VISIT].origin)
+    page = _on_site(directory, place, draft.redirect_to, request[VISIT].origin)
     if page:
         target = f"{page}#comment-{receipt.id if receipt.status == 'approved' else 'pending'}"
     else:
@@ -43,17 +43,17 @@ async def redirect_after_post(request: web.Request, draft: NewComment, receipt: 
     return web.Response(status=303, headers={hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"})
 
 
-def _on_site(directory: SiteDirectory, place: Site, text: str | None, posted_from: str | None) -> str | None:
+def _on_site(directory: SiteDirectory, place: ThreadPlace, text: str | None, posted_from: str | None) -> str | None:
     """Return an address on one of the site's origins, encoded for a header; None if it is anything else.
 
-    A path belongs to the origin of the page that posted, or else to the only origin of the site. An origin that only
-    a wildcard allows must have posted itself: anybody can have a page there.
+    A path belongs to the origin of the page that posted, or else to that of the thread's address, or else to the only
+    origin of the site. An origin that only a wildcard allows must have posted itself: anybody can have a page there.
     """
     if not text or UNSAFE_IN_URL.search(text):
         return None
     if text.startswith("/") and not text.startswith("//"):
         posting = directory.requesting_site(posted_from) if posted_from else None
-        origins = [posted_from] if posted_from and posting else directory.hosts_of(place)
+        origins = [posted_from] if posted_from and posting else _origins_of_thread(directory, place)
         text = f"{origins[0]}{text}" if len(origins) == 1 else text
     try:
         parts = urlsplit(text)
@@ -61,12 +61,18 @@ def _on_site(directory: SiteDirectory, place: Site, text: str | None, posted_fro
     except ValueError:
         return None
     site = directory.by_origin(origin)
-    if site is None or site.id != place.id:
+    if site is None or site.id != place.site.id:
         return None
     if directory.is_by_wildcard(origin) and origin != posted_from:
         return None
     query = f"?{_quote(parts.query)}" if parts.query else ""
     return f"{origin}{_quote(parts.path or '/')}{query}"
+
+
+def _origins_of_thread(directory: SiteDirectory, place: ThreadPlace) -> list[str]:
+    """Return the origin of the thread's address, or else all that its site lists."""
+    listed, parts = directory.hosts_of(place.site), urlsplit(place.ref.url or "")
+    return [origin for origin in listed if origin == f"{parts.scheme}://{parts.netloc}"] or listed
 
 
 def site_address(directory: SiteDirectory, site: Site, origin: str | None) -> str | None:
