@@ -37,8 +37,11 @@ _INVISIBLE: Final = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff"
 )
 _HIDDEN: Final = re.compile(f"[{_INVISIBLE}]")
-# Also units and formulas in one character, because NFKC turns each into up to eighteen letters.
-_UNSEEN: Final = re.compile(f"[{_INVISIBLE}\u3300-\u33ff\ufdfa\ufdfb]")
+# Units and formulas in one character. NFKC turns each into up to eighteen letters, so only the first ones count.
+_SEVERAL: Final = "\u3300-\u33ff\ufdfa\ufdfb"
+_SEVERAL_IN_ONE: Final = re.compile(f"[{_SEVERAL}]")
+_MAX_SEVERAL: Final = 100
+_UNSEEN: Final = re.compile(f"[{_INVISIBLE}{_SEVERAL}]")
 _CONTROLS: Final = dict.fromkeys((*range(0x09), *range(0x0E, 0x1C), 0x7F))  # in ASCII
 MARKS: Final = "".join(
     mark
@@ -75,6 +78,7 @@ def folded(text: str) -> str:
     """Return a text without the differences that readers ignore. Letters keep their alphabet, and lines stay."""
     if text.isascii():
         return text.translate(_CONTROLS).lower()
+    text = _SEVERAL_IN_ONE.sub(_spelled_out, text, count=_MAX_SEVERAL)
     text = replace_characters(_UNSTABLE, _UNSEEN.sub("", text))
     text = _compose(text).casefold()
     if _GREEK.search(text):
@@ -107,6 +111,10 @@ def replace_characters(table: dict[str, str], text: str) -> str:
     for character in table.keys() & set(text):
         text = text.replace(character, table[character])
     return text
+
+
+def _spelled_out(character: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", character[0])
 
 
 def _thinned(pile: re.Match[str]) -> str:

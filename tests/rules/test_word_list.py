@@ -44,6 +44,10 @@ TABLE = [
     ("λόγος",    "ΛΟΓΟΣ",                                    YES),  # the last sigma, and no accent on capitals
     ("λόγος",    "λόγοσ",                                    YES),
     ("istanbul", "İSTANBUL",                                 YES),
+    ("kg",       "5 ㎏",                                     YES),
+    ("㎏",       "kg",                                       YES),
+    ("casino",   "ca㎏sino",                                 NO),
+    ("ﷺ",       "صلى الله عليه وسلم",                       YES),
     ("İstanbul", "istanbul, Istanbul",                       YES),
     ("kız",      "KIZ",                                      YES),
     ("kız",      "kız",                                      YES),
