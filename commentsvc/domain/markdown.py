@@ -104,6 +104,7 @@ class _Writer:
         self._link: tuple[int, dict[str, str]] | None = None  # where the open link begins, and its attributes
         self._images: list[str] = []  # in the open link
         self._in_code = False
+        self._code = 0, ""  # where the open code begins, and the text after its fence
 
     def write(self, rendered: str) -> str:
         """Return the HTML. The result is not sanitised."""
@@ -125,9 +126,16 @@ class _Writer:
             self._link, self._images = None, []
         elif tag == "img":
             self._image(values)
-        elif tag in {"code", "/code"}:
-            self._in_code = tag == "code"
-            self._output.append(f"<{tag}>{self._info(values)}")
+        elif tag == "code":
+            self._in_code = True
+            self._output.append("<code>")
+            self._code = len(self._output), self._written_info(values)
+            self._output.append(self._info(values))
+        elif tag == "/code":
+            self._in_code = False
+            begin, info = self._code
+            is_empty = not "".join(self._output[begin:]).strip()
+            self._output.append(f"{html.escape(info) if is_empty else ''}</code>")
         else:
             self._output.append(f"<{tag}{attributes}>")
 
@@ -148,9 +156,12 @@ class _Writer:
 
     def _info(self, values: dict[str, str]) -> str:
         """Return the text after the opening fence if it is more than the name of a language."""
-        language = values.get("class", "").removeprefix("language-")
-        written = self._source.expand_plain(f"{language} {values.get('data-meta', '')}").strip()
+        written = self._written_info(values)
         return "" if not written or _LANGUAGE.fullmatch(written) else f"{html.escape(written)}\n"
+
+    def _written_info(self, values: dict[str, str]) -> str:
+        language = values.get("class", "").removeprefix("language-")
+        return self._source.expand_plain(f"{language} {values.get('data-meta', '')}").strip()
 
     def _image(self, values: dict[str, str]) -> None:
         alternative = html.escape(self._source.expand_plain(values.get("alt", "")))

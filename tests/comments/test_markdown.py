@@ -67,6 +67,8 @@ def test_readers_see_the_text_after_a_code_fence():
     assert shown("```I agree with\nMia\n```") == "<pre><code>I agree withMia</code></pre>"
     assert shown("~~~Mia!\nx") == "<pre><code>Mia!x</code></pre>"
     assert shown("```python\nx\n```") == "<pre><code>x</code></pre>"
+    assert shown("Hello\n\n```thanks") == "<p>Hello</p><pre><code>thanks</code></pre>"
+    assert shown("Hello\n\n```many thanks\n```") == "<p>Hello</p><pre><code>many thanks</code></pre>"
 
 
 @pytest.mark.parametrize("around", ["{}", "> {}", "- {}", "1. {}", "> - {}", "words\n\n{}"])
