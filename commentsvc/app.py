@@ -51,6 +51,23 @@ async def open_service(config: Config, *, any_key: bool = False) -> AsyncIterato
 
 
 @asynccontextmanager
+async def open_service_alone(config: Config, *, any_key: bool = False) -> AsyncIterator[Service]:
+    """Open the service for a change that a running server would not see. With PostgreSQL, servers may run.
+
+    Raises:
+        ConfigurationError: see ``open_service``.
+        Unavailable: a server runs on the SQLite file.
+    """
+    preparation.require_file(config)
+    async with server_lock.enter_database(config) as lock:
+        await lock.require_alone()
+        async with open_service(config, any_key=any_key) as service:
+            if config.sqlite_path and not lock.was_used():
+                await servers.refuse_traces(service)
+            yield service
+
+
+@asynccontextmanager
 async def open_ready_service(config: Config, check: Callable[[], None] | None = None) -> AsyncIterator[Service]:
     """Open the service; create or migrate its database, and create the sites in the settings.
 

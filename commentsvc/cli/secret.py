@@ -8,7 +8,7 @@ from commentsvc import app
 from commentsvc.cli.terminal import CommandResult, Terminal
 from commentsvc.config.settings import Config
 from commentsvc.domain import crypto
-from commentsvc.operations import secret_file, secrets, server_lock
+from commentsvc.operations import secret_file, secrets
 from commentsvc.operations.key_check import Sealed
 from commentsvc.operations.secrets import Resealed, SecretStatus
 from commentsvc.service import Service
@@ -48,7 +48,7 @@ async def _rotate(config: Config) -> CommandResult:
         secret = crypto.new_secret()
         advice = "Put this key before the others in COMMENTSVC_SECRET_KEY, restart, then run: commentsvc reseal"
         return CommandResult({"secret": secret}, f"{secret}\n{advice}")
-    async with server_lock.without_servers(config), app.open_service(config) as service:
+    async with app.open_service_alone(config) as service:
         key, done = await secrets.rotate_key(service, file)
     data = {"key": key, "file": str(file), "resealed": done.resealed, "unreadable": done.unreadable}
     text = f"{_describe_resealed(done)}\nThe new key {key} is the first one in {file}. Keep a copy of this file."
@@ -56,7 +56,7 @@ async def _rotate(config: Config) -> CommandResult:
 
 
 async def _accept_loss(config: Config) -> CommandResult:
-    async with server_lock.without_servers(config), app.open_service(config, any_key=True) as service:
+    async with app.open_service_alone(config, any_key=True) as service:
         lost = await secrets.accept_loss(service, alone=config.sqlite_path is not None)
     if not lost.keys:
         return CommandResult(lost, "No key is missing. Nothing is lost.")

@@ -114,7 +114,7 @@ async def prepare(
         await lock.require_alone()
         steps = await schema.migrate(database, service.now())
         await _prepare_new(service, new_key)
-    if lock.is_alone:
+    if lock.is_alone and lock.was_used():  # a new lock does not know of servers that run with a deleted one
         await servers.forget_killed(service)
     lock.mark_used()
     return service, steps

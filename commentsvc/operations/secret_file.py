@@ -1,12 +1,15 @@
 """The secret keys: from the setting, or with SQLite from a file beside the database."""
 
+import errno
 import os
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError
+from commentsvc.storage.data_folder import keep_owner
 
 NAME: Final = "secret.key"
 
@@ -47,6 +50,7 @@ def write_secrets(file: Path, texts: list[str]) -> None:
     new_file = file.with_name(f"{NAME}.{os.getpid()}.new")
     try:
         new_file.touch(mode=0o600)
+        keep_owner(new_file, file if file.exists() else file.parent)
         with new_file.open("w", encoding="utf-8") as written:
             written.write("\n".join(texts) + "\n")
             written.flush()
@@ -69,8 +73,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _unusable(file: Path, error: OSError | UnicodeDecodeError) -> ConfigurationError:
-    reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "not UTF-8 text"
-    return ConfigurationError(
-        f"Cannot read or create the secret key {file}: {reason}. "
-        "Make its folder writable, or set COMMENTSVC_SECRET_KEY."
-    )
+    number = error.errno if isinstance(error, OSError) else None
+    reason = "not UTF-8 text" if number is None else os.strerror(number)
+    owner = f"{os.geteuid()}:{os.getegid()}"
+    cures = {
+        None: "Restore this file from your backup",
+        errno.EACCES: f"As root, run: chown {owner} {shlex.quote(str(file))}",
+        errno.ENOSPC: "Free some space",
+        errno.EDQUOT: "Free some space",
+    }
+    cure = cures.get(number, "Make its folder writable, or set COMMENTSVC_SECRET_KEY")
+    return ConfigurationError(f"Cannot read or create the secret key {file}: {reason}. {cure}.")

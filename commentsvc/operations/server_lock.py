@@ -96,25 +96,13 @@ async def enter_database(config: Config, *, serving: bool = False) -> AsyncItera
         lock.close()
 
 
-@asynccontextmanager
-async def without_servers(config: Config) -> AsyncIterator[None]:
-    """Make sure that no server starts or runs on the database, for a change that a running one would not see.
-
-    Raises:
-        Unavailable: a server runs.
-    """
-    async with enter_database(config) as lock:
-        await lock.require_alone()
-        yield
-
-
 def is_server_running(config: Config) -> bool:
-    """Return whether a server runs on an SQLite database. With PostgreSQL that is not known here: True."""
+    """Return whether a server may run on the database. With PostgreSQL, or with a new lock, that is not known: True."""
     path = config.sqlite_path
     lock = DatabaseLock.open(path) if path else None
     if lock is None:
         return True
     try:
-        return not lock.try_alone()
+        return not lock.is_used() or not lock.try_alone()
     finally:
         lock.close()

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from commentsvc.domain.errors import Refusal
+from commentsvc.domain.errors import Refusal, Unavailable
 from commentsvc.operations import key_check, server_lock
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import servers
@@ -89,6 +89,19 @@ async def list_running(service: Service) -> list[ServerRecord]:
     if service.config.sqlite_path and not server_lock.is_server_running(service.config):
         return []
     return await _list_running(service)
+
+
+async def refuse_traces(service: Service) -> None:
+    """Check that the database has no trace of a running server. Needed where the lock file was deleted.
+
+    Raises:
+        Unavailable: there is one.
+    """
+    if await _list_running(service):
+        raise Unavailable(
+            "A server is running on this database. Stop it, then try again. "
+            f"A server that was killed counts for {SEEN_SECONDS} seconds."
+        )
 
 
 @private_read

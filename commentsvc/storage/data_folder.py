@@ -15,20 +15,22 @@ SHARES: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "glusterfs", "lustre", "gpfs", "beegfs"}
 )
 FUSE_SHARE: Final = re.compile(r"fuse\..*(?:sshfs|s3|rclone|gluster|ceph|davfs|smb|gcs|nfs|blobfuse|goofys|juicefs).*")
-FILES_BESIDE: Final = ("-wal", "-shm")
+FILES_BESIDE: Final = ("-wal", "-shm", ".lock")
 
 
 def require_usable(path: Path) -> None:
     """Check the folder of a database file, and the files that are already in it.
 
     Raises:
-        ConfigurationError: it is on a network share or read-only, or belongs to another user.
+        ConfigurationError: it is on a network share or read-only, belongs to another user, or cannot be created.
     """
+    path = path.absolute()
     share = find_share(path)
     if share:
         raise _refusal(f"{path.parent} is on a network share ({share}), where SQLite loses data. Use PostgreSQL.")
-    if not path.parent.is_dir():
-        return  # it will be created
+    if not os.path.isdir(path.parent):  # noqa: PTH112 -- Path.is_dir raises PermissionError
+        _require_creatable(path.parent)
+        return
     if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
         raise _refusal(f"{path.parent} is read-only. Mount it writable.")
     foreign = list(_find_foreign(path))
@@ -41,6 +43,25 @@ def require_usable(path: Path) -> None:
             f"user {os.geteuid()} cannot write to {foreign[0]}. As root, run: "
             f"chown {os.geteuid()}:{os.getegid()} {names} (for a bind mount, its folder on the host)."
         )
+
+
+def _require_creatable(folder: Path) -> None:
+    parents = (folder, *folder.parents)
+    nearest = next(one for one in parents if os.path.lexists(one))
+    if not os.path.isdir(nearest):  # noqa: PTH112 -- Path.is_dir raises PermissionError
+        raise _refusal(f"{nearest} is not a folder. Remove it, or name a file in another folder.")
+    if not _may(nearest, os.W_OK | os.X_OK):
+        raise _refusal(
+            f"user {os.geteuid()} cannot create or open {folder}. "
+            f"Let this user write to {nearest}, or name a file in another folder."
+        )
+
+
+def keep_owner(file: Path, like: Path) -> None:
+    """Give a file that root creates to the owner of another one: the service may run as another user."""
+    if os.geteuid() == 0:
+        owner = like.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def _refusal(sentence: str) -> ConfigurationError:

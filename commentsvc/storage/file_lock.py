@@ -7,10 +7,11 @@ locks. The kernel releases it when the process ends, however it ends.
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from commentsvc.storage.data_folder import require_usable
+from commentsvc.storage.data_folder import keep_owner, require_usable
 
 USED: Final = b"in use\n"
 TAKEN: Final = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
@@ -39,9 +40,12 @@ class DatabaseLock:
         file = lock_file(database)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            return cls(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            lock = cls(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError:
             return None
+        with suppress(OSError):
+            keep_owner(file, database if database.exists() else file.parent)
+        return lock
 
     def try_alone(self) -> bool:
         """Hold the lock alone, unless another process holds it. If that fails, it is not held at all."""

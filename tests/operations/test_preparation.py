@@ -25,6 +25,7 @@ COMMANDS = [
     ("key", "create", "x"), ("key", "list"), ("site", "list"), ("site", "add", "b", "--origin", "https://b.example"),
     ("moderator", "add", "Noa"), ("moderator", "invite", "owner"), ("queue",), ("moderate",), ("reseal",),
     ("approve", "x"), ("undo", "x"), ("rule", "list"), ("audit", "verify"),
+    ("secret", "status"), ("secret", "rotate"), ("secret", "lost"),
 ]  # fmt: skip
 
 

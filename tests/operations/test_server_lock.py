@@ -100,14 +100,28 @@ async def test_what_must_be_alone_refuses_while_a_server_runs(tmp_path):
     async with app.open_ready_service(config):
         assert server_lock.is_server_running(config)
         with pytest.raises(Unavailable, match="A server is running"):
-            async with server_lock.without_servers(config):
+            async with app.open_service_alone(config):
                 pass
     assert not server_lock.is_server_running(config)
-    async with server_lock.without_servers(config):
+    async with app.open_service_alone(config):
         with pytest.raises(Unavailable, match="Another command"):
             await wait_for_the_lock(config)
     async with app.open_ready_service(config):
         assert server_lock.is_server_running(config)
+
+
+def test_an_operator_deletes_the_lock_file_of_a_running_server(tmp_path):
+    with serving(tmp_path) as (process, printed):
+        (tmp_path / f"{DATABASE}.lock").unlink()
+        for arguments in (("secret", "rotate"), ("secret", "lost")):
+            done = run_main(tmp_path, *arguments)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert "A server is running on this database. Stop it, then try again." in done.stderr
+        assert "Server since" in run_main(tmp_path, "secret", "status").stdout
+        assert call(port_of(printed), "POST", "/v1/comments", fields_of())[0] == 202
+        process.terminate()
+        process.wait()
+    assert run_main(tmp_path, "secret", "rotate").returncode == 0
 
 
 async def wait_for_the_lock(config):

@@ -80,7 +80,61 @@ def test_an_operator_names_a_file_in_a_folder_that_cannot_be_made(folder):
     assert migrate(folder / "warm-up.db").returncode == 0
     folder.chmod(0o555)
     with without_root():
-        assert "chown" not in fault_of(migrate(folder / "new" / "comments.db"))
+        for path in ("new/comments.db", "new/deep/comments.db"):
+            line = fault_of(migrate(folder / path))
+            assert line.startswith(f"user {os.geteuid()} cannot create or open {folder / path}"[: -len("/comments.db")])
+            assert f"Let this user write to {folder}," in line
+
+
+@pytest.mark.parametrize("path", ["deep/comments.db", "deep/deeper/comments.db"])
+def test_an_operator_names_a_file_below_a_folder_that_cannot_be_entered(folder, path):
+    assert migrate(folder / "warm-up.db").returncode == 0
+    closed = folder / "closed"
+    (closed / path).parent.mkdir(parents=True)
+    closed.chmod(0o600)
+    with without_root():
+        assert f"Let this user write to {closed}," in fault_of(migrate(closed / path))
+    closed.chmod(0o700)
+
+
+def test_an_operator_names_a_file_below_a_file(folder):
+    (folder / "data").touch()
+    assert fault_of(migrate(folder / "data" / "comments.db")).startswith(f"{folder / 'data'} is not a folder.")
+
+
+def test_an_operator_leaves_only_the_key_or_only_the_lock_to_another_user(folder):
+    path = folder / "comments.db"
+    assert migrate(path).returncode == 0
+    folder.chmod(0o777)
+    path.chmod(0o666)
+    lock, key = folder / "comments.db.lock", folder / "secret.key"
+    lock.chmod(0o444)
+    with without_root() as user:
+        assert shlex.split(fault_of(migrate(path)).partition("run: ")[2])[:3] == [
+            "chown",
+            f"{user}:{os.getegid()}",
+            str(lock),
+        ]
+    lock.chmod(0o666)
+    key.chmod(0o000)
+    with without_root() as user:
+        for arguments in (("migrate",), ("secret", "status"), ("site", "list")):
+            done = run_main("/", *arguments, DATABASE_URL=f"sqlite:///{path}")
+            assert (done.returncode, done.stdout) == (78, "")
+            assert done.stderr.endswith(f"As root, run: chown {user}:{os.getegid()} {key}.\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_creates_belongs_to_the_user_of_the_service(folder):
+    path = folder / "comments.db"
+    assert migrate(path).returncode == 0
+    for file in folder.iterdir():
+        os.chown(file, NOBODY, NOBODY)
+    (folder / "comments.db.lock").unlink()
+    assert run_main("/", "secret", "rotate", DATABASE_URL=f"sqlite:///{path}").returncode == 0
+    assert {file.name: file.stat().st_uid for file in folder.iterdir()} == dict.fromkeys(
+        ["comments.db", "comments.db.lock", "secret.key"], NOBODY
+    )
 
 
 @pytest.mark.parametrize("target", ["comments.db", "/proc/nowhere/comments.db"])
