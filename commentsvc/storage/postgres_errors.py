@@ -183,6 +183,14 @@ def _explain_resources(_address: PostgresAddress, text: str) -> str:
     return f"PostgreSQL cannot work now ({_first_line(text)}). Correct this on the server, then try again."
 
 
+def _explain_foreign(address: PostgresAddress, text: str) -> str:
+    name = quote_name(address.database or address.user)
+    return (
+        f"the database {name} has a table of another program ({_first_line(text)}). "
+        "Name another database, or add ?search_path= and an empty schema to the URL."
+    )
+
+
 def _first_line(text: str) -> str:
     return text.partition("\n")[0].rstrip(".")
 
@@ -199,6 +207,7 @@ EXPLANATIONS: Final[dict[str, Explanation]] = {
     "42501": _explain_privilege,
     "42704": _explain_parameter,
     "42P05": _explain_statement,
+    "42P07": _explain_foreign,
     "53300": _explain_full,
 }
 # By the first two characters of the code: connection, limits, object state, operator, system.

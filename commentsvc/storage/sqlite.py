@@ -143,7 +143,15 @@ class SqliteDatabase:
 
     async def write_exclusively(self, work: Work[T], /) -> T:
         """See ``Database``. BEGIN IMMEDIATE excludes other processes."""
-        return await self.write(work)
+        try:
+            return await self.write(work)
+        except Unavailable as error:
+            if not str(error.__cause__).endswith("already exists"):
+                raise
+            raise ConfigurationError(
+                f"COMMENTSVC_DATABASE_URL: the database {self._file.path} belongs to another program "
+                f"({error.__cause__}). Name a new file."
+            ) from None
 
     async def protect(self) -> None:
         """See ``Database``. The authorizer protects each connection from the moment that it is opened."""

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 from contextlib import closing
 
+import asyncpg
 import pytest
 
 from commentsvc import app
@@ -57,6 +58,37 @@ def test_a_command_leaves_the_database_of_another_program_alone(tmp_path):
     done = run_main(tmp_path, "site", "list", DATABASE_URL="sqlite:///photos.db")
     assert (done.returncode, f"There is no database at {file}. " in done.stderr) == (78, True), done.stderr
     assert not (tmp_path / "secret.key").exists()
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_an_operator_names_an_sqlite_database_with_a_table_of_the_same_name(tmp_path, command):
+    file = tmp_path / "blog.db"
+    with closing(sqlite3.connect(file)) as other, other:
+        other.execute("CREATE TABLE Comment (id)")
+    done = run_main(tmp_path, command, DATABASE_URL="sqlite:///blog.db", PORT="0")
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert f"the database {file} belongs to another program" in done.stderr
+    assert not (tmp_path / "secret.key").exists()
+
+
+def test_an_operator_names_a_postgresql_database_with_a_table_of_the_same_name(tmp_path, postgres):
+    asyncio.run(make_database(postgres, "CREATE DATABASE photos"))
+    url = postgres.format("photos")
+
+    async def execute(statement):
+        connection = await asyncpg.connect(url)
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(execute("CREATE TABLE site (id INT); CREATE SCHEMA comments"))
+    done = run_main(tmp_path, "migrate", DATABASE_URL=url, SECRET_KEY=SECRET)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert 'the database "photos" has a table of another program (relation "site" already exists)' in done.stderr
+
+    separator = "&" if "?" in url else "?"
+    done = run_main(tmp_path, "migrate", DATABASE_URL=f"{url}{separator}search_path=comments", SECRET_KEY=SECRET)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_command_on_an_empty_postgresql_database_creates_nothing(tmp_path, postgres):
