@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Final
 
 from commentsvc.cli import DONE, MISCONFIGURED, REFUSED
@@ -69,14 +69,16 @@ def check_health() -> int:
     if not port.isdecimal():
         _print_error("COMMENTSVC_PORT must be a whole number from 0 to 65535.")
         return MISCONFIGURED
-    connection = _connect_to(given.get("HOST") or "127.0.0.1", int(port))
+    host = given.get("HOST") or "127.0.0.1"
     try:
-        connection.request("GET", "/healthz")
-        return DONE if connection.getresponse().status == http.client.OK else REFUSED
+        with closing(_connect_to(host, int(port))) as connection:
+            connection.request("GET", "/healthz")
+            return DONE if connection.getresponse().status == http.client.OK else REFUSED
+    except (http.client.InvalidURL, UnicodeError):
+        _print_error(f"COMMENTSVC_HOST: {host} is not an address of this computer.")
+        return MISCONFIGURED
     except (OSError, http.client.HTTPException):
         return REFUSED
-    finally:
-        connection.close()
 
 
 def _connect_to(host: str, port: int) -> http.client.HTTPConnection:

@@ -1,8 +1,10 @@
 """Check what the types of the settings cannot express. Every check yields sentences: the fault, then the cure."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Final
 
 from commentsvc.config import PREFIX, postgres_url
@@ -16,6 +18,8 @@ from commentsvc.domain.networks import drop_zone
 MAX_COMMENTS_PER_SECOND: Final = 100
 MIN_KEY_LENGTH: Final = 32
 ADDRESS_WITH_PORT: Final = re.compile(r"(\d+(\.\d+){3}|\[[0-9a-f:.]*\]|[\w.-]+):\d+", re.IGNORECASE)
+HOST_EXAMPLES: Final = "Use 127.0.0.1, 0.0.0.0, :: or unix:/run/commentsvc/http.sock."
+MAX_SOCKET_BYTES: Final = 107  # of the path of a socket file (unix(7))
 HOST_NAME: Final = re.compile(r"(?=.*[a-z])[\w-]+(\.[\w-]+)*\.?", re.IGNORECASE)
 # Settings that hold several values, separated by spaces.
 LISTS: Final = ("sites", "dropped_parameters", "trusted_proxies")
@@ -39,18 +43,31 @@ def find_faults(config: Config, faulty: Collection[str] = ()) -> Iterator[str]:
 def _check_host(config: Config) -> Iterator[str]:
     # A name is not resolved here: that may take seconds. Starting to listen finds the rest.
     host = config.host
-    if host.startswith("unix:") or _is_address(host) or HOST_NAME.fullmatch(host):
+    if config.socket_path:
+        yield from find_socket_faults(config.socket_path)
+        return
+    if host == "*" or _is_address(host) or HOST_NAME.fullmatch(host):
         return
     advice = ""
-    if host == "*":
-        advice = "For every address, write 0.0.0.0 or ::. "
+    if re.match(r"unix:|[./~]|file:", host, re.IGNORECASE) or host.endswith(".sock"):
+        advice = "For a socket, write unix: before its full path. "
     elif "/" in host:
         advice = "A scheme or path does not belong here. "
     elif ADDRESS_WITH_PORT.fullmatch(host):
         advice = f"A port belongs in {PREFIX}PORT. "
     elif len(re.split(r"[\s,;]+", host)) > 1:
         advice = "Write one address only. "
-    yield f"{PREFIX}HOST: {host} is not an address of this computer. {advice}Use 127.0.0.1, 0.0.0.0 or ::."
+    yield f"{PREFIX}HOST: {host} is not an address of this computer. {advice}{HOST_EXAMPLES}"
+
+
+def find_socket_faults(path: Path) -> Iterator[str]:
+    """Yield what is wrong with the path of a socket file."""
+    if not path.is_absolute():
+        yield f"{PREFIX}HOST needs the full path of the socket, such as unix:/run/commentsvc/http.sock."
+    elif len(os.fsencode(path)) > MAX_SOCKET_BYTES:
+        yield f"{PREFIX}HOST: the path has more than {MAX_SOCKET_BYTES} bytes. Use a shorter one."
+    elif os.path.isdir(path):  # noqa: PTH112 -- Path.is_dir raises PermissionError
+        yield f"{PREFIX}HOST: {path} is a folder. Add the name of the socket, such as {path / 'http.sock'}."
 
 
 def _is_address(text: str) -> bool:

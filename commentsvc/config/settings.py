@@ -25,8 +25,8 @@ class Config(Struct, frozen=True, kw_only=True):
     host: Annotated[
         str,
         Meta(
-            description="IP address to listen on: `0.0.0.0` for all of IPv4, `::` for all of IPv4 and IPv6; or a Unix "
-            "socket: `unix:/run/commentsvc/http.sock`."
+            description="IP address to listen on: `0.0.0.0` for all of IPv4, `::` or `*` for all of IPv4 and IPv6; or "
+            "a Unix socket: `unix:/run/commentsvc/http.sock`."
         ),
     ] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free port.")] = 8080

@@ -42,5 +42,5 @@ def _explain(error: DatabaseAway | Unavailable) -> DatabaseAway:
         return error
     reason = f" ({type(error.__cause__).__name__}: {error.__cause__})" if error.__cause__ else ""
     return DatabaseAway(
-        f"The database cannot be written now{reason}. End other programs that lock it, and free disk space if its disk is full."
+        f"The database cannot be written now{reason}. End other programs that lock it, or free disk space."
     )

@@ -138,6 +138,16 @@ def test_the_health_check_reads_the_settings_as_the_service_does(tmp_path):
     assert (done.returncode, done.stderr) == (1, "")  # nothing listens there; the port is not a fault
 
 
+@pytest.mark.parametrize("host", ["two words", f"b\xe4.{'x' * 100}", "host\x7f"])
+def test_the_health_check_names_a_host_that_is_none(tmp_path, host):
+    done = run_main(tmp_path, "healthcheck", HOST=host)
+    assert (done.returncode, done.stderr.startswith(f"commentsvc: COMMENTSVC_HOST: {host}")) == (78, True)
+
+
+def test_every_address_can_be_written_as_a_star():
+    assert read(HOST="*").host == "*"
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -295,12 +305,18 @@ def test_a_comma_inside_one_secret_key_is_part_of_it():
         ("TRUSTED_PROXIES", "10.0.0.5/8", "Write 10.0.0.0/8."),
         ("TRUSTED_PROXIES", "2001:db8::1/32", "Write 2001:db8::/32."),
         ("TRUSTED_PROXIES", "10.0.0.1:8080", "Names and ports are not possible."),
-        ("HOST", "*", "For every address, write 0.0.0.0 or ::."),
+        ("HOST", "/run/http.sock", "For a socket, write unix: before its full path."),
+        ("HOST", "UNIX:/run/http.sock", "For a socket, write unix: before its full path."),
+        ("HOST", "http.sock/", "A scheme or path does not belong here."),
+        ("HOST", "unix:http.sock", "COMMENTSVC_HOST needs the full path of the socket"),
+        ("HOST", "unix:", "COMMENTSVC_HOST needs the full path of the socket"),
+        ("HOST", "unix:/tmp", "COMMENTSVC_HOST: /tmp is a folder."),
+        ("HOST", f"unix:/{'x' * 120}", "the path has more than 107 bytes"),
         ("HOST", "0.0.0.0:8080", "A port belongs in COMMENTSVC_PORT."),
         ("HOST", "localhost:8080", "A port belongs in COMMENTSVC_PORT."),
         ("HOST", "[::]:8080", "A port belongs in COMMENTSVC_PORT."),
         ("HOST", "https://comments.example/", "A scheme or path does not belong here."),
-        ("HOST", "256.0.0.1", "Use 127.0.0.1, 0.0.0.0 or ::."),
+        ("HOST", "256.0.0.1", "Use 127.0.0.1, 0.0.0.0, :: or unix:/run/commentsvc/http.sock."),
         ("HOST", "0.0.0.0,::", "Write one address only."),
         ("HOST", "0.0.0.0 ::", "Write one address only."),
         ("PUBLIC_URL", "https://a.example, https://b.example", "must be one address"),

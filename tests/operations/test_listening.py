@@ -71,6 +71,8 @@ def test_a_service_without_ipv6_listens_on_ipv4(monkeypatch, caplog):
         ("203.0.113.1", "COMMENTSVC_HOST: 203.0.113.1 is not an address of this computer"),
         ("2001:db8::1", "COMMENTSVC_HOST: 2001:db8::1 is not an address of this computer"),
         ("x" * 300, "COMMENTSVC_HOST"),
+        ("fe80::1", "Write it after a percent sign: fe80::1%eth0."),
+        ("unix:/proc", "/proc is a folder"),
         ("unix:", "needs the full path"),
         ("unix:here.sock", "needs the full path"),
         ("unix:@abstract", "needs the full path"),

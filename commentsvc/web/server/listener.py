@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from commentsvc.config import PREFIX
+from commentsvc.config.checks import HOST_EXAMPLES, find_socket_faults
 from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError
 
 LOG: Final = logging.getLogger(__name__)
 BACKLOG: Final = 1024
-MAX_PATH_BYTES: Final = 107  # of a socket file (unix(7))
-ALL_ADDRESSES: Final = "::"
-EXAMPLES: Final = "Use 127.0.0.1, 0.0.0.0, :: or unix:/run/commentsvc/http.sock."
+ALL_ADDRESSES: Final = ("::", "*")
 
 
 @contextmanager
@@ -51,9 +50,9 @@ def _remove_own(path: Path, created: os.stat_result) -> None:
 def _listen_on_address(config: Config) -> socket.socket:
     host = config.host[1:-1] if config.host.startswith("[") and config.host.endswith("]") else config.host
     try:
-        if host == ALL_ADDRESSES and socket.has_dualstack_ipv6():
+        if host in ALL_ADDRESSES and socket.has_dualstack_ipv6():
             return _create_server(("::", config.port), socket.AF_INET6, both=True)
-        if host == ALL_ADDRESSES:
+        if host in ALL_ADDRESSES:
             LOG.warning("this computer has no IPv6; listening on IPv4 only")
             host = "0.0.0.0"  # noqa: S104 -- what the setting asks for
         family, address = _resolve(config.host, host, config.port)
@@ -71,7 +70,9 @@ def _resolve(setting: str, host: str, port: int) -> tuple[int, Any]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
-        raise ConfigurationError(f"{PREFIX}HOST: {setting} is not an address of this computer. {EXAMPLES}") from None
+        raise ConfigurationError(
+            f"{PREFIX}HOST: {setting} is not an address of this computer. {HOST_EXAMPLES}"
+        ) from None
     family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     return family, address
 
@@ -83,16 +84,16 @@ def _explain_address(error: OSError, config: Config) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"Cannot listen on {place}: this user may not. Set {PREFIX}PORT to 1024 or more."
     if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-        return f"{PREFIX}HOST: {config.host} is not an address of this computer. {EXAMPLES}"
+        return f"{PREFIX}HOST: {config.host} is not an address of this computer. {HOST_EXAMPLES}"
+    if config.host.lower().lstrip("[").startswith("fe80:") and "%" not in config.host:
+        return f"{PREFIX}HOST: {config.host} needs its network interface. Write it after a percent sign: fe80::1%eth0."
     reason = os.strerror(error.errno or 0)
     return f"Cannot listen on {place}: {reason}. Change {PREFIX}HOST or {PREFIX}PORT."
 
 
 def _listen_on_file(path: Path, mode: int) -> socket.socket:
-    if not path.is_absolute():
-        raise ConfigurationError(f"{PREFIX}HOST needs the full path of the socket, such as unix:/run/commentsvc.sock.")
-    if len(os.fsencode(path)) > MAX_PATH_BYTES:
-        raise ConfigurationError(f"{PREFIX}HOST: the path has more than {MAX_PATH_BYTES} bytes. Use a shorter one.")
+    for fault in find_socket_faults(path):
+        raise ConfigurationError(fault)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(path)
