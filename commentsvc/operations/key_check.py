@@ -1,10 +1,10 @@
 """Check that the secret keys open what the database holds."""
 
 from collections import Counter
-from pathlib import Path
 
 import msgspec
 
+from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.operations import secret_file
 from commentsvc.service import private_read
@@ -73,12 +73,18 @@ async def check_keys(unit: PrivateRead) -> None:
         ConfigurationError: a key is missing.
     """
     if missing := await find_missing(unit):
-        raise _missing(secret_file.secret_file(unit.config), missing)
+        raise _missing(unit.config, missing)
 
 
-def _missing(file: Path | None, missing: dict[str, Sealed]) -> ConfigurationError:
+def _missing(config: Config, missing: dict[str, Sealed]) -> ConfigurationError:
+    file, (unused, found) = secret_file.secret_file(config), secret_file.find_unused_keys(config)
     keys, number = ", ".join(missing), sum(missing.values(), Sealed()).total()
     addresses = "1 email address" if number == 1 else f"{number:,} email addresses"
+    if unused and set(found) & set(missing):
+        return ConfigurationError(
+            f"COMMENTSVC_SECRET_KEY lacks the key {keys}, which encrypts {addresses}. It is in {unused}. "
+            "Remove COMMENTSVC_SECRET_KEY, or add this key after the newest one, separated by a space."
+        )
     if file is not None and not file.exists():
         cause = f"There is no secret key at {file}. The database needs the key {keys}"
         cure = "Restore this file from your backup, or set COMMENTSVC_SECRET_KEY"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from commentsvc.config.settings import Config
+from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.storage.data_folder import keep_owner
 
@@ -34,11 +35,28 @@ def read_secrets(config: Config) -> list[str]:
 
 def _read(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8").split()
+        texts = file.read_text(encoding="utf-8-sig").split()
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise _unusable(file, error) from None
+    except UnicodeDecodeError:
+        raise _damaged(file, "it is not UTF-8 text") from None
+    if any(len(text) < MIN_SECRET_LENGTH for text in texts):
+        raise _damaged(file, f"a key has fewer than {MIN_SECRET_LENGTH} characters")
+    return texts
+
+
+def find_unused_keys(config: Config) -> tuple[Path | None, list[str]]:
+    """Return the file whose keys are not used because a setting holds others, and their fingerprints."""
+    path = config.sqlite_path
+    if path is None or not config.secret_key:
+        return None, []
+    file = path.absolute().with_name(NAME)
+    try:
+        return file, Keyring(_read(file)).fingerprints
+    except ConfigurationError:  # it is missing, empty or damaged
+        return None, []
 
 
 def write_secrets(file: Path, texts: list[str]) -> None:
@@ -72,15 +90,20 @@ def _sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
-def _unusable(file: Path, error: OSError | UnicodeDecodeError) -> ConfigurationError:
-    number = error.errno if isinstance(error, OSError) else None
-    reason = "not UTF-8 text" if number is None else os.strerror(number)
+def _damaged(file: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The secret key {file} is damaged: {reason}. Restore this file from your backup. "
+        "If there is none, delete the file, then run: commentsvc secret lost"
+    )
+
+
+def _unusable(file: Path, error: OSError) -> ConfigurationError:
     owner = f"{os.geteuid()}:{os.getegid()}"
     cures = {
-        None: "Restore this file from your backup",
         errno.EACCES: f"As root, run: chown {owner} {shlex.quote(str(file))}",
         errno.ENOSPC: "Free some space",
         errno.EDQUOT: "Free some space",
     }
-    cure = cures.get(number, "Make its folder writable, or set COMMENTSVC_SECRET_KEY")
+    cure = cures.get(error.errno or 0, "Make its folder writable, or set COMMENTSVC_SECRET_KEY")
+    reason = os.strerror(error.errno or 0)
     return ConfigurationError(f"Cannot read or create the secret key {file}: {reason}. {cure}.")

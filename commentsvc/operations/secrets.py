@@ -109,7 +109,7 @@ async def accept_loss(service: Service, *, alone: bool) -> Lost:
     servers tell.
 
     Raises:
-        Conflict: a running server still has one of these keys.
+        Conflict: a running server, or the file beside the database, still has one of these keys.
     """
     file, texts = secret_file.secret_file(service.config), secret_file.read_secrets(service.config)
     running = [] if alone else await servers.list_running(service)
@@ -131,6 +131,9 @@ async def _accept_loss(unit: Write, in_use: set[str]) -> Lost:
     missing = await key_check.find_missing(unit)
     if in_use & set(missing):
         raise Conflict("A running server still has this key, so it is not lost. Copy it from there.")
+    file, unused = secret_file.find_unused_keys(unit.config)
+    if set(unused) & set(missing):
+        raise Conflict(f"The key is in {file}, so it is not lost. Remove COMMENTSVC_SECRET_KEY, or add the key to it.")
     for key in missing:
         await installation.add_lost_key(unit, key, unit.now())
     if missing:

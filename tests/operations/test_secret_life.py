@@ -235,3 +235,35 @@ def test_an_operator_cannot_reencrypt_before_the_server_has_the_new_key(tmp_path
         assert call(port_of(printed), "POST", "/v1/comments", fields_of(comment="later"))[0] == 202
         cards = json.loads(run_main(tmp_path, "queue", "--json").stdout)["comments"]
         assert [card["email"] for card in cards] == ["mia@example.com"] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"short", "fewer than 32 characters"),
+        (SECRET.encode() + b"\nabc", "32 characters"),
+        (b"\xff" * 64, "not UTF-8"),
+    ],
+)
+def test_an_operator_whose_key_file_is_damaged_reads_which_file_and_goes_on(tmp_path, content, reason):
+    assert run_main(tmp_path, "migrate").returncode == 0
+    file = tmp_path / "data" / "secret.key"
+    file.write_bytes(content)
+    for arguments in (("serve",), ("migrate",), ("secret", "status"), ("secret", "lost"), ("key", "list")):
+        done = run_main(tmp_path, *arguments, PORT="0")
+        assert (done.returncode, done.stdout) == (78, "")
+        assert f"The secret key {file} is damaged: " in done.stderr
+        assert reason in done.stderr
+    file.unlink()
+    assert f"Created a new key in {file}." in run_main(tmp_path, "secret", "lost").stdout
+    assert run_main(tmp_path, "migrate").returncode == 0
+
+
+def test_a_key_in_the_file_that_a_setting_replaces_is_not_lost(tmp_path):
+    assert run_main(tmp_path, "migrate").returncode == 0
+    file = tmp_path / "data" / "secret.key"
+    done = run_main(tmp_path, "serve", SECRET_KEY=SECRET, PORT="0")
+    assert (done.returncode, f"It is in {file}. Remove COMMENTSVC_SECRET_KEY" in done.stderr) == (78, True)
+    done = run_main(tmp_path, "secret", "lost", SECRET_KEY=SECRET)
+    assert (done.returncode, f"The key is in {file}, so it is not lost." in done.stderr) == (1, True)
+    assert run_main(tmp_path, "migrate", SECRET_KEY=f"{SECRET} {file.read_text()}").returncode == 0
