@@ -127,6 +127,8 @@ async def _migrate_used(service: Service, number: int, lock: ServerLock) -> int:
     await lock.require_alone()
     path = service.config.sqlite_path
     if path is not None:
+        if not lock.was_used():
+            await servers.refuse_traces(service)
         copy = path.absolute().with_name(f"{path.name}.before-schema-{schema.newest_step()}")
         await asyncio.to_thread(sqlite_copy.copy_database, path, copy)
         LOG.warning("a copy of the database before the migration is kept at %s; delete it when all is well", copy)

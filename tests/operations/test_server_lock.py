@@ -110,7 +110,7 @@ async def test_what_must_be_alone_refuses_while_a_server_runs(tmp_path):
         assert server_lock.is_server_running(config)
 
 
-def test_an_operator_deletes_the_lock_file_of_a_running_server(tmp_path):
+def test_an_operator_deletes_the_lock_file_of_a_running_server(tmp_path, newer_program):  # noqa: F811
     with serving(tmp_path) as (process, printed):
         (tmp_path / f"{DATABASE}.lock").unlink()
         for arguments in (("secret", "rotate"), ("secret", "lost")):
@@ -118,9 +118,13 @@ def test_an_operator_deletes_the_lock_file_of_a_running_server(tmp_path):
             assert (done.returncode, done.stdout) == (1, "")
             assert "A server is running on this database. Stop it, then try again." in done.stderr
         assert "Server since" in run_main(tmp_path, "secret", "status").stdout
+        newer_program()
+        done = run_main(tmp_path, "migrate")
+        assert (done.returncode, "A server is running on this database." in done.stderr) == (1, True)
         assert call(port_of(printed), "POST", "/v1/comments", fields_of())[0] == 202
         process.terminate()
         process.wait()
+    assert run_main(tmp_path, "migrate").returncode == 0
     assert run_main(tmp_path, "secret", "rotate").returncode == 0
 
 
