@@ -117,7 +117,9 @@ def _read_file(variable: str, name: str) -> str:
         text = clean_value(content.decode("utf-16" if content.startswith(UTF_16) else "utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not UTF-8 text"
-        raise ConfigurationError(f"{variable} names a file that cannot be read ({reason}).") from None
+        raise ConfigurationError(
+            f"{variable} names a file that cannot be read ({reason}). Correct its path, content or permissions."
+        ) from None
     if not text:
         raise ConfigurationError(f"{variable} names an empty file. Write the secret into it, or remove {variable}.")
     return text

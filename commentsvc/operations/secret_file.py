@@ -93,7 +93,7 @@ def _sync_folder(folder: Path) -> None:
 def _damaged(file: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
         f"The secret key {file} is damaged: {reason}. Restore this file from your backup. "
-        "If there is none, delete the file, then run: commentsvc secret lost"
+        "Without a backup, delete the file, then run: commentsvc secret lost"
     )
 
 
@@ -101,6 +101,7 @@ def _unusable(file: Path, error: OSError) -> ConfigurationError:
     owner = f"{os.geteuid()}:{os.getegid()}"
     cures = {
         errno.EACCES: f"As root, run: chown {owner} {shlex.quote(str(file))}",
+        errno.EISDIR: "Remove this folder, and restore the file from your backup",
         errno.ENOSPC: "Free some space",
         errno.EDQUOT: "Free some space",
     }

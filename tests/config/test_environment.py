@@ -230,8 +230,8 @@ def test_a_secret_that_is_not_text_is_refused(tmp_path, content):
 
 
 def test_a_folder_or_a_missing_file_in_place_of_a_secret_is_named(tmp_path):
-    assert fault(SECRET_KEY_FILE=str(tmp_path)).endswith("(Is a directory).")
-    assert fault(SECRET_KEY_FILE=str(tmp_path / "none")).endswith("(No such file or directory).")
+    assert "(Is a directory). Correct its path" in fault(SECRET_KEY_FILE=str(tmp_path))
+    assert "(No such file or directory). Correct its path" in fault(SECRET_KEY_FILE=str(tmp_path / "none"))
 
 
 def test_an_operator_reads_all_faults_of_all_settings_at_once(tmp_path):

@@ -259,6 +259,16 @@ def test_an_operator_whose_key_file_is_damaged_reads_which_file_and_goes_on(tmp_
     assert run_main(tmp_path, "migrate").returncode == 0
 
 
+def test_an_operator_mounts_a_folder_in_place_of_the_key_file(tmp_path):
+    assert run_main(tmp_path, "migrate").returncode == 0
+    file = tmp_path / "data" / "secret.key"
+    file.unlink()
+    file.mkdir()
+    done = run_main(tmp_path, "serve", PORT="0")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert f"{file}: Is a directory. Remove this folder, and restore the file" in done.stderr
+
+
 def test_a_key_in_the_file_that_a_setting_replaces_is_not_lost(tmp_path):
     assert run_main(tmp_path, "migrate").returncode == 0
     file = tmp_path / "data" / "secret.key"
