@@ -8,6 +8,8 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --upgrade
 
 BABEL = $(VENV)/bin/pybabel --quiet
 # English has no catalogue: its messages are in the code.
+# Tests wait for processes and browsers: one worker more than processors.
+WORKERS = $(shell expr $$(nproc) + 1)
 # Tests that search for unexpected inputs.
 PROPERTIES = tests/moderation/test_properties.py tests/rules/test_word_list.py tests/rules/test_engine.py
 LANGUAGES = de fr es pt it nl pl uk ar he fa zh ja ko
@@ -25,12 +27,12 @@ serve: $(VENV)/.runs  ## run the service on port 8080, with its data in ./data
 
 test: $(VENV)/.develops  ## run all tests but the slow ones
 	@scripts/debian-packages develop $(PYTHON)
-	$(VENV)/bin/python -m pytest -n auto -m "not slow"
+	$(VENV)/bin/python -m pytest -n $(WORKERS) -m "not slow"
 
 check: $(VENV)/.develops  ## run the slow tests, and property tests with more examples
 	@scripts/debian-packages develop $(PYTHON)
-	$(VENV)/bin/python -m pytest -n auto -m slow
-	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n auto --timeout 900 $(PROPERTIES)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) -m slow
+	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n $(WORKERS) --timeout 900 $(PROPERTIES)
 
 generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (20 minutes; needs npm)
 	@scripts/debian-packages develop $(PYTHON)

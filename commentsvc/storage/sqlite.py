@@ -204,20 +204,20 @@ async def _connect(path: Path) -> ThreadConnection:
     )
     await connection
     try:
-        await _configure(connection)
+        await connection.run_in_thread(_configure)
     except sqlite3.Error:
         await connection.close()  # a running thread would keep the process alive
         raise
     return connection
 
 
-async def _configure(connection: ThreadConnection) -> None:
+def _configure(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     for name, value in PRAGMAS.items():
-        await connection.execute_fetchall(f"PRAGMA {name}={value}")
-        (row,) = tuple(await connection.execute_fetchall(f"PRAGMA {name}"))
-        if row[0] != value:
-            raise sqlite3.OperationalError(f"PRAGMA {name} is {row[0]}, not {value}")
+        connection.execute(f"PRAGMA {name}={value}")
+        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if found != value:
+            raise sqlite3.OperationalError(f"PRAGMA {name} is {found}, not {value}")
 
 
 def _authorize_public_read(action: int, table: str | None, _column: str | None, _database: str, _source: str) -> int:

@@ -81,9 +81,19 @@ def test_a_service_waits_for_an_sqlite_file_that_another_program_locks(tmp_path)
             assert process.wait(15) == 0
 
 
+@contextlib.contextmanager
+def hangups(handler):
+    """Set what a started service does on SIGHUP until it says otherwise: it inherits this."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_service_that_waits_for_its_database_ends_at_once_when_it_is_told_to(tmp_path, name):
-    with started(tmp_path, DATABASE_URL=NOBODY) as (process, read_until):
+    with hangups(signal.SIG_DFL), started(tmp_path, DATABASE_URL=NOBODY) as (process, read_until):
         read_until("waiting for the database")
         process.send_signal(name)
         assert process.wait(15) == 0
@@ -132,7 +142,7 @@ def test_an_operator_waits_only_for_what_may_pass(error, away):
 
 
 def test_a_service_finishes_its_requests_and_ends_when_its_terminal_closes(tmp_path):
-    with serving(tmp_path) as (process, printed):
+    with hangups(signal.SIG_DFL), serving(tmp_path) as (process, printed):
         port = port_of(printed)
         assert call(port, "GET", "/healthz")[0] == 200
         process.send_signal(signal.SIGHUP)
@@ -141,15 +151,12 @@ def test_a_service_finishes_its_requests_and_ends_when_its_terminal_closes(tmp_p
 
 
 def test_a_service_under_nohup_goes_on_when_its_terminal_closes(tmp_path):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; the service inherits it
-    try:
-        with serving(tmp_path) as (process, printed):
-            process.send_signal(signal.SIGHUP)
-            assert call(port_of(printed), "GET", "/healthz")[0] == 200
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0)
-            assert process.returncode is None
-            process.terminate()
-            assert process.wait(15) == 0
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    # As nohup does.
+    with hangups(signal.SIG_IGN), serving(tmp_path) as (process, printed):
+        process.send_signal(signal.SIGHUP)
+        assert call(port_of(printed), "GET", "/healthz")[0] == 200
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0)
+        assert process.returncode is None
+        process.terminate()
+        assert process.wait(15) == 0

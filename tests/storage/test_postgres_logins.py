@@ -27,7 +27,7 @@ from tests.postgres import find_tools
 from tests.strict_postgres import ESCAPED, PASSWORD, pgbouncer, strict_server
 
 # The driver does not wait for the end of TLS after a refusal. The command ends then, so nothing stays open.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 
 @pytest.fixture(autouse=True)

@@ -88,6 +88,7 @@ def strange_strings(shared) -> list[str]:
     return json.loads((shared / HOSTILE / "blns" / "blns.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize(("field", "most_saved"), [("name", 489), ("comment", 507), ("website", 14)])
 async def test_a_strange_string_is_saved_unchanged_or_refused_with_its_field(
     strange_strings, publishing_client, engine, field, most_saved

@@ -64,7 +64,7 @@ async def test_every_moderation_page_is_accessible(at_desk, device):
     await assert_accessible(ada)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 async def test_forms_errors_and_results_are_accessible(at_desk, browse, scheme):
     ada, service = await at_desk(person={"bypass_csp": True, "color_scheme": scheme})
     await fill_queue(service)
