@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 from commentsvc.audit.lookup import ActionSummary
+from commentsvc.domain import links
 from commentsvc.domain.models import ActorKind, RuleKind
 from commentsvc.moderation import wording
 from commentsvc.moderation.schemas import ModeratorComment, ReasonRecord
@@ -93,8 +94,10 @@ def split_links(text: str) -> list[tuple[bool, str]]:
     """Return a text in parts, each with whether it is a URL."""
     found, at = [], 0
     for match in LINK.finditer(text):
-        found += [(False, text[at : match.start()]), (True, match[0])]
-        at = match.end()
+        # A link that readers get ends where theirs does: 参见https://example.com/a。谢谢
+        end = min(links.find_end(text, match.start()), match.end())
+        found += [(False, text[at : match.start()]), (True, text[match.start() : end])]
+        at = end
     return [part for part in [*found, (False, text[at:])] if part[1]]
 
 
