@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from unittest import mock
 from urllib.parse import urlencode
@@ -113,14 +113,12 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def call(port, method, path, body=None, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     kind = {"Content-Type": "application/json"} if body is not None else {}
     content = urlencode(body) if headers.get("Content-Type") == FORM["Content-Type"] else json.dumps(body)
-    connection.request(method, path, content if body is not None else None, kind | headers)
-    response = connection.getresponse()
-    answer = response.status, dict(response.getheaders()), response.read()
-    connection.close()
-    return answer
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request(method, path, content if body is not None else None, kind | headers)
+        with connection.getresponse() as response:
+            return response.status, dict(response.getheaders()), response.read()
 
 
 def test_an_operator_starts_with_no_settings_and_reads_the_next_steps(tmp_path):
