@@ -27,12 +27,12 @@ serve: $(VENV)/.runs  ## run the service on port 8080, with its data in ./data
 
 test: $(VENV)/.develops  ## run all tests but the slow ones
 	@scripts/debian-packages develop $(PYTHON)
-	$(VENV)/bin/python -m pytest -n $(WORKERS) -m "not slow"
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 check: $(VENV)/.develops  ## run the slow tests, and property tests with more examples
 	@scripts/debian-packages develop $(PYTHON)
-	$(VENV)/bin/python -m pytest -n $(WORKERS) -m slow
-	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n $(WORKERS) --timeout 900 $(PROPERTIES)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m slow
+	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal --timeout 900 $(PROPERTIES)
 
 generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (20 minutes; needs npm)
 	@scripts/debian-packages develop $(PYTHON)
