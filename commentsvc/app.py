@@ -32,7 +32,7 @@ T = TypeVar("T")
 async def open_service(config: Config, *, any_key: bool = False) -> AsyncIterator[Service]:
     """Open the service on an existing database, for a command. Nothing is created or migrated.
 
-    With ``any_key``, the secret keys need not belong to the database; if there is none, a made-up one takes its place.
+    With ``any_key``, the secret keys need not belong to the database; if no key exists, a made-up one is used.
 
     Raises:
         ConfigurationError: there is no database, it has another schema, or the secret key does not belong to it.

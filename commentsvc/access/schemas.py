@@ -38,7 +38,7 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
 
 
 class KeyRotation(Struct, frozen=True, kw_only=True):
-    """How long the old key works beside the new one."""
+    """The time for which the old key works beside the new one."""
 
     grace_minutes: Annotated[int, Meta(ge=0, le=43_200, description="Up to 30 days; 0 ends the old key at once.")] = 0
 

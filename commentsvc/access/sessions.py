@@ -36,8 +36,8 @@ class Session:
         return self.who.actor.name
 
 
-async def authenticate_session(service: Service, token: str | None, *, of_use: bool = True) -> Session:
-    """Return the session for a token. Background polling (``of_use=False``) does not extend it.
+async def authenticate_session(service: Service, token: str | None, *, extend: bool = True) -> Session:
+    """Return the session for a token. Background polling (``extend=False``) does not extend it.
 
     Raises:
         Unauthorized: no valid session has this token, or its moderator or key is no longer valid.
@@ -45,7 +45,7 @@ async def authenticate_session(service: Service, token: str | None, *, of_use: b
     session, seen_at = await _find_session(service, token or "") or (None, "")
     if session is None:
         raise Unauthorized("Please sign in.")
-    if of_use and seen_at < service.ago(minutes=1):
+    if extend and seen_at < service.ago(minutes=1):
         with suppress(Unavailable):  # reading must work on a full disk
             await _touch_session(service, session.id)
     return session

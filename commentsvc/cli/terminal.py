@@ -61,7 +61,7 @@ Commands: TypeAlias = dict[tuple[str, str], Command]
 
 
 def join_rows(rows: Iterable[str], empty: str) -> str:
-    """Return the rows of a list as lines; the text ``empty`` if there are none."""
+    """Return the rows of a list as lines; the text ``empty`` if the list is empty."""
     return "\n".join(rows) or empty
 
 

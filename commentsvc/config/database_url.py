@@ -14,7 +14,7 @@ USUAL_FILE: Final = "commentsvc.db"
 def find_fault(url: str) -> str | None:
     """Return what is wrong, as the rest of a sentence that begins with the name of the setting.
 
-    Of a PostgreSQL address only the scheme is checked here: ``parse_postgres_url`` finds the rest.
+    This checks only the scheme of a PostgreSQL address: ``parse_postgres_url`` finds the rest.
     """
     if re.search(r"[\x00-\x1f\x7f]", url):
         return "has a line break or another control character. Set one address on one line."

@@ -76,7 +76,7 @@ ESCAPE: Final = f"has a special character that is not escaped, perhaps in the pa
 
 @dataclass(frozen=True)
 class PostgresAddress:
-    """Where a database is, and who logs in. Its text does not show the password."""
+    """The address of a database, and the user who logs in. Its text does not show the password."""
 
     variable: str  # the setting that it comes from, for messages
     url: str = field(repr=False)  # for the driver

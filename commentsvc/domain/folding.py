@@ -9,6 +9,8 @@ import re
 import unicodedata
 from typing import Final
 
+from commentsvc.domain.text import limit_marks
+
 # Latin letters and signs drawn another way, beyond what NFKC knows: small capitals, and the dashes, dots,
 # quotes and apostrophes that matter in addresses and short words.
 _STYLED: Final = {
@@ -71,7 +73,6 @@ _UNSTABLE: Final = {
 _GREEK: Final = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _GREEK_ACCENTS: Final = re.compile("(?<=[\u0370-\u03ff])[\u0300-\u0345]+")
 _PILE: Final = re.compile(r"[^\w\s\x00-\x7f]{5,}")
-_MARKS_KEPT: Final = 4
 
 
 def folded(text: str) -> str:
@@ -89,7 +90,7 @@ def folded(text: str) -> str:
 def comparable(text: str) -> str:
     """Return a string that is equal for texts that readers take for the same.
 
-    Beyond ``folded``, characters that stand for several are those: ``㎏`` is ``kg``. White space is one space.
+    Beyond ``folded``, one character that means several becomes those: ``㎏`` is ``kg``. White space is one space.
     """
     if not text.isascii():
         text = _compose(replace_characters(_ACCENT_QUOTES, _HIDDEN.sub("", text)))
@@ -103,7 +104,7 @@ def searchable(text: str) -> str:
 
 def _compose(text: str) -> str:
     # Limit the marks first: NFKC sorts a run of marks in quadratic time.
-    return unicodedata.normalize("NFKC", _PILE.sub(_thinned, text))
+    return unicodedata.normalize("NFKC", _PILE.sub(lambda pile: limit_marks(pile[0]), text))
 
 
 def replace_characters(table: dict[str, str], text: str) -> str:
@@ -115,14 +116,3 @@ def replace_characters(table: dict[str, str], text: str) -> str:
 
 def _spelled_out(character: re.Match[str]) -> str:
     return unicodedata.normalize("NFKC", character[0])
-
-
-def _thinned(pile: re.Match[str]) -> str:
-    """Limit a run of combining marks to ``_MARKS_KEPT``."""
-    kept: list[str] = []
-    run = 0
-    for character in pile[0]:
-        run = run + 1 if unicodedata.combining(character) else 0
-        if run <= _MARKS_KEPT:
-            kept.append(character)
-    return "".join(kept)

@@ -2,7 +2,7 @@
 
 The renderer would drop link definitions that are not used, glue the lines of HTML, strike out text between single
 tildes, and end bare links too late. Control characters that no comment may contain keep it from that: they mark places
-in the source, and stand for bare links and for the targets of definitions. ``markdown`` replaces them in the HTML.
+in the source, bare links, and the targets of definitions. ``markdown`` replaces them in the HTML.
 """
 
 import html

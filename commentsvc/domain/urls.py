@@ -92,7 +92,7 @@ def parse_origin(text: str) -> str:
 
 
 def parse_site_origin(text: str) -> str:
-    """Return an origin of a site in canonical form. ``https://*.example.com`` stands for the hosts one label below.
+    """Return an origin of a site in canonical form. ``https://*.example.com`` means the hosts one label below.
 
     Raises:
         ValueError: it is not an origin; or a wildcard is not the whole first label, is above an IP address, or covers
@@ -110,7 +110,7 @@ def parse_site_origin(text: str) -> str:
 
 
 def is_wildcard(site_origin: str) -> bool:
-    """Return whether an origin of a site stands for many hosts."""
+    """Return whether an origin of a site has a wildcard, which means many hosts."""
     return f"://{WILDCARD}" in site_origin
 
 

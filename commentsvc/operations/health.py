@@ -21,7 +21,7 @@ MEBIBYTE: Final = 1024 * 1024
 
 
 class Readiness:
-    """What the checks of one service share: the check that runs, the last probe, and the last problem."""
+    """The state that the checks of one service share: the check that runs, the last probe, the last problem."""
 
     def __init__(self) -> None:
         self.running: asyncio.Task[None] | None = None

@@ -26,7 +26,7 @@ def require_file(config: Config) -> None:
     """Check that there is an SQLite file. Opening one that is missing would create it.
 
     Raises:
-        ConfigurationError: there is none; the message has its full path.
+        ConfigurationError: it is missing or empty; the message has its full path.
     """
     path = config.sqlite_path
     if path is not None and not _has_content(path):

@@ -5,20 +5,17 @@ import os
 import shlex
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.storage.data_folder import keep_owner
-
-NAME: Final = "secret.key"
+from commentsvc.storage.data_folder import KEY_FILE, keep_owner
 
 
 def secret_file(config: Config) -> Path | None:
     """Return the file with the secret keys; None if a setting holds them."""
     path = config.sqlite_path
-    return None if config.secret_key or path is None else path.absolute().with_name(NAME)
+    return None if config.secret_key or path is None else path.absolute().with_name(KEY_FILE)
 
 
 def read_secrets(config: Config) -> list[str]:
@@ -52,7 +49,7 @@ def find_unused_keys(config: Config) -> tuple[Path | None, list[str]]:
     path = config.sqlite_path
     if path is None or not config.secret_key:
         return None, []
-    file = path.absolute().with_name(NAME)
+    file = path.absolute().with_name(KEY_FILE)
     try:
         return file, Keyring(_read(file)).fingerprints
     except ConfigurationError:  # it is missing, empty or damaged
@@ -65,7 +62,7 @@ def write_secrets(file: Path, texts: list[str]) -> None:
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    new_file = file.with_name(f"{NAME}.{os.getpid()}.new")
+    new_file = file.with_name(f"{KEY_FILE}.{os.getpid()}.new")
     try:
         new_file.touch(mode=0o600)
         keep_owner(new_file, file if file.exists() else file.parent)

@@ -91,7 +91,7 @@ def _is_unreadable(unit: PrivateRead, row: Row) -> bool:
 
 
 async def rotate_key(service: Service, file: Path) -> tuple[str, Resealed]:
-    """Put a new key before those in the file, and encrypt every address with it. No server may run meanwhile.
+    """Put a new key before those in the file, and encrypt every address with it. No server may be running.
 
     Return its fingerprint. The older keys stay in the file. If this is interrupted after the file was written,
     ``reseal_emails`` goes on.

@@ -21,7 +21,7 @@ DAY: Final = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """How a comment was sent: where, when and by whom."""
+    """The circumstances of a comment: where, when and by whom it was sent."""
 
     site: Site
     thread: Thread

@@ -64,7 +64,7 @@ async def _require_removable(unit: Write, who: Principal, directory: SiteDirecto
 
 @write
 async def _erase_piece(unit: Write, site_id: str) -> bool:
-    """Erase some comments; return False if there are none."""
+    """Erase some comments; return False if none is left."""
     ids = await site_removal.list_leaves(unit, site_id, PIECE)
     if not ids:
         return False

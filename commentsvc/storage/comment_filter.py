@@ -19,7 +19,7 @@ from commentsvc.domain.models import StatusFilter
 
 @dataclass(frozen=True)
 class Sql:
-    """The condition of a filter: SQL in which ``:value`` stands for the filter's value.
+    """The condition of a filter: SQL in which ``:value`` is replaced by the filter's value.
 
     ``table`` is the table that the condition reads beside ``comment``; ``prepare`` turns the value into a parameter.
     ``when_false`` is the condition of a false value; ``time`` says that the value is a time.

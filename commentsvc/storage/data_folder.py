@@ -15,6 +15,7 @@ SHARES: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "coda", "ceph", "glusterfs", "lustre", "gpfs", "beegfs"}
 )
 FUSE_SHARE: Final = re.compile(r"fuse\..*(?:sshfs|s3|rclone|gluster|ceph|davfs|smb|gcs|nfs|blobfuse|goofys|juicefs).*")
+KEY_FILE: Final = "secret.key"  # beside the database
 FILES_BESIDE: Final = ("-wal", "-shm", ".lock")
 
 
@@ -36,7 +37,7 @@ def require_usable(path: Path) -> None:
     foreign = list(_find_foreign(path))
     if foreign:
         # The key may be elsewhere, so alone it is not a fault here. But one command should be enough.
-        key = path.with_name("secret.key")
+        key = path.with_name(KEY_FILE)
         owned = [*foreign, key] if os.path.exists(key) and not _may(key, os.R_OK) else foreign  # noqa: PTH110 -- below
         names = " ".join(shlex.quote(str(one)) for one in owned)
         raise _refusal(

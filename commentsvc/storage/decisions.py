@@ -150,7 +150,7 @@ async def list_decided_by_people(unit: PrivateRead, sites: Sequence[str] | None,
 
 
 async def erase(unit: Write, comment_id: str) -> None:
-    """Delete earlier texts and all notes and reasons of a comment. That it was decided remains."""
+    """Delete earlier texts and all notes and reasons of a comment. The decisions themselves remain."""
     await unit.run("DELETE FROM revision WHERE comment_id = :id", id=comment_id)
     await unit.run("UPDATE action_item SET from_note = NULL WHERE comment_id = :id", id=comment_id)
     await unit.run(

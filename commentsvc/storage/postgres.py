@@ -127,7 +127,7 @@ class PostgresDatabase:
 
     async def write(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        return await self._write(work)
+        return await _shield(_write_noted(self._writers, work, self.writes))
 
     async def read(self, work: Work[T], /) -> T:
         """See ``Database``."""
@@ -146,16 +146,13 @@ class PostgresDatabase:
             return await work(statements)
 
         try:
-            return await self._write(locked)
+            return await self.write(locked)
         except (Unavailable, asyncpg.PostgresError) as error:
             cause = error.__cause__ if isinstance(error, Unavailable) else error
             refusal = cause and refusal_of(cause, self._login.address)
             if not refusal:
                 raise
             raise refusal from error
-
-    async def _write(self, work: Work[T]) -> T:
-        return await _shield(_write_noted(self._writers, work, self.writes))
 
     async def check_storage(self, free_bytes: int) -> None:  # noqa: ARG002 -- the server watches its own disk
         """See ``Database``."""

@@ -81,7 +81,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Server:
-    """What a new connection tells."""
+    """Facts about a server, read from a new connection."""
 
     address: PostgresAddress  # with the names of the user and the database that the server uses
     pooled: bool  # whether a pooler is between

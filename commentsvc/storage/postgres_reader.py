@@ -1,4 +1,4 @@
-"""The PostgreSQL role of readers: it can read public tables only, so no mistake of ours shows private data."""
+"""The PostgreSQL role of readers: it can read public tables only, so a mistake in our code shows no private data."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ RIGHTS: Final = """
 
 @dataclass(frozen=True)
 class Rights:
-    """Who a reader really is, and what it may read."""
+    """The user that a reader logs in as, and the tables that it may read."""
 
     user: str
     reads_public: bool

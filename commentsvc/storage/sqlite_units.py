@@ -57,7 +57,7 @@ def run_read(connection: sqlite3.Connection, job: Job) -> Any:
 
 @dataclass(frozen=True)
 class Batch:
-    """How a batch ended: each unit's result or exception, and whether changes are on disk.
+    """The end of a batch: each unit's result or exception, and whether changes are on disk.
 
     ``stored`` is None if no unit that succeeded has changed anything: then the commit wrote nothing.
     """

@@ -38,9 +38,9 @@ class WriteRecord:
             self.failed = True
 
     def seconds_since_stored(self) -> float:
-        """Return how long ago a change was stored; infinite if there was none."""
+        """Return how long ago a change was stored; infinite if none was stored."""
         return self.clock() - self._stored_at
 
     def longest_wait(self) -> float:
-        """Return how long the oldest unfinished write has been waiting; 0 if there is none."""
+        """Return how long the oldest unfinished write has been waiting; 0 if all are finished."""
         return self.clock() - next(iter(self._waiting.values()), self.clock())

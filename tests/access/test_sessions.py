@@ -162,7 +162,7 @@ async def test_background_polling_does_not_extend_a_session(client, service, clo
     await sign_in_moderator(client, service)
     for _ in range(13):
         clock.move(hours=1)
-        polling = SAME_ORIGIN | {"Commentsvc-Looks": "by itself"}
+        polling = SAME_ORIGIN | {"Commentsvc-Background": "true"}
         status = (await client.get("/moderate/counts", headers=polling)).status
     assert status == 401
 

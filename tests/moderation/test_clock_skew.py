@@ -1,6 +1,7 @@
 """Two servers with different clocks: the order of events counts, not the timestamps."""
 
 import threading
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -32,16 +33,23 @@ from tests.conftest import EVERYTHING, Clock, a_moderators_key, a_service, draft
 SKEW = timedelta(seconds=5)
 
 
-@pytest.fixture
-async def servers(database_url, clock):
-    """Two servers on one database; the clock of the first is five seconds ahead."""
+@asynccontextmanager
+async def two_servers(database_url, clock, skew):
+    """Run two servers on one database; the clock of the first is ahead by ``skew``."""
     ahead, behind = Clock(), clock
-    ahead.time = clock.time + SKEW
+    ahead.time = clock.time + skew
     async with (
         a_service(database_url, ahead, moderation=Mode.NONE) as first,
         a_service(database_url, behind, moderation=Mode.NONE) as second,
     ):
         yield first, second
+
+
+@pytest.fixture
+async def servers(database_url, clock):
+    """Two servers on one database; the clock of the first is five seconds ahead."""
+    async with two_servers(database_url, clock, SKEW) as both:
+        yield both
 
 
 async def act(service, verb, *ids, who=EVERYTHING):
@@ -216,13 +224,8 @@ BEFORE_THEIR_CAUSE = {
 @pytest.fixture
 async def minutes_apart(database_url, clock):
     """Two servers on one database; the clock of the first is seven minutes ahead."""
-    ahead, behind = Clock(), clock
-    ahead.time = clock.time + MINUTES
-    async with (
-        a_service(database_url, ahead, moderation=Mode.NONE) as first,
-        a_service(database_url, behind, moderation=Mode.NONE) as second,
-    ):
-        yield first, second
+    async with two_servers(database_url, clock, MINUTES) as both:
+        yield both
 
 
 async def found_before_their_cause(service):

@@ -48,6 +48,13 @@ def strings_of(path: Path) -> list[str]:
     return [node.value for node in constants if id(node) not in docstrings]
 
 
+def docstrings_of(path: Path) -> list[str]:
+    """Return the docstrings of a module. ``None`` in them is a value, not a word."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds))
+    return [text.replace("None", "nothing") for node in nodes if (text := ast.get_docstring(node))]
+
+
 def helps(parser: argparse.ArgumentParser) -> list[str]:
     """Return the help of a command, and of the commands below it."""
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
@@ -79,6 +86,12 @@ def test_readers_and_moderators_see_plain_english_on_every_page(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_people_get_every_message_in_plain_english(path):
     assert [text for text in strings_of(path) if hard_words(text)] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_programmers_read_docstrings_in_plain_english(path):
+    opening = re.compile(r"(?:What|Who|Whose|Whoever|Where|How|Of|That) ")
+    assert [text for text in docstrings_of(path) if hard_words(text) or opening.match(text)] == []
 
 
 def test_operators_get_help_in_plain_english():

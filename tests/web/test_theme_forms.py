@@ -36,7 +36,7 @@ VOID = {"input", "br", "img", "meta", "hr"}
 
 
 class Form(HTMLParser):
-    """What a browser sends for a form (HTML, 4.10.21.4) after a person has filled in the fields that they see."""
+    """A form on a page, filled in by a person and sent by a browser (HTML, 4.10.21.4)."""
 
     def __init__(self, text):
         super().__init__()

@@ -63,7 +63,7 @@ async def update_comment(request: web.Request, change: CommentUpdate) -> ActionR
 
 
 def _versions_seen(request: web.Request) -> Container[int] | None:
-    """Return the versions in ``If-Match`` (RFC 9110, 13.1.1); None if there is none.
+    """Return the versions in ``If-Match`` (RFC 9110, 13.1.1); None if the header is missing.
 
     Proxies that compress weaken a tag (``W/"3"``) or add to it (``"3-gzip"``); it names the same version.
     """

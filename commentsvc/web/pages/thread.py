@@ -24,11 +24,7 @@ from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, VISIT
 
 ID: Final = re.compile(r"[0-9a-f-]{36}")
-
-
 COMMENTS_PER_PAGE: Final = 200
-
-
 PASSED_FIELDS: Final = ("title", "subscribe")  # fields that a page's own form may send besides FORM_FIELDS
 
 

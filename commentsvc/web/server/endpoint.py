@@ -94,7 +94,7 @@ async def _load_session(request: web.Request) -> Refusal | None:
         if request.method == "POST":
             security.require_own_page(request, service.config)
         token = security.session_token(request, service.config)
-        session = await sessions.authenticate_session(service, token, of_use=not security.is_background_poll(request))
+        session = await sessions.authenticate_session(service, token, extend=not security.is_background_poll(request))
     except Refusal as error:
         return error
     request[SESSION], request[WHO] = session, session.who

@@ -89,8 +89,8 @@ def _byte_pairs(body: bytes) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
-def read_pairs(raw: bytes, what: str) -> Pairs:
-    """Return the names and values of a form or a query string.
+def read_pairs(raw: bytes, what: str, cure: str = "Percent-encode it in UTF-8: write é as %C3%A9.") -> Pairs:
+    """Return the names and values of a form or a query string. ``cure`` is the advice if it is not UTF-8.
 
     Raises:
         MalformedRequest: it is not UTF-8, or it has too many fields.
@@ -100,16 +100,11 @@ def read_pairs(raw: bytes, what: str) -> Pairs:
     try:
         return parse_qsl(raw.removeprefix(codecs.BOM_UTF8).decode("utf-8"), keep_blank_values=True, errors="strict")
     except ValueError:
-        raise MalformedRequest(f"{what} is not UTF-8. Percent-encode it in UTF-8: write é as %C3%A9.") from None
+        raise MalformedRequest(f"{what} is not UTF-8. {cure}") from None
 
 
 def _read_form(body: bytes) -> Pairs:
-    try:
-        return read_pairs(body, "The form")
-    except MalformedRequest as error:
-        if "UTF-8" not in error.detail:
-            raise
-        raise MalformedRequest('The form is not UTF-8. Add accept-charset="utf-8" to it.') from None
+    return read_pairs(body, "The form", 'Add accept-charset="utf-8" to it.')
 
 
 def read_field(name: str, body: bytes) -> str:

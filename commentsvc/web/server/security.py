@@ -175,7 +175,7 @@ def session_token(request: web.Request, config: Config) -> str | None:
 
 def is_background_poll(request: web.Request) -> bool:
     """Tell whether the moderation page's script polls in the background."""
-    return request.headers.get("Commentsvc-Looks") == "by itself"
+    return request.headers.get("Commentsvc-Background") == "true"
 
 
 def bearer(request: web.Request) -> str | None:

@@ -6,7 +6,7 @@ const all = (selector, place = document) => [...place.querySelectorAll(selector)
 const cards = find("#cards")
 const root = document.documentElement
 // A background request does not extend the session.
-const BACKGROUND = { "Commentsvc-Looks": "by itself" }
+const BACKGROUND = { "Commentsvc-Background": "true" }
 // The current card. Until keysFrom no key acts on it, because another card was in its place a moment ago.
 let current
 let keysFrom = 0
