@@ -22,7 +22,8 @@ FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="commentsvc" \
       org.opencontainers.image.description="A comment service for blogs that keeps emails private and loses nothing" \
       org.opencontainers.image.licenses="MIT"
-RUN install -d --mode=0700 --owner=10001 --group=10001 /data
+# A new volume takes the owner of the folder that it covers. /erasures and /passwords: see docker-compose.postgres.yml.
+RUN install -d --mode=0700 --owner=10001 --group=10001 /data /erasures /passwords
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -7,17 +7,19 @@ LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --upgrade
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
 BABEL = $(VENV)/bin/pybabel --quiet
-# English has no catalogue: its messages are in the code.
 # Tests wait for processes and browsers: one worker more than processors.
 WORKERS = $(shell expr $$(nproc) + 1)
-# Tests that search for unexpected inputs.
-PROPERTIES = tests/moderation/test_properties.py tests/rules/test_word_list.py tests/rules/test_engine.py
+MARKS ?= not slow
+# English has no catalogue: its messages are in the code.
 LANGUAGES = de fr es pt it nl pl uk ar he fa zh ja ko
+
+# Each is a module of tests/attacks. N changes its size, such as the number of kills: make crash N=1000.
+ATTACKS = crash powercut privacy timing authz xss fuzz slow cost erase outage rolling
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check generators lint format types words confusables wheel lock
+.PHONY: help serve test check $(ATTACKS) bench generators lint format types words examples confusables wheel typescript release lock
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,14 +27,35 @@ help:  ## list the commands
 serve: $(VENV)/.runs  ## run the service on port 8080, with its data in ./data
 	$(VENV)/bin/commentsvc serve
 
-test: $(VENV)/.develops  ## run all tests but the slow ones
+test: $(VENV)/.develops  ## run all tests but the slow ones (MARKS selects others)
 	@scripts/debian-packages develop $(PYTHON)
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "$(MARKS)"
 
-check: $(VENV)/.develops  ## run the slow tests, and property tests with more examples
+check: $(VENV)/.clients  ## run the slow tests, and property tests with five times the examples
 	@scripts/debian-packages develop $(PYTHON)
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m slow
-	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal --timeout 900 $(PROPERTIES)
+	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal --timeout 900 \
+		-m "hypothesis and not slow" tests/audit tests/moderation tests/rules tests/storage
+
+crash:  ## kill the service under load: it loses no accepted comment, and stores none twice
+powercut:  ## cut the power under load (needs root): it loses no accepted comment and no key
+privacy:  ## change only hidden data: no public byte changes
+timing:  ## time posts with known, banned and moderators' addresses: no difference is found
+authz:  ## send every request with every credential: each gets the expected status
+xss:  ## post hostile texts: no page, feed or widget runs or shows them as HTML
+fuzz:  ## send generated requests, with a key and without: each answer is as documented
+slow:  ## open slow connections: they are closed, and readers are served
+cost:  ## ask from fifty clients for what costs most: readers still get quick answers
+erase:  ## erase comments: nothing of them is left in any file, nor after a restore
+outage:  ## fill the disk, stop the database, move the clock: the service says so, and recovers
+rolling:  ## reload, restart and replace under load: no accepted comment is lost
+$(ATTACKS): $(VENV)/.develops
+	@scripts/debian-packages develop $(PYTHON)
+	$(VENV)/bin/python -m tests.attacks.$@ $(if $(N),--number $(N))
+
+bench: $(VENV)/.develops  ## measure speed and memory, and compare with the table (20 minutes; GROUPS=lag finds what blocks)
+	@scripts/debian-packages bench $(PYTHON)
+	$(VENV)/bin/python -m bench $(GROUPS)
 
 generators: $(VENV)/.develops  ## build a blog with every generator of docs/embedding.md (20 minutes; needs npm)
 	@scripts/debian-packages develop $(PYTHON)
@@ -52,11 +75,15 @@ types: $(VENV)/.develops  ## check types
 
 words: $(VENV)/.develops  ## extract translatable messages, update the catalogues and compile them
 	$(BABEL) extract --mapping-file=pyproject.toml --keyword=translatable --keyword=translatable_plural:1,2 \
+		--keyword=translatable_format --keyword=Plural:1,2 \
 		--add-location=file --omit-header --output-file=$(VENV)/words.pot commentsvc
 	for lang in $(LANGUAGES); do $(BABEL) update --locale=$$lang --init-missing --input-file=$(VENV)/words.pot \
 		--domain=commentsvc --output-dir=commentsvc/web/locales --no-wrap --no-fuzzy-matching --ignore-obsolete \
 		--ignore-pot-creation-date || exit; done
 	$(BABEL) compile --domain=commentsvc --directory=commentsvc/web/locales
+
+examples: $(VENV)/.develops  ## record the examples of the API reference from a running service
+	COMMENTSVC_RECORD_EXAMPLES=1 $(VENV)/bin/python -m pytest -q tests/web/test_examples.py
 
 confusables: $(VENV)/.runs  ## download Unicode's table of confusables and generate ours
 	$(VENV)/bin/python scripts/generate_confusables.py
@@ -64,6 +91,14 @@ confusables: $(VENV)/.runs  ## download Unicode's table of confusables and gener
 wheel: $(VENV)/.develops  ## build the wheel into dist/
 	rm -rf dist
 	$(VENV)/bin/python -m hatchling build --target wheel
+
+typescript: $(VENV)/.clients  ## generate TypeScript types of the API into dist/
+	mkdir -p dist
+	$(VENV)/bin/commentsvc openapi >dist/openapi.json
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/npm/node_modules/.bin/openapi-typescript dist/openapi.json --output dist/commentsvc.d.ts
+
+release: wheel typescript  ## build all files of a release into dist/: wheel, OpenAPI document, TypeScript types
+	cd dist && sha256sum * >SHA256SUMS
 
 lock:  ## upgrade the dependencies and pin them in requirements/ (needs uv)
 	$(LOCK) --extra postgres --extra disposable pyproject.toml --output-file requirements/runtime.txt
@@ -81,4 +116,11 @@ $(VENV)/.runs: pyproject.toml requirements/runtime.txt requirements/build.txt
 
 $(VENV)/.develops: $(VENV)/.runs requirements/dev.txt
 	$(VENV)/bin/pip install --quiet --require-hashes -r requirements/dev.txt
+	touch $@
+
+# Tools in JavaScript that read the OpenAPI document. Node.js is a package of requirements/dev.txt.
+$(VENV)/.clients: $(VENV)/.develops tests/clients/package-lock.json
+	mkdir -p $(VENV)/npm
+	cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc $(VENV)/npm
+	cd $(VENV)/npm && PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --silent
 	touch $@

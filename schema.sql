@@ -4,6 +4,9 @@
 -- 2026-11-22T16:02:11.000Z. Both sort as text. A time column (…_at) is NULL if the event has not happened.
 -- A seq column (INTEGER PRIMARY KEY; on PostgreSQL an identity column) is numbered by the database: "latest" means the
 -- highest seq, never the highest id or time, since those come from the clocks of several servers.
+-- WITHOUT ROWID saves SQLite a B-tree for each table with short rows (docs/decisions/0048-fewer-b-trees.md); PostgreSQL
+-- runs the schema without it. Every index without WHERE is written with every comment: tests/storage/test_write_cost.py
+-- counts them.
 -- commentsvc/storage/migrations/ brings older databases to exactly this schema; a test compares the two.
 
 -- The steps of commentsvc/storage/migrations/ that have been applied.
@@ -19,7 +22,9 @@ CREATE TABLE installation (
     created_at  TEXT   NOT NULL,
     audited     BIGINT NOT NULL DEFAULT 0,   -- number of rows in the audit log
     audit_hash  TEXT   NOT NULL DEFAULT '',  -- hash of its newest row
-    probe       TEXT   NOT NULL DEFAULT ''   -- when a health check last wrote here
+    probe       TEXT   NOT NULL DEFAULT '',  -- when a health check last wrote here
+    cleaned_at  TEXT   NOT NULL DEFAULT '',  -- when expired data was last deleted
+    doubted_at  TEXT   NOT NULL DEFAULT ''   -- since when the clock is in doubt (commentsvc/operations/clock_trust.py)
 );
 
 -- Secret keys that an operator declared lost. What they encrypt is kept, and is read again if a key is found.
@@ -45,25 +50,33 @@ CREATE TABLE site (
     rules_version     BIGINT NOT NULL DEFAULT 0,  -- random; set whenever a rule for this site changes
     closes_after_days BIGINT,                     -- copied from its rules, since readers cannot read them
     earlier_names     TEXT   NOT NULL DEFAULT '', -- separated by line breaks; they still find the site
-    email_required    BIGINT NOT NULL DEFAULT 1   -- 0: commenters may leave out their email address
+    email_required    BIGINT NOT NULL DEFAULT 1,  -- 0: commenters may leave out their email address
+    website_field     BIGINT NOT NULL DEFAULT 0,  -- 1: the form asks for the commenter's website
+    privacy_url       TEXT,                       -- the privacy policy that the form links to
+    consent_required  BIGINT NOT NULL DEFAULT 0   -- 1: commenters must agree that their data is stored
 );
 
 -- The origins of a blog's pages: scheme://host[:port]. Only pages of these origins may post comments.
 CREATE TABLE site_origin (
     origin  TEXT NOT NULL PRIMARY KEY,
     site_id TEXT NOT NULL REFERENCES site (id)
-);
+) WITHOUT ROWID;
 
 CREATE INDEX site_origin_site ON site_origin (site_id);
+
+-- One row: which sites, origins and rules there are. Servers keep them in memory under this version.
+CREATE TABLE directory (
+    id      BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    version BIGINT NOT NULL  -- random; set whenever a site, an origin or a rule changes
+);
 
 -- The discussion of one page. Nothing of it is public before published_at, the time of its first approval.
 CREATE TABLE thread (
     id           TEXT   NOT NULL PRIMARY KEY,
     site_id      TEXT   NOT NULL REFERENCES site (id),
-    key          TEXT   NOT NULL,            -- its current name; thread_name has all names it ever had
+    key          TEXT   NOT NULL,            -- its current name, empty if that was erased; thread_name has all names
     url          TEXT,
     title        TEXT,
-    words        TEXT   NOT NULL,            -- title and key as searches read them
     approved     BIGINT NOT NULL DEFAULT 0,  -- number of approved comments
     last_seq     BIGINT NOT NULL DEFAULT 0,  -- number of its newest comment
     version      BIGINT NOT NULL DEFAULT 0,  -- increases whenever its public content changes
@@ -76,17 +89,43 @@ CREATE TABLE thread (
     spam         BIGINT NOT NULL DEFAULT 0,
     trash        BIGINT NOT NULL DEFAULT 0,
     reported     BIGINT NOT NULL DEFAULT 0,  -- number of comments with open reports
+    given_title  TEXT,                       -- by a moderator; another title goes with the thread's last comment
     merged_into  TEXT   REFERENCES thread (id)  -- the thread that now has its comments and names
 );
 
 CREATE INDEX thread_site ON thread (site_id, id);
+CREATE INDEX thread_merged ON thread (merged_into) WHERE merged_into IS NOT NULL;
+
+-- Numbers of comments by site: the sums of its threads' counters. A total is the sum of all rows of a site.
+CREATE TABLE site_total (
+    site_id  TEXT   NOT NULL REFERENCES site (id),
+    shard    BIGINT NOT NULL,  -- on PostgreSQL each connection has a row of its own, so that none waits for another
+    approved BIGINT NOT NULL,
+    pending  BIGINT NOT NULL,
+    spam     BIGINT NOT NULL,
+    trash    BIGINT NOT NULL,
+    reported BIGINT NOT NULL,
+    PRIMARY KEY (site_id, shard)
+) WITHOUT ROWID;
+
+-- commentsvc/storage/dialect.py has the triggers of PostgreSQL. No line inside a trigger ends with a semicolon.
+CREATE TRIGGER thread_counted AFTER UPDATE OF approved, pending, spam, trash, reported ON thread
+WHEN (new.approved, new.pending, new.spam, new.trash, new.reported)
+    <> (old.approved, old.pending, old.spam, old.trash, old.reported)
+BEGIN INSERT INTO site_total (site_id, shard, approved, pending, spam, trash, reported)
+    VALUES (new.site_id, 0, new.approved - old.approved, new.pending - old.pending, new.spam - old.spam,
+        new.trash - old.trash, new.reported - old.reported)
+    ON CONFLICT (site_id, shard) DO UPDATE SET approved = approved + excluded.approved,
+        pending = pending + excluded.pending, spam = spam + excluded.spam, trash = trash + excluded.trash,
+        reported = reported + excluded.reported; END;
 
 CREATE TABLE thread_name (
-    site_id   TEXT NOT NULL REFERENCES site (id),
-    name      TEXT NOT NULL,
-    thread_id TEXT NOT NULL REFERENCES thread (id),
+    site_id   TEXT   NOT NULL REFERENCES site (id),
+    name      TEXT   NOT NULL,
+    thread_id TEXT   NOT NULL REFERENCES thread (id),
+    given     BIGINT NOT NULL DEFAULT 0,  -- 1: by a moderator; others go with the thread's last comment
     PRIMARY KEY (site_id, name)
-);
+) WITHOUT ROWID;
 
 CREATE INDEX thread_name_thread ON thread_name (thread_id);
 
@@ -104,7 +143,7 @@ CREATE TABLE moderator_site (
     moderator_id TEXT NOT NULL REFERENCES moderator (id),
     site_id      TEXT NOT NULL REFERENCES site (id),
     PRIMARY KEY (moderator_id, site_id)
-);
+) WITHOUT ROWID;
 
 -- A one-time sign-in link of a moderator.
 CREATE TABLE invitation (
@@ -113,7 +152,7 @@ CREATE TABLE invitation (
     created_at   TEXT NOT NULL,
     expires_at   TEXT NOT NULL,
     used_at      TEXT
-);
+) WITHOUT ROWID;
 
 -- A session on the moderation page, of a moderator or of a key. The token itself is only in the browser's cookie.
 CREATE TABLE session (
@@ -124,6 +163,13 @@ CREATE TABLE session (
     created_at   TEXT NOT NULL,
     seen_at      TEXT NOT NULL
 );
+
+-- The preferences of a moderator, or of the holder of an API key, for the moderation page.
+CREATE TABLE preference (
+    owner     TEXT   NOT NULL PRIMARY KEY,  -- id of the moderator or the API key; 'admin': COMMENTSVC_ADMIN_KEY
+    language  TEXT   NOT NULL,              -- empty: that of the browser
+    shortcuts BIGINT NOT NULL               -- 1: single keys decide on comments
+) WITHOUT ROWID;
 
 -- An API key. The key itself is shown once and not stored.
 CREATE TABLE api_key (
@@ -149,16 +195,19 @@ CREATE TABLE comment (
     parent_id      TEXT   REFERENCES comment (id),
     author_id      TEXT   NOT NULL,            -- the same for comments with the same author token
     moderator_id   TEXT   REFERENCES moderator (id),
+    answered_id    TEXT,                       -- the comment that a reply answers, if deeper than nesting allows
     depth          BIGINT NOT NULL,            -- 0 for a top-level comment
     path           TEXT   NOT NULL,            -- six hex digits per level: sorts depth first
     top            TEXT   NOT NULL,            -- the first six digits of path
     name           TEXT   NOT NULL,
+    hue            BIGINT NOT NULL,            -- colour of its author's initial, in degrees
     website        TEXT,
     page_url       TEXT,                       -- of the page it was sent from; the thread copies both
     page_title     TEXT,                       -- from its first approved comment
     text           TEXT   NOT NULL,            -- Markdown source
     html           TEXT   NOT NULL,            -- rendered and sanitised
     text_digest    TEXT   NOT NULL,            -- finds comments with the same text
+    posted_digest  TEXT,                       -- of thread, requested parent, name and text as they were posted
     status         TEXT   NOT NULL CHECK (status IN ('pending', 'approved', 'spam', 'trash')),
     status_before  TEXT   CHECK (status_before IN ('pending', 'approved')),
     note           TEXT,                       -- for moderators only
@@ -170,29 +219,50 @@ CREATE TABLE comment (
     listed_at      TEXT,                       -- since when it is in the public listing, also as a tombstone
     erased_at      TEXT,
     reports        BIGINT NOT NULL DEFAULT 0,  -- open reports by readers
-    UNIQUE (thread_id, path)
+    UNIQUE (thread_id, top, path)              -- sorts a thread, oldest or newest first; top is a part of path
 );
 
-CREATE INDEX comment_listed ON comment (thread_id, path) WHERE listed_at IS NOT NULL;
-CREATE INDEX comment_listed_newest ON comment (thread_id, top DESC, path) WHERE listed_at IS NOT NULL;
-CREATE INDEX comment_listed_flat ON comment (thread_id, id) WHERE listed_at IS NOT NULL;
 CREATE INDEX comment_queue ON comment (status, id);
 CREATE INDEX comment_site ON comment (site_id, status, id);
 CREATE INDEX comment_thread ON comment (thread_id, id);
-CREATE INDEX comment_parent ON comment (parent_id);
+CREATE INDEX comment_parent ON comment (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX comment_author ON comment (author_id);
-CREATE INDEX comment_same_text ON comment (text_digest, status, site_id);
+CREATE INDEX comment_same_text ON comment (text_digest, status, thread_id);
+CREATE INDEX comment_edited_text ON comment (posted_digest) WHERE edited_at IS NOT NULL;
 CREATE INDEX comment_reported ON comment (id) WHERE reports > 0;
 
--- The text that searches read: a comment's text, folded, in a table of its own.
+-- The tokens that searches find, and a full-text index of them; see commentsvc/storage/search.py. Its statements keep
+-- the index of SQLite; PostgreSQL has a GIN index of this name instead (commentsvc/storage/dialect.py).
 CREATE TABLE comment_search (
-    comment_id TEXT NOT NULL PRIMARY KEY REFERENCES comment (id),
-    status     TEXT NOT NULL,            -- of the comment
-    words      TEXT NOT NULL,            -- name, source and visible text
-    reasons    TEXT NOT NULL DEFAULT ''  -- of the latest decision and its verdicts, with rule names
+    seq        INTEGER PRIMARY KEY,
+    comment_id TEXT NOT NULL UNIQUE REFERENCES comment (id),
+    words      TEXT NOT NULL,  -- site, name, source and visible text
+    marks      TEXT NOT NULL   -- status, and reasons of the latest decision
 );
 
-CREATE INDEX comment_search_status ON comment_search (status, comment_id);
+CREATE VIRTUAL TABLE comment_index USING fts5 (
+    words, marks, content='comment_search', content_rowid='seq', detail=none, columnsize=0,
+    tokenize="ascii tokenchars '=@!_:'"
+);
+
+CREATE TABLE thread_search (
+    seq       INTEGER PRIMARY KEY,
+    thread_id TEXT NOT NULL UNIQUE REFERENCES thread (id),
+    words     TEXT NOT NULL  -- site, title and key
+);
+
+CREATE VIRTUAL TABLE thread_index USING fts5 (
+    words, content='thread_search', content_rowid='seq', detail=none, columnsize=0,
+    tokenize="ascii tokenchars '=@!_:'"
+);
+
+-- One row: how often tokens were erased; how often when the index was merged, and the file rewritten. Only for SQLite.
+CREATE TABLE search_cleanup (
+    id        BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    erased    BIGINT NOT NULL,
+    merged    BIGINT NOT NULL,
+    rewritten BIGINT NOT NULL DEFAULT 0
+);
 
 -- The private data of a comment's author. Only commentsvc/storage/contacts.py names this table, and the connections
 -- that serve readers cannot read it.
@@ -205,13 +275,14 @@ CREATE TABLE contact (
     agent          TEXT,
     created_at     TEXT NOT NULL,
     site_id        TEXT NOT NULL REFERENCES site (id),
-    status         TEXT NOT NULL   -- of the comment; copied so that counts read one table
-);
+    status         TEXT NOT NULL,  -- of the comment; copied so that counts read one table
+    name_key       TEXT            -- of the comment's name; equal for names that look alike
+) WITHOUT ROWID;
 
 CREATE INDEX contact_email ON contact (email_digest, status, comment_id, site_id);
-CREATE INDEX contact_network ON contact (network, status, comment_id, site_id);
-CREATE INDEX contact_recent ON contact (network, created_at);
-CREATE INDEX contact_created ON contact (created_at) WHERE network IS NOT NULL;
+CREATE INDEX contact_network ON contact (network, status, comment_id, site_id, created_at);
+-- Approved comments by name, to warn of another commenter with the same name.
+CREATE INDEX contact_name ON contact (site_id, name_key, comment_id, email_digest) WHERE status = 'approved';
 
 -- All decisions on comments, by rules and people. Rows are only added.
 CREATE TABLE decision (
@@ -286,6 +357,7 @@ CREATE TABLE action (
 CREATE INDEX action_running ON action (seq) WHERE state = 'running';
 
 CREATE INDEX action_session ON action (session_id, seq) WHERE session_id IS NOT NULL;
+CREATE INDEX action_subject ON action (subject) WHERE subject IS NOT NULL;
 CREATE INDEX action_undone ON action (undone_by) WHERE undone_by IS NOT NULL;
 
 CREATE TABLE action_item (
@@ -298,7 +370,7 @@ CREATE TABLE action_item (
     from_before  TEXT,  -- the comment's status_before
     from_note    TEXT,
     PRIMARY KEY (action_id, comment_id)
-);
+) WITHOUT ROWID;
 
 -- Comments that a running action has still to work on, and the version each had when it was started.
 CREATE TABLE action_target (
@@ -311,50 +383,39 @@ CREATE INDEX action_item_comment ON action_item (comment_id, action_id);
 -- Submission ids (idempotency keys), so that a retry gets the same response.
 CREATE TABLE submission (
     site_id     TEXT   NOT NULL REFERENCES site (id),
-    name        TEXT   NOT NULL,
+    name        TEXT   NOT NULL,  -- digest of the id
     body_digest TEXT   NOT NULL,
     comment_id  TEXT   NOT NULL,
     status      TEXT   NOT NULL,
     created_at  TEXT   NOT NULL,
     PRIMARY KEY (site_id, name)
-);
+) WITHOUT ROWID;
 
-CREATE INDEX submission_created ON submission (created_at);
-
--- Digests of recent comments: the same text, name, thread and parent within a day is a duplicate.
-CREATE TABLE recent_text (
-    digest     TEXT NOT NULL PRIMARY KEY,
-    comment_id TEXT NOT NULL,
-    created_at TEXT NOT NULL
-);
-
-CREATE INDEX recent_text_comment ON recent_text (comment_id);
-CREATE INDEX recent_text_created ON recent_text (created_at);
-
--- Rate limits by network: the time at which the whole allowance is available again.
+-- Rate limits by network: the time at which the whole allowance is available again, in microseconds since 1970.
 CREATE TABLE rate_limit (
-    network_digest TEXT NOT NULL PRIMARY KEY,
-    available_at   TEXT NOT NULL
-);
+    network_digest TEXT   NOT NULL PRIMARY KEY,
+    available_at   BIGINT NOT NULL
+) WITHOUT ROWID;
 
 -- A reader's report of a comment.
 CREATE TABLE report (
-    comment_id    TEXT NOT NULL REFERENCES comment (id),
-    reader_digest TEXT NOT NULL,  -- keyed digest of the network; changes with the retention period
+    comment_id    TEXT   NOT NULL REFERENCES comment (id),
+    reader_digest TEXT   NOT NULL,  -- keyed digest of the network; changes with the retention period
     reason        TEXT,
-    created_at    TEXT NOT NULL,
-    settled_at    TEXT,           -- when a person decided on the comment
-    settled_by    TEXT,           -- the action that did so
+    created_at    TEXT   NOT NULL,
+    holds         BIGINT NOT NULL,  -- 0: the network had reported too much, so this report only flags
+    settled_at    TEXT,             -- when a person decided on the comment
+    settled_by    TEXT,             -- the action that did so
     PRIMARY KEY (comment_id, reader_digest)
-);
+) WITHOUT ROWID;
+
+CREATE INDEX report_open ON report (created_at) WHERE settled_at IS NULL;
 
 -- Used form tokens and proofs of work. Each is valid once.
 CREATE TABLE used_token (
     name    TEXT NOT NULL PRIMARY KEY,
     used_at TEXT NOT NULL
-);
-
-CREATE INDEX used_token_used ON used_token (used_at);
+) WITHOUT ROWID;
 
 -- The audit log. Rows are only added, and each has the hash of the one before.
 CREATE TABLE audit (

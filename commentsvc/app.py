@@ -1,22 +1,22 @@
 """Composition root: opens the database, and starts the service."""
 
 import asyncio
+import gc
 import logging
-import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import msgspec
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from commentsvc.config.settings import Config
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.operations import key_check, maintenance, preparation, secret_file, server_lock, servers
+from commentsvc.operations import erasures, key_check, maintenance, preparation, secret_file, server_lock, servers
 from commentsvc.operations.waiting import wait_for_database
+from commentsvc.processes.stop import Stop
 from commentsvc.service import Service
 from commentsvc.storage.database import Database
 from commentsvc.storage.sqlite import SqliteDatabase
@@ -25,14 +25,14 @@ if TYPE_CHECKING:  # see ``listen``
     from commentsvc.web.server.connections import Deadlines, Runner
 
 LOG: Final = logging.getLogger(__name__)
-T = TypeVar("T")
+SWITCH_SECONDS: Final = 0.001
 
 
 @asynccontextmanager
 async def open_service(config: Config, *, any_key: bool = False) -> AsyncIterator[Service]:
     """Open the service on an existing database, for a command. Nothing is created or migrated.
 
-    With ``any_key``, the secret keys need not belong to the database; if no key exists, a made-up one is used.
+    With ``any_key``, the secret keys need not belong to the database; if no key exists, a new one is used.
 
     Raises:
         ConfigurationError: there is no database, it has another schema, or the secret key does not belong to it.
@@ -45,6 +45,7 @@ async def open_service(config: Config, *, any_key: bool = False) -> AsyncIterato
         service = await preparation.build_service(database, config, texts)
         if not any_key:
             await key_check.check_newest_key(service)
+        await preparation.continue_ids(service)
         yield service
     finally:
         await database.close()
@@ -97,9 +98,14 @@ async def _open_migrated(
 ) -> AsyncIterator[tuple[Service, int]]:
     async with server_lock.enter_database(config, serving=serving) as lock:
         preparation.refuse_lost_database(config, lock)
+        secret_file.read_secrets(config)  # a faulty one is refused before anything is created
         database = await _database(config)
         try:
+            await preparation.refuse_damage(database, config)
             prepared = await preparation.prepare(database, config, lock, check)
+            await erasures.apply_journal(prepared[0])  # before anybody reads what a restored backup brought back
+            if lock.is_alone:
+                await maintenance.rewrite_file(prepared[0])
             await lock.share()
             yield prepared
         finally:
@@ -122,31 +128,60 @@ async def _database(config: Config) -> Database:
         Keyring(secret_file.read_secrets(config)),
         reader_url=config.reader_database_url,
         prepared_statements=config.prepared_statements,
+        database_connections=config.database_connections,
+        reader_connections=config.reader_connections,
+        replica_url=config.read_database_url,
+        replica_lag_ms=config.read_lag_ms,
     )
 
 
+@dataclass(frozen=True)
+class Role:
+    """The part of one process in the service. The default is the only one, which opens its own socket."""
+
+    listener: socket.socket | None = None  # listens already: it is the parent's, or from systemd
+    is_leading: bool = True  # does what only one process of a service does
+    is_alone: bool = True  # no other process of the service runs
+    report_ready: Callable[[], None] = lambda: None
+    report_stop: Callable[[], None] = lambda: None
+
+
 @asynccontextmanager
-async def listen(service: Service, deadlines: "Deadlines | None", listener: socket.socket) -> AsyncIterator["Runner"]:
+async def listen(
+    service: Service,
+    deadlines: "Deadlines | None",
+    listener: socket.socket,
+    stop: Stop | None = None,
+    role: Role = Role(),
+) -> AsyncIterator["Runner"]:
     """Serve HTTP on a socket. On exit, requests in progress are finished."""
     # Imported here: without aiohttp the other commands start three times as fast.
     from aiohttp import web  # noqa: PLC0415
 
     from commentsvc.web.routes import application  # noqa: PLC0415
     from commentsvc.web.server.connections import Deadlines, Runner  # noqa: PLC0415
+    from commentsvc.web.server.listener import BACKLOG  # noqa: PLC0415
 
     runner = Runner(application(service), deadlines or Deadlines())
     await runner.setup()
-    maintaining = asyncio.create_task(maintenance.run_forever(service), name="maintenance")
+    is_alone = role.is_alone and service.config.sqlite_path is not None  # PostgreSQL may have other servers
+    work = maintenance.run_forever(service, is_leading=role.is_leading, is_alone=is_alone)
+    maintaining = asyncio.create_task(work, name="maintenance")
     try:
-        await web.SockSite(runner, listener, backlog=1024).start()
+        await web.SockSite(runner, listener, backlog=BACKLOG).start()
         yield runner
     finally:
         maintaining.cancel()
-        await runner.drain()
+        await runner.drain(socket_stays=stop is not None and stop.socket_stays)
 
 
-async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP, then finish the requests in progress.
+async def serve(
+    config: Config,
+    stop: Stop,
+    announce: Callable[[Service], Awaitable[None]],
+    role: Role = Role(),
+) -> None:
+    """Serve until the process is asked to stop, then finish the requests in progress.
 
     ``announce`` is awaited once, when the service accepts connections.
 
@@ -154,53 +189,52 @@ async def serve(config: Config, announce: Callable[[Service], Awaitable[None]]) 
         DatabaseAway: the database does not answer in time.
         ConfigurationError, Unavailable: see ``open_ready_service``; or the service cannot listen on the port.
     """
-    from commentsvc.web.server.listener import open_listener  # noqa: PLC0415 -- see ``listen``
+    from commentsvc.web.server import listener as listeners  # noqa: PLC0415 -- see ``listen``
 
     def check_listener() -> None:
-        with open_listener(config):
-            pass
+        if role.listener is None:
+            with listeners.open_listener(config):
+                pass
 
-    stop = _stop_on_signals()
     async with AsyncExitStack() as stack:
         ready = wait_for_database(
             config.database_wait, lambda: stack.enter_async_context(open_ready_service(config, check_listener))
         )
-        prepared = await _unless_stopped(stop, ready)
+        prepared = await stop.unless_asked(ready)
         if prepared is not None:
-            listener = stack.enter_context(open_listener(config))  # last: without a database nobody can connect
-            service = replace(prepared, config=_with_port(config, listener))
+            # Last: without a database nobody can connect.
+            listener = role.listener or stack.enter_context(listeners.open_listener(config))
+            service = replace(prepared, config=listeners.describe_listener(config, listener))
             await stack.enter_async_context(servers.announce_server(service))
-            await stack.enter_async_context(listen(service, None, listener))
-            LOG.info("listening on %s", config.host if config.socket_path else f"port {service.config.port}")
+            await stack.enter_async_context(listen(service, None, listener, stop, role))
+            LOG.info("listening on %s", listeners.name_place(service.config))
             await announce(service)
+            share_processor()
+            role.report_ready()
             await stop.wait()
+            role.report_stop()
             LOG.info("stopping: no new connections are accepted")
     LOG.info("stopped")
 
 
-def _stop_on_signals() -> asyncio.Event:
-    """Return an event that the first signal sets."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup(1)
-        loop.add_signal_handler(signal.SIGHUP, stop.set)
-    return stop
+def share_processor() -> None:
+    """Let no thread keep the event loop waiting.
+
+    Garbage is collected from now on, but never among what exists: a full collection took 50 ms, now under 1. A thread
+    that runs Python gives the interpreter to the loop after 1 ms, not 5: a request that needs it several times waited
+    for 6 to 30 ms beside a long comment or a long page, now for 2 to 7.
+    """
+    gc.freeze()
+    gc.enable()
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
-async def _unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """Return the result of the work; None if the event came first."""
-    working, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if working.done():
-        return working.result()
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
-    return None
+def load_program(config: Config) -> None:
+    """Import what a server needs, before workers are forked: they share this memory."""
+    from commentsvc.web.routes import application  # noqa: F401, PLC0415 -- see ``listen``
+    from commentsvc.web.server import connections  # noqa: F401, PLC0415 -- see ``listen``
 
-
-def _with_port(config: Config, listener: socket.socket) -> Config:
-    """Return the settings with the port that the socket has: 0 asks for any free one."""
-    return config if config.socket_path else msgspec.structs.replace(config, port=listener.getsockname()[1])
+    if config.sqlite_path is None:
+        with suppress(ImportError):  # opening the database names the cure
+            from commentsvc.storage import postgres  # noqa: F401, PLC0415 -- an optional extra
+    gc.freeze()  # the collector of a worker would write to the shared pages: https://docs.python.org/3/library/gc.html

@@ -152,7 +152,7 @@ async def at_desk(opened, browse):
             await moderators.add_moderator(service, name, None, [])
         page = await browse(url, script=script, moderator=True, **(person or {}))
         await page.goto((await moderators.create_sign_in_link(service, name)).removeprefix(url))
-        await page.get_by_role("button", name="Sign in").click()
+        await page.locator("form.sign-in button").click()
         await page.wait_for_url("**/moderate")
         return page, service
 

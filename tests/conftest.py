@@ -18,6 +18,7 @@ import dns.resolver
 import dns.rrset
 import pytest
 import uvloop
+from aiohttp.test_utils import TestServer
 
 from commentsvc import app
 from commentsvc.access import keys, moderators
@@ -28,7 +29,7 @@ from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.ids import Ids
-from commentsvc.domain.models import Actor, ActorKind, Principal, Scope, Visit
+from commentsvc.domain.models import Actor, ActorKind, Mode, Principal, Scope, Visit
 from commentsvc.domain.validation import validate
 from commentsvc.operations import startup
 from commentsvc.service import Service
@@ -37,7 +38,8 @@ from commentsvc.storage.database import Database
 from commentsvc.storage.postgres import PostgresDatabase
 from commentsvc.storage.sqlite import SqliteDatabase
 from commentsvc.web.routes import application
-from commentsvc.web.server.connections import Deadlines
+from commentsvc.web.server.connections import Deadlines, Runner
+from commentsvc.web.server.routing import SERVICE
 from tests.postgres import SharedDatabase, find_tools, make_database, server
 
 SECRET = "a-secret-of-the-tests-long-enough-to-be-one"
@@ -46,11 +48,36 @@ EVERYTHING = Principal(Actor(ActorKind.PERSON, None, "ada"), frozenset(Scope), N
 pytest.register_assert_rewrite("tests.browser")  # before anything imports it
 # `make check` searches for unexpected inputs five times as long.
 MORE_EXAMPLES = int(os.environ.get("COMMENTSVC_TEST_EXAMPLES", "1"))
+PROJECT = Path(__file__).parent / "project"  # documents, the image, deployment files
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+class ServiceServer(TestServer):
+    """Runs an application as ``serve`` does: with our connections, and with the answers in memory."""
+
+    __test__ = False
+
+    async def _make_runner(self, **_options):
+        return Runner(self.app, Deadlines(drain=0, last=0))
+
+
+@pytest.fixture
+def aiohttp_client(aiohttp_client):
+    async def make(app, **options):
+        return await aiohttp_client(ServiceServer(app) if SERVICE in app else app, **options)
+
+    return make
 
 
 def pytest_asyncio_loop_factories(config, item):
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests that need one Python only: see ``once`` in ``pyproject.toml``."""
+    for item in items:
+        if "chromium" in item.fixturenames or item.path.is_relative_to(PROJECT):
+            item.add_marker("once")
 
 
 def pytest_sessionfinish(session, exitstatus):
@@ -125,12 +152,18 @@ def clock():
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Start a PostgreSQL server for the tests; yield its socket URL, a format for a database name."""
+def postgres_tools() -> Path:
+    """Return the folder of the programs of PostgreSQL. Without them, the test is skipped."""
     tools = find_tools()
     if tools is None:
         pytest.skip("PostgreSQL is not installed")
-    with server(tools) as address:
+    return tools
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_tools) -> Iterator[str]:
+    """Start a PostgreSQL server for the tests; yield its socket URL, a format for a database name."""
+    with server(postgres_tools) as address:
         yield address
 
 
@@ -204,11 +237,28 @@ async def a_service(url: str, clock: Clock, *, secrets=(SECRET,), **settings) ->
             clock=clock,
             new_id=Ids(clock.milliseconds),
         )
-        await schema.migrate(database, service.now())
-        await startup.prepare_database(service)
-        yield service
+        yield await prepare_service(service)
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def a_service_at(url: str, secret: str = SECRET, **connections) -> AsyncIterator[Service]:
+    """Open the service on PostgreSQL with these settings of its connections. Comments are approved at once."""
+    keyring = Keyring([secret])
+    database = await PostgresDatabase.open(url, keyring, **connections)
+    try:
+        config = Config(database_url=url, rate_limit="off", form_seconds="off", moderation=Mode.NONE)
+        yield await prepare_service(Service(db=database, config=config, keyring=keyring))
+    finally:
+        await database.close()
+
+
+async def prepare_service(service: Service) -> Service:
+    """Create or upgrade the tables of a service, and let it start as ``serve`` does."""
+    await schema.migrate(service.db, service.now())
+    await startup.prepare_database(service)
+    return service
 
 
 @pytest.fixture
@@ -244,7 +294,10 @@ async def key(service):
     return await a_key(service)
 
 
-async def a_key(service, *scopes, name="grace", **more):
+async def a_key(service, *scopes, name=None, **more):
+    """Create a key; return its headers. Its name is grace, and grace 2 if there is a key already."""
+    others = len((await keys.list_keys(service, EVERYTHING)).keys)
+    name = name or (f"grace {others + 1}" if others else "grace")
     made = await keys.create_key(
         service, EVERYTHING, NewKey(name=name, scopes=list(scopes) or [Scope.ADMIN], **({"person": True} | more))
     )
@@ -294,7 +347,9 @@ async def live(laid_file, tmp_path, clock):
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             of_its_own = a_service(database, clock, **{"public_url": url} | settings)
             service = await stack.enter_async_context(of_its_own)
-            await stack.enter_async_context(app.listen(service, deadlines or Deadlines(drain=0, finish=2), listener))
+            await stack.enter_async_context(
+                app.listen(service, deadlines or Deadlines(drain=0, last=0, finish=2), listener)
+            )
             return url, service
 
         yield start

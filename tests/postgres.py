@@ -21,7 +21,8 @@ CREATE TABLE tests.schema_step AS TABLE public.schema_step;
 CREATE FUNCTION tests.note_change() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     -- Every start of the service grants again what readers were granted before.
-    INSERT INTO tests.ddl SELECT command_tag FROM pg_event_trigger_ddl_commands() WHERE command_tag <> 'GRANT';
+    INSERT INTO tests.ddl SELECT command_tag FROM pg_event_trigger_ddl_commands()
+        WHERE command_tag NOT IN ('GRANT', 'REVOKE');
 END $$;
 CREATE FUNCTION tests.note_drop() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -54,32 +55,54 @@ CREATE EVENT TRIGGER note_drop ON sql_drop EXECUTE FUNCTION tests.note_drop();
 def find_tools() -> Path | None:
     """Return the folder of initdb, which Debian keeps off the path."""
     found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else []
+    folders = [Path(found).resolve().parent] if found else []  # a link may lead to the folder of all tools
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return folders[0] if folders else None
+
+
+def owner() -> str:
+    """Return the user who owns the files of a server. PostgreSQL does not run as root."""
+    return "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+
+
+def as_owner(*command: object) -> list[str]:
+    """Return a command that runs as the owner."""
+    become = ["runuser", "-u", owner(), "--"] if os.getuid() == 0 else []
+    return [*become, *map(str, command)]
+
+
+def run_as_owner(folder: Path, *command: object, environment: dict[str, str] | None = None) -> None:
+    """Run a command in a folder as the owner. It must succeed."""
+    done = subprocess.run(
+        as_owner(*command), cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
+    assert done.returncode == 0, (command, done.stderr)
+
+
+@contextmanager
+def owned_folder() -> Iterator[Path]:
+    """Make a folder for the files of a server. Its path is short, as those of sockets must be."""
+    folder = Path(tempfile.mkdtemp(prefix="commentsvc-pg-"))
+    shutil.chown(folder, owner())
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 @contextmanager
 def server(tools: Path) -> Iterator[str]:
     """Run a server on a socket; yields its address without the name of a database."""
-    owner = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
-    folder = Path(tempfile.mkdtemp(prefix="commentsvc-pg-"))
-    shutil.chown(folder, owner)
-
-    def run(*command):
-        as_owner = ["runuser", "-u", owner, "--"] if os.getuid() == 0 else []
-        subprocess.run([*as_owner, *command], check=True, capture_output=True, cwd=folder)
-
     # A collation that knows nothing of ASCII order: what we sort must not depend on it.
     collation = ["--locale-provider=icu", "--icu-locale=en-US", "--locale=C.UTF-8", "--encoding=UTF8"]
-    run(tools / "initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres", "--no-sync", *collation)
-    options = f"-c listen_addresses='' -k {folder} -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
-    run(tools / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", options, "start")
-    try:
-        yield f"postgresql://postgres@/{{}}?host={folder}"
-    finally:
-        run(tools / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+    with owned_folder() as folder:
+        run_as_owner(folder, tools / "initdb", "-D", "data", "-A", "trust", "-U", "postgres", "--no-sync", *collation)
+        options = f"-c listen_addresses='' -k {folder} -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
+        run_as_owner(folder, tools / "pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+        try:
+            yield f"postgresql://postgres@/{{}}?host={folder}"
+        finally:
+            run_as_owner(folder, tools / "pg_ctl", "-D", "data", "-m", "immediate", "stop")
 
 
 async def make_database(postgres: str, statement: str) -> None:

@@ -19,7 +19,7 @@ BLOG_POST = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>A post</title><body><h1>A post</h1><p>Words.</p>"
     "<script async src=/comments/embed.js></script></body></html>"
 )
-NGINX = """
+NGINX_HEAD = """
 user root;
 worker_processes 1;
 pid {folder}/pid;
@@ -32,6 +32,8 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+"""
+NGINX_BLOG = """
     server {{
         listen 127.0.0.1:{port} ssl;
         ssl_certificate {folder}/certificate;
@@ -59,17 +61,18 @@ https://127.0.0.1:{port} {{
     }}
 }}
 """
-OPERATING = (Path(__file__).parent.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parent.parent / "docs"
 
 
-def _documented(language: str) -> str:
-    return re.search(rf"```{language}\n(.*?)```", OPERATING, re.DOTALL)[1]
+def documented(language: str, document: str = "operating.md") -> str:
+    """Return the configuration that operators are told to use."""
+    return re.search(rf"```{language}\n(.*?)```", (DOCS / document).read_text(encoding="utf-8"), re.DOTALL)[1]
 
 
 # The program, and what its configuration has for the service on port 8080.
 LOCATIONS = {
-    "nginx": _documented("nginx"),
-    "caddy": _documented("caddyfile"),
+    "nginx": documented("nginx"),
+    "caddy": documented("caddyfile"),
     "nginx-keeps": "location /comments { proxy_pass http://127.0.0.1:8080; }",
     "caddy-keeps": "handle /comments/* {\nreverse_proxy 127.0.0.1:8080\n}",
     # An easy mistake: /comments/t becomes //t.
@@ -78,21 +81,29 @@ LOCATIONS = {
 
 
 def free_port() -> int:
+    """Return a port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
 @contextmanager
 def running(name: str, *, port: int, service: int, folder: Path) -> Iterator[None]:
-    """Run a proxy on this port, before the service on its port. Both programs return when they accept connections."""
+    """Run a proxy on this port, before the service on its port."""
     program = name.partition("-")[0]
+    template = NGINX_HEAD + NGINX_BLOG if program == "nginx" else CADDY
+    location = LOCATIONS[name].replace("8080", str(service))
+    with started(program, folder, template.format(folder=folder, port=port, location=location, post=BLOG_POST)):
+        yield
+
+
+@contextmanager
+def started(program: str, folder: Path, configuration: str) -> Iterator[None]:
+    """Run nginx or Caddy with this configuration and a new certificate. Both return when they accept connections."""
     found = shutil.which(program, path=PATHS)
     if found is None:
         pytest.skip(f"{program} is not installed")
     make_certificate(folder / "certificate", folder / "key")
-    template = NGINX if program == "nginx" else CADDY
-    location = LOCATIONS[name].replace("8080", str(service))
-    (folder / "config").write_text(template.format(folder=folder, port=port, location=location, post=BLOG_POST))
+    (folder / "config").write_text(configuration, encoding="utf-8")
     start = {
         "nginx": [found, "-p", folder, "-e", folder / "errors", "-c", folder / "config"],
         "caddy": [found, "start", "--config", folder / "config", "--adapter", "caddyfile", "--pidfile", folder / "pid"],

@@ -4,8 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,8 @@ from pathlib import Path
 from commentsvc.domain.crypto import Keyring
 from tests.certificates import make_certificate
 from tests.conftest import SECRET
+from tests.postgres import as_owner, owned_folder, owner, run_as_owner
+from tests.proxies import free_port
 
 PASSWORD = "p@ss/w?rd#1%"
 ESCAPED = "p%40ss%2Fw%3Frd%231%25"
@@ -83,8 +83,9 @@ class StrictServer:
 @contextmanager
 def strict_server(tools: Path) -> Iterator[StrictServer]:
     """Run the server on a free port of 127.0.0.1 and ::1, and on a socket."""
-    with _folder() as folder:
-        _run(folder, tools / "initdb", "-D", "data", "-A", "trust", "-U", "postgres", "--no-sync", "--encoding=UTF8")
+    with owned_folder() as folder:
+        cluster = ["-A", "trust", "-U", "postgres", "--no-sync", "--encoding=UTF8"]
+        run_as_owner(folder, tools / "initdb", "-D", "data", *cluster)
         (folder / "data" / "pg_hba.conf").write_text(LOGINS, encoding="utf-8")
         _make_server_certificate(folder)
         found = StrictServer(folder, free_port(), tools)
@@ -92,12 +93,12 @@ def strict_server(tools: Path) -> Iterator[StrictServer]:
             f"-c listen_addresses=127.0.0.1,::1 -c port={found.port} -k {folder} -c fsync=off -c ssl=on "
             f"-c ssl_cert_file={folder}/server.crt -c ssl_key_file={folder}/server.key -c log_statement=all"
         )
-        _run(folder, tools / "pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
+        run_as_owner(folder, tools / "pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
         try:
             found.psql(ROLES)
             yield found
         finally:
-            _run(folder, tools / "pg_ctl", "-D", "data", "-m", "immediate", "stop")
+            run_as_owner(folder, tools / "pg_ctl", "-D", "data", "-m", "immediate", "stop")
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def pgbouncer(server: StrictServer, mode: str = "transaction", users: dict[str, 
     """Run PgBouncer before the server, and yield its port. It knows these users and their passwords."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     assert program is not None
-    with _folder() as folder, ExitStack() as stack:
+    with owned_folder() as folder, ExitStack() as stack:
         port = free_port()
         settings = f"""
             [databases]
@@ -124,18 +125,12 @@ def pgbouncer(server: StrictServer, mode: str = "transaction", users: dict[str, 
         (folder / "users").write_text(known, encoding="utf-8")
         (folder / "pgbouncer.ini").write_text(settings.replace("            ", ""), encoding="utf-8")
         process = subprocess.Popen(
-            [*_as_owner(), program, "-q", folder / "pgbouncer.ini"], cwd=folder, stderr=subprocess.DEVNULL
+            as_owner(program, "-q", folder / "pgbouncer.ini"), cwd=folder, stderr=subprocess.DEVNULL
         )
         stack.callback(process.wait)
         stack.callback(process.terminate)
         _wait_for(port, process)
         yield port
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def _wait_for(port: int, process: subprocess.Popen) -> None:
@@ -146,32 +141,9 @@ def _wait_for(port: int, process: subprocess.Popen) -> None:
     raise AssertionError("PgBouncer has ended")
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="commentsvc-pg-"))
-    if os.getuid() == 0:
-        shutil.chown(folder, "postgres")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def _as_owner() -> list[str]:
-    return ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-
-
-def _run(folder: Path, *command: object) -> None:
-    done = subprocess.run([*_as_owner(), *map(str, command)], capture_output=True, cwd=folder, check=False)
-    if done.returncode:
-        sys.stderr.buffer.write(done.stderr)
-        raise AssertionError(command)
-
-
 def _make_server_certificate(folder: Path) -> None:
     files = folder / "server.crt", folder / "server.key"
     make_certificate(*files, authority=True)
     for file in files:
         file.chmod(0o600)
-        if os.getuid() == 0:
-            shutil.chown(file, "postgres")
+        shutil.chown(file, owner())

@@ -125,7 +125,7 @@ class RequestRunner:
     async def run(self, name, emails, *, prepare=None, **settings):
         database = await open_database(f"sqlite:///{self.tmp_path}/{name}.db")
         limits = {"rate_limit": "off", "form_seconds": "off", "proof_of_work": "suspicious"}
-        config = Config(database_url="sqlite:///unused.db", **(limits | settings))
+        config = Config(database_url="sqlite:///unused.db", erasure_journal="off", **(limits | settings))
         service = Service(
             db=database, config=config, keyring=Keyring([SECRET]), clock=self.clock, new_id=counting_ids()
         )
@@ -322,8 +322,8 @@ def test_every_public_route_is_among_the_requests():
         "/v1/comments", "/v1/comments/{id}", "/v1/comments/{id}/reports", "/v1/form", "/v1/counts", "/v1/latest",
         "/v1/comments.atom", "/v1/latest.atom",
         "/v1/preview", "/healthz", "/readyz",
-        "/version", "/openapi.json", "/", "/t", "/docs", "/page.css", "/sign-in/{token}", "/moderate/sign-in",
-        "/moderate.js", "/moderate.css",
-        "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/thread.css",
+        "/version", "/openapi.json", "/", "/t", "/docs", "/docs.js", "/page.css", "/page.js", "/sign-in/{token}",
+        "/moderate/sign-in", "/moderate.js", "/moderate.css",
+        "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/embed-form.{digest}.js", "/thread.css",
     }  # fmt: skip
     assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

@@ -11,7 +11,7 @@ from commentsvc.access.schemas import CreatedKey, KeyList, KeyRecord, KeyRotatio
 from commentsvc.audit import log
 from commentsvc.domain import crypto, validation
 from commentsvc.domain.errors import FieldError, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
-from commentsvc.domain.models import Actor, ActorKind, ApiKey, Principal, Scope
+from commentsvc.domain.models import Actor, ActorKind, Principal, Scope
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import api_keys, installation, moderators
@@ -141,7 +141,6 @@ def scopes_of(name: str) -> list[Scope]:
 @write
 async def _create_key(unit: Write, who: Principal, new: NewKey, moderator: Mapping[str, Any] | None) -> CreatedKey:
     await installation.lock_names(unit)
-    await names.require_key_name(unit, new.name, moderator["id"] if moderator else None)
     site = None
     if new.site:
         site = (await resolve.read_directory.within(unit)).by_name(new.site)
@@ -149,12 +148,13 @@ async def _create_key(unit: Write, who: Principal, new: NewKey, moderator: Mappi
             raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
     if who.sites is not None and (site is None or not who.reaches(site.id)):
         raise Forbidden("A key for some sites can create keys for these sites only. Name one with site.")
+    await names.require_key_name(unit, new.name, moderator["id"] if moderator else None, site.id if site else None)
     key, key_id, now = crypto.new_api_key(), unit.new_id(), unit.now()
     expires_at = validation.parse_time_field("expires_at", new.expires_at)
     if expires_at is not None and expires_at <= now:
         raise Invalid(FieldError("expires_at", "invalid_time", "This time is in the past. Choose a later one."))
     scopes = [scope for scope in Scope if scope in new.scopes]
-    stored = ApiKey(
+    stored = api_keys.ApiKey(
         id=key_id,
         name=new.name,
         key_hash=crypto.hash_token(key),

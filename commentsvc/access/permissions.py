@@ -1,9 +1,10 @@
 """Checks of what a principal may do and see."""
 
 from commentsvc.domain.errors import Forbidden, NotFound
+from commentsvc.domain.messages import translatable_format
 from commentsvc.domain.models import Comment, Principal, Scope
 from commentsvc.storage import comments
-from commentsvc.storage.database import PublicRead
+from commentsvc.storage.database import PrivateRead
 
 
 def require_scope(who: Principal, scope: Scope) -> Principal:
@@ -13,11 +14,11 @@ def require_scope(who: Principal, scope: Scope) -> Principal:
         Forbidden: it does not have the scope.
     """
     if not who.may(scope):
-        raise Forbidden(f"This needs a key with scope {scope.value}.")
+        raise Forbidden(translatable_format("This needs a key with scope %(scope)s.", scope=scope.value))
     return who
 
 
-async def load_comment(unit: PublicRead, who: Principal, comment_id: str) -> Comment:
+async def load_comment(unit: PrivateRead, who: Principal, comment_id: str) -> Comment:
     """Return a comment on one of this principal's sites.
 
     Raises:

@@ -7,10 +7,12 @@ from typing import Final
 import msgspec
 
 from commentsvc.access import keys
+from commentsvc.access.preferences import Preferences, read_preferences
 from commentsvc.access.schemas import CreatedKey, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unauthorized, Unavailable
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Actor, ActorKind, Principal, Scope
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import api_keys, moderators, sessions
@@ -29,6 +31,7 @@ class Session:
     created_at: str
     moderator_id: str | None
     key_hash: str | None
+    preferences: Preferences
 
     @property
     def name(self) -> str:
@@ -44,7 +47,7 @@ async def authenticate_session(service: Service, token: str | None, *, extend: b
     """
     session, seen_at = await _find_session(service, token or "") or (None, "")
     if session is None:
-        raise Unauthorized("Please sign in.")
+        raise Unauthorized(translatable("Please sign in."))
     if extend and seen_at < service.ago(minutes=1):
         with suppress(Unavailable):  # reading must work on a full disk
             await _touch_session(service, session.id)
@@ -61,7 +64,8 @@ async def _find_session(unit: PrivateRead, token: str) -> tuple[Session, str] | 
     # A person uses the page, so a person decides, even with a key for a program.
     person = msgspec.structs.replace(who.actor, kind=ActorKind.PERSON)
     who = msgspec.structs.replace(who, actor=person, session_id=row["id"])
-    return Session(row["id"], who, row["created_at"], row["moderator_id"], row["key_hash"]), row["seen_at"]
+    chosen = await read_preferences(unit, who)
+    return Session(row["id"], who, row["created_at"], row["moderator_id"], row["key_hash"], chosen), row["seen_at"]
 
 
 async def _find_principal(unit: PrivateRead, row: Row) -> Principal | None:
@@ -83,7 +87,7 @@ async def create_session_key(unit: Write, session: Session) -> CreatedKey:
         NotFound: the session was started with a key. The new key could have more rights than that one.
     """
     if session.moderator_id is None:
-        raise NotFound("You can create a key only after signing in with a sign-in link.")
+        raise NotFound(translatable("You can create a key only after signing in with a sign-in link."))
     scopes = [scope for scope in Scope if scope in session.who.scopes]
     new = NewKey(name=session.name, scopes=scopes)
     return await keys.create_own_key(unit, new, session.moderator_id, session.who.actor)
@@ -95,6 +99,11 @@ async def list_own_keys(unit: PrivateRead, session: Session) -> list[Row]:
     return list(await api_keys.list_valid(unit, session.moderator_id, unit.now())) if session.moderator_id else []
 
 
+async def needs_key(service: Service, session: Session) -> bool:
+    """Return whether a moderator came by a link and has no key to sign in with again."""
+    return bool(session.moderator_id) and not await list_own_keys(service, session)
+
+
 @write
 async def revoke_own_key(unit: Write, session: Session, key_id: str) -> None:
     """Revoke a key of the moderator. Sessions that were started with it end.
@@ -104,7 +113,7 @@ async def revoke_own_key(unit: Write, session: Session, key_id: str) -> None:
     """
     key = next((row for row in await list_own_keys.within(unit, session) if row["id"] == key_id), None)
     if key is None:
-        raise NotFound("You have no valid key with this id.")
+        raise NotFound(translatable("You have no valid key with this id."))
     await keys.revoke_stored_key(unit, session.who, key)
 
 
@@ -123,7 +132,7 @@ async def revoke_session(unit: Write, session: Session, session_id: str) -> None
     """
     own_ids = {row["id"] for row in await sessions.list_of_owner(unit, session.moderator_id, session.key_hash)}
     if session_id not in own_ids or not await sessions.delete(unit, session_id):
-        raise NotFound("You have no session with this id.")
+        raise NotFound(translatable("You have no session with this id."))
     await log.add_entry(unit, actor=session.who.actor, verb="sign_out", site_id=None, body={"session": session_id})
 
 

@@ -6,6 +6,7 @@ from commentsvc.access import keys, rate_limit
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unauthorized
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Actor, ActorKind, Principal, Visit
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import moderators, sessions
@@ -41,7 +42,7 @@ async def _sign_in_by_link(unit: Write, token: str) -> str:
     token_hash, now = crypto.hash_token(token), unit.now()
     moderator = await moderators.find_invited(unit, token_hash, now)
     if moderator is None or not await moderators.use_invitation(unit, token_hash, now):
-        raise NotFound("This sign-in link is used up or too old. Ask your operator for a new one.")
+        raise NotFound(translatable("This sign-in link is used up or too old. Ask your operator for a new one."))
     return await _create_session(
         unit, Actor(ActorKind.PERSON, moderator["id"], moderator["name"]), moderator_id=moderator["id"]
     )

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from commentsvc.audit import undoable_changes
 from commentsvc.domain.models import Actor, Principal
@@ -27,6 +30,33 @@ class ActionSummary:
 async def find_action(service: Service, who: Principal, action_id: str) -> ActionSummary | None:
     """Return an action on this principal's sites."""
     return (await find_actions(service, who, [action_id])).get(action_id)
+
+
+@dataclass(frozen=True)
+class SubjectChange:
+    """A change of a thread or a rule: the fields that changed, before and after (empty after 30 days)."""
+
+    id: str
+    verb: str
+    actor: Actor
+    created_at: str
+    was: dict[str, Any]
+    became: dict[str, Any]
+
+
+@private_read
+async def list_changes(unit: PrivateRead, subject: str, limit: int) -> list[SubjectChange]:
+    """Return the last changes of a subject such as ``rule:…``, newest first. The caller checks who may see it."""
+    return [
+        SubjectChange(
+            row["id"],
+            row["verb"],
+            actor_of(row),
+            row["created_at"],
+            *(msgspec.json.decode(row[name] or "{}") for name in ("was", "became")),
+        )
+        for row in await actions.list_of_subject(unit, subject, limit)
+    ]
 
 
 @private_read

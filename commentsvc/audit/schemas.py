@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from commentsvc.domain.fields import Cursor, Id, SiteName, Time
-from commentsvc.domain.models import Actor, Status
+from commentsvc.domain.fields import Cursor, Id, SiteName, Time, Verb, one_of
+from commentsvc.domain.models import Actor, Effect, Mode, Scope, Status
 
 
 class ActionItem(Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class ActionResult(Struct, frozen=True, kw_only=True):
     """The result of an action. It can be undone by its id until ``undo_until``."""
 
     id: Id
-    action: str
+    action: Verb
     changed: int
     undo_until: Time | None
     results: list[ActionItem]
@@ -31,11 +31,53 @@ class ActionResult(Struct, frozen=True, kw_only=True):
 class AuditQuery(Struct, frozen=True, kw_only=True):
     """Filters of the audit log."""
 
-    site: SiteName | None = None
+    site: Annotated[SiteName, Meta(description="Only entries about this site.")] | None = None
     since: Annotated[str, Meta(max_length=40, description="At or after this time.")] | None = None
     until: Annotated[str, Meta(max_length=40, description="Before this time.")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: Annotated[int, Meta(ge=1, le=200, description="Maximum number of results, 1 to 200.")] = 50
     cursor: Cursor | None = None
+
+
+class AuditBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The details of an audit entry. Each verb has its own: ids, statuses, versions, and salted digests of texts."""
+
+    action: Annotated[Id, Meta(description="The action; it can be undone.")] | UnsetType = UNSET
+    items: (
+        Annotated[
+            list[tuple[str, Status, Status, int]],
+            Meta(description="Changed comments: id, earlier status, new status, new version."),
+        ]
+        | UnsetType
+    ) = UNSET
+    reply: Id | UnsetType = UNSET
+    thread: Id | UnsetType = UNSET
+    threads: list[Id] | UnsetType = UNSET
+    rule: Id | UnsetType = UNSET
+    site: Id | UnsetType = UNSET
+    key: Id | UnsetType = UNSET
+    moderator: Id | UnsetType | None = UNSET
+    session: Id | UnsetType = UNSET
+    sessions: Annotated[int, Meta(description="Number of sessions.")] | UnsetType = UNSET
+    comments: Annotated[int, Meta(description="Number of comments.")] | UnsetType = UNSET
+    removed: Annotated[int, Meta(description="Number of removed origins.")] | UnsetType = UNSET
+    changed: Annotated[list[str], Meta(description="Names of the changed fields.")] | UnsetType = UNSET
+    closed_at: Time | UnsetType | None = UNSET
+    open_until: Time | UnsetType | None = UNSET
+    merged_into: Id | UnsetType | None = UNSET
+    mode: Mode | UnsetType | None = UNSET
+    email_required: bool | UnsetType = UNSET
+    website_field: bool | UnsetType = UNSET
+    consent_required: bool | UnsetType = UNSET
+    effect: Effect | UnsetType = UNSET
+    expires_at: Time | UnsetType | None = UNSET
+    removed_at: Time | UnsetType | None = UNSET
+    scopes: list[Scope] | UnsetType = UNSET
+    sites: list[str] | UnsetType = UNSET
+    old_key_until: Time | UnsetType | None = UNSET
+    fingerprint: Annotated[str, Meta(description="Names the secret key that encrypts now.")] | UnsetType = UNSET
+    lost: Annotated[list[str], Meta(description="Fingerprints of lost secret keys.")] | UnsetType = UNSET
+    note: Annotated[str, Meta(description="Salted digest of the note.")] | UnsetType | None = UNSET
+    origins: Annotated[str, Meta(description="Salted digest of the origins.")] | UnsetType | None = UNSET
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
@@ -44,9 +86,9 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     seq: int
     created_at: Time
     actor: Actor
-    verb: str
+    verb: Verb
     site: str | None
-    body: Annotated[dict[str, Any], Meta(description="Ids, statuses and versions, and salted digests of texts.")]
+    body: Annotated[dict[str, Any], one_of("AuditBody")]
     note: str | None
     hash: Annotated[str, Meta(description="Covers this entry and all earlier ones.")]
 

@@ -9,7 +9,8 @@ import msgspec
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain.errors import Conflict, Forbidden, NotFound
-from commentsvc.domain.models import Principal, Rule, Scope, Site
+from commentsvc.domain.messages import translatable
+from commentsvc.domain.models import ManagedSite, Principal, Rule, Scope
 from commentsvc.storage import actions, rules, sites, threads
 from commentsvc.storage.database import PrivateRead, Row, Write
 
@@ -19,11 +20,12 @@ UNDO_DAYS: Final = 30
 UNDOABLE_FIELDS: Final = {
     "thread": ("key", "url", "title", "closed_at", "open_until", "mode"),
     "rule": ("matching", "effect", "note", "expires_at", "removed_at"),
-    "site": ("mode", "name", "email_required"),
+    "site": ("mode", "name", "email_required", "website_field", "privacy_url", "consent_required"),
 }
 # The fields whose values the audit log holds: no texts and no addresses.
 LOGGED_FIELDS: Final = frozenset(
-    {"closed_at", "open_until", "mode", "email_required", "merged_into", "effect", "expires_at", "removed_at"}
+    {"closed_at", "open_until", "mode", "merged_into", "effect", "expires_at", "removed_at"}
+    | {"email_required", "website_field", "consent_required"}
 )
 
 
@@ -77,14 +79,21 @@ async def undo_change(unit: Write, who: Principal, action: Row) -> ActionResult:
         raise NotFound
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
     if getattr(thing, "merged_into", None):
-        raise Conflict("This thread was merged since. Undo the merge first.")
+        raise Conflict(translatable("This thread was merged since. Undo the merge first."))
     if kind == "site" and not who.may(Scope.ADMIN):
-        raise Forbidden("Changing a site needs a key with scope admin.")
+        raise Forbidden(translatable("Changing a site needs a key with scope admin."))
     current = msgspec.json.decode(msgspec.json.encode(undoable_state(kind, thing)))
     if any(current[name] != value for name, value in became.items()):
-        raise Conflict("It was changed since. Reload it and try again.")
+        raise Conflict(translatable("It was changed since. Reload it and try again."))
     await _restore_subject(unit, kind, thing, was)
     return await record_undo(unit, who, action, (kind, subject_id, site_id), (became, was))
+
+
+async def is_removed(unit: PrivateRead, action: Row) -> bool:
+    """Return whether the rule that an action added was removed since."""
+    kind, _, subject_id = action["subject"].partition(":")
+    added = action["verb"] == "rule_add"
+    return added and getattr(await _load_subject(unit, kind, subject_id), "removed_at", None) is not None
 
 
 async def record_undo(
@@ -101,7 +110,7 @@ async def record_undo(
     """
     undo_id = await record_change(unit, who, "undo", subject, *change)
     if not await actions.mark_undone(unit, action["id"], undo_id):
-        raise Conflict("This was undone already.")
+        raise Conflict(translatable("This was undone already."))
     return ActionResult(id=undo_id, action="undo", changed=1, undo_until=unit.ahead(days=UNDO_DAYS), results=[])
 
 
@@ -141,7 +150,7 @@ async def _load_subjects(unit: PrivateRead, kind: str, subject_ids: Sequence[str
         case "rule":
             return await rules.get_many(unit, subject_ids)
         case _:
-            return {site.id: site for site in await sites.list_all(unit) if site.id in subject_ids}
+            return await sites.get_many(unit, subject_ids)
 
 
 def _site_of(kind: str, thing: Any) -> str | None:
@@ -152,10 +161,10 @@ async def _restore_subject(unit: Write, kind: str, thing: Any, was: dict[str, An
     match kind:
         case "thread":
             if "key" in was and not await threads.add_name(unit, thing.site_id, was["key"], thing.id):
-                raise Conflict("Another thread now has the earlier address.")
-            await threads.update(unit, thing.id, **(undoable_state(kind, thing) | was))
+                raise Conflict(translatable("Another thread now has the earlier address."))
+            await threads.update(unit, thing, **(undoable_state(kind, thing) | was))
         case "rule":
             fields = msgspec.structs.asdict(thing) | was | {"version": thing.version + 1}
             await rules.update(unit, msgspec.convert(fields, Rule))
         case _:
-            await sites.update(unit, thing, msgspec.convert(msgspec.structs.asdict(thing) | was, Site))
+            await sites.update(unit, thing, msgspec.convert(msgspec.structs.asdict(thing) | was, ManagedSite))

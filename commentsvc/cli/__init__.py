@@ -1,8 +1,5 @@
-"""The command line and its exit codes."""
+"""The command line."""
 
-from typing import Final
+from commentsvc.processes.exit_codes import AWAY, DONE, INTERRUPTED, MISCONFIGURED, REFUSED, UNUSABLE
 
-DONE: Final = 0
-REFUSED: Final = 1  # also: not found
-AWAY: Final = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed later
-MISCONFIGURED: Final = 78  # EX_CONFIG of sysexits.h; argparse exits with 2 itself
+__all__ = ("AWAY", "DONE", "INTERRUPTED", "MISCONFIGURED", "REFUSED", "UNUSABLE")

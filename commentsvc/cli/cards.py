@@ -1,20 +1,24 @@
 """Format a comment for a terminal. Text from strangers cannot imitate our own text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from commentsvc.cli.escape import escape_line, escape_text
+from commentsvc.cli.tables import Column, Table, cut_text, format_table
 from commentsvc.cli.terminal import BOLD, DIM, YELLOW, Terminal, text_width, wrap_text
 from commentsvc.domain.models import Status
+from commentsvc.domain.timestamps import parse_time
 from commentsvc.moderation.schemas import ModeratorComment
 from commentsvc.moderation.wording import actor_name, relative_time
 
 MIN_COLUMNS: Final = 30
 MAX_COLUMNS: Final = 100  # longer lines are hard to read
 LABEL_WIDTH: Final = 9
-EXCERPT_WIDTH: Final = 60
+MAX_EXCERPT: Final = 500  # characters; more than any terminal shows in a line
+EXCERPT_WIDTH: Final = 60  # where there is no terminal that it must fit
+AGES: Final = ((365 * 86_400, "y"), (86_400, "d"), (3600, "h"), (60, "min"))
 GUTTER: Final = "│ "  # marks every line of the comment's text, and no other line
 
 
@@ -32,11 +36,25 @@ def format_card(card: ModeratorComment, position: str, now: datetime, terminal: 
     return "\n".join(rows)
 
 
-def format_row(card: ModeratorComment, now: datetime) -> str:
-    """Return a comment as one line of a list."""
-    excerpt = wrap_text(escape_line(card.comment), EXCERPT_WIDTH)[0]
-    facts = (card.id, relative_time(card.created_at, now), f"{card.site} {card.thread.key}", card.name or "", excerpt)
-    return "  ".join(map(escape_line, facts))
+def format_rows(found: Sequence[ModeratorComment], now: datetime, terminal: Terminal) -> list[str]:
+    """Return comments as a list, one line each where the terminal is wide enough."""
+    excerpt_width = terminal.table_columns() or EXCERPT_WIDTH
+    table: Table[ModeratorComment] = (
+        (Column("ID"), lambda card: card.id),
+        (Column("AGE"), lambda card: short_age(card.created_at, now)),
+        (Column("SITE", 6, optional=True), lambda card: card.site),
+        (Column("PAGE", 8), lambda card: card.thread.key),
+        (Column("NAME", 6), lambda card: card.name or ""),
+        (Column("COMMENT", 12), lambda card: cut_text(escape_line(card.comment[:MAX_EXCERPT]), excerpt_width)),
+    )
+    return format_table(table, found, terminal)
+
+
+def short_age(time: str, now: datetime) -> str:
+    """Return how long ago a time was, in few letters: ``3 h``."""
+    seconds = (now - parse_time(time)).total_seconds()
+    length, unit = next((one for one in AGES if seconds >= one[0]), (1, ""))
+    return f"{seconds // length:,.0f} {unit}" if unit else "now"
 
 
 def _list_facts(card: ModeratorComment, now: datetime) -> Iterator[tuple[str, str, str]]:
@@ -46,14 +64,17 @@ def _list_facts(card: ModeratorComment, now: datetime) -> Iterator[tuple[str, st
     yield "name", card.name or "", BOLD
     yield "email", card.email or "", ""
     yield "website", card.website or "", ""
-    age = relative_time(card.created_at, now) + (", edited" if card.edited_at else "")
+    age = f"{relative_time(card.created_at, now)}{', edited' if card.edited_at else ''}"
     record = f"{card.author.approved:,} approved · {card.author.spam:,} spam"
     yield "from", f"{card.network or 'network no longer stored'} · {age} · {record}", ""
     for number, reason in enumerate(card.reasons):
         label = "held" if card.status is Status.PENDING else card.status.value
         yield "also" if number else label, f"{reason.text} ({actor_name(reason.actor)})", YELLOW
     if card.reports:
-        yield "reports", f"{card.reports:,} from readers", YELLOW
+        quoted = "".join(f", “{reason}”" for reason in card.report_reasons)
+        yield "reports", f"{card.reports:,} from readers{quoted}", YELLOW
+    if card.namesake:
+        yield "warning", f"same name as a commenter with {card.namesake:,} approved comments, other address", YELLOW
     yield "reply to", card.parent_excerpt or "", DIM
     yield "note", card.note or "", ""
 

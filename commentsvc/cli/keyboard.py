@@ -6,44 +6,67 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from commentsvc.cli.terminal import Keys
+from commentsvc.cli.writing import PROMPT, edit_text, read_lines
 
 QUIT_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 END_OF_INPUT: Final = "\x04"  # Ctrl+D
 
 
 @asynccontextmanager
-async def open_keys() -> AsyncIterator[Keys]:
+async def open_keys(editor: list[str], print_line: Callable[[str], None]) -> AsyncIterator[Keys]:
     """Yield the source of key presses; restore the terminal afterwards, also after a signal."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         yield _LineInput()
         return
-    loop, keyboard = asyncio.get_running_loop(), _Keyboard(sys.stdin.fileno())
-    before = termios.tcgetattr(keyboard.file)
-    for name in QUIT_SIGNALS:
-        loop.add_signal_handler(name, keyboard.end_input)
-    # While this process was stopped, the shell used the terminal in its own mode.
-    loop.add_signal_handler(signal.SIGCONT, tty.setcbreak, keyboard.file)
-    tty.setcbreak(keyboard.file)
-    loop.add_reader(keyboard.file, keyboard.receive)
+    keyboard = _Keyboard(sys.stdin.fileno(), editor, print_line)
+    keyboard.take_terminal()
     try:
         yield keyboard
     finally:
-        loop.remove_reader(keyboard.file)
-        for name in (*QUIT_SIGNALS, signal.SIGCONT):
-            loop.remove_signal_handler(name)
-        with suppress(termios.error):  # the terminal was closed
-            termios.tcsetattr(keyboard.file, termios.TCSADRAIN, before)
+        keyboard.leave_terminal()
 
 
 class _Keyboard:
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, editor: list[str], print_line: Callable[[str], None]) -> None:
         self.file = file
+        self._editor, self._print_line = editor, print_line
+        self._mode = termios.tcgetattr(file)
         self._pressed: asyncio.Queue[str] = asyncio.Queue()
+
+    def take_terminal(self) -> None:
+        """Read single keys from now on."""
+        loop = asyncio.get_running_loop()
+        for name in QUIT_SIGNALS:
+            loop.add_signal_handler(name, self.end_input)
+        # While this process was stopped, the shell used the terminal in its own mode.
+        loop.add_signal_handler(signal.SIGCONT, tty.setcbreak, self.file)
+        tty.setcbreak(self.file)
+        loop.add_reader(self.file, self.receive)
+
+    def leave_terminal(self) -> None:
+        """Give the terminal back in its own mode."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.file)
+        for name in (*QUIT_SIGNALS, signal.SIGCONT):
+            loop.remove_signal_handler(name)
+        with suppress(termios.error):  # the terminal was closed
+            termios.tcsetattr(self.file, termios.TCSADRAIN, self._mode)
+
+    async def write_text(self, text: str) -> str:
+        """Open the person's editor; without one, read lines. Ctrl+C cancels these, and quits."""
+        self.leave_terminal()
+        try:
+            if self._editor:
+                return edit_text(self._editor, text)
+            self._print_line(PROMPT)
+            return read_lines()
+        finally:
+            self.take_terminal()
 
     def receive(self) -> None:
         """Queue what was typed. Pasted text and long key sequences stay in one piece, so they match no key."""
@@ -67,8 +90,11 @@ class _Keyboard:
 
 
 class _LineInput:
+    async def write_text(self, _text: str) -> str:
+        return read_lines()
+
     async def read_key(self) -> str:
-        line = sys.stdin.readline()
+        line = "" if sys.stdin is None else sys.stdin.readline()
         return line.rstrip("\r\n") or "\n" if line else ""
 
     def discard_pending(self) -> None:

@@ -7,14 +7,16 @@ from commentsvc.access import keys, moderators
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards
+from commentsvc.cli.field_options import read_field_options
 from commentsvc.cli.review import Review
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal
+from commentsvc.config.program import command_line
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, QueueQuery
-from commentsvc.moderation.wording import DONE
+from commentsvc.moderation.verbs import DONE
 from commentsvc.service import Service
 from commentsvc.sites import manage
 
@@ -35,20 +37,21 @@ async def review_comments(service: Service, arguments: argparse.Namespace, termi
     await Review(service, moderator, terminal, query, json=arguments.json).run()
 
 
-async def _list_queue(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+async def _list_queue(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     query = _build_query(service, arguments)
     found = await queue.search_comments(service, OPERATOR, query)
-    rows = [cards.format_row(card, service.clock()) for card in found.comments]
+    rows = cards.format_rows(found.comments, service.clock(), terminal)
     if found.next_cursor:
         rows.append(f"More: --cursor {found.next_cursor}")
-    return CommandResult(found, "\n".join(rows) or "No comments found.")
+    rows = rows or ["No comments found."]
+    if found.recent_reports >= queue.WAVE:
+        check = command_line("queue", "--reported")
+        rows.append(f"Readers sent {found.recent_reports:,} reports within an hour. Check: {check}")
+    return CommandResult(found, "\n".join(rows))
 
 
 def _build_query(service: Service, arguments: argparse.Namespace) -> QueueQuery:
-    values = {name: getattr(arguments, name, None) for name in QueueQuery.__struct_fields__}
-    return validation.validate(
-        QueueQuery, {name: value for name, value in values.items() if value is not None}, service.config.limits
-    )
+    return validation.validate(QueueQuery, read_field_options(arguments, QueueQuery), service.config.limits)
 
 
 async def _apply_action(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
@@ -78,7 +81,7 @@ def _describe_action(done: ActionResult) -> CommandResult:
     if unchanged:
         text += f" {unchanged:,} unchanged."
     if done.changed:
-        text += f" Undo with: commentsvc undo {done.id}"
+        text += f" Undo with: {command_line('undo', done.id)}"
     skipped = [f"{item.comment} ({item.code})" for item in done.results if not item.ok]
     return CommandResult(done, text, f"Skipped: {', '.join(skipped)}." if skipped else "")
 
@@ -98,7 +101,7 @@ async def find_principal(service: Service, arguments: argparse.Namespace) -> Pri
     sites = (await manage.list_sites(service, OPERATOR)).sites
     site_ids = tuple(site.id for site in sites if site.name in found.sites)
     actor = Actor(ActorKind.PERSON, found.id, name)
-    return Principal(actor, frozenset(keys.scopes_of(name)), site_ids or None)
+    return Principal(actor, frozenset(keys.scopes_of(name)), site_ids or None, found.id)
 
 
 COMMANDS: Final[Commands] = {

@@ -1,14 +1,15 @@
 """Run the commands that manage moderators."""
 
 import argparse
-import shlex
 from collections.abc import Callable
 from typing import Any, Final
 
 from commentsvc.access import moderators, names, sessions
-from commentsvc.access.schemas import ModeratorChange
+from commentsvc.access.schemas import ModeratorChange, ModeratorRecord
 from commentsvc.cli.moderate import OPERATOR
+from commentsvc.cli.tables import Column, Table, format_table
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
+from commentsvc.config.program import command_line
 from commentsvc.domain import fields
 from commentsvc.domain.errors import FieldError, Invalid, InvalidValue, NotFound
 from commentsvc.service import Service
@@ -16,11 +17,12 @@ from commentsvc.service import Service
 
 async def _add_moderator(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
     name = clean_argument("name", fields.clean_name, arguments.name)
-    email = clean_argument("email", fields.parse_email, arguments.email) if arguments.email else None
+    given = arguments.email
+    email = None if given is None else clean_argument("email", fields.parse_email, given)
     if name == names.FIRST_MODERATOR:
         raise names.reserved_name()
     added = await moderators.add_moderator(service, name, email, arguments.site)
-    invite = f"commentsvc moderator invite {shlex.quote(added.name)}"
+    invite = command_line("moderator", "invite", added.name, link=True)
     return CommandResult(added, f"Added moderator {added.name}. Create a sign-in link with: {invite}")
 
 
@@ -54,10 +56,15 @@ async def _change_moderator_email(service: Service, arguments: argparse.Namespac
     return CommandResult(changed, done)
 
 
-async def _list_moderators(service: Service, _arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+async def _list_moderators(service: Service, _arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     found = await moderators.list_moderators(service)
-    rows = (f"{moderator.name}  {' '.join(moderator.sites) or 'all sites'}" for moderator in found)
-    return CommandResult(found, join_rows(rows, "No moderators yet."))
+    return CommandResult(found, join_rows(format_table(COLUMNS, found, terminal), "No moderators yet."))
+
+
+COLUMNS: Final[Table[ModeratorRecord]] = (
+    (Column("NAME"), lambda moderator: moderator.name),
+    (Column("SITES", 9), lambda moderator: " ".join(moderator.sites) or "all sites"),
+)
 
 
 async def _remove_moderator(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:

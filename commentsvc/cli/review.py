@@ -1,70 +1,47 @@
 """Review comments interactively at a terminal: one comment at a time, one key press for each."""
 
-from collections import Counter
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from commentsvc.audit.schemas import ActionResult
-from commentsvc.cli import cards
-from commentsvc.cli.terminal import DIM, Keys, Terminal, to_json
+from commentsvc.cli import cards, responses
+from commentsvc.cli.review_state import NextStep, ReviewDecision, ReviewState
+from commentsvc.cli.terminal import DIM, Keys, wrap_text
 from commentsvc.domain import pagination
-from commentsvc.domain.errors import Conflict, NotFound, Refusal, VersionConflict
-from commentsvc.domain.models import ActionVerb, Principal, Status, StatusFilter
+from commentsvc.domain.errors import Conflict, Invalid, NotFound, Refusal, VersionConflict
+from commentsvc.domain.models import ActionVerb, Status, StatusFilter
 from commentsvc.moderation import actions, queue, undo
-from commentsvc.moderation.schemas import Action, CommentUpdate, ModeratorComment, QueueQuery, Totals
-from commentsvc.moderation.wording import DONE, actor_name
-from commentsvc.service import Service
+from commentsvc.moderation.schemas import Action, CommentUpdate, ModeratorComment, Totals
+from commentsvc.moderation.verbs import DONE
 from commentsvc.storage.comment_filter import CommentFilter
 
-KEY_HINT: Final = "a approve · s spam{} · d trash · u undo · n next · ? help · q quit"
-NETWORK_HINT: Final = " · S all from this network"
+KEY_HINT: Final = """\
+a approve · s spam{} · d trash · r reply · e edit · b ban
+u undo · n next · p back · ? help · q quit"""
+NETWORK_HINT: Final = " · S whole network"
 KEY_HELP: Final = """\
 a  approve: readers can see the comment
 s  mark as spam
 S  mark as spam, with all other pending comments from this network
 d  move to trash
+r  reply in your editor, and approve the comment
+e  edit the comment in your editor; its earlier text is kept
+b  ban the commenter; one more key chooses what is banned
 u  undo the last decision; press again to undo the one before
 n  next (or the space bar): leave the comment unchanged
+p  back to the comment that you left unchanged
 ?  show this help
 q  quit; your decisions are saved"""
+RESPONSES: Final = {"r": responses.reply, "e": responses.edit, "b": responses.ban}
 STATUS_KEYS: Final = {"a": Status.APPROVED, "s": Status.SPAM, "d": Status.TRASH}
 STATUS_DONE: Final = {Status.APPROVED: "Approved.", Status.SPAM: "Marked as spam.", Status.TRASH: "Moved to trash."}
 
 
-class NextStep(Enum):
-    """The step that follows a key press."""
-
-    SHOW_COMMENT = auto()
-    READ_KEY = auto()
-    QUIT = auto()
-
-
-@dataclass(frozen=True)
-class ReviewDecision:
-    """A decision of this review, and where the review was then."""
-
-    action_id: str
-    status: Status
-    number: int
-    after: str | None
-
-
 @dataclass
-class Review:
+class Review(ReviewState):
     """A moderator's review of comments, oldest first. Each comment is loaded when it is shown."""
-
-    service: Service
-    moderator: Principal
-    terminal: Terminal
-    query: QueueQuery
-    json: bool = False
-    after: str | None = None  # the last comment that was skipped
-    skipped: list[str] = field(default_factory=list)
-    decisions: list[ReviewDecision] = field(default_factory=list)
-    any_shown: bool = False
 
     async def run(self) -> None:
         """Show comments and take decisions until none is left or the moderator quits.
@@ -74,27 +51,13 @@ class Review:
         """
         async with self.terminal.open_keys() as keys:
             try:
+                self.keys = keys
                 while await self._review_next(keys) is not NextStep.QUIT:
                     pass
             finally:
-                totals = self._count_decisions()
+                totals = self.count_decisions()
                 if self.any_shown:
-                    self._print(_format_summary(totals), totals)
-
-    def _count_decisions(self) -> Totals:
-        number = Counter[str]()
-        for decision in self.decisions:
-            number[decision.status] += decision.number
-        return Totals(**number)
-
-    def _print(self, text: str, data: Any = None) -> None:
-        """Print text for people; with ``--json`` print data, and text without data to standard error."""
-        if not self.json:
-            self.terminal.print_line(text)
-        elif data is not None:
-            self.terminal.print_line(to_json(data))
-        else:
-            self.terminal.print_error(text)
+                    self.show(_format_summary(totals), totals)
 
     # ----------------------------------------------------------------------------- one comment
 
@@ -107,7 +70,7 @@ class Review:
         (card,) = found.comments
         self.any_shown = True
         keys.discard_pending()
-        self._print(self._format_card(card, self._count_matching(found.totals)), card)
+        self.show(self._format_card(card, self._count_matching(found.totals)), card)
         step = NextStep.READ_KEY
         while step is NextStep.READ_KEY:
             step = await self._handle_key(await keys.read_key(), card)
@@ -129,28 +92,35 @@ class Review:
         position = f"{number:,}" if left is None else f"{number:,} of {max(number, decided + left):,}"
         text = cards.format_card(card, position, self.service.clock(), self.terminal)
         hint = KEY_HINT.format(NETWORK_HINT if card.similar and card.status is Status.PENDING else "")
-        return f"{text}\n{self.terminal.paint(hint, DIM)}"
+        rows = wrap_text(hint, self.terminal.columns())
+        return "\n".join([text, *(self.terminal.paint(row, DIM) for row in rows)])
 
     async def _finish(self, keys: Keys) -> NextStep:
         if not self.any_shown:
             pending = self._filters <= {"site", "status"} and self.query.status in {None, StatusFilter.PENDING}
-            self._print("No pending comments." if pending else "No comments found.", self._count_decisions())
+            self.show("No pending comments." if pending else "No comments found.", self.count_decisions())
             return NextStep.QUIT
-        self._print("That was the last comment.")
-        if not self.decisions:
+        self.show("That was the last comment.")
+        choices = ["u to undo the last decision"] if self.decisions else []
+        choices += ["p to go back"] if self.skipped else []
+        if not choices:
             return NextStep.QUIT
         keys.discard_pending()
-        self._print("Press u to undo the last decision, or any other key to quit.")
-        return await self._undo() if await keys.read_key() == "u" else NextStep.QUIT
+        self.show(f"Press {', '.join(choices)}, or any other key to quit.")
+        key = await keys.read_key()
+        if key == "u" and self.decisions:
+            return await self._undo()
+        return self.go_back() if key == "p" and self.skipped else NextStep.QUIT
 
     async def _handle_key(self, key: str, card: ModeratorComment) -> NextStep:
         try:
             return await self._run_key(key, card)
         except Refusal as error:
-            self._print(error.detail)
+            faults = error.faults if isinstance(error, Invalid) else ()
+            self.show("\n".join(fault.detail for fault in faults) or error.detail)
             return NextStep.READ_KEY
 
-    async def _run_key(self, key: str, card: ModeratorComment) -> NextStep:
+    async def _run_key(self, key: str, card: ModeratorComment) -> NextStep:  # noqa: PLR0911 -- one for each key
         match key:
             case "" | "q":
                 return NextStep.QUIT
@@ -158,46 +128,33 @@ class Review:
                 return await self._decide(card, STATUS_KEYS[key])
             case "S":
                 return await self._mark_network_as_spam(card)
+            case "r" | "e" | "b":
+                return await RESPONSES[key](self, card)
             case "u":
                 return await self._undo()
+            case "p":
+                return self.go_back()
             case "n" | " ":
-                return self._skip(card)
-        self._print(KEY_HELP if key == "?" else "Unknown key. Press ? for help.")
+                return self.skip(card)
+        self.show(KEY_HELP if key == "?" else "Unknown key. Press ? for help.")
         return NextStep.READ_KEY
-
-    def _skip(self, card: ModeratorComment) -> NextStep:
-        self.skipped.append(card.id)
-        self.after = card.id
-        return NextStep.SHOW_COMMENT
 
     # ----------------------------------------------------------------------------- decisions
 
     async def _decide(self, card: ModeratorComment, status: Status) -> NextStep:
         if card.status is status and not card.reports:
-            return self._skip(card)
+            return self.skip(card)
         try:
             done = await actions.update_comment(
                 self.service, self.moderator, card.id, card.version, CommentUpdate(status=status)
             )
         except (VersionConflict, NotFound, Conflict):
-            self._print(await self._describe_conflict(card))
+            self.show(await self.describe_conflict(card))
             return NextStep.SHOW_COMMENT
         if not done.changed:
-            return self._skip(card)
+            return self.skip(card)
         self._record_decision(card, done, status, STATUS_DONE[status])
         return NextStep.SHOW_COMMENT
-
-    async def _describe_conflict(self, card: ModeratorComment) -> str:
-        """Return what happened to a comment since it was shown."""
-        try:
-            now = await queue.get_comment_detail(self.service, self.moderator, card.id)
-        except NotFound:
-            return "This comment no longer exists."
-        if now.deleted:
-            return "This comment was deleted."
-        if now.status is card.status:
-            return "This comment was changed. Read it again, then decide."
-        return f"{actor_name(now.decisions[-1].actor)} already decided: {now.status}. Your decision was not saved."
 
     async def _mark_network_as_spam(self, card: ModeratorComment) -> NextStep:
         """Mark this comment and all other pending ones from its network as spam, without a question."""
@@ -205,7 +162,9 @@ class Review:
             raise Conflict("The network of this comment is no longer stored. Use s instead.")
         if card.status is not Status.PENDING:
             raise Conflict("S works only on pending comments. Use s instead.")
-        where = {"status": "pending", "site": self.query.site, "network": card.network}
+        where = {"status": "pending", "network": card.network}
+        if self.query.site is not None:
+            where["site"] = self.query.site
         number = await actions.count_matching(self.service, self.moderator, where)
         if number > actions.MAX_COMMENTS:
             raise Conflict(f"This network has more than {actions.MAX_COMMENTS:,} pending comments: too many for S.")
@@ -218,22 +177,22 @@ class Review:
         self.decisions.append(ReviewDecision(done.id, status, done.changed, self.after))
         if self.query.status is StatusFilter.ANY:
             self.after = card.id  # it still matches
-        self._print(text, done)
+        self.show(text, done)
 
     async def _undo(self) -> NextStep:
         """Undo the last decision and return to its comment."""
         if not self.decisions:
-            self._print("Nothing to undo.")
+            self.show("Nothing to undo.")
             return NextStep.READ_KEY
         decision = self.decisions[-1]
         try:
             done = await undo.undo_action(self.service, self.moderator, decision.action_id)
         except (Conflict, NotFound) as error:
             self.decisions.pop()
-            self._print(error.detail)
+            self.show(error.detail)
             return NextStep.READ_KEY
         self.decisions.pop()
-        self._print(_format_undo(done), done)
+        self.show(_format_undo(done), done)
         self.after = decision.after
         self.skipped = [one for one in self.skipped if decision.after and one <= decision.after]
         return NextStep.SHOW_COMMENT

@@ -6,7 +6,9 @@ from typing import Final
 
 from commentsvc.cli.escape import escape_line
 from commentsvc.cli.moderate import OPERATOR, find_principal
-from commentsvc.cli.terminal import CommandResult, Commands, Terminal
+from commentsvc.cli.tables import Column, Table, format_table
+from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
+from commentsvc.config.program import command_line
 from commentsvc.domain import validation
 from commentsvc.domain.errors import NotFound
 from commentsvc.domain.models import Effect
@@ -24,19 +26,20 @@ EFFECT_DONE: Final = {
 }
 
 
-async def _add_rule(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+async def _add_rule(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     fields = _rule_fields(arguments) | {"expires_at": arguments.expires, "note": arguments.note}
     new = validation.validate(NewRule, fields, service.config.limits)
     rule = await manage.add_rule(service, await find_principal(service, arguments), new)
-    return CommandResult(rule, f"{_format_rule(rule)}\nDelete with: commentsvc rule remove {rule.id}")
+    shown = "\n".join(format_table(COLUMNS, [rule], terminal))
+    return CommandResult(rule, f"{shown}\nDelete with: {command_line('rule', 'remove', rule.id)}")
 
 
 def _rule_fields(arguments: argparse.Namespace) -> dict[str, str | None]:
-    match = arguments.match if arguments.file is None else arguments.file
+    match = arguments.match if arguments.file is None else arguments.file  # None: for a kind that matches nothing more
     return {"kind": arguments.kind, "match": match, "effect": arguments.effect, "site": arguments.site}
 
 
-async def _list_rules(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+async def _list_rules(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     found: list[RuleRecord] = []
     cursor = None
     while True:
@@ -46,19 +49,24 @@ async def _list_rules(service: Service, arguments: argparse.Namespace, _terminal
         cursor = page.next_cursor
         if cursor is None:
             break
-    return CommandResult(RulePage(found, None), "\n".join(map(_format_rule, found)) or "No rules yet.")
+    return CommandResult(RulePage(found, None), join_rows(format_table(COLUMNS, found, terminal), "No rules yet."))
 
 
-def _format_rule(rule: RuleRecord) -> str:
+def _format_match(rule: RuleRecord) -> str:
     match = escape_line(rule.match)
     if len(match) > EXCERPT_LENGTH or rule.match_length > len(rule.match):
         match = f"{match[:EXCERPT_LENGTH].rstrip()}… ({rule.match_length:,} characters)"
-    facts = [rule.id, f"{rule.kind} {match}".strip(), rule.effect, rule.site or "all sites"]
-    if rule.expires_at:
-        facts.append(f"until {rule.expires_at}")
-    if rule.note:
-        facts.append(escape_line(rule.note))
-    return "  ".join(facts)
+    return f"{rule.kind} {match}".strip()
+
+
+COLUMNS: Final[Table[RuleRecord]] = (
+    (Column("ID"), lambda rule: rule.id),
+    (Column("RULE", 12), _format_match),
+    (Column("EFFECT"), lambda rule: rule.effect),
+    (Column("SITE", 9), lambda rule: rule.site or "all sites"),
+    (Column("END", 11), lambda rule: f"until {rule.expires_at}" if rule.expires_at else ""),
+    (Column("NOTE", 6), lambda rule: rule.note or ""),
+)
 
 
 async def _remove_rule(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
@@ -67,7 +75,7 @@ async def _remove_rule(service: Service, arguments: argparse.Namespace, _termina
         removed = await manage.remove_rule(service, moderator, arguments.id)
     except NotFound:
         raise NotFound("Rule not found. See: commentsvc rule list") from None
-    return CommandResult(removed, f"Rule deleted. Undo with: commentsvc undo {removed.action}")
+    return CommandResult(removed, f"Rule deleted. Undo with: {command_line('undo', removed.action or '')}")
 
 
 async def _test_rule(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:

@@ -6,6 +6,7 @@ from typing import Final
 
 from commentsvc import app
 from commentsvc.cli.terminal import CommandResult, Terminal
+from commentsvc.config.program import with_real_commands
 from commentsvc.config.settings import Config
 from commentsvc.domain import crypto
 from commentsvc.operations import secret_file, secrets
@@ -47,7 +48,7 @@ async def _rotate(config: Config) -> CommandResult:
     if file is None:
         secret = crypto.new_secret()
         advice = "Put this key before the others in COMMENTSVC_SECRET_KEY, restart, then run: commentsvc reseal"
-        return CommandResult({"secret": secret}, f"{secret}\n{advice}")
+        return CommandResult({"secret": secret}, f"{secret}\n{with_real_commands(advice)}")
     async with app.open_service_alone(config) as service:
         key, done = await secrets.rotate_key(service, file)
     data = {"key": key, "file": str(file), "resealed": done.resealed, "unreadable": done.unreadable}

@@ -4,8 +4,10 @@ import argparse
 from typing import Any, Final
 
 from commentsvc.cli.moderate import OPERATOR
-from commentsvc.cli.parser import EMAIL_CHOICES, SITE_DEFAULT
+from commentsvc.cli.operator_options import CONSENT_CHOICES, EMAIL_CHOICES, NO_LINK, SITE_DEFAULT, WEBSITE_CHOICES
+from commentsvc.cli.tables import Column, Table, format_table
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
+from commentsvc.config.program import command_line
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import Mode
@@ -20,10 +22,15 @@ async def _add_site(service: Service, arguments: argparse.Namespace, _terminal: 
     return _describe_origins(await manage.add_site(service, OPERATOR, new))
 
 
-async def _list_sites(service: Service, _arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+async def _list_sites(service: Service, _arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     found = (await manage.list_sites(service, OPERATOR)).sites
-    rows = (f"{site.name}  {' '.join(site.origins) or 'localhost only'}" for site in found)
-    return CommandResult(found, join_rows(rows, "No sites yet."))
+    return CommandResult(found, join_rows(format_table(COLUMNS, found, terminal), "No sites yet."))
+
+
+COLUMNS: Final[Table[SiteRecord]] = (
+    (Column("NAME"), lambda site: site.name),
+    (Column("ORIGINS"), lambda site: " ".join(site.origins) or "localhost only"),
+)
 
 
 async def _set_site_mode(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
@@ -36,6 +43,23 @@ async def _set_site_mode(service: Service, arguments: argparse.Namespace, _termi
 async def _set_site_email(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
     changed = await _change_site(service, arguments.name, {"email_required": arguments.email == EMAIL_CHOICES[0]})
     return CommandResult(changed, f"Email addresses on {changed.name}: {arguments.email}." + _describe_undo(changed))
+
+
+async def _set_site_form(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    fields: dict[str, Any] = {}
+    if arguments.website:
+        fields["website_field"] = arguments.website == WEBSITE_CHOICES[0]
+    if arguments.privacy_url:
+        fields["privacy_url"] = None if arguments.privacy_url == NO_LINK else arguments.privacy_url
+    if arguments.consent:
+        fields["consent_required"] = arguments.consent == CONSENT_CHOICES[0]
+    changed = await _change_site(service, arguments.name, fields)
+    website = WEBSITE_CHOICES[not changed.website_field]
+    consent = CONSENT_CHOICES[not changed.consent_required]
+    text = (
+        f"Form of {changed.name}: website {website}, consent {consent}, privacy link {changed.privacy_url or NO_LINK}."
+    )
+    return CommandResult(changed, text + _describe_undo(changed))
 
 
 async def _rename_site(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
@@ -66,7 +90,7 @@ def _describe_origins(site: SiteRecord) -> CommandResult:
 
 
 def _describe_undo(site: SiteRecord) -> str:
-    return f" Undo with: commentsvc undo {site.action}" if site.action else ""
+    return f" Undo with: {command_line('undo', site.action)}" if site.action else ""
 
 
 async def _find_site(service: Service, name: str) -> SiteRecord:
@@ -88,6 +112,7 @@ COMMANDS: Final[Commands] = {
     ("site", "list"): _list_sites,
     ("site", "mode"): _set_site_mode,
     ("site", "email"): _set_site_email,
+    ("site", "form"): _set_site_form,
     ("site", "rename"): _rename_site,
     ("site", "remove-origin"): _remove_origins,
     ("site", "remove"): _remove_site,

@@ -26,6 +26,9 @@ class Keys(Protocol):
         A key that sends several characters, such as an arrow key, returns all of them at once.
         """
 
+    async def write_text(self, text: str) -> str:
+        """Let the person write a text that begins as this one; return it, or "" if they cancel."""
+
     def discard_pending(self) -> None:
         """Drop all keys pressed so far: they were not meant for the comment that is shown next."""
 
@@ -40,6 +43,8 @@ class Terminal:
     open_keys: Callable[[], AbstractAsyncContextManager[Keys]]
     columns: Callable[[], int]
     colour: bool = False
+    interactive: bool = False  # a person reads the output, not a program
+    table_columns: Callable[[], int | None] = lambda: None  # None: rows may be as long as they are
 
     def paint(self, text: str, style: str) -> str:
         """Return the text in a style (ECMA-48, 8.3.117) if this terminal shows colours."""
@@ -97,7 +102,7 @@ def _wrap_line(line: str, columns: int) -> list[str]:
 def _split_pieces(line: str, columns: int) -> Iterator[str]:
     """Yield pieces that are not broken: a word, spaces, or one wide character; none is wider than a row."""
     piece = ""
-    for cluster in _split_clusters(line):
+    for cluster in split_clusters(line):
         wide = text_width(cluster) > 1
         apart = wide or cluster.isspace() != piece.isspace() or text_width(piece) + text_width(cluster) > columns
         if piece and apart:
@@ -111,7 +116,7 @@ def _split_pieces(line: str, columns: int) -> Iterator[str]:
         yield piece
 
 
-def _split_clusters(line: str) -> Iterator[str]:
+def split_clusters(line: str) -> Iterator[str]:
     """Yield characters, each with its combining marks."""
     cluster = ""
     for character in line:

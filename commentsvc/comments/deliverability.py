@@ -1,6 +1,8 @@
 """Check by DNS that an email address can receive mail."""
 
 import asyncio
+import time
+from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
@@ -22,7 +24,10 @@ from commentsvc.storage.database import Write
 
 LOOKUPS: Final = 8  # at once; other work in threads does not wait for them
 LOOKUPS_PER_NETWORK: Final = 2
-SECONDS: Final = 5
+SECONDS: Final = 1.5  # that a comment waits; half a second is a slow answer
+# How long a result is kept, in seconds. Also None, so that later commenters do not wait for a silent domain again.
+KEPT: Final[dict[bool | None, int]] = {False: 3600, True: 300, None: 60}
+MAX_DOMAINS: Final = 1000
 
 UNDELIVERABLE: Final = FieldError(
     "email", "undeliverable", translatable("This email domain does not accept mail. Check the spelling.")
@@ -30,42 +35,61 @@ UNDELIVERABLE: Final = FieldError(
 
 
 class Lookups:
-    """The threads that ask the DNS, and the number of lookups of each network that asks now."""
+    """The threads that ask the DNS, the lookups that run now, and the latest results by domain.
+
+    A result says whether the domain certainly accepts no mail; None: it did not answer in time.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="dns")
         self._networks: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._running: dict[str, asyncio.Task[bool | None]] = {}
+        self._known: OrderedDict[str, tuple[float, bool | None]] = OrderedDict()
 
     async def is_undeliverable(self, email: Email, network: str) -> bool:
         """Return whether the domain certainly accepts no mail. Wait for a free thread, ``SECONDS`` in all."""
-        try:
+        domain = email.domain()
+        until, result = self._known.get(domain, (0.0, None))
+        if time.monotonic() < until:
+            return bool(result)
+        if domain not in self._running:
+            lookup = self._running[domain] = asyncio.create_task(self._look_up(email, network))
+            lookup.add_done_callback(lambda _: self._running.pop(domain))
+        return bool(await asyncio.shield(self._running[domain]))
+
+    async def _look_up(self, email: Email, network: str) -> bool | None:
+        result, lookup = None, None
+        with suppress(TimeoutError):
             async with asyncio.timeout(SECONDS):
                 own = self._networks.setdefault(network, asyncio.Semaphore(LOOKUPS_PER_NETWORK))
                 await own.acquire()
                 lookup = self._pool.submit(_is_undeliverable, email)
                 _release_after(lookup, own)
-                return await asyncio.wrap_future(lookup)
-        except TimeoutError:
-            return False
+                result = await asyncio.wrap_future(lookup)
+        if lookup and not lookup.cancelled():  # else it only waited for a thread
+            self._known[email.domain()] = time.monotonic() + KEPT[result], result
+        while len(self._known) > MAX_DOMAINS:
+            self._known.popitem(last=False)
+        return result
 
 
-def _release_after(lookup: Future[bool], own: asyncio.Semaphore) -> None:
+def _release_after(lookup: Future[bool | None], own: asyncio.Semaphore) -> None:
     """Release a network's place when its lookup is over: that may be after the time in which it was needed."""
     loop = asyncio.get_running_loop()
 
-    def release(_lookup: Future[bool]) -> None:
+    def release(_lookup: Future[bool | None]) -> None:
         with suppress(RuntimeError):  # the service was stopped
             loop.call_soon_threadsafe(own.release)
 
     lookup.add_done_callback(release)
 
 
-def _is_undeliverable(email: Email) -> bool:
+def _is_undeliverable(email: Email) -> bool | None:
     try:
-        email_validator.validate_email(email.reveal(), timeout=SECONDS)
+        found = email_validator.validate_email(email.reveal(), timeout=SECONDS)  # type: ignore[arg-type]  # a float works
     except email_validator.EmailNotValidError:
         return True
-    return False
+    return False if hasattr(found, "mx") else None  # without an answer the attribute is missing
 
 
 async def require_deliverable(service: Service, draft: NewComment, visit: Visit) -> bool:

@@ -7,6 +7,7 @@ from commentsvc.audit import log
 from commentsvc.comments import receipts
 from commentsvc.comments.reports import REPORTS
 from commentsvc.comments.schemas import CommentEdit, Receipt
+from commentsvc.comments.unpublished import is_not_published
 from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Gone, NotAuthor, NotFound, Unauthorized
@@ -43,9 +44,9 @@ async def _edit_comment(unit: Write, comment_id: str, token: str | None, text: C
     comment = await load_own_comment(unit, comment_id, token)
     thread = await threads.get(unit, comment.thread_id)
     key = thread.key if thread else ""
+    await rate_limit.check_rate_limit.within(unit, visit)
     if text.text == comment.text:
         return receipts.create_receipt(unit, comment, key, comment.status)
-    await rate_limit.check_rate_limit.within(unit, visit)
     now = unit.now()
     new = msgspec.structs.replace(comment, text=text.text, html=text.html, text_digest=text.digest)
     await revisions.add(unit, comment, author_of(comment), now)
@@ -75,15 +76,16 @@ async def _reevaluate(unit: Write, comment: Comment, visit: Visit) -> Comment:
     judgement = await evaluate.evaluate_edit(unit, comment, visit.address)
     if judgement.refusal:
         raise judgement.refusal
-    await evaluate.save_judgement(unit, comment.id, judgement)
+    await evaluate.save_judgement(unit, comment, judgement, new=False)
     status = judgement.decision.status
     return comment if status is comment.status else await comments.set_status(unit, comment, status, unit.now())
 
 
-async def load_own_comment(unit: Write, comment_id: str, token: str | None) -> Comment:
-    """Return the comment that an edit token belongs to.
+async def load_own_comment(unit: Write, comment_id: str, token: str | None, *, ever: bool = False) -> Comment:
+    """Return the comment that an edit token belongs to, within its edit window.
 
-    The token is checked first, so that it reveals nothing about other comments.
+    ``ever``: also later, if its commenter knows that it is not published. The token is checked first, so that it
+    reveals nothing about other comments.
 
     Raises:
         Unauthorized, NotAuthor, NotFound, Gone: see ``edit_comment``.
@@ -98,7 +100,9 @@ async def load_own_comment(unit: Write, comment_id: str, token: str | None) -> C
         raise NotFound
     if comment.erased_at:
         raise Gone
-    if unit.now() >= receipts.edit_deadline(unit, comment):
+    # A comment of tomorrow was posted while the clock was wrong: it must not stay open for edits until then.
+    late = unit.now() >= receipts.edit_deadline(unit, comment) or comment.created_at > unit.ahead(days=1)
+    if late and not (ever and await is_not_published(unit, comment)):
         raise NotAuthor(
             translatable_plural(
                 "Comments can be changed for %(num)s minute after posting.",

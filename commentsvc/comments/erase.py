@@ -1,39 +1,48 @@
 """Erase comments."""
 
 from commentsvc.audit import log
+from commentsvc.audit.erasures import note_erasures
 from commentsvc.comments.edit import load_own_comment
 from commentsvc.domain.models import Comment, Decision, Status, author_of
 from commentsvc.domain.reasons import Reason
-from commentsvc.service import write
-from commentsvc.storage import actions, audit, comments, contacts, decisions, duplicates, threads
+from commentsvc.service import Service, write
+from commentsvc.storage import actions, audit, comments, contacts, decisions, empty_threads, threads
 from commentsvc.storage.database import Write
 
 
-@write
-async def withdraw_comment(unit: Write, comment_id: str, token: str | None) -> None:
+async def withdraw_comment(service: Service, comment_id: str, token: str | None) -> None:
     """Delete a comment as its author. It is erased; if it has replies, its place in the tree stays.
+
+    This is possible within the edit window, and again when its author knows that it is not published.
 
     Raises:
         Unauthorized, NotAuthor, NotFound, Gone: see ``edit.load_own_comment``.
     """
-    comment = await load_own_comment(unit, comment_id, token)
+    await _withdraw_comment(service, comment_id, token)
+    await note_erasures(service, "comment", [comment_id])
+
+
+@write
+async def _withdraw_comment(unit: Write, comment_id: str, token: str | None) -> None:
+    comment = await load_own_comment(unit, comment_id, token, ever=True)
     await erase_comment(unit, comment, Decision(Status.TRASH, author_of(comment), Reason("withdrawn")))
 
 
-async def erase_comment(unit: Write, comment: Comment, decision: Decision, action_id: str | None = None) -> None:
-    """Erase the content of a comment and the private data of its author."""
+async def erase_comment(
+    unit: Write, comment: Comment, decision: Decision, action_id: str | None = None, verb: str = "withdraw"
+) -> None:
+    """Erase the content of a comment and the private data of its author. The caller has locked its thread."""
     now = unit.now()
     erased = await comments.erase(unit, comment, now)
     if action_id:
         await actions.add_item(unit, action_id, comment, erased)
     await contacts.erase(unit, comment.id)
     await decisions.erase(unit, comment.id)
-    await duplicates.release_text(unit, comment.id)
     await decisions.add(unit, [comment.id], decision, action_id)
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, -1, now)
-    await audit.erase_notes(unit, comment.id)
-    verb = "erase" if action_id else "withdraw"
+    await audit.erase_notes(unit, [comment.id])
+    await empty_threads.forget_page(unit, comment.thread_id)
     await log.add_status_changes(
         unit, actor=decision.actor, verb=verb, changes=[(comment, erased)], action_id=action_id
     )

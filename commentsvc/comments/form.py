@@ -12,7 +12,7 @@ from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import proof_of_work
 from commentsvc.rules.schemas import Challenge
 from commentsvc.service import Service, private_read
-from commentsvc.sites import resolve
+from commentsvc.sites import requirements, resolve
 from commentsvc.storage import contacts
 from commentsvc.storage.database import Environment, PrivateRead
 
@@ -34,18 +34,22 @@ async def open_form(service: Service, visit: Visit) -> OpenForm:
     return OpenForm(
         service.keyring.token("form", form_id),
         _create_challenge(service, form_id) if required else None,
-        await _requires_email(service, visit),
+        *await _requirements(service, visit),
     )
 
 
-async def _requires_email(service: Service, visit: Visit) -> bool:
-    """Return whether the site of the page that opens the form requires an email address; True without the database."""
+async def _requirements(service: Service, visit: Visit) -> tuple[bool, bool]:
+    """Return whether the site of the page that opens the form requires an email address, and consent.
+
+    Without the database, only an address is required.
+    """
     try:
         async with asyncio.timeout(SITE_SECONDS):
             directory = await resolve.read_directory(service)
     except (Unavailable, TimeoutError):
-        return True
-    return resolve.requires_email(directory, None, None, visit.origin)
+        return True, False
+    sites = requirements.possible_sites(directory, None, None, visit.origin)
+    return any(site.email_required for site in sites), any(site.consent_required for site in sites)
 
 
 def _create_challenge(env: Environment, form_id: str) -> Challenge:
@@ -77,4 +81,4 @@ async def is_suspicious_network(unit: PrivateRead, visit: Visit) -> bool:
     network = truncate_address(visit.address)
     if await contacts.has_spam_from(unit, network):
         return True
-    return await contacts.count_since(unit, network, unit.ago(hours=1)) >= SUSPICIOUS_PER_HOUR
+    return await contacts.count_since(unit, network, unit.ago(hours=1), unit.ahead(hours=1)) >= SUSPICIOUS_PER_HOUR

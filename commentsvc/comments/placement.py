@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 from commentsvc.access import rate_limit
 from commentsvc.domain.comment_text import CommentText
+from commentsvc.domain.confusables import skeleton
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import FieldError, Invalid, ThreadClosed
+from commentsvc.domain.initials import find_hue
 from commentsvc.domain.messages import translatable
-from commentsvc.domain.models import Comment, Contact, Status, Thread, Visit
+from commentsvc.domain.models import Comment, Contact, ReadableComment, ReadableThread, Status, Thread, Visit
 from commentsvc.domain.networks import truncate_address
 from commentsvc.sites import resolve
-from commentsvc.storage import comments, threads
+from commentsvc.storage import comments, thread_numbers, threads
 from commentsvc.storage.database import Environment, PublicRead, Write
 
 
@@ -19,10 +21,11 @@ class Placement:
     """The place of a new comment: its thread, parent and number, and the page that it was sent from."""
 
     thread: Thread
-    parent: Comment | None
+    parent: ReadableComment | None
     seq: int
     page_url: str | None = None
     page_title: str | None = None
+    answered_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,15 @@ async def lock_thread(unit: Write, place: resolve.ThreadPlace) -> tuple[Thread, 
     Raises:
         ThreadClosed: the thread is closed.
     """
-    thread = await _find_or_create_thread(unit, place)
     while True:
-        seq = await threads.next_seq(unit, thread.id)
-        # While this unit waited for the lock, a merge may have moved the name to another thread.
-        current = await _find_or_create_thread(unit, place)
-        if current.id != thread.id:
-            thread = current
-        elif seq is None:
-            raise ThreadClosed
-        else:
-            return current, seq
+        taken = await thread_numbers.take_number(unit, place.site.id, place.ref.name)
+        if taken is None:
+            thread = await _find_or_create_thread(unit, place)
+            if thread.closed_at or thread.merged_into:
+                raise ThreadClosed
+        elif unit.never_waits or await thread_numbers.has_name(unit, taken[0], place.ref.name):
+            return taken
+        # Otherwise a merge moved the name to another thread while this unit waited for the lock.
 
 
 async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thread:
@@ -69,6 +70,7 @@ async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thr
         created_at=unit.now(),
         published_at=None,
         closed_at=None,
+        open_until=None,
     )
     if await threads.add(unit, thread):
         return thread
@@ -77,12 +79,12 @@ async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thr
 
 
 async def load_answered(
-    unit: PublicRead, thread: Thread | None, comment_id: str | None, *, anywhere: bool = False
-) -> Comment | None:
+    unit: PublicRead, thread: ReadableThread | None, comment_id: str | None, *, anywhere: bool = False
+) -> ReadableComment | None:
     """Return the comment that a reply answers; it is public, and in this thread unless ``anywhere``."""
     if comment_id is None:
         return None
-    answered = await comments.get(unit, comment_id)
+    answered = await comments.get_readable(unit, comment_id)
     in_thread = anywhere or (answered and thread and answered.thread_id == thread.id)
     if answered is None or not in_thread or answered.status != Status.APPROVED:
         raise Invalid(
@@ -95,33 +97,37 @@ async def load_answered(
     return answered
 
 
-async def find_parent(unit: PublicRead, answered: Comment) -> Comment | None:
-    """Return the parent of a reply to a comment.
+async def find_place(unit: PublicRead, answered: ReadableComment) -> tuple[ReadableComment | None, str | None]:
+    """Return the parent of a reply to a comment, and the id of that comment if it is not the parent.
 
-    It is the comment itself, or at the maximum depth its deepest ancestor that may have replies.
+    The parent is the comment itself, or at the maximum depth its deepest ancestor that may have replies.
     """
     max_depth = unit.config.nesting
     if answered.depth < max_depth:
-        return answered
-    return await comments.get_by_path(unit, answered.thread_id, answered.path[: max_depth * comments.PATH_DIGITS])
+        return answered, None
+    parent = await comments.get_by_path(unit, answered.thread_id, answered.path[: max_depth * comments.PATH_DIGITS])
+    return parent, answered.id
 
 
 def build_comment(
     comment_id: str, placement: Placement, author: Author, text: CommentText, status: Status, now: str
 ) -> Comment:
-    """Return a new comment."""
+    """Return a new comment; an approved one is public and listed from now on."""
+    public_since = now if status is Status.APPROVED else None
     path = (placement.parent.path if placement.parent else "") + comments.path_step(placement.seq)
     return Comment(
         id=comment_id,
         site_id=placement.thread.site_id,
         thread_id=placement.thread.id,
         parent_id=placement.parent.id if placement.parent else None,
+        answered_id=placement.answered_id,
         author_id=author.author_id,
         moderator_id=author.moderator_id,
         depth=placement.parent.depth + 1 if placement.parent else 0,
         path=path,
         top=path[: comments.PATH_DIGITS],
         name=author.name,
+        hue=find_hue(placement.thread.site_id, author.author_id, author.name),
         website=author.website,
         page_url=placement.page_url,
         page_title=placement.page_title,
@@ -135,8 +141,8 @@ def build_comment(
         listed_replies=0,
         created_at=now,
         edited_at=None,
-        published_at=now if status is Status.APPROVED else None,
-        listed_at=None,
+        published_at=public_since,
+        listed_at=public_since,
         erased_at=None,
     )
 
@@ -153,12 +159,11 @@ def build_contact(env: Environment, comment: Comment, email: Email | None, visit
         created_at=comment.created_at,
         site_id=comment.site_id,
         status=comment.status,
+        name_key=skeleton(comment.name),
     )
 
 
-async def save_comment(unit: Write, comment: Comment) -> None:
-    """Insert a new comment, and list it if it is approved."""
-    await comments.add(unit, comment)
-    if comment.status is Status.APPROVED:
-        await comments.update_listing(unit, comment.id, comment.created_at)
-        await threads.record_change(unit, comment, 1, comment.created_at)
+async def save_comment(unit: Write, comment: Comment, thread: Thread, posted_digest: str | None = None) -> None:
+    """Insert a new comment, and count it in its thread, which this unit has locked."""
+    await comments.add(unit, comment, posted_digest)
+    await thread_numbers.count_new(unit, comment, thread)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from commentsvc.access import rate_limit
+from commentsvc.access import rate_limit, site_limits
 from commentsvc.comments.deliverability import require_deliverable
 from commentsvc.comments.form import requires_proof_of_work
 from commentsvc.comments.placement import (
@@ -14,7 +15,7 @@ from commentsvc.comments.placement import (
     Placement,
     build_comment,
     build_contact,
-    find_parent,
+    find_place,
     load_answered,
     lock_thread,
     save_comment,
@@ -33,15 +34,17 @@ from commentsvc.domain.errors import (
     SubmissionReused,
 )
 from commentsvc.domain.folding import comparable
+from commentsvc.domain.ids import time_of
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Status, Thread, Visit
 from commentsvc.domain.networks import truncate_address
+from commentsvc.domain.timestamps import format_time
 from commentsvc.rules import compiled, evaluate, form_token, proof_of_work
 from commentsvc.rules.facts import Submission
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.service import Service, public_read, write
-from commentsvc.sites import resolve
+from commentsvc.service import Service, public_read, write_in_queue
+from commentsvc.sites import requirements, resolve
 from commentsvc.storage import comments, contacts, duplicates, submissions, threads, used_tokens
 from commentsvc.storage.database import PublicRead, Write
 
@@ -61,21 +64,21 @@ async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Rec
         RejectedByRule: a rule rejects the comment.
         SubmissionReused: the submission id belongs to another comment.
         Gone: the comment of this submission was erased.
-        Unavailable: the database could not store the comment.
+        Unavailable: the site gets too many comments, or the database could not store this one.
     """
     try:
         counted = service.config.deliverability == "on" and await require_deliverable(service, draft, visit)
         async with nullcontext() if counted else rate_limit.charging_refusals(service, visit):
-            text = await comment_text.render(draft.comment)
+            text, attempt = await comment_text.render(draft.comment), site_limits.Attempt()
             return await compiled.with_compiled_rules(
-                service, lambda: _post_comment(service, draft, text, visit, counted=counted)
+                service, lambda: _post_comment(service, draft, text, visit, attempt, counted=counted)
             )
     except Invalid as error:
         raise await add_place_faults(service, error, msgspec.structs.asdict(draft), visit) from None
 
 
 async def add_place_faults(service: Service, error: Invalid, values: Mapping[str, Any], visit: Visit) -> Invalid:
-    """Return the error, also with those of ``thread``, ``site``, ``parent`` and ``email`` that only the database shows.
+    """Return the error, also with those of fields that only the database shows, such as ``thread`` and ``email``.
 
     ``values`` are the fields of a comment that are valid by themselves.
     """
@@ -89,9 +92,6 @@ async def add_place_faults(service: Service, error: Invalid, values: Mapping[str
 @public_read
 async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit: Visit) -> list[FieldError]:
     name, site, parent = (values.get(field) for field in ("thread", "site", "parent"))
-    lacks_email = values.get("email", ...) is None
-    if not (name or site or parent or lacks_email):
-        return []
     directory = await resolve.read_directory.within(unit)
     place, faults = None, []
     try:
@@ -103,21 +103,26 @@ async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit:
         faults += error.faults
     except OriginNotAllowed:
         pass  # not an error of a field: reported when the fields are correct
-    if lacks_email and resolve.requires_email(directory, place.site if place else None, site, visit.origin):
-        faults.append(resolve.EMAIL_REQUIRED)
+    sites = requirements.possible_sites(directory, place.site if place else None, site, visit.origin)
+    faults += requirements.missing_fields(
+        sites, email=values.get("email", ...) is not None, consent=bool(values.get("consent", ...))
+    )
     try:
-        thread = await threads.get_by_name(unit, place.site.id, place.ref.name) if place else None
+        thread = await threads.find_readable(unit, place.site.id, place.ref.name) if place else None
         await load_answered(unit, thread, parent, anywhere=place is None)
     except Invalid as error:
         faults += error.faults
     return faults
 
 
-@write
-async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit: Visit, *, counted: bool) -> Receipt:
+@write_in_queue(lambda draft, *_, **__: draft.thread)
+async def _post_comment(
+    unit: Write, draft: NewComment, text: CommentText, visit: Visit, attempt: site_limits.Attempt, *, counted: bool
+) -> Receipt:
     place = resolve.resolve_thread(await resolve.read_directory.within(unit), draft.thread, draft.site, visit.origin)
-    if draft.email is None and place.site.email_required:
-        raise Invalid(resolve.EMAIL_REQUIRED)
+    missing = requirements.missing_fields([place.site], email=draft.email is not None, consent=bool(draft.consent))
+    if missing:
+        raise Invalid(*missing)
     comment_id = unit.new_id()
     if draft.submission:
         earlier = await _earlier_receipt(unit, place, draft, comment_id)
@@ -125,19 +130,21 @@ async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit
             return earlier
     if not counted:
         await rate_limit.check_rate_limit.within(unit, visit)
+    known = unit.keyring.subject("author", draft.author_token or "", unit.clock(), site_id=place.site.id)
+    await site_limits.check_site_limits.within(unit, place.site, visit, known, attempt)
     placement = await _find_placement(unit, place, draft)
-    author_id = unit.keyring.subject("author", draft.author_token or "", unit.clock()) or unit.new_id()
-    submission = await _collect_submission(unit, draft, visit, place, placement.thread, author_id)
+    author_id = known or unit.new_id()
+    submission = await _collect_submission(unit, draft, visit, place, placement.thread, known)
     judgement = await evaluate.evaluate_draft(unit, draft, text.html, submission)
     if judgement.refusal:
         raise judgement.refusal
-    await _refuse_duplicate(unit, draft, text, placement.thread, comment_id)
+    digest = await _refuse_duplicate(unit, draft, text, placement.thread)
     author = Author(author_id, draft.name, draft.website)
     comment = build_comment(comment_id, placement, author, text, judgement.decision.status, unit.now())
-    await save_comment(unit, comment)
+    await save_comment(unit, comment, placement.thread, digest)
     await contacts.add(unit, build_contact(unit, comment, draft.email, visit))
-    await evaluate.save_judgement(unit, comment.id, judgement)
-    if draft.submission:
+    await evaluate.save_judgement(unit, comment, judgement, new=True)
+    if draft.submission and comment.status is Status.APPROVED:  # to its author, spam looks like pending
         await submissions.set_status(unit, place.site.id, draft.submission, comment.status)
     return create_receipt(unit, comment, placement.thread.key, comment.status)
 
@@ -145,9 +152,9 @@ async def _post_comment(unit: Write, draft: NewComment, text: CommentText, visit
 async def _find_placement(unit: Write, place: resolve.ThreadPlace, draft: NewComment) -> Placement:
     thread, seq = await lock_thread(unit, place)
     answered = await load_answered(unit, thread, draft.parent)
-    parent = await find_parent(unit, answered) if answered else None
+    parent, answered_id = await find_place(unit, answered) if answered else (None, None)
     page = (place.ref.url, draft.title) if place.vouched else (None, None)
-    return Placement(thread, parent, seq, *page)
+    return Placement(thread, parent, seq, *page, answered_id)
 
 
 async def _earlier_receipt(
@@ -180,17 +187,17 @@ async def _collect_submission(
     visit: Visit,
     place: resolve.ThreadPlace,
     thread: Thread,
-    author_id: str,
+    author_id: str | None,
 ) -> Submission:
     """Return how a comment was sent. Its form token and proof of work are used up."""
     now = unit.clock()
     form, form_name = form_token.read_form_token(unit.keyring, draft.started, now, unit.config.form_age)
-    if form_name and not await used_tokens.use_once(unit, form_name, unit.now()):
+    if form_name and not await _use_once(unit, form_name):
         form = FormTokenState.USED
     work = ProofState.NOT_REQUIRED
     if await requires_proof_of_work.within(unit, visit):
         work, work_name = proof_of_work.check_solution(unit.keyring, draft.altcha, now)
-        if work_name and not await used_tokens.use_once(unit, work_name, unit.now()):
+        if work_name and not await _use_once(unit, work_name):
             work = ProofState.USED
     return Submission(
         site=place.site,
@@ -205,8 +212,18 @@ async def _collect_submission(
     )
 
 
-async def _refuse_duplicate(unit: Write, draft: NewComment, text: CommentText, thread: Thread, comment_id: str) -> None:
-    """Check that the same text was not posted under this name within a day.
+async def _use_once(unit: Write, name: str) -> bool:
+    """Mark a form token or a proof of work as used; return False if it was used before.
+
+    Its name ends with the id of the form. A form that was opened while the clock was ahead can be sent after that, so
+    the record is kept until then.
+    """
+    opened_at = datetime.fromtimestamp(time_of(name.partition(":")[2]), UTC)
+    return await used_tokens.use_once(unit, name, max(unit.now(), format_time(opened_at)))
+
+
+async def _refuse_duplicate(unit: Write, draft: NewComment, text: CommentText, thread: Thread) -> str:
+    """Check that the same text was not posted under this name within a day; return its digest.
 
     Texts are the same if readers see the same words. The email address is not compared, so a refusal reveals nothing
     about it. The parent is the requested one, which does not depend on the nesting setting.
@@ -215,5 +232,6 @@ async def _refuse_duplicate(unit: Write, draft: NewComment, text: CommentText, t
         Duplicate: it was posted.
     """
     digest = text_digest(thread.id, draft.parent or "", comparable(draft.name), text.digest)
-    if not await duplicates.claim_text(unit, digest, comment_id, unit.now(), unit.ago(hours=24)):
+    if await duplicates.is_posted(unit, digest, text.digest, thread, unit.ago(hours=24), unit.ahead(hours=24)):
         raise Duplicate
+    return digest

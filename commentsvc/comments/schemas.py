@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from commentsvc.domain.fields import Cursor, Id, Language, SiteName, Text, ThreadName, Time, Title, Token
-from commentsvc.domain.models import Draft, Status
+from commentsvc.domain.models import Draft
 from commentsvc.rules.schemas import Challenge
 
 
@@ -23,9 +23,8 @@ class NewComment(Draft, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    subscribe: (
-        Annotated[bool | Literal["on", "1", "0", ""], Meta(description="Accepted but ignored for now.")] | None
-    ) = None
+    consent: Annotated[bool, Meta(description="Whether the commenter agrees that their data is stored.")] | None = None
+    subscribe: Annotated[bool, Meta(description="Accepted but ignored for now.")] | None = None
     started: Annotated[str, Meta(max_length=200, description="Form token from GET /v1/form.")] | None = None
     topic: Annotated[str, Meta(max_length=4000, description="Honeypot: hidden from people. Leave it out.")] | None = (
         None
@@ -85,15 +84,28 @@ class PublicComment(Struct, frozen=True, kw_only=True):
 
     id: Id
     parent: Id | None
+    in_reply_to: Annotated[
+        Id | None, Meta(description="The comment that it answers. Where nesting ends, that is not its parent.")
+    ]
     depth: int
     name: str | None
+    hue: Annotated[int | None, Meta(description="Colour for the author's initial, in degrees of the colour wheel.")]
     website: str | None
     html: str | None
     created_at: Time
     edited_at: Time | None
     by_moderator: bool
     deleted: bool
-    status: Annotated[Status, Meta(description="Only on the commenter's own pending comment.")] | UnsetType = UNSET
+    status: (
+        Annotated[
+            str,
+            Meta(
+                description="Only on the commenter's own. not_published: a person put it in the trash 14 days ago.",
+                extra_json_schema={"enum": ["pending", "not_published"]},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class TreeComment(PublicComment, frozen=True, kw_only=True):
@@ -114,12 +126,20 @@ class Stub(Struct, frozen=True, kw_only=True):
     stub: Literal[True] = True
 
 
+Sought = Literal["shown", "removed", "unknown"]
+SoughtField = Annotated[
+    Sought, Meta(description="Only with at: whether the page shows that comment. If not, it is the first page.")
+]
+
+
 class ThreadListing(Struct, frozen=True):
     """One page of a thread as a flat list."""
 
     thread: PublicThread
     comments: list[PublicComment]
+    previous_cursor: str | None
     next_cursor: str | None
+    at: SoughtField | UnsetType = UNSET
 
 
 class ThreadTree(Struct, frozen=True):
@@ -129,7 +149,9 @@ class ThreadTree(Struct, frozen=True):
     comments: Annotated[list[Any], Meta(extra_json_schema={"items": {"anyOf": [
         {"$ref": "#/components/schemas/TreeComment"}, {"$ref": "#/components/schemas/Stub"},
     ]}})]  # fmt: skip
+    previous_cursor: str | None
     next_cursor: str | None
+    at: SoughtField | UnsetType = UNSET
 
 
 class LatestComment(PublicComment, frozen=True, kw_only=True):
@@ -160,8 +182,10 @@ class Receipt(Struct, frozen=True, kw_only=True):
     id: Id
     thread: Annotated[str, Meta(description="Key of the thread.")]
     parent: Id | None
+    in_reply_to: Id | None
     status: Literal["approved", "pending"]
     name: str
+    hue: int
     website: str | None
     html: str
     created_at: Time
@@ -179,6 +203,7 @@ class OpenForm(Struct, frozen=True):
         Challenge | None, Meta(description="Proof-of-work challenge, if one is required: send its solution as altcha.")
     ]
     email_required: Annotated[bool, Meta(description="Whether the site of the page asks for an email address.")] = True
+    consent_required: Annotated[bool, Meta(description="Whether a comment there must have consent: true.")] = False
 
 
 class OwnComment(PublicComment, frozen=True, kw_only=True):
@@ -186,6 +211,9 @@ class OwnComment(PublicComment, frozen=True, kw_only=True):
 
     comment: str
     edit_until: Time
+
+
+SoughtId = Annotated[str, Meta(max_length=100, description="Id of a comment: return the page that shows it.")]
 
 
 class ThreadQuery(Struct, frozen=True, kw_only=True):
@@ -198,6 +226,7 @@ class ThreadQuery(Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     cursor: Cursor | None = None
     since: Annotated[str, Meta(max_length=40, description="Only comments published after this time.")] | None = None
+    at: SoughtId | None = None
 
 
 class CountsQuery(Struct, frozen=True, kw_only=True):

@@ -14,9 +14,11 @@ from commentsvc.config.settings import OLDEST_SECONDS, Config
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.networks import drop_zone
+from commentsvc.domain.secret_strength import find_weakness
 
 MAX_COMMENTS_PER_SECOND: Final = 100
 MIN_KEY_LENGTH: Final = 32
+NEW_KEY: Final = "openssl rand -base64 48"
 ADDRESS_WITH_PORT: Final = re.compile(r"(\d+(\.\d+){3}|\[[0-9a-f:.]*\]|[\w.-]+):\d+", re.IGNORECASE)
 HOST_EXAMPLES: Final = "Use 127.0.0.1, 0.0.0.0, :: or unix:/run/commentsvc/http.sock."
 MAX_SOCKET_BYTES: Final = 107  # of the path of a socket file (unix(7))
@@ -89,6 +91,11 @@ def _check_reader_database_url(config: Config) -> Iterator[str]:
         yield from _check_server_url(f"{PREFIX}READER_DATABASE_URL", config.reader_database_url)
 
 
+def _check_read_database_url(config: Config) -> Iterator[str]:
+    if config.read_database_url:
+        yield from _check_server_url(f"{PREFIX}READ_DATABASE_URL", config.read_database_url)
+
+
 def _check_server_url(variable: str, url: str) -> Iterator[str]:
     if fault := find_fault(url):
         yield f"{variable} {fault}"
@@ -137,25 +144,36 @@ def _check_secret_key(config: Config) -> Iterator[str]:
     if separated and all(len(piece) >= MIN_SECRET_LENGTH for piece in pieces):
         yield f"{PREFIX}SECRET_KEY has keys separated by commas or semicolons. Separate them by spaces."
     elif config.secret_key:
-        Keyring(config.secret_key.split())
+        Keyring(keys := config.secret_key.split())
+        if len(set(keys)) < len(keys):
+            yield f"{PREFIX}SECRET_KEY has the same key twice. Remove one of them."
+        elif fault := find_weakness(keys[0]):
+            yield (
+                f"{PREFIX}SECRET_KEY is easy to guess: the newest key {fault}. Create one with: {NEW_KEY}. "
+                "If the old one was in use, keep it after the new one, and run: commentsvc reseal"
+            )
 
 
 def _check_secret_key_of_postgres(config: Config) -> Iterator[str]:
     if postgres_url.SCHEME.match(config.database_url) and not config.secret_key:
         yield (
             f"{PREFIX}SECRET_KEY must be set with PostgreSQL. It encrypts emails; keep it outside the database. "
-            "Create one with: openssl rand -base64 48"
+            f"Create one with: {NEW_KEY}"
         )
 
 
 def _check_admin_key(config: Config) -> Iterator[str]:
     if config.admin_key and len(config.admin_key) < MIN_KEY_LENGTH:
-        yield (
-            f"{PREFIX}ADMIN_KEY must have at least {MIN_KEY_LENGTH} characters. "
-            "Create one with: openssl rand -base64 48"
-        )
+        yield (f"{PREFIX}ADMIN_KEY must have at least {MIN_KEY_LENGTH} characters. Create one with: {NEW_KEY}")
     elif re.search(r"[^!-~]", config.admin_key):
-        yield f"{PREFIX}ADMIN_KEY must be one word of ASCII characters. Create one with: openssl rand -base64 48"
+        yield f"{PREFIX}ADMIN_KEY must be one word of ASCII characters. Create one with: {NEW_KEY}"
+    elif config.admin_key and (fault := find_weakness(config.admin_key)):
+        yield f"{PREFIX}ADMIN_KEY is easy to guess: it {fault}. Create one with: {NEW_KEY}"
+
+
+def _check_keys_differ(config: Config) -> Iterator[str]:
+    if config.admin_key in config.secret_key.split():
+        yield f"{PREFIX}ADMIN_KEY must not be a secret key: it is sent with requests. Create one with: {NEW_KEY}"
 
 
 def _check_rate_limit(config: Config) -> Iterator[str]:
@@ -179,11 +197,13 @@ CHECKS: Final[dict[tuple[str, ...], Callable[[Config], Iterator[str]]]] = {
     ("host",): _check_host,
     ("database_url",): _check_database_url,
     ("reader_database_url",): _check_reader_database_url,
+    ("read_database_url",): _check_read_database_url,
     ("public_url",): _check_public_url,
     ("sites",): _check_sites,
     ("secret_key",): _check_secret_key,
     ("secret_key", "database_url"): _check_secret_key_of_postgres,
     ("admin_key",): _check_admin_key,
+    ("admin_key", "secret_key"): _check_keys_differ,
     ("rate_limit",): _check_rate_limit,
     ("form_seconds",): _check_form_seconds,
     ("trusted_proxies",): _check_trusted_proxies,

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import msgspec
 
-from commentsvc.config import PREFIX, checks
+from commentsvc.config import PREFIX, checks, private_files
 from commentsvc.config.settings import Config
-from commentsvc.config.variables import clean_value, find_variables
+from commentsvc.config.variables import add_settings_file, clean_value, find_variables
 from commentsvc.domain.errors import ConfigurationError, InvalidValue
 from commentsvc.domain.validation import convert_setting
 
-SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url", "reader_database_url"})
+SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url", "reader_database_url", "read_database_url"})
 UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how PowerShell writes a file
 # Words for two of our values in other programs.
 ON: Final = frozenset({"true", "yes", "y", "1", "enable", "enabled"})
@@ -33,10 +33,11 @@ def read_config(environment: Mapping[str, str]) -> Config:
     Raises:
         ConfigurationError: settings are wrong; the message has one line for each fault.
     """
-    given = find_variables(environment, PREFIX)
+    given = find_variables(merged := add_settings_file(environment, PREFIX), PREFIX)
     values: dict[str, Any] = {}
-    wrong = [_describe_unknown(PREFIX + name) for name in sorted(given) if name not in _known_names()]
-    wrong += [_describe_unknown(name) for name in sorted(environment) if _has_small_prefix(name)]
+    wrong = [*_find_exposed_settings(environment, merged)]
+    wrong += [_describe_unknown(PREFIX + name) for name in sorted(given) if name not in _known_names()]
+    wrong += [_describe_unknown(name) for name in sorted(merged) if _has_small_prefix(name)]
     faulty: set[str] = set()
     for field in msgspec.structs.fields(Config):
         try:
@@ -51,6 +52,32 @@ def read_config(environment: Mapping[str, str]) -> Config:
     if wrong:
         raise ConfigurationError("\n".join(wrong))
     return config
+
+
+def _find_exposed_settings(environment: Mapping[str, str], merged: Mapping[str, str]) -> Iterator[str]:
+    """Yield a fault if other users can read a file of settings that has a secret."""
+    ours = find_variables(dict(merged.items() - environment.items()), PREFIX)
+    if any(ours.get(name.upper()) for name in SECRETS):
+        variable = f"{PREFIX}SETTINGS_FILE"
+        if fault := private_files.find_exposure(Path(clean_value(environment[variable]))):
+            yield f"{variable} names a file with a secret that {fault}"
+
+
+def resolve_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with the same settings, but with none of them in a file.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    merged = add_settings_file(environment, PREFIX)
+    given = find_variables(merged, PREFIX)
+    for name in sorted(SECRETS):
+        if given.get(f"{name.upper()}_FILE") is not None:
+            given[name.upper()] = _read_text(name, given)
+            del given[f"{name.upper()}_FILE"]
+    given.pop("SETTINGS_FILE", None)
+    others = {name: value for name, value in merged.items() if PREFIX not in name}
+    return others | {PREFIX + name: value for name, value in given.items()}
 
 
 def _known_names() -> list[str]:
@@ -115,6 +142,7 @@ def _read_file(variable: str, name: str) -> str:
     try:
         content = Path(name).read_bytes()
         text = clean_value(content.decode("utf-16" if content.startswith(UTF_16) else "utf-8"))
+        fault = private_files.find_exposure(Path(name))
     except (OSError, UnicodeDecodeError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not UTF-8 text"
         raise ConfigurationError(
@@ -122,4 +150,6 @@ def _read_file(variable: str, name: str) -> str:
         ) from None
     if not text:
         raise ConfigurationError(f"{variable} names an empty file. Write the secret into it, or remove {variable}.")
+    if fault:
+        raise ConfigurationError(f"{variable} names a file that {fault}")
     return text

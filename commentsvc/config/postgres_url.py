@@ -6,9 +6,10 @@ https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote, urlencode
 
+from commentsvc.config import PREFIX
 from commentsvc.domain.errors import ConfigurationError
 
 SCHEME: Final = re.compile(r"postgres(?:ql)?://")
@@ -20,7 +21,8 @@ NEVER: Final = re.compile(r"[\s\x00-\x1f\x7f#]|%(?![0-9A-Fa-f]{2})|%00")
 PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 MAX_PORT: Final = 65_535
 HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|[^\[\]:]+)(?::(?P<port>[^:]*))?")
-TIMEOUT_SECONDS: Final = 10.0
+TIMEOUT_SECONDS: Final = 4.0
+REPLICA: Final = f"{PREFIX}READ_DATABASE_URL"
 
 
 def _words(text: str) -> frozenset[str]:
@@ -74,6 +76,13 @@ ESCAPING: Final = "Write @ as %40, / as %2F, ? as %3F, # as %23, % as %25 and a 
 ESCAPE: Final = f"has a special character that is not escaped, perhaps in the password. {ESCAPING}"
 
 
+class Host(NamedTuple):
+    """A host, or the folder of a socket."""
+
+    name: str
+    port: int | None  # None: the usual one
+
+
 @dataclass(frozen=True)
 class PostgresAddress:
     """The address of a database, and the user who logs in. Its text does not show the password."""
@@ -87,6 +96,7 @@ class PostgresAddress:
     timeout: float  # seconds
     system_certificates: bool  # whether to check the server's certificate with those of the operating system
     pooler: bool  # whether the URL asks to keep no prepared statements
+    hosts: tuple[Host, ...] = ()  # to choose from; empty: the driver chooses, or there is only one
 
 
 def parse_postgres_url(variable: str, text: str) -> PostgresAddress:
@@ -118,7 +128,8 @@ def _parse(variable: str, text: str) -> PostgresAddress:
         names = names or parameters["host"].split(",")
     _check_choices(parameters)
     if len(names) > 1:
-        parameters.setdefault("target_session_attrs", "read-write")  # the service writes, so a standby is no use
+        # The service writes, so a standby is no use, except to read from.
+        parameters.setdefault("target_session_attrs", "standby" if variable == REPLICA else "read-write")
     system = parameters.get("sslrootcert") == "system"  # https://www.postgresql.org/docs/16/libpq-connect.html
     if system:
         del parameters["sslrootcert"]
@@ -136,7 +147,25 @@ def _parse(variable: str, text: str) -> PostgresAddress:
         timeout=_read_timeout(parameters.get("connect_timeout")) * max(1, len(names)),
         system_certificates=system,
         pooler="pooler" in parameters,
+        hosts=_list_hosts(names, "" if hosts else parameters.get("port", ""), parameters),
     )
+
+
+def _list_hosts(names: list[str], ports: str, parameters: dict[str, str]) -> tuple[Host, ...]:
+    given = ports.split(",") if ports else []
+    if len(names) < 2 or parameters.get("target_session_attrs") == "prefer-standby":  # noqa: PLR2004
+        return ()
+    if len(given) == 1:
+        given *= len(names)
+    if given and len(given) != len(names):
+        return ()  # the driver says so
+    found = []
+    for place, name in enumerate(names):
+        match = None if name.startswith("/") else HOST.fullmatch(name)
+        own = match["port"] if match else None
+        port = given[place] if given else own
+        found.append(Host(match["name"].strip("[]") if match else name, int(port) if port else None))
+    return tuple(found)
 
 
 def _check_escapes(rest: str) -> None:

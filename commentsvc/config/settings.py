@@ -6,10 +6,11 @@ Settings are environment variables with the prefix ``COMMENTSVC_``. The values t
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from commentsvc.config.database_url import SQLITE
 from commentsvc.config.origins import parse_public_url, parse_site_origin
+from commentsvc.config.server_settings import ServerConfig
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import Mode
 from commentsvc.domain.networks import Network, parse_networks
@@ -17,27 +18,21 @@ from commentsvc.domain.tracking import DroppedParameters, parse_dropped_paramete
 
 # The longest time that a form token or a proof of work is valid. Records of used ones are deleted after it.
 OLDEST_SECONDS: Final = 7 * 86_400
+DATABASE_CONNECTIONS: Final = 8
+READER_CONNECTIONS: Final = 4
+READ_LAG_MS: Final = 1000
 
 
-class Config(Struct, frozen=True, kw_only=True):
+class Config(ServerConfig, frozen=True, kw_only=True):
     """The settings of the service. Each description is also in the table of docs/settings.md; a test compares them."""
 
-    host: Annotated[
+    settings_file: Annotated[
         str,
         Meta(
-            description="IP address to listen on: `0.0.0.0` for all of IPv4, `::` or `*` for all of IPv4 and IPv6; or "
-            "a Unix socket: `unix:/run/commentsvc/http.sock`."
+            description="File with more settings, one `NAME=value` per line. It is read at the start and on SIGHUP. "
+            "The environment has priority."
         ),
-    ] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free port.")] = 8080
-    socket_mode: Annotated[
-        str,
-        Meta(
-            pattern=r"^0?[0-7]{3}$",
-            description="Permissions of a Unix socket. `660`: only this user and its group, such as the web server's.",
-            extra={"expected": "three octal digits such as 660"},
-        ),
-    ] = "660"
+    ] = ""
     database_url: Annotated[
         str,
         Meta(
@@ -54,13 +49,28 @@ class Config(Struct, frozen=True, kw_only=True):
             "code 75.",
         ),
     ] = 30
+    database_check: Annotated[
+        Literal["off", "on"],
+        Meta(description="SQLite only: whether to look for damage at the start. It reads the whole file."),
+    ] = "off"
     reader_database_url: Annotated[
         str,
         Meta(
-            description="PostgreSQL only: the same database, for a user that can read public tables only. If empty, "
+            description="PostgreSQL only: the same database, for a user that can read public columns only. If empty, "
             "the service creates such a user."
         ),
     ] = ""
+    read_database_url: Annotated[
+        str,
+        Meta(
+            description="PostgreSQL only: a streaming replica of the database, which answers public reads while it is "
+            "current."
+        ),
+    ] = ""
+    read_lag_ms: Annotated[
+        int,
+        Meta(ge=50, le=60_000, description="PostgreSQL only: maximum age of a replica's state, in milliseconds."),
+    ] = READ_LAG_MS
     prepared_statements: Annotated[
         Literal["auto", "on", "off"],
         Meta(
@@ -68,6 +78,13 @@ class Config(Struct, frozen=True, kw_only=True):
             "as PgBouncer is in between."
         ),
     ] = "auto"
+    database_connections: Annotated[
+        int,
+        Meta(ge=2, le=100, description="PostgreSQL only: maximum number of connections for writes and private reads."),
+    ] = DATABASE_CONNECTIONS
+    reader_connections: Annotated[
+        int, Meta(ge=1, le=100, description="PostgreSQL only: maximum number of connections for public reads.")
+    ] = READER_CONNECTIONS
     public_url: Annotated[
         str,
         Meta(
@@ -100,6 +117,13 @@ class Config(Struct, frozen=True, kw_only=True):
             "PostgreSQL it is required."
         ),
     ] = ""
+    erasure_journal: Annotated[
+        str,
+        Meta(
+            description="File with the ids of what was erased; `off`: none. If empty: `erasures.log` beside an SQLite "
+            "database."
+        ),
+    ] = ""
     admin_key: Annotated[
         str,
         Meta(description="API key with all permissions, valid as long as this setting has it; at least 32 characters."),
@@ -118,6 +142,17 @@ class Config(Struct, frozen=True, kw_only=True):
     nesting: Annotated[
         int, Meta(ge=0, le=20, description="Maximum depth of replies; deeper replies are shown at the deepest level.")
     ] = 6
+    authors: Annotated[
+        str,
+        Meta(
+            max_length=1000,
+            description="Names of moderators who write the site, separated by commas. Their replies show Author, "
+            "not Moderator.",
+        ),
+    ] = ""
+    initials: Annotated[
+        Literal["on", "off"], Meta(description="Whether each comment shows the initial of its author on a colour.")
+    ] = "on"
     edit_minutes: Annotated[
         int, Meta(ge=0, le=1440, description="How many minutes commenters can edit or delete their comment.")
     ] = 15
@@ -128,8 +163,7 @@ class Config(Struct, frozen=True, kw_only=True):
         ),
     ] = "off"
     network_days: Annotated[
-        int,
-        Meta(ge=1, le=365, description="How many days to keep a commenter's network and browser name."),
+        int, Meta(ge=1, le=365, description="How many days to keep a commenter's network and browser name.")
     ] = 30
     rate_limit: Annotated[
         str,
@@ -140,6 +174,12 @@ class Config(Struct, frozen=True, kw_only=True):
             extra={"expected": "off, or number/seconds such as 20/300"},
         ),
     ] = "20/300"
+    pending_limit: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="How many comments can wait on a site before it refuses new ones.")
+    ] = 10_000
+    reports_to_hold: Annotated[
+        int, Meta(ge=0, le=1000, description="How many reports by readers hold a comment; 0: reports only flag it.")
+    ] = 3
     form_seconds: Annotated[
         str,
         Meta(
@@ -172,21 +212,15 @@ class Config(Struct, frozen=True, kw_only=True):
             "`10.0.0.0/8`."
         ),
     ] = ""
+    surrogate_keys: Annotated[
+        Literal["off", "on"],
+        Meta(description="Whether public lists carry a `Surrogate-Key`, by which a CDN can drop them."),
+    ] = "off"
     slow_unit_ms: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=600_000,
-            description="Log a unit of work (a database transaction) that takes this long, in milliseconds.",
-        ),
+        int, Meta(ge=1, le=600_000, description="Log a database transaction that takes this long, in milliseconds.")
     ] = 500
     min_free_mb: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=1_000_000,
-            description="With less free disk space than this, in MiB, `/readyz` answers 503 (SQLite).",
-        ),
+        int, Meta(ge=0, le=1_000_000, description="With less free disk space, in MiB, `/readyz` answers 503 (SQLite).")
     ] = 1
     log_format: Annotated[Literal["text", "json"], Meta(description="Format of the log.")] = "text"
     log_level: Annotated[
@@ -242,6 +276,12 @@ class Config(Struct, frozen=True, kw_only=True):
         """The rate limit as a number of comments and a number of seconds; None if it is off."""
         number, _, seconds = self.rate_limit.partition("/")
         return None if self.rate_limit == "off" else (int(number), int(seconds))
+
+    @property
+    def work_allowance(self) -> tuple[int, int] | None:
+        """The processor time of a network as seconds in a number of seconds; None if it is not limited."""
+        used, _, seconds = self.work_limit.partition("/")
+        return None if "off" in {self.work_limit, self.rate_limit} else (int(used), int(seconds))
 
     @property
     def form_age(self) -> tuple[int, int] | None:

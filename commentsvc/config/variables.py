@@ -1,8 +1,12 @@
 """Find our variables in an environment. Imports nothing large: the health check runs this every few seconds."""
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
+
+from commentsvc.domain.errors import ConfigurationError
 
 # Kubernetes describes every Service to each container of its namespace, and Docker every linked container:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
@@ -29,6 +33,43 @@ def find_variables(environment: Mapping[str, str], prefix: str) -> dict[str, str
     clean = {name.strip("\ufeff \t"): clean_value(environment[name]) for name in names}
     ours = {name.removeprefix(prefix): value for name, value in clean.items() if name.startswith(prefix)}
     return {name: value for name, value in ours.items() if not _is_injected(name, ours)}
+
+
+def add_settings_file(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Return an environment with the variables of the file that ``…SETTINGS_FILE`` names.
+
+    It is read at every call: a process cannot see a changed environment, but it can see a changed file. A variable that
+    is in both has the value of the environment, unless that is empty.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a line is not ``NAME=value``.
+    """
+    variable = f"{prefix}SETTINGS_FILE"
+    name = clean_value(environment.get(variable, ""))
+    if not name:
+        return dict(environment)
+    try:
+        text = Path(name).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "not UTF-8 text"
+        raise ConfigurationError(
+            f"{variable} names a file that cannot be read ({reason}). Correct its path, content or permissions."
+        ) from None
+    found = dict(_parse_lines(text, variable, prefix))
+    return found | {name: value for name, value in environment.items() if value or name not in found}
+
+
+def _parse_lines(text: str, variable: str, prefix: str) -> Iterator[tuple[str, str]]:
+    # The format of `docker run --env-file` and of EnvironmentFile= (systemd.exec(5)), without escapes.
+    for number, line in enumerate(text.splitlines(), 1):
+        name, found, value = line.strip().partition("=")
+        if not name or name.startswith(("#", ";")):
+            continue
+        if not found:
+            raise ConfigurationError(f"{variable}: line {number} is not NAME=value. Correct it.")
+        name = name.removeprefix("export ").strip()
+        if name.upper().startswith(prefix):
+            yield name, value
 
 
 def clean_value(text: str) -> str:

@@ -3,13 +3,15 @@
 import asyncio
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from commentsvc.domain import markdown
 from commentsvc.domain.crypto import text_digest
-from commentsvc.domain.folding import comparable, searchable
-from commentsvc.domain.visible_text import read_visible_text
+from commentsvc.domain.folding import comparable
+from commentsvc.domain.meter import metered
+from commentsvc.domain.search_tokens import tokens
+from commentsvc.domain.visible_text import TEXTS_IN_WORK, read_visible_text
 
 MAX_INLINE_LENGTH: Final = 1000  # characters; a longer text could block the event loop for too long
 LIST_START: Final = re.compile(r'<ol start="(\d+)">')
@@ -31,20 +33,28 @@ def render_text(text: str) -> CommentText:
     return CommentText(text, html, visible_digest(html))
 
 
-@lru_cache(maxsize=16)  # up to 3 ms of work, which rules in the unit then find done
+@lru_cache(maxsize=TEXTS_IN_WORK)  # up to 3 ms of work, which rules in the unit then find done
 def visible_digest(html: str) -> str:
     """Return the digest of what readers see in a comment's HTML: words, link targets, first numbers of lists."""
     visible = read_visible_text(html)
     return text_digest(comparable(visible.text), visible.targets, " ".join(LIST_START.findall(html)))
 
 
-@lru_cache(maxsize=16)
-def search_words(text: str, html: str) -> str:
-    """Return what a search reads of a comment: its source, and a line with its visible text if that differs."""
-    source, visible = searchable(text), searchable(read_visible_text(html).text)
-    return source if visible in source else f"{source}\n{visible}"
+@lru_cache(maxsize=TEXTS_IN_WORK)
+def search_words(text: str, html: str) -> tuple[str, ...]:
+    """Return the tokens that a search finds in a comment: those of its source and of its visible text."""
+    return tuple(tokens(f"{text}\n{read_visible_text(html).text}"))
+
+
+async def render_html(text: str) -> str:
+    """Return a text as HTML; render a long text in a worker thread."""
+    if len(text) <= MAX_INLINE_LENGTH:
+        return markdown.render(text)
+    return await asyncio.to_thread(metered(partial(markdown.render, text)))
 
 
 async def render(text: str) -> CommentText:
     """Return a text with its HTML and digest; render a long text in a worker thread."""
-    return await asyncio.to_thread(render_text, text) if len(text) > MAX_INLINE_LENGTH else render_text(text)
+    if len(text) <= MAX_INLINE_LENGTH:
+        return render_text(text)
+    return await asyncio.to_thread(metered(partial(render_text, text)))

@@ -9,9 +9,10 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, Literal
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -22,6 +23,7 @@ from commentsvc.domain.errors import ConfigurationError
 MIN_SECRET_LENGTH: Final = 32
 MAC_BYTES: Final = 18
 FINGERPRINT_LENGTH: Final = 12
+DIGEST_BYTES: Final = 16  # 128 bits: collisions are out of reach, and short keys make an index small
 
 Purpose = Literal["edit", "author", "receipt", "form", "csrf"]
 TEXT_PREFIX: Final = b"text:"  # keeps encrypted texts apart from encrypted addresses
@@ -39,7 +41,15 @@ class Secret:
 
     def derive_key(self, purpose: str) -> bytes:
         """Return a 32-byte key for one purpose (HMAC-SHA-256, the extract step of RFC 5869)."""
-        return hmac.digest(self.text.encode(), f"commentsvc/{purpose}".encode(), "sha256")
+        return self._derived_keys(purpose)
+
+    @cached_property
+    def _derived_keys(self) -> Callable[[str], bytes]:
+        # A comment needs six keys: this saves 10 µs. They stay in memory with the secret that they are derived from,
+        # and no longer.
+        return lru_cache(maxsize=64)(
+            lambda purpose: hmac.digest(self.text.encode(), f"commentsvc/{purpose}".encode(), "sha256")
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -130,16 +140,19 @@ class Keyring:
         newest = self._secrets[0]
         return f"commentsvc_public_{newest.fingerprint}", newest.derive_key("postgres/reader").hex()
 
-    def token(self, purpose: Purpose, subject: str, until: datetime | None = None) -> str:
-        """Return a token for ``subject`` (a UUID). The same arguments always give the same token."""
-        body = uuid.UUID(subject).bytes + _encode_expiry(until)
-        return PREFIX[purpose] + _encode_base64url(body + _mac(self._secrets[0], purpose, body))
+    def token(self, purpose: Purpose, subject: str, until: datetime | None = None, *, site_id: str = "") -> str:
+        """Return a token for ``subject`` (a UUID), valid on one site if given.
 
-    def subject(self, purpose: Purpose, token: str, now: datetime) -> str | None:
-        """Return the subject of a token; None if it is forged, expired, or for another purpose."""
+        The same arguments always give the same token.
+        """
+        body = uuid.UUID(subject).bytes + _encode_expiry(until)
+        return PREFIX[purpose] + _encode_base64url(body + _mac(self._secrets[0], purpose, body, site_id))
+
+    def subject(self, purpose: Purpose, token: str, now: datetime, *, site_id: str = "") -> str | None:
+        """Return the subject of a token; None if it is forged, expired, or for another purpose or site."""
         raw = _decode_base64url(token.removeprefix(PREFIX[purpose])) if token.startswith(PREFIX[purpose]) else b""
         body, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
-        valid = [hmac.compare_digest(mac, _mac(secret, purpose, body)) for secret in self._secrets]
+        valid = [hmac.compare_digest(mac, _mac(secret, purpose, body, site_id)) for secret in self._secrets]
         # The last condition rejects other Base64 spellings of the same bytes.
         if len(body) not in {16, 24} or not any(valid) or token != PREFIX[purpose] + _encode_base64url(raw):
             return None
@@ -180,11 +193,12 @@ def equal_in_constant_time(left: str, right: str) -> bool:
 
 
 def _digest(secret: Secret, purpose: str, text: str) -> str:
-    return f"{secret.fingerprint}:{hmac.digest(secret.derive_key(purpose), text.encode(), 'sha256').hex()}"
+    digest = hmac.digest(secret.derive_key(purpose), text.encode(), "sha256")[:DIGEST_BYTES]
+    return f"{secret.fingerprint}:{digest.hex()}"
 
 
-def _mac(secret: Secret, purpose: str, body: bytes) -> bytes:
-    return hmac.digest(secret.derive_key(f"token/{purpose}"), body, "sha256")[:MAC_BYTES]
+def _mac(secret: Secret, purpose: str, body: bytes, site_id: str) -> bytes:
+    return hmac.digest(secret.derive_key(f"token/{purpose}"), body + site_id.encode(), "sha256")[:MAC_BYTES]
 
 
 def _encode_expiry(until: datetime | None) -> bytes:

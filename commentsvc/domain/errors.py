@@ -7,9 +7,38 @@ the case and what to do. A message never repeats a value from a request.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from commentsvc.domain.messages import Message, translatable, translatable_plural
+
+# What can be wrong with a field, for programs.
+FieldCode: TypeAlias = Literal[
+    "required",
+    "invalid",
+    "too_long",
+    "not_text",
+    "invalid_email",
+    "undeliverable",
+    "invalid_url",
+    "invalid_thread",
+    "foreign_thread",
+    "wrong_site",
+    "unknown_site",
+    "unknown_parent",
+    "invalid_cursor",
+    "invalid_time",
+    "unknown_field",
+    "repeated",
+    "name_taken",
+    "unknown_thread",
+    "invalid_match",
+    "unknown_comment",
+    "invalid_origin",
+    "origin_taken",
+    "origin_in_settings",
+    "too_wide",
+    "network_forgotten",
+]
 
 
 class Refusal(Exception):  # noqa: N818 -- a refusal is a response, not a failure
@@ -36,7 +65,7 @@ class FieldError:
     """The error of one field, and how to correct it. An empty field name means the whole body."""
 
     field: str
-    code: str
+    code: FieldCode
     message: Message
 
     @property
@@ -180,7 +209,7 @@ class VersionRequired(Refusal):
 
 
 class VersionConflict(Refusal):
-    """The comment has another version than the request says."""
+    """The comment, rule or thread has another version than the request says."""
 
     title = translatable("The comment was changed by someone else.")
 
@@ -196,6 +225,22 @@ class Unavailable(Refusal):
 
     title = translatable("The service is temporarily unavailable.")
 
+    def __init__(self, message: Message = "", *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds; None: soon
+
+
+class OutcomeUnknown(Unavailable):
+    """The database did not say whether it has saved the change."""
+
+    title = translatable("It is not known whether this was saved.")
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database did not confirm it. A comment can be sent again safely with the same Idempotency-Key. "
+            "Check other changes first."
+        )
+
 
 class ConfigurationError(Exception):
     """A setting is wrong; the message names it and says how to correct it."""
@@ -208,7 +253,7 @@ class DatabaseAway(ConfigurationError):  # noqa: N818 -- a state that passes
 class InvalidValue(Exception):  # noqa: N818 -- becomes a FieldError once the field is known
     """Why one field's value cannot be accepted, without repeating it."""
 
-    def __init__(self, code: str, message: Message) -> None:
+    def __init__(self, code: FieldCode, message: Message) -> None:
         super().__init__(str(message))
         self.code = code
         self.message = message

@@ -228,4 +228,10 @@ Cursor: TypeAlias = Annotated[
 ]
 
 
+def one_of(name: str, description: str | None = None) -> Meta:
+    """Return the annotation of a text that is one of the words which the OpenAPI document lists under this name."""
+    return Meta(description=description, extra_json_schema={"$ref": f"#/components/schemas/{name}"})
+
+
+Verb: TypeAlias = Annotated[str, one_of("Verb")]
 Note: TypeAlias = Annotated[str, Meta(max_length=2000, description="A note for other moderators.")]

@@ -6,11 +6,25 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
+
+MAX_FOLLOWED: Final = 1 << 127  # half of all times: the other half leaves room to count on
 
 
 def with_time(id_: str, moment: datetime) -> str:
     """Return a UUIDv7 with another time; its random digits stay."""
     return str(uuid.UUID(int=int(moment.timestamp() * 1000) << 80 | uuid.UUID(id_).int & ~(-1 << 80)))
+
+
+def time_of(id_: str) -> float:
+    """Return the time of a UUIDv7 in Unix seconds: its first 48 bits are milliseconds (RFC 9562, 5.7)."""
+    return (uuid.UUID(id_).int >> 80) / 1000
+
+
+def id_prefix(seconds: float) -> str:
+    """Return the beginning of a UUIDv7 made at a Unix time. It sorts before every id that begins with it."""
+    digits = f"{min(max(0, int(seconds * 1000)), 2**48 - 1):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 class Ids:
@@ -23,6 +37,13 @@ class Ids:
         self._milliseconds = milliseconds
         self._last = 0
         self._lock = threading.Lock()  # units of work run in several threads
+
+    def follow(self, id_: str) -> None:
+        """Make all later ids greater than this one: an earlier process may have made it while its clock was ahead."""
+        number = uuid.UUID(id_).int
+        if number < MAX_FOLLOWED:
+            with self._lock:
+                self._last = max(self._last, number >> 80 << 12 | number >> 64 & 0xFFF)
 
     def __call__(self) -> str:
         """Return a new id, greater than every earlier one of this process."""

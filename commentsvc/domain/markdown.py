@@ -1,6 +1,7 @@
 """Markdown of comments, rendered to HTML that is safe on any page.
 
-CommonMark with bare links and strike-through. Raw HTML is shown as typed; images become links and headings bold text.
+CommonMark with bare links, strike-through, tables and tasks. Raw HTML is shown as typed; images become links, headings
+bold text, and the boxes of tasks signs.
 Readers see everything that was typed, except marks that Markdown itself defines. A comment is rendered once, when it is
 saved.
 """
@@ -12,8 +13,10 @@ from typing import Final
 import comrak
 import nh3
 
+from commentsvc.domain.bidi import isolate_controls
 from commentsvc.domain.links import link_target
 from commentsvc.domain.markdown_source import ILLEGAL, SHIELD, TILDE, Source, read_source
+from commentsvc.domain.markdown_tables import can_render_tables
 from commentsvc.domain.visible_text import is_blank, plain_text
 
 _RENDER: Final = comrak.RenderOptions()
@@ -24,13 +27,40 @@ _RENDER.full_info_string = True
 
 # fmt: off
 TAGS: Final = {
-    "a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p", "pre", "strong", "ul",
+    "a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p", "pre", "strong", "table", "tbody", "td", "th",
+    "thead", "tr", "ul",
 }
 # fmt: on
+_LANGUAGE: Final = re.compile("[a-z][a-z0-9+#._-]{0,15}")
+TASK: Final = "ct-task"  # class of a list item with a sign of its own
+DONE, OPEN = "☑", "☐"
+_ALIGNED: Final = re.compile("left|center|right")
+# The values of attributes besides those of links.
+_VALUES: Final = {
+    ("code", "class"): re.compile(f"language-{_LANGUAGE.pattern}"),
+    ("li", "class"): re.compile(TASK),
+    ("td", "align"): _ALIGNED,
+    ("th", "align"): _ALIGNED,
+}
+
+
+def _keep_attribute(tag: str, name: str, value: str) -> str | None:
+    allowed = _VALUES.get((tag, name))
+    return value if allowed is None or allowed.fullmatch(value) else None
+
+
 _CLEANER: Final = nh3.Cleaner(
     tags=TAGS,
     clean_content_tags=set(),
-    attributes={"a": {"href", "title"}, "ol": {"start"}},
+    attributes={
+        "a": {"href", "title"},
+        "code": {"class"},
+        "li": {"class"},
+        "ol": {"start"},
+        "td": {"align"},
+        "th": {"align"},
+    },
+    attribute_filter=_keep_attribute,
     url_schemes={"http", "https", "mailto"},
     url_relative="deny",
     link_rel="nofollow ugc noopener",
@@ -47,7 +77,6 @@ _ILLEGAL_IN_OUTPUT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x82\x85\
 _PIECE: Final = re.compile(r'<(/?[a-z0-9]+)((?:[^>"]|"[^"]*")*)>|([^<]+)')
 _ATTRIBUTE: Final = re.compile(r' ([a-z-]+)="([^"]*)"')
 _WEB_IMAGE: Final = re.compile(r"https?://|www\.", re.IGNORECASE)  # ``cat.png`` is a file, not a host
-_LANGUAGE: Final = re.compile("[a-z][a-z0-9+#._-]{0,15}")
 _LINK_WITHOUT_TARGET: Final = re.compile(r'<a(?: title="[^"]*")? rel="[^"]*">(.*?)</a>', re.DOTALL)
 
 
@@ -60,9 +89,9 @@ def render(text: str) -> str:
         written = _Writer(source, targets).write(_HEADING.sub(_bold_paragraph, rendered))
         cleaned = _LINK_WITHOUT_TARGET.sub(r"\1", _CLEANER.clean(written)).strip()
         if not is_blank(cleaned):
-            return cleaned
+            return isolate_controls(cleaned)
     # nested too deep, or nothing to show, such as marks of an empty list only
-    return f"<p>{_escape(source.expand_plain(source.text).strip())}</p>"
+    return isolate_controls(f"<p>{_escape(source.expand_plain(source.text).strip())}</p>")
 
 
 def _render(source: Source, targets: list[str]) -> str:
@@ -71,7 +100,8 @@ def _render(source: Source, targets: list[str]) -> str:
     Definitions that no link uses disappear from the first HTML, so they are rendered again as text.
     """
     options = comrak.ExtensionOptions()
-    options.strikethrough = True
+    options.strikethrough = options.tasklist = True
+    options.table = can_render_tables(source.text)
     options.cjk_friendly_emphasis = True
     options.link_url_rewriter = options.image_url_rewriter = lambda target: _number(target, targets)
     used: set[int] | None = None
@@ -104,20 +134,27 @@ class _Writer:
         self._link: tuple[int, dict[str, str]] | None = None  # where the open link begins, and its attributes
         self._images: list[str] = []  # in the open link
         self._in_code = False
+        self._lists: list[str] = []  # that are open
+        self._sign = ""  # of the task that begins
         self._code = 0, ""  # where the open code begins, and the text after its fence
 
     def write(self, rendered: str) -> str:
         """Return the HTML. The result is not sanitised."""
         rendered = _ILLEGAL_IN_OUTPUT.sub("", rendered).replace(TILDE, "~")
         for tag, attributes, text in _PIECE.findall(rendered):
-            if text:
-                self._output.append(self._text(text))
-            else:
+            if not text:
                 self._tag(tag, attributes)
+            elif self._sign:
+                self._begin_task(text)
+            else:
+                self._output.append(self._text(text))
         return ILLEGAL.sub("", "".join(self._output))
 
     def _tag(self, tag: str, attributes: str) -> None:
         values = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(attributes)}
+        sign, self._sign = self._sign, ""
+        if sign and tag != "p":
+            self._output.append(sign)
         if tag == "a":
             self._link = len(self._output), values
         elif tag == "/a" and self._link:
@@ -126,18 +163,42 @@ class _Writer:
             self._link, self._images = None, []
         elif tag == "img":
             self._image(values)
+        elif tag == "input":
+            self._task(values)
         elif tag == "code":
             self._in_code = True
-            self._output.append("<code>")
-            self._code = len(self._output), self._written_info(values)
+            info = self._written_info(values)
+            self._output.append(f'<code class="language-{info}">' if _LANGUAGE.fullmatch(info) else "<code>")
+            self._code = len(self._output), info
             self._output.append(self._info(values))
         elif tag == "/code":
             self._in_code = False
             begin, info = self._code
             is_empty = not "".join(self._output[begin:]).strip()
-            self._output.append(f"{html.escape(info) if is_empty else ''}</code>")
+            if is_empty:
+                self._output[begin - 1] = "<code>"  # its text is no name of a language
+                self._output.append(html.escape(info))
+            self._output.append("</code>")
         else:
-            self._output.append(f"<{tag}{attributes}>")
+            self._list(tag)
+            self._output.append(f"<{tag}{attributes}>{sign if tag == 'p' else ''}")
+
+    def _list(self, tag: str) -> None:
+        if tag in {"ul", "ol"}:
+            self._lists.append(tag)
+        elif tag in {"/ul", "/ol"} and self._lists:
+            self._lists.pop()
+
+    def _task(self, values: dict[str, str]) -> None:
+        """Replace the box of a task by a sign; in an ordered list, the item keeps its number."""
+        if self._output[-1:] == ["<li>"] and self._lists[-1:] == ["ul"]:
+            self._output[-1] = f'<li class="{TASK}">'
+        self._sign = f"{DONE if 'checked' in values else OPEN} "
+
+    def _begin_task(self, text: str) -> None:
+        if text.strip():
+            self._output.append(self._sign + self._text(text.lstrip()))
+            self._sign = ""
 
     def _text(self, text: str) -> str:
         if "\x80" not in text and "\x83" not in text:

@@ -25,6 +25,7 @@ REFERENCE: Final = re.compile("\x80([0-9]{1,6})\x81|\x83([0-9]{1,6})\x84")
 _CONTAINERS: Final = r"[ \t]*(?:(?:>|[-+*]|[0-9]{1,9}[.)])[ \t]*)*"
 _BLOCK_START: Final = re.compile(rf"({_CONTAINERS})([<\[])")
 _TITLE_START: Final = re.compile(rf"({_CONTAINERS})([\"'(])")
+_TASK: Final = re.compile(r"\[[ xX]\](?:[ \t]|$)")
 _DEFINITION: Final = re.compile(
     r"(\[(?=[^\]]*[^\]\s])(?:[^\[\]\\]|\\.){1,999}\]:[ \t]*)(<[^<>]*>|[^\s<]\S*)"
     r"""((?:[ \t]+(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)))?[ \t]*)"""
@@ -88,6 +89,8 @@ class Source:
         if not start:
             return "", line
         begin = start.end(1)
+        if _TASK.match(line, begin):
+            return "", line
         definition = _DEFINITION.fullmatch(line, begin)
         if definition and (used is None or number in used) and self._is_valid(definition[2]):
             self.definitions[number] = definition[2]

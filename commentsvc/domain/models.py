@@ -104,24 +104,37 @@ class Actor(Struct, frozen=True):
 
 
 class Site(Struct, frozen=True):
-    """A blog. A site without origins owns the pages on this computer."""
+    """A blog: the columns that public connections may read. A site without origins owns the pages on this computer."""
 
     id: str
     name: str
-    created_at: str
-    mode: Mode | None = None  # None: the mode in the settings
     rules_version: int = 0
     closes_after_days: int | None = None
     earlier_names: str = ""  # separated by line breaks
     email_required: bool = True
+    website_field: bool = False  # whether the form asks for the commenter's website
+    privacy_url: str | None = None
+    consent_required: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The site's name, and its earlier ones."""
+        return [self.name, *filter(None, self.earlier_names.split("\n"))]
 
     def has_name(self, name: str) -> bool:
         """Return whether the site has or had this name."""
-        return name == self.name or name in self.earlier_names.split("\n")
+        return name in self.names
 
 
-class Thread(Struct, frozen=True):
-    """The discussion of one page."""
+class ManagedSite(Site, frozen=True, kw_only=True):
+    """A blog, with what only operators and moderators see."""
+
+    created_at: str
+    mode: Mode | None = None  # None: the mode in the settings
+
+
+class ReadableThread(Struct, frozen=True):
+    """The discussion of one page: the columns that public connections may read."""
 
     id: str
     site_id: str
@@ -130,12 +143,17 @@ class Thread(Struct, frozen=True):
     title: str | None
     approved: int
     version: int
-    created_at: str
     published_at: str | None
     closed_at: str | None
+    open_until: str | None  # until then closing_age rules do not apply
+
+
+class Thread(ReadableThread, frozen=True):
+    """The discussion of one page."""
+
+    created_at: str
     mode: Mode | None = None  # None: the mode of the site
     merged_into: str | None = None  # the thread that now has its comments and names
-    open_until: str | None = None  # until then closing_age rules do not apply
 
 
 class ListedComment(Struct, frozen=True):
@@ -143,10 +161,12 @@ class ListedComment(Struct, frozen=True):
 
     id: str
     parent_id: str | None
+    answered_id: str | None
     moderator_id: str | None
     depth: int
     path: str
     name: str
+    hue: int
     website: str | None
     html: str
     status: Status
@@ -155,10 +175,17 @@ class ListedComment(Struct, frozen=True):
     thread_id: str
 
 
-class Comment(ListedComment, frozen=True):
-    """A comment, without the private data of its author."""
+class ReadableComment(ListedComment, frozen=True):
+    """The columns of a comment that public connections may read."""
 
     site_id: str
+    published_at: str | None
+    erased_at: str | None
+
+
+class Comment(ReadableComment, frozen=True):
+    """A comment, without the private data of its author."""
+
     author_id: str
     top: str
     page_url: str | None
@@ -169,9 +196,7 @@ class Comment(ListedComment, frozen=True):
     note: str | None
     version: int
     listed_replies: int
-    published_at: str | None
     listed_at: str | None
-    erased_at: str | None
     reports: int = 0  # open reports by readers
 
 
@@ -192,23 +217,10 @@ class Contact(Struct, frozen=True):
     created_at: str
     site_id: str
     status: Status  # of the comment
+    name_key: str | None = None  # equal for names that look alike
 
     def __repr__(self) -> str:
         return f"Contact(comment_id={self.comment_id!r}, hidden)"
-
-
-class ApiKey(Struct, frozen=True):
-    """An API key; only its hash is stored. Without a site it is valid for all sites, or for all of its moderator."""
-
-    id: str
-    name: str
-    key_hash: str
-    scopes: str
-    site_id: str | None
-    moderator_id: str | None
-    actor_kind: ActorKind
-    created_at: str
-    expires_at: str | None
 
 
 class Rule(Struct, frozen=True):

@@ -23,6 +23,8 @@ INTERNAL: Final = tuple(
         "fe80::/10",
     ]
 )
+MAX_COUNTED: Final = 10**9
+SUPERSCRIPTS: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 MAPPED_BITS: Final = 96  # the length of the prefix of an IPv4 address that is written as IPv6 (RFC 4291, 2.5.5.2)
 # 203.0.113.9, 203.0.113.9:4711, [2001:db8::9] or [2001:db8::9]:4711; IPv6 without brackets has no port.
 HOP: Final = re.compile(
@@ -67,11 +69,35 @@ def _parse_network(text: str) -> Network:
     return ipaddress.ip_network((mapped, network.prefixlen - MAPPED_BITS))
 
 
+@lru_cache(maxsize=64)  # one request asks up to five times, 8 µs each; so few that no address stays for long
 def truncate_address(address: str) -> str:
     """Return the network of an IP address: /24 for IPv4, /64 for IPv6. Moderators and rate limits use it."""
+    return _find_network(address, 64)
+
+
+@lru_cache(maxsize=64)
+def widen_address(address: str) -> str:
+    """Return the network that a provider gives one customer: /24 for IPv4, /48 for IPv6 (RFC 6177)."""
+    return _find_network(address, 48)
+
+
+def _find_network(address: str, ipv6_prefix: int) -> str:
     parsed = parse_address(address)
-    prefix = 24 if isinstance(parsed, ipaddress.IPv4Address) else 64
+    prefix = 24 if isinstance(parsed, ipaddress.IPv4Address) else ipv6_prefix
     return str(ipaddress.ip_network((parsed, prefix), strict=False))
+
+
+def count_addresses(text: str) -> str:
+    """Return the number of addresses in a network as people read it: ``256``, ``16,777,216`` or ``2⁶⁴``; "" for none.
+
+    IPv6 has more than anybody can picture, so from a billion on it is a power of two.
+    """
+    try:
+        network = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return ""
+    number, bits = network.num_addresses, network.max_prefixlen - network.prefixlen
+    return f"2{str(bits).translate(SUPERSCRIPTS)}" if number > MAX_COUNTED else f"{number:,}"
 
 
 def parse_hop(text: str) -> str | None:
@@ -82,6 +108,16 @@ def parse_hop(text: str) -> str | None:
         return str(parse_address(match[1] or match[2] if match else text))
     except ValueError:
         return None
+
+
+def is_in(address: str, listed: Sequence[Network]) -> bool:
+    """Return whether an address is in one of these networks."""
+    return any(parse_address(address) in network for network in listed)
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address is this computer's own."""
+    return parse_address(address).is_loopback
 
 
 def is_internal(address: str) -> bool:

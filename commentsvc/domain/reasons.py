@@ -3,13 +3,14 @@
 The arguments must not hold an email address or a full IP address: reasons are shown to keys that may not see those.
 """
 
-import gettext
 import ipaddress
 import re
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
+from commentsvc.domain.messages import FormattedMessage, Message, Plural, PluralMessage, translatable
 from commentsvc.domain.networks import truncate_address
 
 
@@ -20,86 +21,80 @@ class Reason(Struct, frozen=True):
     args: dict[str, str | int] = {}
 
 
-class Plural(NamedTuple):
-    """A template with two forms; the argument named ``number`` selects one."""
-
-    singular: str
-    plural: str
-    number: str = "found"
-
-
 TEMPLATES: Final[dict[str, str | Plural]] = {
     # Built-in rules
-    "honeypot_filled": "Filled in a hidden field (honeypot).",
-    "form_token_missing": "Sent without opening the form (script or API).",
-    "form_token_invalid": "Invalid form token.",
-    "form_too_quick": "Sent too quickly after opening the form.",
-    "form_expired": "The form was opened too long ago.",
-    "form_reused": "This form was already used to send a comment.",
-    "proof_missing": "Proof of work missing.",
-    "proof_invalid": "Invalid proof of work.",
-    "proof_reused": "This proof of work was already used.",
-    "moderator_name": "Uses a moderator's name, or one that looks like it.",
-    "moderator_email": "Uses a moderator's email address.",
+    "honeypot_filled": translatable("Filled in a hidden field (honeypot)."),
+    "form_token_missing": translatable("Sent without opening the form (script or API)."),
+    "form_token_invalid": translatable("Invalid form token."),
+    "form_too_quick": translatable("Sent too quickly after opening the form."),
+    "form_expired": translatable("The form was opened too long ago."),
+    "form_reused": translatable("This form was already used to send a comment."),
+    "proof_missing": translatable("Proof of work missing."),
+    "proof_invalid": translatable("Invalid proof of work."),
+    "proof_reused": translatable("This proof of work was already used."),
+    "moderator_name": translatable("Uses a moderator's name, or one that looks like it."),
+    "staff_name": translatable("Has a name of the site's staff, such as Admin."),
+    "moderator_email": translatable("Uses a moderator's email address."),
     "author_approved": Plural(
-        "The commenter has {found} approved comment.", "The commenter has {found} approved comments."
+        "The commenter has %(found)s approved comment.", "The commenter has %(found)s approved comments.", "found"
     ),
     # Moderation modes
-    "mode_all": "Every comment on this site is held for moderation.",
-    "mode_none": "No rule matched.",
-    "author_new": "The commenter has no approved comments yet.",
-    "author_needs_more": "The commenter has too few approved comments ({found}).",
+    "mode_all": translatable("Every comment on this site is held for moderation."),
+    "mode_none": translatable("No rule matched."),
+    "author_new": translatable("The commenter has no approved comments yet."),
+    "author_needs_more": translatable("The commenter has too few approved comments (%(found)s)."),
     # Rules that moderators add
-    "email_banned": "This email address is banned.",
-    "email_domain_banned": "Email addresses at {domain} are banned.",
-    "disposable_email": "Uses a disposable email address.",
-    "author_banned": "This commenter is banned.",
-    "network_banned": "This network is banned.",
-    "website_banned": "Websites on {domain} are banned.",
-    "word_listed": "Contains “{word}” from a word list.",
-    "too_many_links": Plural("Contains {found} link (limit {limit}).", "Contains {found} links (limit {limit})."),
+    "email_banned": translatable("This email address is banned."),
+    "email_domain_banned": translatable("Email addresses at %(domain)s are banned."),
+    "disposable_email": translatable("Uses a disposable email address."),
+    "author_banned": translatable("This commenter is banned."),
+    "network_banned": translatable("This network is banned."),
+    "website_banned": translatable("Websites on %(domain)s are banned."),
+    "word_listed": translatable("Contains “%(word)s” from a word list."),
+    "too_many_links": Plural(
+        "Contains %(found)s link (limit %(limit)s).", "Contains %(found)s links (limit %(limit)s).", "found"
+    ),
     "text_too_short": Plural(
-        "Contains {found} character (minimum {limit}).", "Contains {found} characters (minimum {limit})."
+        "Contains %(found)s character (minimum %(limit)s).",
+        "Contains %(found)s characters (minimum %(limit)s).",
+        "found",
     ),
     "text_too_long": Plural(
-        "Contains {found} character (limit {limit}).", "Contains {found} characters (limit {limit})."
+        "Contains %(found)s character (limit %(limit)s).", "Contains %(found)s characters (limit %(limit)s).", "found"
     ),
-    "other_script": "Mostly in {script} script (expected {expected}).",
+    "other_script": translatable("Mostly in %(script)s script (expected %(expected)s)."),
     "repeated_text": Plural(
-        "The same text is in {found} other comment (rule: {limit} or more).",
-        "The same text is in {found} other comments (rule: {limit} or more).",
+        "The same text is in %(found)s other comment (rule: %(limit)s or more).",
+        "The same text is in %(found)s other comments (rule: %(limit)s or more).",
+        "found",
     ),
     "too_fast": Plural(
-        "Sent {found} second after the last comment from this network (minimum {limit}).",
-        "Sent {found} seconds after the last comment from this network (minimum {limit}).",
+        "Sent %(found)s second after the last comment from this network (minimum %(limit)s).",
+        "Sent %(found)s seconds after the last comment from this network (minimum %(limit)s).",
+        "found",
     ),
-    "too_many": "Comment {found} from this network within an hour (limit {limit}).",
+    "too_many": translatable("Comment %(found)s from this network within an hour (limit %(limit)s)."),
     "thread_old": Plural(
-        "The thread is more than {limit} day old.", "The thread is more than {limit} days old.", "limit"
+        "The thread is more than %(limit)s day old.", "The thread is more than %(limit)s days old.", "limit"
     ),
     # Readers, commenters and moderators
-    "reported": Plural("Reported by {count} reader.", "Reported by {count} readers.", "count"),
-    "withdrawn": "Deleted by its commenter.",
-    "undone": "Undone.",
-    "erased": "Erased permanently.",
+    "reported": Plural("Reported by %(count)s reader.", "Reported by %(count)s readers.", "count"),
+    "withdrawn": translatable("Deleted by its commenter."),
+    "undone": translatable("Undone."),
+    "erased": translatable("Erased permanently."),
 }
 
 
-class Translations(Protocol):
-    """The part of ``gettext.NullTranslations`` that wording a reason needs."""
-
-    def gettext(self, message: str, /) -> str:
-        """Return the translation of a message."""
-
-    def ngettext(self, singular: str, plural: str, number: int, /) -> str:
-        """Return the translation that fits the number."""
+def fill_template(template: str | Plural, arguments: Mapping[str, str | int]) -> FormattedMessage | PluralMessage:
+    """Return the message of a template and the arguments of a reason. Some may be missing."""
+    if not isinstance(template, Plural):
+        return FormattedMessage(template, arguments)
+    number = arguments.get(template.number)
+    return template.about(number if isinstance(number, int) else 0, **arguments)
 
 
-ENGLISH: Final = gettext.NullTranslations()
-
-
-def reason_text(reason: Reason, translations: Translations = ENGLISH) -> str:
-    """Return a reason as a sentence.
+def word_reason(reason: Reason) -> Message:
+    """Return a reason as a sentence to translate.
 
     An unknown code is returned as it is, and so is a code whose arguments are incomplete: both are stored by other
     versions of the service, and a page must still show the comment.
@@ -107,19 +102,17 @@ def reason_text(reason: Reason, translations: Translations = ENGLISH) -> str:
     template = TEMPLATES.get(reason.code)
     if template is None:
         return reason.code
-    if isinstance(template, Plural):
-        number = reason.args.get(template.number)
-        message = translations.ngettext(template.singular, template.plural, number if isinstance(number, int) else 0)
-    else:
-        message = translations.gettext(template)
+    message = fill_template(template, reason.args)
     try:
-        return message.format_map({name: _argument_text(value) for name, value in reason.args.items()})
+        str(message)
     except KeyError:
         return reason.code
+    return message
 
 
-def _argument_text(value: str | int) -> str:
-    return f"{value:,}" if isinstance(value, int) else value
+def reason_text(reason: Reason) -> str:
+    """Return a reason as a sentence in English."""
+    return str(word_reason(reason))
 
 
 _EMAIL: Final = re.compile(r"(\w)[^\s@]*@(?=[^\s@]+\.)")

@@ -84,6 +84,15 @@ def limit_marks(text: str) -> str:
     return "".join(kept)
 
 
+# White space and what readers cannot see. It is matched from the start, so a long text costs nothing.
+BLANK = re.compile(rf"(?:[\s{JOINERS}{BRAILLE_BLANK}]|{INVISIBLE.pattern}|{SELECTORS.pattern})*")
+
+
+def is_empty(text: str) -> bool:
+    """Return whether the text is empty, or has only white space and invisible characters."""
+    return BLANK.fullmatch(text) is not None
+
+
 def has_visible_text(text: str) -> bool:
     """Return whether the text has a visible character: a letter, number, punctuation mark or symbol."""
     return any(unicodedata.category(character)[0] in "LNPS" and character != BRAILLE_BLANK for character in text)

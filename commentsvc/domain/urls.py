@@ -7,6 +7,7 @@ tracking parameters. It sorts the other query parameters and normalises percent-
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -32,6 +33,7 @@ class ThreadRef:
     url: str | None = None  # as it was given, so that a link leads to it without a redirect
 
 
+@lru_cache(maxsize=256)  # as long to parse as two SQL statements, and most comments are about few pages
 def parse_thread(text: str, dropped: DroppedParameters = STANDARD) -> ThreadRef:
     """Return the thread that a page address, a path or a key names, without the ``dropped`` query parameters.
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -16,30 +16,42 @@ from commentsvc.domain import fields
 from commentsvc.domain.errors import FieldError, Invalid, InvalidValue
 from commentsvc.domain.fields import Limits, Validator
 from commentsvc.domain.messages import translatable
-from commentsvc.domain.text import escape_surrogates, require_storable
+from commentsvc.domain.text import escape_surrogates, is_empty, require_storable
 from commentsvc.domain.timestamps import format_time, parse_time
 
 Schema = TypeVar("Schema", bound=msgspec.Struct)
+EMPTY_MESSAGE: Final = "This is empty. Enter a value, or leave the field out."
+# The honeypot: a program that copies the fields of a form copies it empty, as people leave it.
+MAY_BE_EMPTY: Final = frozenset({"topic"})
 
 
-def validate(schema: type[Schema], values: Mapping[str, Any], limits: Limits, *, strict: bool = True) -> Schema:
+def validate(
+    schema: type[Schema], values: Mapping[str, Any], limits: Limits, *, strict: bool = True, form: bool = False
+) -> Schema:
     """Return an instance of the schema made from these values.
 
     ``strict`` is for JSON: values have their types already, and an unknown field is an error.
     Without it (forms, query strings) text is converted to numbers where the schema has numbers, and unknown
     fields are ignored.
 
+    An empty value is an error: a variable that a script forgot to set must not mean "everything". Only in an HTML
+    ``form`` an empty field is one that nobody filled in.
+
     Raises:
         Invalid: with the first error of each field, in the order of the schema; and the values of the other fields.
     """
-    known = _fields(schema)
-    valid: dict[str, Any] = {}
+    known, valid = _fields(schema), dict[str, Any]()
     faults: list[FieldError] = []
     for field in known:
         try:
-            valid[field.name] = _convert(
-                field, values.get(field.name), limits, sent=field.name in values, strict=strict
-            )
+            value, sent = values.get(field.name), field.name in values
+            if sent and not form and field.name not in MAY_BE_EMPTY:
+                _refuse_empty(field, value, null_too=getattr(schema, "refuses_null", False))
+            if form and field.flag and value == "on":
+                value = "true"  # a box that a reader checked
+            valid[field.name] = _convert(field, value, limits, sent=sent, strict=strict)
+        except Invalid as error:
+            faults += error.faults
         except InvalidValue as error:
             faults.append(FieldError(field.name, error.code, error.message))
     if strict:
@@ -70,6 +82,8 @@ class _Field:
     required: bool
     default: Any
     removable: bool  # None removes the value
+    inner: "type[msgspec.Struct] | None"  # a schema of its own
+    flag: bool  # true or false
 
 
 @cache
@@ -82,8 +96,20 @@ def _fields(schema: type[msgspec.Struct]) -> tuple[_Field, ...]:
         else:
             default = None if field.default is msgspec.NODEFAULT else field.default
         removable = type(None) in get_args(field.type)
-        found.append(_Field(field.encode_name, plain, check, field.required, default, removable))
+        inner = _inner_schema(field.type)
+        flag = any(getattr(part, "__origin__", part) is bool for part in (field.type, *get_args(field.type)))
+        found.append(_Field(field.encode_name, plain, check, field.required, default, removable, inner, flag))
     return tuple(found)
+
+
+def _inner_schema(kind: Any) -> type[msgspec.Struct] | None:
+    parts = () if get_origin(kind) is list else (kind, *get_args(kind))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)), None)
+
+
+def inner_schemas(schema: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
+    """Return the schemas of fields that have one of their own."""
+    return [field.inner for field in _fields(schema) if field.inner]
 
 
 def _find_validator(kind: Any) -> tuple[Any, Validator | None]:
@@ -96,8 +122,18 @@ def _find_validator(kind: Any) -> tuple[Any, Validator | None]:
     return kind, None
 
 
+def _refuse_empty(field: _Field, value: Any, *, null_too: bool) -> None:
+    parts = value if isinstance(value, list) else [] if field.required else [value]  # a required field has its message
+    if any(map(_is_empty_text, parts)) or (value is None and null_too):
+        raise InvalidValue("required", EMPTY_MESSAGE)
+
+
+def _is_empty_text(value: Any) -> bool:
+    return isinstance(value, str) and is_empty(value)
+
+
 def _convert(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: bool) -> Any:
-    if value is None or value == "":
+    if value is None or _is_empty_text(value):
         if field.required:
             raise InvalidValue(
                 "required", fields.REQUIRED_MESSAGES.get(field.name, translatable("This field is required."))
@@ -105,15 +141,20 @@ def _convert(field: _Field, value: Any, limits: Limits, *, sent: bool, strict: b
         if field.default is not msgspec.UNSET or not sent:
             return field.default
         if not field.removable:
-            raise InvalidValue("required", "This field cannot be empty. Omit it to keep it.")
+            raise InvalidValue("required", EMPTY_MESSAGE)
         return None
+    if field.inner and isinstance(value, dict):
+        return validate(field.inner, value, limits, strict=strict)
     _require_storable(value)
     if field.check is not None:
         return field.check.clean(_require_text(value), limits)
     try:
-        return msgspec.convert(value, field.type, strict=strict)
+        found = msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError:
-        raise InvalidValue("invalid", _expectation(field.type)) from None
+        found = None
+    if found is None:  # also for the text "null" in a query string, which must not mean "any"
+        raise InvalidValue("invalid", _expectation(field.type))
+    return found
 
 
 def _require_storable(value: Any) -> None:

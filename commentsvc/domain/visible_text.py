@@ -3,18 +3,21 @@
 import html
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 from commentsvc.domain.text import INVISIBLE, JOINERS, has_visible_text
 
-_BREAK: Final = re.compile(r"<br ?/?>|</?(?:p|li|ul|ol|pre|blockquote|hr)\b[^>]*>")
+_BREAK: Final = re.compile(r"<br ?/?>|</?(?:p|li|ul|ol|pre|blockquote|hr|table|tr|t[dh])\b[^>]*>")
 _TAG: Final = re.compile(r'<(?:[^>"]|"[^"]*")*>')
 _LINK: Final = re.compile(r'<a ((?:[^>"]|"[^"]*")*)>.*?</a>', re.DOTALL)
 _ATTRIBUTE: Final = re.compile(r'\b(?:href|title)="([^"]*)"')
 _UNSEEN: Final = re.compile(f"{INVISIBLE.pattern}|[{JOINERS}]")
 # A web address in running text, even without a link.
 ADDRESS: Final = re.compile(r"(?<![a-z0-9])(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
+# Texts whose forms are cached: as many as are stored together, since each form is needed before and inside the unit.
+TEXTS_IN_WORK: Final = 80
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class VisibleText:
     targets: str  # one a line, also without percent-encoding
 
 
+@lru_cache(maxsize=TEXTS_IN_WORK)
 def read_visible_text(comment_html: str) -> VisibleText:
     """Return the visible text of a comment's HTML."""
     links = _LINK.findall(comment_html)

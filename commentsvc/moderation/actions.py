@@ -1,6 +1,8 @@
 """Decide on comments: many at once, or one with changes to its text or note."""
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -10,13 +12,15 @@ from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain import comment_text, validation
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Conflict, ExpectationFailed, FieldError, Invalid, VersionConflict, VersionRequired
-from commentsvc.domain.models import Comment, Decision, Principal
+from commentsvc.domain.messages import translatable, translatable_format
+from commentsvc.domain.models import ActionVerb, Comment, Decision, Principal
 from commentsvc.moderation import bulk, queue
 from commentsvc.moderation.bulk import StartedAction
 from commentsvc.moderation.decide import decide_by_verb, record_decision
 from commentsvc.moderation.rewrite import change_note, change_text
 from commentsvc.moderation.schemas import Action, CommentUpdate
-from commentsvc.service import Service, private_read, write
+from commentsvc.moderation.wording import describe_mismatch
+from commentsvc.service import Service, search_read, write
 from commentsvc.storage import threads
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.storage.database import Environment, PrivateRead, Write
@@ -24,6 +28,15 @@ from commentsvc.storage.queue import list_ids, list_versions
 
 MAX_COMMENTS: Final = 5000
 ANY_VERSION: Final = range(1, 2**63)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the comments that match a filter, in the order of their ids."""
+
+    where: PrivateCommentFilter
+    expect: int  # how many matched when somebody looked; ``MAX_COMMENTS`` + 1 stands for any larger number
+    after: str | None = None  # the last comment of the step before
 
 
 async def apply_action(service: Service, who: Principal, action: Action) -> ActionResult:
@@ -58,25 +71,45 @@ async def count_matching(service: Service, who: Principal, where: Mapping[str, A
 
     Raises:
         Invalid: a filter is not valid.
+        Unavailable: the search took too long.
     """
-    return await _count_matching(service, who, _parse_filter(service, where))
+    return await count_step(service, who, _parse_filter(service, where))
 
 
-@private_read
-async def _count_matching(unit: PrivateRead, who: Principal, where: PrivateCommentFilter) -> int:
+@search_read
+async def count_step(unit: PrivateRead, who: Principal, where: PrivateCommentFilter, after: str | None = None) -> int:
+    """Return the number of matching comments after an id, up to ``MAX_COMMENTS`` + 1.
+
+    Raises:
+        Invalid: a filter names something unknown.
+        Unavailable: the search took too long.
+    """
     search = await queue.build_search(unit, who, where)
-    return len(await list_ids(unit, search, MAX_COMMENTS + 1))
+    return len(await list_ids(unit, search, MAX_COMMENTS + 1, after))
 
 
-@private_read
+async def apply_step(service: Service, who: Principal, verb: ActionVerb, step: Step) -> tuple[ActionResult, str | None]:
+    """Decide on the first ``MAX_COMMENTS`` comments of a step: one action, with its own undo.
+
+    Return its result, and the comment after which the next step begins; None after the last step.
+
+    Raises:
+        ExpectationFailed: another number matches, up to ``MAX_COMMENTS`` + 1.
+    """
+    matching = await _list_matching(service, who, step.where, step.expect, step.after)
+    first = dict(islice(matching.items(), MAX_COMMENTS))
+    result = await bulk.finish(service, await _start(service, who, Action(action=verb), first))
+    return result, next(reversed(first)) if len(matching) > MAX_COMMENTS else None
+
+
+@search_read
 async def _list_matching(
-    unit: PrivateRead, who: Principal, where: PrivateCommentFilter, expect: int
+    unit: PrivateRead, who: Principal, where: PrivateCommentFilter, expect: int, after: str | None = None
 ) -> dict[str, int | None]:
     """Return the matching comments with their versions. Comments that change after this will be skipped."""
-    matching = await list_versions(unit, await queue.build_search(unit, who, where), MAX_COMMENTS + 1)
+    matching = await list_versions(unit, await queue.build_search(unit, who, where), MAX_COMMENTS + 1, after)
     if len(matching) != expect:
-        number = f"more than {MAX_COMMENTS:,}" if len(matching) > MAX_COMMENTS else f"{len(matching):,}"
-        raise ExpectationFailed(f"{number} match now, not {expect:,}. Check them, then send the new number.")
+        raise ExpectationFailed(describe_mismatch(len(matching), MAX_COMMENTS, expect))
     return matching
 
 
@@ -115,9 +148,13 @@ async def _update_comment(
     await threads.lock_of_comments(unit, [comment_id])
     current = await permissions.load_comment(unit, who, comment_id)
     if current.erased_at:
-        raise Conflict("This comment was permanently deleted.")
+        raise Conflict(translatable("This comment was permanently deleted."))
     if current.version not in seen:
-        raise VersionConflict(f"The comment is now at version {current.version}. Read it again, then decide.")
+        raise VersionConflict(
+            translatable_format(
+                "The comment is now at version %(version)s. Read it again, then decide.", version=current.version
+            )
+        )
 
     async def apply_change(unit: Write, batch: Sequence[Comment], action_id: str) -> dict[str, Comment]:
         (comment,) = batch

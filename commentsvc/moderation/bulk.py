@@ -61,17 +61,32 @@ async def start(
     named in the result, and does not stop the others.
     """
     action_id = unit.new_id()
-    frozen, missing = await _freeze(unit, who, targets)  # first: no action is dated before its comments
-    if len(targets) <= PIECE_SIZE:
-        await actions.add_action(unit, action_id, verb, who, note, unit.now())
-        piece = Piece(action_id, verb, who.actor, note, targets)
-        return StartedAction(action_id, verb, await apply_piece(unit, who, piece, decide), running=False)
-    await actions.add_action(unit, action_id, verb, who, note, unit.now(), state="running")
-    await actions.add_targets(unit, action_id, frozen)
-    return StartedAction(action_id, verb, missing, running=True)
+    frozen, missing = await freeze(unit, who, targets)  # first: no action is dated before its comments
+    await actions.add_action(unit, action_id, verb, who, note, unit.now())
+    piece = Piece(action_id, verb, who.actor, note, targets)
+    return await extend(unit, who, piece, decide, frozen, missing)
 
 
-async def _freeze(
+async def extend(
+    unit: Write,
+    who: Principal,
+    piece: Piece,
+    decide: Decide,
+    frozen: Mapping[str, int],
+    missing: list[ActionItem],
+) -> StartedAction:
+    """Let a stored action, which may have changed something else, also change comments; finish it if they are few.
+
+    ``frozen`` and ``missing`` are what ``freeze`` returned before the action was stored.
+    """
+    if len(piece.targets) <= PIECE_SIZE:
+        return StartedAction(piece.action_id, piece.verb, await apply_piece(unit, who, piece, decide), running=False)
+    await actions.mark_running(unit, piece.action_id)
+    await actions.add_targets(unit, piece.action_id, frozen)
+    return StartedAction(piece.action_id, piece.verb, missing, running=True)
+
+
+async def freeze(
     unit: Write, who: Principal, targets: Mapping[str, int | None]
 ) -> tuple[dict[str, int], list[ActionItem]]:
     """Return the version of each comment on the principal's sites, and results for the others."""
@@ -153,13 +168,15 @@ async def _work_on_next_piece(unit: Write, action_id: str) -> list[ActionItem] |
         await actions.mark_done(unit, action_id)
         return None
     actor = actor_of(action)
-    if action["verb"] == "undo":
+    # A ban is a new rule that also marks comments as spam.
+    verb = action["verb"] if not action["subject"] or action["verb"] == "undo" else ActionVerb.SPAM.value
+    if verb == "undo":
         undone = await actions.get_undone_by(unit, action_id)
         items = {row["comment_id"]: row for row in await actions.list_items_of(unit, undone["id"], list(targets))}
         decide = take_back(undone, items, actor)
     else:
-        decide = decide_by_verb(ActionVerb(action["verb"]), actor, action["note"])
-    piece = Piece(action_id, action["verb"], actor, action["note"], targets)
+        decide = decide_by_verb(ActionVerb(verb), actor, action["note"])
+    piece = Piece(action_id, verb, actor, action["note"], targets)
     return await apply_piece(unit, None, piece, decide)
 
 

@@ -88,7 +88,7 @@ async def _restore(unit: Write, actor: Actor, batch: Sequence[Comment], items: M
 async def record_decision(
     unit: Write, batch: Sequence[Comment], decision: Decision, action_id: str
 ) -> dict[str, Comment]:
-    """Give comments a status. A person's decision settles their reports too.
+    """Give comments a status. A person's decision settles their reports too, and their approval the title of the page.
 
     A comment that has the status already gets the decision too, unless a person made its latest one; a program does
     not repeat what a program decided.
@@ -104,6 +104,8 @@ async def record_decision(
     for comment in batch:
         if is_person and comment.reports:
             await reports.settle(unit, comment, action_id)
+    if is_person and decision.status is Status.APPROVED:
+        await threads.take_titles(unit, batch)
     return after
 
 

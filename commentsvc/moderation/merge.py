@@ -8,10 +8,11 @@ import msgspec
 from commentsvc.audit import undoable_changes
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
-from commentsvc.domain.models import Principal, Thread
+from commentsvc.domain.messages import translatable, translatable_format
+from commentsvc.domain.models import ActorKind, Principal, Thread
 from commentsvc.sites import resolve
-from commentsvc.storage import thread_merge, threads
-from commentsvc.storage.database import PublicRead, Row, Write
+from commentsvc.storage import decisions, thread_merge, threads
+from commentsvc.storage.database import PrivateRead, Row, Write
 from commentsvc.storage.thread_merge import Node
 
 MAX_COMMENTS: Final = 5000  # comments of both threads together
@@ -36,15 +37,15 @@ async def merge_threads(unit: Write, who: Principal, thread_id: str, name: str) 
     await threads.lock_many(unit, locked)
     source, target = await _load_threads(unit, who, thread_id, name)  # again: they may have changed before the lock
     if {source.id, target.id} != locked:
-        raise Conflict("One of these threads was just merged. Reload them and try again.")
+        raise Conflict(translatable("One of these threads was just merged. Reload them and try again."))
     was, became = await _merge(unit, source, target)
     subject = ("thread", source.id, source.site_id)
     return target.id, await undoable_changes.record_change(unit, who, "thread_merge", subject, was, became)
 
 
-async def _load_threads(unit: PublicRead, who: Principal, thread_id: str, name: str) -> tuple[Thread, Thread]:
+async def _load_threads(unit: PrivateRead, who: Principal, thread_id: str, name: str) -> tuple[Thread, Thread]:
     source = await threads.get(unit, thread_id)
-    if source is None or source.merged_into or not who.reaches(source.site_id):
+    if source is None or source.merged_into or not source.key or not who.reaches(source.site_id):
         raise NotFound
     directory = await resolve.read_directory.within(unit)
     try:
@@ -53,9 +54,11 @@ async def _load_threads(unit: PublicRead, who: Principal, thread_id: str, name: 
         place = None
     target = await threads.get_by_name(unit, source.site_id, place.ref.name) if place else None
     if target is None:
-        raise Invalid(FieldError("merge_into", "unknown_thread", "No thread on this site has this address."))
+        raise Invalid(
+            FieldError("merge_into", "unknown_thread", translatable("No thread on this site has this address."))
+        )
     if target.id == source.id:
-        raise Invalid(FieldError("merge_into", "invalid", "This is the same thread. Enter another one."))
+        raise Invalid(FieldError("merge_into", "invalid", translatable("This is the same thread. Enter another one.")))
     return source, target
 
 
@@ -64,8 +67,10 @@ async def _merge(unit: Write, source: Thread, target: Thread) -> Change:
     nodes = await thread_merge.list_nodes(unit, [source.id, target.id])
     if len(nodes) > MAX_COMMENTS:
         raise Conflict(
-            f"Together the threads have more than {MAX_COMMENTS:,} comments, too many to merge. "
-            "Close one of them instead."
+            translatable_format(
+                "Together the threads have more than %(num)s comments, too many to merge. Close one of them instead.",
+                num=MAX_COMMENTS,
+            )
         )
     names = (await threads.list_names(unit, [source.id]))[source.id]
     tops = await thread_merge.list_top_numbers(unit, source.id)
@@ -102,7 +107,7 @@ async def undo_merge(unit: Write, who: Principal, action: Row) -> ActionResult:
         Conflict: the threads were merged, split or renamed since, or the action was already undone.
     """
     if action["undone_by"]:
-        raise Conflict("This was undone already.")
+        raise Conflict(translatable("This was undone already."))
     _, _, source_id = action["subject"].partition(":")
     was, became = msgspec.json.decode(action["was"]), msgspec.json.decode(action["became"])
     target_id = became["merged_into"] or was["merged_into"]
@@ -112,7 +117,7 @@ async def undo_merge(unit: Write, who: Principal, action: Row) -> ActionResult:
     if not who.reaches(source.site_id):
         raise NotFound
     if source.merged_into != became["merged_into"] or target.merged_into:
-        raise Conflict("One of these threads was merged or split since. Undo that first.")
+        raise Conflict(translatable("One of these threads was merged or split since. Undo that first."))
     if source.merged_into:
         change = await _split(unit, source, target, was, became)
     else:
@@ -126,7 +131,7 @@ async def _split(
     """Split two merged threads. The caller must have locked both."""
     names = was["names"]
     if target.key in names:
-        raise Conflict("The thread uses an address of the other thread. Give it another address first.")
+        raise Conflict(translatable("The thread uses an address of the other thread. Give it another address first."))
     moving, staying = _split_nodes(await thread_merge.list_nodes(unit, [target.id]), frozenset(was.get("tops", ())))
     await thread_merge.move_nodes(unit, {source.id: moving, target.id: staying})
     await threads.move_names(unit, source.site_id, names, source.id)
@@ -156,14 +161,15 @@ def _undo_copied(target: Thread, was: Mapping[str, Any], became: Mapping[str, An
     )
 
 
-async def _publish_if_needed(unit: PublicRead, thread: Thread) -> Thread:
+async def _publish_if_needed(unit: PrivateRead, thread: Thread) -> Thread:
     """Return the thread, public if it has a comment that is or was public."""
     first = await thread_merge.find_first_public(unit, thread.id)
     if thread.published_at or first is None:
         return thread
+    by_person = await decisions.list_decided_by(unit, [first["id"]], [ActorKind.PERSON])
     return msgspec.structs.replace(
         thread,
         published_at=first["published_at"],
         url=thread.url or first["page_url"],
-        title=thread.title or first["page_title"],
+        title=thread.title or (first["page_title"] if by_person else None),
     )

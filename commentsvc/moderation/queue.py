@@ -1,11 +1,13 @@
 """Read the moderation queue, search comments, and read one comment with its history."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from commentsvc.access.permissions import load_comment
 from commentsvc.domain import pagination
+from commentsvc.domain.confusables import skeleton
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Comment, Principal, Status, StatusFilter
 from commentsvc.domain.validation import parse_time_field
 from commentsvc.moderation import queue_cards
@@ -22,21 +24,30 @@ from commentsvc.moderation.schemas import (
     Totals,
     VerdictRecord,
 )
-from commentsvc.service import Service, private_read
+from commentsvc.service import Service, private_read, search_read
 from commentsvc.sites import resolve
-from commentsvc.storage import actions, comments, contacts, decisions, queue, reports, revisions, threads
+from commentsvc.storage import actions, comments, contacts, decisions, queue, reports, revisions, threads, totals
 from commentsvc.storage.actors import actor_of
 from commentsvc.storage.comment_filter import CommentFilter, conditions
 from commentsvc.storage.database import PrivateRead, PublicRead
+from commentsvc.storage.queue_plan import Search
+
+MAX_REPORTS: Final = 1000  # counted of the last hour
+WAVE: Final = 20  # reports of the last hour that moderators are warned of: somebody may organise them
 
 
-@private_read
-async def search_comments(unit: PrivateRead, who: Principal, query: QueueQuery | PrivateSearch) -> CommentPage:
+async def search_comments(service: Service, who: Principal, query: QueueQuery | PrivateSearch) -> CommentPage:
     """Return a page of matching comments, each with the data that a decision needs.
 
     Raises:
-        Invalid: for the field ``site``, ``thread``, ``same_text``, ``cursor`` or a time.
+        Invalid: for the field ``site``, ``thread``, ``same_text``, ``same_name``, ``cursor`` or a time.
+        Unavailable: the search took too long.
     """
+    filtered = any(getattr(query, name, None) is not None for name, _ in conditions())
+    return await (_search_page if filtered else _queue_page)(service, who, query)
+
+
+async def _read_page(unit: PrivateRead, who: Principal, query: QueueQuery | PrivateSearch) -> CommentPage:
     search = await build_search(unit, who, query)
     after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
     rows = await queue.list_page(unit, search, after=after, newest_first=query.order == "newest", limit=query.limit + 1)
@@ -44,8 +55,14 @@ async def search_comments(unit: PrivateRead, who: Principal, query: QueueQuery |
     cards = await queue_cards.build_cards(unit, who, page)
     cursor = pagination.encode_cursor(page[-1].id) if len(rows) > query.limit else None
     return CommentPage(
-        [ModeratorComment(**card) for card in cards], await _count_by_status.within(unit, search.sites), cursor
+        [ModeratorComment(**card) for card in cards],
+        await _count_by_status.within(unit, search.sites),
+        cursor,
+        await reports.count_since(unit, unit.ago(hours=1), search.sites, MAX_REPORTS),
     )
+
+
+_queue_page, _search_page = private_read(_read_page), search_read(_read_page)
 
 
 async def count_by_status(service: Service, who: Principal) -> Totals:
@@ -55,7 +72,7 @@ async def count_by_status(service: Service, who: Principal) -> Totals:
 
 @private_read
 async def _count_by_status(unit: PublicRead, sites: Sequence[str] | None) -> Totals:
-    counted = await threads.count_by_status(unit, sites)
+    counted = await totals.count_by_status(unit, sites)
     return Totals(**{name: counted[name] for name in Totals.__struct_fields__})
 
 
@@ -67,16 +84,19 @@ async def get_comments(unit: PrivateRead, who: Principal, ids: Sequence[str]) ->
     return [ModeratorComment(**card) for card in await queue_cards.build_cards(unit, who, own)]
 
 
-async def build_search(unit: PublicRead, who: Principal, query: CommentFilter) -> queue.Search:
+async def build_search(unit: PrivateRead, who: Principal, query: CommentFilter) -> Search:
     """Resolve the names in a filter, within this principal's sites.
 
     Raises:
-        Invalid: for the field ``site``, ``thread``, ``same_text`` or a time.
+        Invalid: for the field ``site``, ``thread``, ``same_text``, ``same_name`` or a time.
     """
     directory = await resolve.read_directory.within(unit)
     site_ids = resolve.reachable_sites(directory, who, query.site)
+    if query.same_name:
+        named = await _load_named(unit, who, "same_name", query.same_name)
+        site_ids = (named.site_id,) if site_ids is None or named.site_id in site_ids else ()
     status = query.status or (StatusFilter.ANY if query.reported else StatusFilter.PENDING)
-    return queue.Search(
+    return Search(
         status=None if status is StatusFilter.ANY else Status(status),
         sites=site_ids,
         thread_id=await _thread_id(unit, directory, who, query) if query.thread else None,
@@ -84,7 +104,7 @@ async def build_search(unit: PublicRead, who: Principal, query: CommentFilter) -
     )
 
 
-async def _thread_id(unit: PublicRead, directory: resolve.SiteDirectory, who: Principal, query: CommentFilter) -> str:
+async def _thread_id(unit: PrivateRead, directory: resolve.SiteDirectory, who: Principal, query: CommentFilter) -> str:
     """Return the id of the thread, or an id that no thread has."""
     only_site = directory.by_id(who.sites[0]).name if who.sites and len(who.sites) == 1 else None
     place = resolve.resolve_thread(directory, query.thread or "", query.site or only_site, None)
@@ -92,7 +112,7 @@ async def _thread_id(unit: PublicRead, directory: resolve.SiteDirectory, who: Pr
     return thread.id if thread else "none"
 
 
-async def _values(unit: PublicRead, who: Principal, query: CommentFilter) -> dict[str, Any]:
+async def _values(unit: PrivateRead, who: Principal, query: CommentFilter) -> dict[str, Any]:
     """Return the value of each filter that is set, as its SQL condition needs it."""
     values: dict[str, Any] = {}
     for name, sql in conditions():
@@ -100,17 +120,20 @@ async def _values(unit: PublicRead, who: Principal, query: CommentFilter) -> dic
         if value is not None:
             values[name] = parse_time_field(name, value) if sql.time else value
     if query.same_text:
-        values["same_text"] = (await _load_comment_with_text(unit, who, query.same_text)).text_digest
+        values["same_text"] = (await _load_named(unit, who, "same_text", query.same_text)).text_digest
+    if query.same_name:
+        values["same_name"] = skeleton((await _load_named(unit, who, "same_name", query.same_name)).name)
     if "email" in values:
         values["email"] = tuple(unit.keyring.digests(values["email"]))
     return values
 
 
-async def _load_comment_with_text(unit: PublicRead, who: Principal, comment_id: str) -> Comment:
+async def _load_named(unit: PrivateRead, who: Principal, field: str, comment_id: str) -> Comment:
+    """Return the comment that a filter names."""
     try:
         return await load_comment(unit, who, comment_id)
     except NotFound:
-        raise Invalid(FieldError("same_text", "unknown_comment", "There is no comment with this id.")) from None
+        raise Invalid(FieldError(field, "unknown_comment", translatable("There is no comment with this id."))) from None
 
 
 @private_read

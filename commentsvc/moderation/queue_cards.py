@@ -3,30 +3,40 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from commentsvc.comments import read
+import msgspec
+
+from commentsvc.comments import shown
 from commentsvc.comments.schemas import PublicThread
 from commentsvc.domain.models import Actor, Comment, Contact, Principal, Scope, Status, Thread
 from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.moderation.schemas import AuthorRecord, ReasonRecord
-from commentsvc.sites import resolve
-from commentsvc.storage import comments, contacts, decisions, queue, threads
+from commentsvc.sites import closing, resolve
+from commentsvc.storage import comments, contacts, decisions, queue, reports, threads
 from commentsvc.storage.database import Environment, PrivateRead
 from commentsvc.storage.decisions import StoredDecision
 
 EXCERPT: Final = 160
-MAX_SIMILAR: Final = 1000  # no more are counted, so the cost of a page does not grow with the queue
+MAX_SIMILAR: Final = 1000  # no more are counted, so the cost of a page does not grow with the number of comments
+MAX_REPORTS: Final = 3  # reasons of one comment
+MAX_NAMESAKES: Final = 500  # latest approved comments under one name that are counted
+KNOWN: Final = 3  # approved comments from which a name belongs to somebody
+MAX_RECORD: Final = 100  # so many comments of a commenter are counted: nobody decides otherwise after more
 
 
 async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]) -> list[dict[str, Any]]:
     """Return the fields of a ``ModeratorComment`` for each comment, with few statements for all of them."""
+    if not page:
+        return []  # for no ids at all, the statements below find nothing
     ids = [comment.id for comment in page]
-    contact_by_id = await contacts.get_many(unit, ids)
+    contact_by_id = await _load_contacts(unit, who, ids)
     latest = await decisions.list_latest(unit, ids)
     waiting = [comment.id for comment in page if comment.status is Status.PENDING]
     by_rules = latest | await decisions.list_latest(unit, waiting, by_rules=True)
     by_id = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
     parents = await comments.get_many(unit, sorted({comment.parent_id for comment in page if comment.parent_id}))
     records = await _records(unit, who, [one.email_digest for one in contact_by_id.values() if one.email_digest])
+    namesakes = await _namesakes(unit, page, contact_by_id)
+    reasons = await reports.list_reasons(unit, [comment.id for comment in page if comment.reports], MAX_REPORTS)
     in_network = await contacts.count_pending_by_network(unit, ids, who.sites, MAX_SIMILAR + 1)
     with_text = await queue.count_same_text(unit, ids, who.sites, MAX_SIMILAR + 1)
     sites = {site.id: site for site in (await resolve.read_directory.within(unit)).sites}
@@ -39,11 +49,22 @@ async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]
             records=records,
             waiting=(_from_network(contact_by_id.get(comment.id), in_network), with_text.get(comment.text_digest, 0)),
             parent=parents.get(comment.parent_id or ""),
-            thread=resolve.close_by_age(unit, sites[comment.site_id], by_id[comment.thread_id]),
+            thread=closing.close_by_age(unit, sites[comment.site_id], by_id[comment.thread_id]),
         )
-        | {"site": sites[comment.site_id].name}
+        | {
+            "site": sites[comment.site_id].name,
+            "report_reasons": reasons.get(comment.id, []),
+            "namesake": namesakes.get(comment.id, 0),
+        }
         for comment in page
     ]
+
+
+async def _load_contacts(unit: PrivateRead, who: Principal, ids: Sequence[str]) -> dict[str, Contact]:
+    found = await contacts.get_many(unit, ids)
+    if who.may(Scope.MODERATE):
+        return found
+    return {id_: msgspec.structs.replace(contact, network=None) for id_, contact in found.items()}
 
 
 def _from_network(contact: Contact | None, counted: Mapping[str, int]) -> int:
@@ -62,9 +83,10 @@ def _card(
     thread: Thread,
 ) -> dict[str, Any]:
     """Return the public fields, replaced by what moderators see with any status, and the moderators' own fields."""
-    network, text = (_count_others(comment, number) for number in waiting)
-    return read.public_fields(comment) | {
+    from_network, with_text = (_count_others(comment, number) for number in waiting)
+    return shown.public_fields(comment) | {
         "name": comment.name,
+        "hue": comment.hue,
         "website": comment.website,
         "html": comment.html,
         "edited_at": comment.edited_at,
@@ -77,10 +99,11 @@ def _card(
         "author": records.get((contact and contact.email_digest) or "", AuthorRecord()),
         "parent_name": parent.name if parent else None,
         "parent_excerpt": _excerpt(parent),
-        "similar": max(network, text),
-        "similar_network": network,
-        "similar_text": text,
+        "similar": max(from_network, with_text),
+        "similar_network": from_network,
+        "similar_text": with_text,
         "thread": _thread_for_moderators(thread, comment),
+        "thread_id": thread.id,
         "note": comment.note,
         "version": comment.version,
         "reports": comment.reports,
@@ -93,9 +116,39 @@ def _count_others(comment: Comment, waiting: int) -> int:
 
 async def _records(unit: PrivateRead, who: Principal, digests: Sequence[str]) -> dict[str, AuthorRecord]:
     counted: dict[str, dict[str, int]] = {}
-    for row in await contacts.count_by_email(unit, sorted(set(digests)), who.sites):
+    for row in await contacts.count_by_email(unit, sorted(set(digests)), who.sites, MAX_RECORD):
         counted.setdefault(row["email_digest"], {})[row["status"]] = row["number"]
     return {digest: AuthorRecord(**numbers) for digest, numbers in counted.items()}
+
+
+async def _namesakes(
+    unit: PrivateRead, page: Sequence[Comment], contact_by_id: Mapping[str, Contact]
+) -> dict[str, int]:
+    """Return by comment id how many approved comments another commenter has under the same name.
+
+    Only of pending comments, and only if that commenter is known and the address of this comment is not.
+    """
+    waiting = {comment.id: contact_by_id.get(comment.id) for comment in page if comment.status is Status.PENDING}
+    named = {id_: (one.site_id, one.name_key) for id_, one in waiting.items() if one and one.name_key}
+    counted: dict[tuple[str, str], dict[str, int]] = {}
+    for row in await contacts.find_namesakes(unit, sorted(set(named.values())), MAX_NAMESAKES):
+        counted.setdefault((row["site_id"], row["name_key"]), {})[row["email_digest"]] = row["number"]
+    found = {}
+    for id_, name in named.items():
+        if name not in counted:
+            continue
+        own = set(_digests(unit, waiting[id_]))
+        others = [number for digest, number in counted[name].items() if digest not in own]
+        if sum(counted[name].get(digest, 0) for digest in own) < KNOWN <= max(others, default=0):
+            found[id_] = max(others)
+    return found
+
+
+def _digests(env: Environment, contact: Contact | None) -> Sequence[str]:
+    """Return the digests of a commenter's address, also by older secret keys."""
+    if contact is None or contact.email_sealed is None:
+        return ()
+    return [contact.email_digest or "", *env.keyring.digests(env.keyring.unseal(contact.email_sealed))]
 
 
 def _email(env: Environment, who: Principal, contact: Contact | None) -> str | None:
@@ -135,8 +188,11 @@ def _excerpt(parent: Comment | None) -> str | None:
 
 
 def _thread_for_moderators(thread: Thread, comment: Comment) -> PublicThread:
-    """Return the thread. Before it is public, it has the address and title of this comment's page."""
-    url, title = thread.url, thread.title
-    if thread.published_at is None:
-        url, title = url or comment.page_url, title or comment.page_title
-    return PublicThread(thread.key, url, title, thread.closed_at is not None, thread.approved)
+    """Return the thread. Before it is public, it has the address of this comment's page.
+
+    Without a title it has that of this comment's page: approving the comment makes it public.
+    """
+    url = thread.url or (comment.page_url if thread.published_at is None else None)
+    return PublicThread(
+        thread.key, url, thread.title or comment.page_title, thread.closed_at is not None, thread.approved
+    )

@@ -6,17 +6,18 @@ import msgspec
 
 from commentsvc.access import permissions
 from commentsvc.audit import log
-from commentsvc.comments import read
-from commentsvc.comments.placement import Author, Placement, build_comment, find_parent, save_comment
+from commentsvc.comments import shown
+from commentsvc.comments.placement import Author, Placement, build_comment, find_place, save_comment
 from commentsvc.domain import comment_text
 from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.errors import Conflict, Forbidden, NotFound, VersionConflict
+from commentsvc.domain.messages import translatable, translatable_format
 from commentsvc.domain.models import Comment, Decision, Principal, Status
 from commentsvc.moderation.decide import record_decision
 from commentsvc.moderation.schemas import NewReply, ReplyReceipt
 from commentsvc.service import Service, write
-from commentsvc.storage import actions, decisions, moderators, threads
-from commentsvc.storage.database import PrivateRead, PublicRead, Write
+from commentsvc.storage import actions, decisions, moderators, thread_numbers, threads
+from commentsvc.storage.database import PrivateRead, Write
 
 
 async def post_reply(service: Service, who: Principal, comment_id: str, new: NewReply) -> ReplyReceipt:
@@ -39,7 +40,11 @@ async def _post_reply(unit: Write, who: Principal, comment_id: str, new: NewRepl
     await threads.lock_of_comments(unit, [comment_id])
     answered = await permissions.load_comment(unit, who, comment_id)
     if new.seen is not None and new.seen != answered.version:
-        raise VersionConflict(f"The comment is now at version {answered.version}. Read it again, then reply.")
+        raise VersionConflict(
+            translatable_format(
+                "The comment is now at version %(version)s. Read it again, then reply.", version=answered.version
+            )
+        )
     _refuse_hidden(answered, new)
     action_id, now, decision = unit.new_id(), unit.now(), Decision(Status.APPROVED, who.actor)
     await actions.add_action(unit, action_id, "reply", who, None, now)
@@ -48,8 +53,8 @@ async def _post_reply(unit: Write, who: Principal, comment_id: str, new: NewRepl
         approved = (await record_decision(unit, [answered], decision, action_id))[answered.id]
     placement = await _find_placement(unit, approved)
     reply = build_comment(unit.new_id(), placement, author, text, Status.APPROVED, now)
-    await save_comment(unit, reply)
-    await decisions.add(unit, [reply.id], decision, action_id)
+    await save_comment(unit, reply, placement.thread)
+    await decisions.add(unit, [reply.id], decision, action_id, new=reply)
     await _record_action(unit, who, action_id, reply, (answered, approved))
     return await _create_receipt(unit, reply, action_id)
 
@@ -58,23 +63,26 @@ async def _load_author(unit: PrivateRead, who: Principal) -> Author:
     """Return the moderator as an author. They have no contact row, since nothing private is stored."""
     name = await moderators.get_name(unit, who.moderator_id) if who.moderator_id else None
     if who.moderator_id is None or name is None:
-        raise Forbidden("Only a moderator's own key can reply. Ask for a sign-in link: commentsvc moderator invite")
+        raise Forbidden(
+            translatable("Only a moderator's own key can reply. Ask for a sign-in link: commentsvc moderator invite")
+        )
     return Author(who.moderator_id, name, moderator_id=who.moderator_id)
 
 
 def _refuse_hidden(answered: Comment, new: NewReply) -> None:
     if answered.erased_at:
-        raise Conflict("This comment was permanently deleted.")
+        raise Conflict(translatable("This comment was permanently deleted."))
     if answered.status is not Status.APPROVED and not new.approve:
-        raise Conflict("This comment is not public. Approve it first, or send approve: true.")
+        raise Conflict(translatable("This comment is not public. Approve it first, or send approve: true."))
 
 
 async def _find_placement(unit: Write, answered: Comment) -> Placement:
     thread = await threads.get(unit, answered.thread_id)
-    seq = await threads.next_seq(unit, answered.thread_id, even_closed=True)
+    seq = await thread_numbers.next_seq(unit, answered.thread_id)
     if thread is None or seq is None:
         raise NotFound
-    return Placement(thread, await find_parent(unit, answered), seq)
+    parent, answered_id = await find_place(unit, answered)
+    return Placement(thread, parent, seq, answered_id=answered_id)
 
 
 async def _record_action(
@@ -89,8 +97,8 @@ async def _record_action(
     await log.add_entry(unit, actor=who.actor, verb="reply", site_id=reply.site_id, body=body)
 
 
-async def _create_receipt(unit: PublicRead, reply: Comment, action_id: str) -> ReplyReceipt:
+async def _create_receipt(unit: PrivateRead, reply: Comment, action_id: str) -> ReplyReceipt:
     thread = await threads.get(unit, reply.thread_id)
-    fields: dict[str, Any] = read.public_fields(reply) | {"status": reply.status, "comment": reply.text}
-    public = read.public_thread(thread, thread.key if thread else "")
+    fields: dict[str, Any] = shown.public_fields(reply) | {"status": reply.status, "comment": reply.text}
+    public = shown.public_thread(thread, thread.key if thread else "")
     return ReplyReceipt(**fields, thread=public, version=reply.version, action=action_id)

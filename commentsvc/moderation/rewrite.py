@@ -3,8 +3,10 @@
 import msgspec
 
 from commentsvc.domain.comment_text import CommentText
+from commentsvc.domain.confusables import skeleton
+from commentsvc.domain.initials import find_hue
 from commentsvc.domain.models import Actor, Comment, Status
-from commentsvc.storage import comments, revisions, threads
+from commentsvc.storage import comments, contacts, revisions, threads
 from commentsvc.storage.database import Write
 
 
@@ -14,8 +16,11 @@ async def change_text(unit: Write, actor: Actor, comment: Comment, name: str, te
         return comment
     now = unit.now()
     await revisions.add(unit, comment, actor, now)
-    new = msgspec.structs.replace(comment, name=name, text=text.text, html=text.html, text_digest=text.digest)
+    hue = find_hue(comment.site_id, comment.author_id, name)
+    new = msgspec.structs.replace(comment, name=name, hue=hue, text=text.text, html=text.html, text_digest=text.digest)
     after = await comments.set_text(unit, comment, new, now)
+    if name != comment.name:
+        await contacts.set_name_key(unit, comment.id, skeleton(name))
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, 0, now)
     return after

@@ -1,16 +1,21 @@
 """Request and response bodies for moderators."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.comments.schemas import PublicComment, PublicThread
-from commentsvc.domain.fields import Cursor, Id, Name, Note, SiteName, Text, ThreadName, Time, Title
+from commentsvc.domain.fields import Cursor, Id, Name, Note, SiteName, Text, ThreadName, Time, Title, Verb, one_of
 from commentsvc.domain.models import ActionVerb, Actor, Effect, Mode, Status
 from commentsvc.storage.comment_filter import CommentFilter, PrivateCommentFilter
 
 Order: TypeAlias = Annotated[Literal["oldest", "newest"], Meta(description="Oldest or newest comments first.")]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200, description="Maximum number of results, 1 to 200.")]
+
+Seen: TypeAlias = Annotated[
+    dict[str, int],
+    Meta(description="Expected versions by comment id. Comments with another version are skipped and reported."),
+]
 
 
 class QueueQuery(CommentFilter, frozen=True, kw_only=True):
@@ -33,7 +38,7 @@ class ReasonRecord(Struct, frozen=True, kw_only=True):
     """A reason for a comment's status: a rule's, or a person's note."""
 
     actor: Annotated[Actor, Meta(description="The actor who decided.")]
-    code: Annotated[str | None, Meta(description="null for a person's note.")]
+    code: Annotated[str, one_of("ReasonCode", "null for a person's note.")] | None
     args: Annotated[dict[str, str | int], Meta(description="The values in the text.")]
     text: Annotated[str, Meta(description="The reason in English.")]
 
@@ -54,7 +59,7 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
         str | None,
         Meta(description="Masked for keys with scope read only. `unreadable` if no listed secret key opens it."),
     ]
-    network: str | None
+    network: Annotated[str | None, Meta(description="null for keys with scope read only.")]
     reasons: list[ReasonRecord]
     author: AuthorRecord
     parent_name: str | None
@@ -62,11 +67,14 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
     similar: Annotated[int, Meta(description="The larger of the next two numbers.")]
     similar_network: Annotated[int, Meta(description="Other pending comments from this network; at most 1,000.")]
     similar_text: Annotated[int, Meta(description="Other pending comments with this text; at most 1,000.")]
+    namesake: Annotated[int, Meta(description="Approved comments of a known commenter with this name, other address.")]
     thread: PublicThread
+    thread_id: Id
     site: str
     note: str | None
     version: int
     reports: Annotated[int, Meta(description="Reports by readers since a person's latest decision.")]
+    report_reasons: Annotated[list[str], Meta(description="The reasons of these reports, at most 3.")]
 
 
 class Totals(Struct, frozen=True):
@@ -85,6 +93,9 @@ class CommentPage(Struct, frozen=True):
     comments: list[ModeratorComment]
     totals: Totals
     next_cursor: str | None
+    recent_reports: Annotated[
+        int, Meta(description="Open reports of the last hour, at most 1,000. From 20 on, the page warns of a wave.")
+    ] = 0
 
 
 class VerdictRecord(ReasonRecord, frozen=True, kw_only=True):
@@ -124,7 +135,7 @@ class ActionRecord(Struct, frozen=True):
     """An action on a comment, and the action that undid it."""
 
     id: Id
-    action: str
+    action: Verb
     actor: Actor
     note: str | None
     created_at: Time
@@ -173,25 +184,8 @@ class Action(Struct, frozen=True, kw_only=True):
 
     action: ActionVerb
     ids: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=500)] | None = None
-    seen: (
-        Annotated[
-            dict[str, int],
-            Meta(
-                description="Expected versions by comment id. Comments with another version are skipped and reported."
-            ),
-        ]
-        | None
-    ) = None
-    where: (
-        Annotated[
-            dict[str, Any],
-            Meta(
-                description="Filters; at least one besides status.",
-                extra_json_schema={"$ref": "#/components/schemas/PrivateCommentFilter"},
-            ),
-        ]
-        | None
-    ) = None
+    seen: Seen | None = None
+    where: Annotated[dict[str, Any], one_of("PrivateCommentFilter", "At least one besides status.")] | None = None
     expect: Annotated[int, Meta(ge=0, le=5000, description="Number of comments that must match where.")] | None = None
     note: Note | None = None
 
@@ -223,9 +217,11 @@ class ThreadPage(Struct, frozen=True):
 class ThreadListQuery(Struct, frozen=True, kw_only=True):
     """Filters and page of the list of threads."""
 
-    site: SiteName | None = None
-    q: Annotated[str, Meta(max_length=200, description="Part of the title or name.")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    site: Annotated[SiteName, Meta(description="Only threads of this site.")] | None = None
+    q: Annotated[str, Meta(max_length=200, description="Words of the title or name, or their beginnings.")] | None = (
+        None
+    )
+    limit: Limit = 50
     cursor: Cursor | None = None
 
 
@@ -255,3 +251,41 @@ class ThreadChange(Struct, frozen=True, kw_only=True):
         UNSET
     )
     merge_into: ThreadName | None = None
+
+
+class ThreadRemoval(Struct, frozen=True, kw_only=True):
+    """The confirmation that a thread is permanently deleted with its comments."""
+
+    expect: (
+        Annotated[int, Meta(ge=0, description="Number of comments that are erased; required if there are any.")] | None
+    ) = None
+
+
+class UnpublishedThreads(Struct, frozen=True, kw_only=True):
+    """Conditions on threads of which nothing was ever public. At least one is needed besides the site."""
+
+    refuses_null: ClassVar[bool] = True
+
+    site: Annotated[SiteName, Meta(description="Only threads of this site.")] | None = None
+    q: Annotated[str, Meta(min_length=1, max_length=200, description="Words of the title or name.")] | None = None
+    since: Annotated[str, Meta(min_length=1, max_length=40, description="Created at this time or later.")] | None = None
+    until: Annotated[str, Meta(min_length=1, max_length=40, description="Created before this time.")] | None = None
+    network: (
+        Annotated[str, Meta(min_length=1, max_length=50, description="All comments are from it, as a card shows it.")]
+        | None
+    ) = None
+
+
+class ThreadsRemoval(Struct, frozen=True, kw_only=True):
+    """Threads that are permanently deleted with their comments: these ids, or all that match ``where``."""
+
+    ids: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=500)] | None = None
+    where: UnpublishedThreads | None = None
+    expect: Annotated[int, Meta(ge=0, le=5000, description="Number of threads that you expect.")]
+
+
+class RemovedThreads(Struct, frozen=True):
+    """The numbers of threads and comments that were permanently deleted."""
+
+    threads: int
+    comments: int

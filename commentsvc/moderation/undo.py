@@ -1,16 +1,17 @@
 """Undo actions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from commentsvc.audit import undoable_changes
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain.errors import Conflict, NotFound
+from commentsvc.domain.messages import translatable, translatable_plural
 from commentsvc.domain.models import Principal
 from commentsvc.moderation import bulk, merge
 from commentsvc.moderation.bulk import StartedAction
-from commentsvc.moderation.decide import take_back
+from commentsvc.moderation.decide import Decide, take_back
 from commentsvc.service import Service, write
-from commentsvc.storage import actions
+from commentsvc.storage import actions, threads
 from commentsvc.storage.actors import actor_of
 from commentsvc.storage.database import Environment, Row, Write
 
@@ -46,7 +47,7 @@ async def _finish(service: Service, started: StartedAction | ActionResult) -> Ac
 async def _start_undo_last(unit: Write, who: Principal) -> tuple[str, StartedAction | ActionResult]:
     action_id = await actions.find_last_action(unit, who.session_id) if who.session_id else None
     if action_id is None:
-        raise NotFound("There is nothing to undo.")
+        raise NotFound(translatable("There is nothing to undo."))
     return action_id, await _start_undo.within(unit, who, action_id)
 
 
@@ -54,16 +55,34 @@ async def _start_undo_last(unit: Write, who: Principal) -> tuple[str, StartedAct
 async def _start_undo(unit: Write, who: Principal, action_id: str) -> StartedAction | ActionResult:
     action = await actions.get_action(unit, action_id)
     if action is not None and action["subject"]:
-        _refuse_expired(unit, action)
-        undo = merge.undo_merge if merge.is_merge(action) else undoable_changes.undo_change
-        return await undo(unit, who, action)
+        _require_kept(unit, action)
+        if merge.is_merge(action):
+            return await merge.undo_merge(unit, who, action)
     items = {row["comment_id"]: row for row in await actions.list_items(unit, action_id)}
+    if action is not None and action["subject"] and not items:
+        return await undoable_changes.undo_change(unit, who, action)
     action = _require_undoable(unit, who, action, list(items.values()))
     targets = {id_: items[id_]["to_version"] for id_ in sorted(items)}
-    started = await bulk.start(unit, who, "undo", None, targets, take_back(action, items, who.actor))
+    decide = take_back(action, items, who.actor)
+    if action["subject"] and not await undoable_changes.is_removed(unit, action):
+        return await _undo_both(unit, who, action, targets, decide)
+    started = await bulk.start(unit, who, "undo", None, targets, decide)
     if not await actions.mark_undone(unit, action_id, started.id):
-        raise Conflict("This action was already undone.")
+        raise Conflict(translatable("This action was already undone."))
     return started
+
+
+async def _undo_both(
+    unit: Write, who: Principal, action: Row, targets: Mapping[str, int | None], decide: Decide
+) -> StartedAction:
+    """Undo a ban: remove its rule, and restore the comments that it marked as spam. Or redo it."""
+    if len(targets) <= bulk.PIECE_SIZE:  # before the rule, as a ban does: see ``lock_of_comments``
+        await threads.lock_of_comments(unit, sorted(targets))
+    frozen, missing = await bulk.freeze(unit, who, targets)
+    undone = await undoable_changes.undo_change(unit, who, action)
+    return await bulk.extend(
+        unit, who, bulk.Piece(undone.id, "undo", who.actor, None, targets), decide, frozen, missing
+    )
 
 
 def _require_undoable(env: Environment, who: Principal, action: Row | None, items: Sequence[Row]) -> Row:
@@ -77,13 +96,19 @@ def _require_undoable(env: Environment, who: Principal, action: Row | None, item
     if not items and actor_of(action) != who.actor:
         raise NotFound
     if action["state"] == "running":
-        raise Conflict("This action is still running. Try again in a moment.")
+        raise Conflict(translatable("This action is still running. Try again in a moment."))
     if action["verb"] == "erase":
-        raise Conflict("Permanently deleted comments cannot be restored.")
-    _refuse_expired(env, action)
+        raise Conflict(translatable("Permanently deleted comments cannot be restored."))
+    _require_kept(env, action)
     return action
 
 
-def _refuse_expired(env: Environment, action: Row) -> None:
+def _require_kept(env: Environment, action: Row) -> None:
+    if action["subject"] and action["was"] is None and action["became"] is None:
+        raise Conflict(translatable("This can no longer be undone: what it changed was erased."))
     if action["created_at"] < env.ago(days=bulk.UNDO_DAYS):
-        raise Conflict(f"Actions can be undone for {bulk.UNDO_DAYS} days.")
+        raise Conflict(
+            translatable_plural(
+                "Actions can be undone for %(num)s day.", "Actions can be undone for %(num)s days.", bulk.UNDO_DAYS
+            )
+        )

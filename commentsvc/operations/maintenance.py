@@ -2,42 +2,81 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
+from commentsvc.access import rate_limit
+from commentsvc.access.moderators import SIGN_IN_LINK_HOURS
 from commentsvc.access.sessions import IDLE_HOURS, MAX_AGE_DAYS
 from commentsvc.audit import log, undoable_changes
+from commentsvc.audit.erasures import ErasureSignal
 from commentsvc.config.settings import OLDEST_SECONDS
 from commentsvc.moderation import bulk
-from commentsvc.service import Service, write
+from commentsvc.operations import clock_trust, erasures
+from commentsvc.service import Service, private_read, write
 from commentsvc.storage import (
     actions,
+    api_keys,
     contacts,
-    duplicates,
+    moderators,
     rate_limits,
     reports,
     rules,
+    search_cleanup,
     sessions,
     submissions,
     used_tokens,
 )
 from commentsvc.storage.clock import DatabaseClock
-from commentsvc.storage.database import Write
+from commentsvc.storage.database import PrivateRead, Write
 
 LOG: Final = logging.getLogger(__name__)
 ROUND_SECONDS: Final = 60
+MAX_GRACE_DAYS: Final = 30  # of a rotated key
+BATCH_SIZE: Final = 100  # comments in one unit, so that other writers wait less
 ROUNDS_PER_CLEANUP: Final = 60
+LEAST_PAUSE: Final = 1  # seconds between two cleanups of the files
+PAUSE_PER_SECOND: Final = 100  # of such a cleanup: erasing often must not keep the disk busy
+MOST_REWRITTEN: Final = 32 * 1024 * 1024  # bytes: half a second, and as much memory
 INTERRUPTED_SECONDS: Final = 60  # an action that is not done by then has lost the request that was working on it
 
 
-async def run_forever(service: Service) -> None:
-    """Adjust the clock and continue interrupted actions every minute; delete expired data every hour."""
-    started_before, number = service.now(), 0
+async def run_forever(service: Service, *, is_leading: bool = True, is_alone: bool = True) -> None:
+    """Adjust the clock and continue interrupted actions every minute; delete expired data every hour.
+
+    With several workers, only the leading one does more than adjust its clock. If it is not alone, another worker may
+    be working on an action that was started before it.
+    """
+    async with asyncio.TaskGroup() as group:
+        if is_leading:
+            group.create_task(_clean_files_forever(service), name="cleanup of files")
+        await _work_forever(service, is_leading=is_leading, is_alone=is_alone)
+
+
+async def _clean_files_forever(service: Service) -> None:
+    """Remove erased words from the files at once; those that another process erased, within a minute."""
+    event = service.part(ErasureSignal).event
+    while True:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROUND_SECONDS):
+                await event.wait()
+        event.clear()
+        started = time.monotonic()
+        await _attempt("removing erased words from the files", finish_erasing(service))
+        await asyncio.sleep(max(LEAST_PAUSE, PAUSE_PER_SECOND * (time.monotonic() - started)))
+
+
+async def _work_forever(service: Service, *, is_leading: bool, is_alone: bool) -> None:
+    started_before, number = service.now() if is_alone else service.ago(seconds=INTERRUPTED_SECONDS), 0
     while True:
         await _attempt("reading the clock of the database", adjust_clock(service))
-        await _attempt("continuing interrupted actions", bulk.resume(service, started_before))
-        if number % ROUNDS_PER_CLEANUP == 0:
-            await _attempt("cleanup", _clean_up(service))
+        if is_leading:
+            await _attempt("continuing interrupted actions", bulk.resume(service, started_before))
+            if number % ROUNDS_PER_CLEANUP == 0:
+                await _attempt("cleanup", _clean_up(service))
+                await _attempt("completing the journal of erasures", erasures.complete_journal(service))
         await asyncio.sleep(ROUND_SECONDS)
         started_before, number = service.ago(seconds=INTERRUPTED_SECONDS), number + 1
 
@@ -57,22 +96,98 @@ async def _attempt(task: str, work: Coroutine[Any, Any, Any]) -> None:
 
 
 async def _clean_up(service: Service) -> None:
-    await delete_expired(service)
+    if await clock_trust.may_delete(service):
+        await delete_expired(service)
     # Where logs are stored elsewhere, this line proves later what the audit log contained.
     LOG.info("audit log: %s entries, head %s", *await log.read_head(service))
 
 
+async def delete_expired(service: Service) -> None:
+    """Delete expired networks, reports, undo states, sessions, tokens, submissions and rate limits."""
+    expired = await _list_expired_networks(service)
+    for start in range(0, len(expired), BATCH_SIZE):
+        await _erase_networks(service, expired[start : start + BATCH_SIZE])
+    await _delete_rows(service)
+
+
+@private_read
+async def _list_expired_networks(unit: PrivateRead) -> list[str]:
+    return await contacts.list_expired_networks(unit, unit.ago(days=unit.config.network_days))
+
+
 @write
-async def delete_expired(unit: Write) -> None:
-    """Delete expired networks, reports, undo states, sessions, tokens, submissions, rate limits and text digests."""
-    await contacts.erase_networks(unit, unit.ago(days=unit.config.network_days))
+async def _erase_networks(unit: Write, comment_ids: Sequence[str]) -> None:
+    await contacts.erase_networks(unit, comment_ids)
+
+
+async def finish_erasing(service: Service) -> None:
+    """Remove the words of erased comments from the search index, in steps that let other writers in, and from the log.
+
+    PostgreSQL removes them with VACUUM.
+    """
+    erased = await _count_unmerged(service)
+    if erased is None:
+        return
+    begin = True
+    while await _merge_index(service, begin=begin):
+        begin = False
+    await _note_merged(service, erased)
+    service.db.empty_log()
+
+
+async def rewrite_file(service: Service) -> None:
+    """Rewrite a small SQLite database if something was erased since the last time: copies may be in its free space.
+
+    Call it before anybody else uses the database.
+    """
+    path = service.config.sqlite_path
+    erased = await _count_unrewritten(service)
+    if path is None or erased is None or path.stat().st_size > MOST_REWRITTEN:
+        return
+    await finish_erasing(service)
+    if await service.db.rewrite():
+        await _note_rewritten(service, erased)
+
+
+@private_read
+async def _count_unrewritten(unit: PrivateRead) -> int | None:
+    return await search_cleanup.count_unrewritten(unit)
+
+
+@write
+async def _note_rewritten(unit: Write, erased: int) -> None:
+    await search_cleanup.note_rewritten(unit, erased)
+
+
+@private_read
+async def _count_unmerged(unit: PrivateRead) -> int | None:
+    return await search_cleanup.count_unmerged(unit)
+
+
+@write
+async def _merge_index(unit: Write, *, begin: bool) -> bool:
+    return await search_cleanup.merge_index(unit, begin=begin)
+
+
+@write
+async def _note_merged(unit: Write, erased: int) -> None:
+    await search_cleanup.note_merged(unit, erased)
+
+
+@write
+async def _delete_rows(unit: Write) -> None:
     await reports.delete_expired(unit, unit.ago(days=unit.config.network_days))
     await rules.delete_removed(unit, unit.ago(days=undoable_changes.UNDO_DAYS))
     await actions.clear_states(unit, unit.ago(days=undoable_changes.UNDO_DAYS))
     begun, seen = unit.ago(days=MAX_AGE_DAYS), unit.ago(hours=IDLE_HOURS)
     await sessions.delete_expired(unit, begun_before=begun, seen_before=seen)
+    # The clock was ahead when these were made. They must not be valid until it is there again.
+    await sessions.bring_back(unit, unit.ahead(days=1), unit.now())
+    await api_keys.bring_back_rotated(unit, unit.ahead(days=MAX_GRACE_DAYS + 1), unit.ahead(days=1))
+    await moderators.bring_back_invitations(
+        unit, unit.ahead(hours=2 * SIGN_IN_LINK_HOURS), unit.ahead(hours=SIGN_IN_LINK_HOURS)
+    )
     await used_tokens.delete_expired(unit, unit.ago(seconds=OLDEST_SECONDS))
     # In the order in which posting a comment locks these rows, to avoid deadlocks.
     await submissions.delete_expired(unit, unit.ago(days=7))
-    await rate_limits.delete_expired(unit, unit.now())
-    await duplicates.delete_expired(unit, unit.ago(hours=24))
+    await rate_limits.delete_expired(unit, rate_limit.present(unit))

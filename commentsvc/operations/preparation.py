@@ -13,11 +13,11 @@ from commentsvc.domain.errors import ConfigurationError, Refusal
 from commentsvc.domain.ids import Ids
 from commentsvc.operations import key_check, secret_file, servers, startup
 from commentsvc.operations.server_lock import ServerLock
-from commentsvc.service import Service
-from commentsvc.storage import schema, sqlite_copy
+from commentsvc.service import Service, private_read
+from commentsvc.storage import comments, schema, sqlite_copy
 from commentsvc.storage.clock import DatabaseClock
-from commentsvc.storage.database import Database
-from commentsvc.storage.file_lock import lock_file
+from commentsvc.storage.database import Database, PrivateRead
+from commentsvc.storage.file_lock import DatabaseLock
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -45,9 +45,10 @@ def _has_content(path: Path) -> bool:
 def _no_database(config: Config) -> ConfigurationError:
     path = config.sqlite_path
     place = f"at {path.absolute()}" if path else "of commentsvc at COMMENTSVC_DATABASE_URL"
+    elsewhere = "Run this in the folder of your service, or set" if path and not path.is_absolute() else "Set"
     return ConfigurationError(
-        f"There is no database {place}. "
-        "Set COMMENTSVC_DATABASE_URL to the database of your service, or create one with: commentsvc migrate"
+        f"There is no database {place}. {elsewhere} COMMENTSVC_DATABASE_URL to the database of your service. "
+        "To create a new one: commentsvc migrate"
     )
 
 
@@ -73,7 +74,19 @@ def refuse_lost_database(config: Config, lock: ServerLock) -> None:
     if path is not None and lock.was_used() and not _has_content(path):
         raise ConfigurationError(
             f"The database {path.absolute()} is missing, but it was in use before. Restore it from a backup. "
-            f"To start with an empty database, delete {lock_file(path)} first."
+            f"To start with an empty database, delete {DatabaseLock.file_of(path)} first."
+        )
+
+
+async def refuse_damage(database: Database, config: Config) -> None:
+    """Check the file of the database, if the setting says so. It reads the whole file.
+
+    Raises:
+        ConfigurationError: it is damaged.
+    """
+    if config.database_check == "on" and (damage := await database.find_damage()):
+        raise ConfigurationError(
+            f"COMMENTSVC_DATABASE_URL: the database is damaged ({damage}). Restore it from a backup."
         )
 
 
@@ -86,6 +99,21 @@ async def build_service(database: Database, config: Config, texts: list[str]) ->
     clock = DatabaseClock(database)
     await clock.adjust()
     return Service(db=database, config=config, keyring=Keyring(texts), clock=clock, new_id=Ids(clock.milliseconds))
+
+
+async def continue_ids(service: Service) -> None:
+    """Make the ids of new comments greater than those that are stored, so that they stay the latest.
+
+    An id begins with a time, and the clock may have been ahead when one was made.
+    """
+    latest = await _get_latest_id(service)
+    if latest and isinstance(service.new_id, Ids):
+        service.new_id.follow(latest)
+
+
+@private_read
+async def _get_latest_id(unit: PrivateRead) -> str | None:
+    return await comments.get_greatest_id(unit)
 
 
 async def prepare(
@@ -117,6 +145,7 @@ async def prepare(
     if lock.is_alone and lock.was_used():  # a new lock does not know of servers that run with a deleted one
         await servers.forget_killed(service)
     lock.mark_used()
+    await continue_ids(service)
     return service, steps
 
 

@@ -3,13 +3,15 @@
 import errno
 import os
 import shlex
-from contextlib import suppress
 from pathlib import Path
 
+from commentsvc.config.private_files import find_exposure
 from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
-from commentsvc.storage.data_folder import KEY_FILE, keep_owner
+from commentsvc.domain.secret_strength import find_weakness
+from commentsvc.storage import durable_files
+from commentsvc.storage.data_folder import KEY_FILE
 
 
 def secret_file(config: Config) -> Path | None:
@@ -22,12 +24,17 @@ def read_secrets(config: Config) -> list[str]:
     """Return the secret keys, newest first. None are there before the first start with SQLite.
 
     Raises:
-        ConfigurationError: the file cannot be read.
+        ConfigurationError: the file cannot be read, is empty or damaged, or other users can read it; or its newest key
+            is easy to guess.
     """
     file = secret_file(config)
-    if file is not None:
-        return _read(file)
-    return config.secret_key.split()
+    if file is None:
+        return config.secret_key.split()
+    texts = _read(file)
+    if texts:
+        _require_privacy(file)
+        _require_strength(file, texts)
+    return texts
 
 
 def _read(file: Path) -> list[str]:
@@ -39,9 +46,30 @@ def _read(file: Path) -> list[str]:
         raise _unusable(file, error) from None
     except UnicodeDecodeError:
         raise _damaged(file, "it is not UTF-8 text") from None
+    if not texts:
+        raise _damaged(file, "it is empty")
+    if any("\0" in text for text in texts):  # what a file system may leave after a power cut
+        raise _damaged(file, "it contains zero bytes")
     if any(len(text) < MIN_SECRET_LENGTH for text in texts):
         raise _damaged(file, f"a key has fewer than {MIN_SECRET_LENGTH} characters")
+    if not all(text.isascii() and text.isprintable() for text in texts):
+        raise _damaged(file, "a key has characters that keys never have")
     return texts
+
+
+def _require_privacy(file: Path) -> None:
+    if fault := find_exposure(file):
+        raise ConfigurationError(f"The secret key {file} {fault}")
+
+
+def _require_strength(file: Path, texts: list[str]) -> None:
+    if len(set(texts)) < len(texts):
+        raise ConfigurationError(f"The file {file} has the same secret key twice. Remove one of them.")
+    if fault := find_weakness(texts[0]):
+        raise ConfigurationError(
+            f"The newest secret key in {file} is easy to guess: it {fault}. Put a new one in a line before it: "
+            "openssl rand -base64 48. Then run: commentsvc reseal"
+        )
 
 
 def find_unused_keys(config: Config) -> tuple[Path | None, list[str]]:
@@ -62,29 +90,10 @@ def write_secrets(file: Path, texts: list[str]) -> None:
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    new_file = file.with_name(f"{KEY_FILE}.{os.getpid()}.new")
     try:
-        new_file.touch(mode=0o600)
-        keep_owner(new_file, file if file.exists() else file.parent)
-        with new_file.open("w", encoding="utf-8") as written:
-            written.write("\n".join(texts) + "\n")
-            written.flush()
-            os.fsync(written.fileno())
-        new_file.replace(file)
-        _sync_folder(file.parent)
+        durable_files.replace_file(file, "\n".join(texts) + "\n")
     except OSError as error:
-        with suppress(OSError):
-            new_file.unlink()
         raise _unusable(file, error) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    # The name of a new file survives a power cut only when its folder is on disk too.
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _damaged(file: Path, reason: str) -> ConfigurationError:

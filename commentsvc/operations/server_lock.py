@@ -3,18 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
 from commentsvc.config.settings import Config
 from commentsvc.domain.errors import Unavailable
-from commentsvc.storage.file_lock import DatabaseLock
+from commentsvc.storage.file_lock import DatabaseLock, ServiceLock
 
 LOG: Final = logging.getLogger(__name__)
 PAUSE_SECONDS: Final = 0.1
-WAIT_SECONDS: Final = 15  # a server that stops needs up to ten
+WAIT_SECONDS: Final = 15  # a service that stops needs up to twelve
 
 
 class ServerLock:
@@ -51,21 +51,19 @@ class ServerLock:
             return
         if self._serving:
             LOG.warning("waiting for the server on the database %s to stop", self._path)
-        refusal = Unavailable(f"A server is running on the database {self._path}. Stop it, then try again.")
+        refusal = _is_in_use(self._path)
         await _wait_for(self._lock.try_alone, WAIT_SECONDS if self._serving else 0, refusal)
         self.is_alone = True
 
     async def share(self) -> None:
-        """Let other servers and commands in. Warn if this server is the second one."""
+        """Let other processes of the service, and commands, in."""
         if self._lock and self.is_alone:
             await _wait_for(self._lock.try_shared, WAIT_SECONDS, self._busy())  # a change of the lock is not atomic
-        elif self._lock and self._serving:
-            LOG.warning("another server is running on the database %s; stop one of the two", self._path)
 
     def mark_used(self) -> None:
         """Note that the database is ready for use."""
-        if self._lock:
-            self._lock.mark_used()
+        if self._lock and self._path:
+            self._lock.mark_used(self._path)
 
     def close(self) -> None:
         """Release the lock."""
@@ -94,6 +92,32 @@ async def enter_database(config: Config, *, serving: bool = False) -> AsyncItera
         yield lock
     finally:
         lock.close()
+
+
+@contextmanager
+def service_lock(config: Config) -> Iterator[ServiceLock | None]:
+    """Hold the lock of the service on its SQLite database; all its processes inherit it. With PostgreSQL: None.
+
+    It waits 15 seconds for an earlier service to stop. It blocks: no event loop runs yet, since workers are forked.
+
+    Raises:
+        Unavailable: another service runs on the database.
+        ConfigurationError: SQLite cannot keep its files in this folder.
+    """
+    path = config.sqlite_path.absolute() if config.sqlite_path else None
+    lock = ServiceLock.open(path) if path else None
+    try:
+        if lock and not lock.try_hold():
+            LOG.warning("waiting for the server on the database %s to stop", path)
+            asyncio.run(_wait_for(lock.try_hold, WAIT_SECONDS, _is_in_use(path)))
+        yield lock
+    finally:
+        if lock:
+            lock.close()
+
+
+def _is_in_use(path: Path | None) -> Unavailable:
+    return Unavailable(f"A server is running on the database {path}. Stop it, then try again.")
 
 
 def is_server_running(config: Config) -> bool:

@@ -16,6 +16,7 @@ from commentsvc.storage.database import PrivateRead, Write
 
 LOG: Final = logging.getLogger(__name__)
 BEAT_SECONDS: Final = 30
+REMOVE_SECONDS: Final = 1  # a database that hangs must not delay the stop
 SEEN_SECONDS: Final = 120  # a server that was not seen for so long is taken for dead
 
 
@@ -44,8 +45,9 @@ async def announce_server(service: Service) -> AsyncIterator[None]:
         beating.cancel()
         with suppress(asyncio.CancelledError):
             await beating
-        with suppress(Refusal):  # its trace expires
-            await _remove(service, server_id)
+        with suppress(Refusal, TimeoutError):  # its trace expires
+            async with asyncio.timeout(REMOVE_SECONDS):
+                await _remove(service, server_id)
 
 
 @write
@@ -70,7 +72,11 @@ async def _beat_forever(service: Service, server_id: str, started_at: str) -> No
 async def beat(unit: Write, server_id: str, started_at: str) -> None:
     """Renew the trace of a server; delete those of servers that were killed."""
     await servers.save(unit, server_id, unit.keyring.fingerprints, started_at, unit.now())
-    await servers.remove_unseen(unit, unit.ago(seconds=SEEN_SECONDS))
+    await servers.remove_unseen(unit, *_present(unit))
+
+
+def _present(unit: PrivateRead) -> tuple[str, str]:
+    return unit.ago(seconds=SEEN_SECONDS), unit.ahead(seconds=SEEN_SECONDS)
 
 
 @write
@@ -81,7 +87,7 @@ async def _remove(unit: Write, server_id: str) -> None:
 @write
 async def forget_killed(unit: Write) -> None:
     """Delete the traces of all servers, where it is known that none runs."""
-    await servers.remove_unseen(unit, unit.now())
+    await servers.remove_unseen(unit, unit.now(), unit.now())
 
 
 async def list_running(service: Service) -> list[ServerRecord]:
@@ -106,5 +112,5 @@ async def refuse_traces(service: Service) -> None:
 
 @private_read
 async def _list_running(unit: PrivateRead) -> list[ServerRecord]:
-    rows = await servers.list_since(unit, unit.ago(seconds=SEEN_SECONDS))
+    rows = await servers.list_since(unit, *_present(unit))
     return [ServerRecord(row["id"], row["secret_keys"].split(), row["started_at"], row["seen_at"]) for row in rows]

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from commentsvc.domain.errors import DatabaseAway, Unavailable
+from commentsvc.domain.errors import ConfigurationError, DatabaseAway, Unavailable
+from commentsvc.storage.sqlite_faults import describe_damage
 
 T = TypeVar("T")
 LOG: Final = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ async def wait_for_database(seconds: float, attempt: Callable[[], Awaitable[T]])
 
     Raises:
         DatabaseAway: no attempt found it.
+        ConfigurationError: the database file is damaged.
         Unavailable: the database answers, but a server or command that runs on it is in the way.
     """
     loop = asyncio.get_running_loop()
@@ -28,6 +30,10 @@ async def wait_for_database(seconds: float, attempt: Callable[[], Awaitable[T]])
         except (DatabaseAway, Unavailable) as error:
             if isinstance(error, Unavailable) and error.__cause__ is None:
                 raise  # our own refusal, such as of a migration while another server runs
+            if damage := describe_damage(error.__cause__):
+                raise ConfigurationError(
+                    f"COMMENTSVC_DATABASE_URL: the database is damaged ({damage}). Restore it from a backup."
+                ) from None
             left = end - loop.time()
             if left <= 0:
                 raise _explain(error) from None

@@ -7,16 +7,17 @@ rules raises ``RulesNotCompiled``, and runs again after they are compiled.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeVar
 
 from commentsvc.domain.errors import Unavailable
-from commentsvc.domain.models import Rule, RuleKind, Site
+from commentsvc.domain.messages import translatable
+from commentsvc.domain.models import ManagedSite, Mode, Rule, RuleKind, Site
 from commentsvc.rules.engine import CompiledRule
 from commentsvc.rules.kinds import KINDS, RuleCheck
 from commentsvc.service import Service, private_read
-from commentsvc.sites import resolve
-from commentsvc.storage import rules
+from commentsvc.storage import rules, sites
 from commentsvc.storage.database import Environment, PrivateRead
 
 LOG: Final = logging.getLogger(__name__)
@@ -32,21 +33,30 @@ class RulesNotCompiled(Exception):  # noqa: N818 -- not an error: the unit runs 
         self.site_id = site_id
 
 
+@dataclass(frozen=True)
+class SiteRules:
+    """The rules of a site, its moderation mode (None: the mode in the settings), and the version of both."""
+
+    version: int
+    mode: Mode | None
+    rules: tuple[CompiledRule, ...]
+
+
 class CompiledRules:
-    """The rules of each site, with their version."""
+    """The rules of each site."""
 
     def __init__(self) -> None:
-        self.by_site: dict[str, tuple[int, tuple[CompiledRule, ...]]] = {}
+        self.by_site: dict[str, SiteRules] = {}
 
 
-def compiled_rules(env: Environment, site: Site) -> tuple[CompiledRule, ...]:
-    """Return a site's compiled rules.
+def compiled_rules(env: Environment, site: Site) -> SiteRules:
+    """Return a site's compiled rules and its mode.
 
     Raises:
         RulesNotCompiled: The rules changed. ``with_compiled_rules`` handles this.
     """
-    version, ready = env.part(CompiledRules).by_site.get(site.id, (None, ()))
-    if version != site.rules_version:
+    ready = env.part(CompiledRules).by_site.get(site.id)
+    if ready is None or ready.version != site.rules_version:
         raise RulesNotCompiled(site.id)
     return ready
 
@@ -62,19 +72,19 @@ async def with_compiled_rules(service: Service, run: Callable[[], Awaitable[T]])
             return await run()
         except RulesNotCompiled as error:
             await _compile_site(service, error.site_id)
-    raise Unavailable("The rules of this site are changing. Try again.")
+    raise Unavailable(translatable("The rules of this site are changing. Try again."))
 
 
 async def _compile_site(service: Service, site_id: str) -> None:
-    version, stored = await _read_rules(service, site_id)
+    site, stored = await _read_rules(service, site_id)
     ready = await asyncio.to_thread(lambda: tuple(filter(None, map(_compile_if_possible, stored))))
-    service.part(CompiledRules).by_site[site_id] = (version, ready)
+    service.part(CompiledRules).by_site[site_id] = SiteRules(site.rules_version, site.mode, ready)
 
 
 @private_read
-async def _read_rules(unit: PrivateRead, site_id: str) -> tuple[int, list[Rule]]:
-    site = (await resolve.read_directory.within(unit)).by_id(site_id)
-    return site.rules_version, await rules.list_active(unit, site_id)
+async def _read_rules(unit: PrivateRead, site_id: str) -> tuple[ManagedSite, list[Rule]]:
+    site = (await sites.get_many(unit, [site_id]))[site_id]
+    return site, await rules.list_active(unit, site_id)
 
 
 def _compile_if_possible(rule: Rule) -> CompiledRule | None:

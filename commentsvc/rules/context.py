@@ -28,7 +28,9 @@ class Context:
     email_digests: frozenset[str] = frozenset()
     email_domain: str = ""
     has_moderator_email: bool = False
+    moderators_have_email: bool = False  # any moderator: addresses are compared with theirs
     has_moderator_name: bool = False
+    has_staff_name: bool = False  # such as Admin
     seconds_since_last: float | None = None  # since the last comment from the same network
     comments_last_hour: int = 0  # earlier ones from the same network
     same_text_comments: int = 0  # in other threads

@@ -11,7 +11,7 @@ from typing import Final
 
 from commentsvc.domain.errors import Refusal
 from commentsvc.domain.models import Actor, ActorKind, Decision, Draft, Effect, Mode, RuleKind, Status
-from commentsvc.domain.reasons import Reason, reason_text
+from commentsvc.domain.reasons import Reason, word_reason
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.kinds import KINDS, RuleCheck
@@ -70,10 +70,11 @@ def actor_of(verdict: Verdict) -> Actor:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict that decides, and the other verdicts."""
+    """The verdict that decides, and the other verdicts; ``by_email``: with another email address they could differ."""
 
     deciding: Verdict
     others: tuple[Verdict, ...] = ()
+    by_email: bool = False
 
     @property
     def decision(self) -> Decision:
@@ -87,7 +88,7 @@ class Judgement:
         if self.deciding.effect is not Effect.REFUSE:
             return None
         kind = KINDS[RuleKind(self.deciding.rule.removeprefix("rule:"))]
-        return kind.refusal(reason_text(self.deciding.reason))
+        return kind.refusal(word_reason(self.deciding.reason))
 
 
 STATUS_OF_EFFECT: Final = {
@@ -113,7 +114,8 @@ def evaluate_rules(draft: Draft, context: Context, policy: Policy, earlier: Sequ
         # 202) would reveal which addresses are banned. So unproven verdicts count only for comments held anyway.
         deciding = _strictest([verdict for verdict in verdicts if verdict is deciding or verdict.unproven])
     others = (verdict for verdict in verdicts if verdict is not deciding and verdict.rule != "rule:none")
-    return Judgement(deciding, tuple(others))
+    by_email = context.moderators_have_email or any(KINDS[rule.kind].by_email for rule in policy.stored)
+    return Judgement(deciding, tuple(others), by_email)
 
 
 # Rules about how and from where a comment was sent. Editing the text does not change their verdicts.
@@ -194,8 +196,11 @@ def check_proof_of_work(_draft: Draft, context: Context, _policy: Policy) -> Ver
 
 
 def check_moderator_name(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """Hold a comment if its name is a moderator's, or looks like one."""
-    return Verdict(Effect.HOLD, Reason("moderator_name"), "rule:impersonation") if context.has_moderator_name else None
+    """Hold a comment if its name is a moderator's or looks like one, or if it says that the staff wrote it."""
+    if not (context.has_moderator_name or context.has_staff_name):
+        return None
+    reason = Reason("moderator_name" if context.has_moderator_name else "staff_name")
+    return Verdict(Effect.HOLD, reason, "rule:impersonation")
 
 
 def check_moderator_email(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:

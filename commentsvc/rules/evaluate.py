@@ -1,13 +1,13 @@
 """Evaluate the rules on a new or edited comment."""
 
-from commentsvc.domain.models import ActorKind, Comment, Draft, Mode, Site, Thread
+from commentsvc.domain.models import ActorKind, Comment, Draft, Site, Thread
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, engine
 from commentsvc.rules.engine import Judgement, Policy, Verdict
 from commentsvc.rules.facts import Submission, collect_context
 from commentsvc.sites import resolve
 from commentsvc.storage import contacts, decisions, threads
-from commentsvc.storage.database import Environment, PrivateRead, PublicRead, Write
+from commentsvc.storage.database import PrivateRead, Write
 from commentsvc.storage.decisions import StoredVerdict
 
 
@@ -42,13 +42,15 @@ async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdi
     ]
 
 
-async def save_judgement(unit: Write, comment_id: str, judgement: Judgement) -> None:
-    """Store the decision, and with it the verdicts that did not decide."""
+async def save_judgement(unit: Write, comment: Comment, judgement: Judgement, *, new: bool) -> None:
+    """Store the decision, and with it the verdicts that did not decide; ``new`` says that it is the first one."""
     others = [StoredVerdict(engine.actor_of(one), one.effect, one.reason) for one in judgement.others]
-    await decisions.add(unit, [comment_id], judgement.decision, verdicts=others)
+    await decisions.add(
+        unit, [comment.id], judgement.decision, verdicts=others, new=comment if new else None, even=judgement.by_email
+    )
 
 
-async def submission_of(unit: PublicRead, comment: Comment, address: str | None, at: str) -> Submission:
+async def submission_of(unit: PrivateRead, comment: Comment, address: str | None, at: str) -> Submission:
     """Return how a stored comment was sent. Its form token is not checked again."""
     thread = await threads.get(unit, comment.thread_id)
     if thread is None:
@@ -76,10 +78,6 @@ async def draft_of_comment(unit: PrivateRead, comment: Comment) -> Draft:
 def policy_of(unit: PrivateRead, site: Site, thread: Thread, now: str) -> Policy:
     """Return the moderation mode and the rules that apply to a thread at a time."""
     stored = compiled.compiled_rules(unit, site)
-    active = tuple(rule for rule in stored if rule.expires_at is None or rule.expires_at > now)
-    return Policy(mode_of(unit, site, thread), active)
-
-
-def mode_of(env: Environment, site: Site, thread: Thread | None = None) -> Mode:
-    """Return the moderation mode of the thread, or else of its site, or else of the setting."""
-    return (thread.mode if thread else None) or site.mode or env.config.moderation
+    active = tuple(rule for rule in stored.rules if rule.expires_at is None or rule.expires_at > now)
+    # The mode of the thread, or else of its site, or else of the setting.
+    return Policy(thread.mode or stored.mode or unit.config.moderation, active)

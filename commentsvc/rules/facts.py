@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
-from commentsvc.domain import confusables
+from commentsvc.domain import staff_names
 from commentsvc.domain.comment_text import visible_digest
 from commentsvc.domain.models import Draft, Site, Thread
 from commentsvc.domain.timestamps import format_time, parse_time
@@ -13,8 +14,8 @@ from commentsvc.domain.visible_text import read_visible_text
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.storage import comments, contacts, moderators
-from commentsvc.storage.database import PrivateRead, PublicRead
+from commentsvc.storage import comments, contacts, duplicates, moderators
+from commentsvc.storage.database import PrivateRead
 
 DAY: Final = 86_400.0
 
@@ -25,7 +26,7 @@ class Submission:
 
     site: Site
     thread: Thread
-    author_id: str
+    author_id: str | None  # None: an author without a token, who has no earlier comments
     at: str
     address: str | None
     network: str | None
@@ -43,9 +44,7 @@ async def collect_context(
 
     Facts that are not in ``needs`` keep their default.
     """
-    approved = await comments.count_approved_by(
-        unit, submission.site.id, submission.author_id, before=submission.at, but=submission.comment_id
-    )
+    approved = await _count_approved(unit, submission)
     names, addresses = await _moderator_identities(unit)
     since, number = await _recent_activity(unit, submission) if Fact.PACE in needs else (None, 0)
     email = draft.email if submission.by_email else None
@@ -54,11 +53,13 @@ async def collect_context(
         visible=read_visible_text(html),
         approved_comments=approved,
         address=submission.address,
-        author_id=submission.author_id,
+        author_id=submission.author_id or "",
         email_digests=digests,
         email_domain=email.domain() if email else "",
         has_moderator_email=not addresses.isdisjoint(digests),
-        has_moderator_name=confusables.impression(draft.name) in names,
+        moderators_have_email=bool(addresses),
+        has_moderator_name=not names.isdisjoint(staff_names.looks_of(draft.name)),
+        has_staff_name=staff_names.claims_staff(draft.name),
         seconds_since_last=since,
         comments_last_hour=number,
         same_text_comments=await _count_same_text(unit, html, submission) if Fact.SAME_TEXT in needs else 0,
@@ -67,6 +68,13 @@ async def collect_context(
         proof_of_work=submission.proof_of_work,
         honeypot_filled=submission.honeypot_filled,
     )
+
+
+async def _count_approved(unit: PrivateRead, submission: Submission) -> int:
+    author_id, site_id = submission.author_id, submission.site.id
+    if author_id is None:
+        return 0
+    return await comments.count_approved_by(unit, site_id, author_id, before=submission.at, but=submission.comment_id)
 
 
 def _thread_age(submission: Submission) -> float:
@@ -78,25 +86,35 @@ def _thread_age(submission: Submission) -> float:
 
 
 async def _moderator_identities(unit: PrivateRead) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the moderators' names, as ``confusables.impression``, and the digests of their email addresses."""
-    rows = await moderators.list_all(unit)
-    names = frozenset(confusables.impression(row["name"]) for row in rows)
-    return names, frozenset(row["email_digest"] for row in rows if row["email_digest"])
+    """Return the looks of the moderators' names, and the digests of their email addresses."""
+    return _looks_and_digests(tuple(await moderators.list_identities(unit)))
+
+
+@lru_cache(maxsize=8)  # moderators hardly change, and 20 names take as long as a statement
+def _looks_and_digests(identities: tuple[tuple[str, str | None], ...]) -> tuple[frozenset[str], frozenset[str]]:
+    names = frozenset[str]().union(*(staff_names.looks_of(name) for name, _ in identities))
+    return names, frozenset(digest for _, digest in identities if digest)
 
 
 async def _recent_activity(unit: PrivateRead, submission: Submission) -> tuple[float | None, int]:
-    """Return the seconds since the last comment from the same network, and their number in the last hour."""
+    """Return the seconds since the network's last comment on this site, and their number in the last hour."""
     if submission.network is None:
         return None, 0
     day_ago, hour_ago = (format_time(parse_time(submission.at) - timedelta(hours=hours)) for hours in (24, 1))
     last, number = await contacts.recent_activity(
-        unit, submission.network, day_ago=day_ago, hour_ago=hour_ago, before=submission.at, but=submission.comment_id
+        unit,
+        submission.network,
+        submission.site.id,
+        day_ago=day_ago,
+        hour_ago=hour_ago,
+        before=submission.at,
+        but=submission.comment_id,
     )
     return (_seconds_between(last, submission.at) if last else None), number
 
 
-async def _count_same_text(unit: PublicRead, html: str, submission: Submission) -> int:
-    return await comments.count_same_text(unit, visible_digest(html), submission.thread.id, before=submission.at)
+async def _count_same_text(unit: PrivateRead, html: str, submission: Submission) -> int:
+    return await duplicates.count_same_text(unit, visible_digest(html), submission.thread, before=submission.at)
 
 
 def _seconds_between(earlier: str, later: str) -> float:

@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from commentsvc.domain.errors import RateLimited, Refusal, RejectedByRule, ThreadClosed
+from commentsvc.domain.messages import Message, translatable
 from commentsvc.domain.models import Draft, Effect, RuleKind
-from commentsvc.domain.reasons import Reason, mask_personal_data
+from commentsvc.domain.reasons import Reason
 from commentsvc.domain.visible_text import ADDRESS, visible_length
 from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.context import Context, Fact
-from commentsvc.rules.word_list import WordList
+from commentsvc.rules.word_check import compile_words
 
 RuleCheck = Callable[[Draft, Context], Reason | None]
 
@@ -37,7 +38,7 @@ class Kind:
     needs: frozenset[Fact] = frozenset()
     by_email: bool = False
     expires: bool = False
-    refusal: Callable[[str], Refusal] = RejectedByRule
+    refusal: Callable[[Message], Refusal] = RejectedByRule
 
 
 def compile_email(digest: str) -> RuleCheck:
@@ -108,21 +109,6 @@ RANGE: Final = re.compile(r"(\d{1,5})?\.\.(\d{1,5})?")
 # Two people may both write "Thank you!", but rarely the same whole sentence.
 MIN_REPEATED_TEXT: Final = 20
 MIN_LETTERS: Final = 10
-
-
-def compile_words(text: str) -> RuleCheck:
-    """Match listed words or phrases, one a line, in the text, its link targets, the name or the website."""
-    words = WordList.from_text(text)
-
-    def check(draft: Draft, context: Context) -> Reason | None:
-        targets, website = context.visible.targets if context.visible else "", draft.website or ""
-        for part in (*context.texts_of(draft), targets, draft.name, website, unquote(website)):
-            found = words.find_first(part)
-            if found is not None:
-                return Reason("word_listed", {"word": mask_personal_data(found)})
-        return None
-
-    return check
 
 
 def compile_links(text: str) -> RuleCheck:
@@ -220,11 +206,11 @@ def compile_closing_age(text: str) -> RuleCheck:
     return lambda _draft, context: reason if context.thread_age_days > limit else None
 
 
-_DOMAIN: Final = "Enter a domain such as example.com."
+_DOMAIN: Final = translatable("Enter a domain such as example.com.")
 
 KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.EMAIL: Kind(
-        label="Email address", expected="Enter an email address such as name@example.com.",
+        label="Email address", expected=translatable("Enter an email address such as name@example.com."),
         compile=compile_email, effects=EMAIL_EFFECTS, by_email=True, expires=True,
     ),
     RuleKind.EMAIL_DOMAIN: Kind(
@@ -233,15 +219,16 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     ),
     RuleKind.DISPOSABLE: Kind(
         label="Disposable email addresses",
-        expected="Leave this empty. The operator must install commentsvc[disposable].",
+        expected=translatable("Leave this empty. The operator must install commentsvc[disposable]."),
         compile=compile_disposable, effects=EMAIL_EFFECTS, by_email=True,
     ),
     RuleKind.AUTHOR: Kind(
-        label="Commenter", expected="Enter the ID of one of their comments.", compile=compile_author, expires=True,
+        label="Commenter", expected=translatable("Enter the ID of one of their comments."),
+        compile=compile_author, expires=True,
     ),
     RuleKind.NETWORK: Kind(
         label="Network or IP address",
-        expected="Enter an IP address or a network such as 198.51.100.0/24 or 2001:db8::/32.",
+        expected=translatable("Enter an IP address or a network such as 198.51.100.0/24 or 2001:db8::/32."),
         compile=compile_network, expires=True,
     ),
     RuleKind.WEBSITE: Kind(
@@ -249,43 +236,45 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     ),
     # Word lists are often wrong, so they only hold.
     RuleKind.WORDS: Kind(
-        label="Words: any word or phrase on this list", expected="Enter words or phrases, one a line.",
+        label="Words: any word or phrase on this list", expected=translatable("Enter words or phrases, one a line."),
         compile=compile_words, effects=(Effect.HOLD,), expires=True,
     ),
     RuleKind.LINKS: Kind(
-        label="Links: more than this many", expected="Enter a whole number of links, 0 or more.", compile=compile_links,
+        label="Links: more than this many",
+        expected=translatable("Enter a whole number of links, 0 or more."), compile=compile_links,
     ),
     RuleKind.LENGTH: Kind(
         label="Length: fewer or more characters than this",
-        expected="Enter a range of characters such as 20.. or 2..5000.", compile=compile_length,
+        expected=translatable("Enter a range of characters such as 20.. or 2..5000."), compile=compile_length,
     ),
     RuleKind.SCRIPT: Kind(
         label="Script: mostly letters of other scripts than these",
-        expected="Enter languages or scripts, such as en or Latin Greek.",
+        expected=translatable("Enter languages or scripts, such as en or Latin Greek."),
         compile=compile_script, effects=(Effect.HOLD, Effect.SPAM),
     ),
     RuleKind.SAME_TEXT: Kind(
         label="Repeated text: in this many other comments or more",
-        expected="Enter a whole number of other comments, 1 to 1,000.",
+        expected=translatable("Enter a whole number of other comments, 1 to 1,000."),
         compile=compile_same_text, needs=frozenset({Fact.SAME_TEXT}),
     ),
     RuleKind.TOO_FAST: Kind(
         label="Pace: fewer seconds than this since the network's last comment",
-        expected="Enter a whole number of seconds, 1 to 86,400.",
+        expected=translatable("Enter a whole number of seconds, 1 to 86,400."),
         compile=compile_too_fast, needs=frozenset({Fact.PACE}), refusal=lambda _reason: RateLimited(60, by_rule=True),
     ),
     RuleKind.TOO_MANY: Kind(
         label="Pace: more than this many comments from one network in an hour",
-        expected="Enter a whole number of comments an hour, 1 to 10,000.",
+        expected=translatable("Enter a whole number of comments an hour, 1 to 10,000."),
         compile=compile_too_many, needs=frozenset({Fact.PACE}), refusal=lambda _reason: RateLimited(3600, by_rule=True),
     ),
     RuleKind.CLOSING_AGE: Kind(
-        label="Old threads: more than this many days old", expected="Enter a whole number of days, 1 to 36,500.",
+        label="Old threads: more than this many days old",
+        expected=translatable("Enter a whole number of days, 1 to 36,500."),
         compile=compile_closing_age, effects=(Effect.HOLD, Effect.REFUSE), refusal=ThreadClosed,
     ),
     RuleKind.TRUST: Kind(
         label="Trust: commenters with at least this many approved comments",
-        expected="Enter a whole number of approved comments, 1 to 1,000.",
+        expected=translatable("Enter a whole number of approved comments, 1 to 1,000."),
         compile=compile_trust, effects=(Effect.APPROVE,),
     ),
 }  # fmt: skip

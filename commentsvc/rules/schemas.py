@@ -1,6 +1,6 @@
 """Request and response bodies for rules and proofs of work."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -28,10 +28,11 @@ class Challenge(Struct, frozen=True):
     signature: str
 
 
+MAX_MATCH: Final = 2_000_000  # characters
 Matching: TypeAlias = Annotated[
     str,
     Meta(
-        max_length=2_000_000, description="The match of the rule, by kind: see docs/moderating.md. Words: one per line."
+        max_length=MAX_MATCH, description="The match of the rule, by kind: see docs/moderating.md. Words: one per line."
     ),
 ]
 
@@ -72,7 +73,11 @@ class RuleRecord(Struct, frozen=True, kw_only=True):
     site: Annotated[str | None, Meta(description="null means all sites.")]
     kind: RuleKind
     match: Annotated[
-        str, Meta(description="At most 200 characters in lists. An address is masked for keys with scope read only.")
+        str,
+        Meta(
+            description="At most 200 characters in lists. For keys with scope read only, an address is masked and a "
+            "network hidden."
+        ),
     ]
     match_length: int
     effect: Effect
@@ -80,7 +85,7 @@ class RuleRecord(Struct, frozen=True, kw_only=True):
     created_at: Time
     expires_at: Time | None
     version: int
-    action: Annotated[Id | None, Meta(description="Undoes this change.")] = None
+    action: Annotated[Id | None, Meta(description="Undoes this change. null if nothing was changed.")] = None
 
 
 class RuleQuery(Struct, frozen=True, kw_only=True):
@@ -112,7 +117,17 @@ class Disagreement(Struct, frozen=True, kw_only=True):
     name: str
     excerpt: str
     created_at: Time
-    reason: Annotated[str, Meta(description="The reason that the rule would have given.")]
+    reason: Annotated[str, Meta(description="The reason that the rule would have given, in English.")]
+    code: Annotated[str, Meta(description="The code of this reason.")]
+    args: Annotated[dict[str, str | int], Meta(description="The values in its text.")]
+
+
+class LineResult(Struct, frozen=True, kw_only=True):
+    """One line of a word list, and the comments that it matches, alone or with other lines."""
+
+    line: str
+    rejected: Annotated[int, Meta(description="Comments that people marked as spam or trash.")]
+    approved: Annotated[int, Meta(description="Comments that people approved.")]
 
 
 class BacktestResult(Struct, frozen=True, kw_only=True):
@@ -125,3 +140,7 @@ class BacktestResult(Struct, frozen=True, kw_only=True):
     approved: Annotated[int, Meta(description="Matched comments that people approved.")]
     missed: Annotated[int, Meta(description="Comments that people rejected, and the rule did not match.")]
     disagreements: Annotated[list[Disagreement], Meta(description="Newest first, at most 100.")]
+    lines: Annotated[
+        list[LineResult],
+        Meta(description="Word lists only: the lines that matched, with most approved comments first; at most 20."),
+    ]

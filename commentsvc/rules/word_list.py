@@ -16,7 +16,7 @@ letter style (fullwidth, circled, …) are ignored. There are no wildcards or re
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import pairwise, zip_longest
 from typing import Final, NamedTuple
@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 from commentsvc.domain import confusables, folding
 from commentsvc.domain.confusables import is_disguised
 from commentsvc.domain.folding import MARKS
+from commentsvc.domain.messages import FormattedMessage, Message, translatable, translatable_plural
 from commentsvc.rules.writing_systems import script_of
 
 # Scripts without spaces between words; see the module's docstring on Korean.
@@ -176,30 +177,30 @@ class WordList:
 
         The time is linear in the length of the text; at worst, times the number of words of the longest entry.
         """
+        return next(self.find_all(text), None)
+
+    def find_all(self, text: str) -> Iterator[str]:
+        """Yield each match in a text, as its entry is written in the list. An entry may be found several times."""
         prepared = _PreparedText(text, self._word)
         words = prepared.words
         pairs = map(" ".join, zip_longest(words, words[1:], fillvalue=""))
         for number, (word, pair) in enumerate(zip(words, pairs, strict=True)):
             if word in self._index or pair in self._index:  # rare: check this cheaply first
-                found = self._match_at(prepared, number)
-                if found:
-                    return found.written
-        return None
+                yield from self._match_at(prepared, number)
 
-    def _match_at(self, prepared: _PreparedText, first: int) -> _Entry | None:
-        """Return the shortest entry that matches from this word on."""
+    def _match_at(self, prepared: _PreparedText, first: int) -> Iterator[str]:
+        """Yield the entries that match from this word on, the shortest first."""
         last, key = first, prepared.words[first]
         entries: Sequence[_Entry] | None = self._index.get(key, ())
         while entries is not None:
             for entry in entries:
                 if prepared.matches(entry, first, last):
-                    return entry
+                    yield entry.written
             last += 1
             if last == len(prepared.words):
                 break
             key = f"{key} {prepared.words[last]}"
             entries = self._index.get(key)
-        return None
 
     def _add(self, written: str, folded: str) -> bool:
         """Add an entry. Return False if it cannot match anything."""
@@ -242,12 +243,26 @@ def _is_literal(skeleton: str, spans: list[tuple[int, int]]) -> bool:
     return any(" " not in gap and gap not in {"-", "'"} for gap in gaps)
 
 
-def _error_message(unusable: list[int]) -> str:
+def _error_message(unusable: list[int]) -> Message:
     if not unusable:
-        return "The list is empty. Enter one word or phrase a line."
+        return translatable("The list is empty. Enter one word or phrase a line.")
     lines, more = ", ".join(map(str, unusable[:MAX_LINES_NAMED])), len(unusable) - MAX_LINES_NAMED
-    named = f"Line{'' if len(unusable) == 1 else 's'} {lines}{f' and {more} more' if more > 0 else ''}"
-    return (
-        f"{named} cannot match anything. "
-        f"Use at least one letter, digit or emoji, and at most {MAX_ENTRY_LENGTH} characters."
+    advice = FormattedMessage(ADVICE, {"limit": MAX_ENTRY_LENGTH})
+    if more > 0:
+        return translatable_plural(
+            "Lines %(lines)s and %(num)s more cannot match anything. %(advice)s",
+            "Lines %(lines)s and %(num)s more cannot match anything. %(advice)s",
+            more,
+            lines=lines,
+            advice=advice,
+        )
+    return translatable_plural(
+        "Line %(lines)s cannot match anything. %(advice)s",
+        "Lines %(lines)s cannot match anything. %(advice)s",
+        len(unusable),
+        lines=lines,
+        advice=advice,
     )
+
+
+ADVICE: Final = translatable("Use at least one letter, digit or emoji, and at most %(limit)s characters.")

@@ -9,23 +9,26 @@ from msgspec import UNSET
 from commentsvc.audit import log, undoable_changes
 from commentsvc.domain import urls
 from commentsvc.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
-from commentsvc.domain.models import Actor, Principal, Site
-from commentsvc.service import Service, public_read, write
+from commentsvc.domain.messages import translatable
+from commentsvc.domain.models import Actor, ManagedSite, Principal, Site
+from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.sites.schemas import NewSite, SiteChange, SiteList, SiteRecord
 from commentsvc.storage import installation, sites
-from commentsvc.storage.database import PublicRead, Write
+from commentsvc.storage.database import PrivateRead, Write
 
 INVALID_ORIGIN: Final = FieldError(
     "origins",
     "invalid_origin",
-    "Use scheme and host without a path, such as https://blog.example or https://*.netlify.app.",
+    translatable("Use scheme and host without a path, such as https://blog.example or https://*.netlify.app."),
 )
-ORIGIN_TAKEN: Final = FieldError("origins", "origin_taken", "One of these hosts belongs to another site.")
+ORIGIN_TAKEN: Final = FieldError("origins", "origin_taken", translatable("One of these hosts belongs to another site."))
 ORIGIN_IN_SETTINGS: Final = FieldError(
-    "origins", "origin_in_settings", "COMMENTSVC_SITES has an origin that you remove. Remove it there first."
+    "origins",
+    "origin_in_settings",
+    translatable("COMMENTSVC_SITES has an origin that you remove. Remove it there first."),
 )
-NAME_TAKEN: Final = FieldError("name", "name_taken", "Another site has or had this name. Choose another.")
+NAME_TAKEN: Final = FieldError("name", "name_taken", translatable("Another site has or had this name. Choose another."))
 
 
 async def log_site(unit: Write, actor: Actor, site: Site, origins: str | None) -> None:
@@ -34,26 +37,32 @@ async def log_site(unit: Write, actor: Actor, site: Site, origins: str | None) -
     await log.add_entry(unit, actor=actor, verb="site_add", site_id=site.id, body=body, texts=texts)
 
 
-async def insert_site(unit: Write, name: str) -> Site:
+async def insert_site(unit: Write, name: str) -> ManagedSite:
     """Insert a site without origins.
 
     Raises:
         Conflict: the name is taken.
     """
-    site = Site(unit.new_id(), name, unit.now())
+    site = ManagedSite(unit.new_id(), name, created_at=unit.now())
     if not await sites.add(unit, site):
         raise Conflict(f"A site named {name} already exists.")
     return site
 
 
-@public_read
-async def list_sites(unit: PublicRead, who: Principal) -> SiteList:
+@private_read
+async def list_sites(unit: PrivateRead, who: Principal) -> SiteList:
     """Return the sites that a principal has access to, oldest first."""
     directory = await resolve.read_directory.within(unit)
-    return SiteList([_site_record(directory, site) for site in directory.sites if who.reaches(site.id)])
+    reached = [site.id for site in directory.sites if who.reaches(site.id)]
+    return SiteList([_site_record(directory, site) for site in (await sites.get_many(unit, reached)).values()])
 
 
-def _site_record(directory: resolve.SiteDirectory, site: Site) -> SiteRecord:
+async def _load_record(unit: PrivateRead, site_id: str) -> SiteRecord:
+    directory = await resolve.read_directory.within(unit)
+    return _site_record(directory, (await sites.get_many(unit, [site_id]))[site_id])
+
+
+def _site_record(directory: resolve.SiteDirectory, site: ManagedSite) -> SiteRecord:
     return SiteRecord(
         id=site.id,
         name=site.name,
@@ -62,6 +71,9 @@ def _site_record(directory: resolve.SiteDirectory, site: Site) -> SiteRecord:
         created_at=site.created_at,
         mode=site.mode,
         email_required=site.email_required,
+        website_field=site.website_field,
+        privacy_url=site.privacy_url,
+        consent_required=site.consent_required,
     )
 
 
@@ -89,7 +101,7 @@ def require_all_sites(who: Principal, purpose: str) -> None:
 
 @write
 async def change_site(unit: Write, who: Principal, site_id: str, change: SiteChange) -> SiteRecord:
-    """Change a site's name, origins, moderation mode, or whether its comments need an email address.
+    """Change a site's name, origins, moderation mode, or what its form asks for.
 
     Its earlier names still find it.
 
@@ -101,7 +113,7 @@ async def change_site(unit: Write, who: Principal, site_id: str, change: SiteCha
     """
     await installation.lock_names(unit)
     directory = await resolve.read_directory.within(unit)
-    site = find_site(directory, who, site_id)
+    site = (await sites.get_many(unit, [find_site(directory, who, site_id).id]))[site_id]
     if change.origins is not UNSET:
         require_all_sites(who, "change origins")
         await _set_origins(unit, who.actor, directory, site, change.origins)
@@ -109,13 +121,12 @@ async def change_site(unit: Write, who: Principal, site_id: str, change: SiteCha
     became = was | {name: value for name in was if (value := getattr(change, name)) is not UNSET and value != was[name]}
     action = None
     if became != was:
-        if (directory.by_name(became["name"]) or site) != site:
+        if (directory.by_name(became["name"]) or site).id != site.id:
             raise Invalid(NAME_TAKEN)
         await sites.update(unit, site, msgspec.structs.replace(site, **became))
         subject = ("site", site.id, site.id)
         action = await undoable_changes.record_change(unit, who, "site_change", subject, was, became)
-    directory = await resolve.read_directory.within(unit)
-    return msgspec.structs.replace(_site_record(directory, directory.by_id(site.id)), action=action)
+    return msgspec.structs.replace(await _load_record(unit, site.id), action=action)
 
 
 async def add_site(service: Service, who: Principal, new: NewSite) -> SiteRecord:
@@ -137,7 +148,7 @@ async def _add_site(unit: Write, who: Principal, new: NewSite) -> SiteRecord:
     origins = parse_origins(new.origins)
     await _add_origins(unit, directory, site, origins)
     await log_site(unit, who.actor, site, " ".join(origins))
-    return _site_record(await resolve.read_directory.within(unit), site)
+    return await _load_record(unit, site.id)
 
 
 def parse_origins(texts: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from commentsvc.audit import log
+from commentsvc.audit.erasures import note_erasures
 from commentsvc.domain.errors import Conflict, ExpectationFailed
 from commentsvc.domain.models import Principal
 from commentsvc.service import Service, write
@@ -29,6 +30,7 @@ async def remove_site(service: Service, who: Principal, site_id: str, removal: S
     """
     require_all_sites(who, "remove one")
     number = await _start_removal(service, who, site_id, removal.expect or 0)
+    await note_erasures(service, "site", [site_id])
     while True:
         while await _erase_piece(service, site_id):
             pass

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.domain import fields
-from commentsvc.domain.fields import Id, Time, Validator
+from commentsvc.domain.fields import Id, Time, Validator, Website
 from commentsvc.domain.models import Mode
 
 NewName: TypeAlias = Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
@@ -29,6 +29,9 @@ class SiteRecord(Struct, frozen=True, kw_only=True):
     created_at: Time
     mode: Annotated[Mode | None, Meta(description="Moderation mode; null means the mode in the settings.")]
     email_required: Annotated[bool, Meta(description="Whether a comment needs an email address.")]
+    website_field: Annotated[bool, Meta(description="Whether the form asks for the commenter's website.")]
+    privacy_url: Annotated[str | None, Meta(description="The privacy policy that the form links to.")]
+    consent_required: Annotated[bool, Meta(description="Whether commenters must agree that their data is stored.")]
     action: Annotated[Id | None, Meta(description="Undoes this change of settings.")] = None
 
 
@@ -40,6 +43,17 @@ class SiteChange(Struct, frozen=True, kw_only=True):
     ) = UNSET
     name: NewName | UnsetType = UNSET
     email_required: Annotated[bool, Meta(description="Whether a comment needs an email address.")] | UnsetType = UNSET
+    website_field: (
+        Annotated[bool, Meta(description="Whether the form asks for the commenter's website.")] | UnsetType
+    ) = UNSET
+    privacy_url: (
+        Annotated[Website, Meta(description="The privacy policy that the form links to; null: no link.")]
+        | UnsetType
+        | None
+    ) = UNSET
+    consent_required: (
+        Annotated[bool, Meta(description="Whether commenters must agree that their data is stored.")] | UnsetType
+    ) = UNSET
     origins: Annotated[Origins, Meta(description="All origins of the site. Others are removed.")] | UnsetType = UNSET
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from commentsvc.domain.models import Comment, Principal
 from commentsvc.storage.actors import COLUMNS, VALUES, actor_values
-from commentsvc.storage.database import PrivateRead, Row, Write, in_list
+from commentsvc.storage.database import MAX_HISTORY, PrivateRead, Row, Write, in_list
 
 
 async def add_action(  # noqa: PLR0913 -- a row has as many columns
@@ -139,6 +139,11 @@ async def take_targets(unit: Write, action_id: str, limit: int) -> dict[str, int
     return dict(targets[action["progress"] - limit : action["progress"]])
 
 
+async def mark_running(unit: Write, action_id: str) -> None:
+    """Note that an action has comments to work on."""
+    await unit.run("UPDATE action SET state = 'running' WHERE id = :id", id=action_id)
+
+
 async def mark_done(unit: Write, action_id: str) -> None:
     """Note that an action has no more comments to work on."""
     await unit.run("UPDATE action SET state = 'done' WHERE id = :id", id=action_id)
@@ -162,15 +167,16 @@ async def get_undone_by(unit: PrivateRead, undo_id: str) -> Row:
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
-    """Return the actions on a comment, oldest first."""
-    return await unit.all(
+    """Return the latest actions on a comment, oldest first."""
+    rows = await unit.all(
         f"""
         SELECT action.id, verb, {COLUMNS}, note, created_at, undone_by, from_status, to_status
         FROM action_item JOIN action ON action.id = action_item.action_id
-        WHERE comment_id = :id ORDER BY action.seq
+        WHERE comment_id = :id ORDER BY action.seq DESC LIMIT {MAX_HISTORY}
         """,
         id=comment_id,
     )
+    return rows[::-1]
 
 
 async def clear_states(unit: Write, before: str) -> None:
@@ -219,6 +225,18 @@ async def list_sites(unit: PrivateRead, action_ids: Sequence[str]) -> dict[str, 
     for row in rows:
         sites[row["action_id"]].append(row["site_id"])
     return sites
+
+
+async def list_of_subject(unit: PrivateRead, subject: str, limit: int) -> Sequence[Row]:
+    """Return ``id, verb``, the actor, ``created_at, was, became`` of the last changes of a thing, newest first."""
+    return await unit.all(
+        f"""
+        SELECT id, verb, {COLUMNS}, created_at, was, became FROM action
+        WHERE subject = :subject ORDER BY seq DESC LIMIT CAST(:limit AS BIGINT)
+        """,
+        subject=subject,
+        limit=limit,
+    )
 
 
 async def find_last_action(unit: PrivateRead, session_id: str) -> str | None:

@@ -4,11 +4,26 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
-from commentsvc.domain.models import ApiKey
+from commentsvc.domain.models import ActorKind
 from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
 
 IS_VALID: Final = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)"
+
+
+class ApiKey(Struct, frozen=True):
+    """An API key; only its hash is stored. Without a site it is valid for all sites, or for all of its moderator."""
+
+    id: str
+    name: str
+    key_hash: str
+    scopes: str
+    site_id: str | None
+    moderator_id: str | None
+    actor_kind: ActorKind
+    created_at: str
+    expires_at: str | None
 
 
 async def add(unit: Write, key: ApiKey) -> None:
@@ -87,3 +102,8 @@ async def rotate(unit: Write, key_id: str, key_hash: str, old_until: str | None,
         now=now,
     )
     return changed == 1
+
+
+async def bring_back_rotated(unit: Write, latest: str, until: str) -> None:
+    """Let the earlier secrets of keys that end after ``latest`` end earlier."""
+    await unit.run("UPDATE api_key SET old_until = :until WHERE old_until > :latest", until=until, latest=latest)

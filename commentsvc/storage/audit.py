@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
 
 class Entry(Struct, frozen=True):
@@ -97,12 +97,13 @@ async def list_page(
     )
 
 
-async def erase_notes(unit: Write, comment_id: str) -> None:
-    """Erase the notes of the actions that changed a comment, with their salts. Only actions have notes."""
+async def erase_notes(unit: Write, comment_ids: Sequence[str]) -> None:
+    """Erase the notes of the actions that changed comments, with their salts. Only actions have notes."""
+    ids, values = in_list("id", comment_ids)
     await unit.run(
         f"""
         UPDATE audit SET salt = NULL, note = NULL
-        WHERE note IS NOT NULL AND {ACTION} IN (SELECT action_id FROM action_item WHERE comment_id = :id)
+        WHERE note IS NOT NULL AND {ACTION} IN (SELECT action_id FROM action_item WHERE comment_id IN {ids})
         """,
-        id=comment_id,
+        **values,
     )

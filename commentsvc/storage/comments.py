@@ -2,16 +2,17 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from commentsvc.domain.models import Comment, ListedComment, Status
+from commentsvc.domain.models import Comment, ListedComment, ReadableComment, Status
 from commentsvc.storage import contacts, reports, search, threads
-from commentsvc.storage.database import PublicRead, Row, Write, in_list, row_values
+from commentsvc.storage.database import PrivateRead, PublicRead, Row, Write, in_list, row_values
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
 SHOWN: Final = ", ".join(f"comment.{name}" for name in ListedComment.__struct_fields__)
+READABLE: Final = ", ".join(f"comment.{name}" for name in ReadableComment.__struct_fields__)
 PLAIN_COLUMNS: Final = ", ".join(Comment.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Comment.__struct_fields__)
 PATH_DIGITS: Final = 6
@@ -22,27 +23,38 @@ def path_step(seq: int) -> str:
     return f"{seq:0{PATH_DIGITS}x}"
 
 
-async def add(unit: Write, comment: Comment) -> None:
-    """Insert a comment, count it in its thread, and add it to the search index."""
-    await unit.run(
-        f"INSERT INTO comment ({PLAIN_COLUMNS}) VALUES ({VALUES})",
+async def add(unit: Write, comment: Comment, posted_digest: str | None = None) -> None:
+    """Insert a comment. ``thread_numbers.count_new`` counts it; its decision adds it to the search index."""
+    await unit.later(
+        f"INSERT INTO comment ({PLAIN_COLUMNS}, posted_digest) VALUES ({VALUES}, :posted_digest)",
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
+        posted_digest=posted_digest,
     )
-    await search.add(unit, comment)
-    await threads.set_counters(unit, {comment.thread_id: {comment.status: 1}})
 
 
-async def get(unit: PublicRead, comment_id: str) -> Comment | None:
+async def get_readable(unit: PublicRead, comment_id: str) -> ReadableComment | None:
+    """Return a comment with any status, as public connections may read it."""
+    row = await unit.one(f"SELECT {READABLE} FROM comment WHERE id = :id", id=comment_id)
+    return msgspec.convert(dict(row), ReadableComment) if row else None
+
+
+async def get(unit: PrivateRead, comment_id: str) -> Comment | None:
     """Return a comment with any status."""
     row = await unit.one(f"SELECT {COLUMNS} FROM comment WHERE id = :id", id=comment_id)
     return msgspec.convert(dict(row), Comment) if row else None
 
 
-async def get_many(unit: PublicRead, comment_ids: Sequence[str]) -> dict[str, Comment]:
+async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, Comment]:
     """Return comments by id; unknown ids are missing."""
     ids, values = in_list("id", comment_ids)
     rows = await unit.all(f"SELECT {COLUMNS} FROM comment WHERE id IN {ids}", **values)
     return {row["id"]: msgspec.convert(dict(row), Comment) for row in rows}
+
+
+async def get_greatest_id(unit: PublicRead) -> str | None:
+    """Return the greatest id of a comment; None if there is no comment."""
+    row = await unit.one("SELECT MAX(id) AS id FROM comment")
+    return row["id"] if row else None
 
 
 async def list_versions(unit: PublicRead, comment_ids: Sequence[str]) -> Sequence[Row]:
@@ -53,18 +65,19 @@ async def list_versions(unit: PublicRead, comment_ids: Sequence[str]) -> Sequenc
     )
 
 
-async def get_by_path(unit: PublicRead, thread_id: str, path: str) -> Comment | None:
-    """Return the comment with this path in a thread."""
+async def get_by_path(unit: PublicRead, thread_id: str, path: str) -> ReadableComment | None:
+    """Return the comment with this path in a thread, as public connections may read it."""
     row = await unit.one(
-        f"SELECT {COLUMNS} FROM comment WHERE thread_id = :thread_id AND path = :path",
+        f"SELECT {READABLE} FROM comment WHERE thread_id = :thread_id AND top = :top AND path = :path",
         thread_id=thread_id,
+        top=path[:PATH_DIGITS],
         path=path,
     )
-    return msgspec.convert(dict(row), Comment) if row else None
+    return msgspec.convert(dict(row), ReadableComment) if row else None
 
 
 async def set_status(unit: Write, comment: Comment, status: Status, now: str) -> Comment:
-    """Set a comment's status, increase its version, and update listing, counters and search index."""
+    """Set a comment's status, increase its version, and update listing and counters."""
     return (await set_statuses(unit, [comment], status, now))[comment.id]
 
 
@@ -87,7 +100,6 @@ async def set_statuses(unit: Write, found: Sequence[Comment], status: Status, no
         **values,
     )
     await contacts.set_status(unit, ids, status)
-    await search.set_status(unit, ids, status)
     await _recount(unit, found, status)
     await _update_listing(unit, ids, now)
     return await get_many(unit, ids)
@@ -106,12 +118,13 @@ async def set_text(unit: Write, comment: Comment, new: Comment, now: str) -> Com
     """Set a comment's name and text to those of ``new``; increase its version."""
     await unit.run(
         """
-        UPDATE comment SET name = :name, text = :text, html = :html, text_digest = :digest, edited_at = :edited_at,
-            version = version + 1
+        UPDATE comment SET name = :name, hue = :hue, text = :text, html = :html, text_digest = :digest,
+            edited_at = :edited_at, version = version + 1
         WHERE id = :id
         """,
         id=comment.id,
         name=new.name,
+        hue=new.hue,
         text=new.text,
         html=new.html,
         digest=new.text_digest,
@@ -138,14 +151,14 @@ async def erase(unit: Write, comment: Comment, now: str) -> Comment:
     await unit.run(
         """
         UPDATE comment SET name = '', website = NULL, page_url = NULL, page_title = NULL, text = '', html = '',
-            text_digest = '', note = NULL, reports = 0,
+            text_digest = '', posted_digest = NULL, note = NULL, reports = 0,
             status = 'trash', status_before = NULL, erased_at = :now, version = version + 1
         WHERE id = :id
         """,
         id=comment.id,
         now=now,
     )
-    await search.erase(unit, comment.id)
+    await search.delete_many(unit, [comment.id])
     await reports.erase(unit, comment.id)
     await threads.set_counters(unit, {comment.thread_id: {comment.status: -1, "reported": -int(comment.reports > 0)}})
     await update_listing(unit, comment.id, now)
@@ -187,60 +200,6 @@ async def _update_listing(unit: Write, comment_ids: Sequence[str], now: str) -> 
         comment_ids = sorted(replies)
 
 
-ORDERS: Final = {
-    ("tree", "oldest"): ("path > :path", "path"),
-    ("tree", "newest"): ("(top < :top OR (top = :top AND path > :path))", "top DESC, path"),
-    ("flat", "oldest"): ("id > :id", "id"),
-    ("flat", "newest"): ("id < :id", "id DESC"),
-}
-
-
-async def list_page(
-    unit: PublicRead,
-    thread_id: str,
-    *,
-    view: Literal["tree", "flat"],
-    order: Literal["oldest", "newest"],
-    limit: int,
-    after: tuple[str, str] | None,
-    since: str | None,
-    own: str | None,
-) -> list[ListedComment]:
-    """Return the listed comments of a thread, and the pending comment with the id ``own``, after (path, id).
-
-    ``tree`` sorts depth first; there, ``newest`` reverses the order of the top level only.
-    """
-    past, sorting = ORDERS[view, order]
-    path, id_ = after or ("", "")
-    rows = await unit.all(
-        f"""
-        SELECT {SHOWN} FROM comment
-        WHERE thread_id = :thread_id AND {"(listed_at IS NOT NULL OR id = :own)" if own else "listed_at IS NOT NULL"}
-          {f"AND {past}" if after else ""} {"AND listed_at > :since" if since else ""}
-        ORDER BY {sorting} LIMIT CAST(:limit AS BIGINT)
-        """,
-        thread_id=thread_id,
-        path=path,
-        top=path[:PATH_DIGITS],
-        id=id_,
-        since=since,
-        own=own,
-        limit=limit,
-    )
-    return [ListedComment(*row_values(row)) for row in rows]
-
-
-async def list_ids_by_path(unit: PublicRead, thread_id: str, paths: Sequence[str]) -> dict[str, str]:
-    """Return comment ids by path; unknown paths are missing."""
-    places, values = in_list("path", paths)
-    rows = await unit.all(
-        f"SELECT path, id FROM comment WHERE thread_id = :thread_id AND path IN {places}",
-        thread_id=thread_id,
-        **values,
-    )
-    return {row["path"]: row["id"] for row in rows}
-
-
 async def list_latest(unit: PublicRead, site_id: str, before: str | None, limit: int) -> list[ListedComment]:
     """Return a site's approved comments before an id, newest first."""
     rows = await unit.all(
@@ -256,7 +215,7 @@ async def list_latest(unit: PublicRead, site_id: str, before: str | None, limit:
     return [ListedComment(*row_values(row)) for row in rows]
 
 
-async def count_approved_by(unit: PublicRead, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
+async def count_approved_by(unit: PrivateRead, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
     """Return how many comments of an author a site has approved, up to a time, except the comment ``but``.
 
     Approvals on other sites do not count, since other people moderate there.
@@ -275,21 +234,7 @@ async def count_approved_by(unit: PublicRead, site_id: str, author_id: str, *, b
     return int(row["number"]) if row else 0
 
 
-async def count_same_text(unit: PublicRead, text_digest: str, thread_id: str, before: str) -> int:
-    """Return how many comments in other threads, on any site, had the same text up to a time."""
-    row = await unit.one(
-        """
-        SELECT COUNT(*) AS number FROM comment
-        WHERE text_digest = :text_digest AND thread_id <> :thread_id AND created_at <= :before
-        """,
-        text_digest=text_digest,
-        thread_id=thread_id,
-        before=before,
-    )
-    return int(row["number"]) if row else 0
-
-
-async def _fresh(unit: PublicRead, comment_id: str) -> Comment:
+async def _fresh(unit: PrivateRead, comment_id: str) -> Comment:
     comment = await get(unit, comment_id)
     if comment is None:
         raise LookupError("a comment that was just changed is gone")

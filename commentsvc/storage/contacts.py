@@ -1,13 +1,15 @@
 """Private data of commenters. No other module names the table ``contact``."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from commentsvc.domain.ids import id_prefix
 from commentsvc.domain.models import Contact, Status
+from commentsvc.domain.timestamps import parse_time
 from commentsvc.storage import database
-from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
+from commentsvc.storage.database import MAX_CLOCK_SKEW, PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
@@ -15,10 +17,15 @@ VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
 # For searches by private data: other modules build their statements.
 TABLE: Final = "contact"
 
+# A network's comments of the last days, by ranges of ids in the index of networks. Ids begin with a time.
+OF_NETWORK: Final = (
+    f"network = :network AND status IN ({', '.join(repr(one.value) for one in Status)}) AND comment_id > :first"
+)
+
 
 async def add(unit: Write, contact: Contact) -> None:
     """Insert the private data of a comment."""
-    await unit.run(
+    await unit.later(
         f"INSERT INTO contact ({COLUMNS}) VALUES ({VALUES})",
         **{name: getattr(contact, name) for name in Contact.__struct_fields__},
     )
@@ -37,16 +44,62 @@ async def set_status(unit: Write, comment_ids: Sequence[str], status: Status) ->
     await unit.run(f"UPDATE contact SET status = :status WHERE comment_id IN {ids}", status=status.value, **values)
 
 
-async def count_by_email(unit: PrivateRead, digests: Sequence[str], sites: Sequence[str] | None) -> Sequence[Row]:
-    """Return ``email_digest, status, number``: each commenter's numbers of approved and spam comments."""
-    listed, values = in_list("digest", digests)
+async def set_name_key(unit: Write, comment_id: str, name_key: str) -> None:
+    """Store the key of a comment's new name."""
+    await unit.run("UPDATE contact SET name_key = :key WHERE comment_id = :id", key=name_key, id=comment_id)
+
+
+async def find_namesakes(unit: PrivateRead, names: Sequence[tuple[str, str]], most: int) -> Sequence[Row]:
+    """Return ``site_id, name_key, email_digest, number``: who has approved comments under these names, by address.
+
+    ``names`` are pairs of a site and the key of a name. The latest ``most`` comments of each are counted.
+    """
+    if not names:
+        return []
+    values: dict[str, Any] = {"most": most}
+    branches = []
+    for at, (site_id, key) in enumerate(names):
+        values |= {f"site{at}": site_id, f"key{at}": key}
+        branches.append(
+            f"""
+            SELECT * FROM (
+                SELECT site_id, name_key, email_digest FROM contact
+                WHERE site_id = :site{at} AND name_key = :key{at} AND status = 'approved'
+                ORDER BY comment_id DESC LIMIT CAST(:most AS BIGINT)
+            ) AS latest{at}
+            """
+        )
+    return await unit.all(
+        f"""
+        SELECT site_id, name_key, email_digest, COUNT(*) AS number FROM ({" UNION ALL ".join(branches)}) AS named
+        WHERE email_digest IS NOT NULL GROUP BY site_id, name_key, email_digest
+        """,
+        **values,
+    )
+
+
+async def count_by_email(
+    unit: PrivateRead, digests: Sequence[str], sites: Sequence[str] | None, most: int
+) -> Sequence[Row]:
+    """Return ``email_digest, status, number``: each commenter's approved and spam comments, up to ``most`` of each."""
+    if not digests:
+        return []
+    values = {f"digest{number}": digest for number, digest in enumerate(digests)}
     on_sites, more = site_condition("site_id", sites)
     return await unit.all(
         f"""
-        SELECT email_digest, status, COUNT(*) AS number FROM contact
-        WHERE email_digest IN {listed} AND status IN ('approved', 'spam') AND {on_sites}
-        GROUP BY email_digest, status
+        WITH seen (email_digest) AS (VALUES {", ".join(f"(CAST(:{name} AS TEXT))" for name in values)}),
+            decided (status) AS (VALUES ('{Status.APPROVED.value}'), ('{Status.SPAM.value}'))
+        SELECT seen.email_digest, decided.status, (
+            SELECT COUNT(*) FROM (
+                SELECT 1 AS one FROM contact
+                WHERE contact.email_digest = seen.email_digest AND contact.status = decided.status AND {on_sites}
+                LIMIT CAST(:most AS BIGINT)
+            ) AS counted
+        ) AS number
+        FROM seen CROSS JOIN decided
         """,
+        most=most,
         **values,
         **more,
     )
@@ -86,14 +139,21 @@ async def delete_many(unit: Write, comment_ids: Sequence[str]) -> None:
     await unit.run(f"DELETE FROM contact WHERE comment_id IN {ids}", **values)
 
 
-async def erase_networks(unit: Write, before: str) -> int:
-    """Delete networks and browsers of comments created before this time; return how many rows changed."""
-    return await unit.run(
-        """
-        UPDATE contact SET network = NULL, network_digest = NULL, agent = NULL
-        WHERE created_at < :before AND network IS NOT NULL
-        """,
-        before=before,
+async def list_expired_networks(unit: PrivateRead, before: str) -> list[str]:
+    """Return the ids of comments created before this time that still have a network.
+
+    It reads the index of networks, which holds few rows: those of the last ``network_days``. An index of its own would
+    be written with every comment.
+    """
+    rows = await unit.all("SELECT comment_id FROM contact WHERE network > '' AND created_at < :before", before=before)
+    return [row["comment_id"] for row in rows]
+
+
+async def erase_networks(unit: Write, comment_ids: Sequence[str]) -> None:
+    """Delete network and browser of the authors of these comments."""
+    ids, values = in_list("id", comment_ids)
+    await unit.run(
+        f"UPDATE contact SET network = NULL, network_digest = NULL, agent = NULL WHERE comment_id IN {ids}", **values
     )
 
 
@@ -126,19 +186,21 @@ async def reseal(unit: Write, comment_id: str, sealed: str, digest: str) -> None
 
 
 async def recent_activity(
-    unit: PrivateRead, network: str, *, day_ago: str, hour_ago: str, before: str, but: str | None
+    unit: PrivateRead, network: str, site_id: str, *, day_ago: str, hour_ago: str, before: str, but: str | None
 ) -> tuple[str | None, int]:
-    """Return a network's latest comment time within a day, and its number of comments within an hour.
+    """Return a network's latest comment time on a site within a day, and its number of comments within an hour.
 
     Both leave out the comment ``but``.
     """
     row = await unit.one(
-        """
+        f"""
         SELECT MAX(created_at) AS last, COUNT(CASE WHEN created_at > :hour_ago THEN 1 END) AS number FROM contact
-        WHERE network = :network AND created_at > :day_ago AND created_at <= :before
+        WHERE {OF_NETWORK} AND site_id = :site_id AND created_at > :day_ago AND created_at <= :before
           AND comment_id <> COALESCE(CAST(:but AS TEXT), '')
         """,
+        first=_first_id(day_ago),
         network=network,
+        site_id=site_id,
         day_ago=day_ago,
         hour_ago=hour_ago,
         before=before,
@@ -152,11 +214,20 @@ async def has_spam_from(unit: PrivateRead, network: str) -> bool:
 
     Spam by rules does not count: a rule may look at the email address, and commenters could find out which ones.
     """
-    row = await unit.one(
+    # The index has the ids of each status in order.
+    latest = " UNION ALL ".join(
+        f"""
+        SELECT comment_id, status FROM (
+            SELECT comment_id, status FROM contact WHERE network = :network AND status = '{status.value}'
+            ORDER BY comment_id DESC LIMIT 100
+        ) AS of_{status.value}
         """
-        SELECT 1 AS found FROM (
-            SELECT comment_id, status FROM contact WHERE network = :network ORDER BY created_at DESC LIMIT 100
-        ) AS latest
+        for status in Status
+    )
+    row = await unit.one(
+        f"""
+        SELECT 1 AS found FROM (SELECT comment_id, status FROM ({latest}) AS every ORDER BY comment_id DESC LIMIT 100)
+            AS latest
         WHERE status = 'spam' AND (
             SELECT actor_kind FROM decision WHERE comment_id = latest.comment_id ORDER BY seq DESC LIMIT 1
         ) = 'person'
@@ -167,11 +238,18 @@ async def has_spam_from(unit: PrivateRead, network: str) -> bool:
     return row is not None
 
 
-async def count_since(unit: PrivateRead, network: str, since: str) -> int:
-    """Return the number of comments from a network since a time."""
+async def count_since(unit: PrivateRead, network: str, since: str, until: str) -> int:
+    """Return the number of comments from a network between two times."""
     row = await unit.one(
-        "SELECT COUNT(*) AS number FROM contact WHERE network = :network AND created_at >= :since",
+        f"SELECT COUNT(*) AS number FROM contact WHERE {OF_NETWORK} AND created_at >= :since AND created_at <= :until",
         network=network,
+        until=until,
+        first=_first_id(since),
         since=since,
     )
     return int(row["number"]) if row else 0
+
+
+def _first_id(time: str) -> str:
+    """Return an id that is lower than those of all comments created after this time, whichever server made them."""
+    return id_prefix((parse_time(time) - MAX_CLOCK_SKEW).timestamp())

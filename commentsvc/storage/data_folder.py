@@ -3,7 +3,9 @@
 import os
 import re
 import shlex
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,7 @@ SHARES: Final = frozenset(
 )
 FUSE_SHARE: Final = re.compile(r"fuse\..*(?:sshfs|s3|rclone|gluster|ceph|davfs|smb|gcs|nfs|blobfuse|goofys|juicefs).*")
 KEY_FILE: Final = "secret.key"  # beside the database
-FILES_BESIDE: Final = ("-wal", "-shm", ".lock")
+FILES_BESIDE: Final = ("-wal", "-shm", ".lock", ".service.lock")
 
 
 def require_usable(path: Path) -> None:
@@ -63,6 +65,19 @@ def keep_owner(file: Path, like: Path) -> None:
     if os.geteuid() == 0:
         owner = like.stat()
         os.chown(file, owner.st_uid, owner.st_gid)
+
+
+def hide_from_others(path: Path) -> None:
+    """Remove the permissions of users who are neither the owner of the database nor in its group.
+
+    A restored copy may have them, and SQLite gives its other files the permissions of the database. Files of another
+    owner are left alone.
+    """
+    for file in (path, *(path.with_name(f"{path.name}{suffix}") for suffix in FILES_BESIDE)):
+        with suppress(FileNotFoundError):
+            found = file.stat()
+            if found.st_mode & stat.S_IRWXO and found.st_uid == os.geteuid():
+                file.chmod(stat.S_IMODE(found.st_mode) & ~stat.S_IRWXO)
 
 
 def _refusal(sentence: str) -> ConfigurationError:

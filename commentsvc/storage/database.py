@@ -9,6 +9,7 @@ A *unit of work* is an ``async`` function whose first argument is a unit. It awa
 it happens as a whole or not at all, and it cannot wait for the network. Do CPU work of more than 5 ms before it.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import FINGERPRINT_LENGTH, Keyring
+from commentsvc.domain.errors import OutcomeUnknown, Unavailable
 from commentsvc.domain.ids import Ids
 from commentsvc.domain.timestamps import format_time
 from commentsvc.storage.write_record import WriteRecord
@@ -23,13 +25,24 @@ from commentsvc.storage.write_record import WriteRecord
 Row: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
 
+SEARCH_SECONDS: Final = 5.0
+SEARCHES: Final = 2  # at once; more would share the processor, and be slower each
+SEARCH_TOO_SLOW: Final = "The search took too long. Choose a status, a site or a shorter time, and search again."
+
 
 class RetryUnit(Exception):  # noqa: N818 -- not an error: the driver starts the unit again
     """The unit waited for a lock, and what it read before has changed. It has changed nothing yet."""
 
 
 class Statements(Protocol):
-    """Statements of one transaction."""
+    """Statements of one transaction.
+
+    ``never_waits``: nobody else writes until it ends, so no statement waits for a lock. ``schema_checked``: no newer
+    program has migrated the database. SQLite's units that are committed together share both.
+    """
+
+    never_waits: bool
+    schema_checked: bool
 
     async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
         """Return every row, in the order that the statement asks for."""
@@ -40,6 +53,12 @@ class Statements(Protocol):
     async def run(self, sql: str, /, **values: Any) -> int:
         """Return the number of changed rows."""
 
+    async def later(self, sql: str, /, **values: Any) -> None:
+        """Run a statement whose result nobody needs, at the latest before the next one that is not for later.
+
+        It may run at the same time as others for later, so it must not need their changes, nor change the same rows.
+        """
+
 
 Work: TypeAlias = Callable[[Statements], Coroutine[Any, Any, T]]
 
@@ -49,18 +68,37 @@ class Database(Protocol):
 
     writes: WriteRecord
 
-    async def write(self, work: Work[T], /) -> T:
+    async def write(self, work: Work[T], /, key: str = "") -> T:
         """Change data; return when the change is on disk.
+
+        Units that often need the same rows have the same ``key``, so that they do not wait for locks of each other.
 
         Raises:
             Unavailable: the database could not store it; nothing was changed.
+            OutcomeUnknown: it may or may not have stored it.
         """
 
-    async def read(self, work: Work[T], /) -> T:
-        """Read public data, through a connection that cannot read anything private."""
+    async def read(self, work: Work[T], /, *, late: bool = False) -> T:
+        """Read public data, through a connection that cannot read anything private.
+
+        With ``late``, a replica may answer: up to ``COMMENTSVC_READ_LAG_MS`` old, but with all that this process wrote.
+        """
 
     async def read_private(self, work: Work[T], /) -> T:
         """Read all data."""
+
+    async def search(self, work: Work[T], /, seconds: float = SEARCH_SECONDS) -> T:
+        """Read all data, for work that may take long: few at once, and on no connection that other reads wait for.
+
+        Raises:
+            Unavailable: a statement (PostgreSQL) or all of them (SQLite) took longer than these seconds.
+        """
+
+    def count_changes(self) -> int | None:
+        """Return a number that every acknowledged commit of every process has changed; None if the engine has none."""
+
+    async def read_rows(self, sql: str, values: Mapping[str, Any], /, *, late: bool = False) -> Sequence[Row]:
+        """Return a few public rows that one statement finds by an index; cheaper than a unit. ``late``: as above."""
 
     async def write_exclusively(self, work: Work[T], /) -> T:
         """Write while no other server migrates or starts."""
@@ -72,8 +110,17 @@ class Database(Protocol):
             Unavailable: it is read-only, gone, or its disk (SQLite) has fewer bytes free.
         """
 
+    async def find_damage(self) -> str | None:
+        """Return what is wrong with the file of the database (SQLite), which is read as a whole; None if nothing is."""
+
     async def protect(self) -> None:
-        """Make sure that public connections cannot read private tables."""
+        """Make sure that public connections cannot read private tables and columns."""
+
+    def empty_log(self) -> None:
+        """Remove erased data from the write-ahead log soon (SQLite)."""
+
+    async def rewrite(self) -> bool:
+        """Rewrite an SQLite file that nobody else uses; return whether this was done."""
 
     async def read_clock(self) -> datetime | None:
         """Return the time of the database's clock; None if it is the clock of this computer."""
@@ -116,7 +163,7 @@ class Environment:
 
 
 class PublicRead(Environment):
-    """A unit that can read public tables only. The database refuses everything else."""
+    """A unit that can read public columns only. The database refuses everything else."""
 
     _statements: Statements
 
@@ -143,14 +190,18 @@ EVENT_TIMES: Final = frozenset(
     {"created_at", "edited_at", "published_at", "listed_at", "erased_at", "closed_at", "settled_at"}
     | {"removed_at", "revoked_at", "used_at", "seen_at", "last_used_at"}
 )
-# A later time in the database is an error, which must not spread.
-MAX_CLOCK_SKEW: Final = timedelta(days=1)
+MAX_CLOCK_SKEW: Final = timedelta(days=1)  # a later time in the database is an error, which must not spread
 
 
 class Write(PrivateRead):
     """A unit that can read and change every table."""
 
     _latest: str = ""  # the latest event that this unit has read
+
+    @property
+    def never_waits(self) -> bool:
+        """Return whether nobody else writes until this unit ends, so that it never waited for a lock."""
+        return self._statements.never_waits
 
     async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
         """Return every row, in the order that the statement asks for."""
@@ -181,10 +232,12 @@ class Write(PrivateRead):
         """Return the number of changed rows."""
         return await self._statements.run(sql, **values)
 
+    async def later(self, sql: str, /, **values: Any) -> None:
+        """Run a statement, perhaps together with others: see ``Statements.later``."""
+        await self._statements.later(sql, **values)
 
-# What public connections may read; the database itself refuses all other tables.
-PUBLIC_TABLES = ("site", "site_origin", "thread", "thread_name", "comment")
 
+MAX_HISTORY: Final = 200  # latest entries of each kind in the history of a comment
 
 # ``:now``, but not before the row was created: a server whose clock is ahead may have created it.
 NOW_OR_CREATED: Final = "CASE WHEN created_at > :now THEN created_at ELSE CAST(:now AS TEXT) END"
@@ -222,3 +275,26 @@ def count_by_key(table: str, but: Sequence[str]) -> tuple[str, dict[str, Any]]:
         f"SELECT {fingerprint} AS fingerprint, COUNT(*) AS number FROM {table} "
         f"WHERE {fingerprint} NOT IN {listed} GROUP BY {fingerprint}"
     ), values
+
+
+def settle(done: asyncio.Future[Any], outcome: Any) -> None:
+    """Give the caller of a unit its result or its exception."""
+    if isinstance(outcome, BaseException):
+        done.set_exception(outcome)
+        done.exception()  # marks it as read: if the caller was cancelled, asyncio would log a warning
+    else:
+        done.set_result(outcome)
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """Return the refusal for an error of the database."""
+    refusal = Unavailable("The database is unavailable. Nothing was saved. Please try again.")
+    refusal.__cause__ = error
+    return refusal
+
+
+def outcome_unknown(error: BaseException) -> OutcomeUnknown:
+    """Return the refusal for an error of COMMIT: the database may have stored the change before."""
+    refusal = OutcomeUnknown()
+    refusal.__cause__ = error
+    return refusal

@@ -14,11 +14,12 @@ from commentsvc.domain.models import Actor, ActorKind, Comment, Decision, Effect
 from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.storage import actors, search
 from commentsvc.storage.actors import actor_of, actor_values
-from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
+from commentsvc.storage.database import MAX_HISTORY, PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = (
     f"seq, comment_id, action_id, status, {actors.COLUMNS}, reason_code, reason_args, note, verdicts, created_at"
 )
+EVEN_BYTES: Final = 384  # of a reason with the verdict of an email rule; JSON ends with spaces up to a multiple of it
 
 
 class StoredVerdict(Struct, frozen=True):
@@ -49,13 +50,19 @@ async def add(
     decision: Decision,
     action_id: str | None = None,
     verdicts: Sequence[StoredVerdict] = (),
+    new: Comment | None = None,
+    *,
+    even: bool = False,
 ) -> None:
-    """Append the same decision on each of these comments."""
+    """Append the same decision on each of these comments, and update the search index; ``new`` is a new comment.
+
+    ``even``: write as much as other decisions, so that the time says nothing about rules that matched.
+    """
     ids = {f"comment{number}": comment_id for number, comment_id in enumerate(comment_ids)}
     shared = f":action_id, :status, {', '.join(f':{name}' for name in actors.COLUMNS.split(', '))}"
     rows = (f"(:{name}, {shared}, :code, :args, :note, :verdicts, {_time_after(name)})" for name in ids)
-    reason = decision.reason
-    await unit.run(
+    others = _json(verdicts) if verdicts or even else None
+    await unit.later(
         f"""
         INSERT INTO decision (
             comment_id, action_id, status, {actors.COLUMNS}, reason_code, reason_args, note, verdicts, created_at
@@ -64,15 +71,30 @@ async def add(
         """,
         action_id=action_id,
         status=decision.status.value,
-        code=reason.code if reason else None,
-        args=_json(reason.args) if reason and reason.args else None,
+        code=decision.reason.code if decision.reason else None,
+        args=_args(decision),
         note=decision.note,
-        verdicts=_json(verdicts) if verdicts else None,
+        verdicts=_fill(decision, others) if others and even else others,
         now=unit.now(),
         **actor_values(decision.actor),
         **ids,
     )
-    await search.set_reasons(unit, comment_ids, _search_text(decision, verdicts))
+    reasons = _search_text(decision, verdicts)
+    if new:
+        await search.add(unit, new, reasons, even=even)
+    else:
+        await search.set_decision(unit, comment_ids, decision.status, reasons, even=even)
+
+
+def _args(decision: Decision) -> str | None:
+    return _json(decision.reason.args) if decision.reason and decision.reason.args else None
+
+
+def _fill(decision: Decision, verdicts: str) -> str:
+    """Return the JSON with spaces at its end, so that the row is as long as those of other decisions."""
+    code = decision.reason.code if decision.reason else ""
+    shown = (code, _args(decision) or "", decision.actor.id or "", decision.actor.name, verdicts)
+    return verdicts + " " * (-sum(map(len, shown)) % EVEN_BYTES)
 
 
 def _time_after(name: str) -> str:
@@ -84,9 +106,11 @@ def _time_after(name: str) -> str:
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> list[StoredDecision]:
-    """Return every decision on a comment, oldest first."""
-    rows = await unit.all(f"SELECT {COLUMNS} FROM decision WHERE comment_id = :id ORDER BY seq", id=comment_id)
-    return [_decision(row) for row in rows]
+    """Return the latest decisions on a comment, oldest first."""
+    rows = await unit.all(
+        f"SELECT {COLUMNS} FROM decision WHERE comment_id = :id ORDER BY seq DESC LIMIT {MAX_HISTORY}", id=comment_id
+    )
+    return [_decision(row) for row in reversed(rows)]
 
 
 async def list_latest(

@@ -1,30 +1,47 @@
-"""Digests of recent texts, to recognise a comment that is sent twice."""
+"""Recognise a comment that is sent twice, by the digest of what was posted."""
 
-from commentsvc.storage.database import Write
+from commentsvc.domain.models import Thread
+from commentsvc.storage.database import PrivateRead
 
 
-async def claim_text(unit: Write, digest: str, comment_id: str, now: str, day_ago: str) -> bool:
-    """Record a text's digest for a comment; return False if the same text was posted after ``day_ago``."""
+async def is_posted(unit: PrivateRead, digest: str, text_digest: str, thread: Thread, after: str, before: str) -> bool:
+    """Return whether a comment with this digest was posted in a thread between two times.
+
+    The caller has locked the thread.
+
+    The comment is found by its text, for which an index is kept anyway. Only edited comments, whose text is another one
+    now, are found by the digest itself: an index of all digests would cost 8 kB of writes for each comment.
+    """
     row = await unit.one(
         """
-        INSERT INTO recent_text (digest, comment_id, created_at) VALUES (:digest, :comment_id, :now)
-        ON CONFLICT (digest) DO UPDATE SET comment_id = excluded.comment_id, created_at = excluded.created_at
-            WHERE recent_text.created_at <= :day_ago
-        RETURNING digest
+        SELECT 1 AS found FROM comment
+        WHERE text_digest = :text_digest AND status IN ('pending', 'approved', 'spam', 'trash')
+            AND thread_id = :thread_id AND posted_digest = :digest AND created_at > :after
+            AND created_at < :before
+        UNION ALL
+        SELECT 1 AS found FROM comment
+        WHERE edited_at IS NOT NULL AND posted_digest = :digest AND created_at > :after AND created_at < :before
+        LIMIT 1
         """,
+        text_digest=text_digest,
+        thread_id=thread.id,
         digest=digest,
-        comment_id=comment_id,
-        now=now,
-        day_ago=day_ago,
+        after=after,
+        before=before,
     )
     return row is not None
 
 
-async def release_text(unit: Write, comment_id: str) -> None:
-    """Delete the digest of a deleted comment, so that its text can be posted again."""
-    await unit.run("DELETE FROM recent_text WHERE comment_id = :id", id=comment_id)
-
-
-async def delete_expired(unit: Write, before: str) -> None:
-    """Delete digests recorded before this time."""
-    await unit.run("DELETE FROM recent_text WHERE created_at < :before", before=before)
+async def count_same_text(unit: PrivateRead, text_digest: str, thread: Thread, before: str) -> int:
+    """Return how many comments in other threads of the same site had the same text up to a time."""
+    row = await unit.one(
+        """
+        SELECT COUNT(*) AS number FROM comment
+        WHERE text_digest = :text_digest AND thread_id <> :thread_id AND site_id = :site_id AND created_at <= :before
+        """,
+        text_digest=text_digest,
+        thread_id=thread.id,
+        site_id=thread.site_id,
+        before=before,
+    )
+    return int(row["number"]) if row else 0

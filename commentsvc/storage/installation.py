@@ -52,6 +52,21 @@ async def remove_found_keys(unit: Write, fingerprints: Sequence[str]) -> None:
     await unit.run(f"DELETE FROM lost_key WHERE fingerprint IN {found}", **values)
 
 
+async def get_cleanup(unit: PrivateRead) -> tuple[str, str]:
+    """Return when expired data was last deleted, and since when the clock is in doubt; empty if it never was."""
+    row = await unit.one("SELECT cleaned_at AS cleaned, doubted_at AS doubted FROM installation WHERE id = 1")
+    return (row["cleaned"], row["doubted"]) if row else ("", "")
+
+
+async def set_cleanup(unit: Write, cleaned_at: str, doubted_at: str) -> None:
+    """Set both times of ``get_cleanup``."""
+    await unit.run(
+        "UPDATE installation SET cleaned_at = :cleaned_at, doubted_at = :doubted_at WHERE id = 1",
+        cleaned_at=cleaned_at,
+        doubted_at=doubted_at,
+    )
+
+
 async def write_probe(unit: Write, filler: str, now: str) -> None:
     """Write a text that must find room on the disk, then replace it by the time. Nothing public changes."""
     for probe in (now + filler, now):  # SQLite writes no page that stays as it was

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from commentsvc.storage import database, sessions
+from commentsvc.storage import database, preferences, sessions
 from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
 
 
@@ -44,6 +44,12 @@ async def list_all(unit: PrivateRead) -> Sequence[Row]:
     )
 
 
+async def list_identities(unit: PrivateRead) -> list[tuple[str, str | None]]:
+    """Return name and email digest of every moderator, oldest first."""
+    rows = await unit.all("SELECT name, email_digest FROM moderator WHERE removed_at IS NULL ORDER BY id")
+    return [(row["name"], row["email_digest"]) for row in rows]
+
+
 async def list_names(unit: PrivateRead) -> Sequence[Row]:
     """Return ``id, name`` of every moderator, also of removed ones."""
     return await unit.all("SELECT id, name FROM moderator ORDER BY id")
@@ -72,7 +78,7 @@ async def list_all_sites(unit: PrivateRead) -> dict[str, list[str]]:
 
 
 async def remove(unit: Write, moderator_id: str, now: str) -> None:
-    """Remove a moderator: delete the email address, invitations and sessions, and revoke all keys."""
+    """Remove a moderator: delete email address, invitations, preferences and sessions, and revoke all keys."""
     await unit.run(
         f"""
         UPDATE moderator SET removed_at = {NOW_OR_CREATED}, email_sealed = NULL, email_digest = NULL WHERE id = :id
@@ -86,6 +92,7 @@ async def remove(unit: Write, moderator_id: str, now: str) -> None:
         now=now,
     )
     await unit.run("DELETE FROM invitation WHERE moderator_id = :id", id=moderator_id)
+    await preferences.delete(unit, moderator_id)
     await sessions.delete_of_moderator(unit, moderator_id)
 
 
@@ -155,6 +162,15 @@ async def use_invitation(unit: Write, token_hash: str, now: str) -> bool:
         now=now,
     )
     return changed == 1
+
+
+async def bring_back_invitations(unit: Write, latest: str, expires_at: str) -> None:
+    """Let the unused invitations that expire after ``latest`` expire earlier."""
+    await unit.run(
+        "UPDATE invitation SET expires_at = :expires_at WHERE used_at IS NULL AND expires_at > :latest",
+        expires_at=expires_at,
+        latest=latest,
+    )
 
 
 async def any_invitation_used(unit: PrivateRead) -> bool:

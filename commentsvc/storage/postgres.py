@@ -6,92 +6,58 @@ connection of the server (PgBouncer in transaction mode).
 
 import asyncio
 import logging
-import re
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import asyncpg
 
-from commentsvc.config.postgres_url import parse_postgres_url
+from commentsvc.config import settings
+from commentsvc.config.postgres_url import REPLICA, parse_postgres_url
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Unavailable
-from commentsvc.storage import postgres_reader
-from commentsvc.storage.database import RetryUnit, Row, Statements, Work
+from commentsvc.storage import dialect, postgres_reader
+from commentsvc.storage.database import SEARCH_SECONDS, SEARCHES, Row, Statements, Work
+from commentsvc.storage.patience import BACKGROUND_SECONDS, LEAST_SECONDS, Patience, present_patience
+from commentsvc.storage.postgres_connection import Connection
 from commentsvc.storage.postgres_errors import refusal_of
-from commentsvc.storage.postgres_login import CONNECTION_ERRORS, Login, check_server, explained
+from commentsvc.storage.postgres_login import Login, check_server, explained
+from commentsvc.storage.postgres_pool import Pool
+from commentsvc.storage.postgres_replica import Replica, ReplicaFailed
+from commentsvc.storage.postgres_search import limit_search, turn_of
+from commentsvc.storage.postgres_units import PostgresTransaction, run_exclusive, run_read, with_retries
+from commentsvc.storage.postgres_writer import PostgresWriter
 from commentsvc.storage.write_record import WriteRecord
 
 T = TypeVar("T")
 
 DATABASE_URL = "COMMENTSVC_DATABASE_URL"
 READER_URL = "COMMENTSVC_READER_DATABASE_URL"
-WRITERS = 8
-READERS = 4
 TABLES = "(SELECT tablename AS tbl_name FROM pg_tables WHERE schemaname = ANY (current_schemas(false))) AS found"
 SCHEMA_LOCK = 4_041_961_220_260_101  # an arbitrary number, the same for every server
 # A unit that reads is read-only itself, so the default for other units counts.
 READONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS readonly"
 LOG = logging.getLogger(__name__)
-NAMED_PARAMETER = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
-# PostgreSQL has rolled the transaction back, so it can run again.
-RETRYABLE_ERRORS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, RetryUnit)
-MAX_ATTEMPTS = 8
 # Of creating a role: not allowed, or created by another service at the same moment.
 EXPECTED = (asyncpg.InsufficientPrivilegeError, asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError)
-
-
-@lru_cache(maxsize=512)
-def number_parameters(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Return the statement with ``$1`` for each ``:name``, and the names in the order of their numbers."""
-    places: dict[str, int] = {}
-
-    def number(match: re.Match[str]) -> str:
-        return f"${places.setdefault(match[1], len(places) + 1)}"
-
-    return NAMED_PARAMETER.sub(number, sql), tuple(places)
-
-
-class PostgresTransaction:
-    """Statements of one transaction."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self.changed = False
-        self._connection = connection
-
-    async def all(self, sql: str, /, **values: Any) -> Sequence[Row]:
-        """See ``Statements``."""
-        text, names = number_parameters(sql)
-        rows: Sequence[Row] = await self._connection.fetch(text, *(values[name] for name in names))
-        return rows
-
-    async def one(self, sql: str, /, **values: Any) -> Row | None:
-        """See ``Statements``."""
-        text, names = number_parameters(sql)
-        row: Row | None = await self._connection.fetchrow(text, *(values[name] for name in names))
-        return row
-
-    async def run(self, sql: str, /, **values: Any) -> int:
-        """See ``Statements``."""
-        text, names = number_parameters(sql)
-        tag = await self._connection.execute(text, *(values[name] for name in names))
-        rows = int(tag.rpartition(" ")[2]) if tag[-1:].isdigit() else 0
-        self.changed |= rows > 0 and not tag.startswith("SELECT")
-        return rows
 
 
 class PostgresDatabase:
     """See ``Database``."""
 
-    def __init__(self, login: Login, reader: Login, writers: asyncpg.Pool, *, keep_statements: bool) -> None:
+    def __init__(self, pool: Pool, readers: Pool) -> None:
         self.writes = WriteRecord()
-        self._login = login
-        self._reader = reader
-        self._keep_statements = keep_statements
-        self._writers = writers
-        self._readers = writers
-        self._restricted = False  # whether readers have a pool of their own, which cannot read private tables
+        self._login = pool.login
+        self._reader = readers.login
+        self._pool = pool
+        self._writer = PostgresWriter(pool, self.writes)
+        self._own_readers = readers
+        self._readers = pool
+        self._searches = asyncio.Semaphore(min(SEARCHES, max(1, pool.size // 2)))  # writes use the same pool
+        self._restricted = False  # whether readers have a pool of their own, which cannot read private data
+        self._replica: Replica | None = None
 
     @classmethod
     async def open(
@@ -101,42 +67,95 @@ class PostgresDatabase:
         *,
         reader_url: str = "",
         prepared_statements: Literal["auto", "on", "off"] = "auto",
+        database_connections: int = settings.DATABASE_CONNECTIONS,
+        reader_connections: int = settings.READER_CONNECTIONS,
+        replica_url: str = "",
+        replica_lag_ms: int = settings.READ_LAG_MS,
     ) -> "PostgresDatabase":
         """Connect to the server. Without ``reader_url``, readers log in with a role that ``protect`` creates.
 
-        ``auto`` keeps prepared statements unless a pooler is in between.
+        ``auto`` keeps prepared statements unless a pooler is in between. The user in ``replica_url`` is used only if
+        ``reader_url`` is given.
 
         Raises:
             DatabaseAway: the server does not answer now.
             ConfigurationError: the server rejects a user, or cannot hold our data.
         """
         given = Login(parse_postgres_url(READER_URL, reader_url)) if reader_url else None
-        server = await check_server(Login(parse_postgres_url(DATABASE_URL, url)))
-        login = Login(server.address)
+        login = Login(parse_postgres_url(DATABASE_URL, url))
+        server = await check_server(login)
+        login = replace(login, address=server.address)
         reader = given or login.as_user(*keyring.reader_login)
         pooled = server.pooled or login.address.pooler
         keep = not pooled if prepared_statements == "auto" else prepared_statements == "on"
-        database = cls(login, reader, await login.create_pool(WRITERS, keep_statements=keep), keep_statements=keep)
-        try:
-            if await database._has_reader_role() or given:
-                await database._restrict_readers()
-        except BaseException:
-            database._writers.terminate()
-            raise
+        database = cls(
+            Pool(login, database_connections, keep_statements=keep),
+            Pool(reader, reader_connections, keep_statements=keep),
+        )
+        if replica_url:
+            there = Login(parse_postgres_url(REPLICA, replica_url))
+            database._use_replica(there if given else there.as_user(*keyring.reader_login), replica_lag_ms / 1000)
+        await database._choose_readers(given=given is not None)
         return database
 
-    async def write(self, work: Work[T], /) -> T:
-        """See ``Database``."""
-        return await _shield(_write_noted(self._writers, work, self.writes))
+    async def _choose_readers(self, *, given: bool) -> None:
+        try:
+            if await self._has_reader_role() or given:
+                await self._restrict_readers()
+        except BaseException:
+            self._pool.terminate()
+            raise
 
-    async def read(self, work: Work[T], /) -> T:
+    def _use_replica(self, login: Login, max_lag: float) -> None:
+        keep = self._pool.keeps_statements and not login.address.pooler
+        pool = Pool(login, self._own_readers.size, keep_statements=keep)
+        self._replica = Replica(pool, self._pool, self.writes, max_lag)
+
+    async def write(self, work: Work[T], /, key: str = "") -> T:
         """See ``Database``."""
-        return await _run_shielded(self._readers, work, readonly=True)
+        return await self._writer.write(work, key)
+
+    async def read(self, work: Work[T], /, *, late: bool = False) -> T:
+        """See ``Database``."""
+        return await self._read(lambda connection: run_read(connection, work), late=late)
 
     async def read_private(self, work: Work[T], /) -> T:
         """See ``Database``."""
         with explained(self._login.address, only=(asyncpg.InsufficientPrivilegeError,)):
-            return await _run_shielded(self._writers, work, readonly=True)
+            return await _shield(
+                with_retries(self._pool, lambda connection: run_read(connection, work), present_patience())
+            )
+
+    def count_changes(self) -> None:
+        """See ``Database``. A notice from the server arrives after the commit, so no number would be exact."""
+
+    async def read_rows(self, sql: str, values: Mapping[str, Any], /, *, late: bool = False) -> Sequence[Row]:
+        """See ``Database``. One statement needs no transaction: this is one round trip instead of three."""
+        return await self._read(lambda connection: PostgresTransaction(connection).all(sql, **values), late=late)
+
+    async def _read(self, run: Callable[[Connection], Coroutine[Any, Any, T]], *, late: bool) -> T:
+        patience = present_patience()
+        if late and self._replica is not None and self._replica.is_current():
+            patience.begin()  # if the replica hangs, the primary has the rest of the time
+            with suppress(ReplicaFailed):
+                outcome = await _shield(self._replica.read(run))
+                patience.end()
+                return outcome
+        return await _shield(with_retries(self._readers, run, patience))
+
+    async def search(self, work: Work[T], /, seconds: float = SEARCH_SECONDS) -> T:
+        """See ``Database``."""
+
+        async def wait_and_search() -> T:
+            patience = present_patience()
+            deadline = patience.begin()
+            async with turn_of(self._searches, deadline):
+                limited, limit = limit_search(work, seconds), Patience(max(seconds, LEAST_SECONDS), deadline)
+                outcome = await with_retries(self._pool, lambda connection: run_read(connection, limited), limit)
+            patience.end()  # the search may have taken longer than the rest of the request may wait
+            return outcome
+
+        return await _shield(wait_and_search())
 
     async def write_exclusively(self, work: Work[T], /) -> T:
         """See ``Database``. An advisory lock makes other servers wait."""
@@ -146,7 +165,9 @@ class PostgresDatabase:
             return await work(statements)
 
         try:
-            return await self.write(locked)
+            return await _shield(
+                with_retries(self._pool, lambda connection: run_exclusive(connection, locked), Patience(None))
+            )
         except (Unavailable, asyncpg.PostgresError) as error:
             cause = error.__cause__ if isinstance(error, Unavailable) else error
             refusal = cause and refusal_of(cause, self._login.address)
@@ -164,16 +185,26 @@ class PostgresDatabase:
         if await self.read_private(is_readonly):
             raise Unavailable("The PostgreSQL server is read-only.")
 
+    async def find_damage(self) -> str | None:
+        """See ``Database``. The server checks its own files."""
+
     async def protect(self) -> None:
-        """See ``Database``. Log a warning if the database has no user that can read public tables only."""
+        """See ``Database``. Log a warning if the database has no user that can read public columns only."""
         refused = await self._grant_reading()
         problem = None if self._restricted else await self._restrict_readers()
         if problem:
             LOG.warning(
-                "Read connections are not restricted to public tables. %s "
+                "Read connections are not restricted to public columns. %s "
                 "Set COMMENTSVC_READER_DATABASE_URL; see docs/operating.md.",
                 refused or problem,
             )
+
+    def empty_log(self) -> None:
+        """See ``Database``. The server removes old segments itself."""
+
+    async def rewrite(self) -> bool:
+        """See ``Database``. An operator runs VACUUM FULL."""
+        return False
 
     async def read_clock(self) -> datetime:
         """See ``Database``."""
@@ -188,19 +219,20 @@ class PostgresDatabase:
 
     def schema_sql(self, statement: str) -> str:
         """See ``Database``. SQLite numbers the rows of an INTEGER PRIMARY KEY by itself; so does an identity column."""
-        statement = statement.replace("sqlite_master", TABLES)
+        statement = dialect.schema_in_postgres(statement).replace("sqlite_master", TABLES)
         return statement.replace("INTEGER PRIMARY KEY", "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY")
 
     async def close(self) -> None:
         """See ``Database``."""
-        if self._restricted:
-            await self._readers.close()
-        await self._writers.close()
+        await self._writer.finish()
+        if self._replica is not None:
+            await self._replica.close()
+        await asyncio.gather(self._own_readers.close(), self._pool.close())
 
     async def _has_reader_role(self) -> bool:
         with explained(self._login.address):
             # In a transaction: a pooler may allow none.
-            async with self._writers.acquire() as connection, connection.transaction():
+            async with self._pool.acquire(seconds=BACKGROUND_SECONDS) as connection, connection.transaction():
                 return await postgres_reader.role_exists(connection, self._reader.address.user)
 
     async def _grant_reading(self) -> str | None:
@@ -209,7 +241,7 @@ class PostgresDatabase:
         user = self._reader.address.user if ours else (await postgres_reader.find_rights(self._reader)).user
         try:
             with explained(self._login.address, but=EXPECTED):
-                async with self._writers.acquire() as connection, connection.transaction():
+                async with self._pool.acquire(seconds=BACKGROUND_SECONDS) as connection, connection.transaction():
                     await connection.execute(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
                     if ours:
                         await postgres_reader.create_role(connection, self._reader)
@@ -233,48 +265,10 @@ class PostgresDatabase:
                 raise
             return f"The role {self._reader.address.user} cannot log in: pg_hba.conf or a pooler may not allow it."
         if rights.problem is None:
-            self._readers = await self._reader.create_pool(READERS, keep_statements=self._keep_statements)
+            self._readers = self._own_readers
             self._restricted = True
         return rights.problem
 
 
 async def _shield(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.shield(asyncio.ensure_future(work))
-
-
-async def _run_shielded(pool: asyncpg.Pool, work: Work[T], *, readonly: bool) -> T:
-    return await _shield(_run_with_retries(pool, work, readonly=readonly))
-
-
-async def _write_noted(pool: asyncpg.Pool, work: Work[T], writes: WriteRecord) -> T:
-    changed = False
-
-    async def noting(statements: Statements) -> T:
-        nonlocal changed
-        outcome = await work(statements)
-        changed = isinstance(statements, PostgresTransaction) and statements.changed
-        return outcome
-
-    try:
-        with writes.waiting():
-            outcome = await _run_with_retries(pool, noting, readonly=False)
-    except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError):
-        raise  # the fault of this unit alone
-    except (Unavailable, asyncpg.PostgresError):
-        writes.note(stored=False)
-        raise
-    writes.note(stored=changed or None)
-    return outcome
-
-
-async def _run_with_retries(pool: asyncpg.Pool, work: Work[T], *, readonly: bool) -> T:
-    # All statements of a read see the same snapshot.
-    isolation = "repeatable_read" if readonly else "read_committed"
-    for attempts_left in reversed(range(MAX_ATTEMPTS)):
-        try:
-            async with pool.acquire() as connection, connection.transaction(isolation=isolation, readonly=readonly):
-                return await work(PostgresTransaction(connection))
-        except (*RETRYABLE_ERRORS, *CONNECTION_ERRORS) as error:
-            if not attempts_left or isinstance(error, CONNECTION_ERRORS):
-                raise Unavailable("The database is unavailable. Nothing was saved. Please try again.") from error
-    raise AssertionError("the last attempt returns or raises")

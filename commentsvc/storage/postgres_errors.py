@@ -146,7 +146,7 @@ def explain_schema(address: PostgresAddress, _text: str) -> str:
 def _explain_full(_address: PostgresAddress, text: str) -> str:
     return (
         f"the server has no free connection ({_first_line(text)}). "
-        "This service uses up to 12: raise max_connections, or the limit of the role."
+        "Lower COMMENTSVC_DATABASE_CONNECTIONS, or raise max_connections or the limit of the role."
     )
 
 

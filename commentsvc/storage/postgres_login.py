@@ -10,7 +10,9 @@ import asyncpg
 
 from commentsvc.config.postgres_url import PostgresAddress
 from commentsvc.domain.errors import ConfigurationError
+from commentsvc.storage.postgres_connection import Connection
 from commentsvc.storage.postgres_errors import explain_schema, explain_standby, quote_name, refusal_of
+from commentsvc.storage.postgres_hosts import Hosts, watch_machine
 
 # asyncpg raises these when the server is unreachable, full or starting; other errors are bugs in our statements.
 CONNECTION_ERRORS: Final = (
@@ -22,6 +24,8 @@ CONNECTION_ERRORS: Final = (
     asyncpg.InternalClientError,
     asyncpg.InvalidAuthorizationSpecificationError,  # a password that was changed under a running service
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalServerError,  # also: a damaged page or index
+    asyncpg.PostgresSystemError,  # such as an I/O error
 )
 # The driver's own: a URL it cannot read, and a process without a user name.
 URL_ERRORS: Final = (ValueError, KeyError)
@@ -42,34 +46,41 @@ class Login:
 
     address: PostgresAddress
     password: str | None = field(default=None, repr=False)  # None: the one in the address
+    hosts: Hosts | None = field(default=None, repr=False, compare=False)  # all logins at an address share this
+
+    def __post_init__(self) -> None:
+        if self.hosts is None and self.address.hosts:
+            object.__setattr__(self, "hosts", Hosts(self.address.hosts))
 
     def as_user(self, name: str, password: str) -> "Login":
         """Return the login of another user at the same address."""
-        return Login(replace(self.address, user=name), password)
+        return Login(replace(self.address, user=name), password, self.hosts)
 
-    async def connect(self) -> asyncpg.Connection:
+    async def connect(self) -> Connection:
         """Open a connection that keeps no prepared statements.
 
         Raises:
             ConfigurationError: the server refuses, or cannot be reached.
         """
         with explained(self.address):
-            return await asyncpg.connect(**self._arguments(), statement_cache_size=0)
+            return await self.open(keep_statements=False)
 
-    async def create_pool(self, max_size: int, *, keep_statements: bool) -> asyncpg.Pool:
-        """Create a pool without connections; they are opened when they are needed."""
-        return await asyncpg.create_pool(
-            **self._arguments(),
-            min_size=0,
-            max_size=max_size,
-            reset=_skip_reset,
-            statement_cache_size=STATEMENTS_KEPT if keep_statements else 0,
-        )
+    async def open(self, *, keep_statements: bool) -> Connection:
+        """Open a connection. Errors are those of the driver."""
+        kept = STATEMENTS_KEPT if keep_statements else 0
+        arguments = self._arguments() | {"statement_cache_size": kept}
+        seconds = self.address.timeout
+        if self.hosts is None:
+            connection: Connection = await asyncpg.connect(timeout=seconds, **arguments)
+        else:
+            connection = await self.hosts.connect(seconds / len(self.address.hosts), **arguments)
+        watch_machine(connection)
+        return connection
 
     def _arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = {
+            "connection_class": Connection,
             "dsn": self.address.url,
-            "timeout": self.address.timeout,
             "server_settings": self.address.server_settings,
         }
         if self.address.system_certificates:
@@ -135,8 +146,3 @@ def explained(
         if refusal is None:
             raise
         raise refusal from None
-
-
-async def _skip_reset(_connection: asyncpg.Connection) -> None:
-    # A connection has no state, so nothing needs a reset between uses.
-    pass

@@ -1,4 +1,4 @@
-"""The PostgreSQL role of readers: it can read public tables only, so a mistake in our code shows no private data."""
+"""The PostgreSQL role of readers: it can read public columns only, so a mistake in our code shows no private data."""
 
 import base64
 import hashlib
@@ -9,23 +9,33 @@ from typing import Final
 
 import asyncpg
 
-from commentsvc.storage.database import PUBLIC_TABLES
 from commentsvc.storage.postgres_errors import quote_name
 from commentsvc.storage.postgres_login import Login, explained
+from commentsvc.storage.public_columns import PUBLIC_COLUMNS
 
 SCRAM_ROUNDS: Final = 4096  # PostgreSQL's default; the password has 256 random bits
-PRIVATE_TABLE: Final = "contact"
+TABLES: Final = (*PUBLIC_COLUMNS, "contact")
+PUBLIC: Final = tuple(f"{table}.{column}" for table, columns in PUBLIC_COLUMNS.items() for column in columns)
+# Of a user, with the arguments ``TABLES`` and ``PUBLIC``: which columns it can read.
 RIGHTS: Final = """
+    WITH readable AS (
+        SELECT name || '.' || attname AS place FROM unnest($1::text[]) AS name
+        JOIN pg_attribute ON attrelid = to_regclass(name) AND attnum > 0 AND NOT attisdropped
+        WHERE has_column_privilege(attrelid, attnum, 'SELECT')
+    )
     SELECT session_user::text AS user,
-        COALESCE(has_table_privilege(to_regclass($2), 'SELECT'), false) AS reads_private,
-        (SELECT bool_and(COALESCE(has_table_privilege(to_regclass(name), 'SELECT'), false))
-            FROM unnest($1::text[]) AS name) AS reads_public
+        EXISTS (SELECT 1 FROM readable WHERE place <> ALL ($2::text[])) AS reads_private,
+        (SELECT COUNT(*) FROM readable WHERE place = ANY ($2::text[])) = cardinality($2::text[]) AS reads_public
+"""
+IS_OTHER_USER: Final = """
+    SELECT $1 <> current_user AND $1 <> session_user
+        AND $1 <> (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('comment'))
 """
 
 
 @dataclass(frozen=True)
 class Rights:
-    """The user that a reader logs in as, and the tables that it may read."""
+    """The user that a reader logs in as, and the columns that it may read."""
 
     user: str
     reads_public: bool
@@ -33,10 +43,10 @@ class Rights:
 
     @property
     def problem(self) -> str | None:
-        """Why this user must not or cannot read for us; None if it can."""
+        """Return why this user must not or cannot read for us; None if it can."""
         if self.reads_private:
-            return f"The user {self.user} can read private tables."
-        return None if self.reads_public else f"The user {self.user} cannot read the public tables."
+            return f"The user {self.user} can read private data."
+        return None if self.reads_public else f"The user {self.user} cannot read all public data."
 
 
 async def find_rights(reader: Login) -> Rights:
@@ -48,9 +58,7 @@ async def find_rights(reader: Login) -> Rights:
     connection = await reader.connect()
     try:
         with explained(reader.address):
-            return Rights(
-                **await connection.fetchrow(RIGHTS, PUBLIC_TABLES, PRIVATE_TABLE, timeout=reader.address.timeout)
-            )
+            return Rights(**await connection.fetchrow(RIGHTS, TABLES, PUBLIC, timeout=reader.address.timeout))
     finally:
         connection.terminate()
 
@@ -73,10 +81,14 @@ async def create_role(connection: asyncpg.Connection, reader: Login) -> None:
 
 
 async def grant_reading(connection: asyncpg.Connection, user: str) -> None:
-    """Let a user read the public tables."""
+    """Let a user read the public columns, and no others of their tables."""
     schema = quote_name(await connection.fetchval("SELECT current_schema()"))
     await connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {quote_name(user)}")
-    await connection.execute(f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {quote_name(user)}")
+    # A right to a whole table includes the columns that it gets later. The owner and this connection need theirs.
+    if await connection.fetchval(IS_OTHER_USER, user):
+        await connection.execute(f"REVOKE SELECT ON {', '.join(PUBLIC_COLUMNS)} FROM {quote_name(user)}")
+    for table, columns in PUBLIC_COLUMNS.items():
+        await connection.execute(f"GRANT SELECT ({', '.join(columns)}) ON {table} TO {quote_name(user)}")
 
 
 def scram_verifier(password: str, salt: bytes) -> str:

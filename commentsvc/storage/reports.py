@@ -2,27 +2,66 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from commentsvc.domain.models import Comment
 from commentsvc.storage import threads
-from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write, in_list
+from commentsvc.storage.database import MAX_HISTORY, NOW_OR_CREATED, PrivateRead, Row, Write, in_list, site_condition
 
 
-async def add(unit: Write, comment: Comment, reader: str, reason: str | None, now: str) -> int:
-    """Insert a report; return the comment's number of open reports, or 0 if this reader reported it before."""
+async def is_reported(unit: PrivateRead, comment_id: str, readers: Sequence[str]) -> bool:
+    """Return whether one of these readers, which are digests of one network, has reported a comment."""
+    listed, values = in_list("reader", readers)
+    row = await unit.one(
+        f"SELECT 1 AS found FROM report WHERE comment_id = :id AND reader_digest IN {listed}", id=comment_id, **values
+    )
+    return row is not None
+
+
+async def add(unit: Write, comment: Comment, reader: str, reason: str | None, now: str, *, holds: bool) -> None:
+    """Insert a report, and count it. ``holds``: whether it counts towards holding the comment."""
     inserted = await unit.one(
         """
-        INSERT INTO report (comment_id, reader_digest, reason, created_at) VALUES (:id, :reader, :reason, :now)
+        INSERT INTO report (comment_id, reader_digest, reason, created_at, holds)
+        VALUES (:id, :reader, :reason, :now, :holds)
         ON CONFLICT (comment_id, reader_digest) DO NOTHING RETURNING comment_id
         """,
         id=comment.id,
         reader=reader,
         reason=reason,
         now=now,
+        holds=int(holds),
     )
-    return await _open(unit, comment, 1) if inserted else 0
+    if inserted:
+        await _open(unit, comment, 1)
+
+
+async def count_holding(unit: PrivateRead, comment_id: str) -> int:
+    """Return the number of open reports that count towards holding a comment."""
+    row = await unit.one(
+        "SELECT COUNT(*) AS number FROM report WHERE comment_id = :id AND settled_at IS NULL AND holds = 1",
+        id=comment_id,
+    )
+    return int(row["number"]) if row else 0
+
+
+async def count_since(unit: PrivateRead, since: str, sites: Sequence[str] | None, most: int) -> int:
+    """Return the number of open reports since a time on these sites, up to ``most``. None means all sites."""
+    on_sites, values = site_condition("comment.site_id", sites)
+    row = await unit.one(
+        f"""
+        SELECT COUNT(*) AS number FROM (
+            SELECT 1 AS one FROM report JOIN comment ON comment.id = report.comment_id
+            WHERE report.settled_at IS NULL AND report.created_at >= :since AND {on_sites} LIMIT CAST(:most AS BIGINT)
+        ) AS counted
+        """,
+        since=since,
+        most=most,
+        **values,
+    )
+    return int(row["number"]) if row else 0
 
 
 async def settle(unit: Write, comment: Comment, action_id: str) -> None:
@@ -72,13 +111,36 @@ async def _open(unit: Write, comment: Comment, change: int) -> int:
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
-    """Return ``reason, created_at, settled_at`` of each report of a comment, oldest first."""
-    return await unit.all(
-        """
-        SELECT reason, created_at, settled_at FROM report WHERE comment_id = :id ORDER BY created_at, reader_digest
+    """Return ``reason, created_at, settled_at`` of the latest reports of a comment, oldest first."""
+    rows = await unit.all(
+        f"""
+        SELECT reason, created_at, settled_at FROM report WHERE comment_id = :id
+        ORDER BY created_at DESC, reader_digest DESC LIMIT {MAX_HISTORY}
         """,
         id=comment_id,
     )
+    return rows[::-1]
+
+
+async def list_reasons(unit: PrivateRead, comment_ids: Sequence[str], most: int) -> dict[str, list[str]]:
+    """Return the reasons of open reports by comment id, up to ``most`` of each comment, without equal ones."""
+    if not comment_ids:
+        return {}
+    values: dict[str, Any] = {f"id{at}": id_ for at, id_ in enumerate(comment_ids)}
+    branches = [
+        f"""
+        SELECT * FROM (
+            SELECT comment_id, reason, MIN(created_at) AS first FROM report
+            WHERE comment_id = :{name} AND settled_at IS NULL AND reason IS NOT NULL
+            GROUP BY comment_id, reason ORDER BY first, reason LIMIT CAST(:most AS BIGINT)
+        ) AS of_{name}
+        """
+        for name in values
+    ]
+    found: dict[str, list[str]] = {}
+    for row in await unit.all(" UNION ALL ".join(branches), most=most, **values):
+        found.setdefault(row["comment_id"], []).append(row["reason"])
+    return found
 
 
 async def erase(unit: Write, comment_id: str) -> None:

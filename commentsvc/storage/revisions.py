@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from commentsvc.domain.models import Actor, Comment
 from commentsvc.storage.actors import COLUMNS, VALUES, actor_values
-from commentsvc.storage.database import PrivateRead, Row, Write, in_list
+from commentsvc.storage.database import MAX_HISTORY, PrivateRead, Row, Write, in_list
 
 
 async def add(unit: Write, comment: Comment, actor: Actor, now: str) -> None:
@@ -26,13 +26,15 @@ async def add(unit: Write, comment: Comment, actor: Actor, now: str) -> None:
 
 
 async def list_of_comment(unit: PrivateRead, comment_id: str) -> Sequence[Row]:
-    """Return the revisions of a comment, oldest first."""
-    return await unit.all(
+    """Return the latest revisions of a comment, oldest first."""
+    rows = await unit.all(
         f"""
-        SELECT version, name, text, {COLUMNS}, created_at FROM revision WHERE comment_id = :id ORDER BY version
+        SELECT version, name, text, {COLUMNS}, created_at FROM revision WHERE comment_id = :id
+        ORDER BY version DESC LIMIT {MAX_HISTORY}
         """,
         id=comment_id,
     )
+    return rows[::-1]
 
 
 async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[tuple[str, int], Row]:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Rule
-from commentsvc.storage import database
+from commentsvc.storage import database, directory_version
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Rule.__struct_fields__)
@@ -122,3 +122,4 @@ async def _update_sites(unit: Write, site_id: str | None) -> None:
         version=secrets.randbits(62),
         site_id=site_id,
     )
+    await directory_version.renew(unit)

@@ -67,9 +67,14 @@ async def refuse_newer_schema(statements: Statements) -> None:
     Raises:
         Unavailable: one has. Writing in the older schema could damage its data.
     """
-    newer = "SELECT 1 AS found FROM schema_step WHERE number > CAST(:known AS BIGINT) LIMIT 1"
-    if await statements.one(newer, known=newest_step()):
+    if not statements.schema_checked and await statements.one(newer_step_query()):
         raise Unavailable("A newer version has updated the database. Nothing was saved. Please try again later.")
+    statements.schema_checked = True
+
+
+def newer_step_query() -> str:
+    """Return a statement that finds a row if a newer program has migrated the database."""
+    return f"SELECT 1 AS found FROM schema_step WHERE number > {newest_step()} LIMIT 1"
 
 
 async def is_current(unit: PrivateRead) -> bool:
@@ -128,6 +133,7 @@ def read_schema() -> str:
 
 
 async def _run(statements: Statements, script: str) -> None:
-    for statement in re.sub(r"--[^\n]*", "", script).split(";"):
+    # A trigger is one statement: semicolons inside it are not at the end of a line.
+    for statement in re.split(r";[ ]*(?:\n|$)", re.sub(r"--[^\n]*", "", script)):
         if statement.strip():
             await statements.run(statement)

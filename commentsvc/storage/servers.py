@@ -19,11 +19,15 @@ async def save(unit: Write, server_id: str, fingerprints: Sequence[str], started
     )
 
 
-async def list_since(unit: PrivateRead, since: str) -> Sequence[Row]:
-    """Return ``id, secret_keys, started_at, seen_at`` of the servers seen since a time, oldest first."""
+async def list_since(unit: PrivateRead, since: str, until: str) -> Sequence[Row]:
+    """Return ``id, secret_keys, started_at, seen_at`` of the servers seen between two times, oldest first."""
     return await unit.all(
-        "SELECT id, secret_keys, started_at, seen_at FROM server WHERE seen_at > :since ORDER BY started_at, id",
+        """
+        SELECT id, secret_keys, started_at, seen_at FROM server
+        WHERE seen_at > :since AND seen_at <= :until ORDER BY started_at, id
+        """,
         since=since,
+        until=until,
     )
 
 
@@ -32,6 +36,6 @@ async def remove(unit: Write, server_id: str) -> None:
     await unit.run("DELETE FROM server WHERE id = :id", id=server_id)
 
 
-async def remove_unseen(unit: Write, since: str) -> None:
-    """Delete the servers that were not seen since a time."""
-    await unit.run("DELETE FROM server WHERE seen_at <= :since", since=since)
+async def remove_unseen(unit: Write, since: str, until: str) -> None:
+    """Delete the servers that were not seen between two times. A later time was stored while the clock was wrong."""
+    await unit.run("DELETE FROM server WHERE seen_at <= :since OR seen_at > :until", since=since, until=until)

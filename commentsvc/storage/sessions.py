@@ -83,3 +83,10 @@ async def delete_expired(unit: Write, *, begun_before: str, seen_before: str) ->
         begun_before=begun_before,
         seen_before=seen_before,
     )
+
+
+async def bring_back(unit: Write, latest: str, now: str) -> None:
+    """Let the sessions that began after ``latest`` begin now."""
+    await unit.run(
+        "UPDATE session SET created_at = :now, seen_at = :now WHERE created_at > :latest", now=now, latest=latest
+    )

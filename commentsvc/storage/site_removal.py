@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from commentsvc.storage import contacts
+from commentsvc.storage import contacts, directory_version, search
 from commentsvc.storage.database import PrivateRead, Write, in_list
 
 IS_LEAF: Final = "NOT EXISTS (SELECT 1 FROM comment reply WHERE reply.parent_id = comment.id)"
 # Tables whose rows belong to one comment.
-OF_COMMENTS: Final = ("comment_search", "decision", "revision", "action_item", "report", "recent_text")
+OF_COMMENTS: Final = ("decision", "revision", "action_item", "report")
+# Tables whose rows belong to one site, in the order in which foreign keys allow deleting them.
+OF_SITES: Final = "thread_name thread site_total rule submission api_key moderator_site site_origin"
 
 
 async def count_comments(unit: PrivateRead, site_id: str) -> int:
@@ -68,7 +70,12 @@ async def delete_leaves(unit: Write, comment_ids: Sequence[str]) -> None:
     """Delete those of these comments that have no replies, with everything that belongs to them."""
     ids, values = in_list("id", comment_ids)
     rows = await unit.all(f"SELECT id FROM comment WHERE id IN {ids} AND {IS_LEAF}", **values)
-    ids, values = in_list("id", [row["id"] for row in rows])
+    await delete_comments(unit, [row["id"] for row in rows])
+
+
+async def delete_comments(unit: Write, comment_ids: Sequence[str]) -> None:
+    """Delete comments whose replies are among them, with everything that belongs to them."""
+    ids, values = in_list("id", comment_ids)
     await unit.run(
         f"""
         UPDATE action SET note = NULL
@@ -76,7 +83,8 @@ async def delete_leaves(unit: Write, comment_ids: Sequence[str]) -> None:
         """,
         **values,
     )
-    await contacts.delete_many(unit, [row["id"] for row in rows])
+    await contacts.delete_many(unit, comment_ids)
+    await search.delete_many(unit, comment_ids)
     for table in OF_COMMENTS:
         await unit.run(f"DELETE FROM {table} WHERE comment_id IN {ids}", **values)
     await unit.run(f"DELETE FROM comment WHERE id IN {ids}", **values)
@@ -101,7 +109,10 @@ async def delete_site(unit: Write, site_id: str) -> None:
             f"DELETE FROM session WHERE key_hash IN (SELECT {column} FROM api_key WHERE site_id = :site_id)",
             site_id=site_id,
         )
+    rows = await unit.all("SELECT id FROM thread WHERE site_id = :site_id", site_id=site_id)
+    await search.delete_threads(unit, [row["id"] for row in rows])
     await unit.run("UPDATE thread SET merged_into = NULL WHERE site_id = :site_id", site_id=site_id)
-    for table in ("thread_name", "thread", "rule", "submission", "api_key", "moderator_site", "site_origin"):
+    for table in OF_SITES.split():
         await unit.run(f"DELETE FROM {table} WHERE site_id = :site_id", site_id=site_id)
     await unit.run("DELETE FROM site WHERE id = :site_id", site_id=site_id)
+    await directory_version.renew(unit)

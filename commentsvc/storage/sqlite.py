@@ -6,59 +6,30 @@ concurrent request cannot leave a transaction open (docs/decisions/0003-one-writ
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, cast
-
-import aiosqlite
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from commentsvc.domain.errors import ConfigurationError, DatabaseAway, Unavailable
-from commentsvc.storage import data_folder
-from commentsvc.storage.database import PUBLIC_TABLES, Work
+from commentsvc.storage import data_folder, durable_files, sqlite_connection
+from commentsvc.storage.database import SEARCH_SECONDS, SEARCHES, Row, Work, settle
+from commentsvc.storage.file_lock import WriterLock
+from commentsvc.storage.sqlite_changes import ChangeReader, authorize_public_read
+from commentsvc.storage.sqlite_checkpoints import Checkpointer
+from commentsvc.storage.sqlite_connection import ThreadConnection
+from commentsvc.storage.sqlite_faults import concerns_database, describe_damage, find_damage, may_pass
 from commentsvc.storage.sqlite_file import FileLost, SqliteFile
-from commentsvc.storage.sqlite_units import Batch, Job, commit_batch, run_read, unavailable
+from commentsvc.storage.sqlite_units import Batch, Files, Job, commit_batch, rewrite, run_read, run_search
 from commentsvc.storage.write_record import WriteRecord
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_QUEUED_UNITS: Final = 1000
 MAX_BATCH_SIZE: Final = 64
-READERS: Final = 2  # of each kind: a long backtest must not delay key checks
-ROWS_PER_FETCH: Final = 64  # aiosqlite's default
-# The oldest SQLite with RETURNING, UPSERT and all PRAGMAs below.
-MIN_SQLITE_VERSION: Final = (3, 37, 0)
-
-AWAY_ERRORS: Final = ("SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_LOCKED", "SQLITE_FULL")
-
-# No PRAGMA is left to its default. synchronous=2 is FULL: an acknowledged comment survives a power cut.
-PRAGMAS: Final = {
-    "journal_mode": "wal",
-    "synchronous": 2,
-    "foreign_keys": 1,
-    "busy_timeout": 5000,
-    "wal_autocheckpoint": 1000,
-    "journal_size_limit": 64 * 1024 * 1024,
-    "secure_delete": 1,
-    "trusted_schema": 0,
-    "cell_size_check": 1,
-    "mmap_size": 0,
-    "temp_store": 2,
-}
-
-
-class ThreadConnection(aiosqlite.Connection):
-    """A connection that can run a whole function in its thread. The public calls run one statement at a time."""
-
-    async def run_in_thread(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Call ``function(connection, *args, **kwargs)`` in the thread and return its result."""
-        # The only private names of aiosqlite that we use. Its version is pinned (decision 0003).
-        execute: Callable[..., Awaitable[T]] = self._execute
-        return await execute(function, self._conn, *args, **kwargs)
-
+READERS: Final = 2  # of each kind
+MIN_SQLITE_VERSION: Final = (3, 37, 0)  # the oldest with RETURNING, UPSERT and all PRAGMAs of sqlite_connection.py
 
 Readers: TypeAlias = asyncio.LifoQueue[ThreadConnection]
 
@@ -68,10 +39,14 @@ class SqliteDatabase:
 
     def __init__(self, writer: ThreadConnection, file: SqliteFile) -> None:
         self.writes = WriteRecord()
+        self._changes = ChangeReader(file.path)
         self._file = file
+        checkpoints = Checkpointer(file.path, lambda: sqlite_connection.connect_here(file.path))
+        self._files = Files(file, WriterLock(file.path), checkpoints)
         self._writer = writer
         self._private: Readers = asyncio.LifoQueue()
         self._public: Readers = asyncio.LifoQueue()
+        self._searching: Readers = asyncio.LifoQueue()
         self._queue: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(MAX_QUEUED_UNITS)
         self._writer_task = asyncio.create_task(self._write_batches(), name="writer")
 
@@ -83,38 +58,32 @@ class SqliteDatabase:
             DatabaseAway: another program locks the file, or its disk is full.
             ConfigurationError: the file cannot be opened, is on a network share, or SQLite is too old.
         """
-        if sqlite3.sqlite_version_info < MIN_SQLITE_VERSION:
-            needed = ".".join(map(str, MIN_SQLITE_VERSION))
-            raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old. Install {needed} or newer.")
+        _require_library()
         data_folder.require_usable(path)
         opened: list[ThreadConnection] = []
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            durable_files.create_folder(path.parent)
             sqlite3.connect(path).close()  # if aiosqlite fails to open a file, its thread may print a traceback
-            while len(opened) < 1 + 2 * READERS:
-                opened += [await _connect(path)]
-        except (OSError, sqlite3.Error) as error:
+            data_folder.hide_from_others(path)
+            while len(opened) < 1 + 2 * READERS + SEARCHES:
+                opened += [await sqlite_connection.connect(path)]
+            writer, *readers = opened
+            database = cls(writer, SqliteFile(path))
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
             for connection in opened:
                 await connection.close()
-            if getattr(error, "sqlite_errorname", "") in AWAY_ERRORS:
-                raise DatabaseAway(
-                    f"COMMENTSVC_DATABASE_URL: the database at {path} cannot be used now ({error}). "
-                    "End other programs that use it, and make sure that its disk has free space."
-                ) from None
-            raise ConfigurationError(
-                f"COMMENTSVC_DATABASE_URL: could not open the database at {path} ({error}). "
-                "Name an SQLite file in a folder that this user can write to."
-            ) from None
-        writer, *readers = opened
-        database = cls(writer, SqliteFile(path))
+            raise _explain_failure(path, error) from None
+        searching, readers = readers[:SEARCHES], readers[SEARCHES:]
+        for reader in searching:
+            database._searching.put_nowait(reader)
         for reader in readers[:READERS]:
             database._private.put_nowait(reader)
         for reader in readers[READERS:]:
-            await reader.set_authorizer(_authorize_public_read)
+            await reader.set_authorizer(authorize_public_read)
             database._public.put_nowait(reader)
         return database
 
-    async def write(self, work: Work[T], /) -> T:
+    async def write(self, work: Work[T], /, key: str = "") -> T:  # noqa: ARG002 -- there is one queue
         """See ``Database``."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         try:
@@ -130,16 +99,62 @@ class SqliteDatabase:
         try:
             await asyncio.to_thread(self._file.check_identity)  # a disk that hangs must not stop the service
             await asyncio.to_thread(self._file.check_space, free_bytes)
+            self._file.check_damage()
         except (FileLost, FileNotFoundError):
             raise Unavailable("The database file was moved, replaced or deleted. Restart the service.") from None
 
-    async def read(self, work: Work[T], /) -> T:
+    async def read(self, work: Work[T], /, *, late: bool = False) -> T:  # noqa: ARG002 -- there is no replica
         """See ``Database``."""
-        return await _read_with(self._public, work)
+        return await self._read_with(self._public, work)
 
     async def read_private(self, work: Work[T], /) -> T:
         """See ``Database``."""
-        return await _read_with(self._private, work)
+        return await self._read_with(self._private, work)
+
+    async def search(self, work: Work[T], /, seconds: float = SEARCH_SECONDS) -> T:
+        """See ``Database``."""
+        return await self._read_with(self._searching, work, partial(run_search, seconds=seconds))
+
+    async def _read_with(
+        self, readers: Readers, work: Work[T], run: Callable[[sqlite3.Connection, Job], Any] = run_read
+    ) -> T:
+        reader = await readers.get()
+        reading = asyncio.ensure_future(reader.run_in_thread(run, Job(work)))
+        # A cancelled caller does not stop the unit, so the reader is free only when the unit is done.
+        reading.add_done_callback(lambda _: readers.put_nowait(reader))
+        try:
+            return cast(T, await asyncio.shield(reading))
+        except sqlite3.Error as error:
+            if not concerns_database(error):
+                raise
+            raise self._file.refuse(error) from error
+
+    def count_changes(self) -> int | None:
+        """See ``Database``. None also if the file cannot be read now."""
+        try:
+            return self._changes.count_changes()
+        except sqlite3.Error:
+            return None
+
+    async def read_rows(
+        self,
+        sql: str,
+        values: Mapping[str, Any],
+        /,
+        *,
+        late: bool = False,  # noqa: ARG002 -- there is no replica
+    ) -> Sequence[Row]:
+        """See ``Database``. It runs on the event loop, for some ten microseconds."""
+        try:
+            return self._changes.read_rows(sql, values)
+        except sqlite3.Error as error:
+            if not concerns_database(error):
+                raise
+            raise self._file.refuse(error) from error
+
+    async def find_damage(self) -> str | None:
+        """See ``Database``."""
+        return await self._writer.run_in_thread(find_damage)
 
     async def write_exclusively(self, work: Work[T], /) -> T:
         """See ``Database``. BEGIN IMMEDIATE excludes other processes."""
@@ -156,6 +171,14 @@ class SqliteDatabase:
     async def protect(self) -> None:
         """See ``Database``. The authorizer protects each connection from the moment that it is opened."""
 
+    def empty_log(self) -> None:
+        """See ``Database``. Readers may delay it."""
+        self._files.checkpoints.empty_soon()
+
+    async def rewrite(self) -> bool:
+        """See ``Database``. It needs as much memory as the file is large."""
+        return await self._writer.run_in_thread(rewrite, self._file)
+
     async def read_clock(self) -> None:
         """See ``Database``. The file is on this computer."""
 
@@ -169,8 +192,11 @@ class SqliteDatabase:
         self._writer_task.cancel()
         with suppress(asyncio.CancelledError):
             await self._writer_task
-        for readers in (self._public, self._private):
-            for _ in range(READERS):
+        await asyncio.to_thread(self._files.checkpoints.close)
+        self._files.lock.close()
+        self._changes.close()
+        for readers, number in ((self._public, READERS), (self._private, READERS), (self._searching, SEARCHES)):
+            for _ in range(number):
                 await (await readers.get()).close()
         await self._writer.close()
 
@@ -181,64 +207,40 @@ class SqliteDatabase:
                 batch.append(self._queue.get_nowait())
             try:
                 with self.writes.waiting():
-                    ended = await self._writer.run_in_thread(commit_batch, [job for job, _ in batch], self._file)
+                    ended = await self._writer.run_in_thread(commit_batch, [job for job, _ in batch], self._files)
             except Exception as error:  # noqa: BLE001 -- the writer must go on with the next batch
                 ended = Batch([error for _ in batch], stored=False)
             self.writes.note(ended.stored)
             for (_, done), outcome in zip(batch, ended.outcomes, strict=True):
-                _set_outcome(done, outcome)
+                settle(done, outcome)
                 self._queue.task_done()
 
 
-def _set_outcome(done: asyncio.Future[Any], outcome: Any) -> None:
-    if isinstance(outcome, BaseException):
-        done.set_exception(outcome)
-        done.exception()  # marks it as read: if the caller was cancelled, asyncio would log a warning
-    else:
-        done.set_result(outcome)
+def _require_library() -> None:
+    if sqlite3.sqlite_version_info < MIN_SQLITE_VERSION:
+        needed = ".".join(map(str, MIN_SQLITE_VERSION))
+        raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old. Install {needed} or newer.")
+    memory = sqlite3.connect(":memory:")
+    try:
+        memory.execute("CREATE VIRTUAL TABLE probe USING fts5 (words)")
+    except sqlite3.OperationalError:
+        raise ConfigurationError("This SQLite was built without FTS5. Install one with full-text search.") from None
+    finally:
+        memory.close()
 
 
-async def _connect(path: Path) -> ThreadConnection:
-    connection = ThreadConnection(
-        lambda: sqlite3.connect(path, isolation_level=None, cached_statements=256), ROWS_PER_FETCH
+def _explain_failure(path: Path, error: Exception) -> ConfigurationError:
+    if may_pass(error):
+        return DatabaseAway(
+            f"COMMENTSVC_DATABASE_URL: the database at {path} cannot be used now ({error}). "
+            "End other programs that use it, and make sure that its disk works and has free space."
+        )
+    if damage := describe_damage(error):
+        return ConfigurationError(
+            f"COMMENTSVC_DATABASE_URL: the file {path} is damaged, or no database ({damage}). "
+            "Restore it from a backup, or name another file."
+        )
+    return ConfigurationError(
+        f"COMMENTSVC_DATABASE_URL: could not open the database at {path} ({error}). "
+        "Name an SQLite file in a folder that this user can write to."
     )
-    await connection
-    try:
-        await connection.run_in_thread(_configure)
-    except sqlite3.Error:
-        await connection.close()  # a running thread would keep the process alive
-        raise
-    return connection
-
-
-def _configure(connection: sqlite3.Connection) -> None:
-    connection.row_factory = sqlite3.Row
-    for name, value in PRAGMAS.items():
-        connection.execute(f"PRAGMA {name}={value}")
-        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
-        if found != value:
-            raise sqlite3.OperationalError(f"PRAGMA {name} is {found}, not {value}")
-
-
-def _authorize_public_read(action: int, table: str | None, _column: str | None, _database: str, _source: str) -> int:
-    # https://sqlite.org/c3ref/set_authorizer.html
-    allowed = {
-        sqlite3.SQLITE_SELECT,
-        sqlite3.SQLITE_TRANSACTION,
-        sqlite3.SQLITE_FUNCTION,
-        sqlite3.SQLITE_RECURSIVE,
-    }
-    if action == sqlite3.SQLITE_READ and table in PUBLIC_TABLES:
-        return sqlite3.SQLITE_OK
-    return sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
-
-
-async def _read_with(readers: Readers, work: Work[T]) -> T:
-    reader = await readers.get()
-    reading = asyncio.ensure_future(reader.run_in_thread(run_read, Job(work)))
-    # A cancelled caller does not stop the unit, so the reader is free only when the unit is done.
-    reading.add_done_callback(lambda _: readers.put_nowait(reader))
-    try:
-        return cast(T, await asyncio.shield(reading))
-    except sqlite3.OperationalError as error:
-        raise unavailable(error) from error

@@ -1,11 +1,12 @@
 """Keep a copy of an SQLite database file."""
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
 from commentsvc.domain.errors import ConfigurationError
+from commentsvc.storage import durable_files
+from commentsvc.storage.data_folder import keep_owner
 
 
 def copy_database(source: Path, copy: Path) -> None:
@@ -14,13 +15,16 @@ def copy_database(source: Path, copy: Path) -> None:
     Raises:
         ConfigurationError: the copy could not be written. The database is unchanged.
     """
-    unfinished = copy.with_name(f"{copy.name}.{os.getpid()}.new")
+    unfinished = copy.with_name(f"{copy.name}.new")
     try:
+        unfinished.unlink(missing_ok=True)  # it may be readable by others, or half a database
         unfinished.touch(mode=0o600)
+        keep_owner(unfinished, source)
         with closing(sqlite3.connect(source)) as original, closing(sqlite3.connect(unfinished)) as copied:
             original.backup(copied)
             copied.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
         unfinished.replace(copy)
+        durable_files.sync_folder(copy.parent)
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
             unfinished.unlink()

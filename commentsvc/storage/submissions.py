@@ -1,5 +1,9 @@
-"""Idempotency keys: submissions and the comments that they created."""
+"""Idempotency keys: submissions and the comments that they created.
 
+A client chooses the id, so it may contain words. Only its digest is stored: it needs no erasing.
+"""
+
+from commentsvc.domain.crypto import text_digest
 from commentsvc.storage.database import PrivateRead, Row, Write
 
 
@@ -17,7 +21,7 @@ async def claim(
         ON CONFLICT (site_id, name) DO NOTHING RETURNING name
         """,
         site_id=site_id,
-        name=name,
+        name=text_digest(name),
         body_digest=body_digest,
         comment_id=comment_id,
         status=status,
@@ -31,7 +35,7 @@ async def get_claim(unit: PrivateRead, site_id: str, name: str) -> Row | None:
     return await unit.one(
         "SELECT body_digest, comment_id, status FROM submission WHERE site_id = :site_id AND name = :name",
         site_id=site_id,
-        name=name,
+        name=text_digest(name),
     )
 
 
@@ -40,7 +44,7 @@ async def set_status(unit: Write, site_id: str, name: str, status: str) -> None:
     await unit.run(
         "UPDATE submission SET status = :status WHERE site_id = :site_id AND name = :name",
         site_id=site_id,
-        name=name,
+        name=text_digest(name),
         status=status,
     )
 

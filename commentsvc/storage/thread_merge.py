@@ -8,7 +8,7 @@ from msgspec import Struct
 from commentsvc.domain.models import Thread
 from commentsvc.storage import search
 from commentsvc.storage.comments import PATH_DIGITS, path_step
-from commentsvc.storage.database import PublicRead, Row, Write, in_list
+from commentsvc.storage.database import PrivateRead, PublicRead, Row, Write, in_list
 
 BATCH_SIZE: Final = 1000  # comments in one statement
 
@@ -18,6 +18,18 @@ class Node(Struct, frozen=True):
 
     id: str
     parent_id: str | None
+
+
+async def list_merged(unit: PrivateRead, thread_ids: Sequence[str]) -> list[str]:
+    """Return those of these threads that exist, then the threads merged into them, directly or through others."""
+    found: dict[str, None] = {}
+    column = "id"
+    while thread_ids:
+        ids, values = in_list("id", thread_ids)
+        rows = await unit.all(f"SELECT id FROM thread WHERE {column} IN {ids}", **values)
+        thread_ids, column = [row["id"] for row in rows if row["id"] not in found], "merged_into"
+        found |= dict.fromkeys(thread_ids)
+    return list(found)
 
 
 async def list_nodes(unit: PublicRead, thread_ids: Sequence[str]) -> list[Node]:
@@ -97,7 +109,7 @@ async def update_counters(unit: Write, thread: Thread, last_seq: int) -> None:
     )
     await unit.run(
         """
-        UPDATE thread SET url = :url, title = :title, words = :words, published_at = :published_at,
+        UPDATE thread SET url = :url, title = :title, published_at = :published_at,
             merged_into = :merged_into,
             approved = :approved, pending = :pending, spam = :spam, trash = :trash, reported = :reported,
             last_seq = :last_seq, version = version + 1
@@ -106,19 +118,19 @@ async def update_counters(unit: Write, thread: Thread, last_seq: int) -> None:
         id=thread.id,
         url=thread.url,
         title=thread.title,
-        words=search.thread_words(thread.key, thread.title),
         published_at=thread.published_at,
         merged_into=thread.merged_into,
         last_seq=last_seq,
         **dict(counted or {}),
     )
+    await search.set_thread(unit, thread.id, thread.site_id, thread.key, thread.title)
 
 
 async def find_first_public(unit: PublicRead, thread_id: str) -> Row | None:
-    """Return ``published_at, page_url, page_title`` of the thread's first public comment."""
+    """Return ``id, published_at, page_url, page_title`` of the thread's first public comment."""
     return await unit.one(
         """
-        SELECT published_at, page_url, page_title FROM comment
+        SELECT id, published_at, page_url, page_title FROM comment
         WHERE thread_id = :id AND published_at IS NOT NULL ORDER BY published_at, id LIMIT 1
         """,
         id=thread_id,

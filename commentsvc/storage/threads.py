@@ -6,38 +6,47 @@ from typing import Final, Literal
 
 import msgspec
 
-from commentsvc.domain.folding import searchable
-from commentsvc.domain.models import Comment, Thread
+from commentsvc.domain.models import Comment, ReadableThread, Thread
 from commentsvc.storage import search
-from commentsvc.storage.database import PublicRead, RetryUnit, Row, Write, in_list, site_condition
+from commentsvc.storage.database import PrivateRead, PublicRead, RetryUnit, Write, in_list
 
-COLUMNS = """thread.id, thread.site_id, thread.key, thread.url, thread.title, thread.approved, thread.version,
-    thread.created_at, thread.published_at, thread.closed_at, thread.mode, thread.merged_into,
-    thread.open_until"""
+COLUMNS: Final = ", ".join(f"thread.{name}" for name in Thread.__struct_fields__)
+READABLE: Final = ", ".join(f"thread.{name}" for name in ReadableThread.__struct_fields__)
 # Counters for moderators; they leave out erased comments. ``record_change`` updates ``approved``, which is public.
 COUNTERS: Final = ("pending", "spam", "trash", "reported")
 
+BY_NAME: Final = """
+    SELECT {} FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
+    WHERE thread_name.site_id = :site_id AND thread_name.name = :name
+"""
 
-async def get_by_name(unit: PublicRead, site_id: str, name: str) -> Thread | None:
+
+async def find_readable(unit: PublicRead, site_id: str, name: str) -> ReadableThread | None:
+    """Return the thread that has or had this name, as public connections may read it."""
+    row = await unit.one(BY_NAME.format(READABLE), site_id=site_id, name=name)
+    return msgspec.convert(dict(row), ReadableThread) if row else None
+
+
+async def get_readable(unit: PublicRead, thread_ids: Sequence[str]) -> dict[str, ReadableThread]:
+    """Return threads by id, as public connections may read them; unknown ids are missing."""
+    ids, values = in_list("id", thread_ids)
+    rows = await unit.all(f"SELECT {READABLE} FROM thread WHERE id IN {ids}", **values)
+    return {row["id"]: msgspec.convert(dict(row), ReadableThread) for row in rows}
+
+
+async def get_by_name(unit: PrivateRead, site_id: str, name: str) -> Thread | None:
     """Return the thread that has or had this name."""
-    row = await unit.one(
-        f"""
-        SELECT {COLUMNS} FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
-        WHERE thread_name.site_id = :site_id AND thread_name.name = :name
-        """,
-        site_id=site_id,
-        name=name,
-    )
+    row = await unit.one(BY_NAME.format(COLUMNS), site_id=site_id, name=name)
     return msgspec.convert(dict(row), Thread) if row else None
 
 
-async def get(unit: PublicRead, thread_id: str) -> Thread | None:
+async def get(unit: PrivateRead, thread_id: str) -> Thread | None:
     """Return a thread."""
     row = await unit.one(f"SELECT {COLUMNS} FROM thread WHERE id = :id", id=thread_id)
     return msgspec.convert(dict(row), Thread) if row else None
 
 
-async def get_many(unit: PublicRead, thread_ids: Sequence[str]) -> dict[str, Thread]:
+async def get_many(unit: PrivateRead, thread_ids: Sequence[str]) -> dict[str, Thread]:
     """Return threads by id; unknown ids are missing."""
     ids, values = in_list("id", thread_ids)
     rows = await unit.all(f"SELECT {COLUMNS} FROM thread WHERE id IN {ids}", **values)
@@ -48,35 +57,37 @@ async def add(unit: Write, thread: Thread) -> bool:
     """Insert a thread with its key as its first name; insert nothing and return False if the name is taken."""
     await unit.run(
         """
-        INSERT INTO thread (id, site_id, key, url, title, words, created_at)
-        VALUES (:id, :site_id, :key, :url, :title, :words, :created_at)
+        INSERT INTO thread (id, site_id, key, url, title, created_at)
+        VALUES (:id, :site_id, :key, :url, :title, :created_at)
         """,
         id=thread.id,
         site_id=thread.site_id,
         key=thread.key,
         url=thread.url,
         title=thread.title,
-        words=search.thread_words(thread.key, thread.title),
         created_at=thread.created_at,
     )
     if await add_name(unit, thread.site_id, thread.key, thread.id):
+        await search.add_thread(unit, thread.id, thread.site_id, thread.key, thread.title)
         return True
     await unit.run("DELETE FROM thread WHERE id = :id", id=thread.id)
     return False
 
 
-async def add_name(unit: Write, site_id: str, name: str, thread_id: str) -> bool:
-    """Give a thread another name; return False if another thread has it."""
+async def add_name(unit: Write, site_id: str, name: str, thread_id: str, *, given: bool = False) -> bool:
+    """Give a thread another name; return False if another thread has it. ``given``: by a moderator."""
     row = await unit.one(
         """
-        INSERT INTO thread_name (site_id, name, thread_id) VALUES (:site_id, :name, :thread_id)
-        ON CONFLICT (site_id, name) DO UPDATE SET thread_id = excluded.thread_id
+        INSERT INTO thread_name (site_id, name, thread_id, given) VALUES (:site_id, :name, :thread_id, :given)
+        ON CONFLICT (site_id, name) DO UPDATE SET
+            given = CASE WHEN excluded.given = 1 THEN 1 ELSE thread_name.given END
             WHERE thread_name.thread_id = excluded.thread_id
         RETURNING name
         """,
         site_id=site_id,
         name=name,
         thread_id=thread_id,
+        given=int(given),
     )
     return row is not None
 
@@ -135,27 +146,11 @@ async def lock(unit: Write, thread_id: str) -> None:
     await unit.run("UPDATE thread SET last_seq = last_seq WHERE id = :id", id=thread_id)
 
 
-async def next_seq(unit: Write, thread_id: str, *, even_closed: bool = False) -> int | None:
-    """Return the number for a thread's next comment; None if the thread is closed or was merged into another.
-
-    ``even_closed`` ignores that it is closed. On PostgreSQL this also locks the thread.
-    """
-    row = await unit.one(
-        f"""
-        UPDATE thread SET last_seq = last_seq + 1
-        WHERE id = :id AND merged_into IS NULL {"" if even_closed else "AND closed_at IS NULL"}
-        RETURNING last_seq
-        """,
-        id=thread_id,
-    )
-    return int(row["last_seq"]) if row else None
-
-
 async def record_change(unit: Write, comment: Comment, approved: int, now: str) -> None:
     """Record that a comment changed the public listing: increase the version, add ``approved`` to the counter.
 
-    The first approval makes a thread public, with the address and title that came with this comment. Before it, no
-    moderator has checked them.
+    The first approval makes a thread public, with the address that came with this comment. Its title needs a person:
+    see ``take_titles``.
     """
     await unit.run(
         """
@@ -169,19 +164,31 @@ async def record_change(unit: Write, comment: Comment, approved: int, now: str) 
 
 
 async def _publish(unit: Write, comment: Comment, now: str) -> None:
-    published = await unit.one(
-        """
-        UPDATE thread SET published_at = :now, url = COALESCE(url, :url), title = COALESCE(title, :title)
-        WHERE id = :id AND published_at IS NULL RETURNING key, title
-        """,
+    await unit.run(
+        "UPDATE thread SET published_at = :now, url = COALESCE(url, :url) WHERE id = :id AND published_at IS NULL",
         id=comment.thread_id,
         now=now,
         url=comment.page_url,
-        title=comment.page_title,
     )
-    if published:
-        words = search.thread_words(published["key"], published["title"])
-        await unit.run("UPDATE thread SET words = :words WHERE id = :id", id=comment.thread_id, words=words)
+
+
+async def take_titles(unit: Write, approved: Sequence[Comment]) -> None:
+    """Give threads without a title the one that came with a comment: a person has seen it, and approved the comment."""
+    titles: dict[str, str] = {}
+    for comment in approved:
+        if comment.page_title:
+            titles.setdefault(comment.thread_id, comment.page_title)
+    for thread_id, title in sorted(titles.items()):
+        changed = await unit.one(
+            """
+            UPDATE thread SET title = :title, version = version + 1 WHERE id = :id AND title IS NULL
+            RETURNING site_id, key, title
+            """,
+            id=thread_id,
+            title=title,
+        )
+        if changed:
+            await search.set_thread(unit, thread_id, **dict(changed))
 
 
 async def record_changes(unit: Write, changed: Mapping[str, Sequence[Comment]], sign: Literal[1, -1], now: str) -> None:
@@ -214,12 +221,12 @@ async def set_counters(unit: Write, changes: Mapping[str, Mapping[str, int]]) ->
         if any(numbers):
             ids, values = in_list("id", thread_ids)
             values |= zip(COUNTERS, numbers, strict=True)
-            await unit.run(f"UPDATE thread SET {counts} WHERE id IN {ids}", **values)
+            await unit.later(f"UPDATE thread SET {counts} WHERE id IN {ids}", **values)
 
 
 async def update(
     unit: Write,
-    thread_id: str,
+    thread: Thread,
     *,
     key: str,
     url: str | None,
@@ -231,66 +238,27 @@ async def update(
     """Set a thread's key, address, title, closing times and moderation mode; increase its version."""
     await unit.run(
         """
-        UPDATE thread SET key = :key, url = :url, title = :title, words = :words, closed_at = :closed_at,
+        UPDATE thread SET key = :key, url = :url, title = :title, closed_at = :closed_at,
             open_until = :open_until, mode = :mode, version = version + 1
         WHERE id = :id
         """,
-        id=thread_id,
+        id=thread.id,
         key=key,
         url=url,
         title=title,
-        words=search.thread_words(key, title),
         closed_at=closed_at,
         open_until=open_until,
         mode=mode,
     )
+    await search.set_thread(unit, thread.id, thread.site_id, key, title)
 
 
-async def count_approved(unit: PublicRead, site_id: str, names: Sequence[str]) -> dict[str, int]:
-    """Return the number of approved comments by thread name; unknown names are missing."""
-    listed, values = in_list("name", names)
-    rows = await unit.all(
-        f"""
-        SELECT thread_name.name, thread.approved FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
-        WHERE thread_name.site_id = :site_id AND thread_name.name IN {listed}
-        """,
-        site_id=site_id,
-        **values,
-    )
-    return {row["name"]: row["approved"] for row in rows}
+async def note_title(unit: Write, thread_id: str) -> None:
+    """Note that a moderator gave a thread its title. It stays when the last comment is erased."""
+    await unit.run("UPDATE thread SET given_title = title WHERE id = :id", id=thread_id)
 
 
-async def count_pending(unit: PublicRead, thread_id: str) -> int:
+async def count_pending(unit: PrivateRead, thread_id: str) -> int:
     """Return the number of a thread's pending comments."""
     row = await unit.one("SELECT pending FROM thread WHERE id = :id", id=thread_id)
     return int(row["pending"]) if row else 0
-
-
-async def count_by_status(unit: PublicRead, sites: Sequence[str] | None) -> Row:
-    """Return one row ``approved, pending, spam, trash, reported``: numbers of comments on these sites."""
-    on_sites, values = site_condition("site_id", sites)
-    sums = ", ".join(f"CAST(COALESCE(SUM({name}), 0) AS BIGINT) AS {name}" for name in ("approved", *COUNTERS))
-    (row,) = await unit.all(f"SELECT {sums} FROM thread WHERE {on_sites}", **values)
-    return row
-
-
-async def list_page(
-    unit: PublicRead, sites: Sequence[str] | None, before: str | None, limit: int, q: str | None = None
-) -> Sequence[Row]:
-    """Return threads with their numbers of pending comments, newest first, without merged ones.
-
-    ``before`` is a thread id. ``q`` searches titles and keys, as searches for comments do.
-    """
-    on_sites, values = site_condition("site_id", sites)
-    return await unit.all(
-        f"""
-        SELECT {COLUMNS}, thread.pending FROM thread
-        WHERE {on_sites} AND merged_into IS NULL {"AND REPLACE(words, :q, '') <> words" if q else ""}
-          AND (CAST(:before AS TEXT) IS NULL OR id < :before)
-        ORDER BY id DESC LIMIT CAST(:limit AS BIGINT)
-        """,
-        before=before,
-        q=q and searchable(q),
-        limit=limit,
-        **values,
-    )

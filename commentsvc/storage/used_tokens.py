@@ -6,6 +6,7 @@ from commentsvc.storage.database import Write
 async def use_once(unit: Write, name: str, now: str) -> bool:
     """Mark a token as used; return False if it was used before. A unit that fails leaves it unused.
 
+    ``now`` may be the token's own time, if that is later: the record is kept as long as the token may be valid.
     On PostgreSQL a concurrent request with the same token waits until the first one commits or rolls back.
     """
     row = await unit.one(

@@ -16,7 +16,7 @@ class WriteRecord:
     def __init__(self) -> None:
         self.clock = time.monotonic
         self.failed = False
-        self._stored_at = -math.inf
+        self.stored_at = -math.inf  # when a change was stored last
         self._numbers = itertools.count()
         self._waiting: dict[int, float] = {}  # when each began, the oldest first
 
@@ -33,13 +33,13 @@ class WriteRecord:
     def note(self, stored: bool | None) -> None:  # noqa: FBT001 -- the outcome itself, not an option
         """Note how a write ended: stored on disk, failed (full disk, lost connection), or None: it changed nothing."""
         if stored:
-            self._stored_at, self.failed = self.clock(), False
+            self.stored_at, self.failed = self.clock(), False
         elif stored is False:
             self.failed = True
 
     def seconds_since_stored(self) -> float:
         """Return how long ago a change was stored; infinite if none was stored."""
-        return self.clock() - self._stored_at
+        return self.clock() - self.stored_at
 
     def longest_wait(self) -> float:
         """Return how long the oldest unfinished write has been waiting; 0 if all are finished."""

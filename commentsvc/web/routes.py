@@ -1,8 +1,10 @@
 """The whole HTTP surface. The routes of the moderation page are in ``moderation/routes.py``."""
 
-from functools import cache
-from typing import Any, Final
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from commentsvc.access import schemas as access
@@ -57,11 +59,14 @@ from commentsvc.moderation.schemas import (
     NewReply,
     PrivateSearch,
     QueueQuery,
+    RemovedThreads,
     ReplyReceipt,
     ThreadChange,
     ThreadListQuery,
     ThreadPage,
     ThreadRecord,
+    ThreadRemoval,
+    ThreadsRemoval,
 )
 from commentsvc.rules.schemas import (
     BacktestRequest,
@@ -77,13 +82,17 @@ from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList,
 from commentsvc.web.api import admin, comments, feeds, health, moderation
 from commentsvc.web.api.openapi import document
 from commentsvc.web.moderation.routes import MODERATION_PAGE
-from commentsvc.web.pages import assets, demo, docs, refused, templates, thread
+from commentsvc.web.pages import assets, demo, docs, refused, thread
 from commentsvc.web.pages.fragments import FragmentQuery
 from commentsvc.web.server import middleware, security
+from commentsvc.web.server.admission import ADMISSION, Admission
 from commentsvc.web.server.answer_cache import AnswerCache
-from commentsvc.web.server.cache_headers import ANSWER_CACHE
+from commentsvc.web.server.answering import ANSWERS, QUESTIONS
+from commentsvc.web.server.body import RECEIVED, Received
 from commentsvc.web.server.endpoint import endpoint
-from commentsvc.web.server.routing import HTML, MOST_BYTES, RULE_BYTES, SERVICE, Route, list_paths
+from commentsvc.web.server.questions import Questions
+from commentsvc.web.server.routing import HTML, MOST_BYTES, RULE_BYTES, SERVICE, Route, as_pattern, list_paths
+from commentsvc.web.server.trailing_slash import PAGES, compile_pages
 
 LIST_FAULTS: Final = (Unauthorized, Forbidden, Unavailable)
 ASK_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)
@@ -97,11 +106,11 @@ ROUTES: Final[tuple[Route, ...]] = (
           status=(201, 202, 303), cors=True, again=thread.show_form_again, more_faults=comments.add_place_faults,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, ThreadClosed, RejectedByRule, Duplicate,
           SubmissionReused, Gone, RateLimited, Unavailable)),
-    Route(method="GET", path="/v1/comments", handler=comments.list_thread, asks=ThreadQuery,
-          gives=ThreadTree | ThreadListing, status=(200, 304), cors=True, edit_token=True, etag=True,
+    Route(method="GET", path="/v1/comments", handler=comments.list_comments, asks=ThreadQuery,
+          gives=ThreadTree | ThreadListing, status=(200, 304), kept=True, cors=True, edit_token=True, etag=True,
           again=refused.show_reload, refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
-    Route(method="GET", path="/v1/comments.html", handler=comments.list_fragment, asks=FragmentQuery,
-          gives=str, kind=HTML, status=(200, 304), cors=True, etag=True,
+    Route(method="GET", path="/v1/comments.html", handler=comments.render_comments, asks=FragmentQuery,
+          gives=str, kind=HTML, status=(200, 304), kept=True, cors=True, etag=True,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
     Route(method="GET", path="/v1/comments/{id}", handler=comments.get_comment, gives=PublicComment | OwnComment,
           cors=True, edit_token=True, refuses=(NotFound, Gone, Unavailable)),
@@ -112,56 +121,65 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="DELETE", path="/v1/comments/{id}", handler=comments.withdraw_comment, status=(204,),
           cors=True, edit_token=True, refuses=(Unauthorized, NotAuthor, NotFound, Gone, RateLimited, Unavailable)),
     Route(method="POST", path="/v1/comments/{id}/reports", handler=comments.report_comment, takes=NewReport, form=True,
-          gives=ReportReceipt, status=(202,), cors=True,
+          gives=ReportReceipt, status=(202, 303), cors=True,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, NotFound, Gone, RateLimited, Unavailable)),
-    Route(method="GET", path="/v1/counts", handler=comments.count_comments, asks=CountsQuery, gives=Counts, cors=True,
+    Route(method="GET", path="/v1/counts", handler=comments.count_comments, asks=CountsQuery, gives=Counts,
+          kept=True, cors=True,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
-    Route(method="POST", path="/v1/counts", handler=comments.count_comments, takes=CountsQuery, form=True,
-          gives=Counts, cors=True, refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
-    Route(method="GET", path="/v1/latest", handler=comments.list_latest, asks=LatestQuery, gives=LatestPage,
-          status=(200, 304), cors=True, etag=True, refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
+    Route(method="POST", path="/v1/counts", handler=comments.count_comments_by_post, takes=CountsQuery,
+          form=True, gives=Counts, cors=True, refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
+    Route(method="GET", path="/v1/latest", handler=comments.list_latest_comments, asks=LatestQuery, gives=LatestPage,
+          status=(200, 304), kept=True, cors=True, etag=True,
+          refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
     Route(method="GET", path="/v1/form", handler=comments.open_form, gives=OpenForm, cors=True, refuses=(Unavailable,)),
     Route(method="GET", path="/v1/comments.atom", handler=comments.get_thread_feed, asks=FeedQuery, gives=str,
-          kind=feeds.KIND, status=(200, 304), cors=True, etag=True,
+          kind=feeds.KIND, status=(200, 304), kept=True, cors=True, etag=True,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
     Route(method="GET", path="/v1/latest.atom", handler=comments.get_site_feed, asks=LatestFeedQuery, gives=str,
-          kind=feeds.KIND, status=(200, 304), cors=True, etag=True,
+          kind=feeds.KIND, status=(200, 304), kept=True, cors=True, etag=True,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
     Route(method="POST", path="/v1/preview", handler=comments.render_preview, takes=PreviewRequest, form=True,
-          gives=PreviewResult, cors=True, refuses=(MalformedRequest, Invalid)),
+          gives=PreviewResult, cors=True, again=thread.show_form_again,
+          refuses=(MalformedRequest, Invalid, OriginNotAllowed, Unavailable)),
 
     # Moderators
     Route(method="GET", path="/v1/moderation/comments", handler=moderation.list_queue, asks=QueueQuery,
           gives=CommentPage, scope=Scope.READ, refuses=ASK_FAULTS),
-    Route(method="POST", path="/v1/moderation/search", handler=moderation.search, takes=PrivateSearch,
+    Route(method="POST", path="/v1/moderation/search", handler=moderation.search_comments, takes=PrivateSearch,
           gives=CommentPage, scope=Scope.MODERATE, refuses=ASK_FAULTS),
-    Route(method="GET", path="/v1/moderation/comments/{id}", handler=moderation.get_comment, gives=ModeratorDetail,
+    Route(method="GET", path="/v1/moderation/comments/{id}", handler=moderation.inspect_comment, gives=ModeratorDetail,
           scope=Scope.READ, etag=True, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
     Route(method="PATCH", path="/v1/moderation/comments/{id}", handler=moderation.update_comment, takes=CommentUpdate,
           gives=ActionResult, scope=Scope.MODERATE, refuses=(
               MalformedRequest, Unauthorized, Forbidden, NotFound, Conflict, VersionConflict, Invalid, VersionRequired,
               Unavailable)),
-    Route(method="DELETE", path="/v1/moderation/comments/{id}", handler=moderation.erase, gives=ActionResult,
+    Route(method="DELETE", path="/v1/moderation/comments/{id}", handler=moderation.erase_comment, gives=ActionResult,
           scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
-    Route(method="POST", path="/v1/moderation/comments/{id}/replies", handler=moderation.reply, takes=NewReply,
-          gives=ReplyReceipt, status=(201,), scope=Scope.MODERATE,
+    Route(method="POST", path="/v1/moderation/comments/{id}/replies", handler=moderation.reply_to_comment,
+          takes=NewReply, gives=ReplyReceipt, status=(201,), scope=Scope.MODERATE,
           refuses=(MalformedRequest, Unauthorized, Forbidden, NotFound, Conflict, VersionConflict, Invalid,
           Unavailable)),
-    Route(method="POST", path="/v1/moderation/actions", handler=moderation.apply_action, takes=Action,
+    Route(method="POST", path="/v1/moderation/actions", handler=moderation.decide, takes=Action,
           gives=ActionResult, scope=Scope.MODERATE,
           refuses=(MalformedRequest, Unauthorized, Forbidden, ExpectationFailed, Invalid, Unavailable)),
-    Route(method="POST", path="/v1/moderation/actions/{id}/undo", handler=moderation.undo, gives=ActionResult,
+    Route(method="POST", path="/v1/moderation/actions/{id}/undo", handler=moderation.undo_action, gives=ActionResult,
           scope=Scope.MODERATE, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
     Route(method="GET", path="/v1/threads", handler=moderation.list_threads, asks=ThreadListQuery, gives=ThreadPage,
           scope=Scope.READ, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
     Route(method="PATCH", path="/v1/threads/{id}", handler=moderation.change_thread, takes=ThreadChange,
           gives=ThreadRecord, scope=Scope.MODERATE,
           refuses=(MalformedRequest, Unauthorized, Forbidden, NotFound, Conflict, Invalid, Unavailable)),
+    Route(method="DELETE", path="/v1/threads/{id}", handler=moderation.remove_thread, asks=ThreadRemoval,
+          gives=RemovedThreads, scope=Scope.ADMIN,
+          refuses=(MalformedRequest, Unauthorized, Forbidden, NotFound, ExpectationFailed, Invalid, Unavailable)),
+    Route(method="POST", path="/v1/threads/removals", handler=moderation.remove_threads, takes=ThreadsRemoval,
+          gives=RemovedThreads, scope=Scope.ADMIN,
+          refuses=(MalformedRequest, Unauthorized, Forbidden, ExpectationFailed, Invalid, Unavailable)),
     Route(method="GET", path="/v1/rules", handler=moderation.list_rules, asks=RuleQuery, gives=RulePage,
           scope=Scope.READ, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
     Route(method="POST", path="/v1/rules", handler=moderation.add_rule, takes=NewRule, gives=RuleRecord,
           status=(201,), scope=Scope.MODERATE, most_bytes=RULE_BYTES, refuses=ASK_FAULTS),
-    Route(method="POST", path="/v1/rules/test", handler=moderation.backtest_rule, takes=BacktestRequest,
+    Route(method="POST", path="/v1/rules/test", handler=moderation.test_rule, takes=BacktestRequest,
           gives=BacktestResult, scope=Scope.MODERATE, most_bytes=RULE_BYTES, refuses=ASK_FAULTS),
     Route(method="GET", path="/v1/rules/{id}", handler=moderation.get_rule, gives=RuleRecord, scope=Scope.READ,
           refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
@@ -196,17 +214,20 @@ ROUTES: Final[tuple[Route, ...]] = (
           scope=Scope.ADMIN, refuses=(*CHANGE_FAULTS, Conflict, ExpectationFailed)),
 
     # Machines and developers
-    Route(method="GET", path="/healthz", handler=health.healthz, gives=health.Health),
-    Route(method="GET", path="/readyz", handler=health.readyz, gives=health.Health, refuses=(Unavailable,)),
-    Route(method="GET", path="/version", handler=health.version, gives=health.Version),
-    Route(method="GET", path="/openapi.json", handler=health.openapi, gives=dict),
+    Route(method="GET", path="/healthz", handler=health.check_health, gives=health.Health, free=True),
+    Route(method="GET", path="/readyz", handler=health.check_readiness, gives=health.Health, free=True,
+          refuses=(Unavailable,)),
+    Route(method="GET", path="/version", handler=health.get_version, gives=health.Program, free=True),
+    Route(method="GET", path="/openapi.json", handler=health.get_openapi, gives=dict),
 
     # Pages for people
     Route(method="GET", path="/", handler=demo.demo, page=True, again=refused.show_refusal, refuses=(Unavailable,)),
-    Route(method="GET", path="/t", handler=thread.thread, page=True, asks=thread.PageQuery,
+    Route(method="GET", path="/t", handler=thread.thread, page=True, kept=True, asks=thread.PageQuery,
           again=refused.show_refusal, refuses=(MalformedRequest, Invalid, Unavailable)),
     Route(method="GET", path="/docs", handler=docs.docs, page=True),
+    Route(method="GET", path="/docs.js", handler=assets.docs_script, page=True, status=(200, 304)),
     Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),
+    Route(method="GET", path="/page.js", handler=assets.page_script, page=True, status=(200, 304)),
 
     *MODERATION_PAGE,
 
@@ -216,29 +237,37 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/embed.js", handler=assets.embed_script, page=True, status=(200, 304)),
     Route(method="GET", path="/embed.{digest}.js", handler=assets.embed_script_for_ever, page=True,
           status=(200, 304), refuses=(NotFound,)),
+    Route(method="GET", path="/embed-form.{digest}.js", handler=assets.embed_form_script, page=True,
+          status=(200, 304), refuses=(NotFound,)),
     Route(method="GET", path="/thread.css", handler=assets.thread_stylesheet, page=True, status=(200, 304)),
 )
 
 
-@cache
-def _document() -> dict[str, Any]:
-    return document(ROUTES)
+def _encode_document(base_path: str) -> bytes:
+    return msgspec.json.encode(document(ROUTES) | {"servers": [{"url": base_path or "/"}]})
 
 
 def application(service: Service) -> web.Application:
     """Return an aiohttp application that serves the route table."""
     app = web.Application(middlewares=[middleware.finish_response], client_max_size=MOST_BYTES)
     app[SERVICE] = service
-    app[middleware.DRAINING] = []
+    app[ADMISSION] = Admission(service)
+    app[RECEIVED] = Received()
+    app[middleware.DRAINING] = middleware.Draining()
     app[security.IGNORED_PROXIES] = security.IgnoredProxies()
+    app[security.REFUSED_ORIGINS] = security.RefusedOrigins()
     base = service.config.base_path
     cors_paths = {path for route in ROUTES if route.cors for path in list_paths(route.path, base)}
     app[middleware.CORS_PATHS] = tuple(sorted(cors_paths))
-    app[ANSWER_CACHE] = AnswerCache()
-    app[health.DOCUMENT] = _document() | {"servers": [{"url": base or "/"}]}
-    templates.precompile()
+    app[PAGES] = compile_pages(ROUTES)
+    app[ANSWERS] = AnswerCache()
+    kept = {path: route for route in ROUTES if route.kept for path in list_paths(route.path, base)}
+    app[QUESTIONS] = Questions(kept, service.config)
+    document_of_base: Callable[[], bytes] = cache(partial(_encode_document, base))
+    app[health.DOCUMENT] = document_of_base
+    every_path = {route.path for route in ROUTES}
     for route in sorted(ROUTES, key=lambda route: route.path == "/"):  # last: its path without a slash may be another's
-        for path in list_paths(route.path, base):
+        for path in list_paths(as_pattern(route.path, every_path), base):
             for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
                 app.router.add_route(method, path, endpoint(route))
     for path in app[middleware.CORS_PATHS]:

@@ -571,13 +571,13 @@ scenario_runner, scenario_runner_on_postgres = runner_fixtures(ScenarioRunner)
 
 @given(moves=MOVES)
 @example(moves=[("change_mode", 0, 0), ("write", 0, 0), ("report", 1, 0), ("edit", 1, 0)])
-@often(100)
+@often(50)
 def test_replaying_the_log_gives_the_current_status_of_every_comment(scenario_runner, moves):
     scenario_runner.run(moves)
 
 
 @given(moves=MOVES)
-@often(10)
+@often(5)
 def test_replaying_the_log_gives_the_current_status_of_every_comment_on_postgresql(scenario_runner_on_postgres, moves):
     scenario_runner_on_postgres.run(moves)
 

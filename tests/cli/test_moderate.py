@@ -1,6 +1,7 @@
 """A moderator decides at a terminal, with key presses and with commands."""
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -11,15 +12,17 @@ import subprocess
 import sys
 import termios
 import time
+from argparse import Namespace
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from commentsvc import app
-from commentsvc.cli import commands, keyboard
+from commentsvc.access import moderators
+from commentsvc.cli import commands, keyboard, moderate
 from commentsvc.cli.moderate import OPERATOR
-from commentsvc.cli.parser import build_parser
+from commentsvc.cli.parser import parse_arguments
 from commentsvc.cli.review import Review
 from commentsvc.cli.terminal import Terminal
 from commentsvc.comments import edit, erase, reports
@@ -30,14 +33,16 @@ from commentsvc.domain.errors import Invalid
 from commentsvc.domain.models import ActionVerb, Mode, Status, StatusFilter
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, QueueQuery
-from commentsvc.moderation.wording import DONE
+from commentsvc.moderation.verbs import DONE
 from commentsvc.operations import maintenance
+from commentsvc.rules import manage
+from commentsvc.rules.schemas import RuleQuery
 from tests.cli.test_terminal import CORPUS
 from tests.comments.test_post import everything_in, standing
 from tests.conftest import EVERYTHING, a_service, draft, post, visit
 from tests.operations.test_operating import environment, run_main
 
-HINT = "n next · ? help · q quit"
+HINT = "q quit"
 LAST = "That was the last comment.\nPress u to undo the last decision, or any other key to quit."
 
 
@@ -61,11 +66,15 @@ class Person:
         await key()
         return await self.read_key()
 
+    async def write_text(self, text):
+        self.offered = text
+        return await self.read_key()
+
     def discard_pending(self):
         """This person presses no key before the comment is shown."""
 
-    async def reviews(self, service, *, as_json=False, **query):
-        await Review(service, EVERYTHING, self.terminal, QueueQuery(**query), json=as_json).run()
+    async def reviews(self, service, *, as_json=False, who=EVERYTHING, **query):
+        await Review(service, who, self.terminal, QueueQuery(**query), json=as_json).run()
         return "\n".join(self.printed)
 
 
@@ -79,7 +88,7 @@ async def test_a_moderator_sees_all_facts_that_a_decision_needs(service, clock):
 
     (card,) = (await queue.search_comments(service, EVERYTHING, QueueQuery(limit=1))).comments
     output = await Person("q").reviews(service)
-    assert output.splitlines()[:15] == [
+    assert output.splitlines()[:16] == [
         "── 1 of 2 " + "─" * 70,
         "page     blog /a-page",
         "title    On bees",
@@ -94,7 +103,8 @@ async def test_a_moderator_sees_all_facts_that_a_decision_needs(service, clock):
         "│ Me too.",
         "",
         "1 similar comment is pending.",
-        "a approve · s spam · S all from this network · d trash · u undo · n next · ? help · q quit",
+        "a approve · s spam · S whole network · d trash · r reply · e edit · b ban",
+        "u undo · n next · p back · ? help · q quit",
     ]
 
 
@@ -247,7 +257,7 @@ async def test_a_moderator_reviews_comments_of_another_status(service):
     output = await Person("a", "s").reviews(service, status=StatusFilter.SPAM)
     assert "spam     (ada)" in output
     assert await standing(service) == {"ham": "approved", "spam": "spam"}
-    assert output.endswith(f"{LAST}\n1 decided: 1 approved.")
+    assert output.endswith(f"{LAST.replace(', or', ', p to go back, or')}\n1 decided: 1 approved.")
 
 
 async def test_a_moderator_reviews_comments_of_any_status_once_each(service):
@@ -301,10 +311,11 @@ async def test_a_program_reads_one_json_object_per_line(service):
     await post(service, "\x9b31mred\u202e")
     person = Person("?", "a", "q")
     await person.reviews(service, as_json=True)
-    lines = [json.loads(line) for line in person.printed if line.startswith("{")]
+    lines = [json.loads(line) for line in person.printed]
+    assert lines.pop(1)["detail"].startswith("a  approve"), "texts for people are JSON, too"
     assert (lines[0]["comment"], lines[0]["status"]) == ("\x9b31mred\u202e", "pending")
     assert (lines[1]["action"], lines[1]["changed"]) == ("amend", 1)
-    assert lines[2:] == [{"pending": 0, "approved": 1, "spam": 0, "trash": 0, "reported": 0}]
+    assert lines[-1:] == [{"pending": 0, "approved": 1, "spam": 0, "trash": 0, "reported": 0}]
     assert all(character.isprintable() for line in person.printed for character in line.replace("\n", ""))
 
 
@@ -392,6 +403,57 @@ def pending_comments(folder, *texts, **more):
     return with_service(folder, post_all)
 
 
+async def test_a_moderator_goes_back_to_comments_that_they_left_unchanged(service):
+    for text in ("one", "two", "three"):
+        await post(service, text)
+    output = await Person("p", "n", "a", "n", "p", "p", "p", "s", "q").reviews(service)
+    assert output.count("There is no comment to go back to.") == 2
+    shown = [line for line in output.splitlines() if line.startswith("│ ")]
+    assert shown == ["│ one", "│ two", "│ three", "│ three", "│ one", "│ three"]
+    assert await standing(service) == {"one": "spam", "two": "approved", "three": "pending"}
+
+
+async def test_a_moderator_replies_to_a_comment_and_edits_another(service):
+    await moderators.add_moderator(service, "Ada", None, [])
+    ada = await moderate.find_principal(service, Namespace(moderator="Ada"))
+    await post(service, "good")
+    await post(service, "with a typpo")
+    person = Person("r", "Thank you!", "e", "", "e", "with a typo", "a", "u", "u", "q")
+    output = await person.reviews(service, who=ada)
+    assert "Replied, and approved the comment." in output
+    assert ("The comment was not changed." in output, "Changed. The earlier text is kept" in output) == (True, True)
+    assert await standing(service) == {"good": "pending", "with a typo": "pending", "Thank you!": "trash"}
+    assert "2 undone." in output, "a reply and its approval are one action"
+
+
+async def test_a_text_that_is_refused_is_offered_again(service):
+    await post(service, "good")
+    person = Person("e", "x" * 10_001, "e", "short", "q")
+    output = await person.reviews(service)
+    assert "Too long: 10,001 of 10,000 characters." in output
+    assert person.offered == "x" * 10_001
+    assert await standing(service) == {"short": "pending"}
+
+
+async def test_only_a_moderator_replies(service):
+    await post(service, "good")
+    output = await Person("r", "q").reviews(service)
+    assert "Only a moderator can reply. Start again with: " in output
+
+
+async def test_a_moderator_bans_a_network_and_undoes_it(service):
+    for text in ("one", "two"):
+        await post(service, text)
+    person = Person("b", "x", "b", "n", "u", "q")
+    output = await person.reviews(service)
+    assert "n  network 198.51.100.0/24 (256 addresses): 2 waiting comments" in output
+    assert "e  email address mia@example.com: 2 waiting comments" in output
+    assert "Nobody was banned." in output
+    assert "Banned for 30 days. 2 waiting comments marked as spam. Press u to undo both." in output
+    assert await standing(service) == {"one": "pending", "two": "pending"}
+    assert (await manage.list_rules(service, EVERYTHING, RuleQuery())).rules == []
+
+
 def report_comments(folder, *ids):
     """Report these comments as a reader."""
 
@@ -435,7 +497,7 @@ def command(folder, *arguments, typed="", columns=300):
     )
     settings = {"COMMENTSVC_DATABASE_URL": f"sqlite:///{folder}/data/commentsvc.db"}
     try:
-        code = commands.run(build_parser().parse_args(arguments), settings, terminal)
+        code = commands.run(parse_arguments(arguments), settings, terminal)
     finally:
         logging.getLogger().handlers[:] = handlers
     return Output(code, "\n".join(output), "\n".join(errors))
@@ -473,7 +535,7 @@ def test_a_moderator_pipes_ids_into_a_command(tmp_path):
     done = command(tmp_path, "spam", "-", three, "--json", typed=f"{one}\n\n {two} nothing\n")
     assert [item["comment"] for item in done.json()["results"]] == [one, two, "nothing", three]
     assert (done.code, done.json()["changed"]) == (1, 3)
-    assert done.errors == "Skipped: nothing (not_found)."
+    assert json.loads(done.errors)["detail"] == "Skipped: nothing (not_found)."
 
 
 def test_a_named_moderator_decides_only_on_their_own_sites(tmp_path):
@@ -493,7 +555,7 @@ def test_a_named_moderator_decides_only_on_their_own_sites(tmp_path):
 def test_a_moderator_lists_the_queue_one_line_per_comment(tmp_path):
     one, two = pending_comments(tmp_path, "one \x1b[31m\nand more", "two")
     assert command(tmp_path, "queue").text == (
-        f"{one}  just now  blog /a-page  Mia  one <U+001B>[31m and more\n{two}  just now  blog /a-page  Mia  two"
+        f"{one}  now  blog  /a-page  Mia  one <U+001B>[31m and more\n{two}  now  blog  /a-page  Mia  two"
     )
     first = command(tmp_path, "queue", "--limit", "1").text
     cursor = re.search(r"More: --cursor (\S+)", first)[1]
@@ -616,7 +678,7 @@ def press(monkeypatch):
 
 
 async def test_keys_pressed_before_a_comment_is_shown_are_dropped(press):
-    async with keyboard.open_keys() as keys:
+    async with keyboard.open_keys([], print) as keys:
         press(b"a")
         assert await keys.read_key() == "a"
         press(b"s")
@@ -629,7 +691,7 @@ async def test_keys_pressed_before_a_comment_is_shown_are_dropped(press):
 async def test_after_a_pause_the_terminal_reads_single_keys_again(press):
     """A shell that used the terminal during the pause leaves it in its own mode."""
     before = termios.tcgetattr(sys.stdin)
-    async with keyboard.open_keys() as keys:
+    async with keyboard.open_keys([], print) as keys:
         ours = termios.tcgetattr(sys.stdin)
         termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
         os.kill(os.getpid(), signal.SIGCONT)
@@ -717,6 +779,51 @@ def test_however_a_moderator_quits_decisions_are_saved_and_the_terminal_is_resto
     assert "Traceback" not in seen.shown
 
 
+def test_ctrl_c_ends_a_command_that_reads_ids_at_once(tmp_path):
+    command(tmp_path, "migrate")
+    with screen(tmp_path, "approve", "-") as seen:
+        seen.press("nothing\n")
+        until = time.monotonic() + 15
+        for waits in (True, False):  # the line has arrived; the command has read it. A terminal sends no event
+            while (fcntl.ioctl(seen.slave, termios.FIONREAD, bytes(4)) != bytes(4)) is not waits:
+                assert time.monotonic() < until, "nobody reads the terminal"
+                os.sched_yield()
+        seen.press("\x03")
+        assert seen.end() == (130, True)
+    assert "Traceback" not in seen.shown
+
+
+@pytest.mark.parametrize("arguments", [("moderate",), ("approve", "-"), ("moderator", "email", "x", "-")])
+def test_a_command_without_any_input_ends_with_a_reason(tmp_path, arguments):
+    command(tmp_path, "migrate")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND, *arguments],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (0 if arguments == ("moderate",) else 1, False)
+    assert done.stdout + done.stderr
+
+
+def test_a_moderator_writes_in_their_editor_and_the_terminal_is_restored(tmp_path):
+    pending_comments(tmp_path, "one")
+    editor = tmp_path / "my editor"
+    editor.write_text('#!/bin/sh\nstty -a | grep -q " icanon" && sed -i "s/one/one, edited/" "$1"\n')
+    editor.chmod(0o700)
+    with screen(tmp_path, "moderate", EDITOR=f"'{editor}'") as seen:
+        at = seen.wait_for("quit")
+        seen.press("e")
+        seen.wait_for("one, edited", at)
+        seen.press("q")
+        assert seen.end() == (0, True)
+
+
+def test_a_script_writes_texts_line_by_line(tmp_path):
+    pending_comments(tmp_path, "one")
+    run_main(tmp_path, "moderate", typed="e\nfirst line\n\nsecond line\n.\na\nq\n")
+    (card,) = command(tmp_path, "queue", "--status", "approved", "--json").json()["comments"]
+    assert card["comment"] == "first line\n\nsecond line"
+
+
 def test_keys_that_send_several_characters_decide_nothing(tmp_path):
     pending_comments(tmp_path, "one")
     with screen(tmp_path, "moderate") as seen:
@@ -736,7 +843,8 @@ def test_hostile_comments_cannot_control_a_real_terminal(tmp_path):
         for _ in words:
             at = seen.wait_for("quit", at)
             seen.press("n")
-        seen.wait_for("That was the last comment.", at)
+        seen.wait_for("p to go back, or any other key to quit.", at)
+        seen.press("q")
         assert seen.end() == (0, True)
     shown = seen.shown.replace("\r\n", "")
     assert all(character.isprintable() for character in shown), ascii(shown)

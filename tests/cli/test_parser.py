@@ -1,6 +1,8 @@
 """The command line offers every value of each enumeration, and a help text for every word."""
 
 import argparse
+import json
+import re
 
 import pytest
 
@@ -9,6 +11,7 @@ from commentsvc.cli.parser import EPILOG, build_parser
 from commentsvc.cli.secret import COMMANDS as SECRET_COMMANDS
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.moderation.schemas import QueueQuery
+from commentsvc.rules.kinds import KINDS
 from commentsvc.storage.comment_filter import CommentFilter
 from tests.operations.test_operating import run_main
 
@@ -40,6 +43,8 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         ("key create", "scope"): list(Scope),
         ("site mode", "mode"): [*Mode, "default"],
         ("site email", "email"): ["required", "optional"],
+        ("site form", "website"): ["shown", "hidden"],
+        ("site form", "consent"): ["required", "off"],
     }
 
 
@@ -52,7 +57,7 @@ def test_every_command_is_run_by_one_function():
     run_directly = {"serve", "migrate", "openapi", "healthcheck", "moderate"}
     offered = {(path[0], path[-1]) for path, _ in parsers(build_parser()) if path[0] not in run_directly}
     of_modules = [name for module in (keys, moderate, moderators, rules, sites) for name in module.COMMANDS]
-    assert offered == {*commands.COMMANDS, *(("secret", name) for name in SECRET_COMMANDS)}
+    assert offered == {*commands.load_commands(), *(("secret", name) for name in SECRET_COMMANDS)}
     assert len(of_modules) == len(set(of_modules))
 
 
@@ -69,6 +74,52 @@ def test_an_operator_reads_help_and_the_exit_code_is_0(tmp_path, words):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: commentsvc")
     assert (EPILOG in done.stdout) == (words == "--help")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"), [("", "check that the service"), ("rule", "test a rule on past decisions")]
+)
+def test_an_operator_who_names_no_command_reads_the_list_of_commands(tmp_path, words, shown):
+    done = run_main(tmp_path, *words.split())
+    assert (done.returncode, shown in " ".join(done.stdout.split()), done.stderr) == (0, True, "")
+
+
+def test_an_operator_reads_every_kind_scope_and_mode_where_they_choose_one(tmp_path):
+    for command, names in (
+        ("rule add", [*RuleKind, *Effect]),
+        ("key create", Scope),
+        ("site mode", [*Mode, "default"]),
+    ):
+        text = run_main(tmp_path, *command.split(), "--help").stdout
+        for name in names:
+            assert re.search(rf"^  {name} +\w", text, re.MULTILINE), (command, name)
+    for kind, known in KINDS.items():
+        assert known.effects[0] is (Effect.APPROVE if kind is RuleKind.TRUST else Effect.HOLD), "the help says so"
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code", "field"),
+    [
+        ("--json queue --limit 0", 1, "invalid", "limit"),
+        ("undo nothing --json", 1, "not_found", None),
+        ("approve nothing --json", 1, "partly_refused", None),
+        ("queue --json --limit many", 2, "usage", None),
+        ("rule --json nonsense", 2, "usage", None),
+    ],
+)
+def test_a_program_reads_errors_as_json(tmp_path, words, exit_code, code, field):
+    run_main(tmp_path, "migrate")
+    done = run_main(tmp_path, *words.split())
+    error = json.loads(done.stderr)
+    assert (done.returncode, error["exit_code"], error["code"]) == (exit_code, exit_code, code)
+    assert [one["field"] for one in error["errors"]] == ([field] if field else [])
+    assert error["detail"]
+
+
+def test_a_program_reads_wrong_settings_as_json(tmp_path):
+    for settings, code in (({}, "misconfigured"), ({"PORT": "eighty"}, "misconfigured")):
+        done = run_main(tmp_path, "queue", "--json", **settings)
+        assert (done.returncode, json.loads(done.stderr)["code"]) == (78, code)
 
 
 @pytest.mark.parametrize(("command", "shape"), [("moderate", CommentFilter), ("queue", QueueQuery)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commentsvc.moderation.wording import DONE
+from commentsvc.moderation.verbs import DONE
 from tests.cli.test_moderate import command, pending_comments
 
 
@@ -91,9 +91,21 @@ def test_an_operator_makes_the_email_address_optional(tmp_path):
     assert command(tmp_path, "site", "email", "blog", "required", "--json").json()["email_required"] is True
 
 
+def test_an_operator_sets_what_the_form_of_a_site_shows(tmp_path):
+    shown = command(tmp_path, "site", "form", "blog", "--website", "shown", "--privacy-url", "blog.example/privacy")
+    assert shown.text.startswith(
+        "Form of blog: website shown, consent off, privacy link https://blog.example/privacy. Undo with: "
+    )
+    assert "consent required" in command(tmp_path, "site", "form", "blog", "--consent", "required").text
+    assert command(tmp_path, "site", "form", "blog").text.endswith("privacy link https://blog.example/privacy.")
+    hidden = command(tmp_path, "site", "form", "blog", "--privacy-url", "none", "--website", "hidden", "--json").json()
+    assert (hidden["website_field"], hidden["privacy_url"], hidden["consent_required"]) == (False, None, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ("site form blog --privacy-url javascript:alert(1)", "privacy_url: "),
         ("rule add links many", "match: "),
         ("rule add links 2 --site nowhere", "site: "),
         ("rule add words pills --effect refuse", "effect: "),

@@ -289,7 +289,7 @@ async def assert_nothing_lost(importer):
     await assert_counts_match(importer)
 
 
-@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow
 async def test_an_operator_imports_a_technical_blog_and_every_refusal_is_counted(
     travisdowns, database_url, clock, aiohttp_client
 ):

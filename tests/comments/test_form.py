@@ -265,7 +265,7 @@ async def test_a_blog_page_opens_a_form_and_the_answer_is_not_cached(served, aio
     response = await client.get("/v1/form", headers={"Origin": "http://localhost:4000"})
 
     form = await response.json()
-    assert set(form) == {"started", "altcha", "email_required"}
+    assert set(form) == {"started", "altcha", "email_required", "consent_required"}
     assert form["started"].startswith("cf_")
     assert form["altcha"]["parameters"]["algorithm"] == "PBKDF2/SHA-256"
     assert response.headers["Cache-Control"] == "no-store"

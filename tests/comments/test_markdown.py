@@ -1,12 +1,17 @@
 """Readers see everything that a commenter typed, with the links that were meant."""
 
+import re
+import string
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from commentsvc.domain import markdown
 from commentsvc.domain.visible_text import plain_text
 
+LETTERS = {code: None for code in map(ord, string.printable) if chr(code) not in "abc"}
 REL = ' rel="nofollow ugc noopener"'
 
 
@@ -66,7 +71,7 @@ def test_readers_see_the_marks_of_a_comment_that_has_nothing_else(text):
 def test_readers_see_the_text_after_a_code_fence():
     assert shown("```I agree with\nMia\n```") == "<pre><code>I agree withMia</code></pre>"
     assert shown("~~~Mia!\nx") == "<pre><code>Mia!x</code></pre>"
-    assert shown("```python\nx\n```") == "<pre><code>x</code></pre>"
+    assert shown("```python\nx\n```") == '<pre><code class="language-python">x</code></pre>'
     assert shown("Hello\n\n```thanks") == "<p>Hello</p><pre><code>thanks</code></pre>"
     assert shown("Hello\n\n```many thanks\n```") == "<p>Hello</p><pre><code>many thanks</code></pre>"
 
@@ -230,3 +235,71 @@ def test_no_comment_takes_long_to_render(text):
     markdown.render(text)
 
     assert time.process_time() - began < 0.5
+
+
+def test_readers_see_a_table_with_its_alignment():
+    assert shown("|a|b|c|\n|:-|-:|:-:|\n|1|**2**|\n|x \\| y|`3`|4|") == (
+        '<table><thead><tr><th align="left">a</th><th align="right">b</th><th align="center">c</th></tr></thead><tbody>'
+        '<tr><td align="left">1</td><td align="right"><strong>2</strong></td><td align="center"></td></tr>'
+        '<tr><td align="left">x | y</td><td align="right"><code>3</code></td><td align="center">4</td></tr>'
+        "</tbody></table>"
+    )
+    assert "<blockquote><table>" in shown("> |a|\n> |-|\n> |b|")
+    assert "<li><table>" in shown("- |a|\n  |-|\n  |b|")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|a|b|\n|-|-|\n|1|2|three|", "a|b\n-|-\n1|2|three", "> |a|b|\n> |-|-|\n> |1|2|three|", "|a|\n|-|\n|`b|three`|",
+        "- |a|\n  |-|\n  |b|three|", "1. |a|\n   |-|\n   b|three", "|a|\n:-\nb|three", "|a\\\\|b|\n|-|\n|c|three|",
+    ],
+)  # fmt: skip
+def test_a_table_that_would_lose_a_cell_is_shown_as_typed(text):
+    assert "three" in plain_text(markdown.render(text))
+
+
+@given(st.text(alphabet="|-: \\`\n>abc", max_size=80))
+def test_no_table_loses_a_letter(text):
+    read = plain_text(markdown.render(text))
+    assert sorted(read.replace(" ", "").translate(LETTERS)) == sorted(text.translate(LETTERS))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "|" + "a|" * 2400 + "\n|" + "-|" * 2400 + "\n" + "|a\n" * 100, "|a|b|\n|-|-|\n" + "|\n" * 4900,
+        "|a|\n|-|\n" * 1100, ("|" * 60 + "\n" + "|-" * 60 + "|\n") * 50,
+        "|a" * 30 + "\n" + "|-" * 30 + "\n" + "x\n" * 4900,
+    ],
+    ids=["columns", "rows", "tables", "wide tables", "text below"],
+)  # fmt: skip
+def test_a_table_does_not_fill_the_page(text):
+    began = time.process_time()
+    html = markdown.render(text)
+
+    assert len(html) < 10 * len(text)
+    assert time.process_time() - began < 0.5
+
+
+def test_tasks_have_signs_that_every_reader_sees():
+    assert shown("- [ ] build **it**\n- [x] check\n- plain") == (
+        '<ul><li class="ct-task">☐ build <strong>it</strong></li><li class="ct-task">☑ check</li><li>plain</li></ul>'
+    )
+    assert shown("- [X] one\n\n  two") == '<ul><li class="ct-task"><p>☑ one</p><p>two</p></li></ul>'
+    assert shown("1. [x] **one**") == "<ol><li>☑ <strong>one</strong></li></ol>"
+    assert shown("> - [ ] one\n>   - [x] two") == (
+        '<blockquote><ul><li class="ct-task">☐ one<ul><li class="ct-task">☑ two</li></ul></li></ul></blockquote>'
+    )
+    assert shown("[x] no task\n\n- [y] none\n- [x]none") == (
+        "<p>[x] no task</p><ul><li>[y] none</li><li>[x]none</li></ul>"
+    )
+
+
+def test_the_highlighter_of_a_blog_finds_the_language_of_code():
+    assert shown("```sql\nselect 1\n```") == '<pre><code class="language-sql">select 1</code></pre>'
+    assert shown("```c++\nx\n```") == '<pre><code class="language-c++">x</code></pre>'
+    assert shown("```sql words\nx\n```") == "<pre><code>sql wordsx</code></pre>"
+    for info in ("btn ct-send", 'x" onclick="y', "<b>", "LANGUAGE", "x" * 17, "ct-send\tx", "a&quot;b"):
+        html = markdown.render(f"```{info}\nx\n```")
+        assert not re.search(r'class="(?!language-[a-z][a-z0-9+#._-]{0,15}")', html), html

@@ -82,7 +82,7 @@ async def test_a_refused_reply_stores_nothing(service):
         await post.post_comment(service, draft(parent="no-such-comment"), visit())
 
     assert refused.value.faults[0].field == "parent"
-    for table in ("thread", "comment", "contact", "submission", "recent_text", "decision"):
+    for table in ("thread", "comment", "contact", "submission", "decision"):
         assert await everything_in(service, table) == []
 
 
@@ -241,7 +241,7 @@ async def test_a_withdrawn_comment_is_erased(service):
 
     await erase.withdraw_comment(service, receipt.id, receipt.edit_token)
 
-    for table in ("comment", "contact", "revision", "recent_text"):
+    for table in ("comment", "contact", "revision"):
         assert "ersonal" not in str(await everything_in(service, table))
     assert await everything_in(service, "contact") == []
     with pytest.raises(Gone):

@@ -2,6 +2,7 @@
 
 import codecs
 import http.server
+import os
 import re
 import threading
 from contextlib import contextmanager
@@ -9,12 +10,21 @@ from contextlib import contextmanager
 import pytest
 
 from commentsvc.config.environment import read_config
+from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError
 from tests.conftest import OLD_SECRET, SECRET
 from tests.operations.test_operating import run_main
 
 ADMIN_KEY = "an-admin-key-of-the-tests-of-enough-length"
 POSTGRES = "postgresql://ada:secret@db.example/comments"
+
+
+@pytest.fixture(autouse=True)
+def of_this_user_only():
+    """Files with secrets must not be readable by others."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
 
 
 def read(**settings):
@@ -135,7 +145,8 @@ def test_the_health_check_reads_the_settings_as_the_service_does(tmp_path):
     with answering() as port:
         assert run_main(tmp_path, "healthcheck", PORT=f'\ufeff"{port}"\r', HOST="'127.0.0.1'").returncode == 0
     done = run_main(tmp_path, "healthcheck", PORT="tcp://10.96.12.7:8080", HOST="127.255.255.254")
-    assert (done.returncode, done.stderr) == (1, "")  # nothing listens there; the port is not a fault
+    # Nothing listens there; the port is not a fault.
+    assert (done.returncode, done.stderr) == (1, "commentsvc: commentsvc is not running at 127.255.255.254:8080.\n")
 
 
 @pytest.mark.parametrize("host", ["two words", f"b\xe4.{'x' * 100}", "host\x7f"])
@@ -339,3 +350,9 @@ def test_an_operator_names_where_to_listen(host):
 @pytest.mark.parametrize(("text", "network"), [("fe80::1%eth0", "fe80::1/128"), ("fe80::%eth0/64", "fe80::/64")])
 def test_an_operator_may_name_a_proxy_with_its_interface(text, network):
     assert [str(one) for one in read(TRUSTED_PROXIES=text).proxies] == [network]
+
+
+@pytest.mark.parametrize("empty", ["", " ", '""'])
+def test_an_empty_setting_allows_no_more_than_a_missing_one(empty):
+    for name in Config.__struct_fields__:
+        assert read(**{name.upper(): empty}) == read(), name

@@ -97,7 +97,8 @@ async def test_a_moderator_searches_the_queue_with_every_filter(client, service,
     assert await found(q="ZÜRICH") == ["Änne"]
     assert await found(q="ÄNNE") == ["Änne"]
     assert await found(q="100% sicher_") == ["Änne"]
-    assert await found(q="100_ sicher") == []
+    assert await found(q="sicher 100 ÄN") == ["Änne"]
+    assert await found(q="icher") == []
     assert await found(q="!") == []
     assert await found(thread="/other/") == ["Mia"]
     assert await found(thread="/nowhere/") == []
@@ -254,7 +255,7 @@ async def test_an_erased_comment_cannot_be_recovered(client, service, key):
     erased = await client.delete(f"{QUEUE}/{comment}", headers=key)
     assert (erased.status, (await erased.json())["undo_until"]) == (200, None)
 
-    for table in ("comment", "revision", "contact", "recent_text"):
+    for table in ("comment", "revision", "contact"):
         rows = str(await everything_in(service, table))
         assert "orget" not in rows
     final = await client.post(f"/v1/moderation/actions/{(await erased.json())['id']}/undo", headers=key)

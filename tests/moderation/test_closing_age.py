@@ -155,12 +155,12 @@ async def test_a_moderator_opens_a_thread_on_the_page(old, aiohttp_client, clock
     assert "closed by a rule" in listed
     path = f"/moderate/threads/{(await thread_of(old)).id}"
     page = await (await client.get(path)).text()
-    assert re.search(r"closed .* by a rule for old threads", page)
+    assert re.search(r"Closed by a rule for old threads: ", page)
     assert 'name="until"' in page
     refused = await client.post(path, data={"csrf": csrf, "do": "open", "until": "2020-01-01"}, headers=SAME_ORIGIN)
     assert refused.status == 422
     assert "This time is in the past." in await refused.text()
     opened = await client.post(path, data={"csrf": csrf, "do": "open", "until": "2027-01-10"}, headers=SAME_ORIGIN)
-    assert "rules keep it open until 2027-01-10" in await (await client.get(path)).text()
+    assert "Rules keep it open until 2027-01-10" in await (await client.get(path)).text()
     assert opened.status == 200
     assert await write(old) == "approved"

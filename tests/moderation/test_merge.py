@@ -145,8 +145,8 @@ async def test_a_cursor_from_before_a_merge_or_its_undo_still_works(service, com
 
 
 async def test_counts_listings_and_feeds_are_the_same_at_both_addresses(service, commenter, client):
-    await commenter.post("a", "http://localhost/old-name/", title="The old page")
-    await commenter.post("b", "http://localhost/new-name/", title="The new page")
+    await approve(service, await commenter.post("a", "http://localhost/old-name/", title="The old page"))
+    await approve(service, await commenter.post("b", "http://localhost/new-name/", title="The new page"))
     await merge_into(service, OLD, NEW)
 
     counts = await (await client.get(f"/v1/counts?thread={OLD}&thread={NEW}")).json()
@@ -185,7 +185,7 @@ async def test_a_merge_and_its_undo_change_the_etag(service, commenter, client):
     await fetch()
     await undo(service, undone.id)
     await fetch()
-    assert len(seen) == 8
+    assert len(seen) == 4, "an undone merge has the bytes of before, and their ETag"
 
 
 async def test_a_reader_replies_to_a_moved_comment_at_both_addresses_and_new_comments_are_last(service, commenter):
@@ -462,16 +462,15 @@ async def test_an_earlier_thread_change_can_be_undone_only_after_the_merge_is_un
 
 async def test_a_thread_without_comments_can_be_merged(service, commenter):
     await commenter.post_all()
-    first = await merge_into(service, OLD, NEW)
     new = await find_thread_id(service, NEW)
+    await threads.change_thread(service, EVERYTHING, new, ThreadChange(title="It stays without comments"))
     for receipt in commenter.receipts.values():
         await erase.withdraw_comment(service, receipt.id, receipt.edit_token)
     await commenter.post("g", "/third/")
     second = await threads.change_thread(service, EVERYTHING, new, ThreadChange(merge_into="/third/"))
-    assert await draw_thread(service, OLD) == "g"
+    assert await draw_thread(service, NEW) == "g"
     await undo(service, second.action)
-    await undo(service, first.action)
-    assert [await draw_thread(service, name) for name in (OLD, NEW, "/third/")] == ["", "", "g"]
+    assert [await draw_thread(service, name) for name in (NEW, "/third/")] == ["", "g"]
     await check_consistency(service)
 
 
@@ -483,6 +482,11 @@ async def test_a_merge_cannot_be_undone_after_30_days(service, commenter, clock)
         await undo(service, merged.action)
 
 
+async def approve(service, receipt):
+    """Approve a comment as a person, who vouches for the title of its page."""
+    await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[receipt.id]))
+
+
 async def describe_thread(service, name):
     thread = (await shown(service, thread=name)).thread
     return thread.url, thread.title, thread.count
@@ -492,7 +496,7 @@ async def test_a_thread_without_url_and_title_shows_those_of_the_merged_thread(d
     async with a_service(database_url, clock) as service:
         commenter = Commenter(service, clock)
         public = await commenter.post("a", "http://localhost/old-name/", title="The old page")
-        await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[public.id]))
+        await approve(service, public)
         pending = await commenter.post("b", "http://localhost/new-name/", title="Nobody has checked this")
         merged = await merge_into(service, OLD, NEW)
 
@@ -501,7 +505,7 @@ async def test_a_thread_without_url_and_title_shows_those_of_the_merged_thread(d
         assert await describe_thread(service, OLD) == ("http://localhost/old-name/", "The old page", 1)
         assert await describe_thread(service, NEW) == (None, None, 0)
         assert (await shown(service, NEW)).thread.key == "/new-name"
-        await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[pending.id]))
+        await approve(service, pending)
         assert await describe_thread(service, NEW) == ("http://localhost/new-name/", "Nobody has checked this", 1)
 
 
@@ -510,9 +514,9 @@ async def test_a_comment_published_during_a_merge_stays_public_after_the_undo(da
         commenter = Commenter(service, clock)
         late = await commenter.post("a", "http://localhost/old-name/", title="The old page")
         public = await commenter.post("b", "http://localhost/new-name/", title="The new page")
-        await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[public.id]))
+        await approve(service, public)
         merged = await merge_into(service, OLD, NEW)
-        await actions.apply_action(service, EVERYTHING, actions.Action(action=ActionVerb.APPROVE, ids=[late.id]))
+        await approve(service, late)
         await undo(service, merged.action)
 
         assert await describe_thread(service, OLD) == ("http://localhost/old-name/", "The old page", 1)
@@ -521,7 +525,7 @@ async def test_a_comment_published_during_a_merge_stays_public_after_the_undo(da
 
 
 async def test_a_title_set_during_a_merge_stays_with_the_target_thread(service, commenter):
-    await commenter.post("a", "http://localhost/old-name/", title="The old page")
+    await approve(service, await commenter.post("a", "http://localhost/old-name/", title="The old page"))
     await commenter.post("b", NEW)
     merged = await merge_into(service, OLD, NEW)
     change = ThreadChange(title="Both")
@@ -686,7 +690,7 @@ async def test_concurrent_merges_in_opposite_directions_create_one_thread(servic
 
 
 class CacheRunner(ScenarioRunner):
-    """Checks all counts and trees after every move, and that equal ETags mean equal bytes."""
+    """Checks all counts and trees after every move, and that an equal basis means equal bytes."""
 
     async def _run(self, moves: list[Any]) -> None:
         scenario = Scenario(self.service, self.clock, self.noa, next(self.numbers))
@@ -700,7 +704,7 @@ class CacheRunner(ScenarioRunner):
                 query = ThreadQuery(thread=f"{scenario.thread}{name}", view=view, limit=1000)
                 part = await read.list_thread(self.service, query, visit())
                 body = msgspec.json.encode(part.listing)
-                assert seen.setdefault((query, part.tag), body) == body, "one ETag always means the same bytes"
+                assert seen.setdefault((query, part.basis.state), body) == body, "a kept answer stays right"
         await check_log_replay(self.service)
 
 
@@ -719,13 +723,13 @@ MERGE_CYCLE = [
 @pytest.mark.slow
 @given(moves=MOVES)
 @example(moves=MERGE_CYCLE)
-@often(60)
+@often(30)
 def test_trees_counts_and_etags_are_right_after_random_merges_and_undos(cache_runner, moves):
     cache_runner.run(moves)
 
 
 @given(moves=MOVES)
 @example(moves=MERGE_CYCLE)
-@often(15)
+@often(7)
 def test_trees_counts_and_etags_are_right_after_random_merges_and_undos_on_postgresql(cache_runner_on_postgres, moves):
     cache_runner_on_postgres.run(moves)

@@ -27,6 +27,7 @@ class Counted:
 
     def __init__(self, statements, database):
         self._statements, self._database = statements, database
+        self.never_waits, self.schema_checked = statements.never_waits, False
 
     def _count(self):
         self._database.number += 1
@@ -41,6 +42,9 @@ class Counted:
     async def run(self, sql, /, **values):
         return await self._count().run(sql, **values)
 
+    async def later(self, sql, /, **values):
+        return await self._count().later(sql, **values)
+
 
 class CountingDatabase:
     """A database that counts the statements of its units of work."""
@@ -51,14 +55,17 @@ class CountingDatabase:
     def __getattr__(self, name):
         return getattr(self._database, name)
 
-    async def write(self, work):
-        return await self._database.write(lambda statements: work(Counted(statements, self)))
+    async def write(self, work, *order):
+        return await self._database.write(lambda statements: work(Counted(statements, self)), *order)
 
-    async def read(self, work):
-        return await self._database.read(lambda statements: work(Counted(statements, self)))
+    async def read(self, work, **late):
+        return await self._database.read(lambda statements: work(Counted(statements, self)), **late)
 
     async def read_private(self, work):
         return await self._database.read_private(lambda statements: work(Counted(statements, self)))
+
+    async def search(self, work, seconds):
+        return await self._database.search(lambda statements: work(Counted(statements, self)), seconds)
 
 
 @pytest.fixture
@@ -114,7 +121,7 @@ async def count_statements(service, client, path, headers):
     return service.db.number - before
 
 
-@pytest.mark.parametrize("site", [None, "one.example"])
+@pytest.mark.parametrize("site", [None, pytest.param("one.example", marks=pytest.mark.slow)])
 async def test_lists_take_the_same_statements_for_few_and_for_many_rows(service, aiohttp_client, site):
     client = await aiohttp_client(application(service))
     key = await a_key(service, site=site)

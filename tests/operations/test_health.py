@@ -128,7 +128,9 @@ def move_file(name, *, replaced):
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
 @pytest.mark.parametrize("replaced", [False, True])
-async def test_a_service_whose_file_is_lost_is_not_ready_and_takes_no_comment(served, aiohttp_client, suffix, replaced):
+async def test_a_service_whose_file_is_lost_is_not_ready_and_takes_no_comment(
+    served, aiohttp_client, suffix, replaced, caplog
+):
     service = await served()
     await post(service, "This was stored a moment ago.")
     client = await aiohttp_client(application(service))
@@ -138,9 +140,36 @@ async def test_a_service_whose_file_is_lost_is_not_ready_and_takes_no_comment(se
     assert await ask(client) == (503, "The database file was moved, replaced or deleted. Restart the service.")
     with pytest.raises(Unavailable):
         await post(service, "The next start would not find this.")
+    assert f"{service.config.sqlite_path} was moved, replaced or deleted" in caplog.text
+    assert (await client.get("/t?thread=/a-page/")).status == 200
     moved.replace(f"{service.config.sqlite_path}{suffix}")
     await post(service, "This is stored.")
     assert await ask(client) == (200, "")
+
+
+@pytest.mark.parametrize("content", [b"", b"An older backup."])
+async def test_a_service_whose_file_is_overwritten_takes_no_comment(served, content):
+    service = await served()
+    await post(service, "This was stored a moment ago.")
+    service.config.sqlite_path.write_bytes(content)
+    with pytest.raises(Unavailable):
+        await post(service, "This would be in no file.")
+
+
+async def test_a_service_whose_folder_is_gone_takes_no_comment_until_it_is_back(
+    laid_file, tmp_path, clock, aiohttp_client
+):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    async with a_service(copied(laid_file, folder), clock) as service:
+        client = await aiohttp_client(application(service))
+        await post(service, "This was stored a moment ago.")
+        folder.rename(tmp_path / "elsewhere")
+        assert (await client.post("/v1/comments", json=fields_of())).status == 503
+        assert (await ask(client))[0] == 503
+        (tmp_path / "elsewhere").rename(folder)
+        assert (await client.post("/v1/comments", json=fields_of())).status == 202
+        assert await ask(client) == (200, "")
 
 
 async def test_a_service_whose_file_is_read_only_is_not_ready(served, aiohttp_client, monkeypatch):
@@ -224,12 +253,12 @@ async def test_a_service_on_a_read_only_server_is_not_ready(postgres_url, clock,
         other = await asyncpg.connect(postgres_url)
         try:
             await other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-            await service.db._writers.expire_connections()
+            service.db._pool.terminate()
             assert await ask(client) == (503, "The PostgreSQL server is read-only.")
         finally:
             await other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
             await other.close()
-        await service.db._writers.expire_connections()
+        service.db._pool.terminate()
         assert await ask(client) == (200, "")
 
 
@@ -248,23 +277,5 @@ async def test_an_operator_reads_once_in_the_log_why_the_service_is_not_ready(se
     client = await aiohttp_client(application(service))
     for _ in range(3):
         assert (await ask(client))[0] == 503
-    lines = [record.message for record in caplog.records if "ready" in record.message]
+    lines = [record.message for record in caplog.records if "not ready" in record.message]
     assert lines == ["not ready: The disk of the database is full. Free some space."]
-
-
-async def test_a_damaged_file_is_answered_with_503(laid_file, tmp_path, clock, aiohttp_client):
-    url = copied(laid_file, tmp_path)
-    async with a_service(url, clock) as service:
-        client = await aiohttp_client(application(service))
-        with closing(sqlite3.connect(service.config.sqlite_path)) as other:
-            with other:
-                other.execute("UPDATE installation SET probe = 'x'")  # so the service reads all pages again
-            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            size = other.execute("PRAGMA page_size").fetchone()[0]
-        length = service.config.sqlite_path.stat().st_size
-        with service.config.sqlite_path.open("r+b") as file:
-            file.seek(size)
-            file.write(b"\xff" * (length - size))
-        answer = await client.post("/v1/comments", json=fields_of())
-        assert (answer.status, (await answer.json())["title"]) == (503, "The service is temporarily unavailable.")
-        assert (await ask(client))[0] == 503

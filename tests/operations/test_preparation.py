@@ -25,7 +25,9 @@ from tests.operations.test_operating import call, port_of, run_main, serving
 COMMANDS = [
     ("key", "create", "x"), ("key", "list"), ("site", "list"), ("site", "add", "b", "--origin", "https://b.example"),
     ("moderator", "add", "Noa"), ("moderator", "invite", "owner"), ("queue",), ("moderate",), ("reseal",),
-    ("approve", "x"), ("undo", "x"), ("rule", "list"), ("audit", "verify"),
+    ("approve", "x"), ("undo", "x"), ("rule", "list"), ("audit", "verify"), ("audit", "list"),
+    ("thread", "list"), ("thread", "remove", "x"), ("site", "remove", "x"), ("key", "rotate", "x"),
+    ("moderator", "list"), ("erasures", "apply"),
     ("secret", "status"), ("secret", "rotate"), ("secret", "lost"),
 ]  # fmt: skip
 
@@ -267,6 +269,7 @@ def test_an_unfinished_first_start_continues_with_its_key(tmp_path):
     (tmp_path / "data").mkdir()
     file = tmp_path / "data" / "secret.key"
     file.write_text(SECRET, encoding="utf-8")
+    file.chmod(0o600)
     assert run_main(tmp_path, "migrate").returncode == 0
     assert file.read_text(encoding="utf-8") == SECRET
 

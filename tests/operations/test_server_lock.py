@@ -14,8 +14,9 @@ from commentsvc.domain.errors import Unavailable
 from commentsvc.operations import server_lock
 from commentsvc.storage import schema
 from commentsvc.storage.file_lock import DatabaseLock
-from tests.conftest import fields_of
+from tests.conftest import SECRET, fields_of
 from tests.operations.test_operating import call, environment, port_of, run_main, serving
+from tests.operations.test_starting import started
 
 DATABASE = "data/commentsvc.db"
 
@@ -71,28 +72,30 @@ def test_commands_and_a_migrate_without_steps_work_beside_a_server(tmp_path):
             assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_second_server_on_one_file_logs_a_warning(tmp_path):
-    with serving(tmp_path) as (process, _):
-        other = tmp_path / "other"
-        other.mkdir()
-        url = f"sqlite:///{tmp_path}/{DATABASE}"
-        with serving(other, DATABASE_URL=url) as (second, printed):
-            assert call(port_of(printed), "POST", "/v1/comments", fields_of())[0] == 202
-            warning = f"another server is running on the database {tmp_path}/{DATABASE}; stop one of the two"
-            second.terminate()
-            second.wait()
-            assert warning in second.stderr.read()
-        process.terminate()
-        process.wait()
-        assert "another server" not in process.stderr.read()
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_a_second_service_on_one_file_is_refused(tmp_path, monkeypatch, number):
+    with serving(tmp_path, WORKERS=number) as (_, printed):
+        monkeypatch.setattr(server_lock, "WAIT_SECONDS", 0.2)
+        done = run_main(tmp_path, "serve", PORT="0")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith(
+            f"commentsvc: A server is running on the database {tmp_path}/{DATABASE}. Stop it, then try again.\n"
+        )
+        assert call(port_of(printed), "POST", "/v1/comments", fields_of())[0] == 202
 
 
-def test_a_server_that_starts_alone_logs_no_warning(tmp_path):
-    for _ in range(2):
-        with serving(tmp_path) as (process, _):
-            process.kill()
-            process.wait()
-            assert "another server" not in process.stderr.read()
+def test_a_service_waits_for_the_one_before_it_to_stop(tmp_path):
+    folder = tmp_path / "second"
+    folder.mkdir()
+    url = f"sqlite:///{tmp_path}/{DATABASE}"
+    with (
+        serving(tmp_path, SECRET_KEY=SECRET) as (first, _),
+        started(folder, DATABASE_URL=url) as (_, read_until),
+    ):
+        read_until("waiting for the server on the database")
+        first.terminate()
+        assert first.wait(15) == 0
+        read_until("listening on port")
 
 
 async def test_what_must_be_alone_refuses_while_a_server_runs(tmp_path):
@@ -144,7 +147,7 @@ def test_two_first_starts_at_once_agree_on_one_key(tmp_path):
     assert sorted(one["steps"] for one in printed) == [0, 0, 1]
     assert run_main(tmp_path, "site", "list").returncode == 0
     assert sorted(file.name for file in (tmp_path / "data").iterdir()) == [
-        "commentsvc.db", "commentsvc.db.lock", "secret.key"
+        "commentsvc.db", "commentsvc.db.lock", "commentsvc.db.turn", "secret.key"
     ]  # fmt: skip
 
 
@@ -174,5 +177,5 @@ def test_a_server_whose_file_was_deleted_is_not_joined_by_one_on_an_empty_file(t
     with serving(tmp_path):
         (tmp_path / DATABASE).unlink()
         (tmp_path / f"{DATABASE}.lock").write_bytes(b"")
-        assert run_main(tmp_path, "migrate").returncode != 0
+        assert run_main(tmp_path, "migrate", DATABASE_WAIT="0").returncode != 0
         assert run_main(tmp_path, "site", "list").returncode != 0

@@ -69,6 +69,7 @@ def test_a_service_waits_for_postgresql_and_starts_when_it_is_there(tmp_path, po
         assert process.wait(15) == 0
 
 
+@pytest.mark.slow
 def test_a_service_waits_for_an_sqlite_file_that_another_program_locks(tmp_path):
     file = tmp_path / "comments.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as other:

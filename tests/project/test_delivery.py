@@ -1,5 +1,6 @@
 """Check the files for operators and contributors: locks, wheel, image, compose file, make commands and CI."""
 
+import fnmatch
 import ipaddress
 import json
 import os
@@ -11,7 +12,9 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -22,6 +25,7 @@ from commentsvc.config import PREFIX
 from commentsvc.config.environment import SECRETS, read_config
 from commentsvc.config.settings import Config
 from commentsvc.domain import confusables_data
+from tests.conftest import a_service_at, post
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -114,6 +118,27 @@ def test_the_wheel_contains_the_code_and_all_data_files(tmp_path):
     assert any(name.endswith("licenses/LICENSE") for name in held)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["data/x", "secret.key", "commentsvc.db", "commentsvc.db-wal", "erasures.log", ".env", ".env.local", "x.pem"],
+)
+def test_no_secret_and_no_data_reach_the_image(name):
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+
+    def is_ignored(path):
+        # The last line that matches counts: https://docs.docker.com/build/concepts/context/#dockerignore-files
+        found = False
+        for line in lines:
+            pattern = f"/{line.removeprefix('!')}".replace("/**/", "*/", 1)
+            if any(fnmatch.fnmatch(f"/{part}", pattern) for part in (path, *path.parents)):
+                found = not line.startswith("!")
+        return found
+
+    assert is_ignored(Path(name))
+    assert is_ignored(Path("commentsvc") / name), "somebody has run the service in this folder"
+    assert not is_ignored(Path("commentsvc/app.py"))
+
+
 def test_dockerignore_allows_every_file_that_the_image_copies():
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     copied = [shlex.split(rest)[:-1] for word, rest in instructions(0) if word == "COPY"]
@@ -144,7 +169,7 @@ def test_the_image_runs_as_a_numeric_user_that_is_not_root_and_owns_only_its_dat
     assert users == ["10001:10001"]
     assert ("VOLUME", "/data") in final
     assert [rest for _, rest in final if "10001" in rest and rest not in users] == [
-        "install -d --mode=0700 --owner=10001 --group=10001 /data"
+        "install -d --mode=0700 --owner=10001 --group=10001 /data /erasures /passwords"
     ]
     words = [word for word, _ in final]
     assert not {"RUN", "COPY", "ADD"} & set(words[words.index("USER") :])
@@ -164,14 +189,72 @@ def test_the_image_uses_settings_and_commands_that_exist():
     assert parse(check[3:]).command == "healthcheck"
 
 
-@pytest.mark.parametrize(("stack", "name"), OWN_SERVICES)
-def test_a_deployed_service_runs_with_minimal_privileges(stack, name):
-    service = stack["services"][name]
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_container_runs_with_minimal_privileges_and_bounded_resources(stack):
+    for name, service in stack["services"].items():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert re.fullmatch(r"\d+[mg]", interpolate(service["mem_limit"])), name
+        assert service["pids_limit"] == 200
+        assert not {"privileged", "network", "pid", "ipc", "devices"} & set(service)
+        # Its image starts as root, and leaves that user at once.
+        allowed = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"] if name == "postgres" else []
+        assert service.get("cap_add", []) == allowed
 
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert "no-new-privileges:true" in service["security_opt"]
-    assert not {"user", "privileged", "cap_add"} & set(service)
+
+def test_postgresql_sees_no_secret_key_and_the_service_is_no_superuser():
+    services = COMPOSE_POSTGRES["services"]
+    volumes = {name: {one.partition(":")[0] for one in service["volumes"]} for name, service in services.items()}
+
+    assert {name for name, used in volumes.items() if "secrets" in used} == {"commentsvc", "secrets"}
+    assert volumes["commentsvc"] == {"secrets", "erasures"}, "it cannot read the password of the superuser"
+    used = {one for name in ("commentsvc", "roles") for one in services[name]["volumes"]}
+    assert {one for one in used if not one.endswith(":ro")} == {"erasures:/erasures"}
+    assert "POSTGRES_USER" not in services["postgres"]["environment"]
+    [script] = services["roles"]["command"]
+    roles = re.findall(r"ALTER ROLE (\w+) LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD", script)
+    assert roles == ["commentsvc", "commentsvc_reader"]
+    assert services["commentsvc"]["depends_on"] == {"roles": {"condition": "service_completed_successfully"}}
+
+
+def run_roles(postgres, tools, passwords):
+    """Create the roles as compose does, on a server for tests."""
+    [script] = COMPOSE_POSTGRES["services"]["roles"]["command"]
+    [host] = parse_qs(urlsplit(postgres.format("postgres")).query)["host"]
+    variables = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PGHOST": host,
+        "PGUSER": "postgres",
+        "PGDATABASE": "postgres",
+    }
+    script = script.replace("$$", "$").replace("/passwords", str(passwords))
+    subprocess.run(["sh", "-euc", script], check=True, env=variables)
+
+
+async def test_the_roles_of_compose_can_do_what_the_service_needs_and_no_more(postgres, postgres_tools, tmp_path):
+    for name in ("superuser", "owner", "reader"):
+        (tmp_path / name).write_text(f"a'password\"of-{name}\n", encoding="utf-8")
+    for _ in range(2):
+        run_roles(postgres, postgres_tools, tmp_path)
+    admin = await asyncpg.connect(postgres.format("postgres"))
+    roles = ["commentsvc", "commentsvc_reader"]
+    try:
+        may = "rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR NOT rolcanlogin"
+        found = await admin.fetch(f"SELECT rolname, {may} AS may FROM pg_roles WHERE rolname = ANY($1)", roles)
+        assert dict(found) == dict.fromkeys(roles, False)
+        url = postgres.format("commentsvc")
+        owner, reader = (url.replace("postgres@", f"{name}@") for name in ("commentsvc", "commentsvc_reader"))
+        async with a_service_at(owner, reader_url=reader) as service:
+            posted = await post(service, "Hello.")
+            [row] = await service.db.read_rows("SELECT id, session_user::text AS reader FROM comment", {})
+            assert (row["id"], row["reader"]) == (posted, "commentsvc_reader")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await service.db.read_rows("SELECT * FROM contact", {})
+    finally:
+        await admin.execute("DROP DATABASE commentsvc WITH (FORCE)")
+        await admin.execute("DROP ROLE commentsvc, commentsvc_reader")
+        await admin.close()
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -192,7 +275,7 @@ def test_compose_starts_sqlite_with_a_data_volume_and_no_profile():
 
 
 def test_postgresql_has_its_own_compose_file_and_project():
-    assert list(COMPOSE_POSTGRES["services"]) == ["commentsvc", "postgres", "secrets"]
+    assert list(COMPOSE_POSTGRES["services"]) == ["commentsvc", "postgres", "roles", "secrets"]
     assert COMPOSE_POSTGRES["name"] != COMPOSE["name"]
     assert "ports" not in COMPOSE_POSTGRES["services"]["postgres"]
     services = [*COMPOSE["services"].values(), *COMPOSE_POSTGRES["services"].values()]
@@ -253,38 +336,39 @@ def test_an_operator_can_start_the_service_without_any_settings(stack):
         assert re.findall(r"\$\{?\w+", text) == re.findall(r"\$\{\w+(?=:-[^}]+\})", text)
 
 
-def test_secrets_are_created_once_and_postgresql_can_read_only_the_password(tmp_path):
-    folder = tmp_path / "secrets"
-    folder.mkdir(mode=0o700)
+def test_secrets_are_created_once_and_no_other_user_can_read_the_key(tmp_path):
+    for name in ("secrets", "passwords"):
+        (tmp_path / name).mkdir(mode=0o700)
     [script] = COMPOSE_POSTGRES["services"]["secrets"]["command"]
+    folder = tmp_path / "secrets"
 
     def start():
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         subprocess.run(["sh", "-euc", script.replace("$$", "$")], cwd=folder, check=True, env={"PATH": path})
-        return {file.name: (file.read_text().strip(), file.stat().st_mode & 0o777) for file in folder.iterdir()}
+        files = [*folder.iterdir(), *(tmp_path / "passwords").iterdir()]
+        return {file.name: (file.read_text().strip(), file.stat().st_mode & 0o777) for file in files}
 
     made = start()
     assert start() == made
-    assert {name: mode for name, (_, mode) in made.items()} == {
-        "secret_key": 0o600,
-        "database_url": 0o600,
-        "password": 0o644,
-    }
-    config = read_config(
-        {f"{PREFIX}{name.upper()}_FILE": str(folder / name) for name in ("secret_key", "database_url")}
-    )
+    secret = dict.fromkeys(("secret_key", "database_url", "reader_database_url"), 0o600)
+    readable = dict.fromkeys(("superuser", "owner", "reader"), 0o644)
+    assert {name: mode for name, (_, mode) in made.items()} == secret | readable
+    config = read_config({f"{PREFIX}{name.upper()}_FILE": str(folder / name) for name in secret})
     assert len(config.secret_key) >= 32
-    assert config.database_url == f"postgresql://commentsvc:{made['password'][0]}@postgres/commentsvc"
+    assert config.database_url == f"postgresql://commentsvc:{made['owner'][0]}@postgres/commentsvc"
+    assert config.reader_database_url == f"postgresql://commentsvc_reader:{made['reader'][0]}@postgres/commentsvc"
+    assert len({value for value, _ in made.values()}) == len(made)
 
 
 def test_make_help_explains_every_make_command():
     help_text = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     makefile = (ROOT / "Makefile").read_text()
-    phony = re.search(r"^\.PHONY: (.*)", makefile, flags=re.MULTILINE)[1].split()
+    phony, attacks = (re.search(rf"^{name} (.*)", makefile, re.MULTILINE)[1] for name in (r"\.PHONY:", "ATTACKS ="))
+    phony = phony.replace("$(ATTACKS)", attacks).split()
 
     assert re.findall(r"^make (\w+)  +\S", help_text, flags=re.MULTILINE) == phony
     used = set(re.findall(r"\bmake (\w+)", CI))
-    assert {"lint", "types", "wheel", "test"} <= used <= set(phony)
+    assert {"lint", "types", "release", "test"} <= used <= set(phony)
 
 
 def test_ci_is_executable_and_fails_if_a_test_is_skipped():

@@ -38,6 +38,7 @@ from commentsvc.domain.reasons import TEMPLATES, Plural
 from commentsvc.moderation import actions, bulk, wording
 from commentsvc.rules import engine
 from commentsvc.storage.comment_filter import PrivateCommentFilter
+from commentsvc.web.api.openapi_schemas import schema_name
 from commentsvc.web.routes import ROUTES
 from commentsvc.web.server import problems
 
@@ -55,7 +56,7 @@ PASTED = {
     "jinja",
     "js",
     "jsx",
-    "nginx",  # tests/proxies.py runs it
+    "nginx",  # tests/proxies.py and tests/replicas.py run it
     "php",
     "python",
     "toml",
@@ -136,10 +137,17 @@ def test_readers_learn_why_a_block_is_not_run_and_its_names_exist(path):
     )
     for target in re.findall(r"\bmake ([a-z]+)\b", commands):
         assert target in targets, f"{named(path)} names make {target}"
-    for service in re.findall(r"compose (?:--file \S+ )?(?:exec|up|run --rm|logs) ([a-z-]+)", commands):
+    for service in re.findall(r"compose (?:--file \S+ )?(?:exec|up|run --rm|logs) (?:--\S+ )*([a-z][a-z-]*)", commands):
         assert all(service in stack["services"] for stack in stacks), f"{named(path)} names the container {service}"
     for file in re.findall(r"compose --file (\S+)", commands):
         assert (ROOT / file).is_file(), f"{named(path)} names {file}"
+
+
+@pytest.mark.parametrize("path", RUN, ids=named)
+def test_operators_who_forget_a_variable_delete_nothing_by_a_pasted_script(path):
+    for block in runnable(path):
+        if re.search(r"(DELETE|trash|erase|revoke|remove)[^\n]*\$\{?\w", block.text.replace("\\\n", " ")):
+            assert block.text.startswith("set -eu\n"), f"{named(path)}:{block.line}"
 
 
 @dataclass(frozen=True)
@@ -152,13 +160,14 @@ class Running:
 @contextmanager
 def serving(folder):
     """Start the service as an operator does, in an empty folder, with its command on the path."""
-    commands = {"bin/python3": "", "bin/commentsvc": "-m commentsvc", ".venv/bin/commentsvc": "-m commentsvc"}
-    for name, module in commands.items():
+    program = f"#!{sys.executable}\nfrom commentsvc.cli.main import main\nraise SystemExit(main())\n"  # as pip makes it
+    python = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
+    for name, script in (("bin/python3", python), ("bin/commentsvc", program), (".venv/bin/commentsvc", program)):
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {module} "$@"\n', encoding="utf-8")
+        file.write_text(script, encoding="utf-8")
         file.chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "COLUMNS"))}
     environment |= {"PATH": f"{folder}/bin:{environment['PATH']}", "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
     with _started(folder, environment) as (process, port):
         try:
@@ -190,6 +199,14 @@ def _started(folder, environment):
     pytest.fail((folder / "log").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("path", RUN, ids=named)
+def test_only_the_operator_can_read_files_that_a_documented_command_writes(path):
+    """Its answers have keys, links and private data."""
+    pasted = "".join(block.text for block in runnable(path))
+    before, written, _ = re.split(r"((?<![-2&>])> ?\"?[\w$]+\.\w+|$)", pasted, maxsplit=1)
+    assert not written or "umask 077" in before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RUN, ids=named)
 def test_operators_get_the_shown_output_from_every_command(path, tmp_path):
@@ -207,7 +224,8 @@ def test_operators_get_the_shown_output_from_every_command(path, tmp_path):
             timeout=100,
             check=False,
         )
-    printed = _printed(done.stdout.replace(running.url, SERVICE))
+    port = f"COMMENTSVC_PORT={running.environment['COMMENTSVC_PORT']} "  # readers have the default
+    printed = _printed(done.stdout.replace(running.url, SERVICE).replace(port, ""))
     reached = max(printed, default=0)
     assert done.returncode == 0, f"{named(path)}:{reached}\n{printed.get(reached)}\n{done.stderr}"
     for block in blocks_of(path):
@@ -344,7 +362,7 @@ def test_operators_find_every_setting_in_the_table():
 
 
 def test_operators_learn_which_settings_can_be_in_a_file():
-    documented = set(re.findall(rf"`{PREFIX}(\w+)_FILE`", text_of("docs/settings.md")))
+    documented = set(re.findall(rf"`{PREFIX}(\w+)_FILE`", text_of("docs/settings.md"))) - {"SETTINGS"}
     assert documented == {name.upper() for name in SECRETS}
 
 
@@ -418,6 +436,7 @@ def _schemas_of_the_api():
         comments_schemas.TreeComment,
         comments_schemas.Stub,
         PrivateCommentFilter,
+        schemas.AuditBody,
         problems.Problem,
         problems.ProblemFault,
     ]
@@ -434,10 +453,10 @@ def _schemas_of_the_api():
     return found
 
 
-@pytest.mark.parametrize("schema", _schemas_of_the_api(), ids=lambda schema: schema.__name__)
+@pytest.mark.parametrize("schema", _schemas_of_the_api(), ids=schema_name)
 def test_programmers_find_every_field_of_a_schema(schema):
     """Accept ``**Name**`` with its fields, or ``**Name**, all of **Other** and`` with the other fields."""
-    assert _documented_fields(schema.__name__) == {field.encode_name for field in msgspec.structs.fields(schema)}
+    assert _documented_fields(schema_name(schema)) == {field.encode_name for field in msgspec.structs.fields(schema)}
 
 
 def _documented_fields(name):
@@ -449,7 +468,7 @@ def _documented_fields(name):
 
 def test_programmers_find_only_schemas_that_exist():
     listed = set(re.findall(r"^- \*\*(\w+)\*\*", _section("docs/api.md", "## Schemas"), re.MULTILINE))
-    used = {parent.__name__ for schema in _schemas_of_the_api() for parent in schema.__mro__}
+    used = {schema_name(parent) for schema in _schemas_of_the_api() for parent in schema.__mro__}
     assert listed <= used
 
 
@@ -466,7 +485,7 @@ def test_moderators_find_every_verb_status_scope_and_built_in_rule():
 def test_moderators_find_every_reason_code_with_its_text():
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", _section("docs/moderating.md", "### Reason codes"), re.MULTILINE)
     texts = {code: text.plural if isinstance(text, Plural) else text for code, text in TEMPLATES.items()}
-    assert dict(rows) == texts
+    assert dict(rows) == {code: re.sub(r"%\((\w+)\)s", r"{\1}", text) for code, text in texts.items()}
     assert len(rows) == len(texts)
 
 
@@ -519,7 +538,7 @@ def test_operators_find_every_command_and_option():
 
 def test_operators_find_every_exit_code():
     documented = re.findall(r"^\| (\d+) \|", _section("docs/operating.md", "## Exit codes"), re.MULTILINE)
-    assert documented == re.findall(r"(\d+) [a-z]", cli_parser.EPILOG.partition("Exit codes:")[2])
+    assert documented == re.findall(r"^  (\d+) +[a-z]", cli_parser.EPILOG.partition("Exit codes:")[2], re.MULTILINE)
 
 
 def _tree():
@@ -558,9 +577,12 @@ def test_readers_find_every_file_that_a_document_names(name):
 
 
 def test_readers_find_the_code_and_the_test_of_every_security_promise():
-    rows = [cells(row) for row in rows_of("SECURITY.md")[2:]]
-    assert rows
-    for _, code, tests in rows:
+    rows = [cells(row) for row in rows_of("SECURITY.md")]
+    promises = [row for row in rows if len(row) == 3]
+    attacks = {re.match("`make ([a-z]+)`", row[0])[1] for row in rows if row[0].startswith("`make")}
+    modules = (ROOT / "tests" / "attacks").glob("*.py")
+    assert attacks == {path.stem for path in modules if "  run(attack, " in path.read_text(encoding="utf-8")}
+    for _, code, tests in promises[2:]:
         assert all((PACKAGE / file).exists() for file in re.findall(r"`([^`]+)`", code)), code
         assert all((ROOT / "tests" / file).exists() for file in re.findall(r"`([^`]+)`", tests)), tests
 

@@ -98,7 +98,7 @@ def test_a_token_with_another_purpose_is_not_a_form_token(clock, purpose):
 
 @given(text=st.text(min_size=1), at=st.integers(0, 60), put=st.characters())
 @example(text="cf_", at=0, put="c")
-@often(300)
+@often(150)
 def test_a_forged_form_token_is_invalid(text, at, put):
     moment = datetime(2026, 11, 22, 16, tzinfo=UTC)
     token = started(moment - timedelta(minutes=1))
@@ -240,7 +240,7 @@ JSON = PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.text(), PLAIN, m
 @given(text=st.text(), raw=st.binary(), value=JSON)
 @example(text="[" * 4000, raw=b"[" * 4000, value=None)
 @example(text="{", raw=b'{"challenge":' * 3000, value={"challenge": {"parameters": {}}, "solution": {}})
-@often(150)
+@often(75)
 def test_malformed_input_is_not_a_proof_of_work(text, raw, value):
     answer = unpacked(ANSWER)
     strange = [
@@ -265,7 +265,7 @@ def _with(answer, name, value):
 
 
 @given(at=st.integers(0, len(ANSWER) - 1), put=st.characters())
-@often(300)
+@often(150)
 def test_an_altered_solution_gains_nothing(at, put):
     """The payload also has unsigned parts, such as the time taken; changing those changes nothing."""
     altered = ANSWER[:at] + put + ANSWER[at + 1 :]

@@ -131,9 +131,10 @@ def test_what_root_creates_belongs_to_the_user_of_the_service(folder):
     for file in folder.iterdir():
         os.chown(file, NOBODY, NOBODY)
     (folder / "comments.db.lock").unlink()
+    (folder / "comments.db.turn").unlink()
     assert run_main("/", "secret", "rotate", DATABASE_URL=f"sqlite:///{path}").returncode == 0
     assert {file.name: file.stat().st_uid for file in folder.iterdir()} == dict.fromkeys(
-        ["comments.db", "comments.db.lock", "secret.key"], NOBODY
+        ["comments.db", "comments.db.lock", "comments.db.turn", "secret.key"], NOBODY
     )
 
 

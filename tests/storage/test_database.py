@@ -10,8 +10,9 @@ from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.service import private_read, public_read, write
 from commentsvc.storage import schema
 from commentsvc.storage.database import in_list
-from commentsvc.storage.postgres import number_parameters
-from commentsvc.storage.sqlite import PRAGMAS, SqliteDatabase
+from commentsvc.storage.postgres_units import number_parameters
+from commentsvc.storage.sqlite import SqliteDatabase
+from commentsvc.storage.sqlite_connection import PRAGMAS
 from tests.comments.test_post import everything_in
 from tests.conftest import a_service, draft, make_database, open_database, visit
 
@@ -301,7 +302,7 @@ async def test_an_older_program_refuses_a_database_with_a_newer_schema(database_
 
 
 def test_named_parameters_become_numbers_and_string_literals_stay_unchanged():
-    text, order = number_parameters("SELECT :a, CAST(:b AS TEXT), :a FROM x WHERE t = '12:30' AND u::text = :c_1")
+    text, order, _ = number_parameters("SELECT :a, CAST(:b AS TEXT), :a FROM x WHERE t = '12:30' AND u::text = :c_1")
 
     assert text == "SELECT $1, CAST($2 AS TEXT), $1 FROM x WHERE t = '12:30' AND u::text = $3"
     assert order == ("a", "b", "c_1")

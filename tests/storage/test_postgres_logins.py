@@ -1,7 +1,6 @@
 """PostgreSQL as providers run it: passwords, TLS, rights, poolers. Each refusal says what to do."""
 
 import asyncio
-import contextlib
 import gc
 import json
 import logging
@@ -13,17 +12,10 @@ import pytest
 from commentsvc.comments.post import post_comment
 from commentsvc.comments.read import list_thread
 from commentsvc.comments.schemas import ThreadQuery
-from commentsvc.config.settings import Config
-from commentsvc.domain.crypto import Keyring
-from commentsvc.domain.models import Mode
-from commentsvc.operations import startup
-from commentsvc.service import Service, private_read, public_read
-from commentsvc.storage import schema
-from commentsvc.storage.postgres import PostgresDatabase
+from commentsvc.service import private_read, public_read
 from commentsvc.storage.postgres_reader import scram_verifier
-from tests.conftest import SECRET, draft, visit
+from tests.conftest import SECRET, a_service_at, draft, visit
 from tests.operations.test_operating import port_of, run_main, serving
-from tests.postgres import find_tools
 from tests.strict_postgres import ESCAPED, PASSWORD, pgbouncer, strict_server
 
 # The driver does not wait for the end of TLS after a refusal. The command ends then, so nothing stays open.
@@ -41,11 +33,8 @@ OTHER_SECRET = "another-secret-of-the-tests-long-enough-to-be-one"
 
 
 @pytest.fixture(scope="session")
-def strict():
-    tools = find_tools()
-    if tools is None:
-        pytest.skip("PostgreSQL is not installed")
-    with strict_server(tools) as server:
+def strict(postgres_tools):
+    with strict_server(postgres_tools) as server:
         server.create_database("good")
         yield server
 
@@ -207,20 +196,6 @@ def test_an_operator_names_a_socket(tmp_path, strict, url):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@contextlib.asynccontextmanager
-async def a_service_at(url, secret=SECRET, **settings):
-    keyring = Keyring([secret])
-    database = await PostgresDatabase.open(url, keyring, **settings)
-    try:
-        config = Config(database_url=url, rate_limit="off", form_seconds="off", moderation=Mode.NONE)
-        service = Service(db=database, config=config, keyring=keyring)
-        await schema.migrate(database, service.now())
-        await startup.prepare_database(service)
-        yield service
-    finally:
-        await database.close()
-
-
 async def who(tx):
     return (await tx.one("SELECT session_user AS name"))["name"]
 
@@ -293,7 +268,7 @@ async def test_the_log_warns_if_readers_can_read_private_tables(strict, name, re
         await post_comment(service, draft(), visit())
         assert len(await listed(service)) == 1
         assert await public_read(who)(service) == "other"
-    assert caplog.text.count("Read connections are not restricted to public tables.") == 1
+    assert caplog.text.count("Read connections are not restricted to public columns.") == 1
     assert "Set COMMENTSVC_READER_DATABASE_URL" in caplog.text
 
 

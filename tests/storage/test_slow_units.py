@@ -111,4 +111,4 @@ async def test_every_line_of_a_request_carries_its_id_also_inside_a_unit(slow_cl
 async def test_a_slow_unit_outside_of_a_request_is_logged_without_an_id(database_url, clock, log):
     async with a_service(database_url, clock, slow_unit_ms=LIMIT_MS) as service:
         await rebuild(service)
-    assert slow_units(log()) == [("tests.storage.test_slow_units.rebuild", None)]
+    assert ("tests.storage.test_slow_units.rebuild", None) in slow_units(log())

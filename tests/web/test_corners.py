@@ -42,12 +42,11 @@ async def test_an_author_approved_on_one_site_is_still_pending_on_another(databa
             assert (await post.post_comment(service, again, visit())).status == status
 
 
-async def test_edits_count_for_the_rate_limit_unless_they_change_nothing(database_url, clock):
-    async with a_service(database_url, clock, rate_limit="2/60") as service:
+async def test_every_edit_counts_for_the_rate_limit(database_url, clock):
+    async with a_service(database_url, clock, rate_limit="3/60") as service:
         receipt = await post.post_comment(service, draft(), visit())
         same = CommentEdit(comment="I have been wondering about this too.")
-        for _ in range(5):
-            await edit.edit_comment(service, receipt.id, receipt.edit_token, same, visit())
+        await edit.edit_comment(service, receipt.id, receipt.edit_token, same, visit())
         assert await everything_in(service, "revision") == []
         await edit.edit_comment(service, receipt.id, receipt.edit_token, CommentEdit(comment="one"), visit())
         with pytest.raises(RateLimited):

@@ -1,5 +1,6 @@
 """The examples of docs/embedding.md are valid. ``make generators`` builds a blog with each of them."""
 
+import re
 import tomllib
 
 import jinja2
@@ -28,12 +29,12 @@ def test_every_generator_loads_the_script_or_the_html_of_the_comments(generator)
 
 
 def test_every_example_has_the_same_script_line():
-    plain = f'<script async src="{SCRIPT}"></script>'
+    plain = re.compile(rf'<script async src="{re.escape(SCRIPT)}"( data-counts)?></script>')
     pasted = [block for block in blocks_of(EMBEDDING) if f"{SCRIPT}" in block.text]
     assert len(pasted) >= 10
     for block in pasted:
         if block.kind not in {"js", "jsx", "astro"}:
-            assert plain in block.text, block.line
+            assert plain.search(block.text), block.line
 
 
 @pytest.mark.parametrize(

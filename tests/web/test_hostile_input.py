@@ -25,7 +25,15 @@ from commentsvc.access.schemas import KeyRotation, ModeratorChange, NewKey
 from commentsvc.comments.schemas import CommentEdit, CountsQuery, NewComment, NewReport, PreviewRequest
 from commentsvc.domain import markdown
 from commentsvc.domain.models import Mode
-from commentsvc.moderation.schemas import Action, CommentUpdate, NewReply, PrivateSearch, ThreadChange
+from commentsvc.moderation.schemas import (
+    Action,
+    CommentUpdate,
+    NewReply,
+    PrivateSearch,
+    ThreadChange,
+    ThreadsRemoval,
+    UnpublishedThreads,
+)
 from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage.comment_filter import PrivateCommentFilter
@@ -72,7 +80,7 @@ def json_body(**changed) -> bytes:
     return json.dumps(fields_of(**changed)).encode()
 
 
-async def run_concurrently(jobs, at_once=24):
+async def run_concurrently(jobs, at_once=6):
     """Run jobs at the same time, up to a limit; return their results in order."""
     semaphore = asyncio.Semaphore(at_once)
 
@@ -89,7 +97,7 @@ def strange_strings(shared) -> list[str]:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
-@pytest.mark.parametrize(("field", "most_saved"), [("name", 489), ("comment", 507), ("website", 14)])
+@pytest.mark.parametrize(("field", "most_saved"), [("name", 489), ("comment", 507), ("website", 10)])
 async def test_a_strange_string_is_saved_unchanged_or_refused_with_its_field(
     strange_strings, publishing_client, engine, field, most_saved
 ):
@@ -410,6 +418,8 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     NewReply: {"comment": "An answer."},
     PrivateCommentFilter: {},
     ThreadChange: {},
+    ThreadsRemoval: {"expect": 0},
+    UnpublishedThreads: {},
     NewKey: {"name": "noa", "scopes": ["read"]},
     KeyRotation: {},
     ModeratorChange: {},
@@ -728,7 +738,11 @@ ELEMENTS = {
     "a", "blockquote", "br", "code", "del", "em", "hr", "li", "ol", "p", "pre", "strong", "table", "tbody", "td", "th",
     "thead", "tr", "ul",
 }  # fmt: skip
-ATTRIBUTES = {"a": {"href", "title", "rel"}, "ol": {"start"}, "td": {"align"}, "th": {"align"}}
+ATTRIBUTES = {
+    "a": {"href", "title", "rel"}, "code": {"class"}, "li": {"class"}, "ol": {"start"}, "td": {"align"},
+    "th": {"align"},
+}  # fmt: skip
+CLASSES = {"code": r"language-[a-z][a-z0-9+#._-]{0,15}", "li": "ct-task"}  # each in full
 EMPTY_ELEMENTS = {"br", "hr"}
 
 
@@ -750,6 +764,8 @@ class Reader(HTMLParser):
                 self.unsafe.append(f"<{tag} {name}>")
             if name == "href" and not self.is_safe_link(value or ""):
                 self.unsafe.append(f"href={value}")
+            if name == "class" and not re.fullmatch(CLASSES.get(tag, ""), value or ""):
+                self.unsafe.append(f"class={value}")
             if name == "align" and value not in {"left", "center", "right"}:
                 self.unsafe.append(f"align={value}")
             if name == "start" and not (value or "").isdigit():

@@ -15,15 +15,20 @@ from babel.messages import mofile, pofile
 
 import commentsvc
 from commentsvc.domain.errors import Duplicate, Gone, Invalid, RateLimited, Refusal, ThreadClosed, Unavailable
-from commentsvc.sites.resolve import EMAIL_REQUIRED
+from commentsvc.sites.requirements import EMAIL_REQUIRED
+from commentsvc.web.moderation.account import PreferencesForm
 from commentsvc.web.pages import i18n
-from commentsvc.web.pages.i18n import LANGUAGES, find_locale
+from commentsvc.web.pages.i18n import LANGUAGE_NAMES, LANGUAGES, find_locale
 from commentsvc.web.pages.messages import explain_refusal
 from tests.conftest import draft
 
 PACKAGE = Path(commentsvc.__file__).parent
 TRANSLATED = LANGUAGES[1:]
-KEYWORDS = ("--keyword=translatable", "--keyword=translatable_plural:1,2")
+KEYWORDS = tuple(
+    f"--keyword={one}" for one in ("translatable", "translatable_plural:1,2", "translatable_format", "Plural:1,2")
+)
+# The number of texts among the arguments of each function that marks them.
+MARKS = {"translatable": 1, "translatable_format": 1, "translatable_plural": 2, "Plural": 2}
 NUMBERS = (0, 1, 2, 3, 5, 11, 21, 22, 25, 100, 101, 111, 1234)
 
 
@@ -76,6 +81,14 @@ def extracted(tmp_path_factory):
 )
 def test_a_reader_gets_the_requested_language_or_else_their_preferred_one(lang, accept_language, found):
     assert find_locale(lang, accept_language).lang == found
+
+
+def test_every_language_can_be_chosen_under_its_own_name():
+    assert tuple(LANGUAGE_NAMES) == LANGUAGES
+    assert set(PreferencesForm.__annotations__["language"].__args__) == {"", *LANGUAGES}
+    assert {lang: Locale(lang).get_display_name(lang).lower() for lang in LANGUAGES} == {
+        lang: name.lower() for lang, name in LANGUAGE_NAMES.items()
+    }
 
 
 def test_arabic_persian_and_hebrew_are_written_from_right_to_left():
@@ -142,13 +155,12 @@ def test_a_reader_sees_numbers_as_their_language_writes_them():
 
 @cache
 def marked_texts():
-    """Return every text marked for translation: the arguments of ``translatable`` and ``translatable_plural``."""
+    """Return every text of the code that is marked for translation."""
     found = []
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                count = {"translatable": 1, "translatable_plural": 2}.get(node.func.id, 0)
-                found += [(path, node.func.id, argument) for argument in node.args[:count]]
+                found += [(path, node.func.id, argument) for argument in node.args[: MARKS.get(node.func.id, 0)]]
     return found
 
 

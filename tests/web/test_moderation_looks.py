@@ -20,11 +20,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 NARROW = {"viewport": {"width": 320, "height": 700}}
 DEVICES = [
-    {"color_scheme": "light"},
     {"color_scheme": "dark", **PHONE},
+    pytest.param({"color_scheme": "light"}, marks=pytest.mark.slow),
     pytest.param({"color_scheme": "dark"}, marks=pytest.mark.slow),
     pytest.param({"color_scheme": "light", **PHONE}, marks=pytest.mark.slow),
     pytest.param({"color_scheme": "light", **NARROW}, marks=pytest.mark.slow),
+    pytest.param({"color_scheme": "light", "locale": "ar", **PHONE}, marks=pytest.mark.slow),
 ]
 
 
@@ -37,7 +38,8 @@ async def fill_queue(service):
     await reports.report_comment(service, shown, NewReport(reason="rude"), visit(address="192.0.2.9"))
     reply = await post(service, f"See https://example.com/{'x' * 200} {LONG * 3}", parent=shown, name=LONG[:80])
     for number in range(3):
-        await post(service, "pills for all", name=f"Shop {number}", address=f"203.0.113.{number}", title=LONG)
+        shop = {"name": f"Shop {number}", "website": "https://shop.example/", "address": f"203.0.113.{number}"}
+        await post(service, "pills for all", title=LONG, **shop)
     await post(service, "شكرا على هذا المقال.\n\nThis is English.", name="مريم", address="192.0.2.1")
     await post(service, "words " * 900, address="192.0.2.2")
     spam = await post(service, "Bye.", address="192.0.2.3")
@@ -46,13 +48,25 @@ async def fill_queue(service):
 
 
 @pytest.mark.parametrize(
-    "device", DEVICES, ids=lambda device: f"{device['color_scheme']} {device.get('viewport', {}).get('width')}"
+    "device",
+    DEVICES,
+    ids=lambda device: f"{device['color_scheme']} {device.get('viewport', {}).get('width')} {device.get('locale')}",
 )
 async def test_every_moderation_page_is_accessible(at_desk, device):
     # The Content-Security-Policy of the page would block the script of the accessibility checker.
     ada, service = await at_desk("owner", person={"bypass_csp": True, **device})
     reply = await fill_queue(service)
-    paths = ("", "?status=reported", "?status=spam", "?status=any&q=pills", "/threads", "/rules", "/audit", "/account")
+    paths = (
+        "",
+        "?status=reported",
+        "?status=spam",
+        "?status=any&q=pills",
+        "/threads",
+        "/rules",
+        "/audit",
+        "/sites",
+        "/account",
+    )
     for path in (*paths, f"/comments/{reply}", f"/comments/{reply}/ban"):
         await open_page(ada, f"/moderate{path}")
         await assert_accessible(ada)
@@ -60,7 +74,7 @@ async def test_every_moderation_page_is_accessible(at_desk, device):
     await ada.locator("main .list a").first.click()
     await assert_accessible(ada)
     await open_page(ada, "/moderate/rules")
-    await ada.get_by_role("link", name="Edit").last.click()
+    await ada.locator("main .list a").last.click()
     await assert_accessible(ada)
 
 
@@ -71,16 +85,18 @@ async def test_forms_errors_and_results_are_accessible(at_desk, browse, scheme):
     await ada.reload()
     await ada.keyboard.press("x")
     await ada.get_by_text("Filters").click()
+    await assert_accessible(ada)
     await ada.keyboard.press("?")
     await assert_accessible(ada)
+    await ada.keyboard.press("Escape")
     await ada.keyboard.press("x")
     await ada.keyboard.press("a")
     await wait_for_status(ada, "1 comment approved.")
     await assert_accessible(ada)
     await open_page(ada, "/moderate/rules")
     await ada.get_by_text("New rule").click()
-    await ada.get_by_label("Matches").fill("pills")
-    await press(ada, "Test on past comments")
+    await ada.get_by_label("Matches, one word").fill("pills")
+    await ada.get_by_text("Would catch").wait_for()
     await assert_accessible(ada)
     await ada.get_by_label("Check").select_option("links")
     await press(ada, "Save rule")
@@ -154,6 +170,6 @@ async def test_new_comments_do_not_move_the_current_card(at_desk):
     assert await ada.evaluate("document.activeElement == document.querySelector('.card[aria-current]')")
 
 
-async def test_the_moderation_script_and_style_are_at_most_3_kb_each():
-    assert len(assets.moderate().packed) <= 3_000
-    assert len(assets.moderate_style().packed) <= 3_000
+async def test_the_moderation_script_is_at_most_4_kb_and_its_style_5_kb_and_a_half():
+    assert len(assets.moderate().packed) <= 4_000
+    assert len(assets.moderate_style().packed) <= 5_500

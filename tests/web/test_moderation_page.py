@@ -1,5 +1,6 @@
 """Moderators use the page with keys, a mouse, without script, and at the same time as others."""
 
+import asyncio
 import json
 import random
 import re
@@ -17,11 +18,14 @@ from commentsvc.domain.validation import validate
 from commentsvc.moderation import actions, queue
 from commentsvc.moderation.schemas import Action, PrivateSearch, QueueQuery
 from commentsvc.rules import manage
-from commentsvc.rules.schemas import NewRule, RuleQuery
+from commentsvc.rules.schemas import NewRule
 from commentsvc.web.moderation import queue as moderation_queue
 from commentsvc.web.routes import ROUTES
 from tests.comments.test_post import everything_in, standing
 from tests.conftest import EVERYTHING, a_key, draft, fields_of, post, visit
+
+# Parts of the searched texts that cannot be in the sealed (base64) search by chance.
+PRIVATE_PART = re.compile(r"mia(@|%40)|example\.com|203\.", re.IGNORECASE)
 
 pytest_plugins = ("tests.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,9 +113,9 @@ async def test_a_key_acts_at_once_and_moves_to_the_next_comment(at_desk):
     ada, service = await at_desk()
     for name in ("One", "Two", "Three"):
         await post(service, f"{name} says so.", name=name, address=f"192.0.{len(name)}.1")
-    await ada.reload()
-
     await ada.route("**/moderate/act", lambda route: None)  # never answer
+    await ada.reload()  # Chromium can miss a route that is younger than its page
+
     await ada.keyboard.press("a")
     assert await ada.locator(".card").count() == 2
     assert "Two says so." in await current(ada).inner_text()
@@ -121,10 +125,10 @@ async def test_a_key_acts_at_once_and_moves_to_the_next_comment(at_desk):
 async def test_a_decision_that_cannot_be_sent_is_shown_again(at_desk):
     ada, service = await at_desk()
     await post(service, "Keep me.")
-    await ada.reload()
     ada.ignored.append("net::ERR_FAILED")
-
     await ada.route("**/moderate/act", lambda route: route.abort())
+    await ada.reload()
+
     await ada.keyboard.press("a")
     await wait_for_status(ada, "Could not save your decision.")
     await card(ada, "Keep me.").wait_for()
@@ -135,14 +139,16 @@ async def test_a_moderator_who_is_offline_loses_no_card(at_desk):
     ada, service = await at_desk()
     await post(service, "Keep me.")
     await post(service, "Keep me too.", address="203.0.113.1")
-    await ada.reload()
     ada.ignored.append("net::ERR_FAILED")
+    offline = asyncio.Event()
+    await ada.route("**/moderate**", lambda route: route.abort() if offline.is_set() else route.continue_())
+    await ada.reload()
 
-    await ada.route("**/moderate**", lambda route: route.abort())
+    offline.set()
     await ada.keyboard.press("a")
     await wait_for_status(ada, "Could not save your decision.")
     assert await ada.locator(".card").count() == 2
-    await ada.unroute("**/moderate**")
+    offline.clear()
     await card(ada, "Keep me.").focus()
     await ada.keyboard.press("a")
     await wait_for_status(ada, "1 comment approved.")
@@ -174,7 +180,12 @@ async def test_keys_move_select_open_and_search(at_desk):
     assert (await standing(service))["Two says so."] == "pending"
     await open_page(ada)
     await ada.keyboard.press("?")
-    assert await ada.get_by_text("spam, with all from this network").is_visible()
+    shortcuts = ada.get_by_role("dialog", name="Keyboard shortcuts")
+    assert await shortcuts.get_by_text("spam, with all from this network").is_visible()
+    await ada.keyboard.press("a")
+    assert (await standing(service))["Two says so."] == "pending", "no key reaches the page behind the dialog"
+    await ada.keyboard.press("Escape")
+    await shortcuts.wait_for(state="hidden")
     await ada.keyboard.press("o")
     await ada.wait_for_url(re.compile("/moderate/comments/"))
     await ada.keyboard.press("a")
@@ -267,9 +278,10 @@ async def test_keyboard_shortcuts_can_be_switched_off(at_desk):
     ada, service = await at_desk()
     await post(service, "Careful.")
     await ada.reload()
-    await ada.get_by_text("Keyboard shortcuts", exact=True).click()
-    await ada.get_by_label("Keyboard shortcuts on").uncheck()
-    await ada.locator("h1").click(force=True)
+    await ada.get_by_role("button", name="Keyboard shortcuts").click()
+    async with ada.expect_response("**/moderate/account/preferences"):
+        await ada.get_by_label("Keyboard shortcuts on").uncheck()
+    await ada.get_by_role("button", name="Close").click()
     for key in "asdSu":
         await ada.keyboard.press(key)
     await ada.reload()
@@ -278,8 +290,9 @@ async def test_keyboard_shortcuts_can_be_switched_off(at_desk):
     await wait_until_saved(ada)
     assert await standing(service) == {"Careful.": "pending"}
 
-    await ada.get_by_text("Keyboard shortcuts", exact=True).click()
+    await ada.get_by_role("button", name="Keyboard shortcuts").click()
     await ada.get_by_label("Keyboard shortcuts on").check()
+    await ada.get_by_role("button", name="Close").click()
     await ada.locator(".card").focus()
     await ada.keyboard.press("s")
     await wait_for_status(ada, "1 comment marked as spam.")
@@ -311,16 +324,16 @@ async def test_a_card_shows_everything_that_a_decision_needs(at_desk):
     shown = await mine.inner_text()
     for fact in (
         "Mia", "mia@example.com", "1 approved · 0 spam", "198.51.100.0/24", "just now", "A post",
-        "In reply to Sam: The first of all.", "Contains 1 link (limit 0).", "https://mia.example",
+        "In reply to Sam: The first of all.", "1 link", "https://mia.example", "[this](javascript:alert(1))",
         "1 more waiting from 198.51.100.0/24", "1 more waiting with the same text",
     ):  # fmt: skip
         assert fact in shown, fact
-    assert await mine.locator("mark").all_inner_texts() == [
-        "https://mia.example", "https://shop.example/x", "javascript:alert",
+    assert await mine.locator(".meta mark, .text mark").all_inner_texts() == [
+        "https://mia.example", "https://shop.example/x",
     ]  # fmt: skip
     links = await mine.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
     assert [link for link in links if not link.startswith("/moderate/")] == ["https://blog.example/a-post/"]
-    assert "first comment" in await card(ada, "bo@example.com").inner_text()
+    assert "First comment" in await card(ada, "bo@example.com").inner_text()
 
 
 async def test_all_from_one_network_and_all_with_one_text_go_together(at_desk):
@@ -377,9 +390,10 @@ async def test_a_long_comment_is_shown_in_part_and_whole_when_asked_for(at_desk)
     ada, service = await at_desk()
     await post(service, "begins " + "words " * 600 + "ends")
     await ada.reload()
-    assert "ends" not in await ada.locator(".text").inner_text()
-    await ada.get_by_text("show all 3,6").click()
-    assert "ends" in await ada.locator(".text").inner_text()
+    height = "text => text.getBoundingClientRect().height / parseFloat(getComputedStyle(text).lineHeight)"
+    assert round(await ada.locator(".text").evaluate(height)) == 12
+    await ada.get_by_text("Show all").click()
+    assert await ada.locator(".text").evaluate(height) > 40
 
 
 async def test_reported_comments_wait_for_a_moderator(at_desk):
@@ -549,12 +563,12 @@ async def test_no_url_shows_an_email_address_or_a_network(at_desk):
         await ada.wait_for_url("**/moderate?*")
         assert await ada.locator(".card").count() == 1, text
         assert "Mine." in await ada.locator(".card").inner_text()
-        assert not re.search(r"mia|example\.com|203", ada.url, re.IGNORECASE), ada.url
+        assert not PRIVATE_PART.search(ada.url), ada.url
         assert await ada.get_by_role("searchbox").input_value() in {text, "203.0.113.0/24"}
         await decide(ada, "Spam")
-        assert not re.search(r"mia|example\.com|203\.", ada.url, re.IGNORECASE)
+        assert not PRIVATE_PART.search(ada.url), ada.url
         assert "Mine." in await ada.locator(".card").inner_text(), "the search is kept"
-        await ada.get_by_role("button", name="Undo last").click()
+        await press(ada, "Undo last", within="body")
     await ada.get_by_role("searchbox").fill("203.0.0.0/16")
     await ada.get_by_role("searchbox").press("Enter")
     assert "Search for one like 203.0.0.0/24." in await ada.get_by_role("alert").inner_text()
@@ -725,53 +739,13 @@ async def test_only_an_admin_deletes_permanently_and_confirms_first(at_desk):
     assert await owner.get_by_text("This comment was permanently deleted.").count() == 1
 
 
-async def test_a_moderator_bans_a_commenter_and_marks_their_waiting_comments(at_desk):
-    ada, service = await at_desk(script=False)
-    for number in range(3):
-        await post(service, f"pills {number}", address=f"203.0.113.{number}", email="shop@shop.example")
-    await post(service, "a friend's", address="192.0.2.1")
-    await ada.reload()
-    await ada.locator(".card").first.get_by_role("link", name="Ban").click()
-    assert "shop" not in ada.url
-    assert [text.strip() for text in await ada.locator("fieldset label").all_inner_texts()] == [
-        "Their network 203.0.113.0/24 (256 addresses)",
-        "This browser",
-        "Their email address shop@shop.example",
-        "All email addresses at shop.example",
-    ]
-    await ada.get_by_label("Until").fill("2027-01-01")
-    await press(ada, "Test on past comments")
-    assert "there is nothing to test on" in await ada.locator("#test-result").inner_text()
-    assert await ada.get_by_label("Until").input_value() == "2027-01-01"
-    await press(ada, "Ban")
-    assert "Banned 203.0.113.0/24. 3 waiting comments marked as spam." in await ada.locator("#status").inner_text()
-    (rule,) = (await manage.list_rules(service, EVERYTHING, RuleQuery())).rules
-    assert (rule.kind, rule.match, rule.expires_at) == (RuleKind.NETWORK, "203.0.113.0/24", "2027-01-01T00:00:00.000Z")
-    assert sorted((await standing(service)).values()) == ["pending", "spam", "spam", "spam"]
-
-
-async def test_a_ban_that_is_refused_keeps_its_form(at_desk):
-    ada, service = await at_desk(script=False)
-    await post(service, "pills", email="shop@shop.example")
-    await ada.reload()
-    await ada.locator(".card").get_by_role("link", name="Ban").click()
-    await ada.get_by_label("Their email").check()
-    await ada.get_by_label("Action").select_option("refuse")
-    await ada.get_by_label("Note").fill("a shop")
-    answer = await press(ada, "Ban")
-    assert answer.status == 422
-    assert "can have the effect: hold, spam" in await ada.get_by_role("alert").inner_text()
-    assert await ada.get_by_label("Their email").is_checked()
-    assert await ada.get_by_label("Note").input_value() == "a shop"
-    assert await everything_in(service, "rule") == []
-
-
 async def test_threads_are_closed_renamed_moved_and_merged(at_desk):
     ada, service = await at_desk(script=False, moderation=Mode.NONE)
-    await post(service, "here", thread="/a-post/", title="A post")
-    await post(service, "there", thread="/b-post/", title="B post")
+    titled = [await post(service, "here", thread="/a-post/", title="A post")]
+    titled.append(await post(service, "there", thread="/b-post/", title="B post"))
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=titled))
     await open_page(ada, "/moderate/threads")
-    await press(ada, "Close A post")
+    await press(ada, "Close comments A post")
     assert await ada.get_by_text("closed", exact=True).count() == 1
     await ada.get_by_role("button", name="Undo").click()
     assert await ada.get_by_text("closed", exact=True).count() == 0
@@ -797,47 +771,6 @@ async def test_threads_are_closed_renamed_moved_and_merged(at_desk):
     assert await ada.get_by_text("1 comment", exact=True).count() == 2
 
 
-async def test_a_rule_is_tested_on_past_comments_before_it_is_saved(at_desk):
-    ada, service = await at_desk(script=False)
-    good = await post(service, "lamps are lovely")
-    bad = await post(service, "buy lamps", address="203.0.113.1")
-    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[good]))
-    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.SPAM, ids=[bad]))
-    await open_page(ada, "/moderate/rules")
-    await ada.get_by_label("Check").select_option("words")
-    await ada.get_by_label("Matches").fill("lamps")
-    await press(ada, "Test on past comments")
-    result = " ".join((await ada.locator("#test-result").inner_text()).split())
-    assert "Would catch 2 of 2: 1 that you rejected, 1 that you approved. Misses 0 that you rejected." in result
-    assert "lamps are lovely" in result
-    assert await everything_in(service, "rule") == []
-
-    await ada.get_by_label("Until").fill("2027-01-01")
-    await press(ada, "Save rule")
-    assert "Rule saved." in await ada.locator("#status").inner_text()
-    await ada.get_by_role("link", name="Edit").click()
-    await ada.get_by_label("Matches").fill("cheap lamps")
-    await press(ada, "Save")
-    assert "cheap lamps" in await ada.locator("main").inner_text()
-    assert "until 2027-01-01" in await ada.locator("main").inner_text()
-    await press(ada, "Delete")
-    assert await ada.get_by_text("No rules yet.").count() == 1
-    await ada.locator("#status").get_by_role("button", name="Undo").click()
-    assert "cheap lamps" in await ada.locator("main").inner_text()
-
-
-async def test_an_invalid_rule_comes_back_with_advice_at_its_field(at_desk):
-    ada, service = await at_desk(script=False)
-    await open_page(ada, "/moderate/rules")
-    await ada.get_by_label("Check").select_option("network")
-    await ada.get_by_label("Matches").fill("300.1.1.1")
-    answer = await press(ada, "Save rule")
-    assert answer.status == 422
-    assert "such as 198.51.100.0/24" in await ada.get_by_role("alert").inner_text()
-    assert await ada.get_by_label("Matches").input_value() == "300.1.1.1"
-    assert await everything_in(service, "rule") == []
-
-
 async def test_the_audit_log_shows_who_did_what_and_undoes_it(at_desk):
     ada, service = await at_desk(script=False)
     await post(service, "Hello.")
@@ -853,30 +786,78 @@ async def test_the_audit_log_shows_who_did_what_and_undoes_it(at_desk):
     assert await ada.locator("main .list li").nth(1).get_by_role("button").count() == 0, (
         "an action can be undone only once"
     )
-    await ada.get_by_role("button", name="Redo").click()
+    await ada.locator("#status").get_by_role("button", name="Redo").click()
     assert await standing(service) == {"Hello.": "spam"}
 
 
 async def test_a_link_signs_in_once_and_a_key_signs_in_again(at_desk):
     ada, _ = await at_desk()
-    await ada.get_by_role("link", name="Account").click()
+    notice = ada.get_by_text("Create a key so that you can sign in again.")
+    assert await notice.is_visible()
     await ada.get_by_role("button", name="Create key").click()
     key = await ada.locator(".key").inner_text()
+    await ada.get_by_role("link", name="Pending").click()
+    assert await notice.count() == 0
     await ada.locator("footer").get_by_role("button", name="Sign out").click()
     await ada.get_by_label("Your key").fill("cs_wrong")
     await ada.get_by_role("button", name="Sign in").click()
     assert "This key is" in await ada.get_by_role("alert").inner_text()
-    await ada.get_by_label("Your key").fill(key)
+    field = ada.get_by_label("Your key")
+    assert await field.get_attribute("aria-describedby") == "key-error"
+    size = await field.bounding_box()
+    assert (size["width"] > 300, size["height"] >= 44) == (True, True)
+    assert "moderator invite owner" in await ada.locator(".command").inner_text()
+    await field.fill(key)
     await ada.get_by_role("button", name="Sign in").click()
     await ada.wait_for_url("**/moderate")
     assert "Signed in as Ada" in await ada.locator("footer").inner_text()
+
+
+async def test_a_moderator_chooses_the_language_of_the_page_and_keeps_it(at_desk):
+    ada, service = await at_desk(script=False, person={"locale": "de-AT"})
+    language = "[document.documentElement.lang, document.documentElement.dir]"
+    assert await ada.evaluate(language) == ["de", "ltr"]
+    await open_page(ada, "/moderate/account")
+    await ada.locator("#language").select_option("ar")
+    await ada.locator("form:has(#language) button").click()
+    await ada.wait_for_url("**/moderate/account")
+    assert await ada.evaluate(language) == ["ar", "rtl"]
+    assert await ada.locator("#language").input_value() == "ar"
+    assert await ada.locator("main [name=shortcuts]").is_checked()
+    elsewhere, _ = await at_desk(beside=service, script=False)
+    assert await elsewhere.evaluate(language) == ["ar", "rtl"], "it is kept for the person, not for the browser"
+
+
+async def test_an_operator_renames_a_site_and_undoes_it(at_desk):
+    ada, service = await at_desk("owner", script=False)
+    elsewhere, _ = await at_desk("owner", beside=service, script=False)
+    await open_page(elsewhere, "/moderate/sites")
+    await ada.get_by_role("link", name="Sites").click()
+    await ada.get_by_label("Name").fill("Notes")
+    await ada.get_by_role("button", name="Save").click()
+    await wait_for_status(ada, "Site changed.")
+    assert await ada.locator("main h2").inner_text() == "Notes"
+    assert "Earlier names, which still find the site: blog" in await ada.locator("main").inner_text()
+
+    await elsewhere.get_by_label("Name").fill("Diary")
+    await elsewhere.get_by_role("button", name="Save").click()
+    assert "Someone else changed this site." in await elsewhere.get_by_role("alert").inner_text()
+
+    await ada.get_by_label("Name").fill("\u200b")
+    await ada.get_by_role("button", name="Save").click()
+    assert await ada.get_by_label("Name").get_attribute("aria-invalid") == "true"
+    await open_page(ada, "/moderate/audit")
+    await ada.get_by_role("button", name="Undo").first.click()
+    await wait_for_status(ada, "Undone: Site changed.")
+    await open_page(ada, "/moderate/sites")
+    assert await ada.get_by_label("Name").input_value() == "blog"
 
 
 async def test_a_session_is_ended_from_another_browser(at_desk):
     ada, service = await at_desk(script=False)
     elsewhere, _ = await at_desk(beside=service, script=False)
     await open_page(ada, "/moderate/account")
-    others = ada.locator("main .list li").filter(has_not_text="this session")
+    others = ada.locator("main .list li").filter(has_not_text="This session")
     await others.get_by_role("button", name="Sign out").click()
     answer = await elsewhere.reload()
     assert answer.status == 401

@@ -2,11 +2,14 @@
 
 import json
 import re
+from typing import get_args
 
 import msgspec
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from commentsvc.domain.errors import Refusal
+from commentsvc.domain.errors import FieldCode, Refusal
+from commentsvc.domain.reasons import TEMPLATES
+from commentsvc.moderation.verbs import VERBS
 from commentsvc.web.api.openapi import document
 from commentsvc.web.routes import ROUTES, application
 from commentsvc.web.server import problems
@@ -15,6 +18,19 @@ from tests.conftest import fields_of
 
 def load_document():
     return json.loads(msgspec.json.encode(document(ROUTES)))
+
+
+def operations():
+    paths = load_document()["paths"]
+    return {(method, path): operation for path, item in paths.items() for method, operation in item.items()}
+
+
+def parts_of(value):
+    """Yield every object inside JSON."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from parts_of(inner)
 
 
 def test_the_openapi_document_is_valid():
@@ -42,25 +58,30 @@ async def test_the_router_has_exactly_the_declared_routes(served):
 def test_the_openapi_document_lists_statuses_headers_and_parameters():
     post = load_document()["paths"]["/v1/comments"]["post"]
     assert set(post["responses"]) == {
-        "201", "202", "303", "400", "403", "408", "409", "410", "413", "415", "422", "429", "500", "503",
+        "201", "202", "303", "400", "403", "408", "409", "410", "413", "415", "422", "429", "431", "500", "503",
     }  # fmt: skip
     assert "Location" in post["responses"]["202"]["headers"]
-    assert "Retry-After" in post["responses"]["429"]["headers"]
+    assert post["responses"]["429"] == {"$ref": "#/components/responses/RateLimited"}
+    assert "Retry-After" in load_document()["components"]["responses"]["RateLimited"]["headers"]
     listing = load_document()["paths"]["/v1/comments"]["get"]
     assert set(listing["responses"]) >= {"200", "304", "422"}
     assert "ETag" in listing["responses"]["200"]["headers"]
     assert {one["name"] for one in listing["parameters"]} == {
-        "thread", "site", "order", "view", "limit", "cursor", "since", "If-None-Match",
+        "thread", "site", "order", "view", "limit", "cursor", "since", "at", "If-None-Match",
     }  # fmt: skip
 
 
 def test_every_operation_has_a_unique_id():
-    names = [operation["operationId"] for item in load_document()["paths"].values() for operation in item.values()]
+    names = [operation["operationId"] for operation in operations().values()]
     assert len(names) == len(set(names))
+    assert {"createComment", "listComments", "decide", "undoAction", "testRule", "listQueue"} <= set(names)
 
 
 def test_every_error_class_has_a_status():
-    assert set(Refusal.__subclasses__()) == set(problems.STATUS_OF_ERROR)
+    def subclasses(kind):
+        return {one for child in kind.__subclasses__() for one in (child, *subclasses(child))}
+
+    assert subclasses(Refusal) == set(problems.STATUS_OF_ERROR)
 
 
 def test_no_schema_for_readers_has_an_email():
@@ -91,6 +112,70 @@ def test_every_referenced_schema_exists():
     referenced = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(load_document())))
     schemas = load_document()["components"]["schemas"]
     assert referenced <= set(schemas)
-    where = schemas["Action"]["properties"]["where"]
-    assert "PrivateCommentFilter" in json.dumps(where)
+    where = schemas["NewAction"]["properties"]["where"]
+    assert where["anyOf"] == [{"$ref": "#/components/schemas/PrivateCommentFilter"}, {"type": "null"}]
     assert schemas["PrivateCommentFilter"]["additionalProperties"] is False
+    assert schemas["AuditEntry"]["properties"]["body"] == {"$ref": "#/components/schemas/AuditBody"}
+    assert referenced == set(schemas), "a schema that nothing refers to"
+
+
+async def test_a_path_allows_only_its_own_methods(client):
+    for path, methods in (
+        ("/v1/rules/test", "POST"),
+        ("/v1/threads/removals", "POST"),
+        ("/v1/rules/x", "DELETE,GET,HEAD,PATCH"),
+    ):
+        answer = await client.put(path)
+        assert (answer.status, answer.headers["Allow"]) == (405, methods)
+
+
+def test_forms_may_have_empty_and_unknown_fields_but_json_may_not():
+    body = load_document()["paths"]["/v1/comments"]["post"]["requestBody"]
+    form = body["x-form"]["schema"]
+    assert "additionalProperties" not in form
+    assert form["required"] == ["name", "comment", "thread"]
+    assert form["properties"]["website"].keys() == {"description", "type", "maxLength"}
+    assert list(body["content"]) == ["application/json"], "with two media types, generators make clients without types"
+    assert load_document()["components"]["schemas"]["NewComment"]["additionalProperties"] is False
+
+
+def test_generators_of_clients_understand_every_schema():
+    document = load_document()
+    schemas = [
+        part for part in parts_of([document["components"]["schemas"], document["paths"]]) if "schema" not in part
+    ]
+    choices = [part for part in schemas if "anyOf" in part]
+
+    assert [part for part in schemas if "default" in part and part["default"] is None] == []
+    assert [part for part in schemas if isinstance(part.get("enum"), list) and "type" not in part] == []
+    # Anything else than null beside a reference, or one of two answers, is one schema with several types.
+    assert all(any("$ref" in one for one in part["anyOf"]) for part in choices)
+    assert len(choices) < 30
+    for name, schema in document["components"]["schemas"].items():
+        assert name.lower() not in {field.replace("_", "") for field in schema.get("properties", {})}, name
+
+
+def test_programmers_find_the_codes_of_errors_and_reasons_as_enumerations():
+    schemas = load_document()["components"]["schemas"]
+    titles = {error.code for error in problems.STATUS_OF_ERROR}
+    assert schemas["Problem"]["properties"]["code"] == {"$ref": "#/components/schemas/ErrorCode"}
+    assert titles < set(schemas["ErrorCode"]["enum"])
+    assert schemas["FieldErrorCode"]["enum"] == sorted(get_args(FieldCode))
+    assert schemas["ReasonCode"]["enum"] == sorted(TEMPLATES)
+    assert schemas["Verb"]["enum"] == sorted(VERBS)
+
+
+def test_public_reads_need_no_key_and_every_tag_is_described():
+    document = load_document()
+    described = {tag["name"] for tag in document["tags"] if len(tag["description"]) > 20}
+    assert {name for operation in operations().values() for name in operation["tags"]} == described
+    for (method, path), operation in operations().items():
+        routes = [route for route in ROUTES if (route.method, route.path) == (method.upper(), path)]
+        is_open = routes[0].scope is None and (method == "get" or not routes[0].edit_token)
+        assert (operation["security"] == []) == is_open, (method, path)
+
+
+async def test_the_word_null_in_a_query_string_is_no_missing_value(client, key):
+    for field in ("status", "limit", "reported"):
+        answer = await client.get(f"/v1/moderation/comments?{field}=null", headers=key)
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, field)

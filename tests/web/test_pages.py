@@ -14,6 +14,7 @@ from commentsvc.moderation.schemas import Action, ThreadChange, ThreadListQuery
 from commentsvc.web.pages import thread
 from tests.comments.test_post import approve
 from tests.conftest import EVERYTHING, a_key, draft, fields_of, visit
+from tests.web.test_widget_looks import assert_accessible
 
 pytest_plugins = ("tests.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,9 +41,9 @@ async def write(page, **changed):
 
 
 async def press(page):
-    """Press the only visible button; return the answer."""
+    """Press the button that posts; return the answer."""
     async with page.expect_navigation() as navigation:
-        await page.get_by_role("button").click()
+        await page.locator("button:not([type=button], .ct-look, .ct-first, [hidden]), [type=submit]:is(input)").click()
     return await navigation.value
 
 
@@ -79,7 +80,7 @@ async def test_two_readers_discuss_after_a_moderator_approves(opened, browse, cu
 
     sam = await browse(url)
     await sam.goto("/")
-    assert await sam.get_by_role("article").count() == 0
+    assert await sam.locator("comment-thread").get_by_role("article").count() == 0
 
     await approve_pending()
     await mia.reload()
@@ -103,10 +104,10 @@ async def test_a_commenter_sees_their_pending_comment_for_an_hour(opened, browse
     await write(mia)
 
     await sam.goto(THREAD)
-    assert await sam.get_by_role("article").count() == 0
+    assert await sam.locator("comment-thread").get_by_role("article").count() == 0
     answer = await sam.goto(f"{THREAD}&receipt={'cr_' + 'A' * 56}")
     assert answer.status == 200
-    assert await sam.get_by_role("article").count() == 0
+    assert await sam.locator("comment-thread").get_by_role("article").count() == 0
 
     clock.move(minutes=59)
     answer = await mia.reload()
@@ -143,7 +144,7 @@ async def test_a_reader_replies_to_a_comment_on_the_second_page(opened, browse, 
     mia = await browse(url)
 
     await mia.goto(THREAD)
-    await mia.get_by_role("link", name="More comments").click()
+    await mia.locator(".ct-more").click()
     await mia.get_by_role("link", name="Reply to Ben").click()
     assert await mia.get_by_role("heading", name="Reply to Ben").count() == 1
     answer = await write(mia, email="nope")
@@ -397,10 +398,45 @@ async def test_a_developer_finds_every_route_schema_and_error_in_the_docs(opened
     mia = await browse(url)
     await mia.goto("/docs")
 
-    headings = await mia.locator("h3").all_text_contents()
+    shown = await mia.locator(".operation > p > code:first-child").all_text_contents()
+    examples = await mia.locator(".example pre:first-of-type").all_text_contents()
     for path, methods in document["paths"].items():
         for method in methods:
-            assert f"{method.upper()} {path}" in headings
+            assert f"{method.upper()} {path}" in shown
+    assert len(examples) == len([text for text in shown if text.split()[0].isupper()])
+    assert all(example.startswith("curl ") for example in examples)
     ids = await evaluate_each(mia, "[id]", "one.id")
     assert set(await evaluate_each(mia, "a[href^='#']", "one.hash.slice(1)")) <= set(ids)
-    assert {"rate_limited", "invalid", "internal_error"} <= set(ids)
+    assert {"rate_limited", "invalid", "internal_error", "createComment", "NewComment"} <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+async def test_a_developer_searches_the_docs_and_follows_a_link_to_an_operation(opened, browse):
+    url, _ = await opened()
+    mia = await browse(url, script=True)
+    without_script = await browse(url)
+    await without_script.goto("/docs#undoAction")
+    await mia.goto("/docs#undoAction")
+
+    assert "/undo" in await mia.locator("#undoAction ~ .example pre").first.inner_text()
+    await mia.keyboard.press("/")
+    await mia.keyboard.type("honeypot")
+    shown = await mia.locator(".operation:not([hidden]) h3").all_inner_texts()
+    assert "Create comment" in shown
+    assert "Undo action" not in shown
+    assert await mia.locator("output").inner_text() == f"Found: {await mia.locator('.part:not([hidden])').count()}"
+    assert not await mia.locator("nav li", has_text="List rules").is_visible()
+    await mia.locator("nav a", has_text="Schemas").evaluate("link => { link.hash = 'Mode'; link.click() }")
+    assert await mia.locator("#Mode").is_visible()
+    assert await mia.locator(".operation:not([hidden])").count() == await without_script.locator(".operation").count()
+    assert not await without_script.locator("search").is_visible()
+
+
+async def test_the_docs_are_accessible_on_a_dark_phone(opened, browse):
+    url, _ = await opened()
+    # The Content-Security-Policy of the page would block the script of the accessibility checker.
+    mia = await browse(url, script=True, bypass_csp=True, color_scheme="dark", viewport={"width": 320, "height": 700})
+    await mia.goto("/docs")
+    await mia.get_by_role("searchbox").fill("honeypot")  # on the whole page, the checker takes 20 seconds
+    await mia.locator(".operation:not([hidden]) details").evaluate_all("all => all.forEach(one => { one.open = true })")
+    await assert_accessible(mia)

@@ -16,7 +16,7 @@ from tests.comments.test_post import everything_in
 from tests.conftest import draft, fields_of, visit
 
 PROBLEM = {"type", "title", "status", "detail", "code", "errors"}
-SHORT_DEADLINES = Deadlines(header=0.3, idle=0.6, sweep=0.05, drain=0, finish=2)
+SHORT_DEADLINES = Deadlines(header=0.3, idle=0.6, sweep=0.05, drain=0, last=0, finish=2)
 
 
 async def exchange(url, raw, *, until_closed=True):
@@ -142,7 +142,7 @@ async def test_the_service_reports_that_it_is_stopping_and_still_answers(live, b
     url, service = await live()
     assert (await browser_less.get(f"{url}/readyz")).status == 200
     app = application(service)
-    app[DRAINING].append(True)
+    app[DRAINING].process = app[DRAINING].service = True
     async with TestClient(TestServer(app)) as client:
         ready = await client.get("/readyz")
         assert (ready.status, ready.headers["Connection"]) == (503, "close")
@@ -218,6 +218,6 @@ async def test_a_browser_that_names_no_thread_gets_an_html_page(client):
     page = await client.get("/t", headers=browser)
 
     assert (page.status, page.content_type) == (422, "text/html")
-    assert "Some fields are not valid." in await page.text()
+    assert "This link does not work" in await page.text()
     script = await client.get("/t", headers={"Sec-Fetch-Mode": "cors"})
     assert (script.status, script.content_type) == (422, "application/problem+json")

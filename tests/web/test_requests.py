@@ -150,7 +150,7 @@ async def test_a_program_learns_which_parameter_to_remove(client, parameter, cur
 
     assert (response.status, fault["field"], fault["code"]) == (422, parameter.partition("=")[0], "unknown_field")
     assert cure in fault["detail"]
-    assert "Known fields: cursor" in fault["detail"]
+    assert "Known fields: at, cursor" in fault["detail"]
 
 
 @pytest.mark.parametrize("target", ["/v1/comments?thread=/café/", "/t?thread=/日本/", "/v1/counts?thread=Привет"])

@@ -53,7 +53,7 @@ async def sign_in(ask, service, name="Ada"):
     link = await moderators.create_sign_in_link(service, name)
     assert link.startswith(f"{BLOG}{BASE}/sign-in/")
     page = await (await ask(link.removeprefix(BLOG), headers=SAME_ORIGIN)).text()
-    assert '<form method="post"><p>' in page, "the form is sent to its own address"
+    assert '<form class="sign-in" method="post"><p>' in page, "the form is sent to its own address"
     answer = await ask(link.removeprefix(BLOG), "POST", headers=FORM)
     assert (answer.status, answer.headers["Location"]) == (303, f"{BASE}/moderate")
     return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
@@ -86,7 +86,7 @@ async def test_every_link_and_form_of_every_page_stays_below_the_path(ask, blog_
     await post(blog_service, "Me too.", thread=f"{BLOG}/a-post/", name="Sam", email="sam@example.com", parent=first)
     for number in range(60):
         await post(blog_service, f"Number {number}.", thread=f"{BLOG}/a-post/", website="https://mia.example/")
-    session = await sign_in(ask, blog_service)
+    session = await sign_in(ask, blog_service, "owner")
     thread = await (await ask(f"{BASE}/moderate/threads", headers=session | SAME_ORIGIN)).text()
     thread_id = re.search(r"/moderate/threads/([0-9a-f-]{36})", thread)[1]
     to_visit = {

@@ -77,6 +77,6 @@ async def test_a_page_on_this_computer_has_a_blog_without_an_address(served, aio
     ],
 )
 def test_readers_are_led_to_the_public_address_of_a_blog(origins, visited, address):
-    site = Site(id="1", name="blog", created_at="")
+    site = Site(id="1", name="blog")
     directory = SiteDirectory((site,), dict.fromkeys(origins, site.id), "http://localhost:8080")
     assert redirects.site_address(directory, site, visited) == address

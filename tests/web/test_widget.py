@@ -91,7 +91,7 @@ async def test_two_readers_discuss_after_a_moderator_approves(at_post, browse):
     await reload(sam)
     await sam.get_by_role("heading", name="1 comment", exact=True).wait_for()
     await sam.get_by_role("link", name="Reply to Mia").click()
-    assert await sam.get_by_role("heading", name="Reply to Mia").count() == 1
+    await sam.get_by_role("heading", name="Reply to Mia").wait_for()
     assert await focused(sam) == "comment"
     await write(sam, "So had I.", name="Sam", email="sam@example.com")
     reply = sam.locator("[role=listitem] [role=listitem]").filter(has_text="So had I.")
@@ -125,6 +125,12 @@ async def test_a_commenter_sees_their_published_comment_counted(at_post):
     await write(mia)
     await mia.get_by_role("heading", name="1 comment", exact=True).wait_for()
     assert await mia.get_by_text(PENDING).count() == 0
+    await (
+        mia.get_by_role("article").get_by_text("Thank you! Your comment is published. You can edit it until").wait_for()
+    )
+    await reload(mia)
+    await mia.get_by_role("article").get_by_text("You can edit it until").wait_for()
+    assert await mia.get_by_text("Thank you!").count() == 0
 
 
 async def test_a_commenter_edits_and_deletes_their_comment(at_post):
@@ -239,8 +245,9 @@ async def test_a_reader_of_a_closed_thread_sees_no_form(at_post):
 async def test_a_draft_is_saved_until_it_is_sent(at_post):
     mia, service = await at_post()
     await box(mia).fill("Half a thought")
+    await mia.wait_for_function("JSON.stringify(localStorage).includes('Half a thought')")
     await reload(mia)
-    assert await box(mia).input_value() == "Half a thought"
+    await mia.wait_for_function("document.querySelector('[name=comment]').value == 'Half a thought'")
     await write(mia, "A whole thought.")
     await mia.get_by_role("article").wait_for()
     assert not [name for name in await stored(mia) if "draft" in name]
@@ -249,6 +256,7 @@ async def test_a_draft_is_saved_until_it_is_sent(at_post):
     await reload(mia)
     await mia.get_by_role("link", name="Reply to Ada").click()
     await box(mia).fill("Half an answer")
+    await mia.wait_for_function("JSON.stringify(localStorage).includes('Half an answer')")
     await reload(mia)
     await mia.get_by_role("heading", name="Reply to Ada").wait_for()
     assert await box(mia).input_value() == "Half an answer"
@@ -267,7 +275,7 @@ async def test_the_widget_saves_name_and_email_only_with_consent(at_post):
     await write(mia, "Another.")
     await comment(mia, "Another.").wait_for()
     await reload(mia)
-    assert await mia.get_by_role("textbox", name="Name").input_value() == "Mia"
+    await mia.wait_for_function("document.querySelector('[name=name]').value == 'Mia'")
     assert await mia.get_by_role("textbox", name="Email").input_value() == "mia@example.com"
 
     await mia.get_by_role("checkbox", name="Save my name").uncheck()
@@ -294,9 +302,10 @@ async def test_a_commenter_sends_and_cancels_with_keys(at_post):
     link = mia.get_by_role("link", name="Reply to Ada")
     await link.focus()
     await mia.keyboard.press("Enter")
+    await mia.get_by_role("heading", name="Reply to Ada").wait_for()
     assert await focused(mia) == "comment"
     await mia.keyboard.press("Escape")
-    assert await mia.get_by_role("heading", name="Leave a comment").count() == 1
+    await mia.get_by_role("heading", name="Leave a comment").wait_for()
     assert await link.evaluate("link => link == document.activeElement")
     assert not await mia.get_by_role("button", name="Cancel").is_visible()
 
@@ -318,7 +327,6 @@ async def test_a_link_to_a_comment_scrolls_to_it_on_any_page(at_post, clock):
     own_comment = mia.locator(f"[id='comment-{last.id}']:target")
     await own_comment.wait_for()
     assert await own_comment.evaluate("comment => comment.getBoundingClientRect().top < innerHeight")
-    assert await mia.get_by_role("article").count() == 60
 
 
 async def test_the_widget_loads_comments_just_before_they_are_visible(at_post):
@@ -339,16 +347,21 @@ async def test_a_reader_loads_more_comments(at_post, clock):
         clock.move(seconds=1)
         await post_approved(service, mia, comment=f"Number {number}.", parent=root.id)
     await reload(mia)
+    assert await mia.get_by_role("article").count() == 1, "many replies are folded"
+    await mia.emulate_media(media="print")
+    assert await comment(mia, "Number 1.").evaluate("one => one.checkVisibility() && one.offsetHeight > 20"), "in print"
+    await mia.emulate_media(media="screen")
+    await mia.get_by_text("50 replies").click()
     assert await mia.get_by_role("article").count() == 50
-    await mia.get_by_role("link", name="More comments").click()
+    await mia.locator(".ct-more").click()
     await comment(mia, "Number 49.").wait_for()
     assert await mia.locator("[role=listitem] [role=listitem]").count() == 50
-    assert await mia.get_by_role("link", name="More comments").count() == 0
+    assert await mia.locator(".ct-more").count() == 0
     assert await focused(mia) == await comment(mia, "Number 49.").get_attribute("id")
 
 
 async def test_a_reader_chooses_when_new_comments_are_shown(at_post, clock):
-    element = '<comment-thread live="0.2"></comment-thread>'
+    element = '<comment-thread live="1"></comment-thread>'
     mia, service = await at_post(element=element, moderation=Mode.NONE)
     root = await post_approved(service, mia, comment="The first.")
     second = await post_approved(service, mia, comment="The second.")
@@ -454,17 +467,6 @@ async def test_a_reader_keeps_the_link_of_the_blog_if_the_service_is_down(at_pos
     await mia.get_by_role("link", name="What people said").wait_for()
 
 
-async def test_a_reader_gets_a_link_to_the_thread_if_the_service_is_down(at_post):
-    mia, service = await at_post()
-    await mia.locator(".ct").wait_for()
-    await mia.context.route("**/v1/**", lambda route: route.abort())
-    mia.ignored.append("net::ERR_FAILED")
-    await mia.reload()
-    link = mia.get_by_role("link", name="Comments")
-    await link.wait_for()
-    assert (await link.get_attribute("href")).startswith(f"{service.config.own_origin}/t?thread=http")
-
-
 async def test_a_commenter_whose_request_failed_sends_again_without_a_duplicate(at_post):
     mia, service = await at_post()
     await mia.locator(".ct").wait_for()
@@ -479,6 +481,7 @@ async def test_a_commenter_whose_request_failed_sends_again_without_a_duplicate(
             await route.continue_()
 
     await mia.context.route("**/v1/comments", drop_first_answer)
+    await reload(mia)
     await write(mia, "Once.")
     await mia.get_by_text("Could not send.").wait_for()
     assert await box(mia).input_value() == "Once."

@@ -77,6 +77,11 @@ async def test_the_form_is_accessible_with_errors_after_sending_and_in_edits(at_
     await write(mia, email="nope")
     await mia.locator("[aria-invalid]").wait_for()
     await assert_accessible(mia)
+    await mia.get_by_role("textbox", name="Email").fill("mia@gmial.com")
+    await mia.get_by_role("button", name="Preview").click()
+    await mia.locator("form:has(.ct-preview):has(.ct-take)").wait_for()
+    await assert_accessible(mia)
+    await mia.get_by_role("button", name="Back to editing").click()
     await write(mia)
     await mia.get_by_text(PENDING).wait_for()
     await assert_accessible(mia)
@@ -119,19 +124,21 @@ async def test_the_start_page_shows_the_widget_light_and_dark(opened, browse):
     assert f'<script async src="{url}/embed.js"></script>' in await mia.locator("pre").first.inner_text()
     await mia.locator("comment-thread form[novalidate]").wait_for()
     await write(mia)
-    await mia.get_by_role("article").wait_for()
+    comment = mia.locator("comment-thread").get_by_role("article")
+    await comment.wait_for()
     colours = {}
     for shade in ("Light", "Dark"):
         await mia.get_by_role("radio", name=shade).check()
-        colours[shade] = await mia.locator(".ct-text").evaluate("text => getComputedStyle(text).color")
+        colours[shade] = await comment.locator(".ct-text").evaluate("text => getComputedStyle(text).color")
     assert colours == {"Light": "rgb(27, 27, 26)", "Dark": "rgb(220, 220, 218)"}
     assert service.config.own_origin == url
 
 
 async def test_script_and_style_are_below_their_size_limits():
-    """The sizes are compressed. The goal is 5.0 kB; 6.0 kB is too much."""
-    assert len(assets.embed().packed) <= 5_150
-    assert len(assets.thread_style().packed) <= 1_200
+    """The sizes are compressed. The goal is 5.9 kB until mails need more; 7.0 kB is too much."""
+    assert len(assets.embed().packed) <= 6_000
+    assert len(assets.embed_form().packed) <= 6_500
+    assert len(assets.thread_style().packed) <= 2_600
 
 
 @pytest.mark.parametrize("width", [390, 1000])
@@ -215,7 +222,7 @@ async def assert_layout(page):
             "nothing is wider than the widget": [...document.querySelectorAll(".ct *")].every(one =>
               box(one).right < root.right + 1),
             "lists have marks": getComputedStyle(document.querySelector(".ct-text ul")).listStyleType == "disc",
-            "links have the text colour": getComputedStyle(document.querySelector(".ct .ct-reply")).color
+            "links have the text colour": getComputedStyle(document.querySelector(".ct .ct-name a")).color
               == getComputedStyle(document.querySelector(".ct")).color,
           }
         }"""
@@ -229,7 +236,7 @@ async def test_a_blogger_sets_colour_radius_and_width(at_post):
     await mia.locator(".ct").wait_for()
     computed = json.loads(
         await mia.locator(".ct-send").evaluate(
-            "one => JSON.stringify([getComputedStyle(one).borderRadius, getComputedStyle(one).borderTopColor])"
+            "one => JSON.stringify([getComputedStyle(one).borderRadius, getComputedStyle(one).backgroundColor])"
         )
     )
     assert computed == ["0px", "rgb(204, 0, 255)"]

@@ -24,6 +24,7 @@ from commentsvc.comments.schemas import (
 from commentsvc.domain.models import Site, Visit
 from commentsvc.service import Service
 from commentsvc.sites import resolve
+from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.web.pages import redirects
 from commentsvc.web.pages.i18n import Locale
 
@@ -68,19 +69,15 @@ def thread_query(query: FeedQuery) -> ThreadQuery:
     )
 
 
-async def render_thread_feed(
-    service: Service, query: FeedQuery, listed: ThreadPage, visit: Visit, locale: Locale
-) -> bytes:
+def render_thread_feed(service: Service, query: FeedQuery, listed: ThreadPage, locale: Locale) -> bytes:
     """Return the feed of a thread. An unknown thread looks like one without approved comments."""
-    directory = await resolve.read_directory(service)
-    place = resolve.resolve_thread(directory, query.thread, query.site, visit.origin)
-    source, listing = _Source(service, place.site, listed.within, locale), listed.listing
+    source, listing = _Source(service, listed.place.site, listed.within, locale), listed.listing
     if not isinstance(listing, ThreadListing):
         raise TypeError("the page must be flat")
     thread = listing.thread
     feed = _feed(
         source,
-        id_=source.id_of(f"thread {place.ref.name}"),
+        id_=source.id_of(f"thread {listed.place.ref.name}"),
         title=locale.gettext("Comments on %(title)s", title=thread.title or thread.key),
         page=source.page_of(thread),
         here="/v1/comments.atom",
@@ -90,11 +87,15 @@ async def render_thread_feed(
     return _serialize(feed, source, [(comment, thread) for comment in listing.comments])
 
 
-async def render_site_feed(
-    service: Service, query: LatestFeedQuery, latest: LatestPage, visit: Visit, locale: Locale
+def render_site_feed(
+    service: Service,
+    query: LatestFeedQuery,
+    latest: LatestPage,
+    directory: SiteDirectory,
+    visit: Visit,
+    locale: Locale,
 ) -> bytes:
     """Return the feed of a site's comments in all threads."""
-    directory = await resolve.read_directory(service)
     site = resolve.resolve_site(directory, query.site, visit.origin)
     source = _Source(service, site, site.name if len(directory.sites) > 1 else None, locale)
     origins = directory.hosts_of(site)

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
-from commentsvc.moderation import actions, audit, queue, replies, threads
+from commentsvc.moderation import actions, audit, queue, replies, thread_removal, threads, undo
 from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import (
     Action,
@@ -16,13 +16,15 @@ from commentsvc.moderation.schemas import (
     NewReply,
     PrivateSearch,
     QueueQuery,
+    RemovedThreads,
     ReplyReceipt,
     ThreadChange,
     ThreadListQuery,
     ThreadPage,
     ThreadRecord,
+    ThreadRemoval,
+    ThreadsRemoval,
 )
-from commentsvc.moderation.undo import undo_action
 from commentsvc.rules import backtest, manage
 from commentsvc.rules.schemas import (
     BacktestRequest,
@@ -44,12 +46,12 @@ async def list_queue(request: web.Request, query: QueueQuery) -> CommentPage:
     return await queue.search_comments(request.app[SERVICE], request[WHO], query)
 
 
-async def search(request: web.Request, query: PrivateSearch) -> CommentPage:
+async def search_comments(request: web.Request, query: PrivateSearch) -> CommentPage:
     """Search comments, also by email address or network. These are sent in the body, never in a URL."""
     return await queue.search_comments(request.app[SERVICE], request[WHO], query)
 
 
-async def get_comment(request: web.Request) -> web.Response:
+async def inspect_comment(request: web.Request) -> web.Response:
     """Return one comment with its history. The ETag is its version."""
     comment = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
     return respond(comment, headers={hdrs.ETAG: f'"{comment.version}"'})
@@ -75,22 +77,22 @@ def _versions_seen(request: web.Request) -> Container[int] | None:
     return [int(match[2]) for match in map(VERSION_TAG.fullmatch, tags) if match]
 
 
-async def reply(request: web.Request, new: NewReply) -> ReplyReceipt:
+async def reply_to_comment(request: web.Request, new: NewReply) -> ReplyReceipt:
     """Publish a reply to a comment as a moderator, and approve the comment if requested."""
     return await replies.post_reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
 
 
-async def apply_action(request: web.Request, action: Action) -> ActionResult:
+async def decide(request: web.Request, action: Action) -> ActionResult:
     """Decide on many comments at once."""
     return await actions.apply_action(request.app[SERVICE], request[WHO], action)
 
 
-async def undo(request: web.Request) -> ActionResult:
+async def undo_action(request: web.Request) -> ActionResult:
     """Undo an action. Comments that were changed since are skipped and reported."""
-    return await undo_action(request.app[SERVICE], request[WHO], request.match_info["id"])
+    return await undo.undo_action(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
-async def erase(request: web.Request) -> ActionResult:
+async def erase_comment(request: web.Request) -> ActionResult:
     """Permanently delete a comment in spam or trash, with the private data of its author."""
     return await erase_permanently(request.app[SERVICE], request[WHO], request.match_info["id"])
 
@@ -103,6 +105,16 @@ async def list_threads(request: web.Request, query: ThreadListQuery) -> ThreadPa
 async def change_thread(request: web.Request, change: ThreadChange) -> ThreadRecord:
     """Open, close, rename or move a thread, add an alias, set its mode, or merge it into another."""
     return await threads.change_thread(request.app[SERVICE], request[WHO], request.match_info["id"], change)
+
+
+async def remove_thread(request: web.Request, query: ThreadRemoval) -> RemovedThreads:
+    """Delete a thread permanently, with its comments and names."""
+    return await thread_removal.remove_thread(request.app[SERVICE], request[WHO], request.match_info["id"], query)
+
+
+async def remove_threads(request: web.Request, removal: ThreadsRemoval) -> RemovedThreads:
+    """Delete threads permanently, with their comments: such as all that a flood created."""
+    return await thread_removal.remove_threads(request.app[SERVICE], request[WHO], removal)
 
 
 async def list_rules(request: web.Request, query: RuleQuery) -> RulePage:
@@ -130,7 +142,7 @@ async def remove_rule(request: web.Request) -> RuleRecord:
     return await manage.remove_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
 
 
-async def backtest_rule(request: web.Request, trial: BacktestRequest) -> BacktestResult:
+async def test_rule(request: web.Request, trial: BacktestRequest) -> BacktestResult:
     """Test a rule on the comments that people decided on last. Nothing is changed."""
     return await backtest.backtest_rule(request.app[SERVICE], request[WHO], trial)
 

@@ -1,22 +1,20 @@
-"""The OpenAPI 3.1 document, generated from the route table and the types."""
+"""The OpenAPI 3.1 document, generated from the route table, the types and the recorded examples."""
 
 import re
-import types
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any, Final
 
 import msgspec
 
 import commentsvc
-from commentsvc.comments.schemas import Stub, TreeComment
-from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import RateLimited, Refusal
-from commentsvc.storage.comment_filter import PrivateCommentFilter
+from commentsvc.domain.errors import OutcomeUnknown, RateLimited, Refusal, Unavailable
+from commentsvc.domain.models import Scope
+from commentsvc.web.api.examples import Example, load_examples
+from commentsvc.web.api.openapi_schemas import build_schemas, form_schema, query_fields, ref
 from commentsvc.web.server import problems
 from commentsvc.web.server.routing import FORM, JSON, MULTIPART, Route
 
-REFS: Final = "#/components/schemas/{name}"
 DESCRIPTIONS: Final = {
     200: "OK.",
     201: "Created and published.",
@@ -26,9 +24,35 @@ DESCRIPTIONS: Final = {
     304: "Not modified.",
 }
 # Errors of any request before it reaches its handler.
-ALWAYS: Final = (400, 500)
+ALWAYS: Final = (400, 431, 500)
 WITH_BODY: Final = (408, 413, 415)
-NAMED_ONLY: Final = (TreeComment, Stub, PrivateCommentFilter)  # other schemas refer to these by name
+
+# Groups of operations, by the first part of their path below /v1: name, title and description.
+READERS: Final = ("comments", "Comments", "Post, read, edit, report and count comments. No key is needed.")
+MODERATION: Final = ("moderation", "Moderation", "The queue, the search, decisions on comments, and undo.")
+MONITORING: Final = ("service", "Service", "Health checks, the version, and this document.")
+TAGS: Final = {
+    "comments": READERS,
+    "counts": READERS,
+    "latest": READERS,
+    "form": READERS,
+    "preview": READERS,
+    "moderation": MODERATION,
+    "threads": ("threads", "Threads", "Close, rename, merge and delete threads."),
+    "rules": ("rules", "Rules", "Decide on new comments automatically, and test rules on earlier comments."),
+    "audit": ("audit", "Audit log", "All changes by moderators, rules and commenters."),
+    "keys": ("keys", "API keys", "Create, rotate and revoke keys."),
+    "moderators": ("moderators", "Moderators", "Moderators and their email addresses."),
+    "sites": ("sites", "Sites", "Blogs, their origins and their settings."),
+    "": MONITORING,
+}
+HEADERS: Final = {
+    "X-Request-ID": "Identifies this request in the log.",
+    "ETag": "Version of the content.",
+    "Location": "Address of the comment.",
+    "WWW-Authenticate": "Bearer",
+    "Retry-After": "Seconds to wait.",
+}
 
 Json = dict[str, Any]
 
@@ -36,118 +60,127 @@ Json = dict[str, Any]
 def document(routes: Sequence[Route]) -> Json:
     """Return the OpenAPI document."""
     paths: Json = {}
+    examples = load_examples()
     for route in routes:
         if not route.page:
-            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+            operation = _operation(route, examples.get(operation_id(route)))
+            paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "commentsvc",
             "version": commentsvc.__version__,
-            "description": "A comment service for blogs. Email addresses are never shown to readers.",
+            "description": "A comment service for blogs. Only moderators can read email addresses.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
+        "tags": [
+            {"name": name, "x-displayName": title, "description": text}
+            for name, title, text in dict.fromkeys(TAGS.values())
+        ],
         "paths": paths,
         "components": {
-            "schemas": _schemas(routes),
+            "schemas": build_schemas(routes),
+            "responses": _shared_refusals(routes),
+            "headers": {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in sorted(HEADERS.items())
+            },
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key, cs_…"},
                 "edit_token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A comment's edit token, ct_…",
+                    "description": "The edit token that a new comment got, ct_…",
                 },
             },
         },
     }
 
 
-def _schema_types(routes: Sequence[Route]) -> list[Any]:
-    found: list[Any] = [problems.Problem]
-    for route in routes:
-        if not route.page:
-            found += [kind for kind in (route.takes, *_parts(route.gives)) if kind not in {None, dict, str}]
-    return list(dict.fromkeys([*found, *NAMED_ONLY]))
+def operation_id(route: Route) -> str:
+    """Return the name of an operation: that of its handler, as programs write names."""
+    first, *others = route.handler.__name__.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
-def _parts(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
-
-
-def _hook(kind: type) -> Json:
-    if kind is Email:
-        return {"type": "string", "format": "email"}
-    raise NotImplementedError(kind)
-
-
-def _schemas(routes: Sequence[Route]) -> Json:
-    _, components = msgspec.json.schema_components(_schema_types(routes), schema_hook=_hook, ref_template=REFS)
-    closed = {PrivateCommentFilter.__name__, *(route.takes.__name__ for route in routes if route.takes)}
-    return {
-        name: schema | ({"additionalProperties": False} if name in closed else {})
-        for name, schema in components.items()
-    }
-
-
-def _ref(kind: Any) -> Json:
-    if kind in {dict, str}:
-        return {"type": "object" if kind is dict else "string"}
-    parts = [{"$ref": REFS.format(name=part.__name__)} for part in _parts(kind)]
-    return parts[0] if len(parts) == 1 else {"anyOf": parts}
-
-
-def _operation(route: Route) -> Json:
+def _operation(route: Route, example: Example | None) -> Json:
     operation: Json = {
-        "operationId": f"{route.handler.__module__.rpartition('.')[2]}_{route.handler.__name__}_{route.method.lower()}",
-        "tags": [route.handler.__module__.rpartition(".")[2]],
+        "operationId": operation_id(route),
+        "tags": [_tag_of(route.path)],
         "summary": route.says(),
-        "parameters": [*_in_path(route.path), *_in_query(route), *_in_header(route)],
-        "responses": _responses(route),
+        "description": _access(route),
+        "security": _security(route),
+        "parameters": [*_in_path(route.path, example), *_in_query(route, example), *_in_header(route, example)],
+        "responses": _responses(route, example),
     }
     if route.takes is not None:
-        kinds = [JSON, FORM, MULTIPART] if route.form else [JSON]
-        operation["requestBody"] = {
-            "required": True,
-            "content": {kind: {"schema": _ref(route.takes)} for kind in kinds},
-        }
+        operation["requestBody"] = _request_body(route, route.takes, example)
     if route.scope is not None:
-        operation["security"] = [{"key": []}]
         operation["x-scope"] = route.scope.value
-    elif route.edit_token:
-        operation["security"] = [{"edit_token": []}] if route.method != "GET" else [{}, {"edit_token": []}]
-    return operation
+    return {name: part for name, part in operation.items() if part != []} | {"security": operation["security"]}
 
 
-def _in_path(path: str) -> Iterable[Json]:
+def _tag_of(path: str) -> str:
+    below = re.match(r"/v1/(\w+)", path)
+    return TAGS[below[1] if below else ""][0]
+
+
+def _access(route: Route) -> str:
+    if route.scope is not None:
+        return (
+            f"Requires an API key with scope `{route.scope.value}`{' or more' if route.scope != Scope.ADMIN else ''}."
+        )
+    if route.edit_token:
+        if route.method == "GET":
+            return "Public. With the edit token of a pending comment as bearer token, its commenter sees it too."
+        return "Requires the edit token of the comment."
+    return "Public."
+
+
+def _security(route: Route) -> list[Json]:
+    """Return how requests are authorised. Public reads need nothing, so a generated client asks for nothing."""
+    if route.scope is not None:
+        return [{"key": []}]
+    return [{"edit_token": []}] if route.edit_token and route.method != "GET" else []
+
+
+def _request_body(route: Route, takes: type[msgspec.Struct], example: Example | None) -> Json:
+    """Return the description of a body.
+
+    A form is an extension: of two media types, generators make clients that cannot be called, or check no types.
+    """
+    body: Json = {"required": True, "content": {JSON: {"schema": ref(takes)}}}
+    if example is not None and example.body is not None:
+        body["content"][JSON]["example"] = example.body
+    if route.form:
+        body["description"] = f"JSON, or an HTML form (`{FORM}` or `{MULTIPART}`)."
+        body["x-form"] = {"schema": form_schema(takes)}
+    return body
+
+
+def _in_path(path: str, example: Example | None) -> Iterable[Json]:
     for name in re.findall(r"{(\w+)}", path):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        [noun] = re.findall(rf"(\w+)/{{{name}}}", path)
+        parameter = {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": f"Id of the {noun.removesuffix('s')}.",
+        }
+        yield parameter | {"schema": {"type": "string"}} | _example(example.path if example else {}, name)
 
 
-def _in_query(route: Route) -> Iterable[Json]:
+def _in_query(route: Route, example: Example | None) -> Iterable[Json]:
     if route.asks is None:
         return
-    _, components = msgspec.json.schema_components([route.asks], schema_hook=_hook, ref_template=REFS)
-    schema = components[route.asks.__name__]
-    for name, field in schema["properties"].items():
-        yield {
-            "name": name,
-            "in": "query",
-            "required": name in schema.get("required", ()),
-            "schema": _inlined(field, components),
-        }
+    for name, schema, required in query_fields(route.asks):
+        parameter = {"name": name, "in": "query", "required": required}
+        described = {"description": schema["description"]} if "description" in schema else {}
+        plain = {key: part for key, part in schema.items() if key != "description"}
+        yield parameter | described | {"schema": plain} | _example(example.query if example else {}, name)
 
 
-def _inlined(schema: Json, components: Json) -> Json:
-    """Return a parameter's schema without references: enumerations are inlined."""
-    if "$ref" in schema:
-        return dict(components[schema["$ref"].rpartition("/")[2]])
-    if "anyOf" in schema:
-        return schema | {"anyOf": [_inlined(part, components) for part in schema["anyOf"]]}
-    return schema
-
-
-def _in_header(route: Route) -> Iterable[Json]:
+def _in_header(route: Route, example: Example | None) -> Iterable[Json]:
     headers = []
     if route.takes and "submission" in route.takes.__struct_fields__:
         headers.append(("Idempotency-Key", "Used as the field submission if that is missing."))
@@ -156,51 +189,78 @@ def _in_header(route: Route) -> Iterable[Json]:
     if any(error.code == "version_required" for error in route.refuses):
         headers.append(("If-Match", 'The version you have read, such as "3".'))
     for name, description in headers:
-        yield {
-            "name": name,
-            "in": "header",
-            "required": False,
-            "description": description,
-            "schema": {"type": "string"},
-        }
+        parameter = {"name": name, "in": "header", "required": False, "description": description}
+        yield parameter | {"schema": {"type": "string"}} | _example(example.headers if example else {}, name)
 
 
-def _responses(route: Route) -> Json:
-    answers = {str(status): _success(route, status) for status in route.status}
+def _example(values: Json, name: str) -> Json:
+    return {"example": values[name]} if name in values else {}
+
+
+def _responses(route: Route, example: Example | None) -> Json:
+    answers = {str(status): _success(route, status, example) for status in route.status}
+    refusals = {str(status): _refusal_name(status, errors) for status, errors in _refusals_of(route)}
+    return answers | {status: {"$ref": f"#/components/responses/{name}"} for status, name in refusals.items()}
+
+
+def _refusals_of(route: Route) -> list[tuple[int, list[type[Refusal]]]]:
+    """Return the errors of a route by their status; those of the framework have no class."""
     by_status: dict[int, list[type[Refusal]]] = {}
-    for error in (*route.refuses, *((RateLimited,) if route.scope else ())):
+    # Networks may use up their budget of work, or try too many keys.
+    implied: list[type[Refusal]] = [] if route.free else [RateLimited, Unavailable]
+    implied += [OutcomeUnknown] if route.method != "GET" and Unavailable in route.refuses else []
+    for error in dict.fromkeys((*route.refuses, *implied)):
         by_status.setdefault(problems.STATUS_OF_ERROR[error], []).append(error)
     framework = {*ALWAYS, *(WITH_BODY if route.takes is not None else ())}
-    for status in sorted({*by_status, *framework}):
-        answers[str(status)] = _refusal(status, by_status.get(status, []))
-    return answers
+    return [(status, by_status.get(status, [])) for status in sorted({*by_status, *framework})]
 
 
-def _success(route: Route, status: int) -> Json:
-    answer: Json = {"description": DESCRIPTIONS[status], "headers": _headers(route, status)}
+def _shared_refusals(routes: Sequence[Route]) -> Json:
+    """Return each response to a refused request once: many routes have the same."""
+    found = [refusal for route in routes if not route.page for refusal in _refusals_of(route)]
+    return dict(sorted((_refusal_name(*refusal), _refusal(*refusal)) for refusal in found))
+
+
+def _refusal_name(status: int, errors: Sequence[type[Refusal]]) -> str:
+    if errors:
+        return "Or".join(error.__name__ for error in errors)
+    return "".join(map(str.capitalize, problems.FRAMEWORK[status][0].split("_")))
+
+
+def _success(route: Route, status: int, example: Example | None) -> Json:
+    answer: Json = {"description": DESCRIPTIONS[status], "headers": _headers(_success_headers(route, status))}
     if status < 300 and route.gives is not None:  # noqa: PLR2004 -- the first status without a body
-        answer["content"] = {route.kind: {"schema": _ref(route.gives)}}
+        content = {"schema": ref(route.gives)}
+        if example is not None and example.status == status:
+            content["example"] = example.answer
+        answer["content"] = {route.kind: content}
     return answer
 
 
-def _headers(route: Route, status: int) -> Json:
-    named = {"X-Request-ID": "Identifies this request in the log."}
+def _success_headers(route: Route, status: int) -> list[str]:
+    named = ["X-Request-ID"]
     if route.etag:
-        named["ETag"] = "Version of the content."
+        named.append("ETag")
     if status == 303 or (status in {201, 202} and route.path == "/v1/comments"):  # noqa: PLR2004 -- See Other
-        named["Location"] = "Address of the comment."
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in named.items()}
+        named.append("Location")
+    return named
+
+
+def _headers(names: Sequence[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _refusal(status: int, errors: Sequence[type[Refusal]]) -> Json:
-    titles = [f"{error.title} ({error.code})" for error in errors] or [problems.FRAMEWORK[status][1]]
-    headers = {"X-Request-ID": "Identifies this request in the log."}
+    codes = [(error.code, error.title) for error in errors] or [problems.FRAMEWORK[status]]
+    code, title = codes[0]
+    example = {"type": f"/docs#{code}", "title": title, "status": status, "detail": title, "code": code, "errors": []}
+    named = ["X-Request-ID"]
     if status == 401:  # noqa: PLR2004
-        headers["WWW-Authenticate"] = "Bearer"
+        named.append("WWW-Authenticate")
     if status in {429, 503}:
-        headers["Retry-After"] = "Seconds to wait."
+        named.append("Retry-After")
     return {
-        "description": " ".join(titles),
-        "headers": {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()},
-        "content": {problems.CONTENT_TYPE: {"schema": {"$ref": REFS.format(name="Problem")}}},
+        "description": " ".join(f"{title} ({code})" for code, title in codes),
+        "headers": _headers(named),
+        "content": {problems.CONTENT_TYPE: {"schema": ref(problems.Problem), "example": example}},
     }

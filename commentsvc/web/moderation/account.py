@@ -1,16 +1,18 @@
 """The account page: a moderator's sessions and keys, and signing out."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from commentsvc.access import sessions
+from commentsvc.access import preferences, sessions
+from commentsvc.access.preferences import Preferences
 from commentsvc.access.schemas import CreatedKey
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Back, ResultQuery
+from commentsvc.web.pages.i18n import LANGUAGE_NAMES
 from commentsvc.web.server import security
-from commentsvc.web.server.routing import SERVICE, SESSION
+from commentsvc.web.server.routing import SERVICE, SESSION, WHO
 
 ACCOUNT: Final = "/moderate/account"
 
@@ -19,6 +21,14 @@ class SignOutForm(Struct, frozen=True, kw_only=True):
     """The session to end; without one, this session."""
 
     session: Annotated[str, Meta(max_length=100)] | None = None
+    back: Back | None = None
+
+
+class PreferencesForm(Struct, frozen=True, kw_only=True):
+    """The language of the page, and whether single keys act."""
+
+    language: Literal["", "en", "de", "fr", "es", "pt", "it", "nl", "pl", "uk", "ar", "he", "fa", "zh", "ja", "ko"] = ""
+    shortcuts: Literal["on"] | None = None
     back: Back | None = None
 
 
@@ -41,10 +51,18 @@ async def _render_account(
         "sessions": await sessions.list_sessions(service, session),
         "keys": await sessions.list_own_keys(service, session),
         "created": created,
+        "languages": LANGUAGE_NAMES,
         "idle_hours": sessions.IDLE_HOURS,
         "max_age_days": sessions.MAX_AGE_DAYS,
     }
-    return await layout.render_page(request, "account.html", result=result, title="Account", tab="account", **shown)
+    return await layout.render_page(request, "account.html", result=result, tab="account", **shown)
+
+
+async def save_preferences(request: web.Request, form: PreferencesForm) -> web.Response:
+    """Keep the language and the keyboard shortcuts of the moderator."""
+    chosen = Preferences(form.language, form.shortcuts == "on")
+    await preferences.save_preferences(request.app[SERVICE], request[WHO], chosen)
+    return layout.redirect_back(form.back or ACCOUNT)
 
 
 async def create_key(request: web.Request) -> web.Response:

@@ -37,9 +37,9 @@ class AuditLine:
     entry: AuditEntry
     number: int  # of comments
     comments: list[ModeratorComment]  # the first of them
-    change: str  # "pending → spam", if it is the same for all comments
+    change: tuple[str, str] | None  # the statuses before and after, if they are the same for all comments
     subject: tuple[str, str] | None  # kind and URL of a thread or rule
-    changed: str  # the names of its changed fields
+    changed: list[str]  # the names of its changed fields
     undo: str | None  # the action, if it can be undone
 
 
@@ -50,6 +50,8 @@ async def show_audit_log(request: web.Request, query: AuditPageQuery) -> web.Res
     filters = AuditQuery(site=query.site, since=since, until=until, cursor=query.cursor)
     found = await audit.list_entries(service, who, filters)
     undoable = await _list_undoable(request, found.entries)
+    # An action may have several entries; the newest gets the button.
+    newest = {entry.body.get("action"): entry.seq for entry in reversed(found.entries)}
     linked = {item[0] for entry in found.entries for item in _items(entry)[:MAX_LINKS]}
     cards = {card.id: card for card in await queue.get_comments(service, who, sorted(linked))}
     following = {"site": query.site, "since": query.since, "until": query.until, "cursor": found.next_cursor}
@@ -57,10 +59,12 @@ async def show_audit_log(request: web.Request, query: AuditPageQuery) -> web.Res
         request,
         "audit.html",
         result=query,
-        title="Audit",
         tab="audit",
         query=query,
-        lines=[_build_line(entry, cards, undoable) for entry in found.entries],
+        lines=[
+            _build_line(entry, cards, undoable if newest[entry.body.get("action")] == entry.seq else set())
+            for entry in found.entries
+        ],
         next_page=layout.build_url("/moderate/audit", **following) if found.next_cursor else None,
     )
 
@@ -85,14 +89,14 @@ def _items(entry: AuditEntry) -> list[Any]:
 def _build_line(entry: AuditEntry, cards: Mapping[str, ModeratorComment], undoable: set[str]) -> AuditLine:
     items = [] if entry.verb in PLAIN_VERBS else _items(entry)
     kind = next((kind for kind in SUBJECT_PAGES if entry.body.get(kind)), None)
-    changes = {f"{item[1]} → {item[2]}" for item in items}
+    changes = {(item[1], item[2]) for item in items}
     action = entry.body.get("action")
     return AuditLine(
         entry=entry,
         number=len(items),
         comments=[cards[item[0]] for item in items[:MAX_LINKS] if item[0] in cards],
-        change=changes.pop() if len(changes) == 1 else "",
+        change=changes.pop() if len(changes) == 1 else None,
         subject=(kind, SUBJECT_PAGES[kind] + entry.body[kind]) if kind else None,
-        changed=", ".join(entry.body.get("changed", [])) if entry.verb.endswith("_change") else "",
+        changed=entry.body.get("changed", []) if entry.verb.endswith("_change") else [],
         undo=action if action in undoable else None,
     )

@@ -1,154 +1,188 @@
-"""Ban a commenter from one of their comments: choose how, test it on past comments, save it as a rule."""
+"""Ban a commenter from one of their comments: one sentence, tested on past comments, saved as a rule."""
 
-import ipaddress
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from commentsvc.domain.email_address import UNREADABLE
-from commentsvc.domain.errors import Conflict, FieldError, Invalid, Refusal
+from commentsvc.domain.errors import Conflict, FieldError, Invalid, Refusal, Unavailable
 from commentsvc.domain.fields import Note, SiteName
-from commentsvc.domain.models import ActionVerb, Effect, RuleKind
-from commentsvc.moderation import actions, queue
-from commentsvc.moderation.schemas import Action, ModeratorDetail
-from commentsvc.moderation.wording import format_count
-from commentsvc.rules import backtest, manage
-from commentsvc.rules.kinds import EMAIL_EFFECTS
-from commentsvc.rules.schemas import BacktestResult, RuleText
-from commentsvc.web.moderation import layout, rules
-from commentsvc.web.moderation.layout import Back, BackQuery, Day
+from commentsvc.domain.messages import translatable
+from commentsvc.domain.models import Effect, RuleKind, Scope
+from commentsvc.moderation import ban, queue
+from commentsvc.moderation.ban import Sweep, SweepRange
+from commentsvc.rules import backtest
+from commentsvc.rules.schemas import BacktestRequest, BacktestResult, NewRule
+from commentsvc.web.moderation import layout
+from commentsvc.web.moderation.layout import Back, BackQuery
+from commentsvc.web.moderation.rule_forms import BACKTEST_COMMENTS, LAST_CHOICES, Last
 from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
+# How long a ban lasts, and how far back it sweeps, in days; 0: for ever, and everything.
+DURATIONS: Final = {
+    1: translatable("1 day"),
+    7: translatable("7 days"),
+    30: translatable("30 days"),
+    365: translatable("1 year"),
+    0: translatable("all time"),
+}
+REACHES: Final = {
+    1: translatable("in the last day"),
+    7: translatable("in the last 7 days"),
+    30: translatable("in the last 30 days"),
+    0: translatable("at any time"),
+}
+EFFECTS: Final = {
+    Effect.HOLD: translatable("hold new comments"),
+    Effect.SPAM: translatable("mark new comments as spam"),
+    Effect.REFUSE: translatable("reject new comments with a message"),
+}
+MORE_COMMENTS: Final = translatable("More comments match now. Check the number, then ban again.")
+CHOICES: Final = {
+    "durations": DURATIONS,
+    "reaches": REACHES,
+    "ban_effects": EFFECTS,
+    "last_choices": LAST_CHOICES,
+}
+# The numbers that the page showed: a way to ban, waiting comments, public comments.
+SHOWN: Final = re.compile(r"([a-z_]{1,20}) ([0-9]{1,5}) ([0-9]{1,5})")
+
 
 class BanForm(Struct, frozen=True, kw_only=True):
-    """A ban, and whether to mark the waiting comments as spam."""
+    """The sentence of a ban, and which earlier comments it marks as spam."""
 
-    kind: RuleKind
+    kind: RuleKind | None = None
     effect: Effect | None = None
     site: SiteName | None = None
-    expires: Day | None = None
+    days: Annotated[int, Meta(ge=0, le=36_500)] = 30
     note: Note | None = None
+    since: Annotated[int, Meta(ge=0, le=36_500)] = 30
     waiting: Annotated[str, Meta(max_length=10)] | None = None
-    version: Annotated[int, Meta(ge=1)] | None = None
+    public: Annotated[str, Meta(max_length=10)] | None = None
+    shown: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=10)] = field(default_factory=list)
     as_of: Annotated[str, Meta(max_length=40)] | None = None
+    last: Last = BACKTEST_COMMENTS
     do: Literal["test", "save"] = "test"
     back: Back | None = None
 
 
 @dataclass(frozen=True)
 class BanOption:
-    """One way to ban a commenter."""
+    """One way to ban a commenter. ``sweep`` and ``test`` are None if they took too long."""
 
     kind: RuleKind
     match: str
-    text: str
-
-
-def _list_options(card: ModeratorDetail) -> Iterator[BanOption]:
-    if card.network:
-        yield BanOption(RuleKind.NETWORK, card.network, f"Their network {_describe_network(card.network)}")
-    if not card.by_moderator:
-        yield BanOption(RuleKind.AUTHOR, card.id, "This browser")
-    if card.email and "…" not in card.email and card.email != UNREADABLE.reveal():
-        yield BanOption(RuleKind.EMAIL, card.email, f"Their email address {card.email}")
-        domain = card.email.rpartition("@")[2]
-        yield BanOption(RuleKind.EMAIL_DOMAIN, domain, f"All email addresses at {domain}")
-    host = urlsplit(card.website or "").hostname
-    if host:
-        yield BanOption(RuleKind.WEBSITE, host, f"All commenters with a website at {host}")
-
-
-def _describe_network(text: str) -> str:
-    network = ipaddress.ip_network(text, strict=False)
-    if isinstance(network, ipaddress.IPv6Network):  # has more addresses than anybody can picture
-        return text
-    return f"{text} ({format_count(network.num_addresses, 'address', 'addresses')})"
+    sweep: Sweep | None = None
+    test: BacktestResult | None = None
 
 
 async def show_ban_form(request: web.Request, query: BackQuery) -> web.Response:
-    """Show the ways to ban a commenter."""
-    return await _render_form(request, back=query.back)
+    """Show the ways to ban a commenter, and what each would do."""
+    return await _render_form(request, None, back=query.back)
 
 
 async def _render_form(
     request: web.Request,
+    form: BanForm | None,
     *,
     back: str | None,
     status: int = 200,
-    form: dict[str, Any] | None = None,
-    result: BacktestResult | None = None,
     error: Refusal | None = None,
 ) -> web.Response:
+    """Show the form as it was sent; None: as it is at first."""
     card = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
-    return await layout.render_page(
-        request,
-        "ban.html",
-        status=status,
-        title=f"Ban {card.name}",
-        tab=None,
-        card=card,
-        options=list(_list_options(card)),
-        default_effect=EMAIL_EFFECTS[0],
-        form=rules.form_values(form),
-        backtest=result,
-        error=error,
-        back=layout.safe_back_url(back),
-    )
+    form = form or BanForm(site=card.site)
+    bans = ban.list_bans(card)
+    kind = form.kind if form.kind in bans else next(iter(bans), None)
+    shown: dict[str, Any] = {
+        "tab": None,
+        "card": card,
+        "options": await _test_options(request, bans, form) if request[WHO].may(Scope.MODERATE) else [],
+        "form": msgspec.structs.replace(form, kind=kind),
+        "first": form.do == "test" and not form.shown,
+        "error": error,
+        "back": layout.safe_back_url(back),
+    }
+    return await layout.render_page(request, "ban.html", status=status, **shown | CHOICES)
+
+
+async def _test_options(request: web.Request, bans: Mapping[RuleKind, str], form: BanForm) -> list[BanOption]:
+    """Return each way to ban the commenter, with what it would sweep and have caught."""
+    service, who = request.app[SERVICE], request[WHO]
+    trials = [BacktestRequest(kind=kind, match=match, site=form.site, last=form.last) for kind, match in bans.items()]
+    try:
+        sweeps = await ban.find_sweeps(service, who, request.match_info["id"], bans, _sweep_range(request, form))
+        tests = await backtest.backtest_rules(service, who, trials) if trials else []
+    except (Unavailable, Invalid):  # a ban must not have to wait for its test, and a site that is none has none
+        return [BanOption(kind, match) for kind, match in bans.items()]
+    return [BanOption(kind, match, sweeps[kind], test) for (kind, match), test in zip(bans.items(), tests, strict=True)]
+
+
+def _sweep_range(request: web.Request, form: BanForm, as_of: str | None = None) -> SweepRange:
+    since = request.app[SERVICE].ago(days=form.since) if form.since else None
+    return SweepRange(site=form.site, since=since, as_of=as_of)
 
 
 async def ban_commenter(request: web.Request, form: BanForm) -> web.Response:
-    """Test a ban on past comments; or save it, and mark the waiting comments as spam."""
+    """Test a ban on past comments; or save it, and mark earlier comments as spam."""
     service, who = request.app[SERVICE], request[WHO]
     card = await queue.get_comment_detail(service, who, request.match_info["id"])
-    option = next((option for option in _list_options(card) if option.kind is form.kind), None)
-    if option is None:
-        raise Invalid(FieldError("kind", "invalid", "Choose what to ban."))
-    site = form.site or (card.site if who.sites is not None else None)
-    text = RuleText(kind=option.kind, match=option.match, effect=form.effect, site=site)
+    bans = ban.list_bans(card)
+    kind = form.kind
+    if kind is None or kind not in bans:
+        raise Invalid(FieldError("kind", "invalid", translatable("Choose what to ban.")))
+    if form.site is None and who.sites is not None:
+        form = msgspec.structs.replace(form, site=card.site)
     if form.do == "test":
-        result = await backtest.backtest_rule(service, who, rules.backtest_request(text))
-        return await _render_form(request, back=form.back, form=rules.sent_values(form), result=result)
-    if form.waiting and card.network:
-        await _check_waiting_count(request, card, form)
-    rule = await manage.add_rule(service, who, rules.new_rule(text, form))
-    marked = await _mark_spam(request, card, form) if form.waiting else None
-    return layout.redirect_back(form.back, done=marked or rule.action, also=rule.action if marked else None)
+        return await _render_form(request, form, back=form.back)
+    targets = await _list_targets(request, kind, bans[kind], form)
+    if targets is None:
+        status = problems.STATUS_OF_ERROR[Conflict]
+        return await _render_form(request, form, back=form.back, status=status, error=Conflict(MORE_COMMENTS))
+    new = NewRule(
+        kind=kind,
+        match=bans[kind],
+        effect=form.effect,
+        site=form.site,
+        expires_at=service.ahead(days=form.days) if form.days else None,
+        note=form.note,
+    )
+    rule = await ban.ban_commenter(service, who, new, targets)
+    return layout.redirect_back(form.back, done=rule.action)
 
 
-async def _check_waiting_count(request: web.Request, card: ModeratorDetail, form: BanForm) -> None:
-    number = await actions.count_matching(request.app[SERVICE], request[WHO], _waiting_filter(card, form))
-    if number > actions.MAX_COMMENTS:
-        raise Conflict(
-            f"More than {actions.MAX_COMMENTS:,} comments are waiting from this network. "
-            "Ban it without marking them, then moderate them in parts."
-        )
-
-
-async def _mark_spam(request: web.Request, card: ModeratorDetail, form: BanForm) -> str | None:
-    """Mark as spam what was waiting from this network when the form was opened. Return the action, if any."""
+async def _list_targets(
+    request: web.Request, kind: RuleKind, match: str, form: BanForm
+) -> dict[str, int | None] | None:
+    """Return the comments that the ban marks as spam; None if these are more than the page showed."""
+    if not (form.waiting or form.public):
+        return {}
     service, who = request.app[SERVICE], request[WHO]
-    if card.network is None:
-        seen = {card.id: form.version or card.version}
-        result = await actions.apply_action(service, who, Action(action=ActionVerb.SPAM, ids=[card.id], seen=seen))
-    else:
-        where = _waiting_filter(card, form)
-        number = min(await actions.count_matching(service, who, where), actions.MAX_COMMENTS)
-        result = await actions.apply_action(service, who, Action(action=ActionVerb.SPAM, where=where, expect=number))
-    return result.id if result.changed else None
-
-
-def _waiting_filter(card: ModeratorDetail, form: BanForm) -> dict[str, Any]:
-    return {"status": "pending", "network": card.network, "as_of": form.as_of}
+    where = _sweep_range(request, form, form.as_of)
+    sweep = (await ban.find_sweeps(service, who, request.match_info["id"], {kind: match}, where))[kind]
+    numbers = {match[1]: (int(match[2]), int(match[3])) for match in map(SHOWN.fullmatch, form.shown) if match}
+    waiting, public = numbers.get(kind, (0, 0))
+    targets: dict[str, int | None] = {}
+    for chosen, found, most in ((form.waiting, sweep.waiting, waiting), (form.public, sweep.public, public)):
+        if chosen:
+            targets |= found
+            if len(found) > most:
+                return None
+    return targets
 
 
 @layout.on_field_errors
 async def show_ban_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the ban form again, as it was filled in, with its errors."""
-    form = forms.parse_leniently(BanForm, body)
+    sent, form = forms.parse_leniently(BanForm, body), BanForm()
+    for name, value in sent.items():
+        with suppress(msgspec.ValidationError):
+            form = msgspec.convert({**msgspec.structs.asdict(form), name: value}, BanForm, strict=False)
     status = problems.STATUS_OF_ERROR[Invalid]
-    return await _render_form(request, back=form.get("back"), status=status, form=form, error=error)
+    return await _render_form(request, form, back=form.back, status=status, error=error)

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct
 
 from commentsvc.domain.errors import NotFound, Refusal, Unauthorized, VersionConflict
 from commentsvc.domain.fields import Name, Note, Text
+from commentsvc.domain.messages import translatable
 from commentsvc.moderation import actions, erase, queue, replies
 from commentsvc.moderation.schemas import CommentUpdate, ModeratorDetail, NewReply
 from commentsvc.web.moderation import layout
@@ -71,7 +72,6 @@ async def _render_comment(
         "sent_form": _name_sent_form(request, form),
         "history": _build_history(card),
         "back": layout.safe_back_url(back),
-        "title": f"{card.name or 'Comment'} on {card.thread.title or card.thread.key}",
     }
     return await layout.render_page(request, "comment.html", status=status, result=result, tab=None, **shown)
 
@@ -125,7 +125,7 @@ async def update_comment(request: web.Request, form: EditForm) -> web.Response:
     with _explain_conflict():
         result = await actions.update_comment(service, request[WHO], comment_id, form.version, update)
     page = layout.build_url(f"/moderate/comments/{comment_id}", back=layout.safe_back_url(form.back))
-    return layout.redirect_back(page, done=result.id if result.changed else None)
+    return layout.redirect_back(page, done=result.id if result.changed else layout.UNCHANGED)
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _explain_conflict() -> Iterator[None]:
     try:
         yield
     except VersionConflict:
-        raise VersionConflict("You see the new version below. Your text is still in the form.") from None
+        raise VersionConflict(translatable("You see the new version below. Your text is still in the form.")) from None
 
 
 async def post_reply(request: web.Request, form: ReplyForm) -> web.Response:

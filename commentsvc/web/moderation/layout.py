@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from aiohttp import hdrs, web
 from msgspec import Meta, Struct, field
 
+from commentsvc.access import sessions
 from commentsvc.audit import lookup
 from commentsvc.audit.lookup import ActionSummary
 from commentsvc.domain.errors import (
@@ -21,24 +22,27 @@ from commentsvc.domain.errors import (
     Unauthorized,
     Unavailable,
 )
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Scope
 from commentsvc.moderation import queue
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import RuleRecord
 from commentsvc.sites import resolve
 from commentsvc.web.moderation import filters
-from commentsvc.web.pages.i18n import find_locale
-from commentsvc.web.pages.templates import render_template
+from commentsvc.web.pages.i18n import Locale
+from commentsvc.web.pages.messages import show_texts
+from commentsvc.web.pages.templates import render_template, request_locale
 from commentsvc.web.server import forms, problems, security
-from commentsvc.web.server.cache_headers import GZIP_MAGIC, accepts_gzip, compress
+from commentsvc.web.server.cache_headers import Body, make_body
+from commentsvc.web.server.off_loop import run_off_loop
 from commentsvc.web.server.routing import HTML, SERVICE, SESSION, WHO
 
-ENGLISH: Final = find_locale()  # the moderation page is not translated
 HOME: Final = "/moderate"
+UNCHANGED: Final = "unchanged"  # the result of a form that changed nothing
 # A path and query below /moderate. A redirect may lead nowhere else.
 MODERATION_PATH: Final = re.compile(r"/moderate(?:/[\w-]+)*(?:\?[^\s#\\]*)?", re.ASCII)
 DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
-RESULT_PARAMETERS: Final = ("done", "also", "skipped", "shown")  # left out of links: they are about one request
+RESULT_PARAMETERS: Final = ("done", "skipped", "shown", "more")  # left out of links: they are about one request
 
 Day: TypeAlias = Annotated[str, Meta(max_length=40, description="A date, as a date input sends it.")]
 Back: TypeAlias = Annotated[str, Meta(max_length=3000, description="The page the form was sent from.")]
@@ -48,7 +52,6 @@ class ResultQuery(Struct, frozen=True, kw_only=True):
     """The result of the form that redirected here: action ids, and comments that were skipped."""
 
     done: Annotated[str, Meta(max_length=100)] | None = None
-    also: Annotated[str, Meta(max_length=100)] | None = None  # an action of the same form, before ``done``
     skipped: Annotated[list[str], Meta(max_length=50)] = field(default_factory=list)
 
 
@@ -58,10 +61,6 @@ class Result(Protocol):
     @property
     def done(self) -> str | None:
         """The action."""
-
-    @property
-    def also(self) -> str | None:
-        """Another action."""
 
     @property
     def skipped(self) -> list[str]:
@@ -112,6 +111,11 @@ def redirect_back(back: str | None, *, anchor: str = "", **result: str | list[st
     return web.Response(status=303, headers={hdrs.LOCATION: target + anchor, hdrs.CACHE_CONTROL: "no-store"})
 
 
+def page_locale(request: web.Request) -> Locale:
+    """Return the language of a moderation page: the moderator's choice, else that of the browser."""
+    return request_locale(request, request[SESSION].preferences.language if SESSION in request else None)
+
+
 async def render_page(
     request: web.Request, template: str, *, status: int = 200, result: "Result | None" = None, **values: Any
 ) -> web.Response:
@@ -123,29 +127,30 @@ async def render_page(
         "csrf": service.keyring.token("csrf", request[SESSION].id),
         "may": {scope.value: who.may(scope) for scope in Scope},
         "sites": [site.name for site in directory.sites if who.reaches(site.id)],
+        "limited": who.sites is not None,
         "totals": values.pop("totals", None) or await queue.count_by_status(service, who),
         "toast": await _load_toast(request, result) if result else None,
+        "needs_key": values.get("tab") != "account" and await sessions.needs_key(service, request[SESSION]),
         "done": result.done if result else None,
         "skipped": await queue.get_comments(service, who, result.skipped) if result and result.skipped else [],
         "current_url": current_url(request),
         "now": service.clock(),
         "as_of": service.now(),
     }
-    shown = filters.TEMPLATE_FUNCTIONS | shared | values
-    return html_response(request, render_template(f"moderation/{template}", ENGLISH, service.config, **shown), status)
+    shown = filters.template_functions(page_locale(request)) | shared | values
+    return await render_response(request, template, status, **shown)
 
 
-async def _load_toast(request: web.Request, result: "Result") -> tuple[str, bool] | None:
-    """Return what was done as a sentence, and whether the last action of it can be undone."""
-    ids = [one for one in (result.also, result.done) if one]
-    found = await lookup.find_actions(request.app[SERVICE], request[WHO], ids) if ids else {}
-    actions = [found[one] for one in ids if one in found]
-    if not actions:
+async def _load_toast(request: web.Request, result: "Result") -> tuple[str, str] | None:
+    """Return what was done as a sentence, and how to take it back: undo, redo, or not at all."""
+    if result.done == UNCHANGED:
+        return page_locale(request).translate(translatable("Nothing was changed.")), ""
+    last = await lookup.find_action(request.app[SERVICE], request[WHO], result.done) if result.done else None
+    if last is None:
         return None
-    undoable = actions[-1].undone_by is None and actions[-1].verb not in {"undo", "erase"}
-    noun = "waiting comment" if result.also else "comment"  # a ban marks only these
-    sentences = [filters.describe_action(action, await _added_rule(request, action), noun) for action in actions]
-    return " ".join(sentences), undoable
+    way_back = "" if last.undone_by or last.verb == "erase" else "redo" if last.verb == "undo" != last.undid else "undo"
+    sentence = filters.describe_action(last, await _added_rule(request, last))
+    return page_locale(request).translate(sentence), way_back
 
 
 async def _added_rule(request: web.Request, action: ActionSummary) -> RuleRecord | None:
@@ -157,31 +162,34 @@ async def _added_rule(request: web.Request, action: ActionSummary) -> RuleRecord
         return None
 
 
-def html_response(request: web.Request, text: str, status: int = 200) -> web.Response:
+async def render_response(request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
     """Return a page that no cache keeps.
 
     Compression leaks nothing here (BREACH): another site's page cannot request it with the cookie.
     """
-    body = compress(text.encode(), gzipped=accepts_gzip(request))
+    config, locale = request.app[SERVICE].config, page_locale(request)
+    if isinstance(values.get("error"), Refusal):
+        values["error"] = show_texts(locale, values["error"])
+
+    def render() -> Body:
+        return make_body(request, render_template(f"moderation/{template}", locale, config, **values).encode())
+
+    body = await run_off_loop(render)
     headers = {**security.MODERATION_HEADERS, hdrs.VARY: hdrs.ACCEPT_ENCODING}
-    if body.startswith(GZIP_MAGIC):
+    if body.gzipped:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return web.Response(status=status, body=body, content_type=HTML, charset="utf-8", headers=headers)
+    return web.Response(status=status, body=body.content, content_type=HTML, charset="utf-8", headers=headers)
 
 
 async def show_error(request: web.Request, error: Refusal, body: bytes) -> web.Response:
     """Show why a request failed, and the text of its form so that nobody loses it. Ask for a sign-in if needed."""
-    unsaved = "" if isinstance(error, OriginNotAllowed) else _longest_text(body)
+    unsaved = "" if isinstance(error, OriginNotAllowed) else await run_off_loop(lambda: _longest_text(body))
     status = problems.STATUS_OF_ERROR[type(error)]
     if isinstance(error, Unauthorized) or SESSION not in request:
-        return show_sign_in(request, status, error, unsaved)
+        return await show_sign_in(request, status, error, unsaved)
     if isinstance(error, Unavailable):  # the layout would need the database
-        config = request.app[SERVICE].config
-        page = render_template("moderation/unavailable.html", ENGLISH, config, error=error, unsaved=unsaved)
-        return html_response(request, page, status)
-    details = [one.detail for one in error.faults] if isinstance(error, Invalid) else []
-    back = safe_back_url(_read_field("back", body))
-    shown: dict[str, Any] = {"title": error.title.rstrip("."), "error": error, "details": details, "back": back}
+        return await render_response(request, "unavailable.html", status, error=error, unsaved=unsaved)
+    shown: dict[str, Any] = {"error": error, "back": safe_back_url(_read_field("back", body))}
     return await render_page(request, "error.html", status=status, tab=None, unsaved=unsaved, **shown)
 
 
@@ -199,24 +207,23 @@ def on_field_errors(
     return handle
 
 
-def show_sign_in(
+async def show_sign_in(
     request: web.Request, status: int = HTTPStatus.OK, error: Refusal | None = None, unsaved: str = ""
 ) -> web.Response:
     """Show the sign-in page."""
     config = request.app[SERVICE].config
     # After a link on another site the browser sends no cookie (SameSite=Strict). A reload from here sends it.
     reload = request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site"
-    shown = render_template(
-        "moderation/sign_in.html",
-        ENGLISH,
-        config,
+    response = await render_response(
+        request,
+        "sign_in.html",
+        status,
         error=error if (error and not isinstance(error, Unauthorized)) or request.method == "POST" else None,
         unsaved=unsaved,
         secure=security.session_cookie(request, config) is not None,
         advice=security.explain_https(config),
         reload_url=current_url(request) if reload else None,
     )
-    response = html_response(request, shown, status)
     if isinstance(error, RateLimited):
         response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)
     return response

@@ -3,9 +3,26 @@
 from typing import Any, Final
 
 from commentsvc.domain.models import Scope
-from commentsvc.web.moderation import account, audit, ban, comment, layout, queue, rules, sign_in, threads
+from commentsvc.web.moderation import (
+    account,
+    audit,
+    ban,
+    comment,
+    decisions,
+    layout,
+    queue,
+    rule_forms,
+    rules,
+    search,
+    sign_in,
+    sites,
+    threads,
+)
 from commentsvc.web.pages import refused
 from commentsvc.web.server.routing import RULE_BYTES, Handler, Route
+
+# Browsers end lines with two characters.
+RULE_FORM_BYTES: Final = 2 * RULE_BYTES
 
 
 def moderation_route(
@@ -27,16 +44,16 @@ def moderation_route(
 # fmt: off
 MODERATION_PAGE: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/sign-in/{token}", handler=sign_in.show_sign_in_link, page=True,
-          again=refused.show_refusal),
+          free=True, again=refused.show_refusal),
     Route(method="POST", path="/sign-in/{token}", handler=sign_in.sign_in_by_link, page=True, status=(303,),
-          again=sign_in.show_sign_in_error),
+          free=True, again=sign_in.show_sign_in_error),
     Route(method="POST", path="/moderate/sign-in", handler=sign_in.sign_in_by_key, page=True, takes=sign_in.SignInForm,
-          form=True, status=(303,), again=sign_in.show_sign_in_error),
-    moderation_route("GET", "/moderate", queue.show_queue, asks=queue.QueuePageQuery),
+          form=True, status=(303,), free=True, again=sign_in.show_sign_in_error),
+    moderation_route("GET", "/moderate", queue.show_queue, asks=search.QueuePageQuery),
     moderation_route("GET", "/moderate/counts", queue.get_counts, status=(200, 304)),
-    moderation_route("POST", "/moderate/search", queue.search, takes=queue.SearchForm),
-    moderation_route("POST", "/moderate/act", queue.apply_action, Scope.MODERATE, takes=queue.ActionForm),
-    moderation_route("POST", "/moderate/undo", queue.undo_action, Scope.MODERATE, takes=queue.UndoForm),
+    moderation_route("POST", "/moderate/search", search.search, takes=search.SearchForm),
+    moderation_route("POST", "/moderate/act", decisions.apply_action, Scope.MODERATE, takes=decisions.ActionForm),
+    moderation_route("POST", "/moderate/undo", decisions.undo_action, Scope.MODERATE, takes=decisions.UndoForm),
     moderation_route("GET", "/moderate/comments/{id}", comment.show_comment, asks=comment.CommentPageQuery),
     moderation_route("POST", "/moderate/comments/{id}", comment.update_comment, Scope.MODERATE, takes=comment.EditForm,
                      again=comment.show_comment_error),
@@ -51,14 +68,22 @@ MODERATION_PAGE: Final[tuple[Route, ...]] = (
     moderation_route("GET", "/moderate/threads/{id}", threads.show_thread, asks=layout.ResultQuery),
     moderation_route("POST", "/moderate/threads/{id}", threads.change_thread, Scope.MODERATE, takes=threads.ThreadForm,
                      again=threads.show_thread_error),
+    moderation_route("POST", "/moderate/threads/{id}/erase", threads.remove_thread, Scope.ADMIN,
+                     takes=threads.ThreadRemovalForm),
+    moderation_route("POST", "/moderate/unpublished", threads.remove_unpublished, Scope.ADMIN,
+                     takes=threads.UnpublishedForm, status=(200, 303)),
     moderation_route("GET", "/moderate/rules", rules.show_rules, asks=rules.RulesPageQuery),
-    moderation_route("POST", "/moderate/rules", rules.submit_rule, Scope.MODERATE, takes=rules.NewRuleForm,
-                     again=rules.show_new_rule_error, most_bytes=RULE_BYTES, status=(200, 303)),
+    moderation_route("POST", "/moderate/rules", rules.submit_rule, Scope.MODERATE, takes=rule_forms.NewRuleForm,
+                     again=rules.show_new_rule_error, most_bytes=RULE_FORM_BYTES, status=(200, 303)),
     moderation_route("GET", "/moderate/rules/{id}", rules.show_rule, asks=layout.BackQuery),
-    moderation_route("POST", "/moderate/rules/{id}", rules.change_rule, Scope.MODERATE, takes=rules.RuleForm,
-                     again=rules.show_rule_error, most_bytes=RULE_BYTES),
+    moderation_route("POST", "/moderate/rules/{id}", rules.change_rule, Scope.MODERATE, takes=rule_forms.RuleForm,
+                     again=rules.show_rule_error, most_bytes=RULE_FORM_BYTES, status=(200, 303)),
     moderation_route("GET", "/moderate/audit", audit.show_audit_log, Scope.MODERATE, asks=audit.AuditPageQuery),
+    moderation_route("GET", "/moderate/sites", sites.show_sites, Scope.ADMIN, asks=layout.ResultQuery),
+    moderation_route("POST", "/moderate/sites/{id}", sites.change_site, Scope.ADMIN, takes=sites.SiteForm,
+                     again=sites.show_site_error),
     moderation_route("GET", "/moderate/account", account.show_account, asks=layout.ResultQuery),
+    moderation_route("POST", "/moderate/account/preferences", account.save_preferences, takes=account.PreferencesForm),
     moderation_route("POST", "/moderate/account/keys", account.create_key, status=(200,)),
     moderation_route("POST", "/moderate/account/keys/revoke", account.revoke_key, takes=account.RevokeKeyForm),
     moderation_route("POST", "/moderate/sign-out", account.sign_out, takes=account.SignOutForm),

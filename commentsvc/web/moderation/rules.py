@@ -1,54 +1,44 @@
 """Rules: list, add, change and delete them, and test them on past comments."""
 
-from typing import Any, Final, Literal
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-import msgspec
 from aiohttp import web
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
-from commentsvc.domain.errors import FieldError, Invalid, Refusal
-from commentsvc.domain.fields import Cursor, Note, SiteName
-from commentsvc.domain.models import Effect, RuleKind
-from commentsvc.moderation.wording import RULE_KINDS
+from commentsvc.audit import lookup
+from commentsvc.audit.lookup import SubjectChange
+from commentsvc.domain.errors import FieldError, Invalid, Refusal, Unavailable, VersionConflict
+from commentsvc.domain.fields import Cursor
+from commentsvc.domain.messages import translatable
+from commentsvc.domain.models import RuleKind, Scope
 from commentsvc.rules import backtest, manage
 from commentsvc.rules.kinds import KINDS
-from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Matching, NewRule, RuleChange, RuleQuery, RuleText
-from commentsvc.web.moderation import layout
-from commentsvc.web.moderation.layout import BackQuery, Day, ResultQuery
+from commentsvc.rules.schemas import BacktestRequest, BacktestResult, NewRule, RuleChange, RuleQuery, RuleRecord
+from commentsvc.web.moderation import layout, rule_forms
+from commentsvc.web.moderation.layout import BackQuery, ResultQuery
+from commentsvc.web.moderation.rule_forms import FIXED_MATCH, NewRuleForm, RuleForm
 from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
-# Kinds whose match cannot be changed: it is stored elsewhere, or there is none.
-FIXED_MATCH: Final = frozenset({RuleKind.EMAIL, RuleKind.AUTHOR, RuleKind.DISPOSABLE})
-BACKTEST_COMMENTS: Final = 500  # the newest decided comments
+# A longer list is tested when asked: its test takes a second and more.
+MAX_TESTED_AT_ONCE: Final = 20_000
+MAX_CHANGES: Final = 20  # of someone else, that a conflict shows
+CHOICES: Final = {
+    "groups": rule_forms.GROUPS,
+    "effect_groups": rule_forms.group_by_effects(),
+    "number_kinds": rule_forms.NUMBER_KINDS,
+    "text_kinds": rule_forms.TEXT_KINDS,
+    "kinds": KINDS,
+    "last_choices": rule_forms.LAST_CHOICES,
+}
 
 
 class RulesPageQuery(ResultQuery, frozen=True, kw_only=True):
     """The page of the list of rules."""
 
     cursor: Cursor | None = None
-
-
-class NewRuleForm(Struct, frozen=True, kw_only=True):
-    """A rule to test or save."""
-
-    kind: RuleKind
-    match: Matching = ""
-    effect: Effect | None = None
-    site: SiteName | None = None
-    expires: Day | None = None
-    note: Note | None = None
-    do: Literal["test", "save"] = "test"
-
-
-class RuleForm(Struct, frozen=True, kw_only=True):
-    """A change to a rule, or its deletion."""
-
-    match: Matching | None = None
-    effect: Effect | None = None
-    expires: Day | None = None
-    note: Note | None = None
-    do: Literal["save", "delete"] = "save"
 
 
 async def show_rules(request: web.Request, query: RulesPageQuery) -> web.Response:
@@ -61,108 +51,149 @@ async def _render_rules(
     query: RulesPageQuery,
     *,
     status: int = 200,
-    form: dict[str, Any] | None = None,
-    result: BacktestResult | None = None,
+    form: Mapping[str, Any] | None = None,
+    test: BacktestResult | None = None,
     error: Refusal | None = None,
 ) -> web.Response:
     found = await manage.list_rules(request.app[SERVICE], request[WHO], RuleQuery(cursor=query.cursor))
-    return await layout.render_page(
-        request,
-        "rules.html",
-        status=status,
-        result=query,
-        title="Rules",
-        tab="rules",
-        rules=found.rules,
-        next_page=found.next_cursor and layout.build_url("/moderate/rules", cursor=found.next_cursor),
-        form=form_values(form),
-        default_effect=_default_effect(form),
-        backtest=result,
-        error=error,
-    )
-
-
-def _default_effect(form: dict[str, Any] | None) -> Effect | None:
-    """Return the default effect of the kind that was chosen. Each kind has its own."""
-    kind = (form or {}).get("kind")
-    return KINDS[RuleKind(kind)].effects[0] if kind in set(RuleKind) else None
+    shown: dict[str, Any] = {
+        "rules": found.rules,
+        "next_page": found.next_cursor and layout.build_url("/moderate/rules", cursor=found.next_cursor),
+        "form": form or rule_forms.form_values({}) | {"kind": RuleKind.WORDS},
+        "test": test,
+        "error": error,
+    }
+    return await layout.render_page(request, "rules.html", status=status, result=query, tab="rules", **shown | CHOICES)
 
 
 async def submit_rule(request: web.Request, form: NewRuleForm) -> web.Response:
     """Test a new rule on past comments, or save it."""
     service, who = request.app[SERVICE], request[WHO]
-    text = RuleText(kind=form.kind, match=form.match, effect=form.effect, site=form.site)
-    if form.do == "test":
-        result = await backtest.backtest_rule(service, who, backtest_request(text))
-        return await _render_rules(request, RulesPageQuery(), form=sent_values(form), result=result)
-    rule = await manage.add_rule(service, who, new_rule(text, form))
+    text: dict[str, Any] = {
+        "kind": form.kind,
+        "match": form.match_of(form.kind),
+        "effect": form.effect_of(form.kind),
+        "site": form.site,
+    }
+    if form.do == "test" or form.remove:
+        test = await backtest.backtest_rule(service, who, BacktestRequest(**text, last=form.last))
+        sent = rule_forms.sent_values(form.kind, form)
+        return await _render_rules(request, RulesPageQuery(), form=sent, test=test)
+    expires_at = layout.start_of_day(form.expires) if KINDS[form.kind].expires else None
+    rule = await manage.add_rule(service, who, NewRule(**text, expires_at=expires_at, note=form.note))
     return layout.redirect_back("/moderate/rules", done=rule.action)
-
-
-def backtest_request(text: RuleText) -> BacktestRequest:
-    """Return a backtest of a rule on the newest decided comments."""
-    return BacktestRequest(**msgspec.structs.asdict(text), last=BACKTEST_COMMENTS)
-
-
-def new_rule(text: RuleText, form: Any) -> NewRule:
-    """Return a rule with the expiry date and note of its form."""
-    return NewRule(**msgspec.structs.asdict(text), expires_at=layout.start_of_day(form.expires), note=form.note)
-
-
-def sent_values(form: Any) -> dict[str, Any]:
-    """Return the fields of a valid form, to show it again."""
-    return {name: getattr(form, name) or "" for name in form.__struct_fields__}
-
-
-def form_values(sent: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a value for every field of the form: what was sent, or nothing."""
-    names = ("kind", "match", "effect", "site", "expires", "note", "waiting")
-    return {"sent": sent is not None} | {name: (sent or {}).get(name) or "" for name in names}
 
 
 @layout.on_field_errors
 async def show_new_rule_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the rules with the form as it was filled in, and its errors."""
-    form, status = forms.parse_leniently(NewRuleForm, body), problems.STATUS_OF_ERROR[Invalid]
+    sent, status = forms.parse_leniently(NewRuleForm, body), problems.STATUS_OF_ERROR[Invalid]
+    kind = RuleKind(sent["kind"]) if sent.get("kind") in set(RuleKind) else RuleKind.WORDS
+    form = rule_forms.lenient_values(kind, sent)
     return await _render_rules(request, RulesPageQuery(), status=status, form=form, error=error)
 
 
 async def show_rule(request: web.Request, _query: BackQuery) -> web.Response:
-    """Show one rule, with a form to change it."""
-    return await _render_rule(request)
+    """Show one rule, with a form to change it, and with its test on past comments."""
+    service, who = request.app[SERVICE], request[WHO]
+    rule = await manage.get_rule(service, who, request.match_info["id"])
+    test = None
+    if who.may(Scope.MODERATE) and rule.match_length <= MAX_TESTED_AT_ONCE:
+        try:
+            test = await backtest.backtest_stored_rule(service, who, rule.id, rule_forms.BACKTEST_COMMENTS)
+        except (Invalid, Unavailable):  # of a kind whose library was removed; or the service is busy
+            test = None
+    return await _render_rule(request, rule, test=test)
 
 
 async def _render_rule(
-    request: web.Request, *, status: int = 200, error: Refusal | None = None, form: dict[str, Any] | None = None
+    request: web.Request,
+    rule: RuleRecord,
+    *,
+    status: int = 200,
+    error: Refusal | None = None,
+    form: Mapping[str, Any] | None = None,
+    test: BacktestResult | None = None,
+    version: int | None = None,
+    changes: Sequence[SubjectChange] = (),
 ) -> web.Response:
-    rule = await manage.get_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
-    title = f"Rule: {RULE_KINDS[rule.kind].name}"
-    shown: dict[str, Any] = {"rule": rule, "kind": KINDS[rule.kind], "error": error, "form": form_values(form)}
-    shown["has_fixed_match"] = rule.kind in FIXED_MATCH
-    return await layout.render_page(request, "rule.html", status=status, title=title, tab="rules", **shown)
+    """Show a rule. ``version`` is the one that the form was filled in for; None: the rule's."""
+    stored = {"match": rule.match, "effect": rule.effect, "expires": rule.expires_at, "note": rule.note}
+    shown: dict[str, Any] = {
+        "rule": rule,
+        "form": form or rule_forms.form_values({"kind": rule.kind} | stored),
+        "version": version or rule.version,
+        "has_fixed_match": rule.kind in FIXED_MATCH,
+        "may_change": request[WHO].may(Scope.MODERATE) and (rule.site is not None or request[WHO].sites is None),
+        "error": error,
+        "test": test,
+        "changes": changes,
+    }
+    return await layout.render_page(request, "rule.html", status=status, tab="rules", **shown | CHOICES)
 
 
 async def change_rule(request: web.Request, form: RuleForm) -> web.Response:
-    """Change or delete a rule."""
+    """Test, change or delete a rule, unless someone else changed it."""
     service, who, rule_id = request.app[SERVICE], request[WHO], request.match_info["id"]
-    if form.do == "delete":
-        return layout.redirect_back("/moderate/rules", done=(await manage.remove_rule(service, who, rule_id)).action)
     rule = await manage.get_rule(service, who, rule_id)
-    if form.match is None and rule.kind not in FIXED_MATCH:
-        raise Invalid(FieldError("match", "required", "Enter what the rule matches. To stop the rule, delete it."))
-    change = RuleChange(
-        match=None if rule.kind in FIXED_MATCH else form.match,
-        effect=form.effect,
-        expires_at=layout.start_of_day(form.expires) if KINDS[rule.kind].expires else UNSET,
+    try:
+        if form.do == "delete":
+            changed = await manage.remove_rule(service, who, rule_id, form.version)
+        elif form.do == "test" or form.remove:
+            test = await _test_changed(request, rule, form)
+            sent = rule_forms.sent_values(rule.kind, form)
+            return await _render_rule(request, rule, form=sent, test=test, version=form.version)
+        else:
+            changed = await manage.change_rule(service, who, rule_id, _read_change(rule, form), form.version)
+    except VersionConflict:
+        return await _show_conflict(request, form)
+    return layout.redirect_back("/moderate/rules", done=changed.action or layout.UNCHANGED)
+
+
+def _read_change(rule: RuleRecord, form: RuleForm) -> RuleChange:
+    match = form.match_of(rule.kind)
+    if not match and rule.kind not in FIXED_MATCH:
+        message = translatable("Enter what the rule matches. To stop the rule, delete it.")
+        raise Invalid(FieldError("match", "required", message))
+    expires_at = layout.start_of_day(form.expires)
+    return RuleChange(
+        match=None if rule.kind in FIXED_MATCH else match,
+        effect=form.effect_of(rule.kind),
+        expires_at=_keep_time_of_day(rule.expires_at, expires_at) if KINDS[rule.kind].expires else UNSET,
         note=form.note,
     )
-    return layout.redirect_back(
-        "/moderate/rules", done=(await manage.change_rule(service, who, rule_id, change)).action
-    )
+
+
+def _keep_time_of_day(before: str | None, after: str | None) -> str | None:
+    """Return the stored end of a rule if its day is unchanged: a form has the day only."""
+    return before if before and after and before[:10] == after[:10] else after
+
+
+async def _test_changed(request: web.Request, rule: RuleRecord, form: RuleForm) -> BacktestResult:
+    service, who = request.app[SERVICE], request[WHO]
+    if rule.kind in FIXED_MATCH:
+        return await backtest.backtest_stored_rule(service, who, rule.id, form.last)
+    match, effect = form.match_of(rule.kind), form.effect_of(rule.kind)
+    trial = BacktestRequest(kind=rule.kind, match=match, effect=effect, site=rule.site, last=form.last)
+    return await backtest.backtest_rule(service, who, trial)
+
+
+async def _show_conflict(request: web.Request, form: RuleForm) -> web.Response:
+    """Show what someone else changed, and the form as it was filled in, for the new version."""
+    service = request.app[SERVICE]
+    rule = await manage.get_rule(service, request[WHO], request.match_info["id"])
+    number = min(max(rule.version - (form.version or 0), 0), MAX_CHANGES)
+    changes = await lookup.list_changes(service, f"rule:{rule.id}", number)
+    status, typed = problems.STATUS_OF_ERROR[VersionConflict], rule_forms.sent_values(rule.kind, form)
+    sent = None if form.do == "delete" else typed | ({"match": rule.match} if rule.kind in FIXED_MATCH else {})
+    return await _render_rule(request, rule, status=status, form=sent, changes=changes)
 
 
 @layout.on_field_errors
 async def show_rule_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the rule's form as it was filled in, with its errors."""
-    form, status = forms.parse_leniently(RuleForm, body), problems.STATUS_OF_ERROR[Invalid]
-    return await _render_rule(request, status=status, error=error, form=form)
+    rule = await manage.get_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
+    sent, status = forms.parse_leniently(RuleForm, body), problems.STATUS_OF_ERROR[Invalid]
+    form, version = rule_forms.lenient_values(rule.kind, sent), str(sent.get("version", ""))
+    seen = int(version) if re.fullmatch(r"[1-9][0-9]{0,8}", version) else None
+    return await _render_rule(request, rule, status=status, error=error, form=form, version=seen)

@@ -9,7 +9,6 @@ from msgspec import Meta, Struct
 from commentsvc.access import sessions, sign_in
 from commentsvc.domain.errors import HttpsRequired, NotFound, Refusal
 from commentsvc.web.moderation import layout
-from commentsvc.web.pages.templates import render_template
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.routing import SERVICE, VISIT
 
@@ -25,15 +24,15 @@ class SignInForm(Struct, frozen=True, kw_only=True):
 async def show_sign_in_link(request: web.Request) -> web.Response:
     """Show the button that uses a sign-in link. A GET changes nothing, so mail scanners do no harm."""
     name = await sign_in.find_invited_name(request.app[SERVICE], request.match_info["token"])
-    return _render_link(request, name)
+    return await _render_link(request, name)
 
 
-def _render_link(request: web.Request, name: str | None) -> web.Response:
+async def _render_link(request: web.Request, name: str | None) -> web.Response:
     config = request.app[SERVICE].config
     secure = security.session_cookie(request, config) is not None
     shown = {"name": name, "secure": secure, "advice": security.explain_https(config)}
-    text = render_template("moderation/sign_in_link.html", layout.ENGLISH, config, **shown)
-    return layout.html_response(request, text, HTTPStatus.OK if name else HTTPStatus.NOT_FOUND)
+    status = HTTPStatus.OK if name else HTTPStatus.NOT_FOUND
+    return await layout.render_response(request, "sign_in_link.html", status, **shown)
 
 
 async def sign_in_by_link(request: web.Request) -> web.Response:
@@ -43,7 +42,7 @@ async def sign_in_by_link(request: web.Request) -> web.Response:
     try:
         session = await sign_in.sign_in_by_link(service, token, request[VISIT])
     except NotFound:
-        return _render_link(request, None)
+        return await _render_link(request, None)
     return _start_session(request, session)
 
 
@@ -84,4 +83,4 @@ def _start_session(request: web.Request, session: str) -> web.Response:
 
 async def show_sign_in_error(request: web.Request, error: Refusal, _body: bytes) -> web.Response:
     """Show the sign-in page with the reason why a sign-in failed."""
-    return layout.show_sign_in(request, problems.STATUS_OF_ERROR[type(error)], error)
+    return await layout.show_sign_in(request, problems.STATUS_OF_ERROR[type(error)], error)

@@ -13,7 +13,10 @@ import rcssmin
 import rjsmin
 from aiohttp import hdrs, web
 
+from commentsvc.domain.email_typos import KNOWN
 from commentsvc.domain.errors import NotFound
+from commentsvc.domain.messages import Message, translatable
+from commentsvc.web.pages.i18n import ENGLISH, LANGUAGES, find_locale
 from commentsvc.web.server.cache_headers import accepts_gzip
 from commentsvc.web.server.responses import match_etag
 from commentsvc.web.server.routing import GZIP
@@ -22,6 +25,8 @@ SHORT: Final = "public, max-age=300, stale-while-revalidate=86400"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 SCRIPT: Final = "text/javascript"
 STYLE: Final = "text/css"
+# What the widget says if the service does not answer.
+FAILED: Final = (translatable("Comments could not be loaded."), translatable("Try again"))
 
 
 @dataclass(frozen=True)
@@ -37,21 +42,52 @@ class Asset:
 
 @cache
 def embed() -> Asset:
-    """Return the widget: its script, with its style inside."""
-    style = rcssmin.cssmin(_text("thread.css"))
-    return _asset(SCRIPT, rjsmin.jsmin(_text("embed.js")).replace('"thread.css"', json.dumps(style)))
+    """Return the widget: its script, with its style and the name and integrity of its second script inside."""
+    style = json.dumps(rcssmin.cssmin(_text("thread.css")))
+    script = rjsmin.jsmin(_text("embed.js")).replace('"thread.css"', style)
+    form = embed_form()
+    script = script.replace('"embed-form.js"', f'"embed-form.{form.digest}.js"')
+    return _asset(SCRIPT, script.replace('"sha384"', f'"{form.integrity}"'))
+
+
+@cache
+def embed_form() -> Asset:
+    """Return what only some readers need of the widget; its script loads it when somebody first needs it."""
+    script = rjsmin.jsmin(_text("embed-more.js") + ";" + _text("embed-form.js"))
+    script = script.replace('"thread-form.css"', json.dumps(rcssmin.cssmin(_text("thread-form.css"))))
+    script = script.replace('"email_typos.py"', json.dumps(" ".join(KNOWN)))
+    return _asset(SCRIPT, script.replace('"words"', _by_language(FAILED)))
+
+
+def _by_language(messages: tuple[Message, ...]) -> str:
+    """Return texts as an object of JavaScript, by language. Languages without translations get the English ones."""
+    said = {lang: [find_locale(lang).translate(message) for message in messages] for lang in LANGUAGES}
+    shown = {lang: texts for lang, texts in said.items() if lang == ENGLISH or texts != said[ENGLISH]}
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
 
 
 @cache
 def thread_style() -> Asset:
     """Return the widget's style alone, for pages that have a thread's HTML and no script."""
-    return _asset(STYLE, rcssmin.cssmin(_text("thread.css")))
+    return _asset(STYLE, rcssmin.cssmin(_text("thread.css") + _text("thread-form.css")))
 
 
 @cache
 def page_style() -> Asset:
     """Return the style of the public pages."""
     return _asset(STYLE, rcssmin.cssmin(_text("page.css")))
+
+
+@cache
+def page() -> Asset:
+    """Return the script of the front page."""
+    return _asset(SCRIPT, rjsmin.jsmin(_text("page.js")))
+
+
+@cache
+def docs() -> Asset:
+    """Return the script of the API reference: the search in the page."""
+    return _asset(SCRIPT, rjsmin.jsmin(_text("docs.js")))
 
 
 @cache
@@ -98,6 +134,17 @@ async def embed_script_for_ever(request: web.Request) -> web.Response:
     return _served(request, embed(), FOR_EVER)
 
 
+async def embed_form_script(request: web.Request) -> web.Response:
+    """Serve the widget's second script, which it loads when somebody first writes.
+
+    Raises:
+        NotFound: the name is that of another version.
+    """
+    if request.match_info["digest"] != embed_form().digest:
+        raise NotFound
+    return _served(request, embed_form(), FOR_EVER)
+
+
 async def thread_stylesheet(request: web.Request) -> web.Response:
     """Serve the widget's style, for pages that have a thread's HTML and no script."""
     return _served(request, thread_style(), SHORT)
@@ -106,6 +153,16 @@ async def thread_stylesheet(request: web.Request) -> web.Response:
 async def page_stylesheet(request: web.Request) -> web.Response:
     """Serve the style of the public pages."""
     return _served(request, page_style(), SHORT)
+
+
+async def page_script(request: web.Request) -> web.Response:
+    """Serve the script of the front page."""
+    return _served(request, page(), SHORT)
+
+
+async def docs_script(request: web.Request) -> web.Response:
+    """Serve the script of the API reference."""
+    return _served(request, docs(), SHORT)
 
 
 async def moderate_script(request: web.Request) -> web.Response:

@@ -4,23 +4,39 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import hdrs, web
 from msgspec import UNSET, Meta
 
 from commentsvc.comments.read import ThreadPage
-from commentsvc.comments.schemas import OwnComment, PublicComment, Receipt, Stub, ThreadQuery, ThreadTree, TreeComment
-from commentsvc.domain import urls
+from commentsvc.comments.schemas import (
+    OwnComment,
+    PublicComment,
+    Receipt,
+    SoughtId,
+    Stub,
+    ThreadQuery,
+    ThreadTree,
+    TreeComment,
+)
+from commentsvc.comments.surroundings import Surroundings
+from commentsvc.domain.email_typos import suggest_address
 from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
+from commentsvc.domain.models import Site
+from commentsvc.service import Service
 from commentsvc.web.pages import redirects
 from commentsvc.web.pages.i18n import Locale
 from commentsvc.web.pages.messages import Explanation
-from commentsvc.web.pages.templates import render_template, request_locale, templates_digest
+from commentsvc.web.pages.templates import language_header, render_template, request_locale
 from commentsvc.web.server.cache_headers import respond_with_thread
+from commentsvc.web.server.off_loop import run_off_loop
 from commentsvc.web.server.routing import HTML, SERVICE
 
-FORM_FIELDS: Final = ("comment", "name", "email", "website")
+FORM_FIELDS: Final = ("comment", "name", "email", "website", "consent")
+MIN_FOLDED: Final = 2  # replies below a top-level comment, so that they can be folded
+MAX_OPEN: Final = 10  # more replies are folded until a reader opens them
 # A deadline further away than this is shown with its date.
 TIME_ALONE_MINUTES: Final = 12 * 60
 
@@ -29,12 +45,14 @@ TIME_ALONE_MINUTES: Final = 12 * 60
 class Form:
     """A thread's form: its hidden fields, the values filled in, and their errors."""
 
+    site: Site
     hidden: dict[str, str | None]
     filled: dict[str, str] = field(default_factory=dict)
     refused: Explanation | None = None
     parent: PublicComment | None = None
     unsaved: str = ""  # text from fields that the form does not have
-    email_required: bool = True
+    comment_length: int = 10_000
+    preview: str = ""  # HTML
 
     def template_values(self) -> dict[str, Any]:
         """Return the variables of ``form.html``."""
@@ -47,30 +65,86 @@ class Form:
             "refused": self.refused,
             "parent": self.parent,
             "unsaved": self.unsaved,
-            "email_required": self.email_required,
+            "asks": self.site,
+            "comment_length": self.comment_length,
+            "preview": self.preview,
+            "meant": suggest_address(self.filled.get("email", "")),
         }
 
 
-def thread_values(listing: ThreadTree, home: str, thread: str, site: str | None, **query: str | None) -> dict[str, Any]:
-    """Return the variables of ``comments.html``; its links go to ``/t`` below ``home`` with the same query."""
+@dataclass(frozen=True)
+class Branch:
+    """The replies below a top-level comment: how many, when the latest was written, and whether they are shown.
 
-    def link(**more: str) -> str:
-        return home + redirects.thread_page(thread, site, **query | more)
+    None means many, or a time on another page.
+    """
 
+    replies: int | None
+    latest: str | None
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address of a thread: its links go to ``/t`` below ``home`` with the same query.
+
+    ``order`` is that of the page. ``is_page``: it is shown at ``/t`` itself.
+    """
+
+    home: str
+    thread: str
+    site: str | None
+    order: str
+    lang: str | None
+    is_page: bool = False
+
+    def link(self, **more: str) -> str:
+        """Return the address of the thread's page."""
+        query = {"order": self.order if self.order == "newest" else None, "lang": self.lang} | more
+        return self.home + redirects.thread_page(self.thread, self.site, **query)
+
+    def feed(self) -> str:
+        """Return the address of the thread's feed."""
+        query = {"thread": self.thread, "site": self.site, "lang": self.lang}
+        return f"{self.home}/v1/comments.atom?{urlencode({name: one for name, one in query.items() if one})}"
+
+
+def thread_values(listing: ThreadTree, around: Surroundings, address: Address, *opened: str | None) -> dict[str, Any]:
+    """Return the variables of ``comments.html``. Branches with one of the comments ``opened`` are not folded."""
     # One page may have two threads, so the ids of their fields must differ.
     uid = f"ct{hashlib.blake2b(listing.thread.key.encode(), digest_size=4).hexdigest()}"
     return {
         "listing": listing,
+        "at": listing.at or "",
         "closed": listing.thread.closed,
         "last": max(
             (node.created_at for node in redirects.flatten_tree(listing.comments) if not isinstance(node, Stub)),
             default="",
         ),
         "fresh": 0,
-        "home": home,
-        "link": link,
+        "around": around,
+        "names": around.names,
+        "branches": {node.id: branch for node in listing.comments if (branch := _branch(node, around, opened))},
+        "order": address.order,
+        "permanent": address.is_page,
+        "home": address.home,
+        "link": address.link,
+        "feed": address.feed(),
         "uid": uid,
     }
+
+
+def _branch(top: Any, around: Surroundings, opened: tuple[str | None, ...]) -> Branch | None:
+    """Return the branch below a top-level comment, if it has enough replies to be folded."""
+    below = redirects.flatten_tree(top.replies)
+    shown = [node for node in below if not (isinstance(node, Stub) or node.deleted or node.status is not UNSET)]
+    is_cut = top.id in around.branches
+    replies = around.branches[top.id] if is_cut else len(shown)
+    if replies is not None and replies < MIN_FOLDED:
+        return None
+    is_short = replies is not None and replies <= MAX_OPEN
+    is_open = is_short or isinstance(top, Stub) or any(node.id in opened for node in below)
+    return Branch(replies, None if is_cut else max(node.created_at for node in shown), is_open)
 
 
 class FragmentQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +156,7 @@ class FragmentQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
     cursor: Cursor | None = None
     since: Annotated[str, Meta(max_length=40, description="Only comments published after this time.")] | None = None
+    at: SoughtId | None = None
     lang: Language | None = None
     known: Annotated[
         int | None, Meta(description="Number of comments the reader has; a button offers the newer ones.")
@@ -98,32 +173,36 @@ async def thread(request: web.Request, query: FragmentQuery) -> web.Response:
         limit=query.limit,
         cursor=query.cursor,
         since=query.since,
+        at=query.at,
     )
     return await respond_with_thread(
         request,
         thread_query,
-        f"html.{locale.lang}{'.explicit' if query.lang else ''}.{query.known}.{templates_digest()}",
-        partial(_render, request, query, locale),
-        links=True,
+        partial(_render, request.app[SERVICE], query, locale),
         kind=HTML,
-        vary="" if query.lang else hdrs.ACCEPT_LANGUAGE,
+        vary=language_header(query.lang),
     )
 
 
-async def _render(request: web.Request, query: FragmentQuery, locale: Locale, page: ThreadPage) -> bytes:
-    service, listing = request.app[SERVICE], page.listing
+def _render(service: Service, query: FragmentQuery, locale: Locale, page: ThreadPage) -> bytes:
+    listing = page.listing
     if not isinstance(listing, ThreadTree):
         raise TypeError("the page must be a tree")
-    site = query.site or (None if urls.parse_thread(query.thread).host else page.within)
-    order = query.order if query.order == "newest" else None
-    values = thread_values(listing, service.config.own_url, query.thread, site, order=order, lang=query.lang)
-    form = Form(hidden={"thread": query.thread, "site": site, "parent": ""}, email_required=page.email_required)
+    site = query.site or (None if page.place.ref.host else page.within)
+    address = Address(service.config.own_url, query.thread, site, query.order, query.lang)
+    values = thread_values(listing, page.around, address, query.at)
+    hidden = {"thread": query.thread, "site": site, "parent": ""}
+    form = Form(
+        hidden=hidden,
+        site=page.place.site,
+        comment_length=service.config.comment_length,
+    )
     fresh = 0 if query.known is None else max(0, listing.thread.count - query.known)
     values |= form.template_values() | {"fresh": fresh}
     return render_template("comments.html", locale, service.config, **values).encode()
 
 
-def receipt(request: web.Request, receipt: Receipt, text: str, status: int) -> web.Response:
+async def receipt(request: web.Request, receipt: Receipt, text: str, status: int) -> web.Response:
     """Return a receipt as the comment's HTML; its tokens are attributes of it."""
     fields = {name: getattr(receipt, name) for name in TreeComment.__struct_fields__ if hasattr(receipt, name)}
     comment = TreeComment(
@@ -131,21 +210,22 @@ def receipt(request: web.Request, receipt: Receipt, text: str, status: int) -> w
     )
     if receipt.status == "approved":
         comment = msgspec.structs.replace(comment, status=UNSET)
-    return _item(request, comment, text, receipt.edit_until, receipt, status)
+    return await _item(request, comment, text, receipt.edit_until, receipt, status)
 
 
-def own(request: web.Request, comment: PublicComment) -> web.Response:
+async def own(request: web.Request, comment: PublicComment) -> web.Response:
     """Return one comment as HTML, with buttons to edit and delete if it is the reader's own."""
     fields = {name: getattr(comment, name) for name in PublicComment.__struct_fields__}
     text, until = (comment.comment, comment.edit_until) if isinstance(comment, OwnComment) else ("", "")
-    return _item(request, TreeComment(**fields), text, until)
+    return await _item(request, TreeComment(**fields), text, until)
 
 
-def _item(
+async def _item(
     request: web.Request, comment: TreeComment, text: str, until: str, receipt: Receipt | None = None, status: int = 200
 ) -> web.Response:
     service = request.app[SERVICE]
-    html = render_template(
+    render = partial(
+        render_template,
         "item.html",
         request_locale(request),
         service.config,
@@ -157,6 +237,10 @@ def _item(
         long_window=service.config.edit_minutes > TIME_ALONE_MINUTES,
         closed=False,
         link=None,
+        permanent=False,
+        names={},
+        branches={},
     )
+    html = await run_off_loop(render)
     headers = {hdrs.CACHE_CONTROL: "no-store"}
     return web.Response(status=status, text=html, content_type=HTML, headers=headers)

@@ -10,16 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from markupsafe import Markup
 
-from commentsvc.domain.messages import Message, PluralMessage, translatable
+from commentsvc.domain.messages import FormattedMessage, Message, PluralMessage, Value, translatable
 from commentsvc.domain.timestamps import parse_time
 
 DOMAIN: Final = "commentsvc"
 ENGLISH: Final = "en"
 LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "uk", "ar", "he", "fa", "zh", "ja", "ko")
+# As speakers of a language call it: they may read no other.
+LANGUAGE_NAMES: Final = {
+    "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "pt": "Português", "it": "Italiano",
+    "nl": "Nederlands", "pl": "Polski", "uk": "Українська", "ar": "العربية", "he": "עברית", "fa": "فارسی",
+    "zh": "中文", "ja": "日本語", "ko": "한국어",
+}  # fmt: skip
 RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he"})
 # Unicode CLDR, group separators; a comma in every other language.
 GROUP_SEPARATORS: Final = {
@@ -63,14 +69,22 @@ class Locale:
 
     def ngettext(self, one: str, many: str, number: int, /, **values: Any) -> Markup:
         """Translate a template's message about a number, which is ``%(num)s`` in it."""
-        return _fill(self._catalogue.ngettext(one, many, number), {"num": number} | values)
+        return _fill(self._catalogue.ngettext(one, many, number), {"num": LocalNumber(number, self)} | values)
 
     def translate(self, message: Message) -> str:
         """Translate a message marked in the code. The result is plain text; an unknown message stays as it is."""
-        if not isinstance(message, PluralMessage):
+        if isinstance(message, str):
             return self._catalogue.gettext(message) if message else ""  # gettext's "" is a catalogue's header
-        template = self._catalogue.ngettext(message.one, message.many, message.number)
-        return template % {name: self.format_number(value) for name, value in message.values.items()}
+        if isinstance(message, PluralMessage):
+            template = self._catalogue.ngettext(message.one, message.many, message.number)
+        else:
+            template = self._catalogue.gettext(message.template)
+        return template % {name: self._format_value(value) for name, value in message.values.items()}
+
+    def _format_value(self, value: Value) -> str:
+        if isinstance(value, FormattedMessage | PluralMessage):
+            return self.translate(value)
+        return self.format_number(value) if isinstance(value, int) else value
 
     def format_number(self, number: int) -> str:
         """Return a number with the language's separators between thousands."""
@@ -88,6 +102,21 @@ class Locale:
         )
 
 
+class LocalNumber(int):
+    """A number that ``%s`` shows with the separators of a language."""
+
+    _text: str
+
+    def __new__(cls, number: int, locale: Locale) -> Self:
+        """Keep the number's text."""
+        local = super().__new__(cls, number)
+        local._text = locale.format_number(number)
+        return local
+
+    def __str__(self) -> str:
+        return self._text
+
+
 def _fill(message: str, values: dict[str, Any]) -> Markup:
     return Markup(message) % values  # noqa: S704 -- messages come from our own catalogues
 
@@ -97,12 +126,16 @@ def find_locale(lang: str | None = None, accept_language: str | None = None) -> 
 
     Tags are looked up as in RFC 4647, 3.4: ``de-Latn-AT``, then ``de-Latn``, then ``de``.
     """
-    asked = [lang.replace("_", "-")] if lang else []
-    for tag in (*asked, *_preferred(accept_language or "")):
-        found = _look_up(tag.lower())
+    for tag in (*([lang] if lang else []), *_preferred(accept_language or "")):
+        found = _look_up(tag)
         if found is not None:
             return _load(found)
     return _load(ENGLISH)
+
+
+def knows_language(lang: str) -> bool:
+    """Return whether there are translations for a language tag."""
+    return _look_up(lang) is not None
 
 
 def _preferred(header: str) -> list[str]:
@@ -113,7 +146,7 @@ def _preferred(header: str) -> list[str]:
 
 
 def _look_up(tag: str) -> str | None:
-    return next((shorter for shorter in _shorten(tag) if shorter in LANGUAGES), None)
+    return next((shorter for shorter in _shorten(tag.lower().replace("_", "-")) if shorter in LANGUAGES), None)
 
 
 def _shorten(tag: str) -> Iterator[str]:

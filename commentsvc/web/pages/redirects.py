@@ -99,6 +99,19 @@ def thread_page(thread: str, site: str | None, **more: str | None) -> str:
     return f"/t?{urlencode({name: value for name, value in query.items() if value})}"
 
 
+def report_address(home: str, comment_id: str | None, thread: str, site: str | None, lang: str | None) -> str:
+    """Return the address to which the page of a thread sends a report; it leads back to that page."""
+    query = {"thread": thread, "site": site, "lang": lang}
+    return f"{home}/v1/comments/{quote(comment_id or '')}/reports?{urlencode({k: v for k, v in query.items() if v})}"
+
+
+def redirect_after_report(request: web.Request, comment_id: str) -> web.Response:
+    """Redirect a browser to the page of the thread, which says that the report was received."""
+    site, lang = request.query.get("site"), request.query.get("lang")
+    target = thread_page(request.query.get("thread", ""), site, lang=lang, reported="1", at=comment_id)
+    return web.Response(status=303, headers={hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"})
+
+
 def site_to_say(directory: SiteDirectory, thread: str, site: str | None, origin: str | None) -> str | None:
     """Return the site's name if a link to the thread must contain it: a link sends no origin.
 
@@ -124,7 +137,7 @@ async def include_own_comment(service: Service, page: ThreadPage, own: str | Non
         mine = await read.get_comment(service, own, service.keyring.token("edit", own))
     except (NotFound, Gone):
         return listing
-    if mine.status is not msgspec.UNSET and not page.private:
+    if mine.status is not msgspec.UNSET and page.basis is not None:
         return listing  # pending in another thread
     fields = {name: getattr(mine, name) for name in TreeComment.__struct_fields__ if name != "replies"}
     return msgspec.structs.replace(listing, comments=[*listing.comments, TreeComment(**fields)])

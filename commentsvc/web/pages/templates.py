@@ -1,27 +1,34 @@
 """Rendering of templates in the reader's language."""
 
-import hashlib
-from functools import cache
+import shlex
+from functools import cache, partial
 from importlib import resources
 from typing import Any, Final
 
 import jinja2
 import msgspec
 from aiohttp import hdrs, web
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 import commentsvc
+from commentsvc.config import program
 from commentsvc.config.settings import Config
-from commentsvc.web.pages.i18n import Locale, find_locale
+from commentsvc.domain import urls
+from commentsvc.domain.initials import find_initial
+from commentsvc.web.pages.i18n import Locale, find_locale, knows_language
 from commentsvc.web.server import security
+from commentsvc.web.server.off_loop import run_off_loop
 from commentsvc.web.server.routing import HTML, SERVICE
 
 ENGLISH: Final = find_locale()  # for developers
 
 
-def page(request: web.Request, template: str, locale: Locale, *, status: int = 200, **values: Any) -> web.Response:
+async def page(
+    request: web.Request, template: str, locale: Locale, *, status: int = 200, **values: Any
+) -> web.Response:
     """Render a template into a response that no cache keeps."""
-    return html(render_template(template, locale, request.app[SERVICE].config, **values), status=status)
+    render = partial(render_template, template, locale, request.app[SERVICE].config, **values)
+    return html(await run_off_loop(render), status=status)
 
 
 def html(text: str, *, status: int = 200, private: bool = True) -> web.Response:
@@ -50,13 +57,33 @@ def render_template(template: str, locale: Locale, config: Config, **values: Any
         "version": commentsvc.__version__,
         "base": config.base_path,
         "own_url": config.own_url,
+        "command": partial(show_command, config),
+        "initials": config.initials == "on",
+        "authors": {name.strip() for name in config.authors.split(",")},
     }
-    return _templates().get_template(template).render(globals_ | values)
+    return load_template(template).render(globals_ | values)
+
+
+def show_command(config: Config, *words: str, link: bool = False) -> str:
+    """Return a command for the operator, with its path and settings on this computer only: they are not public."""
+    if urls.is_local(urls.host_of(config.own_origin)):
+        return program.command_line(*words, link=link)
+    return f"{program.NAME} {shlex.join(words)}"
+
+
+def load_template(name: str) -> jinja2.Template:
+    """Return a template; the first call compiles it."""
+    return _templates().get_template(name)
 
 
 def request_locale(request: web.Request, lang: str | None = None) -> Locale:
     """Return the translations in the language that the request names or prefers."""
     return find_locale(lang, request.headers.get(hdrs.ACCEPT_LANGUAGE))
+
+
+def language_header(lang: str | None) -> str:
+    """Return the header that chooses the language; "" if ``lang`` is one that we have."""
+    return "" if lang and knows_language(lang) else hdrs.ACCEPT_LANGUAGE
 
 
 @cache
@@ -70,28 +97,19 @@ def _templates() -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters["markup"] = _markup
+    environment.filters["initial"] = find_initial
     environment.tests["waiting"] = _waiting
     return environment
 
 
-def _markup(html: str) -> Markup:
-    """Mark a comment's HTML as safe: ``domain.markdown`` made it."""
+def _markup(html: str, table: str = "Table") -> Markup:
+    """Mark a comment's HTML as safe: ``domain.markdown`` made it. A wide table scrolls, also with the keyboard."""
+    if "<table>" in html:
+        region = f'<div class="ct-table" role="region" tabindex="0" aria-label="{escape(table)}"><table>'
+        html = html.replace("<table>", region).replace("</table>", "</table></div>")
     return Markup(html)  # noqa: S704 -- see above
 
 
 def _waiting(node: Any) -> bool:
     """Tell whether this is a reader's own comment that is pending."""
     return getattr(node, "status", msgspec.UNSET) is not msgspec.UNSET
-
-
-def precompile() -> None:
-    """Compile every template now, so that no request waits for it."""
-    for name in _templates().list_templates():
-        _templates().get_template(name)
-
-
-@cache
-def templates_digest() -> str:
-    """Return a digest of the templates and the program's version, for the cache keys of what they render."""
-    texts = [_templates().loader.get_source(_templates(), name)[0] for name in _templates().list_templates()]  # type: ignore[union-attr]
-    return hashlib.blake2b("\0".join([commentsvc.__version__, *texts]).encode(), digest_size=4).hexdigest()

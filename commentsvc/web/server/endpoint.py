@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
@@ -15,12 +17,16 @@ from commentsvc.domain.errors import (
     MalformedRequest,
     NotFound,
     Refusal,
+    TooLarge,
     Unauthorized,
     UnsupportedMediaType,
 )
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Principal, Scope
 from commentsvc.web.server import forms, parsing, security
+from commentsvc.web.server.admission import ADMISSION
 from commentsvc.web.server.body import read_body
+from commentsvc.web.server.off_loop import run_off_loop
 from commentsvc.web.server.responses import is_navigation, respond
 from commentsvc.web.server.routing import (
     BODY,
@@ -43,26 +49,30 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     """Return the aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        service = request.app[SERVICE]
+        service, admission = request.app[SERVICE], request.app[ADMISSION]
         request[VISIT] = security.visit(request, service.config)
         request[BODY] = b""
-        # Read the body first, even without a session: the error page gives the text of the form back.
-        sign_in_error = await _load_session(request) if route.session_scope else None
         try:
-            await _read_body(route, request, MOST_BYTES if sign_in_error else route.most_bytes)
+            stranger = await _check_credentials(route, request)
+            if stranger is not None and not is_navigation(request):
+                raise stranger
+            # Also of a stranger: the error page gives the text of the form back.
+            await _read_body(route, request, stranger)
             body = request[BODY]
-            if sign_in_error is not None:
-                raise sign_in_error
+            if stranger is not None:
+                raise stranger
             _require_plain_names(request)
-            if route.scope is not None:
-                request[WHO] = await _authenticate(request, route.scope)
             if route.session_scope is not None:
                 _authorize(request, route.session_scope, body)
-            answer = await route.handler(request, *await _parse_request(route, request, body))
+            if route.limited:
+                admission.require_budget(request)
+            async with admission.enter(request) if route.admitted else nullcontext():
+                answer = await route.handler(request, *await _parse_request(route, request, body))
         except Refusal as error:
             if route.again is None or not (route.session_scope or is_navigation(request)):
                 raise
-            return cast(web.StreamResponse, await route.again(request, error, request[BODY]))
+            async with admission.enter(request, limited=not (route.free or route.session_scope)):
+                return cast(web.StreamResponse, await route.again(request, error, request[BODY]))
         return answer if isinstance(answer, web.StreamResponse) else respond(answer, route.status[0])
 
     return handle
@@ -76,6 +86,20 @@ def _require_plain_names(request: web.Request) -> None:
     """
     if not all(re.fullmatch(r"[\w-]{1,200}", name, re.ASCII) for name in request.match_info.values()):
         raise NotFound
+
+
+async def _check_credentials(route: Route, request: web.Request) -> Refusal | None:
+    """Check the key or load the session, before the body is read. Return the error if there is no valid one."""
+    if route.session_scope is not None:
+        return await _load_session(request)
+    if route.scope is None:
+        return None
+    try:
+        _require_plain_names(request)
+        request[WHO] = await _authenticate(request, route.scope)
+    except Refusal as error:
+        return error
+    return None
 
 
 async def _authenticate(request: web.Request, scope: Scope) -> Principal:
@@ -111,18 +135,21 @@ def _authorize(request: web.Request, scope: Scope, body: bytes) -> None:
         service = request.app[SERVICE]
         sent = forms.read_field("csrf", body) if request.content_type in FORMS else ""
         if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
-            raise Forbidden("Your session has changed. Reload the page and try again.")
+            raise Forbidden(translatable("Your session has changed. Reload the page and try again."))
     permissions.require_scope(request[WHO], scope)
 
 
 async def _parse_request(route: Route, request: web.Request, body: bytes) -> list[Any]:
+    parse = partial(_parse_arguments, route, request, body)
     try:
-        return _parse_arguments(route, request, body)
+        # A long word list in a form takes 20 ms.
+        return await run_off_loop(parse) if len(body) > MOST_BYTES else parse()
     except Refusal as error:
         _count_unreadable(route, request)
         if route.more_faults is None or not isinstance(error, Invalid):
             raise
-        raise await route.more_faults(request, error) from None
+        async with request.app[ADMISSION].enter(request):
+            raise await route.more_faults(request, error) from None
 
 
 def _count_unreadable(route: Route, request: web.Request) -> None:
@@ -133,24 +160,33 @@ def _count_unreadable(route: Route, request: web.Request) -> None:
 def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[Any]:
     """Return the handler's arguments: the query string and the body, as instances of the route's schemas."""
     limits = request.app[SERVICE].config.limits
-    arguments = [_parse_query(route, route.asks, request, limits)] if route.asks is not None else []
+    arguments = [read_query(route, request, limits)] if route.asks is not None else []
     if route.takes is not None:
         arguments.append(_parse_body(route, route.takes, request, body, limits))
     return arguments
 
 
-async def _read_body(route: Route, request: web.Request, most: int) -> None:
+async def _read_body(route: Route, request: web.Request, stranger: Refusal | None) -> None:
+    most, again = (MOST_BYTES, False) if stranger else (route.most_bytes, route.cors or WHO in request)
     try:
-        await read_body(request, most)
-    except Refusal:
+        await read_body(request, most, again=again)
+    except Refusal as error:
         _count_unreadable(route, request)
-        raise
+        raise stranger if stranger and isinstance(error, TooLarge) else error from None
 
 
-def _parse_query(route: Route, schema: type[msgspec.Struct], request: web.Request, limits: fields.Limits) -> Any:
+def read_query(route: Route, request: web.Request, limits: fields.Limits) -> Any:
+    """Return the query string as an instance of the route's schema.
+
+    Raises:
+        MalformedRequest, Invalid: it does not fit.
+    """
+    if route.asks is None:
+        raise TypeError("the route takes no query")
     parse = parsing.parse_shared_query if route.shared else parsing.parse_query
-    values = parse(schema, request.rel_url.raw_query_string)
-    return validation.validate(schema, values, limits, strict=False)
+    values = parse(route.asks, request.rel_url.raw_query_string)
+    # Our own search forms send their empty fields in the address.
+    return validation.validate(route.asks, values, limits, strict=False, form=route.session_scope is not None)
 
 
 def _parse_body(
@@ -159,15 +195,14 @@ def _parse_body(
     kind = request.content_type if hdrs.CONTENT_TYPE in request.headers else ""
     if route.form and kind in FORMS:
         if kind == MULTIPART and not body:
-            raise MalformedRequest("The form has no fields.")
-        return validation.validate(
-            schema, _with_idempotency_key(request, schema, forms.parse_form(schema, body)), limits, strict=False
-        )
+            raise MalformedRequest(translatable("The form has no fields."))
+        values = _with_idempotency_key(request, schema, forms.parse_form(schema, body))
+        return validation.validate(schema, values, limits, strict=False, form=True)
     if kind != JSON:
         accepted = f"{JSON}, {FORM} or {MULTIPART}" if route.form else JSON
         raise UnsupportedMediaType(f"Send the body as {accepted}.")
     if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
-        raise MalformedRequest("The body must be UTF-8.")
+        raise MalformedRequest(translatable("The body must be UTF-8."))
     return validation.validate(schema, _with_idempotency_key(request, schema, parsing.parse_json_object(body)), limits)
 
 
@@ -175,4 +210,5 @@ def _with_idempotency_key(request: web.Request, schema: type[msgspec.Struct], va
     """Return the values, with the ``Idempotency-Key`` header as the field ``submission`` if that is missing."""
     key = request.headers.get("Idempotency-Key")
     has_field = "submission" in schema.__struct_fields__
-    return values | {"submission": key.strip('"')} if key and has_field and not values.get("submission") else values
+    missing = has_field and not values.get("submission")
+    return values | {"submission": key.strip('"')} if key is not None and missing else values

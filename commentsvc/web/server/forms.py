@@ -5,8 +5,9 @@ import re
 from collections.abc import Collection, Iterable
 from email.message import Message
 from functools import cache
+from string import hexdigits
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
@@ -21,6 +22,8 @@ Pairs = list[tuple[str, str]]
 MAX_FIELDS: Final = 1000
 NAME: Final = re.compile(rb'(?:^|[;\s])name=(?:"([^"]*)"|([^;"\s]+))', re.IGNORECASE)
 FILE: Final = re.compile(rb"(?:^|[;\s])filename\*?=", re.IGNORECASE)
+ESCAPE: Final = re.compile(rb"%([0-9a-fA-F]{2})")
+BYTES: Final = {f"{a}{b}".encode(): bytes.fromhex(a + b) for a in hexdigits for b in hexdigits}
 PLAIN_FIELD: Final = re.compile(r"([\w\[\]-]{1,60})=(.*)", re.DOTALL)
 
 
@@ -83,10 +86,14 @@ def _convert_to_utf8(body: bytes, charset: str) -> bytes:
 
 
 def _byte_pairs(body: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the first fields of a form, decoded to bytes. Latin-1 maps every byte to one character."""
-    text = b"&".join(body.split(b"&")[: MAX_FIELDS + 1]).decode("latin-1")
-    pairs = parse_qsl(text, keep_blank_values=True, encoding="latin-1")
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+    """Return the first fields of a form, decoded to bytes."""
+    fields = (field.replace(b"+", b" ").partition(b"=") for field in body.split(b"&")[: MAX_FIELDS + 1] if field)
+    return [(_unquote(name), _unquote(value)) for name, _, value in fields]
+
+
+def _unquote(text: bytes) -> bytes:
+    # A quarter of the time of urllib's: that needs 0.5 seconds for a megabyte of percent signs.
+    return ESCAPE.sub(lambda escape: BYTES[escape[1]], text) if b"%" in text else text
 
 
 def read_pairs(raw: bytes, what: str, cure: str = "Percent-encode it in UTF-8: write é as %C3%A9.") -> Pairs:
@@ -98,7 +105,8 @@ def read_pairs(raw: bytes, what: str, cure: str = "Percent-encode it in UTF-8: w
     if raw.count(b"&") >= MAX_FIELDS:
         raise MalformedRequest(f"{what} has more than {MAX_FIELDS:,} fields.")
     try:
-        return parse_qsl(raw.removeprefix(codecs.BOM_UTF8).decode("utf-8"), keep_blank_values=True, errors="strict")
+        pairs = _byte_pairs(raw.removeprefix(codecs.BOM_UTF8))
+        return [(name.decode("utf-8"), value.decode("utf-8")) for name, value in pairs]
     except ValueError:
         raise MalformedRequest(f"{what} is not UTF-8. {cure}") from None
 
@@ -113,7 +121,10 @@ def read_field(name: str, body: bytes) -> str:
     Raises:
         MalformedRequest: it is not UTF-8, or it has too many fields.
     """
-    return next((value for field, value in _read_form(body) if field == name), "")
+    # Only fields that may have this name are decoded: a word list beside it takes 10 ms.
+    begin = quote_plus(name).encode() + b"="
+    found = b"&".join(field for field in body.split(b"&") if b"%" in field[: len(begin)] or field.startswith(begin))
+    return next((value for field, value in _read_form(found) if field == name), "")
 
 
 def parse_form(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
@@ -128,7 +139,10 @@ def parse_form(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
 
 def parse_leniently(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]:
     """Return as many values of a form as can be read, to show them again."""
-    pairs = _read_leniently(body)
+    return _choose_leniently(schema, _read_leniently(body))
+
+
+def _choose_leniently(schema: type[msgspec.Struct], pairs: Pairs) -> dict[str, Any]:
     first: dict[str, str] = {}
     for name, value in pairs:
         first[name] = first.get(name) or value
@@ -137,16 +151,19 @@ def parse_leniently(schema: type[msgspec.Struct], body: bytes) -> dict[str, Any]
     return _adapt(schema, [*single, *(pair for pair in pairs if pair[0] in repeatable)])
 
 
-def read_lost_text(schema: type[msgspec.Struct], body: bytes) -> str:
-    """Return what was typed into a form and is not in ``parse_leniently``, so that a page can give it back."""
-    shown = {name: value for name, value in parse_leniently(schema, body).items() if name != "topic"}
-    return foreign_fields.find_lost_text(_read_leniently(body), shown.values())
+def read_again(schema: type[msgspec.Struct], body: bytes) -> tuple[dict[str, Any], str]:
+    """Return ``parse_leniently``, and what was typed into a form and is not in it, so that a page can give it back."""
+    pairs = _read_leniently(body)
+    values = _choose_leniently(schema, pairs)
+    shown = [value for name, value in values.items() if name != "topic"]
+    return values, foreign_fields.find_lost_text(pairs, shown)
 
 
 def read_typed_text(schema: type[msgspec.Struct], body: bytes) -> str:
     """Return all that was typed into a form, the comment first, for a page without this form."""
-    comment = parse_leniently(schema, body).get("comment", "")
-    others = foreign_fields.find_lost_text(_read_leniently(body), [comment])
+    pairs = _read_leniently(body)
+    comment = _choose_leniently(schema, pairs).get("comment", "")
+    others = foreign_fields.find_lost_text(pairs, [comment])
     return "\n\n".join(filter(None, (comment, others)))
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from commentsvc.config import PREFIX
 from commentsvc.config.checks import HOST_EXAMPLES, find_socket_faults
 from commentsvc.config.settings import Config
@@ -29,6 +31,14 @@ def open_listener(config: Config) -> Iterator[socket.socket]:
     """
     path = config.socket_path
     listener = _listen_on_address(config) if path is None else _listen_on_file(path, int(config.socket_mode, 8))
+    with keep_listener(config, listener):
+        yield listener
+
+
+@contextmanager
+def keep_listener(config: Config, listener: socket.socket) -> Iterator[socket.socket]:
+    """Yield a socket that listens as the settings say. A socket file is removed again on exit."""
+    path = config.socket_path
     listener.setblocking(False)
     created = path.lstat() if path else None
     try:
@@ -37,6 +47,19 @@ def open_listener(config: Config) -> Iterator[socket.socket]:
         listener.close()
         if path and created:
             _remove_own(path, created)
+
+
+def describe_listener(config: Config, listener: socket.socket) -> Config:
+    """Return the settings with the place where the socket listens: port 0 asks for any, and systemd chose its own."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return msgspec.structs.replace(config, host=f"unix:{os.fsdecode(name)}")
+    return msgspec.structs.replace(config, port=name[1])
+
+
+def name_place(config: Config) -> str:
+    """Return where the service listens, for the log."""
+    return config.host if config.socket_path else f"port {config.port}"
 
 
 def _remove_own(path: Path, created: os.stat_result) -> None:

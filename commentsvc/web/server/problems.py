@@ -1,13 +1,14 @@
 """Refusals as problem+json (RFC 9457). Only this module maps an error to a status."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
 
 from commentsvc.domain import errors
 from commentsvc.domain.errors import Invalid, RateLimited, Refusal
+from commentsvc.domain.fields import one_of
 from commentsvc.domain.messages import translatable
 from commentsvc.web.pages.messages import Explanation
 
@@ -34,6 +35,7 @@ STATUS_OF_ERROR: Final[dict[type[Refusal], int]] = {
     errors.VersionRequired: 428,
     errors.RateLimited: 429,
     errors.Unavailable: 503,
+    errors.OutcomeUnknown: 503,
 }
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
@@ -56,7 +58,7 @@ class ProblemFault(msgspec.Struct, frozen=True):
     """One invalid field, and how to correct it."""
 
     field: str
-    code: str
+    code: Annotated[errors.FieldCode, one_of("FieldErrorCode")]
     detail: str
 
 
@@ -67,7 +69,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     status: int
     detail: str
-    code: str
+    code: Annotated[str, one_of("ErrorCode")]
     errors: list[ProblemFault]
 
 
@@ -108,7 +110,7 @@ def headers_of(error: Refusal) -> dict[str, str]:
     if isinstance(error, RateLimited):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, errors.Unavailable):
-        return {"Retry-After": str(RETRY_SECONDS)}
+        return {"Retry-After": str(error.retry_after or RETRY_SECONDS)}
     if isinstance(error, errors.UnsupportedMediaType) and error.accept_encoding:
         return {"Accept-Encoding": error.accept_encoding}
     return {}

@@ -1,6 +1,7 @@
 """Routes, and the keys under which requests and the application store values."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,13 +12,19 @@ from commentsvc.access.sessions import Session
 from commentsvc.domain.errors import RateLimited, Refusal
 from commentsvc.domain.models import Principal, Scope, Visit
 from commentsvc.service import Service
+from commentsvc.storage.public_state import Basis
 
 SERVICE: Final = web.AppKey("service", Service)
 WHO: Final = web.RequestKey("who", Principal)
 VISIT: Final = web.RequestKey("visit", Visit)
 SESSION: Final = web.RequestKey("session", Session)
+BASIS: Final = web.RequestKey("basis", Basis)  # what the response depends on, if it may be kept in memory
+UNFILLED: Final = web.RequestKey("unfilled", bytes)  # its body with the blanks that each reader gets filled in
+WHOLE: Final = web.RequestKey("whole", bool)  # answer in full, even if the client has it: the answer will be kept
+ONLY_ORIGIN: Final = web.RequestKey("only_origin", str)  # whose pages can show the response, for every request
 BODY: Final = web.RequestKey("body", bytes)  # as much of it as was read; a form is urlencoded, in UTF-8
 
+REQUEST_ID_HEADER: Final = "X-Request-ID"
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -49,8 +56,10 @@ class Route:
     session_scope: Scope | None = None  # that a session must have; None: not on the moderation page
     edit_token: bool = False  # accepts an author's edit token
     etag: bool = False
+    kept: bool = False  # answers that show public data only are kept in memory
     cors: bool = False  # pages of the sites may call it
     page: bool = False  # not in the OpenAPI document
+    free: bool = False  # never refused because its network asked for much: for monitoring, and to sign in
     most_bytes: int = MOST_BYTES  # of the request body
     again: Handler | None = None  # shows an error to a browser without scripts, with the form filled in again
     more_faults: Handler | None = None  # adds errors of fields that only the database shows
@@ -66,6 +75,11 @@ class Route:
         """Tell whether requests that cannot be read count against a rate limit: those that readers send to write."""
         return RateLimited in self.refuses and self.scope is None
 
+    @property
+    def admitted(self) -> bool:
+        """Tell whether its requests wait until they may work. Those that write have a rate limit and a queue."""
+        return not (self.free or self.limited)
+
     def says(self) -> str:
         """Return the summary: the first line of the handler's docstring."""
         return (self.handler.__doc__ or "").partition("\n")[0]
@@ -79,3 +93,11 @@ def list_paths(path: str, base_path: str) -> list[str]:
     if not base_path:
         return [path]
     return [base_path + path, f"/{path}", path, *([base_path] if path == "/" else [])]
+
+
+def as_pattern(path: str, others: Iterable[str]) -> str:
+    """Return a path for aiohttp's router: an id is never the name of another path, so each has its own methods."""
+    head, found, tail = path.partition("{id}")
+    names = [other.removeprefix(head) for other in others if other.startswith(head)]
+    names = [re.escape(name) for name in names if name.isalpha()]
+    return f"{head}{{id:(?!(?:{'|'.join(names)})$)[^{{}}/]+}}" if found and names and not tail else path

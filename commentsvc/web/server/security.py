@@ -5,15 +5,20 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from commentsvc.access.rate_limit import MemoryCounts
+from commentsvc.config.program import command_line
 from commentsvc.config.settings import Config
 from commentsvc.domain import networks, urls
 from commentsvc.domain.errors import OriginNotAllowed
+from commentsvc.domain.messages import Message, translatable
 from commentsvc.domain.models import Visit
 from commentsvc.web.server.routing import FORMS
 
 LOG: Final = logging.getLogger(__name__)
 MAX_AGENT: Final = 300
 MAX_IGNORED_PROXIES: Final = 100
+MAX_REFUSED_ORIGINS: Final = 1000
+WARNINGS: Final = (60, 3600)  # about refused origins, and seconds
 
 # On every response. Pages add their own policy.
 HEADERS: Final = {
@@ -25,6 +30,8 @@ HEADERS: Final = {
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# The page has a script, which sets text only.
+DOCS_POLICY: Final = f"{PAGE_POLICY}; script-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 # Exactly what a strict page needs for the widget.
 WIDGET_POLICY: Final = (
     f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'; "
@@ -44,18 +51,24 @@ MODERATION_HEADERS: Final = {
 }
 CORS: Final = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
+    # The asterisk allows those that monitoring adds to every request of a page, such as traceparent. It is for requests
+    # without credentials, and does not cover Authorization (Fetch standard, CORS-preflight fetch).
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match, *",
     "Access-Control-Max-Age": "7200",
 }
+# A page of no site may send these itself, so that it can read why it was refused. The others cost its visitors an
+# allowance (access/rate_limit.py).
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 EXPOSED: Final = "ETag, Location, Retry-After, X-Request-ID"
 
 
 def visit(request: web.Request, config: Config) -> Visit:
     """Return the origin of a request; ``origin`` is None if no page of another origin sent it."""
-    return Visit(_origin(request, config), _client_address(request, config), _agent(request))
+    return Visit(request_origin(request, config), _client_address(request, config), _agent(request))
 
 
-def _origin(request: web.Request, config: Config) -> str | None:
+def request_origin(request: web.Request, config: Config) -> str | None:
+    """Return the origin of the page that sends a request; None if it is our own page, or no page."""
     origin = request.headers.get(hdrs.ORIGIN)
     # Our own page. Over http there is no Sec-Fetch-Site, but no other site has our Host as its origin.
     if request.headers.get("Sec-Fetch-Site") == "same-origin" or (
@@ -66,6 +79,19 @@ def _origin(request: web.Request, config: Config) -> str | None:
     if origin == "null" and request.content_type in FORMS:
         return None
     return origin
+
+
+def reporting_visit(request: web.Request, config: Config) -> Visit:
+    """Return the origin of a report. A page of another site that hides its origin has the origin ``null``.
+
+    Otherwise a page with ``no-referrer`` could make each of its visitors report a comment.
+    """
+    reader = visit(request, config)
+    site = request.headers.get("Sec-Fetch-Site", "")
+    hidden = request.headers.get(hdrs.ORIGIN) == "null" or site in {"cross-site", "same-site"}
+    if reader.origin is None and hidden and site != "same-origin":
+        return Visit("null", reader.address, reader.agent)
+    return reader
 
 
 def _client_address(request: web.Request, config: Config) -> str:
@@ -79,18 +105,14 @@ def _client_address(request: web.Request, config: Config) -> str:
     proxies, hops = config.proxies, networks.forwarded_hops(*headers)
     if config.socket_path and hops:  # only a proxy on this computer connects to a socket file
         address = networks.parse_hop(hops.pop()) or address
-    elif named and not _is_in(address, proxies):
+    elif named and not networks.is_in(address, proxies):
         request.app[IGNORED_PROXIES].warn(address)
     for hop in reversed(hops):
         earlier = networks.parse_hop(hop)
-        if earlier is None or not _is_in(address, proxies):
+        if earlier is None or not networks.is_in(address, proxies):
             break
         address = earlier
     return address
-
-
-def _is_in(address: str, proxies: tuple[networks.Network, ...]) -> bool:
-    return any(networks.parse_address(address) in network for network in proxies)
 
 
 class IgnoredProxies:
@@ -117,6 +139,39 @@ class IgnoredProxies:
 
 
 IGNORED_PROXIES: Final = web.AppKey("ignored_proxies", IgnoredProxies)
+
+
+class RefusedOrigins:
+    """Warns about each origin whose pages are refused, with the setting that would allow it.
+
+    A browser sends any origin, so only a parsed one is named, and the number of warnings is limited.
+    """
+
+    def __init__(self) -> None:
+        self._warned: dict[str, None] = {}
+        self._warnings = MemoryCounts()
+
+    def warn(self, origin: str | None, now: float) -> None:
+        """Log a warning about this origin, unless there was one. ``now`` is the time in seconds since 1970."""
+        try:
+            name = urls.parse_origin(origin or "")
+        except ValueError:
+            return  # a page opened as a file has "null"; other values come from programs
+        if name in self._warned or self._warnings.count("", now, WARNINGS):
+            return
+        self._warned[name] = None
+        if len(self._warned) > MAX_REFUSED_ORIGINS:
+            del self._warned[next(iter(self._warned))]
+        LOG.warning(
+            "refused a page of %s (origin_not_allowed): no site has this origin, or another one than that of the "
+            "thread. If it is your website, set COMMENTSVC_SITES=%s, or run: %s",
+            name,
+            name,
+            command_line("site", "add", "NAME", "--origin", name),
+        )
+
+
+REFUSED_ORIGINS: Final = web.AppKey("refused_origins", RefusedOrigins)
 
 
 def _agent(request: web.Request) -> str | None:
@@ -155,14 +210,14 @@ def _is_here(request: web.Request) -> bool:
     return all(urls.is_local(host.strip()) for host in (request.host, origin, *forwarded) if host.strip())
 
 
-def explain_https(config: Config) -> str:
+def explain_https(config: Config) -> Message:
     """Return which setting is missing if nobody can sign in, and what to do."""
     if not config.public_url:
-        return (
+        return translatable(
             "COMMENTSVC_PUBLIC_URL is not set. Set it to the https address of the service, and restart. "
             "The service also needs a proxy with TLS in front of it."
         )
-    return (
+    return translatable(
         "COMMENTSVC_PUBLIC_URL is not an https address. "
         "Put a proxy with TLS in front of the service. Then set it to the https address, and restart."
     )

@@ -1,29 +1,47 @@
 // Comments in a page: <comment-thread>, counts beside links, and a thread where this script is in the body.
-// It is served without comments and indentation, and with thread.css in the place of its name. It contains no texts:
-// the server sends all of them, in the reader's language.
+// It is served without comments and indentation, and with thread.css in the place of its name. The server sends all
+// texts, in the reader's language. Readers may need embed-more.js and embed-form.js later.
 (() => {
 if (customElements.get("comment-thread")) return
-const script = document.currentScript ?? document.querySelector('script[src*="/embed."]')
-const home = new URL(".", script.src)
-const plain = { createHTML: html => html }
+const tag = document.currentScript
+// A module does not know its element, but the stack has its address.
+const home = new URL(".", tag?.src || Error().stack.match(/https?:\S+?\/embed\.[^\s:)]*/)[0]).href
+const plain = { createHTML: html => html, createScriptURL: url => url }
 const policy = window.trustedTypes?.createPolicy("commentsvc", plain) ?? plain
-const sheet = new CSSStyleSheet()
-sheet.replaceSync("thread.css")
-document.adoptedStyleSheets.push(sheet)
+const style = css => {
+  const sheet = new CSSStyleSheet()
+  sheet.replaceSync(css)
+  document.adoptedStyleSheets.push(sheet)
+}
+style("thread.css")
 
 const api = (path, options) => fetch(`${home}v1/${path}`, options)
-const encode = fields => new URLSearchParams(fields)
+// The API refuses empty values.
+const encode = fields => new URLSearchParams([...new URLSearchParams(fields)].filter(pair => pair[1]))
 
-// The server's HTML as an element, its times in the reader's time zone. Only times with a class show their date.
+const units = { year: 31557600, month: 2629800, day: 86400, hour: 3600, minute: 60, second: -1 / 0 }
+
+// Writes how long ago comments were posted, in the reader's language, with the date in their time zone as title.
+const tell = root => {
+  for (const time of root.querySelectorAll(".dt-published, .ct-latest time")) {
+    const lang = time.closest("[lang]")?.lang, date = new Date(time.dateTime), age = (date - Date.now()) / 1000
+    const unit = Object.keys(units).find(unit => -age >= units[unit])
+    time.title = date.toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" })
+    time.textContent = new Intl.RelativeTimeFormat(lang, { numeric: "auto" }).format(Math.trunc(age / units[unit]), unit)
+  }
+}
+
+// The address of this page. A part like #/post/1 belongs to it: it is the page's own way to change pages.
+const here = () => location.href.replace(/#(?![!/])[^#]*$/, "")
+
+// The server's HTML as an element. Its links to parts of the page work below <base href> too.
 const parse = html => {
   const template = document.createElement("template")
   template.innerHTML = policy.createHTML(html)
-  const element = template.content.firstElementChild
-  for (const time of element.querySelectorAll("time")) {
-    const dateStyle = time.className ? "medium" : undefined
-    time.textContent = new Date(time.dateTime).toLocaleString(element.lang, { dateStyle, timeStyle: "short" })
-  }
-  return element
+  const { content } = template
+  for (const link of content.querySelectorAll('[href^="#"]')) link.href = here() + link.getAttribute("href")
+  tell(content)
+  return content.firstElementChild
 }
 
 // Reads or writes the localStorage of the page's site; does nothing where the browser forbids it.
@@ -41,354 +59,235 @@ const loadCounts = async (threads, lang, site = "") => {
   return (await api("counts", { method: "POST", body })).json()
 }
 
+// Loads embed-form.js when it is first needed. The server puts in its name and integrity, so that it fits this script.
+let formScript
+const loadForm = () => formScript ??= new Promise((resolve, reject) => {
+  const more = document.createElement("script")
+  more.src = policy.createScriptURL(`${home}${"embed-form.js"}`)
+  more.integrity = "sha384"
+  more.crossOrigin = "anonymous"
+  more.nonce = tag?.nonce
+  more.onload = resolve
+  more.onerror = () => reject(formScript = undefined)
+  document.head.append(more)
+  more.remove()
+})
+
 const idOf = comment => comment.id.slice(8)
-const repliesOf = item => item.querySelector(":scope > .ct-list")
+const repliesOf = item => item.querySelector(":scope > .ct-list, :scope > .ct-branch > .ct-list")
 
 class CommentThread extends HTMLElement {
-  static observedAttributes = ["thread"]
+  static observedAttributes = ["thread", "site", "lang", "order"]
+  static style = style
+  static kit = { api, encode, here, idOf, loadCounts, parse, repliesOf, store }
 
   constructor() {
     super()
-    for (const kind of ["click", "submit", "input", "keydown", "focusin"]) this.addEventListener(kind, this)
+    for (const kind of ["click", "submit", "input", "change", "keydown", "focusin"]) this.addEventListener(kind, this)
   }
 
-  handleEvent(event) { this[`on_${event.type}`](event) }
+  handleEvent(event) {
+    const { type, target } = event
+    if (type == "hashchange") this.follow()
+    else if (type == "click") this.on_click(event)
+    else if (type == "change" && target.closest(".ct-sort")) this.sort(target.value)
+    else if (type != "change" && this.form && (target.form ?? target) == this.form) this.on_form(event)
+  }
 
   connectedCallback() {
     const live = this.attr("live")
-    this.clock = live && setInterval(() => document.hidden || this.poll(), live * 1000)
-    this.watch = new IntersectionObserver(seen => seen.at(-1).isIntersecting && this.show(), { rootMargin: "600px" })
-    if (this.linked || this.attr("loading") == "eager") this.show()
-    else this.watch.observe(this)
+    addEventListener("hashchange", this)
+    this.clock = live && setInterval(() => document.hidden || loadForm().then(() => this.poll(), () => {}), live * 1000)
+    this.page = ""
+    // The only words that the server does not send: in all languages they would need 500 bytes.
+    if (!this.children.length) this.say("Loading comments…")
+    if (!this.root) this.ariaBusy = "true"
+    // Some routers change the address after the page.
+    this.due = setTimeout(() => {
+      if (this.root && this.loaded == this.thread) return
+      this.watch = new IntersectionObserver(seen => seen.at(-1).isIntersecting && this.show(), { rootMargin: "600px" })
+      if (this.linked || this.attr("loading") == "eager") this.show()
+      else this.watch.observe(this)
+    })
   }
 
   disconnectedCallback() {
-    this.watch.disconnect()
+    removeEventListener("hashchange", this)
+    this.watch?.disconnect()
     clearInterval(this.clock)
+    clearTimeout(this.due)
   }
 
-  attributeChangedCallback() { if (this.watch) this.show() }
+  attributeChangedCallback() { if (this.loaded) this.show() }
 
-  get thread() { return this.attr("thread") || this.page }
+  // The page that the element came with: its address may change while it is read.
+  get thread() { return this.attr("thread") || (this.page ||= this.findPage()) }
   set thread(name) { this.setAttribute("thread", name) }
+  get language() { return (this.closest("[lang]")?.lang || navigator.language).toLowerCase() }
+  get linked() { return location.hash.match(/#(comment-\w+-[^#]+)$/)?.[1] }
+  get root() { return this.querySelector("[data-thread]") }
+  get form() { return this.querySelector("[data-write]") }
+  get key() { return this.root.dataset.thread }
+  get draft() { return `draft:${this.key}` }
+
   // With the attribute canonical, what <link rel=canonical> names if it is on the same site: this host, with or without
   // www or m. The host stays this one, which the service knows.
-  get page() {
+  findPage() {
     const link = document.createElement("a")
     link.href = this.hasAttribute("canonical") && document.querySelector("head [rel~=canonical]")?.href || location.href
     const named = link => link.host.replace(/^(www|m)\./, "")
     const { pathname, search } = named(link) == named(location) ? link : location
     return location.origin + pathname + search
   }
-  get linked() { return location.hash.match(/^#(comment-\w+-.+)/)?.[1] }
-  get root() { return this.querySelector(".ct") }
-  get form() { return this.querySelector("form") }
-  get key() { return this.root.dataset.thread }
-  get draft() { return `draft:${this.key}` }
 
   attr(name) { return this.getAttribute(name) ?? "" }
-  part(name) { return this.querySelector(`.ct-${name}`) }
-  find(id) { return this.querySelector(`#${id}`) }
+  part(name) { return this.form?.querySelector(`.ct-${name}`) ?? this.querySelector(`.ct-${name}`) }
+  find(id) { return id && this.querySelector(`#${CSS.escape(id)}`) }
   setStatus(words = "") { this.part("status")?.replaceChildren(words) }
 
   // ------------------------------------------------------------------ showing
 
-  async show() {
-    this.watch.disconnect()
-    const { thread } = this
+  async show(at = this.linked) {
+    this.watch?.disconnect()
+    const turn = this.turn = {}
+    this.loaded = this.thread
+    this.ariaBusy = "true"
     try {
-      const typed = this.form?.elements.comment.value
-      const root = await this.load()
-      if (thread != this.thread) return
-      this.replaceChildren(root)
-      if (this.form) this.prepare(typed)
-      await this.showOwn()
-      while (this.linked && !this.find(this.linked) && await this.more());
-      if (this.find(this.linked)) location.replace(location.href)
-    } catch {
-      if (!this.children.length) this.append(parse(`<a href="${home}t?${encode({ thread })}">Comments</a>`))
+      const root = await this.load({ at: at?.slice(8) ?? "" })
+      if (turn != this.turn) return
+      const only = document.querySelectorAll("comment-thread").length < 2 || root.dataset.at == "shown"
+      // The comment may be in another thread of this page.
+      if (at && !only && this.root) return
+      await this.put(root)
+      if (this.find(this.linked)) this.reveal()
+      else if (only) this.part("missing")?.focus()
+      else this.part("missing")?.remove()
+    } catch (error) {
+      if (turn == this.turn) await loadForm().then(() => this.fail(error), () => this.say("Comments could not be loaded."))
+    } finally {
+      if (turn == this.turn) this.ariaBusy = null
     }
   }
 
   async load(more) {
-    const lang = this.closest("[lang]")?.lang || navigator.language
-    const asked = { lang, thread: this.thread, site: this.attr("site"), order: this.attr("order"), ...more }
-    const response = await api(`comments.html?${encode(asked)}`, { cache: this.linked ? "no-cache" : "default" })
-    if (!response.ok) throw response
-    return parse(await response.text())
+    const asked = { lang: this.language, thread: this.thread, site: this.attr("site"), order: store("order") ?? this.attr("order"), ...more }
+    // The browser asks whether its copy is the latest: the reader or a moderator may just have changed something.
+    const response = await api(`comments.html?${encode(asked)}`, { cache: "no-cache" })
+    const html = await response.text()
+    if (!response.ok) throw response.status == 403 && parse(html)
+    return parse(html)
   }
 
-  // Adds the comments that are not shown yet; returns the first of them.
-  merge(from, into, put = "append") {
-    let first
-    for (const item of [...from.children]) {
-      const [comment] = item.children
-      const shown = this.find(comment.id)
-      const replies = repliesOf(item)
-      if (!shown) into[put](item)
-      else if (shown.matches(".ct-pending")) shown.replaceWith(comment)
-      const found = shown ? replies && this.merge(replies, this.list(shown)) : comment
-      first ??= found
+  async put(root) {
+    const typed = this.root?.dataset.thread == root.dataset.thread && this.form?.elements.comment.value
+    const again = this.part("again")?.matches(":focus")
+    this.replaceChildren(root)
+    this.ariaBusy = null
+    if (again) this.part("title").focus()
+    if (this.form) {
+      this.form.noValidate = true
+      this.part("save").hidden = false
+      if (typed) this.form.elements.comment.value = typed
     }
-    return first
+    if (["me", "mine", this.draft].some(name => store(name))) await this.writing().then(() => this.showOwn()).catch(() => {})
   }
 
-  // The list of replies to a comment, or the thread's list.
-  list(comment) {
-    const owner = comment?.parentNode ?? this.root
-    return repliesOf(owner) ?? owner.appendChild(parse('<div class="ct-list" role="list"></div>'))
+  // Says something where the comments should be.
+  say(words) {
+    this.part("state")?.remove()
+    const state = this.appendChild(parse('<div class="ct-state" role="status" lang="en" dir="auto"></div>'))
+    state.textContent = words
+    return state
   }
 
-  async more() {
-    const link = this.part("more")
-    if (!link) return
-    const page = await this.load({ cursor: link.dataset.cursor })
-    link.replaceWith(...page.querySelectorAll(".ct-more"))
-    return this.merge(repliesOf(page), this.list())
+  // Shows the comment that the address names.
+  follow() {
+    if (!this.linked || !this.loaded) return
+    if (this.find(this.linked)) this.reveal()
+    else this.show()
   }
 
-  // Checks for new comments, and offers to show them.
-  async poll() {
-    try {
-      const { count } = this.root.dataset
-      if ((await this.count()).counts[this.thread] <= count) return
-      this.offer = await this.load({ known: count, since: this.root.dataset.last })
-      if (count == this.root.dataset.count) this.part("news").replaceChildren(...this.offer.querySelectorAll(".ct-fresh"))
-    } catch {}
+  reveal() {
+    const comment = this.find(this.linked)
+    const branch = comment.closest("details")
+    if (branch) branch.open = true
+    this.part("missing")?.remove()
+    if (location.hash == `#${comment.id}`) location.replace(location.href)
+    else comment.scrollIntoView()
   }
 
-  async fresh() {
-    await this.recount()
-    this.part("news").replaceChildren()
-    return this.merge(repliesOf(this.offer), this.list(), this.attr("order") == "newest" ? "prepend" : "append")
-  }
-
-  count() { return loadCounts([this.thread], this.root.lang, this.attr("site")) }
-
-  async recount() {
-    try {
-      const { counts, words } = await this.count()
-      this.root.dataset.count = counts[this.thread]
-      this.part("title").textContent = words[this.thread]
-    } catch {}
+  async sort(order) {
+    store("order", order)
+    await this.show("")
+    this.querySelector(".ct-sort select")?.focus()
   }
 
   focusOn(comment) {
     if (!comment) return
+    const branch = comment.closest("details")
+    if (branch) branch.open = true
     comment.tabIndex = -1
     comment.focus()
-  }
-
-  // ------------------------------------------------------------------ the reader's own comments
-
-  // Shows those that are pending or can still be changed.
-  async showOwn() {
-    for (const [id, mine] of Object.entries(store("mine") ?? {})) {
-      if (mine.thread != this.key) continue
-      const response = await this.send(id)
-      const comment = response.ok ? this.insert(parse(await response.text())) : null
-      if (response.status < 500 && !comment?.matches(".ct-pending, :has(.ct-edit)")) this.remember(id)
-    }
-  }
-
-  remember(id, token) {
-    store("mine", { ...store("mine"), [id]: token && { token, thread: this.key } })
-  }
-
-  // Puts a comment where it belongs.
-  insert(item) {
-    const [comment] = item.children
-    const shown = this.find(comment.id)
-    if (shown) shown.replaceWith(comment)
-    else this.list(this.find(`comment-${item.dataset.parent}`)).append(item)
-    return comment
-  }
-
-  // Calls the API for one of the reader's comments, with its edit token; without an id, posts a new one.
-  send(id, method, body) {
-    const headers = { Accept: "text/html, application/problem+json", "Accept-Language": this.root.lang }
-    if (id) headers.Authorization = `Bearer ${store("mine")?.[id]?.token}`
-    if (method == "PATCH") headers["Content-Type"] = "application/json"
-    return api(id ? `comments/${id}` : "comments", { method, body, headers })
-  }
-
-  // ------------------------------------------------------------------ the form
-
-  // Restores the draft and the saved name and email.
-  prepare(typed) {
-    const { elements } = this.form
-    this.form.noValidate = true
-    this.started = this.submission = this.opener = this.editing = undefined
-    this.label()
-    const me = store("me")
-    if (me) {
-      this.part("box").checked = true
-      elements.name.value = me.name
-      elements.email.value = me.email
-    }
-    const draft = store(this.draft)
-    elements.comment.value = draft?.comment || typed || ""
-    const link = this.querySelector(`#comment-${draft?.parent} .ct-reply`)
-    if (link) this.open(link)
-  }
-
-  label(heading = this.form.dataset.write, button = this.form.dataset.post) {
-    this.part("heading").textContent = heading
-    this.part("send").textContent = button
-    this.part("cancel").hidden = !this.opener
-    for (const part of this.querySelectorAll(".ct-author")) part.hidden = this.editing
-  }
-
-  // Moves the form under a comment.
-  open(link) {
-    this.cancel()
-    const comment = link.closest(".ct-comment")
-    this.opener = link
-    comment.after(this.form)
-    this.form.elements.parent.value = idOf(comment)
-    this.label(link.ariaLabel, this.form.dataset.reply)
-  }
-
-  reply(link) {
-    this.open(link)
-    this.form.elements.comment.focus()
-  }
-
-  edit(link) {
-    this.reply(link)
-    this.editing = idOf(link.closest(".ct-comment"))
-    this.label(link.ariaLabel, this.form.dataset.save)
-    this.form.elements.comment.value = link.dataset.text
-  }
-
-  // Moves the form back to its place.
-  cancel() {
-    const { opener } = this
-    if (!opener) return
-    const { comment, parent } = this.form.elements
-    parent.value = ""
-    if (this.editing) comment.value = store(this.draft)?.comment ?? ""
-    this.opener = this.editing = undefined
-    this.part("write").append(this.form)
-    this.label()
-    this.setStatus()
-    opener.focus()
-  }
-
-  async delete(button) {
-    const { confirm } = button.dataset
-    button.dataset.confirm = ""
-    if (confirm) {
-      button.textContent = confirm
-      return
-    }
-    const comment = button.closest(".ct-comment")
-    const item = comment.parentNode
-    const response = await this.send(idOf(comment), "DELETE")
-    if (!response.ok) return this.setStatus((await response.json()).detail)
-    this.remember(idOf(comment))
-    if (item.contains(this.form)) this.cancel();
-    (repliesOf(item) ? comment : item).remove()
-    this.part("title").focus()
-    return this.recount()
   }
 
   // ------------------------------------------------------------------ events
 
   async on_click(event) {
-    const link = event.target.closest(".ct-link")
-    const does = ["reply", "edit", "delete", "cancel", "more", "fresh"].find(name => link?.matches(`.ct-${name}`))
-    if (!does || event.ctrlKey || event.metaKey) return
+    const link = event.target.closest("a, button")
+    const does = link?.className.match(/ct-(again|copy|more|earlier|fresh|report|reply|edit|delete|cancel)\b/)?.[1]
+    if (!does || event.ctrlKey || event.metaKey || event.shiftKey) return
     event.preventDefault()
+    try { await this.writing() } catch {
+      // A link leads where it leads without scripts.
+      if (link.href) location.assign(link.href)
+      return
+    }
     try { this.focusOn(await this[does](link)) } catch { this.setStatus(this.form?.dataset.failed) }
   }
 
-  on_focusin({ target }) {
-    if (!target.form || this.started !== undefined) return
-    this.started = ""
-    api(`form?${encode({ thread: this.thread })}`).then(answer => answer.json()).then(({ started = "" }) => this.started = started, () => {})
-  }
-
-  on_input() {
-    this.submission = undefined
-    if (this.editing) return
-    const { comment, parent } = this.form.elements
-    store(this.draft, comment.value && { comment: comment.value, parent: parent.value })
-  }
-
-  on_keydown({ key, ctrlKey, metaKey, isComposing, target }) {
-    if (!target.form || isComposing) return
-    if (key == "Enter" && (ctrlKey || metaKey)) target.form.requestSubmit()
-    if (key == "Escape") this.cancel()
-  }
-
-  async on_submit(event) {
-    event.preventDefault()
-    const button = this.part("send")
-    if (button.ariaDisabled) return
-    button.ariaDisabled = "true"
-    this.showErrors({ errors: [], detail: this.form.dataset.sending })
-    try {
-      const response = await this.submit()
-      if (response.ok) await this.showPosted(parse(await response.text()))
-      else this.showErrors(await response.json())
-    } catch { this.setStatus(this.form.dataset.failed) }
-    button.ariaDisabled = null
-  }
-
-  submit() {
-    const fields = new FormData(this.form)
-    if (this.editing) return this.send(this.editing, "PATCH", JSON.stringify({ comment: fields.get("comment") }))
-    this.submission ??= `${crypto.getRandomValues(new Uint32Array(4))}`
-    const { submission, started = "" } = this
-    const more = { submission, started, author_token: store("author") ?? "", title: document.title }
-    for (const name in more) fields.set(name, more[name])
-    return this.send("", "POST", encode(fields))
-  }
-
-  // Shows errors beside their fields.
-  showErrors({ title, detail, errors }) {
-    let first
-    for (const input of this.querySelectorAll(".ct-input")) {
-      const fault = errors.find(one => one.field == input.name)
-      input.ariaInvalid = fault ? "true" : null
-      input.nextElementSibling.textContent = fault?.detail ?? ""
-      if (fault) first ??= input
+  // Events of the form wait until it is ready. Without embed-form.js, the second try sends it as a page without scripts.
+  async on_form(event) {
+    const submits = event.type == "submit"
+    if (submits) event.preventDefault()
+    try { await this.writing() } catch {
+      if (!submits) return
+      const { comment, parent } = this.form.elements
+      store(this.draft, { comment: comment.value, parent: parent.value })
+      if (this.form.dataset.tried) return this.form.submit()
+      this.form.dataset.tried = "1"
+      return this.setStatus(this.form.dataset.failed)
     }
-    this.setStatus(first ? title : detail)
-    first?.focus()
+    this[`on_${event.type}`](event)
   }
 
-  showPosted(item) {
-    const { edit, author } = item.dataset
-    const { name, email, comment } = this.form.elements
-    delete item.dataset.edit
-    delete item.dataset.author
-    store("author", author)
-    this.remember(idOf(item.firstElementChild), edit)
-    if (!this.editing) {
-      store("me", this.part("box").checked && { name: name.value, email: email.value })
-      store(this.draft, null)
-      comment.value = ""
-      this.started = this.submission = undefined
-    }
-    this.setStatus()
-    this.cancel()
-    const placed = this.insert(item)
-    this.focusOn(placed)
-    if (!placed.matches(".ct-pending")) return this.recount()
+  // Loads the second script, and prepares the form once.
+  async writing() {
+    await loadForm()
+    if (this.ready != this.root && this.form) this.prepare(this.ready = this.root)
   }
 }
 
-const start = async () => {
-  if (script.closest("body") && !document.querySelector("comment-thread")) script.after(parse("<comment-thread></comment-thread>"))
-  const links = [...document.querySelectorAll("[data-comment-count]")]
+// Looks at the page, now and whenever it has changed: for this script where a thread should be, and for links to count.
+const scan = async () => {
+  const line = [...document.querySelectorAll("body script")].find(one => one.src.startsWith(`${home}embed.`) && one.dataset.counts == null)
+  if (line && !document.querySelector("comment-thread")) line.after(document.createElement("comment-thread"))
   const named = link => link.dataset.commentCount || link.href.split("#")[0]
+  const links = [...document.querySelectorAll("[data-comment-count]")].filter(link => link.counted != (link.counted = named(link)))
   if (!links.length) return
-  const { words } = await loadCounts([...new Set(links.map(named))], document.documentElement.lang || navigator.language)
-  for (const link of links) link.textContent = words[named(link)]
+  try {
+    const counts = await loadCounts([...new Set(links.map(named))], document.documentElement.lang || navigator.language)
+    for (const link of links) link.textContent = counts.words[named(link)]
+  } catch {}
 }
+let due
+const start = () => {
+  scan()
+  new MutationObserver(() => due ??= setTimeout(() => scan(due = undefined), 50)).observe(document, { childList: true, subtree: true })
+}
+const refresh = () => document.hidden || document.querySelectorAll("comment-thread").forEach(tell)
 
 customElements.define("comment-thread", CommentThread)
+setInterval(refresh, 60000)
+document.addEventListener("visibilitychange", refresh)
 document.readyState == "loading" ? addEventListener("DOMContentLoaded", start) : start()
 })()

@@ -46,7 +46,8 @@ const setCurrent = card => {
 
 const moveTo = card => {
   setCurrent(card)
-  card?.focus()
+  card?.focus({ preventScroll: true })
+  card?.scrollIntoView({ block: "nearest" })
 }
 
 // Show an error beside the result of a decision that succeeded.
@@ -57,6 +58,9 @@ const showError = text => {
   find("#status .error")?.remove()
   find("#status").append(toast)
 }
+
+// Replace a part of the page by the same part of a newer page.
+const renew = (id, page) => find(`#${id}`).replaceChildren(...find(`#${id}`, page).childNodes)
 
 // The page's URL, with the cards whose changes the server is to report.
 const urlWith = shown => {
@@ -92,7 +96,10 @@ const update = (page, complete) => {
   const wanted = [...after, ...all(".empty", fresh)]
   for (const one of [...cards.children]) if (!wanted.includes(one)) one.remove()
   for (const [at, one] of wanted.entries()) if (cards.children[at] != one) cards.insertBefore(one, cards.children[at])
-  for (const id of ["tabs", "more", "status"]) find(`#${id}`).replaceChildren(...find(`#${id}`, page).childNodes)
+  for (const id of ["tabs", "wave", "oldest", "more"]) renew(id, page)
+  // Not while all that match are selected: their number has been shown.
+  if (!find("#select [name=all]:checked")) renew("select", page)
+  countSelected()
   document.title = page.title
   tag = fresh.dataset.tag
   removed = []
@@ -113,9 +120,9 @@ const send = (url, body, headers) => {
     if (skipped.length) find("#skipped").replaceChildren(...[...find("#skipped").children, ...skipped].slice(-2))
     const isQueue = page && find("#cards", page)
     if (!isQueue) {
-      failure = page ? find("main [role=alert]", page)?.textContent : "Could not save your decision. Try again."
+      failure = page ? find("main [role=alert]", page)?.textContent : find("#status").dataset.failed
       failureUntil = performance.now() + 5000
-    }
+    } else if (body) renew("status", page) // at once: the page of a later request does not tell this result
     const latest = isQueue || sending ? page : await load(cards.dataset.url)
     if (sending || update(latest, !body)) return
     // A decision that succeeds a moment later does not hide the error.
@@ -137,13 +144,29 @@ const cardsOf = (form, button) => {
   return kind ? all(".card", cards).filter(one => value(one) == value(card)) : card ? [card] : []
 }
 
+// The number of selected comments: those with a mark, or all that match.
+const boxes = () => all("[name=selected]", cards)
+const countSelected = () => {
+  const every = find("#select [name=all]")
+  const number = every?.checked ? +every.value : cards ? boxes().filter(box => box.checked).length : 0
+  const shown = find("#selected")
+  if (shown) shown.textContent = number.toLocaleString(root.lang) + (every?.checked && "more" in every.dataset ? "+" : "")
+}
+addEventListener("change", ({ target }) => {
+  const every = find("#select [name=all]")
+  if (target == every) for (const box of boxes()) box.checked = every.checked
+  else if (every && target.name == "selected") every.checked &&= target.checked
+  if (cards) countSelected()
+})
+addEventListener("reset", () => setTimeout(countSelected))
+
 // The text area with text that is not sent yet.
 let typed
 addEventListener("input", ({ target }) => { if (target.matches("textarea")) typed = target })
 
 addEventListener("submit", event => {
   const { target: form, submitter: button } = event
-  if (!cards || !form.matches("#act, #bulk, .undo")) {
+  if (!cards || !form.matches("#act, #bulk, .undo, .step")) {
     if (form.contains(typed)) typed = undefined
     if (!sending) return
     event.preventDefault()
@@ -157,11 +180,12 @@ addEventListener("submit", event => {
   if (decided.length) {
     const shown = all(".card", cards)
     const rest = shown.slice(shown.indexOf(button.closest(".card") ?? decided.at(-1)))
-    moveTo(rest.find(card => !decided.includes(card)) ?? shown.findLast(card => !decided.includes(card)))
+    const next = rest.find(card => !decided.includes(card)) ?? shown.findLast(card => !decided.includes(card))
     if ("removes" in cards.dataset) {
       removed.push(...decided)
       for (const card of decided) card.remove()
     }
+    moveTo(next) // after the others are gone: else the page scrolls for them
   }
   // Not form.action: a field named "action" would shadow it.
   send(form.getAttribute("action"), body)
@@ -170,6 +194,12 @@ addEventListener("submit", event => {
 // Send all decisions before leaving the page. Ignore the second half of a double click.
 addEventListener("click", event => {
   const link = event.target.closest("a[href]")
+  const opens = event.target.closest("[data-dialog]")
+  if (opens) find("#" + opens.dataset.dialog).showModal()
+  if (link?.matches(".close")) {
+    event.preventDefault()
+    return link.closest(".toast").remove()
+  }
   if (event.detail > 1 && event.target.closest("button")) event.preventDefault()
   if (!sending || !link || link.target || event.ctrlKey || event.metaKey || event.shiftKey) return
   event.preventDefault()
@@ -196,7 +226,7 @@ const textFields = "textarea, select, input:not([type=checkbox], [type=radio])"
 addEventListener("keydown", event => {
   const { target } = event
   const key = keyOf(event)
-  if (!root.matches(".shortcuts-on") || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || target.closest(textFields)) return
+  if (!root.matches(".shortcuts-on") || find("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || target.closest(textFields)) return
   const shown = all(".card")
   const step = { j: 1, k: -1 }[key]
   if (event.repeat && !step) return
@@ -205,15 +235,19 @@ addEventListener("keydown", event => {
   const named = all(`[data-key="${CSS.escape(key)}"]`)
   const control = find("#cards :checked") && named.find(one => one.closest("#bulk"))
     || named.find(one => current?.contains(one))
-    || named.find(one => !one.closest("#cards, #bulk"))
+    || named.find(one => !one.closest("#cards, #bulk") || one.name == "all")
   if (!control) return
   event.preventDefault()
   // Never act on a card that is out of view, or that moved into another's place a moment ago.
   if (current?.contains(control) && (visible || event.timeStamp < keysFrom)) return visible && moveTo(visible)
+  // On a phone, the search is in a popover.
+  if (!control.checkVisibility()) control.closest("[popover]")?.showPopover?.()
   if (control.matches(textFields)) control.focus()
   else control.click()
-  if (control.matches("summary")) control.scrollIntoView({ block: "nearest" })
 })
+addEventListener("toggle", ({ target, newState }) => {
+  if (target.matches("[popover]") && newState == "open") find("[type=search]", target)?.focus()
+}, true)
 
 // Load new comments and other moderators' decisions.
 const poll = async () => {
@@ -223,23 +257,55 @@ const poll = async () => {
   if (answer.ok && !sending) send(urlWith(openCards()), undefined, BACKGROUND)
 }
 
-// Keyboard shortcuts can be switched off (WCAG 2.2, 2.1.4).
+// Keyboard shortcuts can be switched off (WCAG 2.2, 2.1.4). The server keeps the choice.
 const choice = find("#shortcuts")
-const stored = value => {
-  try { return value ? localStorage.setItem("commentsvc:keys", value) : localStorage.getItem("commentsvc:keys") } catch {}
-}
 const setShortcuts = on => {
   root.classList.toggle("shortcuts-on", on)
   root.classList.toggle("shortcuts-off", !on)
 }
-setShortcuts(stored() != "off")
-if (choice) {
-  choice.checked = root.matches(".shortcuts-on")
-  choice.onchange = () => setShortcuts(choice.checked, stored(choice.checked ? "on" : "off"))
+setShortcuts(root.dataset.shortcuts != "off")
+if (choice) choice.onchange = () => {
+  const { form } = choice
+  setShortcuts(choice.checked)
+  fetch(form.getAttribute("action"), { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual", keepalive: true })
 }
+const tabs = find("#tabs")
+const tab = tabs && find("[aria-current]", tabs)
+if (tab) tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2
 setCurrent(find(".card:target") ?? find("#cards .card") ?? find("article.card"))
 if (cards) {
+  countSelected()
   setInterval(() => poll().catch(() => {}), 30_000)
   addEventListener("focus", () => poll().catch(() => {}))
 }
+
+// Bans and rules: Enter in a list saves, as in a text field. A change of the test's own fields tests again at once.
+addEventListener("keydown", event => {
+  const { target, key } = event
+  if (key != "Enter" || event.isComposing || !target.matches(".by-kind select")) return
+  event.preventDefault()
+  target.form.requestSubmit(find("button", target.form))
+})
+
+let tests = 0
+const test = async form => {
+  const number = ++tests
+  const fields = all("[data-test]:not(select)", form)
+  if (fields.length && !fields.some(one => one.checkVisibility() && one.value)) return find("#test-result", form).replaceChildren()
+  const body = new URLSearchParams(new FormData(form))
+  body.set("do", "test")
+  const page = await load(form.getAttribute("action"), body).catch(() => {})
+  // A button that is being pressed stays where it is.
+  if (number != tests || !page || find("button:active", form)) return
+  const { name } = document.activeElement
+  for (const part of all("[data-part]", form)) part.replaceChildren(...find(`[data-part=${part.dataset.part}]`, page)?.childNodes ?? [])
+  if (name && document.activeElement == document.body) form.elements[name]?.focus()
+}
+// A long word list is tested only when asked.
+let testing
+addEventListener("input", ({ target }) => {
+  if (!target.matches("[data-test]") || target.value.length > 20_000) return
+  clearTimeout(testing)
+  testing = setTimeout(test, target.matches("select") ? 0 : 600, target.form)
+})
 })()

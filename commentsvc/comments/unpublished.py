@@ -1,0 +1,31 @@
+"""Comments that a person put in the trash, as their commenters see them."""
+
+from typing import Final
+
+from commentsvc.domain.models import ActorKind, Comment, Status
+from commentsvc.service import private_read
+from commentsvc.storage import comments, decisions
+from commentsvc.storage.database import PrivateRead
+
+DAYS_UNTOLD: Final = 14
+
+
+async def is_not_published(unit: PrivateRead, comment: Comment) -> bool:
+    """Return whether the commenter learns that a comment is not published, instead of waiting for ever.
+
+    Only a person's decision for the trash is told, and only 14 days later. Spam and what rules decided look like
+    pending: spammers must not learn what works.
+    """
+    if comment.status is not Status.TRASH or comment.erased_at:
+        return False
+    latest = await decisions.get_latest(unit, comment.id)
+    return (
+        latest is not None and latest.actor.kind is ActorKind.PERSON and latest.created_at <= unit.ago(days=DAYS_UNTOLD)
+    )
+
+
+@private_read
+async def find_waiting(unit: PrivateRead, comment_id: str) -> str | None:
+    """Return the id of a reader's own comment, unless it is known not to be published: lists leave that out."""
+    comment = await comments.get(unit, comment_id)
+    return None if comment and await is_not_published(unit, comment) else comment_id

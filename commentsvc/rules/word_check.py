@@ -1,0 +1,44 @@
+"""Check comments against a word list, and tell which of its lines matched."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from commentsvc.domain.models import Draft
+from commentsvc.domain.reasons import Reason, mask_personal_data
+from commentsvc.rules.context import Context
+from commentsvc.rules.word_list import WordList
+
+
+@dataclass(frozen=True)
+class WordCheck:
+    """Matches listed words or phrases in the text, its link targets, the name or the website."""
+
+    words: WordList
+
+    def __call__(self, draft: Draft, context: Context) -> Reason | None:
+        """Return the reason to act: the first line that matches."""
+        for part in _searched_parts(draft, context):
+            found = self.words.find_first(part)
+            if found is not None:
+                return Reason("word_listed", {"word": mask_personal_data(found)})
+        return None
+
+    def list_lines(self, draft: Draft, context: Context) -> set[str]:
+        """Return every line that matches, as written in the list."""
+        return {line for part in _searched_parts(draft, context) for line in self.words.find_all(part)}
+
+
+def compile_words(text: str) -> WordCheck:
+    """Compile a list with one word or phrase a line.
+
+    Raises:
+        ValueError: see ``WordList``.
+    """
+    return WordCheck(WordList.from_text(text))
+
+
+def _searched_parts(draft: Draft, context: Context) -> Iterator[str]:
+    yield from context.texts_of(draft)
+    website = draft.website or ""
+    yield from (context.visible.targets if context.visible else "", draft.name, website, unquote(website))

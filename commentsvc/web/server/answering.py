@@ -1,0 +1,123 @@
+"""Answer public questions before the router, with whole answers that are kept in memory.
+
+An approval is answered after its commit. So a later request finds another number of changes on SQLite, and then reads
+the state of the answer's basis; on PostgreSQL each request reads it, with one indexed statement. Either way no answer
+is older than a change that any process acknowledged before the request.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+
+from commentsvc.domain.errors import Unavailable
+from commentsvc.domain.meter import METER, Meter, meter_steps
+from commentsvc.service import Service
+from commentsvc.storage.patience import begin_request
+from commentsvc.storage.public_state import state_of
+from commentsvc.web.pages.blanks import fill_blanks, split_at_blanks
+from commentsvc.web.server.admission import ADMISSION
+from commentsvc.web.server.answer_cache import Answer, AnswerCache
+from commentsvc.web.server.body import RECEIVED
+from commentsvc.web.server.middleware import DRAINING
+from commentsvc.web.server.questions import Question, Questions
+from commentsvc.web.server.routing import BASIS, SERVICE, UNFILLED, WHOLE
+
+Handle = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
+
+QUESTIONS: Final = web.AppKey("questions", Questions)
+ANSWERS: Final = web.AppKey("answers", AnswerCache)
+# A request waits so often for an answer that others ask for as well. Under constant changes it then makes its own.
+TURNS: Final = 3
+
+
+class Answering:
+    """Answers requests from memory, and all others with the application."""
+
+    def __init__(self, app: web.Application, handle: Handle) -> None:
+        self._service = app[SERVICE]
+        self._questions = app[QUESTIONS]
+        self._answers = app[ANSWERS]
+        self._draining = app[DRAINING]
+        self._handle_unmetered = handle
+        self._admission, self._received = app[ADMISSION], app[RECEIVED]
+        self._in_work: dict[Question, asyncio.Future[bool]] = {}
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        """Return the response to a request."""
+        patience = begin_request()
+        question = None if self._draining.process else self._questions.read(request)
+        if question is None:
+            return await self._handle(request)
+        for _ in range(TURNS):
+            answer = self._answers.get(question)
+            if answer is not None and await self._is_current(answer):
+                return answer.respond(request)
+            in_work = self._in_work.get(question)
+            if in_work is None:
+                return await self._make(question, request)
+            # Another request makes this answer now. It may have read the database before this one arrived: look again.
+            patience.begin()  # if the other one gets no answer in time, neither does this one
+            if not await asyncio.shield(in_work):
+                break
+            patience.end()
+        return await self._handle(request)
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer in the ordinary way, and charge the client's network for the work."""
+        meter = Meter()
+        METER.set(meter)  # of the task of this request
+        try:
+            return await meter_steps(self._handle_unmetered(request), meter)
+        finally:
+            self._admission.charge(request, meter.seconds)
+            self._received.release(request)
+
+    async def _is_current(self, answer: Answer) -> bool:
+        if (answer.basis.until or answer.basis.since) and not answer.basis.is_of(self._service.now()):
+            return False
+        number = self._service.db.count_changes()
+        if number is not None and number == answer.number:
+            return True
+        check = answer.basis.check
+        try:
+            state = state_of(await self._service.db.read_rows(check.sql, check.values, late=True))
+        except Unavailable:
+            return False  # the ordinary way tells why
+        if state != answer.basis.state:
+            return False
+        answer.number = number
+        return True
+
+    async def _make(self, question: Question, request: web.Request) -> web.StreamResponse:
+        """Answer in the ordinary way, and keep the answer."""
+        done = self._in_work[question] = asyncio.get_running_loop().create_future()
+        kept: Answer | None = None
+        try:
+            number = self._service.db.count_changes()  # before the answer is read
+            request[WHOLE] = True
+            response = await self._handle(request)
+            kept = _keep(self._service, question, number, request, response)
+            if kept is None:
+                self._answers.drop(question)
+                return response
+            self._answers.put(question, kept)
+            return kept.respond(request)
+        finally:
+            del self._in_work[question]
+            done.set_result(kept is not None)
+
+
+def _keep(
+    service: Service, question: Question, number: int | None, request: web.Request, response: web.StreamResponse
+) -> Answer | None:
+    """Return the answer to keep; None if the response is a refusal or for one reader only."""
+    basis = request.get(BASIS)
+    if basis is None or response.status != HTTPStatus.OK or not isinstance(response, web.Response):
+        return None
+    unfilled = request.get(UNFILLED)
+    fill = None if unfilled is None else partial(fill_blanks, service, split_at_blanks(unfilled))
+    return Answer(question.path, response, basis, number, fill)
