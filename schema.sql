@@ -276,7 +276,8 @@ CREATE TABLE contact (
     created_at     TEXT NOT NULL,
     site_id        TEXT NOT NULL REFERENCES site (id),
     status         TEXT NOT NULL,  -- of the comment; copied so that counts read one table
-    name_key       TEXT            -- of the comment's name; equal for names that look alike
+    name_key       TEXT,           -- of the comment's name; equal for names that look alike
+    verified       BIGINT NOT NULL DEFAULT 0  -- 1: the commenter had confirmed this address in the browser they used
 ) WITHOUT ROWID;
 
 CREATE INDEX contact_email ON contact (email_digest, status, comment_id, site_id);
@@ -436,3 +437,169 @@ CREATE TABLE audit (
 CREATE INDEX audit_site ON audit (site_id, seq);
 -- The action in the body of each entry with a note: erasing a comment finds the notes about it.
 CREATE INDEX audit_noted ON audit (SUBSTR(body, 12, 36)) WHERE note IS NOT NULL;
+
+-- What has happened and is to be told, until a worker has turned it into parcels. Each row is written in the
+-- transaction of what happened, and only if there is a mail server or a webhook.
+CREATE TABLE event (
+    seq          INTEGER PRIMARY KEY,
+    kind         TEXT   NOT NULL,  -- commentsvc/domain/models.py, EventKind
+    site_id      TEXT   REFERENCES site (id),
+    thread_id    TEXT,
+    comment_id   TEXT,
+    detail       TEXT   NOT NULL,  -- ids, statuses, codes, never texts: JSON
+    email_sealed TEXT,             -- the address that asked for something; encrypted as in contact
+    email_digest TEXT,
+    created_at   TEXT   NOT NULL,
+    failures     BIGINT NOT NULL DEFAULT 0  -- how often it could not be turned into parcels
+);
+
+CREATE INDEX event_comment ON event (comment_id) WHERE comment_id IS NOT NULL;
+
+-- The outbox: a mail, or a request to a webhook. Its id is in the Message-ID or webhook-id, so every attempt has the
+-- same one. Delivered mails are deleted; requests to webhooks are kept for a week, with the response.
+CREATE TABLE parcel (
+    id           TEXT   NOT NULL PRIMARY KEY,
+    channel      TEXT   NOT NULL CHECK (channel IN ('mail', 'webhook')),
+    kind         TEXT   NOT NULL,            -- which mail; of a webhook: the type of the event
+    site_id      TEXT   REFERENCES site (id),
+    thread_id    TEXT,
+    comment_id   TEXT,                       -- erasing this comment deletes the parcel
+    owner        TEXT,                       -- id of the moderator, subscription or webhook
+    email_sealed TEXT,                       -- recipient of a mail
+    email_digest TEXT,
+    detail       TEXT   NOT NULL,            -- of a mail: ids, JSON; of a webhook: the encrypted body
+    state        TEXT   NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
+    attempts     BIGINT NOT NULL DEFAULT 0,
+    due_at       TEXT   NOT NULL,            -- when to try next; a worker that tries moves it into the future
+    created_at   TEXT   NOT NULL,
+    tried_at     TEXT,
+    milliseconds BIGINT,                     -- of the latest attempt
+    status_code  BIGINT,                     -- that the receiver answered
+    response     TEXT,                       -- of a webhook: the beginning of its body, encrypted
+    error        TEXT                        -- why the latest attempt failed
+);
+
+CREATE INDEX parcel_due ON parcel (channel, due_at) WHERE state = 'waiting';
+CREATE INDEX parcel_dead ON parcel (id) WHERE state = 'dead';
+CREATE INDEX parcel_owner ON parcel (owner, id) WHERE owner IS NOT NULL;
+CREATE INDEX parcel_comment ON parcel (comment_id) WHERE comment_id IS NOT NULL;
+CREATE INDEX parcel_email ON parcel (email_digest) WHERE email_digest IS NOT NULL;
+
+-- How the latest deliveries on a channel went.
+CREATE TABLE channel_record (
+    channel      TEXT NOT NULL PRIMARY KEY,
+    delivered_at TEXT,
+    failed_at    TEXT,
+    error        TEXT
+) WITHOUT ROWID;
+
+-- Which mails a moderator gets. No row: at once, then a digest at most every COMMENTSVC_MAIL_MINUTES.
+CREATE TABLE moderator_mail (
+    moderator_id TEXT   NOT NULL PRIMARY KEY REFERENCES moderator (id),
+    mode         TEXT   NOT NULL DEFAULT 'now' CHECK (mode IN ('now', 'digest', 'off')),
+    minutes      BIGINT,         -- NULL: COMMENTSVC_MAIL_MINUTES
+    mailed_at    TEXT            -- when the latest mail about waiting comments was due
+) WITHOUT ROWID;
+
+-- The links in a mail about a waiting comment. Using one of them voids them all.
+CREATE TABLE decision_link (
+    id           TEXT   NOT NULL PRIMARY KEY,  -- of the mail's parcel, so that every attempt has the same links
+    moderator_id TEXT   NOT NULL REFERENCES moderator (id),
+    comment_id   TEXT   NOT NULL,
+    version      BIGINT NOT NULL,              -- of the comment, as the mail shows it
+    created_at   TEXT   NOT NULL,
+    expires_at   TEXT   NOT NULL,
+    used_at      TEXT,
+    action_id    TEXT                          -- what the link did
+) WITHOUT ROWID;
+
+CREATE INDEX decision_link_comment ON decision_link (comment_id);
+
+-- A feed of the moderation queue for a feed reader. Its token is shown once.
+CREATE TABLE queue_feed (
+    id           TEXT   NOT NULL PRIMARY KEY,
+    token_hash   TEXT   NOT NULL UNIQUE,
+    moderator_id TEXT   NOT NULL REFERENCES moderator (id),
+    site_id      TEXT   NOT NULL REFERENCES site (id),
+    shows_text   BIGINT NOT NULL DEFAULT 0,  -- 1: entries have the text of comments
+    created_at   TEXT   NOT NULL,
+    last_used_at TEXT
+);
+
+-- An email address that asked for mail, or must get none.
+CREATE TABLE address (
+    id           TEXT NOT NULL PRIMARY KEY,
+    email_sealed TEXT NOT NULL,
+    email_digest TEXT NOT NULL UNIQUE,
+    created_at   TEXT NOT NULL,
+    confirmed_at TEXT,  -- when its owner first confirmed it
+    suppressed_at TEXT, -- since when it gets no mail
+    suppressed_for TEXT -- bounce, complaint or request
+);
+
+-- A mail that asks the owner of an address to confirm it. Each address gets at most one in a day; what is asked for
+-- until then joins it.
+CREATE TABLE confirmation (
+    id         TEXT NOT NULL PRIMARY KEY,
+    address_id TEXT NOT NULL REFERENCES address (id),
+    site_id    TEXT NOT NULL REFERENCES site (id),
+    thread_id  TEXT,           -- the page that the mail names
+    language   TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    used_at    TEXT
+);
+
+CREATE INDEX confirmation_address ON confirmation (address_id, created_at);
+
+-- Mail about new comments, for an address. It is sent only after confirmed_at.
+CREATE TABLE subscription (
+    id           TEXT   NOT NULL PRIMARY KEY,
+    address_id   TEXT   NOT NULL REFERENCES address (id),
+    site_id      TEXT   NOT NULL REFERENCES site (id),
+    scope        TEXT   NOT NULL CHECK (scope IN ('replies', 'thread', 'site')),
+    thread_id    TEXT,                       -- of scope thread and replies
+    comment_id   TEXT,                       -- of scope replies: the commenter's own comment
+    daily        BIGINT NOT NULL DEFAULT 0,  -- 1: one mail a day instead of one for each comment
+    language     TEXT   NOT NULL,
+    confirmation_id TEXT REFERENCES confirmation (id),  -- that confirms it
+    created_at   TEXT   NOT NULL,
+    confirmed_at TEXT,
+    mailed_at    TEXT                        -- of the latest daily mail
+);
+
+CREATE INDEX subscription_address ON subscription (address_id);
+CREATE INDEX subscription_comment ON subscription (comment_id) WHERE comment_id IS NOT NULL;
+CREATE INDEX subscription_thread ON subscription (thread_id) WHERE scope = 'thread';
+CREATE INDEX subscription_site ON subscription (site_id) WHERE scope = 'site';
+
+-- Authors (comment.author_id) who confirmed an address in the browser that has their author token.
+CREATE TABLE verified_author (
+    author_id  TEXT NOT NULL,
+    address_id TEXT NOT NULL REFERENCES address (id),
+    site_id    TEXT NOT NULL REFERENCES site (id),
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (author_id, address_id)
+) WITHOUT ROWID;
+
+CREATE INDEX verified_author_address ON verified_author (address_id, site_id);
+
+-- A webhook: where requests about events go (https://www.standardwebhooks.com).
+CREATE TABLE webhook (
+    id                 TEXT   NOT NULL PRIMARY KEY,
+    site_id            TEXT   REFERENCES site (id),  -- NULL: all sites
+    url_sealed         TEXT   NOT NULL,              -- encrypted: addresses of chat services are secrets
+    events             TEXT   NOT NULL,              -- separated by spaces
+    secret_sealed      TEXT   NOT NULL,              -- whsec_…, encrypted
+    old_secret_sealed  TEXT,                         -- before the last rotation; it signs too until old_secret_until
+    old_secret_until   TEXT,
+    includes_email     BIGINT NOT NULL DEFAULT 0,
+    includes_unapproved BIGINT NOT NULL DEFAULT 0,   -- 1: also text and name of comments that are not public
+    note               TEXT   NOT NULL DEFAULT '',
+    created_at         TEXT   NOT NULL,
+    failing_since      TEXT,                         -- first failure since the last success
+    disabled_at        TEXT,
+    disabled_for       TEXT                          -- failing, gone or moderator
+);
+
+CREATE INDEX webhook_active ON webhook (site_id) WHERE disabled_at IS NULL;

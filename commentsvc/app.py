@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from commentsvc.config.settings import Config
+from commentsvc.delivery.outbox import Outlets, Sender
+from commentsvc.delivery.worker import Worker
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.deliveries import Channel
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.operations import erasures, key_check, maintenance, preparation, secret_file, server_lock, servers
 from commentsvc.operations.waiting import wait_for_database
@@ -166,13 +169,33 @@ async def listen(
     await runner.setup()
     is_alone = role.is_alone and service.config.sqlite_path is not None  # PostgreSQL may have other servers
     work = maintenance.run_forever(service, is_leading=role.is_leading, is_alone=is_alone)
-    maintaining = asyncio.create_task(work, name="maintenance")
+    tasks = [asyncio.create_task(work, name="maintenance")]
+    if role.is_leading and service.config.delivery == "on":
+        tasks.append(asyncio.create_task(deliver(service), name="delivery"))
     try:
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
         yield runner
     finally:
-        maintaining.cancel()
+        for task in tasks:
+            task.cancel()
         await runner.drain(socket_stays=stop is not None and stop.socket_stays)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def deliver(service: Service) -> None:
+    """Send mails and call webhooks until cancelled; what is being sent then is finished."""
+    await Worker(service, join_outlets(service.config)).run()
+
+
+def join_outlets(config: Config) -> Outlets:
+    """Return what a worker needs: who is told about an event, how mails are written, and the ways out."""
+    from commentsvc.delivery.smtp import MailSender  # noqa: PLC0415 -- see ``listen``
+    from commentsvc.web.mail.renderers import RENDERERS  # noqa: PLC0415 -- see ``listen``
+
+    senders: dict[Channel, Sender] = {}
+    if config.smtp_url:
+        senders[Channel.MAIL] = MailSender(RENDERERS)
+    return Outlets(fan_outs=[], senders=senders)
 
 
 async def serve(

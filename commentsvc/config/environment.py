@@ -20,7 +20,9 @@ from commentsvc.config.variables import add_settings_file, clean_value, find_var
 from commentsvc.domain.errors import ConfigurationError, InvalidValue
 from commentsvc.domain.validation import convert_setting
 
-SECRETS: Final = frozenset({"secret_key", "admin_key", "database_url", "reader_database_url", "read_database_url"})
+SECRETS: Final = frozenset(
+    {"secret_key", "admin_key", "database_url", "reader_database_url", "read_database_url", "smtp_url"}
+)
 UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how PowerShell writes a file
 # Words for two of our values in other programs.
 ON: Final = frozenset({"true", "yes", "y", "1", "enable", "enabled"})

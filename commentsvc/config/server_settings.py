@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
+
+from commentsvc.config.delivery_settings import DeliveryConfig
 
 
-class ServerConfig(Struct, frozen=True, kw_only=True):
+class ServerConfig(DeliveryConfig, frozen=True, kw_only=True):
     """The settings of the server. See ``Config``."""
 
     host: Annotated[

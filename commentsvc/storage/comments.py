@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
+from commentsvc.domain.deliveries import EventKind
 from commentsvc.domain.models import Comment, ListedComment, ReadableComment, Status
-from commentsvc.storage import contacts, reports, search, threads
+from commentsvc.storage import contacts, events, parcels, reports, search, threads
 from commentsvc.storage.database import PrivateRead, PublicRead, Row, Write, in_list, row_values
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
@@ -30,6 +31,7 @@ async def add(unit: Write, comment: Comment, posted_digest: str | None = None) -
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
         posted_digest=posted_digest,
     )
+    await events.add_of_comment(unit, EventKind.COMMENT_CREATED, comment, {"status": comment.status.value})
 
 
 async def get_readable(unit: PublicRead, comment_id: str) -> ReadableComment | None:
@@ -100,6 +102,7 @@ async def set_statuses(unit: Write, found: Sequence[Comment], status: Status, no
         **values,
     )
     await contacts.set_status(unit, ids, status)
+    await events.add_decisions(unit, found, status)
     await _recount(unit, found, status)
     await _update_listing(unit, ids, now)
     return await get_many(unit, ids)
@@ -131,6 +134,7 @@ async def set_text(unit: Write, comment: Comment, new: Comment, now: str) -> Com
         edited_at=now,
     )
     await search.set_words(unit, new)
+    await events.add_of_comment(unit, EventKind.COMMENT_EDITED, comment)
     return await _fresh(unit, comment.id)
 
 
@@ -159,6 +163,9 @@ async def erase(unit: Write, comment: Comment, now: str) -> Comment:
         now=now,
     )
     await search.delete_many(unit, [comment.id])
+    await events.delete_of_comments(unit, [comment.id])
+    await parcels.delete_of_comments(unit, [comment.id])
+    await events.add_of_comment(unit, EventKind.COMMENT_DELETED, comment, {"from": comment.status.value})
     await reports.erase(unit, comment.id)
     await threads.set_counters(unit, {comment.thread_id: {comment.status: -1, "reported": -int(comment.reports > 0)}})
     await update_listing(unit, comment.id, now)

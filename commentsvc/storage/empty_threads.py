@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from commentsvc.storage import search, thread_merge
+from commentsvc.storage import events, search, thread_merge
 from commentsvc.storage.database import PublicRead, Row, Write, in_list
 
 
@@ -38,6 +38,7 @@ async def _forget(unit: Write, thread: Row) -> None:
         url=thread["url"] if key == thread["key"] else None,
         title=title,
     )
+    await events.add_thread_changes(unit, [thread["id"]])
     together = await thread_merge.list_merged(unit, [thread["id"]])
     merged, more = in_list("merged", together[1:])
     await unit.run(f"UPDATE thread SET key = '', url = NULL, title = NULL WHERE id IN {merged}", **more)

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from commentsvc.domain.deliveries import EventKind
 from commentsvc.domain.models import Comment
-from commentsvc.storage import threads
+from commentsvc.storage import events, threads
 from commentsvc.storage.database import MAX_HISTORY, NOW_OR_CREATED, PrivateRead, Row, Write, in_list, site_condition
 
 
@@ -36,6 +37,7 @@ async def add(unit: Write, comment: Comment, reader: str, reason: str | None, no
     )
     if inserted:
         await _open(unit, comment, 1)
+        await events.add_of_comment(unit, EventKind.REPORT_CREATED, comment)
 
 
 async def count_holding(unit: PrivateRead, comment_id: str) -> int:

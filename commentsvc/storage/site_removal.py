@@ -8,9 +8,15 @@ from commentsvc.storage.database import PrivateRead, Write, in_list
 
 IS_LEAF: Final = "NOT EXISTS (SELECT 1 FROM comment reply WHERE reply.parent_id = comment.id)"
 # Tables whose rows belong to one comment.
-OF_COMMENTS: Final = ("decision", "revision", "action_item", "report")
+OF_COMMENTS: Final = (
+    *("decision", "revision", "action_item", "report"),
+    *("event", "parcel", "subscription", "decision_link"),
+)
 # Tables whose rows belong to one site, in the order in which foreign keys allow deleting them.
-OF_SITES: Final = "thread_name thread site_total rule submission api_key moderator_site site_origin"
+OF_SITES: Final = (
+    "event parcel subscription confirmation verified_author queue_feed webhook "
+    "thread_name thread site_total rule submission api_key moderator_site site_origin"
+)
 
 
 async def count_comments(unit: PrivateRead, site_id: str) -> int:

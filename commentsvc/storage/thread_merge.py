@@ -6,7 +6,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from commentsvc.domain.models import Thread
-from commentsvc.storage import search
+from commentsvc.storage import events, search
 from commentsvc.storage.comments import PATH_DIGITS, path_step
 from commentsvc.storage.database import PrivateRead, PublicRead, Row, Write, in_list
 
@@ -124,6 +124,7 @@ async def update_counters(unit: Write, thread: Thread, last_seq: int) -> None:
         **dict(counted or {}),
     )
     await search.set_thread(unit, thread.id, thread.site_id, thread.key, thread.title)
+    await events.add_thread_changes(unit, [thread.id])
 
 
 async def find_first_public(unit: PublicRead, thread_id: str) -> Row | None:

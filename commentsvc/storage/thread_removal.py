@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from commentsvc.storage import audit, contacts, search, site_removal, thread_list
+from commentsvc.storage import audit, contacts, events, search, site_removal, thread_list
 from commentsvc.storage.database import PrivateRead, Write, in_list, site_condition
 
 
@@ -101,6 +101,7 @@ async def list_first_comments(unit: PrivateRead, thread_ids: Sequence[str], of_e
 
 async def hide(unit: Write, thread_ids: Sequence[str], now: str) -> None:
     """Close threads, and make them look as if nothing in them was ever public."""
+    await events.add_thread_changes(unit, thread_ids)
     ids, values = in_list("id", thread_ids)
     await unit.run(
         f"""

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from commentsvc.domain.models import Comment, ReadableThread, Thread
-from commentsvc.storage import search
+from commentsvc.storage import events, search
 from commentsvc.storage.database import PrivateRead, PublicRead, RetryUnit, Write, in_list
 
 COLUMNS: Final = ", ".join(f"thread.{name}" for name in Thread.__struct_fields__)
@@ -251,6 +251,7 @@ async def update(
         mode=mode,
     )
     await search.set_thread(unit, thread.id, thread.site_id, key, title)
+    await events.add_thread_changes(unit, [thread.id])
 
 
 async def note_title(unit: Write, thread_id: str) -> None:

@@ -1,0 +1,1 @@
+"""Delivery: the outbox, its worker, and the ways out of the service."""

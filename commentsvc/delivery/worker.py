@@ -1,0 +1,108 @@
+"""The worker: it turns events into parcels and delivers them, in ``serve`` or alone in ``commentsvc work``."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from commentsvc.delivery import outbox
+from commentsvc.delivery.outbox import Outlets
+from commentsvc.domain.deliveries import Channel, Outcome, Parcel, ParcelState
+from commentsvc.service import Service
+
+LOG: Final = logging.getLogger(__name__)
+IDLE_SECONDS: Final = 1.0  # between two looks for work
+DELIVERIES_AT_ONCE: Final = 8  # of each channel
+LEAST_REST: Final = 5  # seconds without attempts after a channel failed; doubled each time
+MOST_REST: Final = 60
+DRAIN_SECONDS: Final = 8  # what is being delivered may finish when the service stops
+
+
+class Worker:
+    """Delivers the parcels of a service until it is cancelled."""
+
+    def __init__(self, service: Service, outlets: Outlets) -> None:
+        """Prepare; ``run`` works."""
+        self._service = service
+        self._outlets = outlets
+        self._running: dict[Channel, set[asyncio.Task[None]]] = {channel: set() for channel in outlets.senders}
+        self._rest: dict[Channel, float] = {}  # how long a failed channel rests
+        self._rests_until: dict[Channel, float] = {}
+
+    async def run(self) -> None:
+        """Look for work every second, and at once while there is more."""
+        try:
+            while True:
+                try:
+                    busy = await self.work_once()
+                except Exception:
+                    LOG.exception("delivery failed; next attempt in %s s", IDLE_SECONDS)
+                    busy = False
+                await self._pause(0 if busy else IDLE_SECONDS)
+        finally:
+            await self._drain()
+
+    async def work_once(self) -> bool:
+        """Expand events and start deliveries; return whether there may be more to do at once."""
+        awake = [channel for channel in self._running if time.monotonic() >= self._rests_until.get(channel, 0)]
+        has_events, is_due = await outbox.find_work(self._service, awake)
+        expanded = await outbox.expand_events(self._service, self._outlets.fan_outs) if has_events else 0
+        started = 0
+        if is_due or expanded:
+            for channel in awake:
+                started += await self._start_deliveries(channel)
+        return bool(expanded or started)
+
+    async def _start_deliveries(self, channel: Channel) -> int:
+        running = self._running[channel]
+        free = DELIVERIES_AT_ONCE - len(running)
+        claimed = await outbox.claim(self._service, channel, free) if free else []
+        for parcel in claimed:
+            task = asyncio.create_task(self._deliver(channel, parcel), name=f"delivery of {parcel.id}")
+            running.add(task)
+            task.add_done_callback(running.discard)
+        return len(claimed)
+
+    async def _deliver(self, channel: Channel, parcel: Parcel) -> None:
+        started = time.monotonic()
+        if started < self._rests_until.get(channel, 0):  # another delivery found out after this one was claimed
+            await outbox.release(self._service, parcel)
+            return
+        try:
+            outcome = await self._outlets.senders[channel].deliver(self._service, parcel)
+        except Exception:
+            LOG.exception("parcel %s could not be delivered", parcel.id)
+            outcome = Outcome(state=ParcelState.WAITING, error="Internal error; the log has the details.")
+        self._note(channel, outcome)
+        outcome = await outbox.settle(self._service, parcel, outcome, round((time.monotonic() - started) * 1000))
+        if outcome.error:
+            LOG.warning("parcel %s (%s): %s", parcel.id, parcel.kind, outcome.state.value)
+
+    def _note(self, channel: Channel, outcome: Outcome) -> None:
+        """Let a channel rest that failed as a whole: each parcel would only fail too."""
+        if outcome.channel_failed:
+            rest = min(2 * self._rest.get(channel, LEAST_REST / 2), MOST_REST)
+            self._rest[channel] = rest
+            self._rests_until[channel] = time.monotonic() + rest
+        else:
+            self._rest.pop(channel, None)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait this long, or until a delivery ends and another can start."""
+        running = [task for tasks in self._running.values() for task in tasks]
+        full = any(len(tasks) >= DELIVERIES_AT_ONCE for tasks in self._running.values())
+        if full:
+            await asyncio.wait(running, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(seconds)
+
+    async def _drain(self) -> None:
+        """Let deliveries finish: one that is cut off would be repeated, perhaps after its receiver accepted it."""
+        running = [task for tasks in self._running.values() for task in tasks]
+        if running:
+            await asyncio.wait(running, timeout=DRAIN_SECONDS)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for sender in self._outlets.senders.values():
+            await sender.close()

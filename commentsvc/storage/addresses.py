@@ -1,0 +1,85 @@
+"""Email addresses that asked for mail, or must get none."""
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from commentsvc.domain.email_address import Email
+from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Write, in_list
+
+SuppressedFor: TypeAlias = Literal["bounce", "complaint", "request"]
+
+
+class Address(Struct, frozen=True):
+    """An email address, and whether its owner has confirmed it."""
+
+    id: str
+    email_sealed: str
+    email_digest: str
+    created_at: str
+    confirmed_at: str | None
+    suppressed_at: str | None
+    suppressed_for: SuppressedFor | None
+
+    def __repr__(self) -> str:
+        return f"Address(id={self.id!r}, hidden)"
+
+
+COLUMNS: Final = ", ".join(Address.__struct_fields__)
+
+
+async def find(unit: PrivateRead, digests: Sequence[str]) -> Address | None:
+    """Return the address with one of these digests: those by every listed secret key, ``keyring.digests(email)``."""
+    listed, values = in_list("digest", digests)
+    row = await unit.one(f"SELECT {COLUMNS} FROM address WHERE email_digest IN {listed} ORDER BY id LIMIT 1", **values)
+    return msgspec.convert(dict(row), Address) if row else None
+
+
+async def get(unit: PrivateRead, address_id: str) -> Address | None:
+    """Return an address."""
+    row = await unit.one(f"SELECT {COLUMNS} FROM address WHERE id = :id", id=address_id)
+    return msgspec.convert(dict(row), Address) if row else None
+
+
+async def find_or_add(unit: Write, email: Email) -> Address:
+    """Return an address; add it if it is new."""
+    found = await find(unit, unit.keyring.digests(email))
+    if found:
+        return found
+    row = await unit.one(
+        f"""
+        INSERT INTO address (id, email_sealed, email_digest, created_at) VALUES (:id, :sealed, :digest, :now)
+        ON CONFLICT (email_digest) DO UPDATE SET email_digest = excluded.email_digest RETURNING {COLUMNS}
+        """,
+        id=unit.new_id(),
+        sealed=unit.keyring.seal(email),
+        digest=unit.keyring.digest(email),
+        now=unit.now(),
+    )
+    return msgspec.convert(dict(row or {}), Address)
+
+
+async def confirm(unit: Write, address_id: str, now: str) -> None:
+    """Note that the owner of an address has confirmed it. A suppression that its owner did not ask for stays."""
+    await unit.run(
+        f"""
+        UPDATE address SET confirmed_at = COALESCE(confirmed_at, {NOW_OR_CREATED}),
+            suppressed_at = CASE WHEN suppressed_for = 'request' THEN NULL ELSE suppressed_at END,
+            suppressed_for = CASE WHEN suppressed_for = 'request' THEN NULL ELSE suppressed_for END
+        WHERE id = :id
+        """,
+        id=address_id,
+        now=now,
+    )
+
+
+async def suppress(unit: Write, address_id: str, reason: SuppressedFor, now: str) -> None:
+    """Send no mail to an address from now on."""
+    await unit.run(
+        f"UPDATE address SET suppressed_at = {NOW_OR_CREATED}, suppressed_for = :reason WHERE id = :id",
+        id=address_id,
+        reason=reason,
+        now=now,
+    )

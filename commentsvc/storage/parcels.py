@@ -1,0 +1,181 @@
+"""The outbox: mails and requests to webhooks that wait, failed for good, or were delivered."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from commentsvc.domain.deliveries import Channel, NewParcel, Outcome, Parcel, ParcelState
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list
+
+COLUMNS: Final = ", ".join(Parcel.__struct_fields__)
+NEW: Final = ", ".join(NewParcel.__struct_fields__)
+
+
+async def add(unit: Write, new: NewParcel) -> str:
+    """Put a parcel into the outbox; return its id."""
+    parcel_id, now = unit.new_id(), unit.now()
+    await unit.run(
+        f"""
+        INSERT INTO parcel (id, created_at, {NEW}) VALUES (
+            :id, :now, {", ".join(f":{name}" for name in NewParcel.__struct_fields__)}
+        )
+        """,
+        id=parcel_id,
+        now=now,
+        **(msgspec.structs.asdict(new) | {"channel": new.channel.value, "due_at": new.due_at or now}),
+    )
+    return parcel_id
+
+
+async def is_due(unit: PrivateRead, channels: Sequence[Channel], now: str) -> bool:
+    """Return whether a parcel on one of these channels is due."""
+    listed, values = in_list("channel", [channel.value for channel in channels])
+    row = await unit.one(
+        f"SELECT 1 AS found FROM parcel WHERE state = 'waiting' AND channel IN {listed} AND due_at <= :now LIMIT 1",
+        now=now,
+        **values,
+    )
+    return row is not None
+
+
+async def claim(unit: Write, channel: Channel, most: int, now: str, until: str) -> list[Parcel]:
+    """Return parcels that are due, longest due first. No other worker gets them before ``until``.
+
+    The time is compared again outside of the sub-select: on PostgreSQL two workers may select the same rows, and the
+    second one, which waited for the first, must not change them too.
+    """
+    rows = await unit.all(
+        f"""
+        UPDATE parcel SET due_at = :until, attempts = attempts + 1, tried_at = :now
+        WHERE state = 'waiting' AND due_at <= :now AND id IN (
+            SELECT id FROM parcel WHERE state = 'waiting' AND channel = :channel AND due_at <= :now
+            ORDER BY due_at LIMIT CAST(:most AS BIGINT)
+        )
+        RETURNING {COLUMNS}
+        """,
+        channel=channel.value,
+        now=now,
+        until=until,
+        most=most,
+    )
+    return sorted((_parcel(row) for row in rows), key=lambda parcel: parcel.id)
+
+
+async def settle(unit: Write, parcel: Parcel, outcome: Outcome, *, due_at: str | None, milliseconds: int) -> bool:
+    """Store how an attempt went. ``due_at``: when to try again. Return False if the parcel is not ours any more.
+
+    Another worker may have claimed it since, or somebody erased it.
+    """
+    ours = {"id": parcel.id, "attempts": parcel.attempts}
+    if outcome.state is ParcelState.DELIVERED and not outcome.keep:
+        return await unit.run("DELETE FROM parcel WHERE id = :id AND attempts = :attempts", **ours) == 1
+    changed = await unit.run(
+        """
+        UPDATE parcel SET state = :state, due_at = COALESCE(CAST(:due_at AS TEXT), due_at), status_code = :status_code,
+            response = :response, error = :error, milliseconds = :milliseconds
+        WHERE id = :id AND attempts = :attempts
+        """,
+        state=outcome.state.value,
+        due_at=due_at,
+        status_code=outcome.status_code,
+        response=outcome.response,
+        error=outcome.error,
+        milliseconds=milliseconds,
+        **ours,
+    )
+    return changed == 1
+
+
+async def release(unit: Write, parcel: Parcel, now: str) -> None:
+    """Give back a claimed parcel that was not tried: it is due again."""
+    await unit.run(
+        "UPDATE parcel SET due_at = :now, attempts = attempts - 1 WHERE id = :id AND attempts = :attempts",
+        now=now,
+        id=parcel.id,
+        attempts=parcel.attempts,
+    )
+
+
+async def note_delivery(unit: Write, channel: Channel, now: str, error: str | None) -> None:
+    """Store when something was last delivered on a channel; with ``error``, when it last failed and why."""
+    column = "failed_at" if error else "delivered_at"
+    also = ", error = excluded.error" if error else ""
+    await unit.run(
+        f"""
+        INSERT INTO channel_record (channel, {column}, error) VALUES (:channel, :now, :error)
+        ON CONFLICT (channel) DO UPDATE SET {column} = excluded.{column}{also}
+        """,
+        channel=channel.value,
+        now=now,
+        error=error,
+    )
+
+
+async def get_record(unit: PrivateRead, channel: Channel) -> Row | None:
+    """Return ``delivered_at, failed_at, error`` of a channel; None if nothing was tried yet."""
+    return await unit.one(
+        "SELECT delivered_at, failed_at, error FROM channel_record WHERE channel = :channel", channel=channel.value
+    )
+
+
+async def get(unit: PrivateRead, parcel_id: str) -> Parcel | None:
+    """Return a parcel."""
+    row = await unit.one(f"SELECT {COLUMNS} FROM parcel WHERE id = :id", id=parcel_id)
+    return _parcel(row) if row else None
+
+
+async def find_waiting(unit: PrivateRead, kinds: Sequence[str], owner: str) -> Parcel | None:
+    """Return a waiting parcel of one of these kinds for an owner."""
+    listed, values = in_list("kind", kinds)
+    row = await unit.one(
+        f"SELECT {COLUMNS} FROM parcel WHERE owner = :owner AND state = 'waiting' AND kind IN {listed} LIMIT 1",
+        owner=owner,
+        **values,
+    )
+    return _parcel(row) if row else None
+
+
+async def list_of_owner(unit: PrivateRead, owner: str, most: int) -> list[Parcel]:
+    """Return the newest parcels of a webhook, moderator or subscription."""
+    rows = await unit.all(
+        f"SELECT {COLUMNS} FROM parcel WHERE owner = :owner ORDER BY id DESC LIMIT CAST(:most AS BIGINT)",
+        owner=owner,
+        most=most,
+    )
+    return [_parcel(row) for row in rows]
+
+
+async def count_by_state(unit: PrivateRead) -> dict[tuple[str, str], int]:
+    """Return the number of parcels by channel and state."""
+    rows = await unit.all("SELECT channel, state, COUNT(*) AS number FROM parcel GROUP BY channel, state")
+    return {(row["channel"], row["state"]): int(row["number"]) for row in rows}
+
+
+async def delete_of_comments(unit: Write, comment_ids: Sequence[str]) -> None:
+    """Delete the parcels about comments."""
+    ids, values = in_list("id", comment_ids)
+    await unit.run(f"DELETE FROM parcel WHERE comment_id IN {ids}", **values)
+
+
+async def delete_of_owner(unit: Write, owner: str) -> None:
+    """Delete the parcels of a webhook, moderator or subscription."""
+    await unit.run("DELETE FROM parcel WHERE owner = :owner", owner=owner)
+
+
+async def delete_expired(unit: Write, before: str, most: int) -> int:
+    """Delete parcels that were created before a time and do not wait any more; return their number."""
+    return await unit.run(
+        """
+        DELETE FROM parcel WHERE id IN (
+            SELECT id FROM parcel WHERE state <> 'waiting' AND created_at < :before LIMIT CAST(:most AS BIGINT)
+        )
+        """,
+        before=before,
+        most=most,
+    )
+
+
+def _parcel(row: Row) -> Parcel:
+    values: dict[str, Any] = dict(row)
+    return msgspec.convert(values, Parcel)

@@ -1,0 +1,1 @@
+"""Subscriptions: mail for readers and commenters, and the addresses that they have confirmed."""

@@ -1,0 +1,8 @@
+"""Every mail by its name. ``app.py`` gives these to the worker."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from commentsvc.delivery.mail import Renderer
+
+RENDERERS: Final[Mapping[str, Renderer]] = {}
