@@ -14,7 +14,7 @@ MARKS ?= not slow
 LANGUAGES = de fr es pt it nl pl uk ar he fa zh ja ko
 
 # Each is a module of tests/attacks. N changes its size, such as the number of kills: make crash N=1000.
-ATTACKS = crash powercut privacy timing authz xss fuzz slow cost erase outage rolling
+ATTACKS = crash mail powercut privacy timing authz xss fuzz slow cost erase outage rolling
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -38,6 +38,7 @@ check: $(VENV)/.clients  ## run the slow tests, and property tests with five tim
 		-m "hypothesis and not slow" tests/audit tests/moderation tests/rules tests/storage
 
 crash:  ## kill the service under load: it loses no accepted comment, and stores none twice
+mail:  ## kill the service under load: each accepted comment is mailed, and none with two ids
 powercut:  ## cut the power under load (needs root): it loses no accepted comment and no key
 privacy:  ## change only hidden data: no public byte changes
 timing:  ## time posts with known, banned and moderators' addresses: no difference is found

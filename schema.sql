@@ -438,8 +438,8 @@ CREATE INDEX audit_site ON audit (site_id, seq);
 -- The action in the body of each entry with a note: erasing a comment finds the notes about it.
 CREATE INDEX audit_noted ON audit (SUBSTR(body, 12, 36)) WHERE note IS NOT NULL;
 
--- What has happened and is to be told, until a worker has turned it into parcels. Each row is written in the
--- transaction of what happened, and only if there is a mail server or a webhook.
+-- Events that somebody is to be told, until a worker has turned them into parcels. Each row is written in the
+-- transaction of its cause, and only if there is a mail server or a webhook.
 CREATE TABLE event (
     seq          INTEGER PRIMARY KEY,
     kind         TEXT   NOT NULL,  -- commentsvc/domain/models.py, EventKind
@@ -472,6 +472,7 @@ CREATE TABLE parcel (
     attempts     BIGINT NOT NULL DEFAULT 0,
     due_at       TEXT   NOT NULL,            -- when to try next; a worker that tries moves it into the future
     created_at   TEXT   NOT NULL,
+    claimed_at   TEXT,                       -- while a worker tries to deliver it
     tried_at     TEXT,
     milliseconds BIGINT,                     -- of the latest attempt
     status_code  BIGINT,                     -- that the receiver answered
@@ -480,6 +481,7 @@ CREATE TABLE parcel (
 );
 
 CREATE INDEX parcel_due ON parcel (channel, due_at) WHERE state = 'waiting';
+CREATE INDEX parcel_claimed ON parcel (id) WHERE claimed_at IS NOT NULL;
 CREATE INDEX parcel_dead ON parcel (id) WHERE state = 'dead';
 CREATE INDEX parcel_owner ON parcel (owner, id) WHERE owner IS NOT NULL;
 CREATE INDEX parcel_comment ON parcel (comment_id) WHERE comment_id IS NOT NULL;

@@ -7,27 +7,31 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.databases import KEPT, open_folder
+from bench.deliveries import measure_deliveries
 from bench.lag import report_lag
 from bench.load import require_wrk
 from bench.measure import GROUPS, Effort, Rows
 from bench.ratios import TABLE, compare, find_missing, read_table, write_table
 
 ALL: Final = tuple(GROUPS)
+NAMED: Final = ("lag", "deliveries")  # only if they are named: they have no rows in the table
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure the named groups, and compare them with the table. Exit code 1: a row got worse."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"{', '.join(ALL)}, or lag; default: all but lag")
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"{', '.join((*ALL, *NAMED))}; default: all but lag and deliveries"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often each request is measured (default: 3)")
     parser.add_argument("--seconds", type=int, default=2, help="how long each time (default: 2)")
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="only these requests")
     parser.add_argument("--write", action="store_true", help="write what was measured into the table")
     given = parser.parse_args(words)
-    unknown = set(given.groups) - {*ALL, "lag"}
+    unknown = set(given.groups) - {*ALL, *NAMED}
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    chosen = [group for group in given.groups if group != "lag"] if given.groups else ALL
+    chosen = [group for group in given.groups if group not in NAMED] if given.groups else ALL
     if {*chosen} - {"start"}:
         require_wrk()
     KEPT.mkdir(exist_ok=True)
@@ -36,6 +40,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if "lag" in given.groups:
             with open_folder() as folder:
                 report_lag(folder, lambda probe: not given.only or probe.name in given.only)
+        if "deliveries" in given.groups:
+            measure_deliveries()
         effort = Effort(given.rounds, given.seconds, tuple(given.only))
         return report({group: GROUPS[group](effort) for group in chosen}, write=given.write, whole=not given.only)
 

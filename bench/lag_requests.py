@@ -354,6 +354,16 @@ def _of_operators(data: Data) -> list[Probe]:
         return Request("DELETE", f"/v1/sites/{data.sites[-1 - number]}", None, key)
 
     return [
+        get("deliveries", "/v1/deliveries?limit=200", key),
+        send("retry of all deliveries", "POST", "/v1/deliveries/retry", {}, key),
+        send(
+            "retry of a delivery, refused",
+            "POST",
+            f"/v1/deliveries/{data.rule}/retry",
+            None,
+            key,
+            "/v1/deliveries/{id}/retry",
+        ),
         get("keys", "/v1/keys", key),
         send("new key", "POST", "/v1/keys", lambda at: {"name": f"new {at}", "scopes": ["read"]}, key),
         Probe("rotation of a key", ("POST", "/v1/keys/{id}/rotate"), rotate),
@@ -414,6 +424,8 @@ def _of_the_page(data: Data) -> list[Probe]:
              match=f"{HELD}\n{WORD_LIST}"),
         get("page of the audit log", "/moderate/audit", cookie),
         get("sites", "/moderate/sites", cookie),
+        get("deliveries", "/moderate/deliveries", cookie),
+        form("retry of all deliveries", "/moderate/deliveries"),
         form("settings of a site", f"/moderate/sites/{data.sites[20]}", "/moderate/sites/{id}", name="lag", mode="all"),
         get("account", "/moderate/account", cookie),
         form("preferences", "/moderate/account/preferences", language="de"),

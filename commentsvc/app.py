@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from commentsvc.config.settings import Config
+from commentsvc.delivery import outbox
 from commentsvc.delivery.outbox import Outlets, Sender
 from commentsvc.delivery.worker import Worker
 from commentsvc.domain import crypto
@@ -109,6 +110,7 @@ async def _open_migrated(
             await erasures.apply_journal(prepared[0])  # before anybody reads what a restored backup brought back
             if lock.is_alone:
                 await maintenance.rewrite_file(prepared[0])
+                await outbox.release_all(prepared[0])
             await lock.share()
             yield prepared
         finally:
@@ -182,6 +184,27 @@ async def listen(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def work(config: Config, stop: Stop) -> None:
+    """Send mails and call webhooks, without serving, until the process is asked to stop.
+
+    Raises:
+        DatabaseAway: the database does not answer in time.
+        ConfigurationError, Unavailable: see ``open_ready_service``.
+    """
+    async with AsyncExitStack() as stack:
+        opening = wait_for_database(config.database_wait, lambda: stack.enter_async_context(open_ready_service(config)))
+        service = await stop.unless_asked(opening)
+        if service is not None:
+            await stack.enter_async_context(servers.announce_server(service))
+            delivering = asyncio.create_task(deliver(service), name="delivery")
+            LOG.info("sending mails and calling webhooks")
+            await stop.wait()
+            LOG.info("stopping: what is being sent is finished")
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+    LOG.info("stopped")
+
+
 async def deliver(service: Service) -> None:
     """Send mails and call webhooks until cancelled; what is being sent then is finished."""
     await Worker(service, join_outlets(service.config)).run()
@@ -194,7 +217,7 @@ def join_outlets(config: Config) -> Outlets:
 
     senders: dict[Channel, Sender] = {}
     if config.smtp_url:
-        senders[Channel.MAIL] = MailSender(RENDERERS)
+        senders[Channel.MAIL] = MailSender(RENDERERS, config)
     return Outlets(fan_outs=[], senders=senders)
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from commentsvc.cli.escape import escape_line, escape_text
 from commentsvc.cli.tables import Column, Table, cut_text, format_table
-from commentsvc.cli.terminal import BOLD, DIM, YELLOW, Terminal, text_width, wrap_text
+from commentsvc.cli.terminal import BOLD, DIM, YELLOW, Terminal
+from commentsvc.domain.columns import text_width, wrap_text
 from commentsvc.domain.models import Status
 from commentsvc.domain.timestamps import parse_time
 from commentsvc.moderation.schemas import ModeratorComment

@@ -8,7 +8,7 @@ import msgspec
 import uvloop
 
 from commentsvc import app
-from commentsvc.cli import DONE, REFUSED, log_format, serve
+from commentsvc.cli import DONE, REFUSED, log_format, serve, work
 from commentsvc.cli.escape import escape_text
 from commentsvc.cli.failures import Failure, report_errors
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal, to_json
@@ -41,6 +41,8 @@ def _format_openapi() -> str:
 
 
 async def _run_command(arguments: argparse.Namespace, config: Config, terminal: Terminal) -> int:
+    if arguments.command == "work":
+        return await work.run_worker(config)
     if arguments.command == "openapi":
         terminal.print_line(_format_openapi())
     elif arguments.command == "migrate":
@@ -49,6 +51,11 @@ async def _run_command(arguments: argparse.Namespace, config: Config, terminal: 
         from commentsvc.cli import secret  # noqa: PLC0415 -- see ``load_commands``
 
         return _print_result(await secret.COMMANDS[arguments.subcommand](config), arguments, terminal)
+    elif arguments.command == "mail":
+        from commentsvc.cli import mail  # noqa: PLC0415 -- see ``load_commands``
+
+        result = await mail.COMMANDS[arguments.subcommand](config, arguments, terminal)
+        return _print_result(result, arguments, terminal)
     else:
         async with app.open_service(config) as service:
             if arguments.command == "moderate":
@@ -83,11 +90,23 @@ async def _migrate(config: Config) -> CommandResult:
 def load_commands() -> Commands:
     """Return the commands that work on a database."""
     # Imported here: `serve` needs none of them, and starts 5 % faster without.
-    from commentsvc.cli import audit, erasures, keys, moderate, moderators, rules, secret, sites, threads  # noqa: PLC0415 -- see above
+    from commentsvc.cli import (  # noqa: PLC0415 -- see above
+        audit,
+        deliveries,
+        erasures,
+        keys,
+        moderate,
+        moderators,
+        rules,
+        secret,
+        sites,
+        threads,
+    )
 
     return {
         ("reseal", "reseal"): secret.reseal,
         **audit.COMMANDS,
+        **deliveries.COMMANDS,
         **erasures.COMMANDS,
         **keys.COMMANDS,
         **moderate.COMMANDS,

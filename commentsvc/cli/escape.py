@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
+from commentsvc.domain.columns import COMBINING_CATEGORIES
 from commentsvc.domain.text import INVISIBLE, MAX_MARKS
 
 TAB: Final = "    "
@@ -18,7 +19,6 @@ EMOJI_JOINERS: Final = re.compile(
 VARIATION_SELECTORS: Final = re.compile("[\ufe00-\ufe0f]")
 # Controls, formats, surrogates, private use, unassigned, line and paragraph separators (Unicode, 4.5).
 ESCAPED_CATEGORIES: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-COMBINING_CATEGORIES: Final = {"Mn", "Me"}
 DOTTED_CIRCLE: Final = "\u25cc"  # carries a mark that has no base letter
 
 

@@ -38,13 +38,14 @@ MODERATOR_NAME: Final = "the moderator's name: see `commentsvc moderator list`"
 
 
 def add_commands(commands: Any) -> None:
-    """Add the commands that manage moderators, keys, sites, threads and secrets."""
+    """Add the commands that manage moderators, keys, sites, threads, secrets and mail."""
     _add_moderator_commands(commands)
     _add_key_commands(commands)
     _add_site_commands(commands)
     _add_thread_commands(commands)
     _add_erasure_commands(commands)
     _add_secret_commands(commands)
+    _add_mail_commands(commands)
 
 
 def _add_moderator_commands(commands: Any) -> None:
@@ -150,3 +151,14 @@ def _add_secret_commands(commands: Any) -> None:
     add_command(secret, "status", "show the keys, what each encrypts, and which the servers know")
     add_command(secret, "rotate", "create a new key and re-encrypt emails with it")
     add_command(secret, "lost", "go on without keys that are lost; says what they encrypt")
+
+
+def _add_mail_commands(commands: Any) -> None:
+    mail = add_group(commands, "mail", "test the mail server, and look at mails")
+    test = add_command(mail, "test", "send one mail at once, and print what the mail server says")
+    test.add_argument("address", metavar="ADDRESS", help="who gets the mail; - reads standard input")
+    preview = add_command(mail, "preview", "print a mail with made-up data; without NAME, list the names")
+    preview.add_argument("name", nargs="?", metavar="NAME", help="the name of a mail")
+    preview.add_argument("--html", action="store_true", help="print the HTML, not the plain text")
+    for command in (test, preview):
+        command.add_argument("--language", metavar="LANGUAGE", help="its language, such as de (default: en)")

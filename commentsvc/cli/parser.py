@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import commentsvc
-from commentsvc.cli import UNUSABLE, moderation_options, operator_options
+from commentsvc.cli import UNUSABLE, delivery_options, moderation_options, operator_options
 from commentsvc.cli.failures import Failure
 from commentsvc.cli.options import add_command
 from commentsvc.cli.usage import CommandParser, UsageError
@@ -81,6 +81,7 @@ def build_parser() -> CommandParser:
     _add_service_commands(commands)
     moderation_options.add_commands(commands)
     operator_options.add_commands(commands)
+    delivery_options.add_commands(commands)
     return parser
 
 

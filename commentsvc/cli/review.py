@@ -8,8 +8,9 @@ import msgspec
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards, responses
 from commentsvc.cli.review_state import NextStep, ReviewDecision, ReviewState
-from commentsvc.cli.terminal import DIM, Keys, wrap_text
+from commentsvc.cli.terminal import DIM, Keys
 from commentsvc.domain import pagination
+from commentsvc.domain.columns import wrap_text
 from commentsvc.domain.errors import Conflict, Invalid, NotFound, Refusal, VersionConflict
 from commentsvc.domain.models import ActionVerb, Status, StatusFilter
 from commentsvc.moderation import actions, queue, undo

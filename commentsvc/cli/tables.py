@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from commentsvc.cli.escape import escape_line
-from commentsvc.cli.terminal import Terminal, split_clusters, text_width
+from commentsvc.cli.terminal import Terminal
+from commentsvc.domain.columns import split_clusters, text_width
 
 GAP: Final = 2
 INDENT: Final = 2  # of the second line of a row

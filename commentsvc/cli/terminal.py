@@ -1,15 +1,14 @@
-"""Print text to a terminal: results of commands, styles, and lines wrapped by display width."""
+"""Print text to a terminal: results of commands, and styles."""
 
 import argparse
-import unicodedata
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from commentsvc.cli.escape import COMBINING_CATEGORIES, escape_as_json, must_escape
+from commentsvc.cli.escape import escape_as_json, must_escape
 from commentsvc.service import Service
 
 
@@ -79,63 +78,3 @@ def to_json(data: Any) -> str:
 BOLD: Final = "1"
 DIM: Final = "2"
 YELLOW: Final = "33"
-
-
-def wrap_text(text: str, columns: int) -> list[str]:
-    """Split escaped text into rows of at most this many columns, at spaces where possible."""
-    return [row for line in text.split("\n") for row in _wrap_line(line, columns)]
-
-
-def _wrap_line(line: str, columns: int) -> list[str]:
-    rows, used = [""], 0
-    for piece in _split_pieces(line, columns):
-        if used and used + text_width(piece) > columns:
-            rows.append("")
-            used = 0
-            if piece.isspace():
-                continue
-        rows[-1] += piece
-        used += text_width(piece)
-    return [row.rstrip() for row in rows]
-
-
-def _split_pieces(line: str, columns: int) -> Iterator[str]:
-    """Yield pieces that are not broken: a word, spaces, or one wide character; none is wider than a row."""
-    piece = ""
-    for cluster in split_clusters(line):
-        wide = text_width(cluster) > 1
-        apart = wide or cluster.isspace() != piece.isspace() or text_width(piece) + text_width(cluster) > columns
-        if piece and apart:
-            yield piece
-            piece = ""
-        piece += cluster
-        if wide:
-            yield piece
-            piece = ""
-    if piece:
-        yield piece
-
-
-def split_clusters(line: str) -> Iterator[str]:
-    """Yield characters, each with its combining marks."""
-    cluster = ""
-    for character in line:
-        if cluster and text_width(character):
-            yield cluster
-            cluster = ""
-        cluster += character
-    if cluster:
-        yield cluster
-
-
-def text_width(text: str) -> int:
-    """Return how many columns escaped text takes; wide letters and emoji take two (Unicode, Annex 11)."""
-    return sum(_character_width(character) for character in text)
-
-
-def _character_width(character: str) -> int:
-    if character.isascii():
-        return 1
-    if unicodedata.category(character) in COMBINING_CATEGORIES or character in "\u200c\u200d":
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -9,6 +9,7 @@ from typing import Final
 
 from commentsvc.config import PREFIX, postgres_url
 from commentsvc.config.database_url import find_fault
+from commentsvc.config.mail_server import parse_mail_from, parse_smtp_url
 from commentsvc.config.origins import parse_site_origin
 from commentsvc.config.settings import OLDEST_SECONDS, Config
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
@@ -192,6 +193,27 @@ def _check_form_seconds(config: Config) -> Iterator[str]:
         )
 
 
+def _check_smtp_url(config: Config) -> Iterator[str]:
+    if config.smtp_url:
+        parse_smtp_url(config.smtp_url)
+    yield from ()
+
+
+def _check_mail_from(config: Config) -> Iterator[str]:
+    if config.mail_from:
+        parse_mail_from(config.mail_from)
+    elif config.smtp_url:
+        yield f"{PREFIX}MAIL_FROM must be set with {PREFIX}SMTP_URL: the sender, such as comments@example.com."
+
+
+def _check_links_in_mails(config: Config) -> Iterator[str]:
+    if config.smtp_url and not config.public_url:
+        yield (
+            f"{PREFIX}PUBLIC_URL must be set with {PREFIX}SMTP_URL: mails have links to the service. "
+            "Set it to the address of the service as browsers see it."
+        )
+
+
 # Each check, with the settings that it reads.
 CHECKS: Final[dict[tuple[str, ...], Callable[[Config], Iterator[str]]]] = {
     ("host",): _check_host,
@@ -207,4 +229,7 @@ CHECKS: Final[dict[tuple[str, ...], Callable[[Config], Iterator[str]]]] = {
     ("rate_limit",): _check_rate_limit,
     ("form_seconds",): _check_form_seconds,
     ("trusted_proxies",): _check_trusted_proxies,
+    ("smtp_url",): _check_smtp_url,
+    ("smtp_url", "mail_from"): _check_mail_from,
+    ("smtp_url", "public_url"): _check_links_in_mails,
 }

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from commentsvc.config.mail_server import MailFrom, MailServer, parse_mail_from, parse_smtp_url
+
 
 class DeliveryConfig(Struct, frozen=True, kw_only=True):
     """The settings of mail and webhooks. See ``Config``."""
@@ -18,7 +20,7 @@ class DeliveryConfig(Struct, frozen=True, kw_only=True):
     mail_from: Annotated[
         str,
         Meta(
-            description="Sender of all mails: `comments@blog.example`, or `Comments <comments@blog.example>`. Required "
+            description="Sender of all mails: `comments@example.com`, or `Comments <comments@example.com>`. Required "
             "with `COMMENTSVC_SMTP_URL`."
         ),
     ] = ""
@@ -42,3 +44,17 @@ class DeliveryConfig(Struct, frozen=True, kw_only=True):
             "Addresses in settings need no permission."
         ),
     ] = ""
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """The mail server; None if no mail is sent."""
+        return parse_smtp_url(self.smtp_url) if self.smtp_url else None
+
+    @property
+    def mail_sender(self) -> MailFrom:
+        """The sender of all mails.
+
+        Raises:
+            ConfigurationError: none is set.
+        """
+        return parse_mail_from(self.mail_from)

@@ -1,4 +1,4 @@
-"""What a mail says, before it becomes a message."""
+"""A mail before it becomes a message."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias

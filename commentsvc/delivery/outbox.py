@@ -38,7 +38,7 @@ class Sender(Protocol):
 
 @dataclass(frozen=True)
 class Outlets:
-    """What a worker needs to know; ``app.py`` puts it together."""
+    """The parts that a worker needs; ``app.py`` joins them."""
 
     fan_outs: Sequence[FanOut] = ()
     senders: Mapping[Channel, Sender] = field(default_factory=dict)
@@ -112,9 +112,13 @@ async def settle(unit: Write, parcel: Parcel, outcome: Outcome, milliseconds: in
         else:
             due_at = unit.ahead(seconds=max(outcome.retry_after or 0, pause_after(parcel.attempts)))
     await parcels.settle(unit, parcel, outcome, due_at=due_at, milliseconds=milliseconds)
-    if outcome.error or not outcome.keep:
-        await parcels.note_delivery(unit, parcel.channel, unit.now(), outcome.error)
     return outcome
+
+
+@write
+async def note_delivery(unit: Write, channel: Channel, error: str | None) -> None:
+    """Store when something was last delivered on a channel; with ``error``, when it last failed and why."""
+    await parcels.note_delivery(unit, channel, unit.now(), error)
 
 
 def _give_up(outcome: Outcome) -> Outcome:
@@ -127,6 +131,12 @@ def pause_after(attempts: int) -> float:
     """Return the seconds between an attempt and the next one."""
     pause = PAUSES[min(attempts, len(PAUSES)) - 1]
     return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 -- nobody gains by guessing it
+
+
+@write
+async def release_all(unit: Write) -> None:
+    """Give back what workers claimed that were killed. Call it only while no other worker can run."""
+    await parcels.release_all(unit, unit.now())
 
 
 @write

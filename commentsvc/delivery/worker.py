@@ -15,6 +15,7 @@ IDLE_SECONDS: Final = 1.0  # between two looks for work
 DELIVERIES_AT_ONCE: Final = 8  # of each channel
 LEAST_REST: Final = 5  # seconds without attempts after a channel failed; doubled each time
 MOST_REST: Final = 60
+NOTE_SECONDS: Final = 30  # between two notes that a channel still works, or still fails
 DRAIN_SECONDS: Final = 8  # what is being delivered may finish when the service stops
 
 
@@ -28,6 +29,7 @@ class Worker:
         self._running: dict[Channel, set[asyncio.Task[None]]] = {channel: set() for channel in outlets.senders}
         self._rest: dict[Channel, float] = {}  # how long a failed channel rests
         self._rests_until: dict[Channel, float] = {}
+        self._noted: dict[Channel, tuple[str | None, float]] = {}  # the error, and when that was stored
 
     async def run(self) -> None:
         """Look for work every second, and at once while there is more."""
@@ -73,12 +75,21 @@ class Worker:
         except Exception:
             LOG.exception("parcel %s could not be delivered", parcel.id)
             outcome = Outcome(state=ParcelState.WAITING, error="Internal error; the log has the details.")
-        self._note(channel, outcome)
+        self._let_rest(channel, outcome)
         outcome = await outbox.settle(self._service, parcel, outcome, round((time.monotonic() - started) * 1000))
         if outcome.error:
             LOG.warning("parcel %s (%s): %s", parcel.id, parcel.kind, outcome.state.value)
+        if outcome.state is ParcelState.WAITING or (outcome.state is ParcelState.DELIVERED and outcome.was_sent):
+            await self._note(channel, outcome.error)  # a refusal of one parcel says nothing about the channel
 
-    def _note(self, channel: Channel, outcome: Outcome) -> None:
+    async def _note(self, channel: Channel, error: str | None) -> None:
+        """Store that the channel works or fails, if that is news: all deliveries would wait for one row."""
+        noted, at = self._noted.get(channel, ("never", 0.0))
+        if noted != error or time.monotonic() - at > NOTE_SECONDS:
+            self._noted[channel] = (error, time.monotonic())
+            await outbox.note_delivery(self._service, channel, error)
+
+    def _let_rest(self, channel: Channel, outcome: Outcome) -> None:
         """Let a channel rest that failed as a whole: each parcel would only fail too."""
         if outcome.channel_failed:
             rest = min(2 * self._rest.get(channel, LEAST_REST / 2), MOST_REST)

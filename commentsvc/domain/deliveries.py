@@ -1,4 +1,4 @@
-"""What leaves the service: events, and the parcels that tell somebody about them."""
+"""Events, and the parcels that tell somebody about them."""
 
 from enum import StrEnum
 from typing import Any, Final
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class EventKind(StrEnum):
-    """What has happened. ``thread.changed`` and the decisions on a comment are derived from the comment's events."""
+    """The kind of an event. ``thread.changed`` and the decisions on a comment are derived from the comment's events."""
 
     COMMENT_CREATED = "comment.created"  # detail: status
     COMMENT_DECIDED = "comment.decided"  # detail: from, to
@@ -28,7 +28,7 @@ class Channel(StrEnum):
 
 
 class ParcelState(StrEnum):
-    """State of a parcel. A dead one is not tried again unless a person asks for it."""
+    """State of a parcel. A dead one is tried again only if a person asks for it."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -102,9 +102,10 @@ PARCEL_DAYS: Final = 7  # how long delivered requests and dead parcels are kept
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """How one attempt to deliver a parcel went."""
+    """The result of one attempt to deliver a parcel."""
 
     state: ParcelState
+    was_sent: bool = True  # False: delivered without a word to anybody, since there was nothing to say any more
     keep: bool = False  # whether a delivered parcel stays, with the response
     retry_after: float | None = None  # seconds, if the receiver said so
     channel_failed: bool = False  # nothing can be delivered on the channel now, such as with no mail server

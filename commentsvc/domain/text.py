@@ -71,6 +71,15 @@ def clean_pasted(text: str) -> str:
     return (without_joiners if without_joiners.isascii() else text).strip()
 
 
+def shorten(text: str, most: int) -> str:
+    """Return a text of at most this many characters. A longer one ends after a whole word, if it has spaces."""
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    words = cut.rsplit(None, 1)[0] if not text[most - 1].isspace() and len(cut.split()) > 1 else cut
+    return f"{words.rstrip()}…"
+
+
 def limit_marks(text: str) -> str:
     """Return the text with at most ``MAX_MARKS`` combining marks in a row."""
     if text.isascii():

@@ -105,6 +105,9 @@ VERBS: Final = {
     "reseal": Wording(
         translatable("Email addresses re-encrypted."), translatable("%(actor)s re-encrypted all email addresses")
     ),
+    "delivery_retry": Wording(
+        translatable("Delivery is tried again."), translatable("%(actor)s had deliveries tried again")
+    ),
     "secret_lost": Wording(
         translatable("Secret key accepted."), translatable("%(actor)s went on without a lost secret key")
     ),

@@ -1,4 +1,4 @@
-"""Events: what has happened, until a worker has turned it into parcels.
+"""Events, until a worker has turned them into parcels.
 
 Each is written in the transaction of what happened, and only if there is a mail server or a webhook to tell.
 """

@@ -1,4 +1,4 @@
-"""The outbox: mails and requests to webhooks that wait, failed for good, or were delivered."""
+"""The outbox: mails and requests to webhooks, with the result of their latest attempt."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from commentsvc.domain.deliveries import Channel, NewParcel, Outcome, Parcel, ParcelState
-from commentsvc.storage.database import PrivateRead, Row, Write, in_list
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Parcel.__struct_fields__)
 NEW: Final = ", ".join(NewParcel.__struct_fields__)
@@ -43,21 +43,21 @@ async def claim(unit: Write, channel: Channel, most: int, now: str, until: str) 
     """Return parcels that are due, longest due first. No other worker gets them before ``until``.
 
     The time is compared again outside of the sub-select: on PostgreSQL two workers may select the same rows, and the
-    second one, which waited for the first, must not change them too.
+    second one, which waited for the first, must not change them too. The limit is a part of the statement: PostgreSQL
+    would guess that a parameter is large, and read the whole table.
     """
     rows = await unit.all(
         f"""
-        UPDATE parcel SET due_at = :until, attempts = attempts + 1, tried_at = :now
+        UPDATE parcel SET due_at = :until, attempts = attempts + 1, tried_at = :now, claimed_at = :now
         WHERE state = 'waiting' AND due_at <= :now AND id IN (
             SELECT id FROM parcel WHERE state = 'waiting' AND channel = :channel AND due_at <= :now
-            ORDER BY due_at LIMIT CAST(:most AS BIGINT)
+            ORDER BY due_at LIMIT {int(most)}
         )
         RETURNING {COLUMNS}
         """,
         channel=channel.value,
         now=now,
         until=until,
-        most=most,
     )
     return sorted((_parcel(row) for row in rows), key=lambda parcel: parcel.id)
 
@@ -73,7 +73,7 @@ async def settle(unit: Write, parcel: Parcel, outcome: Outcome, *, due_at: str |
     changed = await unit.run(
         """
         UPDATE parcel SET state = :state, due_at = COALESCE(CAST(:due_at AS TEXT), due_at), status_code = :status_code,
-            response = :response, error = :error, milliseconds = :milliseconds
+            response = :response, error = :error, milliseconds = :milliseconds, claimed_at = NULL
         WHERE id = :id AND attempts = :attempts
         """,
         state=outcome.state.value,
@@ -90,11 +90,19 @@ async def settle(unit: Write, parcel: Parcel, outcome: Outcome, *, due_at: str |
 async def release(unit: Write, parcel: Parcel, now: str) -> None:
     """Give back a claimed parcel that was not tried: it is due again."""
     await unit.run(
-        "UPDATE parcel SET due_at = :now, attempts = attempts - 1 WHERE id = :id AND attempts = :attempts",
+        """
+        UPDATE parcel SET due_at = :now, attempts = attempts - 1, claimed_at = NULL
+        WHERE id = :id AND attempts = :attempts
+        """,
         now=now,
         id=parcel.id,
         attempts=parcel.attempts,
     )
+
+
+async def release_all(unit: Write, now: str) -> None:
+    """Let parcels be due now that a worker claimed and did not settle: it was killed. No other worker may run."""
+    await unit.run("UPDATE parcel SET due_at = :now, claimed_at = NULL WHERE claimed_at IS NOT NULL", now=now)
 
 
 async def note_delivery(unit: Write, channel: Channel, now: str, error: str | None) -> None:
@@ -146,9 +154,59 @@ async def list_of_owner(unit: PrivateRead, owner: str, most: int) -> list[Parcel
     return [_parcel(row) for row in rows]
 
 
-async def count_by_state(unit: PrivateRead) -> dict[tuple[str, str], int]:
-    """Return the number of parcels by channel and state."""
-    rows = await unit.all("SELECT channel, state, COUNT(*) AS number FROM parcel GROUP BY channel, state")
+async def list_page(
+    unit: PrivateRead,
+    sites: Sequence[str] | None,
+    channel: Channel | None,
+    state: ParcelState | None,
+    before: str | None,
+    most: int,
+) -> list[Parcel]:
+    """Return parcels of these sites with a smaller id, newest first. None means all."""
+    condition, values = site_condition("site_id", sites)
+    given = {"channel": channel and channel.value, "state": state and state.value, "id": before}
+    values |= {name: value for name, value in given.items() if value}
+    conditions = [
+        condition,
+        *(f"{name} {'<' if name == 'id' else '='} :{name}" for name, value in given.items() if value),
+    ]
+    rows = await unit.all(
+        f"SELECT {COLUMNS} FROM parcel WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT CAST(:most AS BIGINT)",
+        most=most,
+        **values,
+    )
+    return [_parcel(row) for row in rows]
+
+
+async def retry(unit: Write, parcel_id: str, now: str) -> None:
+    """Let a parcel that was not delivered wait, and be due now."""
+    await unit.run(
+        "UPDATE parcel SET state = 'waiting', due_at = :now WHERE id = :id AND state <> 'delivered'",
+        id=parcel_id,
+        now=now,
+    )
+
+
+async def retry_dead(unit: Write, sites: Sequence[str] | None, channel: Channel | None, now: str) -> int:
+    """Let all dead parcels of these sites wait, and be due now; return their number."""
+    condition, values = site_condition("site_id", sites)
+    return await unit.run(
+        f"""
+        UPDATE parcel SET state = 'waiting', due_at = :now
+        WHERE state = 'dead' AND {condition} AND channel = COALESCE(CAST(:channel AS TEXT), channel)
+        """,
+        now=now,
+        channel=channel and channel.value,
+        **values,
+    )
+
+
+async def count_by_state(unit: PrivateRead, sites: Sequence[str] | None = None) -> dict[tuple[str, str], int]:
+    """Return the number of parcels of these sites by channel and state."""
+    condition, values = site_condition("site_id", sites)
+    rows = await unit.all(
+        f"SELECT channel, state, COUNT(*) AS number FROM parcel WHERE {condition} GROUP BY channel, state", **values
+    )
     return {(row["channel"], row["state"]): int(row["number"]) for row in rows}
 
 

@@ -30,6 +30,7 @@ from commentsvc.comments.schemas import (
     ThreadQuery,
     ThreadTree,
 )
+from commentsvc.delivery.schemas import DeliveryPage, DeliveryQuery, DeliveryRecord, RetriedDeliveries, RetryRequest
 from commentsvc.domain.errors import (
     Conflict,
     Duplicate,
@@ -79,7 +80,7 @@ from commentsvc.rules.schemas import (
 )
 from commentsvc.service import Service
 from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
-from commentsvc.web.api import admin, comments, feeds, health, moderation
+from commentsvc.web.api import admin, comments, deliveries, feeds, health, moderation
 from commentsvc.web.api.openapi import document
 from commentsvc.web.moderation.routes import MODERATION_PAGE
 from commentsvc.web.pages import assets, demo, docs, refused, thread
@@ -212,6 +213,12 @@ ROUTES: Final[tuple[Route, ...]] = (
           gives=SiteRecord, scope=Scope.ADMIN, refuses=CHANGE_FAULTS),
     Route(method="DELETE", path="/v1/sites/{id}", handler=admin.remove_site, asks=SiteRemoval, gives=RemovedSite,
           scope=Scope.ADMIN, refuses=(*CHANGE_FAULTS, Conflict, ExpectationFailed)),
+    Route(method="GET", path="/v1/deliveries", handler=deliveries.list_deliveries, asks=DeliveryQuery,
+          gives=DeliveryPage, scope=Scope.ADMIN, refuses=ASK_FAULTS),
+    Route(method="POST", path="/v1/deliveries/retry", handler=deliveries.retry_dead_deliveries, takes=RetryRequest,
+          gives=RetriedDeliveries, scope=Scope.ADMIN, refuses=ASK_FAULTS),
+    Route(method="POST", path="/v1/deliveries/{id}/retry", handler=deliveries.retry_delivery, gives=DeliveryRecord,
+          scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
 
     # Machines and developers
     Route(method="GET", path="/healthz", handler=health.check_health, gives=health.Health, free=True),

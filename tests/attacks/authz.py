@@ -19,12 +19,15 @@ from aiohttp.test_utils import TestClient
 from commentsvc.access import keys, moderators
 from commentsvc.access.schemas import NewKey
 from commentsvc.comments.post import post_comment
+from commentsvc.domain.deliveries import Channel, NewParcel
 from commentsvc.domain.models import ActionVerb, Effect, RuleKind, Scope
 from commentsvc.moderation import actions, erase, threads
 from commentsvc.moderation.schemas import Action, ThreadListQuery
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
+from commentsvc.service import write
 from commentsvc.sites.manage import list_sites
+from commentsvc.storage import parcels
 from commentsvc.web.routes import ROUTES, application
 from tests.attacks.command import Figures, run
 from tests.conftest import EVERYTHING, Clock, ServiceServer, a_moderators_key, a_service, draft, visit
@@ -106,6 +109,9 @@ REQUESTS: dict[str, Request] = {
     "POST /v1/sites": Request(json={"name": "{new}", "origins": ["https://{new}.example"]}, everywhere=True),
     "PATCH /v1/sites/{id}": Request("site", json={"mode": "all"}),
     "DELETE /v1/sites/{id}": Request("site", query="?expect=99999", everywhere=True),
+    "GET /v1/deliveries": Request(),
+    "POST /v1/deliveries/retry": Request(json={}),
+    "POST /v1/deliveries/{id}/retry": Request("delivery"),
 }
 
 
@@ -134,6 +140,8 @@ PAGES: dict[str, Request] = {
     "GET /moderate/audit": Request(),
     "GET /moderate/sites": Request(),
     "POST /moderate/sites/{id}": Request("site", json={"name": "{new}", "mode": "all"}),
+    "GET /moderate/deliveries": Request(),
+    "POST /moderate/deliveries": Request(json={}),
     "GET /moderate/account": Request(),
     "POST /moderate/account/preferences": Request(json={}),
     "POST /moderate/account/keys": Request(json={}, gives=404),
@@ -231,6 +239,11 @@ class Session:
     csrf: str
 
 
+@write
+async def add_parcel(unit, site_id):
+    return await parcels.add(unit, NewParcel(channel=Channel.MAIL, kind="held", site_id=site_id))
+
+
 class World:
     """A service with two sites. Each request is about a new thing, since some requests remove theirs."""
 
@@ -302,11 +315,21 @@ class World:
             case "rule":
                 new = NewRule(kind=RuleKind.LINKS, match="9", effect=Effect.HOLD, site=site)
                 made = (await manage.add_rule(service, EVERYTHING, new)).id
+            case _:
+                made = await self._make_by_operator(about, site)
+        return made
+
+    async def _make_by_operator(self, about, site):
+        """Return the id of a new thing that an operator looks after."""
+        service = self.service
+        match about:
             case "key":
                 key = NewKey(name=f"key {self.made}", scopes=[Scope.READ], site=site)
                 made = (await keys.create_key(service, EVERYTHING, key)).id
             case "site":
                 made = self.sites[site]
+            case "delivery":
+                made = await add_parcel(service, self.sites[site])
             case "moderator":  # belongs to no site, so it does not matter whose it is
                 made = (await moderators.add_moderator(service, f"Moderator {self.made}", None, [])).id
         return made

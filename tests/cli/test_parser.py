@@ -7,6 +7,7 @@ import re
 import pytest
 
 from commentsvc.cli import commands, keys, moderate, moderators, rules, sites
+from commentsvc.cli.mail import COMMANDS as MAIL_COMMANDS
 from commentsvc.cli.parser import EPILOG, build_parser
 from commentsvc.cli.secret import COMMANDS as SECRET_COMMANDS
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
@@ -55,9 +56,10 @@ def test_every_action_of_a_moderator_is_a_command():
 
 def test_every_command_is_run_by_one_function():
     run_directly = {"serve", "migrate", "openapi", "healthcheck", "moderate"}
+    of_settings = {*(("secret", name) for name in SECRET_COMMANDS), *(("mail", name) for name in MAIL_COMMANDS)}
     offered = {(path[0], path[-1]) for path, _ in parsers(build_parser()) if path[0] not in run_directly}
     of_modules = [name for module in (keys, moderate, moderators, rules, sites) for name in module.COMMANDS]
-    assert offered == {*commands.load_commands(), *(("secret", name) for name in SECRET_COMMANDS)}
+    assert offered == {*commands.load_commands(), *of_settings}
     assert len(of_modules) == len(set(of_modules))
 
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from commentsvc.cli.tables import Column, cut_text, format_table
-from commentsvc.cli.terminal import Terminal, text_width
+from commentsvc.cli.terminal import Terminal
+from commentsvc.domain.columns import text_width
 from tests.cli.test_moderate import COMMAND, command, pending_comments, screen, started
 from tests.operations.test_operating import run_main
 

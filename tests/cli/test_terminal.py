@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commentsvc.cli.escape import escape_line, escape_text
-from commentsvc.cli.terminal import text_width, to_json, wrap_text
+from commentsvc.cli.terminal import to_json
+from commentsvc.domain.columns import text_width, wrap_text
 
 # Known attacks on terminals: see CWE-150 and advisories on "terminal escape injection".
 CORPUS = {

@@ -79,6 +79,28 @@ async def test_eight_workers_deliver_each_parcel_once(mailing):
     assert await read_parcels(mailing) == []
 
 
+async def test_a_claim_of_a_killed_worker_ends_by_itself_or_at_the_next_start(mailing, clock):
+    ids = await add_parcels(mailing, 2)
+    claimed = await outbox.claim(mailing, Channel.MAIL, 5)
+    assert [parcel.id for parcel in claimed] == ids
+    assert await outbox.claim(mailing, Channel.MAIL, 5) == []
+    await outbox.settle(mailing, claimed[0], Outcome(state=ParcelState.WAITING, error="451 busy"), 5)
+    await outbox.release_all(mailing)
+    assert [parcel.id for parcel in await outbox.claim(mailing, Channel.MAIL, 5)] == ids[1:], "the other one failed"
+    clock.move(seconds=outbox.LEASE_SECONDS)
+    assert [parcel.id for parcel in await outbox.claim(mailing, Channel.MAIL, 5)] == ids
+
+
+async def test_a_worker_that_took_too_long_settles_nothing(mailing, clock):
+    await add_parcels(mailing, 1)
+    (late,) = await outbox.claim(mailing, Channel.MAIL, 5)
+    clock.move(seconds=outbox.LEASE_SECONDS)
+    (parcel,) = await outbox.claim(mailing, Channel.MAIL, 5)
+    await outbox.settle(mailing, late, Outcome(state=ParcelState.DELIVERED), 5)
+    (row,) = await read_parcels(mailing)
+    assert (row["id"], row["attempts"]) == (parcel.id, 2)
+
+
 async def test_a_failed_parcel_is_tried_again_later_and_given_up_after_days(mailing, clock):
     (parcel,) = await add_parcels(mailing, 1)
     failure = Outcome(state=ParcelState.WAITING, error="451 busy")

@@ -39,6 +39,7 @@ from commentsvc.moderation import actions, bulk, wording
 from commentsvc.rules import engine
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.web.api.openapi_schemas import schema_name
+from commentsvc.web.mail.renderers import RENDERERS
 from commentsvc.web.routes import ROUTES
 from commentsvc.web.server import problems
 
@@ -361,6 +362,11 @@ def test_operators_find_every_setting_in_the_table():
     assert documented == {field.name.upper() for field in msgspec.structs.fields(Config)}
 
 
+def test_operators_learn_which_mails_are_sent():
+    rows = re.findall(r"^\| `(\w+)` \|", _section("docs/mail.md", "## Mails that are sent"), re.MULTILINE)
+    assert set(RENDERERS) <= set(rows)
+
+
 def test_operators_learn_which_settings_can_be_in_a_file():
     documented = set(re.findall(rf"`{PREFIX}(\w+)_FILE`", text_of("docs/settings.md"))) - {"SETTINGS"}
     assert documented == {name.upper() for name in SECRETS}
@@ -528,7 +534,7 @@ def _commands(parser, path=()):
 
 
 def test_operators_find_every_command_and_option():
-    text = text_of("docs/operating.md") + text_of("docs/moderating.md")
+    text = "".join(text_of(f"docs/{name}.md") for name in ("operating", "moderating", "mail"))
     for path, parser in _commands(cli_parser.build_parser()):
         assert f"commentsvc {' '.join(path)}" in text, path
         for action in parser._actions:
@@ -660,3 +666,8 @@ def test_readers_reach_every_document_from_the_readme():
         links = re.findall(r"\]\(([^)#\s]+\.md)", path.read_text(encoding="utf-8"))
         waiting += [(path.parent / link).resolve() for link in links if "://" not in link]
     assert reached >= set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_readers_meet_no_trace_of_a_merge(path):
+    assert not re.search(r"^(<<<<<<<|=======$|>>>>>>>)", path.read_text(encoding="utf-8"), re.MULTILINE)

@@ -23,6 +23,7 @@ from yarl import URL
 from commentsvc.access import moderators
 from commentsvc.access.schemas import KeyRotation, ModeratorChange, NewKey
 from commentsvc.comments.schemas import CommentEdit, CountsQuery, NewComment, NewReport, PreviewRequest
+from commentsvc.delivery.schemas import RetryRequest
 from commentsvc.domain import markdown
 from commentsvc.domain.models import Mode
 from commentsvc.moderation.schemas import (
@@ -424,6 +425,7 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     KeyRotation: {},
     ModeratorChange: {},
     NewSite: {"name": "another", "origins": ["https://another.example"]},
+    RetryRequest: {},
 }
 
 

@@ -44,6 +44,7 @@ TAGS: Final = {
     "keys": ("keys", "API keys", "Create, rotate and revoke keys."),
     "moderators": ("moderators", "Moderators", "Moderators and their email addresses."),
     "sites": ("sites", "Sites", "Blogs, their origins and their settings."),
+    "deliveries": ("deliveries", "Deliveries", "Mails and webhook requests that wait or failed."),
     "": MONITORING,
 }
 HEADERS: Final = {

@@ -4,5 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from commentsvc.delivery.mail import Renderer
+from commentsvc.web.mail import trial
 
-RENDERERS: Final[Mapping[str, Renderer]] = {}
+RENDERERS: Final[Mapping[str, Renderer]] = {
+    "test": trial.render_test,
+}

@@ -71,6 +71,14 @@ class Locale:
         """Translate a template's message about a number, which is ``%(num)s`` in it."""
         return _fill(self._catalogue.ngettext(one, many, number), {"num": LocalNumber(number, self)} | values)
 
+    def plain_gettext(self, message: str, /, **values: Any) -> str:
+        """Translate a message of a plain text. Nothing is escaped."""
+        return self._catalogue.gettext(message) % _plain(values)
+
+    def plain_ngettext(self, one: str, many: str, number: int, /, **values: Any) -> str:
+        """Translate a message of a plain text about a number, which is ``%(num)s`` in it."""
+        return self._catalogue.ngettext(one, many, number) % _plain({"num": LocalNumber(number, self)} | values)
+
     def translate(self, message: Message) -> str:
         """Translate a message marked in the code. The result is plain text; an unknown message stays as it is."""
         if isinstance(message, str):
@@ -115,6 +123,10 @@ class LocalNumber(int):
 
     def __str__(self) -> str:
         return self._text
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.unescape() if isinstance(value, Markup) else value for name, value in values.items()}
 
 
 def _fill(message: str, values: dict[str, Any]) -> Markup:

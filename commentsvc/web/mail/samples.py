@@ -1,0 +1,16 @@
+"""An example of every mail, for ``commentsvc mail preview``. Names are those of ``RENDERERS``."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from commentsvc.config.settings import Config
+from commentsvc.delivery.mail import Mail
+from commentsvc.web.mail import trial
+from commentsvc.web.pages.i18n import Locale
+
+# Returns a mail of made-up data, written by the same function as a real one. It needs no database.
+Sample: TypeAlias = Callable[[Config, Locale], Mail]
+
+SAMPLES: Final[Mapping[str, Sample]] = {
+    "test": trial.show_test,
+}

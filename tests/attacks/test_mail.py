@@ -1,0 +1,9 @@
+"""A killed service loses no mail about a comment that it has acknowledged."""
+
+from tests.attacks import mail
+
+
+async def test_a_killed_service_loses_no_mail():
+    figures = await mail.attack(2)
+    assert not mail.is_broken(figures), figures
+    assert figures["mails"] >= figures["acknowledged"] >= 10
