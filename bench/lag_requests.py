@@ -376,6 +376,7 @@ def _of_operators(data: Data) -> list[Probe]:
              lambda at: {"name": f"new{at}", "origins": [f"https://new{at}.example"]}, key),
         Probe("change of a site", ("PATCH", "/v1/sites/{id}"), rename),
         Probe("removal of a site", ("DELETE", "/v1/sites/{id}"), remove),
+        send("export of a person", "POST", "/v1/privacy", {"email": "user7@example.org", "action": "export"}, key),
     ]  # fmt: skip
 
 

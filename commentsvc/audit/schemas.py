@@ -59,6 +59,8 @@ class AuditBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     session: Id | UnsetType = UNSET
     sessions: Annotated[int, Meta(description="Number of sessions.")] | UnsetType = UNSET
     comments: Annotated[int, Meta(description="Number of comments.")] | UnsetType = UNSET
+    addresses: Annotated[list[Id], Meta(description="Email addresses that were erased.")] | UnsetType = UNSET
+    bans: Annotated[list[Id], Meta(description="Rules whose email address was erased.")] | UnsetType = UNSET
     removed: Annotated[int, Meta(description="Number of removed origins.")] | UnsetType = UNSET
     changed: Annotated[list[str], Meta(description="Names of the changed fields.")] | UnsetType = UNSET
     closed_at: Time | UnsetType | None = UNSET

@@ -18,7 +18,10 @@ async def _apply_journal(service: Service, arguments: argparse.Namespace, _termi
     if not journal.path.exists():
         raise ConfigurationError(f"There is no journal of erasures at {journal.path}.")
     done = await erasures.apply_journal(service, journal)
-    return CommandResult(done, f"Erased again: {done.comments:,} comments, {done.threads:,} threads.")
+    return CommandResult(
+        done,
+        f"Erased again: {done.comments:,} comments, {done.threads:,} threads, {done.addresses:,} addresses.",
+    )
 
 
 COMMANDS: Final[Commands] = {("erasures", "apply"): _apply_journal}

@@ -38,11 +38,12 @@ MODERATOR_NAME: Final = "the moderator's name: see `commentsvc moderator list`"
 
 
 def add_commands(commands: Any) -> None:
-    """Add the commands that manage moderators, keys, sites, threads, secrets and mail."""
+    """Add the commands that manage moderators, keys, sites, threads, persons, secrets and mail."""
     _add_moderator_commands(commands)
     _add_key_commands(commands)
     _add_site_commands(commands)
     _add_thread_commands(commands)
+    _add_person_commands(commands)
     _add_erasure_commands(commands)
     _add_secret_commands(commands)
     _add_mail_commands(commands)
@@ -136,6 +137,15 @@ def _add_thread_commands(commands: Any) -> None:
     flood.add_argument(
         "--expect", type=int, metavar="NUMBER", help="how many threads match; without it they are counted"
     )
+
+
+def _add_person_commands(commands: Any) -> None:
+    person = add_group(commands, "person", "export or erase everything about an email address")
+    export = add_command(person, "export", "print everything about an email address, as JSON")
+    erase = add_command(person, "erase", "permanently erase everything about an email address")
+    for command in (export, erase):
+        command.add_argument("email", metavar="EMAIL", help="the address; - reads standard input")
+    erase.add_argument("--yes", action="store_true", help="do not ask first")
 
 
 def _add_erasure_commands(commands: Any) -> None:

@@ -11,7 +11,8 @@ from commentsvc.config.settings import Config
 from commentsvc.domain import crypto
 from commentsvc.operations import secret_file, secrets
 from commentsvc.operations.key_check import Sealed
-from commentsvc.operations.secrets import Resealed, SecretStatus
+from commentsvc.operations.reseal import Resealed
+from commentsvc.operations.secrets import SecretStatus
 from commentsvc.service import Service
 
 
@@ -38,9 +39,18 @@ async def _show_status(config: Config) -> CommandResult:
 
 
 def _describe_sealed(sealed: Sealed) -> str:
-    counted = ((sealed.comments, "comment"), (sealed.moderators, "moderator"), (sealed.bans, "ban"))
+    counted = (
+        (sealed.comments, "comment"),
+        (sealed.moderators, "moderator"),
+        (sealed.bans, "ban"),
+        (sealed.addresses, "subscriber"),
+        (sealed.mails, "mail"),
+    )
     parts = [f"{number:,} {noun if number == 1 else f'{noun}s'}" for number, noun in counted if number]
-    return f"the addresses of {', '.join(parts)}" if parts else "nothing"
+    found = [f"the addresses of {', '.join(parts)}"] if parts else []
+    if sealed.webhooks:
+        found.append(f"{sealed.webhooks:,} {'text' if sealed.webhooks == 1 else 'texts'} of webhooks")
+    return " and ".join(found) or "nothing"
 
 
 async def _rotate(config: Config) -> CommandResult:

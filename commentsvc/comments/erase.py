@@ -31,7 +31,18 @@ async def _withdraw_comment(unit: Write, comment_id: str, token: str | None) -> 
 async def erase_comment(
     unit: Write, comment: Comment, decision: Decision, action_id: str | None = None, verb: str = "withdraw"
 ) -> None:
-    """Erase the content of a comment and the private data of its author. The caller has locked its thread."""
+    """Erase a comment, and log it. The caller has locked its thread."""
+    erased = await erase_content(unit, comment, decision, action_id)
+    await log.add_status_changes(
+        unit, actor=decision.actor, verb=verb, changes=[(comment, erased)], action_id=action_id
+    )
+
+
+async def erase_content(unit: Write, comment: Comment, decision: Decision, action_id: str | None = None) -> Comment:
+    """Erase the content of a comment and the private data of its author, and return it.
+
+    The caller has locked its thread, and logs the change last.
+    """
     now = unit.now()
     erased = await comments.erase(unit, comment, now)
     if action_id:
@@ -43,6 +54,4 @@ async def erase_comment(
         await threads.record_change(unit, comment, -1, now)
     await audit.erase_notes(unit, [comment.id])
     await empty_threads.forget_page(unit, comment.thread_id)
-    await log.add_status_changes(
-        unit, actor=decision.actor, verb=verb, changes=[(comment, erased)], action_id=action_id
-    )
+    return erased

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
+
+from commentsvc.config.retention_settings import RetentionConfig
 
 from commentsvc.config.mail_server import MailFrom, MailServer, parse_mail_from, parse_smtp_url
 
 
-class DeliveryConfig(Struct, frozen=True, kw_only=True):
+class DeliveryConfig(RetentionConfig, frozen=True, kw_only=True):
     """The settings of mail and webhooks. See ``Config``."""
 
     smtp_url: Annotated[

@@ -105,13 +105,16 @@ class Keyring:
             return UNREADABLE
 
     def encrypt_text(self, text: str) -> str:
-        """Encrypt a text so that it can be part of a URL; only ``decrypt_text`` reads it."""
-        return self._cipher.encrypt(TEXT_PREFIX + text.encode()).decode()
+        """Encrypt a text so that it can be part of a URL; only ``decrypt_text`` reads it.
+
+        It begins with the fingerprint of the newest key, so that SQL finds what each key encrypts.
+        """
+        return f"{self.fingerprints[0]}.{self._cipher.encrypt(TEXT_PREFIX + text.encode()).decode()}"
 
     def decrypt_text(self, encrypted: str) -> str | None:
         """Return the text, or None if ``encrypt_text`` did not make this value with a listed key."""
         try:
-            plain = self._cipher.decrypt(encrypted.encode())
+            plain = self._cipher.decrypt(encrypted[FINGERPRINT_LENGTH + 1 :].encode())
         except InvalidToken:
             return None
         return plain.removeprefix(TEXT_PREFIX).decode() if plain.startswith(TEXT_PREFIX) else None

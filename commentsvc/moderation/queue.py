@@ -149,7 +149,7 @@ async def get_comment_detail(unit: PrivateRead, who: Principal, comment_id: str)
     return ModeratorDetail(
         **card,
         agent=contact.agent if contact else None,
-        decisions=await _decisions(unit, comment.id),
+        decisions=await list_decisions(unit, comment.id),
         revisions=[
             Revision(row["version"], row["name"], row["text"], actor_of(row), row["created_at"])
             for row in await revisions.list_of_comment(unit, comment.id)
@@ -165,7 +165,8 @@ async def get_comment_detail(unit: PrivateRead, who: Principal, comment_id: str)
     )
 
 
-async def _decisions(unit: PrivateRead, comment_id: str) -> list[DecisionRecord]:
+async def list_decisions(unit: PrivateRead, comment_id: str) -> list[DecisionRecord]:
+    """Return the decisions on a comment, oldest first."""
     return [
         DecisionRecord(
             **queue_cards.reason_fields(one.actor, one.reason, one.note),

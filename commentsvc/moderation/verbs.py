@@ -100,6 +100,12 @@ VERBS: Final = {
         translatable("Moderator changed."), translatable("%(actor)s changed the email address of a moderator")
     ),
     "moderator_remove": Wording(translatable("Moderator removed."), translatable("%(actor)s removed a moderator")),
+    "person_erase": Wording(
+        translatable("Personal data erased."), translatable("%(actor)s erased the data of a person")
+    ),
+    "contacts_erase": Wording(
+        translatable("Old email addresses deleted."), translatable("%(actor)s deleted old email addresses")
+    ),
     "sign_in": Wording(translatable("Session started."), translatable("%(actor)s signed in")),
     "sign_out": Wording(translatable("Session ended."), translatable("%(actor)s signed out")),
     "reseal": Wording(

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from commentsvc.audit import log
 from commentsvc.audit.erasures import note_erasures
 from commentsvc.comments.erase import erase_comment
 from commentsvc.domain.errors import ConfigurationError
@@ -14,7 +15,7 @@ from commentsvc.domain.models import Actor, ActorKind, Decision, Status
 from commentsvc.domain.reasons import Reason
 from commentsvc.moderation import thread_removal
 from commentsvc.service import Service, private_read, search_read, write
-from commentsvc.storage import comments, erasures, threads
+from commentsvc.storage import comments, erasures, person_data, search, threads
 from commentsvc.storage.database import PrivateRead, Write
 from commentsvc.storage.erasure_journal import KINDS, ErasureJournal, Kind, find_journal
 
@@ -24,10 +25,11 @@ PIECE: Final = 100  # ids in one unit of work
 
 
 class Reapplied(msgspec.Struct, frozen=True):
-    """The numbers of comments and threads that a restored backup had brought back."""
+    """The numbers of comments, threads and addresses (also of bans) that a restored backup had brought back."""
 
     comments: int
     threads: int
+    addresses: int = 0
 
 
 async def apply_journal(service: Service, journal: ErasureJournal | None = None) -> Reapplied:
@@ -54,10 +56,43 @@ async def apply_journal(service: Service, journal: ErasureJournal | None = None)
     for start in range(0, len(ids), PIECE):
         found = await _list_present(service, ids[start : start + PIECE])
         number += await _erase_again(service, found) if found else 0
-    done = Reapplied(again.comments + number, again.threads)
+    addresses = await _forget_addresses(service, listed["address"], listed["ban"])
+    done = Reapplied(again.comments + number, again.threads, addresses)
     if done != Reapplied(0, 0):
-        LOG.warning("erased again after a restore: %s comments, %s threads", done.comments, done.threads)
+        LOG.warning(
+            "erased again after a restore: %s comments, %s threads, %s addresses",
+            done.comments,
+            done.threads,
+            done.addresses,
+        )
     return done
+
+
+async def _forget_addresses(service: Service, addresses: Sequence[str], bans: Sequence[str]) -> int:
+    number = 0
+    for start in range(0, max(len(addresses), len(bans)), PIECE):
+        piece = slice(start, start + PIECE)
+        found = await _list_addresses(service, addresses[piece], bans[piece])
+        if any(found):
+            await _erase_addresses_again(service, *found)
+        number += len(found[0]) + len(found[1])
+    return number
+
+
+@private_read
+async def _list_addresses(
+    unit: PrivateRead, addresses: Sequence[str], bans: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    return await erasures.list_addresses(unit, addresses), await erasures.list_bans(unit, bans)
+
+
+@write
+async def _erase_addresses_again(unit: Write, addresses: list[str], bans: list[str]) -> None:
+    await person_data.delete_addresses(unit, addresses)
+    await person_data.forget_banned(unit, bans)
+    await search.note_erasure(unit)
+    body = {"comments": 0, "addresses": addresses, "bans": bans}
+    await log.add_entry(unit, actor=RESTORE, verb="person_erase", site_id=None, body=body)
 
 
 async def _remove_threads(service: Service, sites: Sequence[str], ids: Sequence[str]) -> Reapplied:
@@ -86,6 +121,7 @@ async def _erase_again(unit: Write, ids: Sequence[str]) -> int:
     found = [one for one in (await comments.get_many(unit, ids)).values() if not one.erased_at]
     for comment in found:
         await erase_comment(unit, comment, Decision(Status.TRASH, RESTORE, Reason("erased")), verb="erase_again")
+    await person_data.delete_of_comments(unit, ids)
     return len(found)
 
 

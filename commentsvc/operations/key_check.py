@@ -1,6 +1,7 @@
 """Check that the secret keys open what the database holds."""
 
 from collections import Counter
+from typing import Final
 
 import msgspec
 
@@ -8,23 +9,31 @@ from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.operations import secret_file
 from commentsvc.service import private_read
-from commentsvc.storage import contacts, installation, moderators, rules
+from commentsvc.storage import contacts, installation, moderators, rules, sealed
 from commentsvc.storage.database import PrivateRead
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """The number of email addresses that a secret key encrypts: of comments, of moderators, and of bans."""
+    """The numbers of email addresses and texts that a secret key encrypts, by what they belong to."""
 
     comments: int = 0
     moderators: int = 0
     bans: int = 0
+    addresses: int = 0  # that asked for mail
+    mails: int = 0
+    webhooks: int = 0  # texts: addresses, secrets and requests
 
     def __add__(self, other: "Sealed") -> "Sealed":
-        return Sealed(self.comments + other.comments, self.moderators + other.moderators, self.bans + other.bans)
+        added = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Sealed(*(one + more for one, more in added))
 
-    def total(self) -> int:
-        """Return the number of all addresses."""
-        return self.comments + self.moderators + self.bans
+    def describe(self) -> str:
+        """Return what the key encrypts, in words."""
+        emails = sum(msgspec.structs.astuple(self)) - self.webhooks
+        parts = [f"{emails:,} email {'address' if emails == 1 else 'addresses'}"] if emails or not self.webhooks else []
+        if self.webhooks:
+            parts.append(f"{self.webhooks:,} {'text' if self.webhooks == 1 else 'texts'} of webhooks")
+        return " and ".join(parts)
 
 
 @private_read
@@ -33,12 +42,23 @@ async def is_new(unit: PrivateRead) -> bool:
     return await installation.get_fingerprint(unit) is None
 
 
+# In the order of the fields of ``Sealed``.
+COUNTS: Final = (
+    contacts.count_by_key,
+    moderators.count_by_key,
+    rules.count_by_key,
+    sealed.count_of_addresses,
+    sealed.count_of_mails,
+    sealed.count_of_texts,
+)
+
+
 async def count_sealed(unit: PrivateRead, but: list[str]) -> dict[str, Sealed]:
     """Return what each key encrypts, by its fingerprint, except the keys ``but``."""
-    counted: list[Counter[str]] = []
-    for table in (contacts, moderators, rules):
-        rows = await table.count_by_key(unit, but)
-        counted.append(Counter({row["fingerprint"]: row["number"] for row in rows}))
+    counted = [Counter[str]() for _ in COUNTS]
+    for numbers, count in zip(counted, COUNTS, strict=True):
+        for row in await count(unit, but):
+            numbers[row["fingerprint"]] += row["number"]
     return {key: Sealed(*(numbers[key] for numbers in counted)) for key in sorted(set().union(*counted))}
 
 
@@ -78,8 +98,7 @@ async def check_keys(unit: PrivateRead) -> None:
 
 def _missing(config: Config, missing: dict[str, Sealed]) -> ConfigurationError:
     file, (unused, found) = secret_file.secret_file(config), secret_file.find_unused_keys(config)
-    keys, number = ", ".join(missing), sum(missing.values(), Sealed()).total()
-    addresses = "1 email address" if number == 1 else f"{number:,} email addresses"
+    keys, addresses = ", ".join(missing), sum(missing.values(), Sealed()).describe()
     if unused and set(found) & set(missing):
         return ConfigurationError(
             f"COMMENTSVC_SECRET_KEY lacks the key {keys}, which encrypts {addresses}. It is in {unused}. "

@@ -15,6 +15,7 @@ from commentsvc.audit.erasures import ErasureSignal
 from commentsvc.config.settings import OLDEST_SECONDS
 from commentsvc.moderation import bulk
 from commentsvc.operations import clock_trust, erasures
+from commentsvc.privacy import retention
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import (
     actions,
@@ -103,10 +104,11 @@ async def _clean_up(service: Service) -> None:
 
 
 async def delete_expired(service: Service) -> None:
-    """Delete expired networks, reports, undo states, sessions, tokens, submissions and rate limits."""
+    """Delete expired networks, old comments and addresses, reports, undo states, sessions, tokens and rate limits."""
     expired = await _list_expired_networks(service)
     for start in range(0, len(expired), BATCH_SIZE):
         await _erase_networks(service, expired[start : start + BATCH_SIZE])
+    await retention.delete_old_data(service)
     await _delete_rows(service)
 
 

@@ -14,24 +14,15 @@ from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.domain.errors import Conflict
 from commentsvc.operations import key_check, secret_file, servers
 from commentsvc.operations.key_check import Sealed
+from commentsvc.operations.reseal import Resealed, reseal_deliveries
 from commentsvc.operations.servers import ServerRecord
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import contacts, installation, moderators, rules
+from commentsvc.storage import contacts, installation, moderators, rules, sealed
 from commentsvc.storage.database import PrivateRead, Row, Write
 
 RESEAL_BATCH: Final = 100  # addresses in one unit of work, so that other writers wait less
 State: TypeAlias = Literal["newest", "listed", "missing", "lost"]
 Reseal: TypeAlias = Callable[[Write, str, str, str], Awaitable[None]]
-
-
-class Resealed(msgspec.Struct, frozen=True):
-    """Numbers of email addresses: encrypted again, and left as they are because no listed key opens them."""
-
-    resealed: int = 0
-    unreadable: int = 0
-
-    def __add__(self, other: "Resealed") -> "Resealed":
-        return Resealed(self.resealed + other.resealed, self.unreadable + other.unreadable)
 
 
 class KeyState(msgspec.Struct, frozen=True):
@@ -64,6 +55,9 @@ async def read_status(service: Service) -> SecretStatus:
     after = ""
     while batch := await _check_contacts(service, after):
         unreadable, after = unreadable + batch[0], batch[1]
+    after = ""
+    while batch := await _check_addresses(service, after):
+        unreadable, after = unreadable + batch[0], batch[1]
     return SecretStatus(keys, unreadable, await servers.list_running(service))
 
 
@@ -84,6 +78,12 @@ async def _read_keys(unit: PrivateRead) -> tuple[list[KeyState], int]:
 async def _check_contacts(unit: PrivateRead, after: str) -> tuple[int, str] | None:
     rows = await contacts.list_sealed_after(unit, after, RESEAL_BATCH)
     return (sum(_is_unreadable(unit, row) for row in rows), rows[-1]["comment_id"]) if rows else None
+
+
+@private_read
+async def _check_addresses(unit: PrivateRead, after: str) -> tuple[int, str] | None:
+    rows = await sealed.list_old_addresses(unit, "", after, RESEAL_BATCH)  # those of every key
+    return (sum(_is_unreadable(unit, row) for row in rows), rows[-1]["id"]) if rows else None
 
 
 def _is_unreadable(unit: PrivateRead, row: Row) -> bool:
@@ -145,7 +145,7 @@ async def _accept_loss(unit: Write, in_use: set[str]) -> Lost:
 
 
 async def reseal_emails(service: Service, *, alone: bool = False) -> Resealed:
-    """Encrypt every email address with the newest key. Skip and count those that no listed key opens.
+    """Encrypt every email address and every text of a webhook with the newest key. Skip and count what no key opens.
 
     Afterwards the older keys open nothing that the newest does not. It can be interrupted and run again at any time.
     ``alone`` says that no server runs; otherwise the traces of servers tell.
@@ -164,7 +164,8 @@ async def reseal_emails(service: Service, *, alone: bool = False) -> Resealed:
         done += batch
         if batch == Resealed():
             break
-    return done + await _reseal_moderators_and_rules(service)
+    done += await _reseal_moderators_and_rules(service)
+    return done + await reseal_deliveries(service)  # last: until then, a worker may copy an address to a mail
 
 
 async def _require_key_everywhere(service: Service) -> None:

@@ -17,6 +17,7 @@ from commentsvc.sites import resolve
 from commentsvc.storage import rules
 from commentsvc.storage.database import Environment, PrivateRead, Write
 
+ERASED: Final = "erased"  # the address of a ban that was erased for its owner: only its digest is left
 HIDDEN: Final = "…"  # the network of a rule, for keys that may not see networks
 
 
@@ -71,6 +72,8 @@ def _record(
     if rule.email_sealed:
         address = env.keyring.unseal(rule.email_sealed)
         match = address.reveal() if sees_all else address.masked()
+    elif rule.kind is RuleKind.EMAIL:
+        match = ERASED
     if rule.kind is RuleKind.NETWORK and not sees_all:
         match = networks.truncate_address(match.partition("/")[0]) if who.may(Scope.MODERATE) else HIDDEN
     return RuleRecord(

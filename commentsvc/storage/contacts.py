@@ -8,7 +8,7 @@ import msgspec
 from commentsvc.domain.ids import id_prefix
 from commentsvc.domain.models import Contact, Status
 from commentsvc.domain.timestamps import parse_time
-from commentsvc.storage import database
+from commentsvc.storage import sealed
 from commentsvc.storage.database import MAX_CLOCK_SKEW, PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
@@ -171,8 +171,7 @@ async def list_sealed_after(unit: PrivateRead, comment_id: str, limit: int) -> S
 
 async def count_by_key(unit: PrivateRead, but: Sequence[str] = ()) -> Sequence[Row]:
     """Return ``fingerprint, number``: the encrypted emails of each secret key, except these keys."""
-    statement, values = database.count_by_key("contact", but)
-    return await unit.all(statement, **values)
+    return await sealed.count_by_key(unit, "contact", "email_digest", but)
 
 
 async def reseal(unit: Write, comment_id: str, sealed: str, digest: str) -> None:
@@ -182,6 +181,41 @@ async def reseal(unit: Write, comment_id: str, sealed: str, digest: str) -> None
         id=comment_id,
         sealed=sealed,
         digest=digest,
+    )
+
+
+async def count_of_digests(unit: PrivateRead, digests: Sequence[str]) -> int:
+    """Return the number of comments with an address that has one of these digests, ``keyring.digests(email)``."""
+    listed, values = in_list("digest", digests)
+    row = await unit.one(f"SELECT COUNT(*) AS number FROM contact WHERE email_digest IN {listed}", **values)
+    return int(row["number"]) if row else 0
+
+
+async def list_of_digests(unit: PrivateRead, digests: Sequence[str], after: str, limit: int) -> Sequence[Row]:
+    """Return ``comment_id, email_sealed, network, agent, verified`` after a comment id, in that order."""
+    listed, values = in_list("digest", digests)
+    return await unit.all(
+        f"""
+        SELECT comment_id, email_sealed, network, agent, verified FROM contact
+        WHERE email_digest IN {listed} AND comment_id > :after ORDER BY comment_id LIMIT CAST(:limit AS BIGINT)
+        """,
+        after=after,
+        limit=limit,
+        **values,
+    )
+
+
+async def erase_some_emails(unit: Write, before: str, limit: int) -> int:
+    """Delete the email addresses of some comments from before a time; return how many. Networks stay."""
+    return await unit.run(
+        """
+        UPDATE contact SET email_sealed = NULL, email_digest = NULL, verified = 0 WHERE comment_id IN (
+            SELECT comment_id FROM contact WHERE email_digest > '' AND created_at < :before
+            LIMIT CAST(:limit AS BIGINT)
+        )
+        """,
+        before=before,
+        limit=limit,
     )
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from commentsvc.config.settings import Config
-from commentsvc.domain.crypto import FINGERPRINT_LENGTH, Keyring
+from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import OutcomeUnknown, Unavailable
 from commentsvc.domain.ids import Ids
 from commentsvc.domain.timestamps import format_time
@@ -262,19 +262,6 @@ def site_condition(column: str, sites: Sequence[str] | None) -> tuple[str, dict[
 def row_values(row: Row) -> tuple[Any, ...]:
     """Return a row's values in the order of its columns. Rows of both drivers are mappings, but iterate over values."""
     return tuple(row)
-
-
-def count_by_key(table: str, but: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Return a statement for ``fingerprint, number``: the encrypted emails of each secret key except ``but``.
-
-    A digest is stored beside each encrypted email, and begins with the fingerprint of the key of both.
-    """
-    listed, values = in_list("key", ["", *but])
-    fingerprint = f"SUBSTR(email_digest, 1, {FINGERPRINT_LENGTH})"
-    return (
-        f"SELECT {fingerprint} AS fingerprint, COUNT(*) AS number FROM {table} "
-        f"WHERE {fingerprint} NOT IN {listed} GROUP BY {fingerprint}"
-    ), values
 
 
 def settle(done: asyncio.Future[Any], outcome: Any) -> None:

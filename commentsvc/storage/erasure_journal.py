@@ -15,8 +15,8 @@ from commentsvc.config.settings import Config
 from commentsvc.storage import durable_files
 from commentsvc.storage.data_folder import keep_owner
 
-Kind: TypeAlias = Literal["comment", "thread", "site"]
-KINDS: Final[tuple[Kind, ...]] = ("comment", "thread", "site")
+Kind: TypeAlias = Literal["comment", "thread", "site", "address", "ban"]
+KINDS: Final[tuple[Kind, ...]] = ("comment", "thread", "site", "address", "ban")
 FILE: Final = "erasures.log"  # beside an SQLite database
 OFF: Final = "off"
 LINE: Final = re.compile(rf"\S+ ({'|'.join(KINDS)}) ([0-9a-f-]{{36}})")

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from commentsvc.storage import database, preferences, sessions
+from commentsvc.storage import preferences, sealed, sessions
 from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
 
 
@@ -98,8 +98,7 @@ async def remove(unit: Write, moderator_id: str, now: str) -> None:
 
 async def count_by_key(unit: PrivateRead, but: Sequence[str] = ()) -> Sequence[Row]:
     """Return ``fingerprint, number``: the encrypted emails of each secret key, except these keys."""
-    statement, values = database.count_by_key("moderator", but)
-    return await unit.all(statement, **values)
+    return await sealed.count_by_key(unit, "moderator", "email_digest", but)
 
 
 async def set_email(unit: Write, moderator_id: str, sealed: str | None, digest: str | None) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from commentsvc.domain.models import Rule
-from commentsvc.storage import database, directory_version
+from commentsvc.storage import directory_version, sealed
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Rule.__struct_fields__)
@@ -90,8 +90,7 @@ async def list_sealed(unit: PrivateRead) -> Sequence[Row]:
 
 async def count_by_key(unit: PrivateRead, but: Sequence[str] = ()) -> Sequence[Row]:
     """Return ``fingerprint, number``: the encrypted emails of each secret key, except these keys."""
-    statement, values = database.count_by_key("rule", but)
-    return await unit.all(statement, **values)
+    return await sealed.count_by_key(unit, "rule", "email_digest", but, "email_sealed IS NOT NULL")
 
 
 async def reseal(unit: Write, rule_id: str, email_sealed: str, digest: str) -> None:

@@ -69,6 +69,7 @@ from commentsvc.moderation.schemas import (
     ThreadRemoval,
     ThreadsRemoval,
 )
+from commentsvc.privacy.schemas import PersonErasure, PersonExport, PersonRequest
 from commentsvc.rules.schemas import (
     BacktestRequest,
     BacktestResult,
@@ -219,6 +220,9 @@ ROUTES: Final[tuple[Route, ...]] = (
           gives=RetriedDeliveries, scope=Scope.ADMIN, refuses=ASK_FAULTS),
     Route(method="POST", path="/v1/deliveries/{id}/retry", handler=deliveries.retry_delivery, gives=DeliveryRecord,
           scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
+    Route(method="POST", path="/v1/privacy", handler=admin.answer_person, takes=PersonRequest,
+          gives=PersonExport | PersonErasure, scope=Scope.ADMIN,
+          refuses=(MalformedRequest, Unauthorized, Forbidden, Conflict, ExpectationFailed, Invalid, Unavailable)),
 
     # Machines and developers
     Route(method="GET", path="/healthz", handler=health.check_health, gives=health.Health, free=True),

@@ -10,13 +10,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from commentsvc import app
+from commentsvc.config.settings import Config
+from commentsvc.domain.email_address import Email
+from commentsvc.privacy.export import export_person
+from commentsvc.service import private_read
+from commentsvc.storage.contacts import TABLE
+from commentsvc.storage.database import PrivateRead, in_list
 from tests.attacks.command import Figures, run
 from tests.operations.test_operating import environment, port_of, serving
+from tests.privacy.person import MAIL, add_mail_rows
 
 # No part of an encoding of something else: it is in every field of every comment that is erased.
 CANARY = "qzvkwxjy"
@@ -29,6 +37,7 @@ SETTINGS = {
     "LOG_LEVEL": "debug",
 }  # fmt: skip
 CLEAN_SECONDS = 30
+DOORS = ("withdraw", "erase", "thread", "flood", "terminal", "site", "person", "privacy")
 ANSWERS = (
     "/v1/latest?site=blog.example", "/v1/latest.atom?site=blog.example", "/v1/moderation/comments?status=any",
     "/v1/threads", "/v1/audit?limit=200", f"/v1/moderation/comments?status=any&q={CANARY}",
@@ -78,7 +87,7 @@ class Client:
 def prepare(client: Client, mark: str) -> dict[str, dict[str, str]]:
     """Post comments, edit, report, decide on and rename what is then erased, once for each door."""
     doors = {}
-    for door in ("withdraw", "erase", "thread", "flood", "terminal", "site"):
+    for door in DOORS:
         origin = SHOP if door == "site" else BLOG
         hold = {"topic": "filled"} if door == "flood" else {}
         posted = client.post(f"{door}{mark}", origin, **hold)
@@ -92,8 +101,44 @@ def prepare(client: Client, mark: str) -> dict[str, dict[str, str]]:
         if door != "withdraw":
             client.act("spam", posted["id"])
             client.act("approve", posted["id"])
+        if door in {"person", "privacy"}:
+            ban = {"kind": "email", "match": email_of(door, mark), "note": f"{CANARY} ban"}
+            client.ask("POST", "/v1/rules", ban, **ADMIN)
+        elif door != "withdraw":
             client.ask("PATCH", f"/v1/threads/{client.thread_of(door + mark)}", {"closed": False}, **ADMIN)
     return doors
+
+
+def email_of(door: str, mark: str) -> str:
+    """Return the email address of the person who came by a door."""
+    return f"{CANARY}{door}{mark}@example.com"
+
+
+async def add_mails(folder: Path, number: int) -> list[bytes]:
+    """Add what mails and webhooks need, for the persons who are then erased; return every encrypted value of theirs."""
+    sealed: list[bytes] = []
+    config = Config(database_url=f"sqlite:///{folder}/data/commentsvc.db", **MAIL)
+    async with app.open_service(config) as service:
+        for mark in range(number):
+            for door in ("person", "privacy"):
+                email = Email(email_of(door, f"x{mark}x"))
+                (posted,) = (await export_person(service, email)).comments
+                await add_mail_rows(service, email, posted.id)
+                sealed += await list_sealed(service, email)
+    return sealed
+
+
+@private_read
+async def list_sealed(unit: PrivateRead, email: Email) -> list[bytes]:
+    """Return the encrypted values of an address, in every table that has them."""
+    listed, values = in_list("digest", unit.keyring.digests(email))
+    found = [
+        row["email_sealed"].encode()
+        for table in (TABLE, "address", "event", "parcel", "rule")
+        for row in await unit.all(f"SELECT email_sealed FROM {table} WHERE email_digest IN {listed}", **values)
+    ]
+    assert len(found) == 5, "each table has one"
+    return found
 
 
 def erase_all(client: Client, folder: Path, mark: str, doors: dict[str, dict[str, str]]) -> None:
@@ -106,6 +151,10 @@ def erase_all(client: Client, folder: Path, mark: str, doors: dict[str, dict[str
     removal = {"where": {"q": f"{CANARY}flood{mark}"}, "expect": 1}
     client.ask("POST", "/v1/threads/removals", removal, **ADMIN)
     run_command(folder, "thread", "remove", client.thread_of(f"terminal{mark}"), "--expect", "1")
+    run_command(folder, "person", "erase", email_of("person", mark), "--yes")
+    request = {"email": email_of("privacy", mark), "action": "erase", "expect": 1}
+    done = client.ask("POST", "/v1/privacy", request, **ADMIN)
+    assert not any(done["after"].values()), done  # type: ignore[attr-defined]
 
 
 def run_command(folder: Path, *words: str) -> None:
@@ -140,11 +189,12 @@ def files_of(folder: Path) -> list[Path]:
     return [one for one in folder.rglob("*") if one.is_file() and one.name != "backup.db"]
 
 
-def wait_until_clean(folder: Path) -> tuple[int, float]:
-    """Wait until no file has a hit, for a while; return the number of hits, and the seconds that this took."""
+def wait_until_clean(folder: Path, sealed: Sequence[bytes]) -> tuple[int, float]:
+    """Wait until no file has a hit or an encrypted address, for a while; return the hits, and the seconds."""
     started = time.monotonic()
     while True:
-        hits = sum(count_hits(one.read_bytes()) for one in files_of(folder))
+        contents = [one.read_bytes() for one in files_of(folder)]
+        hits = sum(count_hits(content) + sum(content.count(one) for one in sealed) for content in contents)
         took = time.monotonic() - started
         if not hits or took > CLEAN_SECONDS:
             return hits, round(took, 1)
@@ -167,15 +217,16 @@ def ask_everything(port: int, doors: list[dict[str, dict[str, str]]]) -> int:
 async def attack(number: int) -> Figures:
     """Post and erase so many comments by each door; restore the backup from before, and start again."""
     with tempfile.TemporaryDirectory() as name:
-        return _attack(Path(name), number)
+        return await _attack(Path(name), number)
 
 
-def _attack(folder: Path, number: int) -> Figures:
+async def _attack(folder: Path, number: int) -> Figures:
     database, backup = folder / "data" / "commentsvc.db", folder / "backup.db"
     with serving(folder, **SETTINGS) as (process, printed):
         client = Client(port_of(printed))
         shop = client.ask("POST", "/v1/sites", {"name": "shop", "origins": [SHOP]}, **ADMIN)
         doors = [prepare(client, f"x{one}x") for one in range(number)]
+        sealed = await add_mails(folder, number)
         connection = sqlite3.connect(database)
         connection.execute("VACUUM INTO ?", [str(backup)])
         connection.close()
@@ -183,7 +234,7 @@ def _attack(folder: Path, number: int) -> Figures:
         for mark, round_ in enumerate(doors):
             erase_all(client, folder, f"x{mark}x", round_)
         client.ask("DELETE", f"/v1/sites/{shop['id']}?expect={number}", **ADMIN)
-        erased, seconds = wait_until_clean(folder)
+        erased, seconds = wait_until_clean(folder, sealed)
         answers = ask_everything(client.port, doors)
         process.terminate()
         process.wait(20)
@@ -192,9 +243,10 @@ def _attack(folder: Path, number: int) -> Figures:
     shutil.copyfile(backup, database)
     with serving(folder, **SETTINGS) as (_, printed):
         answers_again = ask_everything(port_of(printed), doors)
-        again, seconds_again = wait_until_clean(folder)
+        again, seconds_again = wait_until_clean(folder, sealed)
     return {
-        "comments erased": 6 * number,
+        "comments erased": len(DOORS) * number,
+        "encrypted addresses": len(sealed),
         "canaries before": before,
         "canaries in files": erased,
         "canaries in answers": answers,

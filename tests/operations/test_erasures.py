@@ -127,7 +127,7 @@ async def test_what_the_journal_missed_is_added_later(served, tmp_path, caplog):
     (tmp_path / "missing").mkdir()
     await erasures.complete_journal(service)
     assert ErasureJournal(tmp_path / "missing" / "journal").read() == {
-        "comment": [mine.id], "thread": [found[0].id], "site": []
+        "comment": [mine.id], "thread": [found[0].id], "site": [], "address": [], "ban": []
     }  # fmt: skip
     assert other
 
@@ -139,7 +139,7 @@ def test_a_torn_or_damaged_line_does_not_lose_the_others(tmp_path):
     with journal.path.open("ab") as file:
         file.write(b"2026-11-22T16:02:11.000Z comm\xff")
     journal.append("thread", ids[1:], "2026-11-22T16:02:12.000Z")
-    assert journal.read() == {"comment": ids[:1], "thread": ids[1:], "site": []}
+    assert journal.read() == {"comment": ids[:1], "thread": ids[1:], "site": [], "address": [], "ban": []}
 
 
 def test_an_entry_that_found_no_room_is_no_success_and_the_next_one_is_whole(tmp_path):
@@ -167,5 +167,5 @@ def test_an_operator_applies_a_journal_from_another_place(tmp_path):
     assert command(tmp_path, "erasures", "apply").code != 0
     ErasureJournal(tmp_path / "saved").append("comment", [one], "2026-11-22T16:02:11.000Z")
     done = command(tmp_path, "erasures", "apply", os.fspath(tmp_path / "saved"))
-    assert done.text == "Erased again: 1 comments, 0 threads."
+    assert done.text == "Erased again: 1 comments, 0 threads, 0 addresses."
     assert with_service(tmp_path, texts) == []

@@ -136,6 +136,7 @@ async def tell_of_operators(story, moderator):
     await story.tell("listSites")
     await story.tell("changeSite", id=site["id"], body={"mode": "trusted"})
     await story.tell("removeSite", id=site["id"])
+    await story.tell("answerPerson", body={"email": "mia@example.org", "action": "export"})
     for operation in ("checkHealth", "checkReadiness", "getVersion", "getOpenapi"):
         await story.tell(operation)
 

@@ -35,6 +35,7 @@ from commentsvc.moderation.schemas import (
     ThreadsRemoval,
     UnpublishedThreads,
 )
+from commentsvc.privacy.schemas import PersonRequest
 from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage.comment_filter import PrivateCommentFilter
@@ -426,6 +427,7 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     ModeratorChange: {},
     NewSite: {"name": "another", "origins": ["https://another.example"]},
     RetryRequest: {},
+    PersonRequest: {"email": "nobody@example.com", "action": "export"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Handlers of the API for operators: keys, moderators and sites."""
+"""Handlers of the API for operators: keys, moderators, sites and the data of persons."""
 
 from aiohttp import web
 
@@ -12,6 +12,8 @@ from commentsvc.access.schemas import (
     ModeratorRecord,
     NewKey,
 )
+from commentsvc.privacy import requests
+from commentsvc.privacy.schemas import PersonErasure, PersonExport, PersonRequest
 from commentsvc.sites import manage, removal
 from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
 from commentsvc.web.server.routing import SERVICE, WHO
@@ -65,3 +67,8 @@ async def change_site(request: web.Request, change: SiteChange) -> SiteRecord:
 async def remove_site(request: web.Request, query: SiteRemoval) -> RemovedSite:
     """Remove a site, and permanently erase its comments."""
     return await removal.remove_site(request.app[SERVICE], request[WHO], request.match_info["id"], query)
+
+
+async def answer_person(request: web.Request, wanted: PersonRequest) -> PersonExport | PersonErasure:
+    """Export or permanently erase everything that is stored about an email address."""
+    return await requests.answer_request(request.app[SERVICE], request[WHO], wanted)

@@ -1,0 +1,86 @@
+"""Erase what the settings say is kept for too long. The maintenance calls this every hour."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from commentsvc.audit import log
+from commentsvc.audit.erasures import note_erasures
+from commentsvc.audit.undoable_changes import UNDO_DAYS
+from commentsvc.domain.deliveries import PARCEL_DAYS
+from commentsvc.domain.models import Actor, ActorKind, Decision, Status
+from commentsvc.domain.reasons import Reason
+from commentsvc.privacy.erase import erase_comments
+from commentsvc.service import Service, private_read, write
+from commentsvc.storage import contacts, events, parcels, retention, threads
+from commentsvc.storage.database import Environment, PrivateRead, Write
+
+RETENTION: Final = Actor(ActorKind.SYSTEM, None, "retention")
+PIECE: Final = 100  # rows in one unit of work, so that other writers wait less
+MAIL_DAYS: Final = 7  # how long expired confirmations and links are kept: their pages say that they have expired
+
+
+async def delete_old_data(service: Service) -> None:
+    """Erase old spam and trash, old email addresses, and what mails and webhooks no longer need."""
+    for status, days in ((Status.SPAM, service.config.spam_days), (Status.TRASH, service.config.trash_days)):
+        if days:
+            await _erase_old_comments(service, status, days)
+    if service.config.contact_days:
+        await _erase_old_emails(service)
+    while await _delete_old_parcels(service) == PIECE:
+        pass
+    await _delete_expired_of_mails(service)
+
+
+async def _erase_old_comments(service: Service, status: Status, days: int) -> None:
+    after = ""
+    while ids := await _list_old(service, status, days, after):
+        erased = await _erase_piece(service, ids, status, days)
+        await note_erasures(service, "comment", erased)
+        after = ids[-1]
+
+
+def _times(env: Environment, days: int) -> dict[str, str]:
+    return {"before": env.ago(days=days), "undoable": env.ago(days=UNDO_DAYS)}
+
+
+@private_read
+async def _list_old(unit: PrivateRead, status: Status, days: int, after: str) -> list[str]:
+    return await retention.list_old(unit, status, **_times(unit, days), after=after, limit=PIECE)
+
+
+@write
+async def _erase_piece(unit: Write, ids: Sequence[str], status: Status, days: int) -> list[str]:
+    await threads.lock_of_comments(unit, ids)
+    old = await retention.keep_old(unit, ids, status, **_times(unit, days))
+    await erase_comments(unit, old, Decision(Status.TRASH, RETENTION, Reason("erased")))
+    return old
+
+
+async def _erase_old_emails(service: Service) -> None:
+    number = erased = await _erase_some_emails(service)
+    while erased == PIECE:
+        erased = await _erase_some_emails(service)
+        number += erased
+    if number:
+        await _log_emails(service, number)
+
+
+@write
+async def _erase_some_emails(unit: Write) -> int:
+    return await contacts.erase_some_emails(unit, unit.ago(days=unit.config.contact_days), PIECE)
+
+
+@write
+async def _log_emails(unit: Write, number: int) -> None:
+    await log.add_entry(unit, actor=RETENTION, verb="contacts_erase", site_id=None, body={"comments": number})
+
+
+@write
+async def _delete_old_parcels(unit: Write) -> int:
+    return await parcels.delete_expired(unit, unit.ago(days=PARCEL_DAYS), PIECE)
+
+
+@write
+async def _delete_expired_of_mails(unit: Write) -> None:
+    await events.delete_expired(unit, unit.ago(days=PARCEL_DAYS))
+    await retention.delete_expired_of_mails(unit, unit.ago(days=MAIL_DAYS))

@@ -1,0 +1,85 @@
+"""Find and delete what is kept for too long."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from commentsvc.domain.models import Status
+from commentsvc.storage.database import PrivateRead, Write, in_list
+
+# A comment is as old as the latest decision on it. A person's decision can be undone for a while.
+IS_OLD: Final = """
+    (
+        SELECT CASE WHEN decision.created_at < (CASE actor_kind WHEN 'person' THEN CAST(:undoable AS TEXT)
+                                                                ELSE CAST(:before AS TEXT) END) THEN 1 ELSE 0 END
+        FROM decision WHERE decision.comment_id = comment.id ORDER BY decision.seq DESC LIMIT 1
+    ) = 1
+"""
+
+
+async def list_old(
+    unit: PrivateRead, status: Status, *, before: str, undoable: str, after: str, limit: int
+) -> list[str]:
+    """Return the ids of comments with a status that was decided before a time, after an id, in that order.
+
+    ``undoable`` counts instead, if it is earlier and a person decided.
+    """
+    rows = await unit.all(
+        f"""
+        SELECT id FROM comment
+        WHERE status = :status AND id > :after AND erased_at IS NULL AND created_at < :before AND {IS_OLD}
+        ORDER BY id LIMIT CAST(:limit AS BIGINT)
+        """,
+        status=status.value,
+        before=before,
+        undoable=min(before, undoable),
+        after=after,
+        limit=limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def keep_old(
+    unit: PrivateRead, comment_ids: Sequence[str], status: Status, *, before: str, undoable: str
+) -> list[str]:
+    """Return those of these comments that still have a status that was decided before a time, as in ``list_old``."""
+    ids, values = in_list("id", comment_ids)
+    rows = await unit.all(
+        f"SELECT id FROM comment WHERE id IN {ids} AND status = :status AND erased_at IS NULL AND {IS_OLD}",
+        status=status.value,
+        before=before,
+        undoable=min(before, undoable),
+        **values,
+    )
+    return [row["id"] for row in rows]
+
+
+async def delete_expired_of_mails(unit: Write, before: str) -> None:
+    """Delete links, confirmations and unconfirmed subscriptions that expired before a time, and unused addresses.
+
+    An address is used while it has a subscription, a confirmation or a browser that confirmed it, and while it must get
+    no mail.
+    """
+    await unit.run("DELETE FROM decision_link WHERE expires_at < :before", before=before)
+    await unit.run(
+        """
+        DELETE FROM subscription WHERE confirmed_at IS NULL AND created_at < :before AND confirmation_id IN (
+            SELECT id FROM confirmation WHERE expires_at < :before
+        )
+        """,
+        before=before,
+    )
+    await unit.run(
+        "UPDATE subscription SET confirmation_id = NULL WHERE confirmation_id IN ("
+        "SELECT id FROM confirmation WHERE expires_at < :before)",
+        before=before,
+    )
+    await unit.run("DELETE FROM confirmation WHERE expires_at < :before", before=before)
+    await unit.run(
+        """
+        DELETE FROM address WHERE suppressed_at IS NULL AND created_at < :before
+            AND NOT EXISTS (SELECT 1 FROM subscription WHERE subscription.address_id = address.id)
+            AND NOT EXISTS (SELECT 1 FROM confirmation WHERE confirmation.address_id = address.id)
+            AND NOT EXISTS (SELECT 1 FROM verified_author WHERE verified_author.address_id = address.id)
+        """,
+        before=before,
+    )
