@@ -500,7 +500,7 @@ CREATE TABLE moderator_mail (
     moderator_id TEXT   NOT NULL PRIMARY KEY REFERENCES moderator (id),
     mode         TEXT   NOT NULL DEFAULT 'now' CHECK (mode IN ('now', 'digest', 'off')),
     minutes      BIGINT,         -- NULL: COMMENTSVC_MAIL_MINUTES
-    mailed_at    TEXT            -- when the latest mail about waiting comments was due
+    mailed_at    TEXT            -- when the latest mail about waiting comments is due, or was written
 ) WITHOUT ROWID;
 
 -- The links in a mail about a waiting comment. Using one of them voids them all.

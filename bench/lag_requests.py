@@ -396,6 +396,10 @@ def _of_the_page(data: Data) -> list[Probe]:
     return [
         get("sign-in link", "/sign-in/nobodys", cookie, "/sign-in/{token}"),
         form("use of a sign-in link", "/sign-in/nobodys", "/sign-in/{token}"),
+        get("link in a mail", "/m/nobodys", cookie, "/m/{token}"),
+        form("decision by a mail", "/m/nobodys", "/m/{token}", act="spam", version=1),
+        get("link that stops mails", "/m/stop/nobodys", cookie, "/m/stop/{token}"),
+        form("stop of mails", "/m/stop/nobodys", "/m/stop/{token}"),
         form("sign-in by a wrong key", "/moderate/sign-in", key="nothing"),
         get("queue page", "/moderate", cookie),
         get("queue page, not compressed", queue, {**cookie, "Accept-Encoding": "identity"}),

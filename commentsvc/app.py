@@ -212,13 +212,14 @@ async def deliver(service: Service) -> None:
 
 def join_outlets(config: Config) -> Outlets:
     """Return what a worker needs: who is told about an event, how mails are written, and the ways out."""
+    from commentsvc.delivery.moderator_mail import mail_moderators  # noqa: PLC0415 -- see ``listen``
     from commentsvc.delivery.smtp import MailSender  # noqa: PLC0415 -- see ``listen``
     from commentsvc.web.mail.renderers import RENDERERS  # noqa: PLC0415 -- see ``listen``
 
     senders: dict[Channel, Sender] = {}
     if config.smtp_url:
         senders[Channel.MAIL] = MailSender(RENDERERS, config)
-    return Outlets(fan_outs=[], senders=senders)
+    return Outlets(fan_outs=[mail_moderators], senders=senders)
 
 
 async def serve(

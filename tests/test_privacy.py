@@ -102,6 +102,8 @@ async def send_all_requests(client, key, emails):
         "/moderate",
         "/moderate/comments/" + one["id"],
         "/sign-in/nobodys",
+        "/m/nobodys",
+        "/m/stop/nobodys",
     ):
         await send("GET", path)
         await send("GET", path, headers=mine)
@@ -323,7 +325,7 @@ def test_every_public_route_is_among_the_requests():
         "/v1/comments.atom", "/v1/latest.atom",
         "/v1/preview", "/healthz", "/readyz",
         "/version", "/openapi.json", "/", "/t", "/docs", "/docs.js", "/page.css", "/page.js", "/sign-in/{token}",
-        "/moderate/sign-in", "/moderate.js", "/moderate.css",
+        "/m/{token}", "/m/stop/{token}", "/moderate/sign-in", "/moderate.js", "/moderate.css",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/embed-form.{digest}.js", "/thread.css",
     }  # fmt: skip
     assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

@@ -7,13 +7,13 @@ import msgspec
 from msgspec import UNSET
 
 from commentsvc.access import names
-from commentsvc.access.keys import find_moderator, list_keys
+from commentsvc.access.keys import find_moderator, list_keys, scopes_of
 from commentsvc.access.schemas import KeyRecord, ModeratorChange, ModeratorList, ModeratorRecord
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
-from commentsvc.domain.models import Principal
+from commentsvc.domain.models import Actor, ActorKind, Principal
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.sites.manage import require_all_sites
@@ -48,6 +48,16 @@ async def add_moderator(unit: Write, name: str, email: Email | None, site_names:
     return ModeratorRecord(
         id=moderator_id, name=name, email=email.reveal() if email else None, sites=site_names, created_at=now
     )
+
+
+async def load_principal(unit: PrivateRead, moderator_id: str) -> Principal | None:
+    """Return a moderator with all rights, on all of their sites; None if the moderator was removed."""
+    name = await moderators.get_name(unit, moderator_id)
+    if name is None:
+        return None
+    site_ids = tuple(await moderators.list_sites(unit, moderator_id))
+    actor = Actor(ActorKind.PERSON, moderator_id, name)
+    return Principal(actor, frozenset(scopes_of(name)), site_ids or None, moderator_id)
 
 
 @private_read

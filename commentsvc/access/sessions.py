@@ -6,16 +6,16 @@ from typing import Final
 
 import msgspec
 
-from commentsvc.access import keys
+from commentsvc.access import keys, moderators
 from commentsvc.access.preferences import Preferences, read_preferences
 from commentsvc.access.schemas import CreatedKey, NewKey
 from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unauthorized, Unavailable
 from commentsvc.domain.messages import translatable
-from commentsvc.domain.models import Actor, ActorKind, Principal, Scope
+from commentsvc.domain.models import ActorKind, Principal, Scope
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import api_keys, moderators, sessions
+from commentsvc.storage import api_keys, sessions
 from commentsvc.storage.database import PrivateRead, Row, Write
 
 IDLE_HOURS: Final = 12
@@ -71,12 +71,7 @@ async def _find_session(unit: PrivateRead, token: str) -> tuple[Session, str] | 
 async def _find_principal(unit: PrivateRead, row: Row) -> Principal | None:
     if row["moderator_id"] is None:
         return await keys.find_key_holder(unit, row["key_hash"])
-    name = await moderators.get_name(unit, row["moderator_id"])
-    if name is None:
-        return None
-    site_ids = tuple(await moderators.list_sites(unit, row["moderator_id"]))
-    actor = Actor(ActorKind.PERSON, row["moderator_id"], name)
-    return Principal(actor, frozenset(keys.scopes_of(name)), site_ids or None, row["moderator_id"])
+    return await moderators.load_principal(unit, row["moderator_id"])
 
 
 @write

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from commentsvc.config.retention_settings import RetentionConfig
-
 from commentsvc.config.mail_server import MailFrom, MailServer, parse_mail_from, parse_smtp_url
+from commentsvc.config.retention_settings import RetentionConfig
 
 
 class DeliveryConfig(RetentionConfig, frozen=True, kw_only=True):

@@ -27,6 +27,14 @@ class Channel(StrEnum):
     WEBHOOK = "webhook"
 
 
+class MailMode(StrEnum):
+    """When a moderator gets a mail about waiting comments."""
+
+    NOW = "now"  # at once for the first, then digests
+    DIGEST = "digest"
+    OFF = "off"
+
+
 class ParcelState(StrEnum):
     """State of a parcel. A dead one is tried again only if a person asks for it."""
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from commentsvc.storage import preferences, sealed, sessions
+from commentsvc.storage import decision_links, moderator_mail, parcels, preferences, sealed, sessions
 from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
 
 
@@ -78,7 +78,7 @@ async def list_all_sites(unit: PrivateRead) -> dict[str, list[str]]:
 
 
 async def remove(unit: Write, moderator_id: str, now: str) -> None:
-    """Remove a moderator: delete email address, invitations, preferences and sessions, and revoke all keys."""
+    """Remove a moderator: delete email address, invitations, preferences, mails, sessions; revoke all keys."""
     await unit.run(
         f"""
         UPDATE moderator SET removed_at = {NOW_OR_CREATED}, email_sealed = NULL, email_digest = NULL WHERE id = :id
@@ -93,6 +93,9 @@ async def remove(unit: Write, moderator_id: str, now: str) -> None:
     )
     await unit.run("DELETE FROM invitation WHERE moderator_id = :id", id=moderator_id)
     await preferences.delete(unit, moderator_id)
+    await moderator_mail.delete(unit, moderator_id)
+    await decision_links.delete_of_moderator(unit, moderator_id)
+    await parcels.delete_of_owner(unit, moderator_id)
     await sessions.delete_of_moderator(unit, moderator_id)
 
 

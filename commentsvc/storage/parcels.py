@@ -135,13 +135,32 @@ async def get(unit: PrivateRead, parcel_id: str) -> Parcel | None:
 
 async def find_waiting(unit: PrivateRead, kinds: Sequence[str], owner: str) -> Parcel | None:
     """Return a waiting parcel of one of these kinds for an owner."""
+    found = await list_waiting(unit, kinds, owner)
+    return found[0] if found else None
+
+
+async def list_waiting(unit: PrivateRead, kinds: Sequence[str], owner: str) -> list[Parcel]:
+    """Return the waiting parcels of these kinds for an owner, oldest first; also those that are being delivered."""
     listed, values = in_list("kind", kinds)
-    row = await unit.one(
-        f"SELECT {COLUMNS} FROM parcel WHERE owner = :owner AND state = 'waiting' AND kind IN {listed} LIMIT 1",
+    rows = await unit.all(
+        f"SELECT {COLUMNS} FROM parcel WHERE owner = :owner AND state = 'waiting' AND kind IN {listed} ORDER BY id",
         owner=owner,
         **values,
     )
-    return _parcel(row) if row else None
+    return [_parcel(row) for row in rows]
+
+
+async def is_planned(unit: PrivateRead, kind: str, owner: str) -> bool:
+    """Return whether a parcel of this kind for an owner has yet to be written: it waits, and no worker tries it now."""
+    row = await unit.one(
+        """
+        SELECT 1 AS found FROM parcel
+        WHERE owner = :owner AND kind = :kind AND state = 'waiting' AND claimed_at IS NULL LIMIT 1
+        """,
+        owner=owner,
+        kind=kind,
+    )
+    return row is not None
 
 
 async def list_of_owner(unit: PrivateRead, owner: str, most: int) -> list[Parcel]:

@@ -51,6 +51,27 @@ class ThreadPlan:
         """
 
 
+async def list_waiting(unit: PrivateRead, sites: Sequence[str] | None, most: int) -> Sequence[Row]:
+    """Return ``site_id, key, url, title, pending`` of the threads with the most pending comments.
+
+    Before a thread is public, it has address and title of a comment's page, as in the queue.
+    """
+    on_sites, values = site_condition("site_id", sites)
+    waiting = "FROM comment WHERE thread_id = first.id AND status = 'pending'"
+    return await unit.all(
+        f"""
+        SELECT site_id, key, COALESCE(url, (SELECT MIN(page_url) {waiting})) AS url,
+            COALESCE(title, (SELECT MIN(page_title) {waiting})) AS title, pending
+        FROM (
+            SELECT id, site_id, key, url, title, pending FROM thread WHERE pending > 0 AND {on_sites}
+            ORDER BY pending DESC, id LIMIT CAST(:most AS BIGINT)
+        ) AS first ORDER BY pending DESC, id
+        """,
+        most=most,
+        **values,
+    )
+
+
 async def list_page(
     unit: PrivateRead, sites: Sequence[str] | None, before: str | None, limit: int, q: str | None = None
 ) -> Sequence[Row]:

@@ -161,6 +161,10 @@ OPEN = {
         "GET /page.css",
         "GET /page.js",
         "GET /sign-in/{token}",
+        "GET /m/{token}",  # the token is the authority
+        "POST /m/{token}",
+        "GET /m/stop/{token}",
+        "POST /m/stop/{token}",
         "GET /moderate.js",
         "GET /moderate.css",
         "GET /embed.js",

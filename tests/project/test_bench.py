@@ -186,6 +186,7 @@ def test_developers_have_a_request_for_every_route_and_know_which_ones_are_refus
 
 REFUSED = {
     "page of a refusal", "form with errors, shown again", "form with 1,000 fields", "sign-in link",
+    "link in a mail", "decision by a mail", "link that stops mails", "stop of mails",
     "use of a sign-in link", "sign-in by a wrong key", "edit on the page, refused", "revocation on the page",
     "sign out another", "removal of a thread, refused",
     "removal on the page, refused",

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from commentsvc.delivery.mail import Renderer
-from commentsvc.web.mail import trial
+from commentsvc.web.mail import moderators, trial
 
 RENDERERS: Final[Mapping[str, Renderer]] = {
+    "held": moderators.render_held,
+    "held_digest": moderators.render_held_digest,
     "test": trial.render_test,
 }

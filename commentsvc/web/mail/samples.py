@@ -5,12 +5,14 @@ from typing import Final, TypeAlias
 
 from commentsvc.config.settings import Config
 from commentsvc.delivery.mail import Mail
-from commentsvc.web.mail import trial
+from commentsvc.web.mail import moderators, trial
 from commentsvc.web.pages.i18n import Locale
 
 # Returns a mail of made-up data, written by the same function as a real one. It needs no database.
 Sample: TypeAlias = Callable[[Config, Locale], Mail]
 
 SAMPLES: Final[Mapping[str, Sample]] = {
+    "held": moderators.show_held,
+    "held_digest": moderators.show_held_digest,
     "test": trial.show_test,
 }

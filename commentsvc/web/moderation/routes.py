@@ -2,6 +2,16 @@
 
 from typing import Any, Final
 
+from commentsvc.domain.errors import (
+    Conflict,
+    Invalid,
+    MalformedRequest,
+    NotFound,
+    OriginNotAllowed,
+    RateLimited,
+    Unavailable,
+    VersionConflict,
+)
 from commentsvc.domain.models import Scope
 from commentsvc.web.moderation import (
     account,
@@ -11,6 +21,7 @@ from commentsvc.web.moderation import (
     decisions,
     deliveries,
     layout,
+    mailed,
     queue,
     rule_forms,
     rules,
@@ -50,6 +61,15 @@ MODERATION_PAGE: Final[tuple[Route, ...]] = (
           free=True, again=sign_in.show_sign_in_error),
     Route(method="POST", path="/moderate/sign-in", handler=sign_in.sign_in_by_key, page=True, takes=sign_in.SignInForm,
           form=True, status=(303,), free=True, again=sign_in.show_sign_in_error),
+    Route(method="GET", path="/m/{token}", handler=mailed.show_decision, page=True, again=mailed.show_link_error,
+          refuses=(NotFound, Unavailable)),
+    Route(method="POST", path="/m/{token}", handler=mailed.decide, page=True, takes=mailed.DecisionForm, form=True,
+          status=(303,), again=mailed.show_link_error, refuses=(MalformedRequest, OriginNotAllowed, NotFound,
+          Conflict, VersionConflict, Invalid, RateLimited, Unavailable)),
+    Route(method="GET", path="/m/stop/{token}", handler=mailed.show_stop, page=True, again=mailed.show_link_error,
+          refuses=(NotFound, Unavailable)),
+    Route(method="POST", path="/m/stop/{token}", handler=mailed.stop, page=True, again=mailed.show_link_error,
+          refuses=(NotFound, RateLimited, Unavailable)),
     moderation_route("GET", "/moderate", queue.show_queue, asks=search.QueuePageQuery),
     moderation_route("GET", "/moderate/counts", queue.get_counts, status=(200, 304)),
     moderation_route("POST", "/moderate/search", search.search, takes=search.SearchForm),

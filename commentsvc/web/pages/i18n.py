@@ -98,6 +98,12 @@ class Locale:
         """Return a number with the language's separators between thousands."""
         return f"{number:,}".replace(",", GROUP_SEPARATORS.get(self.lang, ","))
 
+    def format_day(self, text: str) -> Markup:
+        """Return the day of a stored time, in UTC."""
+        moment = parse_time(text)
+        month = self.translate(MONTHS[moment.month - 1])
+        return self.gettext("%(day)s %(month)s %(year)s", day=moment.day, month=month, year=moment.year)
+
     def format_time(self, text: str) -> Markup:
         """Return a stored time as date and time in UTC."""
         moment = parse_time(text)
