@@ -168,7 +168,8 @@ CREATE TABLE session (
 CREATE TABLE preference (
     owner     TEXT   NOT NULL PRIMARY KEY,  -- id of the moderator or the API key; 'admin': COMMENTSVC_ADMIN_KEY
     language  TEXT   NOT NULL,              -- empty: that of the browser
-    shortcuts BIGINT NOT NULL               -- 1: single keys decide on comments
+    shortcuts BIGINT NOT NULL,              -- 1: single keys decide on comments
+    knows_no_mail BIGINT NOT NULL DEFAULT 0 -- 1: they closed the notice that no mail is sent
 ) WITHOUT ROWID;
 
 -- An API key. The key itself is shown once and not stored.
@@ -523,10 +524,12 @@ CREATE TABLE queue_feed (
     token_hash   TEXT   NOT NULL UNIQUE,
     moderator_id TEXT   NOT NULL REFERENCES moderator (id),
     site_id      TEXT   NOT NULL REFERENCES site (id),
-    shows_text   BIGINT NOT NULL DEFAULT 0,  -- 1: entries have the text of comments
+    shows_text   BIGINT NOT NULL DEFAULT 0,  -- 1: entries have the names and texts of commenters
     created_at   TEXT   NOT NULL,
-    last_used_at TEXT
+    last_used_at TEXT                        -- to the hour
 );
+
+CREATE INDEX queue_feed_moderator ON queue_feed (moderator_id);
 
 -- An email address that asked for mail, or must get none.
 CREATE TABLE address (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from bench.corpus import Corpus, Thread, post_corpus, write_comment, write_text
 from bench.servers import BLOG, ROOT, Server
@@ -71,6 +71,7 @@ class Data:
     threads: list[str]  # the latest first; some lose their only comment
     actions: list[str]  # ids of actions that can be undone
     moderator: str
+    feed: str  # the path of a feed of the queue, with texts
     keys: list[str]
     sites: list[str]
     widget: str  # the immutable name of the widget
@@ -116,6 +117,7 @@ def prepare_data(server: Server, sizes: Sequence[int] = (1000, 200, 50), waiting
             for at in range(0, 200, 20)
         ],
         moderator=ask("GET", "/v1/moderators")["moderators"][0]["id"],
+        feed=_create_feed(server, cookie),
         keys=[ask("POST", "/v1/keys", {"name": f"lag {at}", "scopes": ["read"]})["id"] for at in range(40)],
         sites=[
             ask("POST", "/v1/sites", {"name": f"site{at}", "origins": [f"https://site{at}.example"]})["id"]
@@ -150,6 +152,17 @@ def _find_csrf(server: Server, cookie: Mapping[str, str]) -> str:
     if found is None:
         raise RuntimeError("The moderation page has no form.")
     return found[1]
+
+
+def _create_feed(server: Server, cookie: Mapping[str, str]) -> str:
+    site = urlsplit(BLOG).hostname
+    fields = urlencode({"csrf": _find_csrf(server, cookie), "site": site, "text": "on"})
+    headers = {**cookie, **FORM, "Accept-Encoding": "identity"}
+    page = server.ask("POST", "/moderate/account/feeds", fields.encode(), headers).body.decode()
+    found = re.search(r"/queue/[\w-]+\.atom", page)
+    if found is None:
+        raise RuntimeError("The account page made no feed.")
+    return found[0]
 
 
 def _find_name(server: Server, path: str, pattern: str) -> str:
@@ -436,5 +449,11 @@ def _of_the_page(data: Data) -> list[Probe]:
         form("preferences", "/moderate/account/preferences", language="de"),
         form("key on the page", "/moderate/account/keys"),
         form("revocation on the page", "/moderate/account/keys/revoke", key=data.keys[20]),
+        form("mail on the page", "/moderate/account/mail", mode="digest"),
+        form("feed on the page, refused", "/moderate/account/feeds", site="nowhere"),
+        form("end of a feed, refused", "/moderate/account/feeds/revoke", feed="nobodys"),
+        form("notice on the page", "/moderate/account/notice"),
+        get("feed of the queue", data.feed, GZIP, "/queue/{token}.atom"),
+        form("link by mail, refused", "/moderate/sign-in-link", email="nobody@blog.example"),
         form("sign out another", "/moderate/sign-out", session="nobodys"),
     ]  # fmt: skip

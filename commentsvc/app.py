@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from commentsvc.config.settings import Config
-from commentsvc.delivery import outbox
+from commentsvc.delivery import outbox, sign_in_mail
 from commentsvc.delivery.outbox import Outlets, Sender
 from commentsvc.delivery.worker import Worker
 from commentsvc.domain import crypto
@@ -219,7 +219,7 @@ def join_outlets(config: Config) -> Outlets:
     senders: dict[Channel, Sender] = {}
     if config.smtp_url:
         senders[Channel.MAIL] = MailSender(RENDERERS, config)
-    return Outlets(fan_outs=[mail_moderators], senders=senders)
+    return Outlets(fan_outs=[mail_moderators, sign_in_mail.plan_mails], senders=senders)
 
 
 async def serve(

@@ -102,6 +102,7 @@ async def send_all_requests(client, key, emails):
         "/moderate",
         "/moderate/comments/" + one["id"],
         "/sign-in/nobodys",
+        "/queue/nobodys.atom",
         "/m/nobodys",
         "/m/stop/nobodys",
     ):
@@ -113,6 +114,7 @@ async def send_all_requests(client, key, emails):
     await send("POST", "/v1/preview", json={"comment": "*x*"})
     for address in emails:
         await send("POST", "/moderate/sign-in", data={"key": address}, headers={"Sec-Fetch-Site": "same-origin"})
+        await send("POST", "/moderate/sign-in-link", data={"email": address}, headers={"Sec-Fetch-Site": "same-origin"})
     await send("DELETE", f"/v1/comments/{two['id']}", headers=mine)
     await send("GET", "/v1/moderation/comments")
     return answers
@@ -188,8 +190,9 @@ async def test_public_responses_do_not_reveal_a_banned_email_or_a_moderators_ema
 ):
     runner = RequestRunner(tmp_path, clock, aiohttp_client)
     strangers = ("mia@example.org", "noa@example.org", "lea@example.org")
-    first_run = await runner.run("first_run", strangers, prepare=add_bans, moderation=mode)
-    second_run = await runner.run("second_run", others, prepare=add_bans, moderation=mode)
+    mail = {"smtp_url": "smtp://localhost:2525?tls=off", "mail_from": "comments@blog.example"}
+    first_run = await runner.run("first_run", strangers, prepare=add_bans, moderation=mode, **mail)
+    second_run = await runner.run("second_run", others, prepare=add_bans, moderation=mode, **mail)
     for one, other in zip(first_run, second_run, strict=True):
         assert _without_typed_email(one) == _without_typed_email(other)
 
@@ -325,7 +328,8 @@ def test_every_public_route_is_among_the_requests():
         "/v1/comments.atom", "/v1/latest.atom",
         "/v1/preview", "/healthz", "/readyz",
         "/version", "/openapi.json", "/", "/t", "/docs", "/docs.js", "/page.css", "/page.js", "/sign-in/{token}",
-        "/m/{token}", "/m/stop/{token}", "/moderate/sign-in", "/moderate.js", "/moderate.css",
+        "/m/{token}", "/m/stop/{token}", "/moderate/sign-in", "/moderate/sign-in-link", "/queue/{token}.atom",
+        "/moderate.js", "/moderate.css",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/embed-form.{digest}.js", "/thread.css",
     }  # fmt: skip
     assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

@@ -8,16 +8,17 @@ from msgspec import UNSET
 
 from commentsvc.access import names
 from commentsvc.access.keys import find_moderator, list_keys, scopes_of
-from commentsvc.access.schemas import KeyRecord, ModeratorChange, ModeratorList, ModeratorRecord
+from commentsvc.access.schemas import KeyRecord, MailPreference, ModeratorChange, ModeratorList, ModeratorRecord
 from commentsvc.audit import log
 from commentsvc.domain import crypto
+from commentsvc.domain.deliveries import MailMode
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from commentsvc.domain.models import Actor, ActorKind, Principal
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.sites.manage import require_all_sites
-from commentsvc.storage import installation, moderators
+from commentsvc.storage import installation, moderator_mail, moderators
 from commentsvc.storage.database import PrivateRead, Write
 
 SIGN_IN_LINK_HOURS: Final = 24
@@ -46,7 +47,12 @@ async def add_moderator(unit: Write, name: str, email: Email | None, site_names:
         await moderators.add_site(unit, moderator_id, site.id)
     await _log(unit, "moderator_add", moderator_id, sites=await moderators.list_sites(unit, moderator_id))
     return ModeratorRecord(
-        id=moderator_id, name=name, email=email.reveal() if email else None, sites=site_names, created_at=now
+        id=moderator_id,
+        name=name,
+        email=email.reveal() if email else None,
+        sites=site_names,
+        mail=MailPreference(),
+        created_at=now,
     )
 
 
@@ -60,6 +66,12 @@ async def load_principal(unit: PrivateRead, moderator_id: str) -> Principal | No
     return Principal(actor, frozenset(scopes_of(name)), site_ids or None, moderator_id)
 
 
+async def has_address(unit: PrivateRead, moderator_id: str) -> bool:
+    """Return whether mail can reach a moderator."""
+    found = await moderators.get_address(unit, moderator_id)
+    return found is not None and found["email_sealed"] is not None
+
+
 @private_read
 async def list_moderators(unit: PrivateRead) -> list[ModeratorRecord]:
     """Return the moderators, oldest first."""
@@ -71,6 +83,7 @@ async def list_moderators(unit: PrivateRead) -> list[ModeratorRecord]:
             name=row["name"],
             email=unit.keyring.unseal(row["email_sealed"]).reveal() if row["email_sealed"] else None,
             sites=[site_names[site_id] for site_id in sites.get(row["id"], [])],
+            mail=MailPreference(mode=MailMode(row["mode"]), minutes=row["minutes"]),
             created_at=row["created_at"],
         )
         for row in await moderators.list_all(unit)
@@ -90,7 +103,7 @@ async def read_moderators(unit: PrivateRead, who: Principal) -> ModeratorList:
 
 @write
 async def change_moderator(unit: Write, who: Principal, moderator_id: str, change: ModeratorChange) -> ModeratorRecord:
-    """Change or remove the email address of a moderator. Their unused sign-in links end.
+    """Change the email address of a moderator, or which mails they get. With the address, unused sign-in links end.
 
     Raises:
         NotFound: no moderator has this id.
@@ -100,15 +113,26 @@ async def change_moderator(unit: Write, who: Principal, moderator_id: str, chang
     before = next((one for one in await list_moderators.within(unit) if one.id == moderator_id), None)
     if before is None:
         raise NotFound
-    if change.email is UNSET or (change.email and change.email.reveal()) == before.email:
-        return before
-    email = change.email
-    sealed, digest = (unit.keyring.seal(email), unit.keyring.digest(email)) if email else (None, None)
+    after = msgspec.structs.replace(
+        before,
+        email=before.email if change.email is UNSET else change.email and change.email.reveal(),
+        mail=before.mail if change.mail is UNSET else change.mail,
+    )
+    changed = [name for name in ("email", "mail") if getattr(before, name) != getattr(after, name)]
+    if "email" in changed:
+        await _change_email(unit, moderator_id, after.email)
+    if "mail" in changed:
+        await moderator_mail.save(unit, moderator_id, after.mail.mode, after.mail.minutes)
+    if changed:
+        body = {"moderator": moderator_id, "changed": changed}
+        await log.add_entry(unit, actor=who.actor, verb="moderator_change", site_id=None, body=body)
+    return after
+
+
+async def _change_email(unit: Write, moderator_id: str, email: str | None) -> None:
+    sealed, digest = (unit.keyring.seal(Email(email)), unit.keyring.digest(Email(email))) if email else (None, None)
     await moderators.set_email(unit, moderator_id, sealed, digest)
     await moderators.delete_open_invitations(unit, moderator_id)
-    body = {"moderator": moderator_id, "changed": ["email"]}
-    await log.add_entry(unit, actor=who.actor, verb="moderator_change", site_id=None, body=body)
-    return msgspec.structs.replace(before, email=email.reveal() if email else None)
 
 
 @write
@@ -137,6 +161,7 @@ async def create_sign_in_link(service: Service, name: str) -> str:
 @write
 async def _create_sign_in_link(unit: Write, name: str, token: str) -> None:
     moderator_id = await find_moderator(unit, name)
+    await moderators.delete_open_invitations(unit, moderator_id)
     await moderators.add_invitation(
         unit, crypto.hash_token(token), moderator_id, unit.now(), unit.ahead(hours=SIGN_IN_LINK_HOURS)
     )

@@ -49,6 +49,11 @@ async def take_wide(unit: Write, visit: Visit, what: str, allowance: tuple[int, 
     return not await _take(unit, what + widen_address(visit.address), allowance)
 
 
+async def take(unit: Write, name: str, allowance: tuple[int, int]) -> bool:
+    """Count one event under a name that is no network; return False if its allowance is used up."""
+    return not await _take(unit, name, allowance)
+
+
 async def _take(unit: Write, name: str, allowance: tuple[int, int]) -> int:
     """Count one request. Return 0, or the seconds to wait if the limit is reached."""
     number, seconds = allowance

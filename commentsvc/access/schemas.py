@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.domain import fields
+from commentsvc.domain.deliveries import MailMode
 from commentsvc.domain.fields import Address, Id, SiteName, Time, Validator
 from commentsvc.domain.models import Scope
 
@@ -55,10 +56,24 @@ class KeyList(Struct, frozen=True):
     keys: list[KeyRecord]
 
 
+class MailPreference(Struct, frozen=True, kw_only=True):
+    """Which mails about waiting comments a moderator gets."""
+
+    mode: Annotated[
+        MailMode,
+        Meta(description="`now`: one at once, then digests; `digest`: digests only; `off`: none."),
+    ] = MailMode.NOW
+    minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=1440)] | None,
+        Meta(description="Least time between two mails; null: as in the settings of the service."),
+    ] = None
+
+
 class ModeratorChange(Struct, frozen=True, kw_only=True):
     """Changes to a moderator. Omitted fields keep their values."""
 
     email: Annotated[Address, Meta(description="null removes the address.")] | UnsetType | None = UNSET
+    mail: MailPreference | UnsetType = UNSET
 
 
 class ModeratorRecord(Struct, frozen=True, kw_only=True):
@@ -68,6 +83,7 @@ class ModeratorRecord(Struct, frozen=True, kw_only=True):
     name: str
     email: str | None
     sites: list[str]
+    mail: MailPreference
     created_at: Time
 
 

@@ -95,8 +95,15 @@ async def list_own_keys(unit: PrivateRead, session: Session) -> list[Row]:
 
 
 async def needs_key(service: Service, session: Session) -> bool:
-    """Return whether a moderator came by a link and has no key to sign in with again."""
-    return bool(session.moderator_id) and not await list_own_keys(service, session)
+    """Return whether a moderator came by a link, and has neither a key nor an address for another link."""
+    return bool(session.moderator_id) and await _needs_key(service, session)
+
+
+@private_read
+async def _needs_key(unit: PrivateRead, session: Session) -> bool:
+    if await list_own_keys.within(unit, session):
+        return False
+    return not (unit.config.smtp_url and await moderators.has_address(unit, session.moderator_id or ""))
 
 
 @write

@@ -5,11 +5,13 @@ from typing import Final
 from commentsvc.access import keys, rate_limit
 from commentsvc.audit import log
 from commentsvc.domain import crypto
+from commentsvc.domain.deliveries import EventKind
+from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import NotFound, Unauthorized
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Actor, ActorKind, Principal, Visit
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import moderators, sessions
+from commentsvc.storage import events, moderators, sessions
 from commentsvc.storage.database import PrivateRead, Write
 from commentsvc.storage.sessions import StoredSession
 
@@ -46,6 +48,22 @@ async def _sign_in_by_link(unit: Write, token: str) -> str:
     return await _create_session(
         unit, Actor(ActorKind.PERSON, moderator["id"], moderator["name"]), moderator_id=moderator["id"]
     )
+
+
+@write
+async def request_sign_in_link(unit: Write, email: Email, language: str, visit: Visit) -> None:
+    """Store that an address asks for a sign-in link. The worker looks whether it is a moderator's.
+
+    The same is stored for every address, so neither the answer nor its time tells whether one is a moderator's.
+
+    Raises:
+        NotFound: there is no mail server.
+        RateLimited: too many links were requested from this network.
+    """
+    if not unit.config.smtp_url:
+        raise NotFound(translatable("This service sends no mail. Sign in with a key."))
+    await rate_limit.check_rate_limit.within(unit, visit, "sign-in mail ", FAILED_SIGN_INS)
+    await events.add(unit, EventKind.SIGN_IN_REQUESTED, site_id=None, detail={"language": language}, email=email)
 
 
 async def sign_in_by_key(service: Service, key: str, visit: Visit) -> str:

@@ -55,6 +55,7 @@ class AuditBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rule: Id | UnsetType = UNSET
     site: Id | UnsetType = UNSET
     key: Id | UnsetType = UNSET
+    feed: Annotated[Id, Meta(description="A feed of the queue.")] | UnsetType = UNSET
     moderator: Id | UnsetType | None = UNSET
     session: Id | UnsetType = UNSET
     sessions: Annotated[int, Meta(description="Number of sessions.")] | UnsetType = UNSET

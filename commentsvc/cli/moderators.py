@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from commentsvc.access import moderators, names, sessions
-from commentsvc.access.schemas import ModeratorChange, ModeratorRecord
+from commentsvc.access.schemas import MailPreference, ModeratorChange, ModeratorRecord
 from commentsvc.cli.moderate import OPERATOR
 from commentsvc.cli.tables import Column, Table, format_table
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
 from commentsvc.config.program import command_line
-from commentsvc.domain import fields
+from commentsvc.domain import fields, validation
 from commentsvc.domain.errors import FieldError, Invalid, InvalidValue, NotFound
 from commentsvc.service import Service
 
@@ -48,12 +48,25 @@ async def _change_moderator_email(service: Service, arguments: argparse.Namespac
     if text == "-":
         text = "".join(terminal.read_lines()).strip()
     email = None if arguments.remove else clean_argument("email", fields.parse_email, text)
-    found = next((one for one in await moderators.list_moderators(service) if one.name == arguments.name), None)
-    if found is None:
-        raise NotFound("Moderator not found. See: commentsvc moderator list")
+    found = await _find_moderator(service, arguments.name)
     changed = await moderators.change_moderator(service, OPERATOR, found.id, ModeratorChange(email=email))
     done = f"Changed the email address of {changed.name}." if email else f"Removed the email address of {changed.name}."
     return CommandResult(changed, done)
+
+
+async def _change_moderator_mail(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    values = {"mode": arguments.mode, "minutes": arguments.minutes}
+    mail = validation.validate(MailPreference, values, fields.Limits(), strict=False)
+    found = await _find_moderator(service, arguments.name)
+    changed = await moderators.change_moderator(service, OPERATOR, found.id, ModeratorChange(mail=mail))
+    return CommandResult(changed, f"Changed the mails of {changed.name}.")
+
+
+async def _find_moderator(service: Service, name: str) -> ModeratorRecord:
+    found = next((one for one in await moderators.list_moderators(service) if one.name == name), None)
+    if found is None:
+        raise NotFound("Moderator not found. See: commentsvc moderator list")
+    return found
 
 
 async def _list_moderators(service: Service, _arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
@@ -83,6 +96,7 @@ COMMANDS: Final[Commands] = {
     ("moderator", "invite"): _invite_moderator,
     ("moderator", "sign-out"): _sign_out_moderator,
     ("moderator", "email"): _change_moderator_email,
+    ("moderator", "mail"): _change_moderator_mail,
     ("moderator", "list"): _list_moderators,
     ("moderator", "remove"): _remove_moderator,
 }

@@ -11,6 +11,7 @@ from commentsvc.cli.options import (
     format_choices,
     list_values,
 )
+from commentsvc.domain.deliveries import MailMode
 from commentsvc.domain.models import Mode, Scope
 from commentsvc.moderation.schemas import ThreadListQuery, UnpublishedThreads
 from commentsvc.moderation.wording import MODES
@@ -56,13 +57,18 @@ def _add_moderator_commands(commands: Any) -> None:
     sign_out = add_command(moderator, "sign-out", "end all sessions of a moderator")
     add_command(moderator, "list", "list moderators")
     email = add_command(moderator, "email", "change a moderator's email address")
+    mail = add_command(moderator, "mail", "choose which mails about waiting comments a moderator gets")
     remove = add_command(moderator, "remove", "remove a moderator and revoke their keys")
     add.add_argument("name", metavar="NAME", help="a name that readers see beside replies")
-    for command in (invite, sign_out, email, remove):
+    for command in (invite, sign_out, email, mail, remove):
         command.add_argument("name", metavar="NAME", help=MODERATOR_NAME)
     address = email.add_mutually_exclusive_group(required=True)
     address.add_argument("email", nargs="?", metavar="EMAIL", help="the new address; - reads standard input")
     address.add_argument("--remove", action="store_true", help="remove the address")
+    mail.add_argument("mode", choices=list_values(MailMode), help="at once and then digests, digests only, or none")
+    mail.add_argument(
+        "--minutes", type=int, metavar="N", help="least time between two mails (default: COMMENTSVC_MAIL_MINUTES)"
+    )
     add.add_argument("--email", help="the moderator's email address; stored encrypted")
     add.add_argument("--site", action="append", default=[], metavar="NAME", help="only this site; can be repeated")
 

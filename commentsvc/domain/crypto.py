@@ -26,13 +26,24 @@ FINGERPRINT_LENGTH: Final = 12
 DIGEST_BYTES: Final = 16  # 128 bits: collisions are out of reach, and short keys make an index small
 
 Purpose = Literal[
-    "edit", "author", "receipt", "form", "csrf", "decide", "confirm", "unsubscribe", "own_comments", "proof"
+    "edit",
+    "author",
+    "receipt",
+    "form",
+    "csrf",
+    "decide",
+    "confirm",
+    "unsubscribe",
+    "own_comments",
+    "proof",
+    "sign_in",
 ]
 TEXT_PREFIX: Final = b"text:"  # keeps encrypted texts apart from encrypted addresses
 PREFIX: Final[dict[Purpose, str]] = {
     "edit": "ct_", "author": "ca_", "receipt": "cr_", "form": "cf_", "csrf": "cx_",
     # Of links in mails: a decision, a confirmation, subscriptions, one's own comments; and a confirmed address.
     "decide": "cd_", "confirm": "cc_", "unsubscribe": "cu_", "own_comments": "co_", "proof": "cp_",
+    "sign_in": "cl_",
 }  # fmt: skip
 
 

@@ -92,13 +92,13 @@ VERBS: Final = {
     "key_create": Wording(translatable("API key created."), translatable("%(actor)s created an API key")),
     "key_rotate": Wording(translatable("API key rotated."), translatable("%(actor)s rotated an API key")),
     "key_revoke": Wording(translatable("API key revoked."), translatable("%(actor)s revoked an API key")),
+    "feed_create": Wording(translatable("Feed created."), translatable("%(actor)s created a feed of the queue")),
+    "feed_revoke": Wording(translatable("Feed revoked."), translatable("%(actor)s revoked a feed of the queue")),
     "moderator_add": Wording(translatable("Moderator added."), translatable("%(actor)s added a moderator")),
     "moderator_invite": Wording(
         translatable("Sign-in link created."), translatable("%(actor)s created a sign-in link for a moderator")
     ),
-    "moderator_change": Wording(
-        translatable("Moderator changed."), translatable("%(actor)s changed the email address of a moderator")
-    ),
+    "moderator_change": Wording(translatable("Moderator changed."), translatable("%(actor)s changed a moderator")),
     "moderator_remove": Wording(translatable("Moderator removed."), translatable("%(actor)s removed a moderator")),
     "person_erase": Wording(
         translatable("Personal data erased."), translatable("%(actor)s erased the data of a person")

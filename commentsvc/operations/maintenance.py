@@ -190,6 +190,7 @@ async def _delete_rows(unit: Write) -> None:
     await moderators.bring_back_invitations(
         unit, unit.ahead(hours=2 * SIGN_IN_LINK_HOURS), unit.ahead(hours=SIGN_IN_LINK_HOURS)
     )
+    await moderators.delete_expired_invitations(unit, unit.ago(days=1))
     await decision_links.delete_expired(unit, unit.now())
     await used_tokens.delete_expired(unit, unit.ago(seconds=OLDEST_SECONDS))
     # In the order in which posting a comment locks these rows, to avoid deadlocks.

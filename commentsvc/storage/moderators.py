@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from commentsvc.storage import decision_links, moderator_mail, parcels, preferences, sealed, sessions
+from commentsvc.storage import decision_links, moderator_mail, parcels, preferences, queue_feeds, sealed, sessions
 from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
 
 
@@ -36,11 +36,32 @@ async def add_site(unit: Write, moderator_id: str, site_id: str) -> None:
 
 
 async def list_all(unit: PrivateRead) -> Sequence[Row]:
-    """Return ``id, name, email_sealed, email_digest, created_at`` of every moderator, oldest first."""
+    """Return ``id, name, email_sealed, email_digest, created_at, mode, minutes`` of every moderator, oldest first."""
     return await unit.all(
         """
-        SELECT id, name, email_sealed, email_digest, created_at FROM moderator WHERE removed_at IS NULL ORDER BY id
+        SELECT id, name, email_sealed, email_digest, created_at, COALESCE(mode, 'now') AS mode, minutes FROM moderator
+        LEFT JOIN moderator_mail ON moderator_mail.moderator_id = moderator.id
+        WHERE removed_at IS NULL ORDER BY id
         """
+    )
+
+
+async def list_by_email(unit: PrivateRead, digests: Sequence[str]) -> Sequence[Row]:
+    """Return ``id, email_sealed, email_digest`` of the moderators with an address, given by its digest by every key."""
+    listed, values = database.in_list("digest", digests)
+    return await unit.all(
+        f"""
+        SELECT id, email_sealed, email_digest FROM moderator
+        WHERE email_digest IN {listed} AND removed_at IS NULL ORDER BY id
+        """,
+        **values,
+    )
+
+
+async def get_address(unit: PrivateRead, moderator_id: str) -> Row | None:
+    """Return ``name, email_sealed`` of a moderator who was not removed."""
+    return await unit.one(
+        "SELECT name, email_sealed FROM moderator WHERE id = :id AND removed_at IS NULL", id=moderator_id
     )
 
 
@@ -78,7 +99,7 @@ async def list_all_sites(unit: PrivateRead) -> dict[str, list[str]]:
 
 
 async def remove(unit: Write, moderator_id: str, now: str) -> None:
-    """Remove a moderator: delete email address, invitations, preferences, mails, sessions; revoke all keys."""
+    """Remove a moderator: delete email address, invitations, feeds, preferences, mails, sessions; revoke all keys."""
     await unit.run(
         f"""
         UPDATE moderator SET removed_at = {NOW_OR_CREATED}, email_sealed = NULL, email_digest = NULL WHERE id = :id
@@ -92,6 +113,7 @@ async def remove(unit: Write, moderator_id: str, now: str) -> None:
         now=now,
     )
     await unit.run("DELETE FROM invitation WHERE moderator_id = :id", id=moderator_id)
+    await queue_feeds.delete_of_moderator(unit, moderator_id)
     await preferences.delete(unit, moderator_id)
     await moderator_mail.delete(unit, moderator_id)
     await decision_links.delete_of_moderator(unit, moderator_id)
@@ -126,8 +148,7 @@ async def delete_open_invitations(unit: Write, moderator_id: str) -> None:
 
 
 async def add_invitation(unit: Write, token_hash: str, moderator_id: str, now: str, expires_at: str) -> None:
-    """Insert an invitation; delete the moderator's unused ones."""
-    await delete_open_invitations(unit, moderator_id)
+    """Insert an invitation."""
     await unit.run(
         """
         INSERT INTO invitation (token_hash, moderator_id, created_at, expires_at)
@@ -164,6 +185,11 @@ async def use_invitation(unit: Write, token_hash: str, now: str) -> bool:
         now=now,
     )
     return changed == 1
+
+
+async def delete_expired_invitations(unit: Write, before: str) -> None:
+    """Delete unused invitations that expired before a time."""
+    await unit.run("DELETE FROM invitation WHERE used_at IS NULL AND expires_at < :before", before=before)
 
 
 async def bring_back_invitations(unit: Write, latest: str, expires_at: str) -> None:

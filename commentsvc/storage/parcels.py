@@ -100,6 +100,11 @@ async def release(unit: Write, parcel: Parcel, now: str) -> None:
     )
 
 
+async def clear_error(unit: Write, parcel_id: str) -> None:
+    """Forget why the last attempt failed: the next one has begun, and what it says was read."""
+    await unit.run("UPDATE parcel SET error = NULL WHERE id = :id AND error IS NOT NULL", id=parcel_id)
+
+
 async def release_all(unit: Write, now: str) -> None:
     """Let parcels be due now that a worker claimed and did not settle: it was killed. No other worker may run."""
     await unit.run("UPDATE parcel SET due_at = :now, claimed_at = NULL WHERE claimed_at IS NOT NULL", now=now)
@@ -227,6 +232,20 @@ async def count_by_state(unit: PrivateRead, sites: Sequence[str] | None = None) 
         f"SELECT channel, state, COUNT(*) AS number FROM parcel WHERE {condition} GROUP BY channel, state", **values
     )
     return {(row["channel"], row["state"]): int(row["number"]) for row in rows}
+
+
+async def count_waiting(unit: PrivateRead, channel: Channel, most: int) -> int:
+    """Return how many parcels wait on a channel, counted up to ``most``."""
+    row = await unit.one(
+        """
+        SELECT COUNT(*) AS number FROM (
+            SELECT 1 AS one FROM parcel WHERE state = 'waiting' AND channel = :channel LIMIT CAST(:most AS BIGINT)
+        ) AS counted
+        """,
+        channel=channel.value,
+        most=most,
+    )
+    return int(row["number"]) if row else 0
 
 
 async def delete_of_comments(unit: Write, comment_ids: Sequence[str]) -> None:

@@ -147,10 +147,14 @@ PAGES: dict[str, Request] = {
     "POST /moderate/account/preferences": Request(json={}),
     "POST /moderate/account/keys": Request(json={}, gives=404),
     "POST /moderate/account/keys/revoke": Request(json={"key": NOWHERE}, gives=404),
+    "POST /moderate/account/mail": Request(json={"mode": "digest"}, by_person=True),
+    "POST /moderate/account/feeds": Request(json={"site": OURS}, by_person=True),
+    "POST /moderate/account/feeds/revoke": Request(json={"feed": NOWHERE}, gives=404),
+    "POST /moderate/account/notice": Request(json={}),
     "POST /moderate/sign-out": Request(json={"session": NOWHERE}, gives=404),
 }
 # Without a session, but only from our own pages.
-SIGN_IN = {"POST /sign-in/{token}", "POST /moderate/sign-in"}
+SIGN_IN = {"POST /sign-in/{token}", "POST /moderate/sign-in", "POST /moderate/sign-in-link"}
 # For everybody, with any credential or none.
 OPEN = {
     *("POST /v1/comments", "GET /v1/comments", "GET /v1/comments.html", "GET /v1/counts", "POST /v1/counts"),
@@ -169,7 +173,7 @@ OPEN = {
         "GET /moderate.css",
         "GET /embed.js",
     ),
-    *("GET /embed.{digest}.js", "GET /embed-form.{digest}.js", "GET /thread.css"),
+    *("GET /queue/{token}.atom", "GET /embed.{digest}.js", "GET /embed-form.{digest}.js", "GET /thread.css"),
 }
 OWN = ("GET /v1/comments/{id}", "PATCH /v1/comments/{id}", "DELETE /v1/comments/{id}", "POST /v1/comments/{id}/reports")
 # A comment as its author and as strangers meet it: how it came to its state, then the status for the author of each of
@@ -476,7 +480,10 @@ async def forge(world) -> list[str]:
     for name in SIGN_IN:
         for way, (headers, own) in WAYS.items():
             status = await world.send(
-                "POST", name.split()[1].replace("{token}", "x"), headers=headers, data={"key": "x"}
+                "POST",
+                name.split()[1].replace("{token}", "x"),
+                headers=headers,
+                data={"key": "x", "email": "x@blog.example"},
             )
             if (status == 403) == own:
                 wrong.append(f"{name} {way}: {status}")

@@ -505,7 +505,7 @@ async def test_no_form_value_of_the_moderation_page_causes_a_server_error(client
     ids = {"threads": thread["id"], "rules": (await rule.json())["id"]}
     filled = {
         "kind": "links", "match": "2", "version": "1", "comment": "Words.", "name": "Mia", "key": "cs_x",
-        "act": f"hold {comment}.1", "do": "title",
+        "act": f"hold {comment}.1", "do": "title", "mode": "now", "minutes": "5", "site": "blog", "feed": comment,
     }  # fmt: skip
     failures = []
 

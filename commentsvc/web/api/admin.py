@@ -45,7 +45,7 @@ async def list_moderators(request: web.Request) -> ModeratorList:
 
 
 async def change_moderator(request: web.Request, change: ModeratorChange) -> ModeratorRecord:
-    """Change the email address of a moderator."""
+    """Change the email address of a moderator, or which mails they get."""
     return await moderators.change_moderator(request.app[SERVICE], request[WHO], request.match_info["id"], change)
 
 

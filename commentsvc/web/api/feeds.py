@@ -123,14 +123,14 @@ def _feed(
 ) -> Element:
     """Return a feed without its entries. Its pages are linked by their cursors (RFC 5005, 3)."""
     feed = Element("feed", NAMESPACES)
-    _add(feed, "id", id_)
-    _add(feed, "title", title.unescape(), {"xml:lang": source.locale.lang})
-    _add(feed, "generator", "commentsvc")
-    _add(feed, "link", attributes={"rel": "alternate", "type": "text/html", "href": page})
-    _add(feed, "link", attributes={"rel": "self", "type": KIND, "href": source.address(_self_link(here, query))})
+    add_element(feed, "id", id_)
+    add_element(feed, "title", title.unescape(), {"xml:lang": source.locale.lang})
+    add_element(feed, "generator", "commentsvc")
+    add_element(feed, "link", attributes={"rel": "alternate", "type": "text/html", "href": page})
+    add_element(feed, "link", attributes={"rel": "self", "type": KIND, "href": source.address(_self_link(here, query))})
     if further:
         following = source.address(_self_link(here, msgspec.structs.replace(query, cursor=further)))
-        _add(feed, "link", attributes={"rel": "next", "type": KIND, "href": following})
+        add_element(feed, "link", attributes={"rel": "next", "type": KIND, "href": following})
     return feed
 
 
@@ -144,7 +144,7 @@ def _self_link(path: str, query: msgspec.Struct) -> str:
 def _serialize(feed: Element, source: _Source, entries: Sequence[tuple[PublicComment, PublicThread]]) -> bytes:
     shown = [(comment, thread) for comment, thread in entries if not comment.deleted]
     changes = [comment.edited_at or comment.created_at for comment, _ in shown]
-    _add(feed, "updated", max(changes, default=NEVER))
+    add_element(feed, "updated", max(changes, default=NEVER))
     for comment, thread in shown:
         _add_entry(feed, source, comment, thread)
     return bytes(tostring(feed, encoding="utf-8", xml_declaration=True))
@@ -154,25 +154,28 @@ def _add_entry(feed: Element, source: _Source, comment: PublicComment, thread: P
     entry, page = SubElement(feed, "entry"), source.page_of(thread)
     name = comment.name or ""
     title = source.locale.gettext("%(name)s on %(title)s", name=name, title=thread.title or thread.key)
-    _add(entry, "id", uuid.UUID(comment.id).urn)
-    _add(entry, "title", title.unescape(), {"xml:lang": source.locale.lang})
-    _add(entry, "published", comment.created_at)
-    _add(entry, "updated", comment.edited_at or comment.created_at)
-    _add(entry, "link", attributes={"rel": "alternate", "type": "text/html", "href": f"{page}#comment-{comment.id}"})
+    add_element(entry, "id", uuid.UUID(comment.id).urn)
+    add_element(entry, "title", title.unescape(), {"xml:lang": source.locale.lang})
+    add_element(entry, "published", comment.created_at)
+    add_element(entry, "updated", comment.edited_at or comment.created_at)
+    add_element(
+        entry, "link", attributes={"rel": "alternate", "type": "text/html", "href": f"{page}#comment-{comment.id}"}
+    )
     if comment.parent:
         reply_to = {
             "ref": uuid.UUID(comment.parent).urn,
             "type": "text/html",
             "href": f"{page}#comment-{comment.parent}",
         }
-        _add(entry, "thr:in-reply-to", attributes=reply_to)
+        add_element(entry, "thr:in-reply-to", attributes=reply_to)
     author = SubElement(entry, "author")
-    _add(author, "name", name)
+    add_element(author, "name", name)
     if comment.website:
-        _add(author, "uri", comment.website)
-    _add(entry, "content", comment.html, {"type": "html"})
+        add_element(author, "uri", comment.website)
+    add_element(entry, "content", comment.html, {"type": "html"})
 
 
-def _add(parent: Element, tag: str, text: str | None = None, attributes: dict[str, str] | None = None) -> None:
+def add_element(parent: Element, tag: str, text: str | None = None, attributes: dict[str, str] | None = None) -> None:
+    """Append an element. Characters that XML does not allow are replaced."""
     clean = {name: ILLEGAL.sub("\ufffd", value) for name, value in (attributes or {}).items()}
     SubElement(parent, tag, clean).text = ILLEGAL.sub("\ufffd", text or "") or None

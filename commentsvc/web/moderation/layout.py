@@ -38,6 +38,7 @@ from commentsvc.web.server.off_loop import run_off_loop
 from commentsvc.web.server.routing import HTML, SERVICE, SESSION, WHO
 
 HOME: Final = "/moderate"
+MAIL_DOCUMENT: Final = "https://github.com/commentsvc/commentsvc/blob/main/docs/mail.md"
 UNCHANGED: Final = "unchanged"  # the result of a form that changed nothing
 # A path and query below /moderate. A redirect may lead nowhere else.
 MODERATION_PATH: Final = re.compile(r"/moderate(?:/[\w-]+)*(?:\?[^\s#\\]*)?", re.ASCII)
@@ -208,9 +209,14 @@ def on_field_errors(
 
 
 async def show_sign_in(
-    request: web.Request, status: int = HTTPStatus.OK, error: Refusal | None = None, unsaved: str = ""
+    request: web.Request,
+    status: int = HTTPStatus.OK,
+    error: Refusal | None = None,
+    unsaved: str = "",
+    *,
+    mailed_minutes: int = 0,
 ) -> web.Response:
-    """Show the sign-in page."""
+    """Show the sign-in page. ``mailed_minutes``: a link was requested, and works for so long."""
     config = request.app[SERVICE].config
     # After a link on another site the browser sends no cookie (SameSite=Strict). A reload from here sends it.
     reload = request.method == "GET" and request.headers.get("Sec-Fetch-Site") == "cross-site"
@@ -223,6 +229,8 @@ async def show_sign_in(
         secure=security.session_cookie(request, config) is not None,
         advice=security.explain_https(config),
         reload_url=current_url(request) if reload else None,
+        sends_mail=bool(config.smtp_url),
+        mailed_minutes=mailed_minutes,
     )
     if isinstance(error, RateLimited):
         response.headers[hdrs.RETRY_AFTER] = str(error.retry_after)

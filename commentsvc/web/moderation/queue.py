@@ -1,12 +1,13 @@
 """The moderation queue, and the numbers that its script asks for."""
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import hdrs, web
 
 from commentsvc.audit.schemas import AuditQuery
+from commentsvc.delivery import mail_state
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import Scope
 from commentsvc.moderation import actions, audit, queue
@@ -20,7 +21,7 @@ from commentsvc.web.moderation.search import (
     unseal_search,
 )
 from commentsvc.web.server.responses import match_etag, respond
-from commentsvc.web.server.routing import SERVICE, WHO
+from commentsvc.web.server.routing import SERVICE, SESSION, WHO
 
 PAGE_SIZE: Final = 50
 
@@ -55,7 +56,19 @@ async def show_queue(request: web.Request, query: QueuePageQuery) -> web.Respons
         tag=await _state_tag(request, found.totals),
         recent_reports=found.recent_reports,
         wave=queue.WAVE,
+        **await _load_mail_notices(request),
     )
+
+
+async def _load_mail_notices(request: web.Request) -> dict[str, Any]:
+    """Return what people who can change the settings are told about mail: that none is sent, or why it fails."""
+    service, is_admin = request.app[SERVICE], request[WHO].may(Scope.ADMIN)
+    is_missing = not service.config.smtp_url and not request[SESSION].preferences.knows_no_mail
+    return {
+        "no_mail": is_admin and is_missing,
+        "mail_failure": await mail_state.read_mail_failure(service) if is_admin else None,
+        "mail_document": layout.MAIL_DOCUMENT,
+    }
 
 
 async def _count_matching(request: web.Request, query: QueuePageQuery, found: CommentPage, as_of: str) -> int:

@@ -7,7 +7,9 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from commentsvc.access import sessions, sign_in
+from commentsvc.delivery import sign_in_mail
 from commentsvc.domain.errors import HttpsRequired, NotFound, Refusal
+from commentsvc.domain.fields import Address
 from commentsvc.web.moderation import layout
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.routing import SERVICE, VISIT
@@ -19,6 +21,12 @@ class SignInForm(Struct, frozen=True, kw_only=True):
     """The key that somebody typed."""
 
     key: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class SignInLinkForm(Struct, frozen=True, kw_only=True):
+    """The email address that asks for a sign-in link."""
+
+    email: Address
 
 
 async def show_sign_in_link(request: web.Request) -> web.Response:
@@ -51,6 +59,14 @@ async def sign_in_by_key(request: web.Request, form: SignInForm) -> web.Response
     _require_secure_form(request)
     session = await sign_in.sign_in_by_key(request.app[SERVICE], form.key or "", request[VISIT])
     return _start_session(request, session)
+
+
+async def request_sign_in_link(request: web.Request, form: SignInLinkForm) -> web.Response:
+    """Mail a sign-in link to a moderator. The response is the same for every address."""
+    _require_secure_form(request)
+    language = layout.page_locale(request).lang
+    await sign_in.request_sign_in_link(request.app[SERVICE], form.email, language, request[VISIT])
+    return await layout.show_sign_in(request, mailed_minutes=sign_in_mail.LINK_MINUTES)
 
 
 def _require_secure_form(request: web.Request) -> None:
