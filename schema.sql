@@ -573,9 +573,12 @@ CREATE TABLE subscription (
     mailed_at    TEXT                        -- of the latest daily mail
 );
 
-CREATE INDEX subscription_address ON subscription (address_id);
+-- An address that asks for the same twice has it once.
+CREATE UNIQUE INDEX subscription_target
+    ON subscription (address_id, scope, COALESCE(comment_id, thread_id, site_id));
 CREATE INDEX subscription_comment ON subscription (comment_id) WHERE comment_id IS NOT NULL;
-CREATE INDEX subscription_thread ON subscription (thread_id) WHERE scope = 'thread';
+CREATE INDEX subscription_thread ON subscription (thread_id) WHERE thread_id IS NOT NULL;
+CREATE INDEX subscription_confirmation ON subscription (confirmation_id) WHERE confirmation_id IS NOT NULL;
 CREATE INDEX subscription_site ON subscription (site_id) WHERE scope = 'site';
 
 -- Authors (comment.author_id) who confirmed an address in the browser that has their author token.

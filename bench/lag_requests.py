@@ -279,6 +279,9 @@ def _of_writers(data: Data) -> list[Probe]:
         Probe("edit", ("PATCH", "/v1/comments/{id}"), edit),
         Probe("withdraw", ("DELETE", "/v1/comments/{id}"), withdraw),
         Probe("report", ("POST", "/v1/comments/{id}/reports"), report),
+        send("request for mail", "POST", "/v1/subscriptions", {"email": "user7@example.org", "scope": "site"}, {}),
+        get("subscriptions of an address", "/u/nobodys", {}, "/u/{token}"),
+        send("end of a subscription", "POST", "/u/nobodys", b"List-Unsubscribe=One-Click", FORM, "/u/{token}"),
     ]
 
 
@@ -347,6 +350,22 @@ def _of_programs(data: Data) -> list[Probe]:
         get("rule of 30,000 words", f"/v1/rules/{data.rule}", key, "/v1/rules/{id}"),
         Probe("change of a rule", ("PATCH", "/v1/rules/{id}"), change_rule),
         Probe("removal of a rule", ("DELETE", "/v1/rules/{id}"), remove_rule),
+        send(
+            "suppression",
+            "POST",
+            "/v1/suppressions",
+            lambda at: {"email": f"user{at}@example.org", "reason": "bounce"},
+            key,
+        ),
+        send("lifted suppression", "POST", "/v1/suppressions/lift", {"email": "user7@example.org"}, key),
+        send(
+            "1,000 events of a mail provider",
+            "POST",
+            "/v1/suppressions/feedback?email=/a&event=/e",
+            [{"e": "open", "a": f"user{at}@example.org"} for at in range(1000)],
+            key,
+            "/v1/suppressions/feedback",
+        ),
         get("audit log", "/v1/audit?limit=200", key),
     ]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from commentsvc.config.settings import Config
 from commentsvc.delivery import outbox, sign_in_mail
-from commentsvc.delivery.outbox import Outlets, Sender
+from commentsvc.delivery.outbox import FanOut, Outlets, Sender
 from commentsvc.delivery.worker import Worker
 from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
@@ -24,6 +24,7 @@ from commentsvc.processes.stop import Stop
 from commentsvc.service import Service
 from commentsvc.storage.database import Database
 from commentsvc.storage.sqlite import SqliteDatabase
+from commentsvc.subscriptions import requests
 
 if TYPE_CHECKING:  # see ``listen``
     from commentsvc.web.server.connections import Deadlines, Runner
@@ -217,9 +218,11 @@ def join_outlets(config: Config) -> Outlets:
     from commentsvc.web.mail.renderers import RENDERERS  # noqa: PLC0415 -- see ``listen``
 
     senders: dict[Channel, Sender] = {}
+    fan_outs: list[FanOut] = []
     if config.smtp_url:
+        fan_outs += [mail_moderators, sign_in_mail.plan_mails, requests.add_subscriptions]
         senders[Channel.MAIL] = MailSender(RENDERERS, config)
-    return Outlets(fan_outs=[mail_moderators, sign_in_mail.plan_mails], senders=senders)
+    return Outlets(fan_outs=fan_outs, senders=senders)
 
 
 async def serve(

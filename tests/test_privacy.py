@@ -12,10 +12,13 @@ from itertools import count
 import pytest
 
 from commentsvc.access import moderators
+from commentsvc.app import join_outlets
 from commentsvc.cli import log_format
 from commentsvc.comments.post import post_comment
 from commentsvc.config.settings import Config
+from commentsvc.delivery import outbox
 from commentsvc.domain.crypto import Keyring
+from commentsvc.domain.deliveries import SubscriptionScope
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.models import Contact, Effect, Mode, RuleKind, Status, StatusFilter, Visit
@@ -25,10 +28,12 @@ from commentsvc.operations import maintenance, secrets, startup
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.service import Service, write
-from commentsvc.storage import schema
+from commentsvc.storage import addresses, schema, subscriptions
+from commentsvc.storage.subscriptions import NewSubscription
 from commentsvc.web.routes import ROUTES, application
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
+from tests.delivery.test_outbox import MAIL
 
 VARYING_HEADERS = {"X-Request-ID", "Date"}  # a random id, and the time of the real clock
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -111,6 +116,19 @@ async def send_all_requests(client, key, emails):
     for _ in range(2):
         await send("POST", f"/v1/comments/{one['id']}/reports", json={"reason": "rude"})
         await send("POST", f"/v1/comments/{two['id']}/reports", json={})
+    await post(email=second, comment="With mail.", subscribe="replies")
+    await post(email=second, comment="With mail, proven.", subscribe="thread", author_token=one["author_token"])
+    for number, address in enumerate(emails):
+        await send("POST", "/v1/subscriptions", json={"email": address, "thread": "/a-page/"})
+        await send("POST", "/v1/subscriptions", data={"email": address, "scope": "site"}, headers=FORM)
+        await send(
+            "POST",
+            "/v1/comments",
+            data=fields_of(email=address, subscribe="replies", comment=f"Mail {number}."),
+            headers=FORM,
+        )
+    await send("GET", "/u/nobodys")
+    await send("POST", "/u/nobodys", data={"List-Unsubscribe": "One-Click"})
     await send("POST", "/v1/preview", json={"comment": "*x*"})
     for address in emails:
         await send("POST", "/moderate/sign-in", data={"key": address}, headers={"Sec-Fetch-Site": "same-origin"})
@@ -139,6 +157,8 @@ class RequestRunner:
             await prepare(service)
         client = await self.aiohttp_client(application(service))
         answers = await send_all_requests(client, await a_key(service), emails)
+        if config.smtp_url:
+            await outbox.expand_events(service, join_outlets(config).fan_outs)
         await database.close()
         return answers
 
@@ -197,6 +217,42 @@ async def test_public_responses_do_not_reveal_a_banned_email_or_a_moderators_ema
         assert _without_typed_email(one) == _without_typed_email(other)
 
 
+ADDRESS_STATES = ("known@example.com", "confirmed@example.com", "bounced@example.com", "stopped@example.com")
+
+
+@write
+async def add_addresses(unit):
+    """Bring an address to each state, and let each subscribe to the site; the strangers are in none."""
+    site_id = (await unit.one("SELECT id FROM site"))["id"]
+    for email in ADDRESS_STATES:
+        address = await addresses.find_or_add(unit, Email(email))
+        new = NewSubscription(address_id=address.id, site_id=site_id, scope=SubscriptionScope.SITE, language="en")
+        subscription = await subscriptions.add(unit, new)
+        if email != "known@example.com":
+            await addresses.confirm(unit, address.id, unit.now())
+            await subscriptions.confirm(unit, subscription.id, unit.now())
+        if email.startswith("bounced"):
+            await addresses.suppress(unit, address.id, "bounce", unit.now())
+        if email.startswith("stopped"):
+            await addresses.suppress(unit, address.id, "request", unit.now())
+
+
+@pytest.mark.parametrize("mode", [Mode.ALL, Mode.NONE])
+@pytest.mark.parametrize(
+    "others", [ADDRESS_STATES[:3], ADDRESS_STATES[1:], ("STOPPED@example.com", *ADDRESS_STATES[:2])]
+)
+async def test_public_responses_do_not_reveal_who_gets_mail(tmp_path, clock, aiohttp_client, mode, others):
+    runner = RequestRunner(tmp_path, clock, aiohttp_client)
+    strangers = ("mia@example.org", "noa@example.org", "lea@example.org")
+    runs = [
+        await runner.run(name, emails, prepare=add_addresses, moderation=mode, **MAIL)
+        for name, emails in (("first_run", strangers), ("second_run", others))
+    ]
+    assert sum(status == 202 for status, _, _ in runs[0]) > 5
+    for one, other in zip(*runs, strict=True):
+        assert _without_typed_email(one) == _without_typed_email(other)
+
+
 def _without_typed_email(answer):
     status, headers, body = answer
     if status == 422 and b"<form" in body:
@@ -226,7 +282,7 @@ async def test_an_email_is_stored_only_encrypted_and_never_logged(tmp_path, cloc
     caplog.set_level(logging.DEBUG)
     logging.getLogger().addHandler(handler)
     runner = RequestRunner(tmp_path, clock, aiohttp_client)
-    answers = await runner.run("kept", (canary, canary.upper().replace("CANARY", "canary"), canary))
+    answers = await runner.run("kept", (canary, canary.upper().replace("CANARY", "canary"), canary), **MAIL)
     logging.getLogger().removeHandler(handler)
 
     outputs = [body for status, _, body in answers if not (status == 422 and b"<form" in body)]
@@ -329,7 +385,7 @@ def test_every_public_route_is_among_the_requests():
         "/v1/preview", "/healthz", "/readyz",
         "/version", "/openapi.json", "/", "/t", "/docs", "/docs.js", "/page.css", "/page.js", "/sign-in/{token}",
         "/m/{token}", "/m/stop/{token}", "/moderate/sign-in", "/moderate/sign-in-link", "/queue/{token}.atom",
-        "/moderate.js", "/moderate.css",
+        "/moderate.js", "/moderate.css", "/v1/subscriptions", "/u/{token}",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/embed-form.{digest}.js", "/thread.css",
     }  # fmt: skip
     assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

@@ -57,6 +57,8 @@ class AuditBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: Id | UnsetType = UNSET
     feed: Annotated[Id, Meta(description="A feed of the queue.")] | UnsetType = UNSET
     moderator: Id | UnsetType | None = UNSET
+    address: Annotated[Id, Meta(description="Names an email address.")] | UnsetType = UNSET
+    reason: Literal["bounce", "complaint", "request"] | UnsetType = UNSET
     session: Id | UnsetType = UNSET
     sessions: Annotated[int, Meta(description="Number of sessions.")] | UnsetType = UNSET
     comments: Annotated[int, Meta(description="Number of comments.")] | UnsetType = UNSET

@@ -47,7 +47,7 @@ async def lock_thread(unit: Write, place: resolve.ThreadPlace) -> tuple[Thread, 
     while True:
         taken = await thread_numbers.take_number(unit, place.site.id, place.ref.name)
         if taken is None:
-            thread = await _find_or_create_thread(unit, place)
+            thread = await find_or_create_thread(unit, place)
             if thread.closed_at or thread.merged_into:
                 raise ThreadClosed
         elif unit.never_waits or await thread_numbers.has_name(unit, taken[0], place.ref.name):
@@ -55,7 +55,8 @@ async def lock_thread(unit: Write, place: resolve.ThreadPlace) -> tuple[Thread, 
         # Otherwise a merge moved the name to another thread while this unit waited for the lock.
 
 
-async def _find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thread:
+async def find_or_create_thread(unit: Write, place: resolve.ThreadPlace) -> Thread:
+    """Return the thread with this name; create it if it does not exist."""
     existing = await threads.get_by_name(unit, place.site.id, place.ref.name)
     if existing is not None:
         return existing

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from commentsvc.access import rate_limit, site_limits
+from commentsvc.comments import mail_request
 from commentsvc.comments.deliverability import require_deliverable
 from commentsvc.comments.form import requires_proof_of_work
 from commentsvc.comments.placement import (
@@ -49,14 +50,16 @@ from commentsvc.storage import comments, contacts, duplicates, submissions, thre
 from commentsvc.storage.database import PublicRead, Write
 
 
-async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Receipt:
+async def post_comment(service: Service, draft: NewComment, visit: Visit, *, language: str = "en") -> Receipt:
     """Store a new comment with the status that the rules give it, all in one transaction.
+
+    ``language`` is that of the form, and of mail that the commenter asks for.
 
     Posting the same submission again returns the same receipt. No result depends on whose email address was entered.
 
     Raises:
-        Invalid: for the field ``thread``, ``site`` or ``parent``, or for ``email``: it is required, or its domain
-            accepts no mail.
+        Invalid: for the field ``thread``, ``site`` or ``parent``; for ``email``: it is required, or its domain accepts
+            no mail; or for ``subscribe``: the service sends no mail.
         OriginNotAllowed: the sending page belongs to no site, or to another one.
         ThreadClosed: the thread is closed.
         Duplicate: the same text was posted there under this name within a day.
@@ -71,7 +74,7 @@ async def post_comment(service: Service, draft: NewComment, visit: Visit) -> Rec
         async with nullcontext() if counted else rate_limit.charging_refusals(service, visit):
             text, attempt = await comment_text.render(draft.comment), site_limits.Attempt()
             return await compiled.with_compiled_rules(
-                service, lambda: _post_comment(service, draft, text, visit, attempt, counted=counted)
+                service, lambda: _post_comment(service, draft, text, visit, attempt, language, counted=counted)
             )
     except Invalid as error:
         raise await add_place_faults(service, error, msgspec.structs.asdict(draft), visit) from None
@@ -107,6 +110,8 @@ async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit:
     faults += requirements.missing_fields(
         sites, email=values.get("email", ...) is not None, consent=bool(values.get("consent", ...))
     )
+    reported = {fault.field for fault in faults}
+    faults += [fault for fault in mail_request.find_faults(unit, values) if fault.field not in reported]
     try:
         thread = await threads.find_readable(unit, place.site.id, place.ref.name) if place else None
         await load_answered(unit, thread, parent, anywhere=place is None)
@@ -117,10 +122,18 @@ async def _find_place_faults(unit: PublicRead, values: Mapping[str, Any], visit:
 
 @write_in_queue(lambda draft, *_, **__: draft.thread)
 async def _post_comment(
-    unit: Write, draft: NewComment, text: CommentText, visit: Visit, attempt: site_limits.Attempt, *, counted: bool
+    unit: Write,
+    draft: NewComment,
+    text: CommentText,
+    visit: Visit,
+    attempt: site_limits.Attempt,
+    language: str,
+    *,
+    counted: bool,
 ) -> Receipt:
     place = resolve.resolve_thread(await resolve.read_directory.within(unit), draft.thread, draft.site, visit.origin)
     missing = requirements.missing_fields([place.site], email=draft.email is not None, consent=bool(draft.consent))
+    missing = missing or mail_request.find_faults(unit, {"subscribe": draft.subscribe, "email": draft.email})
     if missing:
         raise Invalid(*missing)
     comment_id = unit.new_id()
@@ -144,6 +157,7 @@ async def _post_comment(
     await save_comment(unit, comment, placement.thread, digest)
     await contacts.add(unit, build_contact(unit, comment, draft.email, visit))
     await evaluate.save_judgement(unit, comment, judgement, new=True)
+    await mail_request.request_mail(unit, draft, comment, language)
     if draft.submission and comment.status is Status.APPROVED:  # to its author, spam looks like pending
         await submissions.set_status(unit, place.site.id, draft.submission, comment.status)
     return create_receipt(unit, comment, placement.thread.key, comment.status)

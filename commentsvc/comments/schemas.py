@@ -24,7 +24,13 @@ class NewComment(Draft, frozen=True, kw_only=True):
         | None
     ) = None
     consent: Annotated[bool, Meta(description="Whether the commenter agrees that their data is stored.")] | None = None
-    subscribe: Annotated[bool, Meta(description="Accepted but ignored for now.")] | None = None
+    subscribe: (
+        Annotated[
+            Literal["replies", "thread"],
+            Meta(description="Send mail about replies to this comment, or about all comments on the page."),
+        ]
+        | None
+    ) = None
     started: Annotated[str, Meta(max_length=200, description="Form token from GET /v1/form.")] | None = None
     topic: Annotated[str, Meta(max_length=4000, description="Honeypot: hidden from people. Leave it out.")] | None = (
         None

@@ -35,6 +35,14 @@ class MailMode(StrEnum):
     OFF = "off"
 
 
+class SubscriptionScope(StrEnum):
+    """The comments that a subscription sends mail about."""
+
+    REPLIES = "replies"  # to one comment, by the commenter
+    THREAD = "thread"
+    SITE = "site"
+
+
 class ParcelState(StrEnum):
     """State of a parcel. A dead one is tried again only if a person asks for it."""
 

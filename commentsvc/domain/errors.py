@@ -38,6 +38,7 @@ FieldCode: TypeAlias = Literal[
     "origin_in_settings",
     "too_wide",
     "network_forgotten",
+    "mail_not_configured",
 ]
 
 

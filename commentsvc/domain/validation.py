@@ -58,7 +58,7 @@ def validate(
         faults += unknown_fields(values, {field.name for field in known})
     if faults:
         raise Invalid(*faults, valid=valid)
-    return schema(**valid)
+    return schema(**{field.attribute: valid[field.name] for field in known})
 
 
 def unknown_fields(values: Mapping[str, Any], known: Collection[str]) -> list[FieldError]:
@@ -77,6 +77,7 @@ def unknown_fields(values: Mapping[str, Any], known: Collection[str]) -> list[Fi
 @dataclass(frozen=True)
 class _Field:
     name: str
+    attribute: str  # of the schema
     type: Any
     check: Validator | None
     required: bool
@@ -98,7 +99,9 @@ def _fields(schema: type[msgspec.Struct]) -> tuple[_Field, ...]:
         removable = type(None) in get_args(field.type)
         inner = _inner_schema(field.type)
         flag = any(getattr(part, "__origin__", part) is bool for part in (field.type, *get_args(field.type)))
-        found.append(_Field(field.encode_name, plain, check, field.required, default, removable, inner, flag))
+        found.append(
+            _Field(field.encode_name, field.name, plain, check, field.required, default, removable, inner, flag)
+        )
     return tuple(found)
 
 

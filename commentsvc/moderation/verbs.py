@@ -117,6 +117,8 @@ VERBS: Final = {
     "secret_lost": Wording(
         translatable("Secret key accepted."), translatable("%(actor)s went on without a lost secret key")
     ),
+    "mail_stop": Wording(translatable("Mail stopped."), translatable("%(actor)s stopped mail to an address")),
+    "mail_allow": Wording(translatable("Mail allowed."), translatable("%(actor)s allowed mail to an address again")),
 }
 # The clause of an undo that changed no comment.
 UNDONE_SUBJECTS: Final = {

@@ -61,6 +61,12 @@ async def find_or_add(unit: Write, email: Email) -> Address:
     return msgspec.convert(dict(row or {}), Address)
 
 
+async def lock(unit: Write, address_id: str) -> None:
+    """Let other units that lock this address wait until this one ends."""
+    if not unit.never_waits:
+        await unit.run("UPDATE address SET email_digest = email_digest WHERE id = :id", id=address_id)
+
+
 async def confirm(unit: Write, address_id: str, now: str) -> None:
     """Note that the owner of an address has confirmed it. A suppression that its owner did not ask for stays."""
     await unit.run(
@@ -83,3 +89,14 @@ async def suppress(unit: Write, address_id: str, reason: SuppressedFor, now: str
         reason=reason,
         now=now,
     )
+
+
+async def lift_suppression(unit: Write, address_id: str) -> bool:
+    """Let an address get mail again; return whether it was suppressed."""
+    changed = await unit.run(
+        """
+        UPDATE address SET suppressed_at = NULL, suppressed_for = NULL WHERE id = :id AND suppressed_at IS NOT NULL
+        """,
+        id=address_id,
+    )
+    return changed == 1

@@ -8,7 +8,7 @@ import msgspec
 
 from commentsvc.domain.deliveries import EventKind
 from commentsvc.domain.models import Comment, ListedComment, ReadableComment, Status
-from commentsvc.storage import contacts, decision_links, events, parcels, reports, search, threads
+from commentsvc.storage import contacts, decision_links, events, parcels, reports, search, subscriptions, threads
 from commentsvc.storage.database import PrivateRead, PublicRead, Row, Write, in_list, row_values
 
 COLUMNS: Final = ", ".join(f"comment.{name}" for name in Comment.__struct_fields__)
@@ -166,6 +166,7 @@ async def erase(unit: Write, comment: Comment, now: str) -> Comment:
     await events.delete_of_comments(unit, [comment.id])
     await parcels.delete_of_comments(unit, [comment.id])
     await decision_links.delete_of_comments(unit, [comment.id])
+    await subscriptions.delete_of_comments(unit, [comment.id])
     await events.add_of_comment(unit, EventKind.COMMENT_DELETED, comment, {"from": comment.status.value})
     await reports.erase(unit, comment.id)
     await threads.set_counters(unit, {comment.thread_id: {comment.status: -1, "reported": -int(comment.reports > 0)}})

@@ -10,11 +10,15 @@ async def forget_page(unit: Write, thread_id: str) -> None:
     """Delete the names, address and title that came with comments, if all comments of the thread are erased.
 
     A title and addresses by moderators stay. If they changed something else, such as closing it, its current address
-    stays too: their change is about this page. The caller has locked the thread.
+    stays too: their change is about this page. So it does for those who get mail about it. The caller has locked the
+    thread.
     """
     thread = await unit.one(
         """
-        SELECT id, site_id, key, url, title, given_title, closed_at, open_until, mode FROM thread
+        SELECT id, site_id, key, url, title, given_title, closed_at, open_until, mode, (
+            SELECT COUNT(*) FROM subscription
+            WHERE thread_id = thread.id AND scope = 'thread' AND confirmed_at IS NOT NULL
+        ) AS subscribers FROM thread
         WHERE id = :id AND NOT EXISTS (SELECT 1 FROM comment WHERE thread_id = :id AND erased_at IS NULL)
         """,
         id=thread_id,
@@ -26,7 +30,7 @@ async def forget_page(unit: Write, thread_id: str) -> None:
 async def _forget(unit: Write, thread: Row) -> None:
     title = thread["title"] if thread["title"] == thread["given_title"] else None
     kept = await _list_given(unit, thread["id"])
-    if title or thread["closed_at"] or thread["open_until"] or thread["mode"]:
+    if title or thread["closed_at"] or thread["open_until"] or thread["mode"] or thread["subscribers"]:
         kept.append(thread["key"])
     key = thread["key"] if thread["key"] in kept else next(iter(kept), "")
     listed, values = in_list("name", kept or [""])

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from commentsvc.storage import decision_links, moderator_mail, parcels, preferences, queue_feeds, sealed, sessions
-from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write
+from commentsvc.storage.database import NOW_OR_CREATED, PrivateRead, Row, Write, in_list
 
 
 async def add(unit: Write, moderator_id: str, name: str, sealed: str | None, digest: str | None, now: str) -> bool:
@@ -48,7 +48,7 @@ async def list_all(unit: PrivateRead) -> Sequence[Row]:
 
 async def list_by_email(unit: PrivateRead, digests: Sequence[str]) -> Sequence[Row]:
     """Return ``id, email_sealed, email_digest`` of the moderators with an address, given by its digest by every key."""
-    listed, values = database.in_list("digest", digests)
+    listed, values = in_list("digest", digests)
     return await unit.all(
         f"""
         SELECT id, email_sealed, email_digest FROM moderator

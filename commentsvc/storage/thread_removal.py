@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from commentsvc.storage import audit, contacts, events, search, site_removal, thread_list
+from commentsvc.storage import audit, contacts, events, search, site_removal, subscriptions, thread_list
 from commentsvc.storage.database import PrivateRead, Write, in_list, site_condition
 
 
@@ -126,6 +126,7 @@ async def delete_threads(unit: Write, thread_ids: Sequence[str]) -> None:
     await unit.run(f"UPDATE action SET was = NULL, became = NULL, note = NULL WHERE subject IN {subjects}", **named)
     await search.delete_threads(unit, thread_ids)
     await search.note_erasure(unit)
+    await subscriptions.delete_of_threads(unit, thread_ids)
     await unit.run(f"DELETE FROM thread_name WHERE thread_id IN {ids}", **values)
     await unit.run(f"UPDATE thread SET merged_into = NULL WHERE merged_into IN {ids}", **values)
     # The trigger takes the counters off the totals of the site.

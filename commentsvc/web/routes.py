@@ -1,4 +1,4 @@
-"""The whole HTTP surface. The routes of the moderation page are in ``moderation/routes.py``."""
+"""The HTTP surface, except the moderation page (``moderation/routes.py``) and mail to readers (``mail_routes.py``)."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -83,6 +83,7 @@ from commentsvc.service import Service
 from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
 from commentsvc.web.api import admin, comments, deliveries, feeds, health, moderation
 from commentsvc.web.api.openapi import document
+from commentsvc.web.mail_routes import MAIL
 from commentsvc.web.moderation.routes import MODERATION_PAGE
 from commentsvc.web.pages import assets, demo, docs, refused, thread
 from commentsvc.web.pages.fragments import FragmentQuery
@@ -240,6 +241,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),
     Route(method="GET", path="/page.js", handler=assets.page_script, page=True, status=(200, 304)),
 
+    *MAIL,
     *MODERATION_PAGE,
 
     # What pages load

@@ -109,6 +109,9 @@ REQUESTS: dict[str, Request] = {
     "POST /v1/sites": Request(json={"name": "{new}", "origins": ["https://{new}.example"]}, everywhere=True),
     "PATCH /v1/sites/{id}": Request("site", json={"mode": "all"}),
     "DELETE /v1/sites/{id}": Request("site", query="?expect=99999", everywhere=True),
+    "POST /v1/suppressions": Request(json={"email": "mia@example.com", "reason": "bounce"}, everywhere=True),
+    "POST /v1/suppressions/lift": Request(json={"email": "mia@example.com"}, everywhere=True),
+    "POST /v1/suppressions/feedback": Request(json=[], query="?email=/a&event=/b", everywhere=True),
     "GET /v1/deliveries": Request(),
     "POST /v1/deliveries/retry": Request(json={}),
     "POST /v1/deliveries/{id}/retry": Request("delivery"),
@@ -159,6 +162,7 @@ SIGN_IN = {"POST /sign-in/{token}", "POST /moderate/sign-in", "POST /moderate/si
 OPEN = {
     *("POST /v1/comments", "GET /v1/comments", "GET /v1/comments.html", "GET /v1/counts", "POST /v1/counts"),
     *("GET /v1/latest", "GET /v1/form", "GET /v1/comments.atom", "GET /v1/latest.atom", "POST /v1/preview"),
+    *("POST /v1/subscriptions", "GET /u/{token}", "POST /u/{token}"),
     *("GET /healthz", "GET /readyz", "GET /version", "GET /openapi.json", "GET /", "GET /t", "GET /docs"),
     *(
         "GET /docs.js",

@@ -39,8 +39,11 @@ from commentsvc.privacy.schemas import PersonRequest
 from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage.comment_filter import PrivateCommentFilter
+from commentsvc.subscriptions.mail_schemas import LiftedSuppression, NewSubscription, NewSuppression
+from commentsvc.web.pages.subscriptions import SubscriptionsForm
 from commentsvc.web.routes import ROUTES, application
 from tests.conftest import a_key, a_moderators_key, a_service, fields_of
+from tests.delivery.test_outbox import MAIL
 
 HOSTILE = "adversarial"
 JSON = {"Content-Type": "application/json"}
@@ -50,7 +53,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 @pytest.fixture
 async def visitor(served, aiohttp_client):
     """A client of a service with default settings, on SQLite."""
-    return await aiohttp_client(application(await served()))
+    return await aiohttp_client(application(await served(**MAIL)))
 
 
 @pytest.fixture
@@ -428,6 +431,10 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     NewSite: {"name": "another", "origins": ["https://another.example"]},
     RetryRequest: {},
     PersonRequest: {"email": "nobody@example.com", "action": "export"},
+    NewSubscription: {"email": "mia@example.com", "scope": "site"},
+    NewSuppression: {"email": "mia@example.com", "reason": "bounce"},
+    LiftedSuppression: {"email": "mia@example.com"},
+    SubscriptionsForm: {},
 }
 
 

@@ -89,7 +89,8 @@ def test_no_schema_for_readers_has_an_email():
     with_email = {name for name, schema in schemas.items() if "email" in schema.get("properties", {})}
     for_moderators = {"ModeratorComment", "ModeratorDetail", "PrivateSearch", "PrivateCommentFilter"}
     for_operators = {"ModeratorRecord", "ModeratorChange"}
-    assert with_email == {"NewComment", *for_moderators, *for_operators}
+    of_senders = {"NewComment", "NewSubscription", "NewSuppression", "LiftedSuppression"}
+    assert with_email == {*of_senders, *for_moderators, *for_operators}
 
 
 def resolve(schema, whole):

@@ -41,12 +41,13 @@ async def create_comment(request: web.Request, draft: NewComment) -> web.Respons
 
     201: it is published. 202: it is pending. 303: redirects a browser without a script to a page that shows it.
     """
-    receipt = await post.post_comment(request.app[SERVICE], draft, request[VISIT])
+    locale = request_locale(request, request.query.get("lang"))
+    receipt = await post.post_comment(request.app[SERVICE], draft, request[VISIT], language=locale.lang)
     if is_navigation(request):
         return await redirects.redirect_after_post(request, draft, receipt)
     status = 201 if receipt.status == "approved" else 202
     if wants_fragment(request):
-        return await fragments.receipt(request, receipt, draft.comment, status)
+        return await fragments.receipt(request, receipt, draft.comment, status, asks_mail=bool(draft.subscribe))
     return respond(receipt, status, {hdrs.LOCATION: f"/v1/comments/{receipt.id}"})
 
 

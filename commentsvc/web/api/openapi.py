@@ -30,6 +30,7 @@ WITH_BODY: Final = (408, 413, 415)
 # Groups of operations, by the first part of their path below /v1: name, title and description.
 READERS: Final = ("comments", "Comments", "Post, read, edit, report and count comments. No key is needed.")
 MODERATION: Final = ("moderation", "Moderation", "The queue, the search, decisions on comments, and undo.")
+MAIL: Final = ("mail", "Mail", "Ask for mail about comments, and stop mail to addresses that cannot be reached.")
 MONITORING: Final = ("service", "Service", "Health checks, the version, and this document.")
 TAGS: Final = {
     "comments": READERS,
@@ -40,6 +41,8 @@ TAGS: Final = {
     "moderation": MODERATION,
     "threads": ("threads", "Threads", "Close, rename, merge and delete threads."),
     "rules": ("rules", "Rules", "Decide on new comments automatically, and test rules on earlier comments."),
+    "subscriptions": MAIL,
+    "suppressions": MAIL,
     "audit": ("audit", "Audit log", "All changes by moderators, rules and commenters."),
     "keys": ("keys", "API keys", "Create, rotate and revoke keys."),
     "moderators": ("moderators", "Moderators", "Moderators and their email addresses."),

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from commentsvc.delivery.mail import Renderer
-from commentsvc.web.mail import moderators, sign_in, trial
+from commentsvc.web.mail import confirm, moderators, sign_in, trial
 
 RENDERERS: Final[Mapping[str, Renderer]] = {
     "held": moderators.render_held,
     "held_digest": moderators.render_held_digest,
     "sign_in": sign_in.render_sign_in,
+    "confirm": confirm.render_confirm,
     "test": trial.render_test,
 }

@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 from commentsvc.config.settings import Config
 from commentsvc.delivery.mail import Mail
-from commentsvc.web.mail import moderators, sign_in, trial
+from commentsvc.web.mail import confirm, moderators, sign_in, trial
 from commentsvc.web.pages.i18n import Locale
 
 # Returns a mail of made-up data, written by the same function as a real one. It needs no database.
@@ -15,5 +15,6 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     "held": moderators.show_held,
     "held_digest": moderators.show_held_digest,
     "sign_in": sign_in.show_sign_in,
+    "confirm": confirm.show_confirm,
     "test": trial.show_test,
 }

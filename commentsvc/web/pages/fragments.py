@@ -34,7 +34,7 @@ from commentsvc.web.server.cache_headers import respond_with_thread
 from commentsvc.web.server.off_loop import run_off_loop
 from commentsvc.web.server.routing import HTML, SERVICE
 
-FORM_FIELDS: Final = ("comment", "name", "email", "website", "consent")
+FORM_FIELDS: Final = ("comment", "name", "email", "website", "consent", "subscribe")
 MIN_FOLDED: Final = 2  # replies below a top-level comment, so that they can be folded
 MAX_OPEN: Final = 10  # more replies are folded until a reader opens them
 # A deadline further away than this is shown with its date.
@@ -202,15 +202,17 @@ def _render(service: Service, query: FragmentQuery, locale: Locale, page: Thread
     return render_template("comments.html", locale, service.config, **values).encode()
 
 
-async def receipt(request: web.Request, receipt: Receipt, text: str, status: int) -> web.Response:
-    """Return a receipt as the comment's HTML; its tokens are attributes of it."""
+async def receipt(
+    request: web.Request, receipt: Receipt, text: str, status: int, *, asks_mail: bool = False
+) -> web.Response:
+    """Return a receipt as the HTML of its comment, with its tokens as attributes. ``asks_mail``: it asked for mail."""
     fields = {name: getattr(receipt, name) for name in TreeComment.__struct_fields__ if hasattr(receipt, name)}
     comment = TreeComment(
         **fields | {"depth": 1 if receipt.parent else 0, "by_moderator": False, "deleted": False},
     )
     if receipt.status == "approved":
         comment = msgspec.structs.replace(comment, status=UNSET)
-    return await _item(request, comment, text, receipt.edit_until, receipt, status)
+    return await _item(request, comment, text, receipt.edit_until, receipt, status, asks_mail=asks_mail)
 
 
 async def own(request: web.Request, comment: PublicComment) -> web.Response:
@@ -221,7 +223,14 @@ async def own(request: web.Request, comment: PublicComment) -> web.Response:
 
 
 async def _item(
-    request: web.Request, comment: TreeComment, text: str, until: str, receipt: Receipt | None = None, status: int = 200
+    request: web.Request,
+    comment: TreeComment,
+    text: str,
+    until: str,
+    receipt: Receipt | None = None,
+    status: int = 200,
+    *,
+    asks_mail: bool = False,
 ) -> web.Response:
     service = request.app[SERVICE]
     render = partial(
@@ -231,6 +240,7 @@ async def _item(
         service.config,
         comment=comment,
         receipt=receipt,
+        asks_mail=asks_mail,
         text=text,
         changeable=service.now() < until,
         until=until,

@@ -38,8 +38,8 @@ async def redirect_after_post(request: web.Request, draft: NewComment, receipt: 
     else:
         token = _receipt_token(request.app[SERVICE], receipt.id)
         site = site_to_say(directory, draft.thread, draft.site, request[VISIT].origin)
-        lang = request.query.get("lang", "")
-        target = f"{thread_page(draft.thread, site, receipt=token, lang=lang)}#comment-{receipt.id}"
+        lang, mail = request.query.get("lang", ""), "1" if draft.subscribe else None
+        target = f"{thread_page(draft.thread, site, receipt=token, mail=mail, lang=lang)}#comment-{receipt.id}"
     return web.Response(status=303, headers={hdrs.LOCATION: target, hdrs.CACHE_CONTROL: "no-store"})
 
 

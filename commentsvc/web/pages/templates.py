@@ -59,6 +59,7 @@ def render_template(template: str, locale: Locale, config: Config, **values: Any
         "own_url": config.own_url,
         "command": partial(show_command, config),
         "initials": config.initials == "on",
+        "sends_mail": bool(config.smtp_url),
         "authors": {name.strip() for name in config.authors.split(",")},
     }
     return load_template(template).render(globals_ | values)

@@ -33,7 +33,7 @@ from commentsvc.web.server.routing import SERVICE, UNFILLED, VISIT
 
 ID: Final = re.compile(r"[0-9a-f-]{36}")
 COMMENTS_PER_PAGE: Final = 200
-PASSED_FIELDS: Final = ("title", "subscribe")  # fields that a page's own form may send besides FORM_FIELDS
+PASSED_FIELDS: Final = ("title",)  # fields that a page's own form may send besides FORM_FIELDS
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +53,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[str, msgspec.Meta(max_length=100, description="Id of a comment: shows a form to report it.")] | None
     ) = None
     reported: Literal["1"] | None = None
+    mail: Annotated[Literal["1"], msgspec.Meta(description="With receipt: the commenter asked for mail.")] | None = None
     order: Literal["oldest", "newest"] | None = None
     cursor: Cursor | None = None
     at: SoughtId | None = None

@@ -30,6 +30,7 @@ ALIASES: Final = {
     "options[parent]": "thread",
     "options[origin]": "thread",
     "options[redirect]": "redirect_to",
+    "options[subscribe]": "subscribe",
 }
 # A spam plugin of WordPress renames the text area to ten hexadecimal digits; it replaces a first digit by a to j.
 RENAMED: Final = re.compile(r"[0-9a-j][0-9a-f]{9}")
@@ -38,6 +39,7 @@ _OUR_ID: Final = re.compile(r"(?:comment-)?([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}
 # Such as "Website" or "none": the words that an old theme puts into the field, or what people write to say no.
 _NO_ADDRESS: Final = re.compile(r"[^.:/@\uff0e\u3002]{1,60}")
 _NO: Final = frozenset({"0", "no", "off", "false", "none", "n"})
+_REPLIES: Final = frozenset({"2", "replies"})  # "Replies to my comments" of Subscribe to Comments Reloaded
 
 # Fields of ours that a person fills in. "topic" too: without a style sheet, people see it.
 _TYPED: Final = frozenset({"name", "email", "comment", "website", "topic"})
@@ -61,11 +63,11 @@ def adapt(values: Mapping[str, Any], pairs: Sequence[tuple[str, str]]) -> dict[s
 
     ``values`` has only names that we know; ``pairs`` has all.
     """
-    adapted = _rename_aliases(values)
-    if not any(name == "comment_post_ID" for name, _ in pairs):
+    adapted, sent = _rename_aliases(values), {name for name, _ in pairs}
+    if sent & {"comment_post_ID", "options[subscribe]"}:
+        adapted["subscribe"] = _wanted_mail(str(adapted.get("subscribe") or "").strip().lower(), adapted)
+    if "comment_post_ID" not in sent:
         return adapted
-    if re.fullmatch(r"[\w -]{1,100}", asked := adapted.get("subscribe") or ""):
-        adapted["subscribe"] = "0" if asked.lower() in _NO else "on"  # plugins of WordPress send "subscribe"
     if renamed := _renamed_text(pairs):
         # The plugin leaves a hidden, empty field of the old name as a trap for programs.
         trap = str(adapted.get("comment", "")).strip()
@@ -91,6 +93,13 @@ def _meaning(name: str, value: str) -> str | None:
     if name == "website" and _NO_ADDRESS.fullmatch(value.strip()):
         return None
     return value[:100] if name == "topic" else value
+
+
+def _wanted_mail(asked: str, values: Mapping[str, Any]) -> str:
+    """Return the mail that a box or a list of WordPress plugins asks for; empty if none, or without an address."""
+    if not asked or asked in _NO or not str(values.get("email") or "").strip():
+        return ""
+    return "replies" if asked in _REPLIES else "thread"  # such as "subscribe", "yes", "on" and "1"
 
 
 def _renamed_text(pairs: Iterable[tuple[str, str]]) -> str | None:

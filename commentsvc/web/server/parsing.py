@@ -23,8 +23,8 @@ UNKNOWN_PARAMETERS: Final = {
 MARK: Final = re.compile(rb'\\.|["{}\[\]]', re.DOTALL)
 
 
-def parse_json_object(body: bytes) -> dict[str, Any]:
-    """Parse a JSON object (RFC 8259) that is I-JSON (RFC 7493): only UTF-8, unique names, no NaN.
+def parse_json(body: bytes) -> Any:
+    """Parse a JSON value (RFC 8259) that is I-JSON (RFC 7493): only UTF-8, unique names, no NaN.
 
     Raises:
         MalformedRequest: it is not.
@@ -43,6 +43,16 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
         raise MalformedRequest("The body is not UTF-8. Encode the JSON as UTF-8.") from None
     except (ValueError, RecursionError):
         raise MalformedRequest("The body is not JSON.") from None
+    return value
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object, as ``parse_json`` does.
+
+    Raises:
+        MalformedRequest: it is not one.
+    """
+    value = parse_json(body)
     if not isinstance(value, dict):
         raise MalformedRequest('The body must be a JSON object: {"name": …}')
     return value

@@ -33,6 +33,7 @@ TEXT: Final = "text/plain"
 FORMS: Final = frozenset({FORM, MULTIPART})  # the kinds of forms that are accepted
 GZIP: Final = "-gzip"  # suffix of the entity tag of a compressed response
 MOST_BYTES: Final = 64 * 1024
+FEEDBACK_BYTES: Final = 1024 * 1024  # a mail provider reports many events at once
 RULE_BYTES: Final = 2 * 1024 * 1024  # a word list may be long
 
 

@@ -1,0 +1,52 @@
+"""Handlers of the API for mail: to ask for it, and to stop it."""
+
+from aiohttp import web
+
+from commentsvc.domain.errors import MalformedRequest
+from commentsvc.subscriptions import ask, suppressions
+from commentsvc.subscriptions.mail_schemas import (
+    FeedbackMapping,
+    FeedbackResult,
+    LiftedSuppression,
+    NewSubscription,
+    NewSuppression,
+    SubscriptionReceipt,
+    SuppressionResult,
+)
+from commentsvc.web.pages.templates import page, request_locale
+from commentsvc.web.server import parsing
+from commentsvc.web.server.off_loop import run_off_loop
+from commentsvc.web.server.responses import is_navigation
+from commentsvc.web.server.routing import BODY, SERVICE, VISIT, WHO
+
+
+async def request_subscription(request: web.Request, new: NewSubscription) -> SubscriptionReceipt | web.Response:
+    """Ask for mail about a page or a site. The owner of the address must confirm it.
+
+    The response is the same for every address. A browser without a script gets a page that says what to do.
+    """
+    locale = request_locale(request, new.language or request.query.get("lang"))
+    receipt = await ask.request_subscription(request.app[SERVICE], new, request[VISIT], locale.lang)
+    return await page(request, "subscribed.html", locale, status=202) if is_navigation(request) else receipt
+
+
+async def suppress_address(request: web.Request, new: NewSuppression) -> SuppressionResult:
+    """Stop all mail to an address."""
+    return await suppressions.suppress(request.app[SERVICE], request[WHO], new)
+
+
+async def lift_suppression(request: web.Request, lifted: LiftedSuppression) -> SuppressionResult:
+    """Allow mail to an address again."""
+    return await suppressions.lift_suppression(request.app[SERVICE], request[WHO], lifted)
+
+
+async def receive_feedback(request: web.Request, mapping: FeedbackMapping) -> FeedbackResult:
+    """Stop mail to the addresses that a mail provider reports: an object or a list of objects, of any shape.
+
+    The query says where they have the address and the kind of event, and which kinds count. Others are ignored.
+    """
+    body = await run_off_loop(lambda: parsing.parse_json(request[BODY]))
+    happened = body if isinstance(body, list) else [body]
+    if len(happened) > suppressions.MOST_EVENTS:
+        raise MalformedRequest(f"The body has more than {suppressions.MOST_EVENTS:,} events.")
+    return await suppressions.apply_feedback(request.app[SERVICE], request[WHO], mapping, happened)
