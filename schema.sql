@@ -577,9 +577,10 @@ CREATE TABLE subscription (
 CREATE UNIQUE INDEX subscription_target
     ON subscription (address_id, scope, COALESCE(comment_id, thread_id, site_id));
 CREATE INDEX subscription_comment ON subscription (comment_id) WHERE comment_id IS NOT NULL;
-CREATE INDEX subscription_thread ON subscription (thread_id) WHERE thread_id IS NOT NULL;
+-- Those who are told about a comment are read in pieces, in the order of their addresses.
+CREATE INDEX subscription_thread ON subscription (thread_id, address_id) WHERE thread_id IS NOT NULL;
 CREATE INDEX subscription_confirmation ON subscription (confirmation_id) WHERE confirmation_id IS NOT NULL;
-CREATE INDEX subscription_site ON subscription (site_id) WHERE scope = 'site';
+CREATE INDEX subscription_site ON subscription (site_id, address_id) WHERE scope = 'site';
 
 -- Authors (comment.author_id) who confirmed an address in the browser that has their author token.
 CREATE TABLE verified_author (

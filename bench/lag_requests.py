@@ -211,6 +211,7 @@ def _of_readers(data: Data) -> list[Probe]:
         get("fragment of 1,000, not compressed", f"/v1/comments.html?{most}", {}),
         get("comment", f"/v1/comments/{data.listed[0]}", route="/v1/comments/{id}"),
         get("comment as HTML", f"/v1/comments/{data.listed[1]}", html, "/v1/comments/{id}"),
+        get("link to a comment", f"/c/{data.listed[0]}", html, "/c/{id}"),
         get("counts of 200", f"/v1/counts?{counted}"),
         send(
             "counts of 200 by POST", "POST", "/v1/counts", {"thread": [f"{PAGES}/own/{at}" for at in range(200)]}, GZIP

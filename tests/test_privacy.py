@@ -98,6 +98,8 @@ async def send_all_requests(client, key, emails):
         "/v1/comments.atom?thread=/a-page/",
         "/v1/latest.atom",
         "/t?thread=/a-page/",
+        f"/c/{one['id']}",
+        f"/c/{two['id']}",
         "/",
         "/docs",
         "/openapi.json",
@@ -383,9 +385,9 @@ def test_every_public_route_is_among_the_requests():
         "/v1/comments", "/v1/comments/{id}", "/v1/comments/{id}/reports", "/v1/form", "/v1/counts", "/v1/latest",
         "/v1/comments.atom", "/v1/latest.atom",
         "/v1/preview", "/healthz", "/readyz",
-        "/version", "/openapi.json", "/", "/t", "/docs", "/docs.js", "/page.css", "/page.js", "/sign-in/{token}",
-        "/m/{token}", "/m/stop/{token}", "/moderate/sign-in", "/moderate/sign-in-link", "/queue/{token}.atom",
-        "/moderate.js", "/moderate.css", "/v1/subscriptions", "/u/{token}",
+        "/version", "/openapi.json", "/", "/t", "/c/{id}", "/docs", "/docs.js", "/page.css", "/page.js",
+        "/sign-in/{token}", "/m/{token}", "/m/stop/{token}", "/moderate/sign-in", "/moderate/sign-in-link",
+        "/queue/{token}.atom", "/moderate.js", "/moderate.css", "/v1/subscriptions", "/u/{token}",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/embed-form.{digest}.js", "/thread.css",
     }  # fmt: skip
     assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

@@ -18,6 +18,7 @@ from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Principal
 from commentsvc.service import private_read, write
 from commentsvc.sites import resolve
+from commentsvc.storage import deliveries as stored
 from commentsvc.storage import parcels
 from commentsvc.storage.database import PrivateRead, Write
 
@@ -30,7 +31,7 @@ async def list_deliveries(unit: PrivateRead, who: Principal, query: DeliveryQuer
         Invalid: for the field ``cursor``.
     """
     before = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    found = await parcels.list_page(unit, who.sites, query.channel, query.state, before, query.limit + 1)
+    found = await stored.list_page(unit, who.sites, query.channel, query.state, before, query.limit + 1)
     directory = await resolve.read_directory.within(unit)
     names = {site.id: site.name for site in directory.sites}
     records = [_record(unit, parcel, names.get(parcel.site_id or "")) for parcel in found[: query.limit]]
@@ -59,7 +60,7 @@ def _record(unit: PrivateRead, parcel: Parcel, site: str | None) -> DeliveryReco
 
 
 async def _channel_states(unit: PrivateRead, sites: Sequence[str] | None) -> list[ChannelState]:
-    counts = await parcels.count_by_state(unit, sites)
+    counts = await stored.count_by_state(unit, sites)
     states = []
     for channel in Channel:
         record = await parcels.get_record(unit, channel)
@@ -89,7 +90,7 @@ async def retry_delivery(unit: Write, who: Principal, delivery_id: str) -> Deliv
         raise NotFound
     if parcel.state is ParcelState.DELIVERED:
         raise Conflict(translatable("It was delivered already."))
-    await parcels.retry(unit, parcel.id, unit.now())
+    await stored.retry(unit, parcel.id, unit.now())
     await _log_retry(unit, who, parcel.site_id, 1)
     after = await parcels.get(unit, delivery_id)
     directory = await resolve.read_directory.within(unit)
@@ -100,7 +101,7 @@ async def retry_delivery(unit: Write, who: Principal, delivery_id: str) -> Deliv
 @write
 async def retry_dead_deliveries(unit: Write, who: Principal, request: RetryRequest) -> RetriedDeliveries:
     """Try all dead deliveries again now."""
-    number = await parcels.retry_dead(unit, who.sites, request.channel, unit.now())
+    number = await stored.retry_dead(unit, who.sites, request.channel, unit.now())
     if number:
         await _log_retry(unit, who, None, number)
     return RetriedDeliveries(number)

@@ -5,6 +5,7 @@ from typing import Final
 
 from commentsvc.domain.deliveries import Channel
 from commentsvc.service import private_read
+from commentsvc.storage import deliveries as stored
 from commentsvc.storage import parcels
 from commentsvc.storage.database import PrivateRead
 
@@ -26,5 +27,5 @@ async def read_mail_failure(unit: PrivateRead) -> MailFailure | None:
     row = await parcels.get_record(unit, Channel.MAIL) if unit.config.smtp_url else None
     if row is None or row["failed_at"] is None or (row["delivered_at"] or "") >= row["failed_at"]:
         return None
-    waiting = await parcels.count_waiting(unit, Channel.MAIL, MAX_COUNTED + 1)
+    waiting = await stored.count_waiting(unit, Channel.MAIL, MAX_COUNTED + 1)
     return MailFailure(row["failed_at"], row["error"] or "", waiting)

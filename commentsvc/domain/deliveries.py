@@ -10,10 +10,11 @@ class EventKind(StrEnum):
     """The kind of an event. ``thread.changed`` and the decisions on a comment are derived from the comment's events."""
 
     COMMENT_CREATED = "comment.created"  # detail: status
-    COMMENT_DECIDED = "comment.decided"  # detail: from, to
+    COMMENT_DECIDED = "comment.decided"  # detail: from, to; first if it was never public before
     COMMENT_EDITED = "comment.edited"
     COMMENT_DELETED = "comment.deleted"  # detail: from, the status before
     REPORT_CREATED = "report.created"
+    SUBSCRIBERS_LEFT = "subscribers.left"  # more are told about a comment. detail: after, the last address told
     THREAD_CHANGED = "thread.changed"  # its title, address or state; comments have events of their own
     SUBSCRIPTION_REQUESTED = "subscription.requested"
     OWN_COMMENTS_REQUESTED = "own_comments.requested"

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from commentsvc.access import rate_limit
 from commentsvc.access.moderators import SIGN_IN_LINK_HOURS
@@ -13,22 +13,28 @@ from commentsvc.access.sessions import IDLE_HOURS, MAX_AGE_DAYS
 from commentsvc.audit import log, undoable_changes
 from commentsvc.audit.erasures import ErasureSignal
 from commentsvc.config.settings import OLDEST_SECONDS
+from commentsvc.domain.deliveries import PARCEL_DAYS
 from commentsvc.moderation import bulk
 from commentsvc.operations import clock_trust, erasures
 from commentsvc.privacy import retention
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import (
     actions,
+    addresses,
     api_keys,
+    confirmations,
     contacts,
     decision_links,
+    events,
     moderators,
+    parcels,
     rate_limits,
     reports,
     rules,
     search_cleanup,
     sessions,
     submissions,
+    subscriptions,
     used_tokens,
 )
 from commentsvc.storage.clock import DatabaseClock
@@ -38,11 +44,16 @@ LOG: Final = logging.getLogger(__name__)
 ROUND_SECONDS: Final = 60
 MAX_GRACE_DAYS: Final = 30  # of a rotated key
 BATCH_SIZE: Final = 100  # comments in one unit, so that other writers wait less
+ROWS_AT_ONCE: Final = 500  # of short rows
+UNCONFIRMED_DAYS: Final = 8  # a day longer than the link in the mail works
 ROUNDS_PER_CLEANUP: Final = 60
 LEAST_PAUSE: Final = 1  # seconds between two cleanups of the files
 PAUSE_PER_SECOND: Final = 100  # of such a cleanup: erasing often must not keep the disk busy
 MOST_REWRITTEN: Final = 32 * 1024 * 1024  # bytes: half a second, and as much memory
 INTERRUPTED_SECONDS: Final = 60  # an action that is not done by then has lost the request that was working on it
+
+# Deletes up to this many rows from before a time; returns how many.
+DeletePiece: TypeAlias = Callable[[Write, str, int], Coroutine[Any, Any, int]]
 
 
 async def run_forever(service: Service, *, is_leading: bool = True, is_alone: bool = True) -> None:
@@ -111,6 +122,7 @@ async def delete_expired(service: Service) -> None:
         await _erase_networks(service, expired[start : start + BATCH_SIZE])
     await retention.delete_old_data(service)
     await _delete_rows(service)
+    await delete_mail_rows(service)
 
 
 @private_read
@@ -121,6 +133,27 @@ async def _list_expired_networks(unit: PrivateRead) -> list[str]:
 @write
 async def _erase_networks(unit: Write, comment_ids: Sequence[str]) -> None:
     await contacts.erase_networks(unit, comment_ids)
+
+
+async def delete_mail_rows(service: Service) -> None:
+    """Delete what mail leaves behind, in pieces: expired parcels, events and confirmations, and unused addresses."""
+    asked_before, before = service.ago(days=UNCONFIRMED_DAYS), service.ago(days=PARCEL_DAYS)
+    await _delete_in_pieces(service, parcels.delete_expired, before)
+    await _delete_in_pieces(service, events.delete_expired, before)
+    # In the order in which one needs the other.
+    await _delete_in_pieces(service, subscriptions.delete_unconfirmed, asked_before)
+    await _delete_in_pieces(service, confirmations.delete_expired, asked_before)
+    await _delete_in_pieces(service, addresses.delete_unused, asked_before)
+
+
+async def _delete_in_pieces(service: Service, delete: DeletePiece, before: str) -> None:
+    while await _delete_piece(service, delete, before) == ROWS_AT_ONCE:
+        pass
+
+
+@write
+async def _delete_piece(unit: Write, delete: DeletePiece, before: str) -> int:
+    return await delete(unit, before, ROWS_AT_ONCE)
 
 
 async def finish_erasing(service: Service) -> None:

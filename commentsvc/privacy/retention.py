@@ -6,29 +6,24 @@ from typing import Final
 from commentsvc.audit import log
 from commentsvc.audit.erasures import note_erasures
 from commentsvc.audit.undoable_changes import UNDO_DAYS
-from commentsvc.domain.deliveries import PARCEL_DAYS
 from commentsvc.domain.models import Actor, ActorKind, Decision, Status
 from commentsvc.domain.reasons import Reason
 from commentsvc.privacy.erase import erase_comments
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import contacts, events, parcels, retention, threads
+from commentsvc.storage import contacts, retention, threads
 from commentsvc.storage.database import Environment, PrivateRead, Write
 
 RETENTION: Final = Actor(ActorKind.SYSTEM, None, "retention")
 PIECE: Final = 100  # rows in one unit of work, so that other writers wait less
-MAIL_DAYS: Final = 7  # how long expired confirmations and links are kept: their pages say that they have expired
 
 
 async def delete_old_data(service: Service) -> None:
-    """Erase old spam and trash, old email addresses, and what mails and webhooks no longer need."""
+    """Erase old spam and trash, and old email addresses."""
     for status, days in ((Status.SPAM, service.config.spam_days), (Status.TRASH, service.config.trash_days)):
         if days:
             await _erase_old_comments(service, status, days)
     if service.config.contact_days:
         await _erase_old_emails(service)
-    while await _delete_old_parcels(service) == PIECE:
-        pass
-    await _delete_expired_of_mails(service)
 
 
 async def _erase_old_comments(service: Service, status: Status, days: int) -> None:
@@ -73,14 +68,3 @@ async def _erase_some_emails(unit: Write) -> int:
 @write
 async def _log_emails(unit: Write, number: int) -> None:
     await log.add_entry(unit, actor=RETENTION, verb="contacts_erase", site_id=None, body={"comments": number})
-
-
-@write
-async def _delete_old_parcels(unit: Write) -> int:
-    return await parcels.delete_expired(unit, unit.ago(days=PARCEL_DAYS), PIECE)
-
-
-@write
-async def _delete_expired_of_mails(unit: Write) -> None:
-    await events.delete_expired(unit, unit.ago(days=PARCEL_DAYS))
-    await retention.delete_expired_of_mails(unit, unit.ago(days=MAIL_DAYS))

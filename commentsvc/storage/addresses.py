@@ -91,6 +91,23 @@ async def suppress(unit: Write, address_id: str, reason: SuppressedFor, now: str
     )
 
 
+async def delete_unused(unit: Write, before: str, most: int) -> int:
+    """Delete addresses from before a time that nothing needs any more; return their number. Suppressed ones stay."""
+    return await unit.run(
+        """
+        DELETE FROM address WHERE id IN (
+            SELECT id FROM address WHERE created_at < :before AND suppressed_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM subscription WHERE subscription.address_id = address.id)
+                AND NOT EXISTS (SELECT 1 FROM confirmation WHERE confirmation.address_id = address.id)
+                AND NOT EXISTS (SELECT 1 FROM verified_author WHERE verified_author.address_id = address.id)
+            LIMIT CAST(:most AS BIGINT)
+        )
+        """,
+        before=before,
+        most=most,
+    )
+
+
 async def lift_suppression(unit: Write, address_id: str) -> bool:
     """Let an address get mail again; return whether it was suppressed."""
     changed = await unit.run(

@@ -59,3 +59,12 @@ async def use(unit: Write, confirmation_id: str, now: str) -> bool:
         now=now,
     )
     return changed == 1
+
+
+async def delete_expired(unit: Write, before: str, most: int) -> int:
+    """Delete confirmations from before a time; return their number. Subscriptions that they confirmed stay."""
+    oldest = "SELECT id FROM confirmation WHERE created_at < :before ORDER BY id LIMIT CAST(:most AS BIGINT)"
+    await unit.run(
+        f"UPDATE subscription SET confirmation_id = NULL WHERE confirmation_id IN ({oldest})", before=before, most=most
+    )
+    return await unit.run(f"DELETE FROM confirmation WHERE id IN ({oldest})", before=before, most=most)

@@ -3,6 +3,7 @@
 Each is written in the transaction of what happened, and only if there is a mail server or a webhook to tell.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -57,19 +58,26 @@ async def add_of_comment(
 
 
 async def add_decisions(unit: Write, found: Sequence[Comment], status: Status) -> None:
-    """Add an event for each of these comments whose status changes to this one, if anything reads events."""
+    """Add an event for each of these comments whose status changes to this one, if anything reads events.
+
+    Its detail has ``first`` if this is the first time that the comment is public.
+    """
     moved = [comment for comment in found if comment.status is not status]
     if not moved:
         return
     ids, values = in_list("id", [comment.id for comment in moved])
-    statuses = {before.value: None for before in Status}
-    details = " ".join(f"WHEN '{before}' THEN '{_json({'from': before, 'to': status.value})}'" for before in statuses)
-    before = " ".join(f"WHEN :id{number} THEN '{one.status.value}'" for number, one in enumerate(moved))
+    by_detail: defaultdict[str, list[str]] = defaultdict(list)
+    for number, one in enumerate(moved):
+        first = {"first": True} if status is Status.APPROVED and one.published_at is None else {}
+        by_detail[_json({"from": one.status.value, "to": status.value} | first)].append(f":id{number}")
+    details = ""
+    for number, (detail, names) in enumerate(by_detail.items()):
+        details += f" WHEN id IN ({', '.join(names)}) THEN CAST(:detail{number} AS TEXT)"
+        values[f"detail{number}"] = detail
     await unit.later(
         f"""
         INSERT INTO event (kind, site_id, thread_id, comment_id, detail, created_at)
-        SELECT CAST(:kind AS TEXT), site_id, thread_id, id, CASE CASE id {before} END {details} END,
-            CAST(:now AS TEXT)
+        SELECT CAST(:kind AS TEXT), site_id, thread_id, id, CASE{details} END, CAST(:now AS TEXT)
         FROM comment WHERE id IN {ids} AND {IS_READ}
         """,
         kind=EventKind.COMMENT_DECIDED.value,
@@ -143,9 +151,17 @@ async def delete_of_comments(unit: Write, comment_ids: Sequence[str]) -> None:
     await unit.run(f"DELETE FROM event WHERE comment_id IN {ids}", **values)
 
 
-async def delete_expired(unit: Write, before: str) -> None:
-    """Delete events from before a time: nobody turned them into parcels."""
-    await unit.run("DELETE FROM event WHERE created_at < :before", before=before)
+async def delete_expired(unit: Write, before: str, most: int) -> int:
+    """Delete events from before a time, which nobody turned into parcels; return their number."""
+    return await unit.run(
+        """
+        DELETE FROM event WHERE seq IN (
+            SELECT seq FROM event WHERE created_at < :before ORDER BY seq LIMIT CAST(:most AS BIGINT)
+        )
+        """,
+        before=before,
+        most=most,
+    )
 
 
 def _has_mail(unit: Write) -> int:

@@ -6,10 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from commentsvc.domain.deliveries import Channel, NewParcel, Outcome, Parcel, ParcelState
-from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
 COLUMNS: Final = ", ".join(Parcel.__struct_fields__)
 NEW: Final = ", ".join(NewParcel.__struct_fields__)
+ROWS_AT_ONCE: Final = 100  # in one statement
+LONGEST_DIGEST: Final = 4000  # characters of a digest's list: about 50 comments
 
 
 async def add(unit: Write, new: NewParcel) -> str:
@@ -26,6 +28,51 @@ async def add(unit: Write, new: NewParcel) -> str:
         **(msgspec.structs.asdict(new) | {"channel": new.channel.value, "due_at": new.due_at or now}),
     )
     return parcel_id
+
+
+async def add_many(unit: Write, new: Sequence[NewParcel]) -> None:
+    """Put parcels into the outbox."""
+    for start in range(0, len(new), ROWS_AT_ONCE):
+        await _insert(unit, [(unit.new_id(), parcel) for parcel in new[start : start + ROWS_AT_ONCE]], "RETURNING id")
+
+
+async def add_to_digests(unit: Write, new: Sequence[tuple[str, NewParcel]]) -> set[str]:
+    """Add each parcel with its id, or add the list in its ``detail`` to the parcel that has this id.
+
+    Returns:
+        The ids without those of parcels that a worker has begun to deliver: nothing can be added to these. A parcel
+        whose list is long stays as it is.
+    """
+    added: set[str] = set()
+    for start in range(0, len(new), ROWS_AT_ONCE):
+        added |= await _insert(
+            unit,
+            new[start : start + ROWS_AT_ONCE],
+            """
+            ON CONFLICT (id) DO UPDATE SET detail = CASE
+                WHEN LENGTH(parcel.detail) < CAST(:longest AS BIGINT)
+                THEN SUBSTR(parcel.detail, 1, LENGTH(parcel.detail) - 1) || ',' || SUBSTR(excluded.detail, 2)
+                ELSE parcel.detail END
+            WHERE parcel.attempts = 0
+            RETURNING id
+            """,
+            longest=LONGEST_DIGEST,
+        )
+    return added
+
+
+async def _insert(unit: Write, new: Sequence[tuple[str, NewParcel]], then: str, **values: Any) -> set[str]:
+    now, names = unit.now(), NewParcel.__struct_fields__
+    rows = []
+    for number, (parcel_id, parcel) in enumerate(new):
+        fields = msgspec.structs.asdict(parcel)
+        fields |= {"channel": parcel.channel.value, "due_at": parcel.due_at or now}
+        values |= {f"{name}{number}": value for name, value in fields.items()} | {f"id{number}": parcel_id}
+        rows.append(f"(:id{number}, :now, {', '.join(f':{name}{number}' for name in names)})")
+    added = await unit.all(
+        f"INSERT INTO parcel (id, created_at, {NEW}) VALUES {', '.join(rows)} {then}", now=now, **values
+    )
+    return {row["id"] for row in added}
 
 
 async def is_due(unit: PrivateRead, channels: Sequence[Channel], now: str) -> bool:
@@ -59,7 +106,7 @@ async def claim(unit: Write, channel: Channel, most: int, now: str, until: str) 
         now=now,
         until=until,
     )
-    return sorted((_parcel(row) for row in rows), key=lambda parcel: parcel.id)
+    return sorted((parcel_of(row) for row in rows), key=lambda parcel: parcel.id)
 
 
 async def settle(unit: Write, parcel: Parcel, outcome: Outcome, *, due_at: str | None, milliseconds: int) -> bool:
@@ -135,7 +182,7 @@ async def get_record(unit: PrivateRead, channel: Channel) -> Row | None:
 async def get(unit: PrivateRead, parcel_id: str) -> Parcel | None:
     """Return a parcel."""
     row = await unit.one(f"SELECT {COLUMNS} FROM parcel WHERE id = :id", id=parcel_id)
-    return _parcel(row) if row else None
+    return parcel_of(row) if row else None
 
 
 async def find_waiting(unit: PrivateRead, kinds: Sequence[str], owner: str) -> Parcel | None:
@@ -152,7 +199,7 @@ async def list_waiting(unit: PrivateRead, kinds: Sequence[str], owner: str) -> l
         owner=owner,
         **values,
     )
-    return [_parcel(row) for row in rows]
+    return [parcel_of(row) for row in rows]
 
 
 async def is_planned(unit: PrivateRead, kind: str, owner: str) -> bool:
@@ -175,77 +222,7 @@ async def list_of_owner(unit: PrivateRead, owner: str, most: int) -> list[Parcel
         owner=owner,
         most=most,
     )
-    return [_parcel(row) for row in rows]
-
-
-async def list_page(
-    unit: PrivateRead,
-    sites: Sequence[str] | None,
-    channel: Channel | None,
-    state: ParcelState | None,
-    before: str | None,
-    most: int,
-) -> list[Parcel]:
-    """Return parcels of these sites with a smaller id, newest first. None means all."""
-    condition, values = site_condition("site_id", sites)
-    given = {"channel": channel and channel.value, "state": state and state.value, "id": before}
-    values |= {name: value for name, value in given.items() if value}
-    conditions = [
-        condition,
-        *(f"{name} {'<' if name == 'id' else '='} :{name}" for name, value in given.items() if value),
-    ]
-    rows = await unit.all(
-        f"SELECT {COLUMNS} FROM parcel WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT CAST(:most AS BIGINT)",
-        most=most,
-        **values,
-    )
-    return [_parcel(row) for row in rows]
-
-
-async def retry(unit: Write, parcel_id: str, now: str) -> None:
-    """Let a parcel that was not delivered wait, and be due now."""
-    await unit.run(
-        "UPDATE parcel SET state = 'waiting', due_at = :now WHERE id = :id AND state <> 'delivered'",
-        id=parcel_id,
-        now=now,
-    )
-
-
-async def retry_dead(unit: Write, sites: Sequence[str] | None, channel: Channel | None, now: str) -> int:
-    """Let all dead parcels of these sites wait, and be due now; return their number."""
-    condition, values = site_condition("site_id", sites)
-    return await unit.run(
-        f"""
-        UPDATE parcel SET state = 'waiting', due_at = :now
-        WHERE state = 'dead' AND {condition} AND channel = COALESCE(CAST(:channel AS TEXT), channel)
-        """,
-        now=now,
-        channel=channel and channel.value,
-        **values,
-    )
-
-
-async def count_by_state(unit: PrivateRead, sites: Sequence[str] | None = None) -> dict[tuple[str, str], int]:
-    """Return the number of parcels of these sites by channel and state."""
-    condition, values = site_condition("site_id", sites)
-    rows = await unit.all(
-        f"SELECT channel, state, COUNT(*) AS number FROM parcel WHERE {condition} GROUP BY channel, state", **values
-    )
-    return {(row["channel"], row["state"]): int(row["number"]) for row in rows}
-
-
-async def count_waiting(unit: PrivateRead, channel: Channel, most: int) -> int:
-    """Return how many parcels wait on a channel, counted up to ``most``."""
-    row = await unit.one(
-        """
-        SELECT COUNT(*) AS number FROM (
-            SELECT 1 AS one FROM parcel WHERE state = 'waiting' AND channel = :channel LIMIT CAST(:most AS BIGINT)
-        ) AS counted
-        """,
-        channel=channel.value,
-        most=most,
-    )
-    return int(row["number"]) if row else 0
+    return [parcel_of(row) for row in rows]
 
 
 async def delete_of_comments(unit: Write, comment_ids: Sequence[str]) -> None:
@@ -272,6 +249,7 @@ async def delete_expired(unit: Write, before: str, most: int) -> int:
     )
 
 
-def _parcel(row: Row) -> Parcel:
+def parcel_of(row: Row) -> Parcel:
+    """Return the parcel of a row."""
     values: dict[str, Any] = dict(row)
     return msgspec.convert(values, Parcel)

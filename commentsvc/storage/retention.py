@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from commentsvc.domain.models import Status
-from commentsvc.storage.database import PrivateRead, Write, in_list
+from commentsvc.storage.database import PrivateRead, in_list
 
 # A comment is as old as the latest decision on it. A person's decision can be undone for a while.
 IS_OLD: Final = """
@@ -51,35 +51,3 @@ async def keep_old(
         **values,
     )
     return [row["id"] for row in rows]
-
-
-async def delete_expired_of_mails(unit: Write, before: str) -> None:
-    """Delete links, confirmations and unconfirmed subscriptions that expired before a time, and unused addresses.
-
-    An address is used while it has a subscription, a confirmation or a browser that confirmed it, and while it must get
-    no mail.
-    """
-    await unit.run("DELETE FROM decision_link WHERE expires_at < :before", before=before)
-    await unit.run(
-        """
-        DELETE FROM subscription WHERE confirmed_at IS NULL AND created_at < :before AND confirmation_id IN (
-            SELECT id FROM confirmation WHERE expires_at < :before
-        )
-        """,
-        before=before,
-    )
-    await unit.run(
-        "UPDATE subscription SET confirmation_id = NULL WHERE confirmation_id IN ("
-        "SELECT id FROM confirmation WHERE expires_at < :before)",
-        before=before,
-    )
-    await unit.run("DELETE FROM confirmation WHERE expires_at < :before", before=before)
-    await unit.run(
-        """
-        DELETE FROM address WHERE suppressed_at IS NULL AND created_at < :before
-            AND NOT EXISTS (SELECT 1 FROM subscription WHERE subscription.address_id = address.id)
-            AND NOT EXISTS (SELECT 1 FROM confirmation WHERE confirmation.address_id = address.id)
-            AND NOT EXISTS (SELECT 1 FROM verified_author WHERE verified_author.address_id = address.id)
-        """,
-        before=before,
-    )

@@ -138,9 +138,18 @@ async def delete_of_threads(unit: Write, thread_ids: Sequence[str]) -> None:
     await unit.run(f"DELETE FROM subscription WHERE thread_id IN {ids}", **values)
 
 
-async def delete_unconfirmed(unit: Write, before: str) -> int:
+async def delete_unconfirmed(unit: Write, before: str, most: int) -> int:
     """Delete subscriptions from before a time that were never confirmed; return how many."""
-    return await unit.run("DELETE FROM subscription WHERE confirmed_at IS NULL AND created_at < :before", before=before)
+    return await unit.run(
+        """
+        DELETE FROM subscription WHERE id IN (
+            SELECT id FROM subscription WHERE confirmed_at IS NULL AND created_at < :before
+            LIMIT CAST(:most AS BIGINT)
+        )
+        """,
+        before=before,
+        most=most,
+    )
 
 
 def _subscription(row: Row) -> Subscription:

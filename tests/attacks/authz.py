@@ -164,6 +164,7 @@ OPEN = {
     *("GET /v1/latest", "GET /v1/form", "GET /v1/comments.atom", "GET /v1/latest.atom", "POST /v1/preview"),
     *("POST /v1/subscriptions", "GET /u/{token}", "POST /u/{token}"),
     *("GET /healthz", "GET /readyz", "GET /version", "GET /openapi.json", "GET /", "GET /t", "GET /docs"),
+    "GET /c/{id}",
     *(
         "GET /docs.js",
         "GET /page.css",

@@ -50,7 +50,7 @@ def call_as_reader(client: Client) -> Receipt:
     assert preview.html == "<p><strong>Hello</strong></p>"
     print("preview")
 
-    new = NewComment(thread=PAGE, name="Mia", email="mia@example.com", comment="**Hello**", subscribe=True)
+    new = NewComment(thread=PAGE, name="Mia", email="mia@example.com", comment="**Hello**")
     receipt = create_comment.sync(client=client, body=new)
     assert isinstance(receipt, Receipt)
     assert receipt.parent is None

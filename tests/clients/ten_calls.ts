@@ -14,7 +14,7 @@ const callAsReader = async (): Promise<Schemas["Receipt"]> => {
   assert.equal(preview.data?.html, "<p><strong>Hello</strong></p>")
   console.log("preview")
 
-  const draft = { thread: PAGE, name: "Mia", email: "mia@example.com", comment: "**Hello**", subscribe: true }
+  const draft = { thread: PAGE, name: "Mia", email: "mia@example.com", comment: "**Hello**" }
   const posted = await reader.POST("/v1/comments", { body: draft })
   assert.ok(posted.data)
   assert.equal(posted.data.parent, null)
@@ -89,5 +89,5 @@ await callAsAnotherReader(id)
 void ({ action: "delete" } satisfies Schemas["NewAction"])
 // @ts-expect-error -- a filter that does not exist
 void ({ action: "hold", where: { author: "Mia" } } satisfies Schemas["NewAction"])
-// @ts-expect-error -- not a boolean
+// @ts-expect-error -- not one of the kinds
 void ({ thread: PAGE, name: "Mia", comment: "Hello", subscribe: "on" } satisfies Schemas["NewComment"])

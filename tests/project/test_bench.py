@@ -189,7 +189,7 @@ REFUSED = {
     "link in a mail", "decision by a mail", "link that stops mails", "stop of mails",
     "use of a sign-in link", "sign-in by a wrong key", "edit on the page, refused", "revocation on the page",
     "sign out another", "removal of a thread, refused",
-    "removal on the page, refused",
+    "removal on the page, refused", "request for mail", "subscriptions of an address", "end of a subscription",
 }  # fmt: skip
 
 

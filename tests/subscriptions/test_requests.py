@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -372,3 +373,28 @@ async def test_a_network_that_asks_for_much_mail_is_refused(database_url, clock,
         ]
         assert statuses == [202, 202, 202, 429, 429]
         assert len(await everything_in(service, "event")) == 3
+
+
+async def test_a_form_that_is_shown_again_keeps_the_box(mailing, client):
+    browser = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+    for sent, kept in (({"subscribe": "replies"}, ["checked"]), ({}, [])):
+        response = await client.post("/v1/comments", data=fields_of(comment="") | sent, headers=browser)
+        assert response.status == 422
+        (box,) = re.findall(r'<input[^>]* name="subscribe"[^>]*>', await response.text())
+        assert re.findall("checked", box.replace('type="checkbox"', "")) == kept
+
+
+async def test_a_page_stays_known_while_somebody_subscribes_to_it(mailing, client):
+    receipts = [await ask(client, thread=f"/{number}/", comment=f"{number}", subscribe="thread") for number in range(2)]
+    await expand(mailing)
+    await confirm_all(mailing)
+
+    @write
+    async def end(unit):
+        await unit.run("DELETE FROM subscription WHERE thread_id = (SELECT id FROM thread WHERE key = '/1')")
+
+    await end(mailing)
+    for receipt in receipts:
+        token = {"Authorization": f"Bearer {receipt['edit_token']}"}
+        assert (await client.delete(f"/v1/comments/{receipt['id']}", headers=token)).status == 204
+    assert {row["key"] for row in await everything_in(mailing, "thread")} == {"/0", ""}

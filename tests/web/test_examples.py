@@ -17,6 +17,7 @@ from commentsvc.web.api.openapi import document, operation_id
 from commentsvc.web.routes import ROUTES, application
 from commentsvc.web.server.routing import JSON
 from tests.conftest import a_key, a_moderators_key
+from tests.delivery.test_outbox import MAIL
 
 BLOG = "https://blog.example.org"
 POST = f"{BLOG}/2026/11/a-post/"
@@ -77,6 +78,7 @@ async def tell_of_readers(story):
     await story.tell("editComment", id=mia["id"], by="mia", body={"comment": "Thanks, this **helped** a lot."})
     bo = await story.tell("createComment", body=fields | {"name": "Bo", "comment": "Buy at https://shop.example"})
     story.tokens["bo"] = f"Bearer {bo['edit_token']}"
+    await story.tell("requestSubscription", body={"email": "mia@example.com", "thread": POST, "language": "de"})
     return mia["id"], bo["id"]
 
 
@@ -101,6 +103,10 @@ async def tell_of_moderators(story, mia, bo):
     await story.tell("updateComment", id=mia, headers={"If-Match": version}, body={"note": "A regular reader."})
     await story.tell("decide", body={"action": "spam", "where": {"q": "shop"}, "expect": 1})
     await story.tell("eraseComment", id=bo)
+    await story.tell("suppressAddress", body={"email": "gone@example.com", "reason": "bounce"})
+    await story.tell("liftSuppression", body={"email": "gone@example.com"})
+    mapping = {"email": "/Email", "event": "/Type", "bounce": ["HardBounce"], "complaint": ["SpamComplaint"]}
+    await story.tell("receiveFeedback", query=mapping, body={"Type": "HardBounce", "Email": "gone@example.com"})
     await story.tell("listAudit", query={"limit": 2})
 
 
@@ -157,7 +163,7 @@ def is_as_stored(told, stored):
 
 
 async def test_programmers_see_an_example_of_every_operation_as_it_is_answered_today(served, clock, aiohttp_client):
-    service = await served(sites=BLOG)
+    service = await served(sites=BLOG, **MAIL)
     client = await aiohttp_client(application(service), headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"})
     key = await a_key(service)
     story = Story(client, clock, {"key": key, "moderator": await a_moderators_key(service)})

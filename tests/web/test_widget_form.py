@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from commentsvc.app import join_outlets
+from commentsvc.delivery import outbox
 from commentsvc.domain.email_typos import suggest_address
 from commentsvc.domain.models import ActionVerb, Mode
 from commentsvc.moderation import actions
@@ -11,7 +13,9 @@ from commentsvc.moderation.schemas import Action
 from commentsvc.sites import manage
 from commentsvc.sites.schemas import SiteChange
 from commentsvc.web.pages import assets
+from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING
+from tests.delivery.test_outbox import MAIL
 from tests.web.test_widget import box, comment, focused, post_approved, queue, reload, write
 
 pytest_plugins = ("tests.browser",)
@@ -252,3 +256,32 @@ async def test_a_commenter_agrees_and_names_a_website_where_the_site_asks(at_pos
     await reload(mia)
     await mia.wait_for_function("document.querySelector('[name=website]').value == 'mia.example'")
     assert not await agreed.is_checked()
+
+
+async def test_a_commenter_asks_for_mail_about_replies(at_post):
+    mia, service = await at_post(**MAIL)
+    wants_mail = mia.get_by_role("checkbox", name="Email me when someone replies")
+    await wants_mail.check()
+    await write(mia)
+    await mia.get_by_text("Check your mail: you may have to confirm your address.").wait_for()
+    await outbox.expand_events(service, join_outlets(service.config).fan_outs)
+    assert [row["scope"] for row in await everything_in(service, "subscription")] == ["replies"]
+    await mia.get_by_role("button", name="Edit").click()
+    assert not await wants_mail.is_visible()
+
+
+async def test_without_a_mail_server_nobody_is_offered_mail(at_post):
+    mia, _ = await at_post()
+    await mia.get_by_role("textbox", name="Email").wait_for()
+    assert await mia.get_by_text("Email me").count() == 0
+
+
+async def test_a_commenter_without_script_asks_for_mail(opened, browse):
+    url, service = await opened(**MAIL)
+    mia = await browse(url)
+    await mia.goto("/t?thread=/a-post/")
+    await mia.get_by_role("checkbox", name="Email me when someone replies").check()
+    await write(mia)
+    await mia.get_by_text("Check your mail: you may have to confirm your address.").wait_for()
+    await outbox.expand_events(service, join_outlets(service.config).fan_outs)
+    assert [row["scope"] for row in await everything_in(service, "subscription")] == ["replies"]

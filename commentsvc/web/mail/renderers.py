@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from commentsvc.delivery.mail import Renderer
-from commentsvc.web.mail import confirm, moderators, sign_in, trial
+from commentsvc.web.mail import confirm, moderators, sign_in, subscribers, trial
 
 RENDERERS: Final[Mapping[str, Renderer]] = {
     "held": moderators.render_held,
@@ -12,4 +12,7 @@ RENDERERS: Final[Mapping[str, Renderer]] = {
     "sign_in": sign_in.render_sign_in,
     "confirm": confirm.render_confirm,
     "test": trial.render_test,
+    "new_comment": subscribers.render_new_comment,
+    "daily_digest": subscribers.render_daily_digest,
+    "approved": subscribers.render_approved,
 }

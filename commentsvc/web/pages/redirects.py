@@ -49,24 +49,30 @@ def _on_site(directory: SiteDirectory, place: ThreadPlace, text: str | None, pos
     A path belongs to the origin of the page that posted, or else to that of the thread's address, or else to the only
     origin of the site. An origin that only a wildcard allows must have posted itself: anybody can have a page there.
     """
-    if not text or UNSAFE_IN_URL.search(text):
+    if not text:
         return None
     if text.startswith("/") and not text.startswith("//"):
         posting = directory.requesting_site(posted_from) if posted_from else None
         origins = [posted_from] if posted_from and posting else _origins_of_thread(directory, place)
         text = f"{origins[0]}{text}" if len(origins) == 1 else text
+    origin, page = find_page(directory, place.site, text) or ("", None)
+    return None if directory.is_by_wildcard(origin) and origin != posted_from else page
+
+
+def find_page(directory: SiteDirectory, site: Site, url: str) -> tuple[str, str] | None:
+    """Return origin and address of a page, encoded for a header; None if it is not on one of the site's origins."""
+    if UNSAFE_IN_URL.search(url):
+        return None
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(url)
         origin = urls.parse_origin(f"{parts.scheme}://{parts.netloc}")
     except ValueError:
         return None
-    site = directory.by_origin(origin)
-    if site is None or site.id != place.site.id:
-        return None
-    if directory.is_by_wildcard(origin) and origin != posted_from:
+    owner = directory.by_origin(origin)
+    if owner is None or owner.id != site.id:
         return None
     query = f"?{_quote(parts.query)}" if parts.query else ""
-    return f"{origin}{_quote(parts.path or '/')}{query}"
+    return origin, f"{origin}{_quote(parts.path or '/')}{query}"
 
 
 def _origins_of_thread(directory: SiteDirectory, place: ThreadPlace) -> list[str]:
