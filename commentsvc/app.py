@@ -24,7 +24,7 @@ from commentsvc.processes.stop import Stop
 from commentsvc.service import Service
 from commentsvc.storage.database import Database
 from commentsvc.storage.sqlite import SqliteDatabase
-from commentsvc.subscriptions import notifications, requests
+from commentsvc.subscriptions import notifications, own_comments, requests
 
 if TYPE_CHECKING:  # see ``listen``
     from commentsvc.web.server.connections import Deadlines, Runner
@@ -220,7 +220,7 @@ def join_outlets(config: Config) -> Outlets:
     fan_outs: list[FanOut] = []
     senders: dict[Channel, Sender] = {}
     if config.smtp_url:
-        fan_outs += [mail_moderators, sign_in_mail.plan_mails]
+        fan_outs += [mail_moderators, sign_in_mail.plan_mails, own_comments.mail_links]
         fan_outs += [requests.add_subscriptions, notifications.notify_subscribers]
         senders[Channel.MAIL] = MailSender(RENDERERS, config)
     return Outlets(fan_outs=fan_outs, senders=senders)

@@ -112,6 +112,10 @@ async def send_all_requests(client, key, emails):
         "/queue/nobodys.atom",
         "/m/nobodys",
         "/m/stop/nobodys",
+        "/confirm/nobodys",
+        "/mine",
+        "/mine/nobodys",
+        "/mine/nobodys/export",
     ):
         await send("GET", path)
         await send("GET", path, headers=mine)
@@ -132,6 +136,11 @@ async def send_all_requests(client, key, emails):
     await send("GET", "/u/nobodys")
     await send("POST", "/u/nobodys", data={"List-Unsubscribe": "One-Click"})
     await send("POST", "/v1/preview", json={"comment": "*x*"})
+    for address in emails:
+        await send("POST", "/mine", data={"email": address}, headers=FORM)
+        await send("POST", "/mine/nobodys", data={"act": "erase_all"}, headers=FORM)
+    await send("POST", "/confirm/nobodys")
+    await send("POST", "/v1/proofs", json={"code": "cp_nobodys", "author_token": one["author_token"]})
     for address in emails:
         await send("POST", "/moderate/sign-in", data={"key": address}, headers={"Sec-Fetch-Site": "same-origin"})
         await send("POST", "/moderate/sign-in-link", data={"email": address}, headers={"Sec-Fetch-Site": "same-origin"})
@@ -388,6 +397,7 @@ def test_every_public_route_is_among_the_requests():
         "/version", "/openapi.json", "/", "/t", "/c/{id}", "/docs", "/docs.js", "/page.css", "/page.js",
         "/sign-in/{token}", "/m/{token}", "/m/stop/{token}", "/moderate/sign-in", "/moderate/sign-in-link",
         "/queue/{token}.atom", "/moderate.js", "/moderate.css", "/v1/subscriptions", "/u/{token}",
+        "/v1/proofs", "/confirm/{token}", "/mine", "/mine/{token}", "/mine/{token}/export",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/embed-form.{digest}.js", "/thread.css",
     }  # fmt: skip
     assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

@@ -63,7 +63,7 @@ def _list_facts(card: ModeratorComment, now: datetime) -> Iterator[tuple[str, st
     yield "page", f"{card.site} {card.thread.key}{' (comments are closed)' if card.thread.closed else ''}", ""
     yield "title", card.thread.title or "", ""
     yield "name", card.name or "", BOLD
-    yield "email", card.email or "", ""
+    yield "email", f"{card.email or ''}{' (verified)' if card.verified else ''}", ""
     yield "website", card.website or "", ""
     age = f"{relative_time(card.created_at, now)}{', edited' if card.edited_at else ''}"
     record = f"{card.author.approved:,} approved · {card.author.spam:,} spam"

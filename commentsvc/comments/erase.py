@@ -1,5 +1,7 @@
 """Erase comments."""
 
+from collections.abc import Sequence
+
 from commentsvc.audit import log
 from commentsvc.audit.erasures import note_erasures
 from commentsvc.comments.edit import load_own_comment
@@ -26,6 +28,20 @@ async def withdraw_comment(service: Service, comment_id: str, token: str | None)
 async def _withdraw_comment(unit: Write, comment_id: str, token: str | None) -> None:
     comment = await load_own_comment(unit, comment_id, token, ever=True)
     await erase_comment(unit, comment, Decision(Status.TRASH, author_of(comment), Reason("withdrawn")))
+
+
+@write
+async def withdraw_of_address(unit: Write, digests: Sequence[str], comment_ids: Sequence[str]) -> list[str]:
+    """Delete those of these comments that give an email address, for its owner; return their ids.
+
+    This is possible at any time. ``digests``: of the address, ``keyring.digests(email)``. The caller notes the erasure.
+    """
+    await threads.lock_of_comments(unit, comment_ids)
+    given = await contacts.get_many(unit, comment_ids)
+    found = await comments.get_many(unit, [id_ for id_, contact in given.items() if contact.email_digest in digests])
+    for comment in found.values():
+        await erase_comment(unit, comment, Decision(Status.TRASH, author_of(comment), Reason("withdrawn")))
+    return sorted(found)
 
 
 async def erase_comment(

@@ -148,7 +148,9 @@ def build_comment(
     )
 
 
-def build_contact(env: Environment, comment: Comment, email: Email | None, visit: Visit) -> Contact:
+def build_contact(
+    env: Environment, comment: Comment, email: Email | None, visit: Visit, *, verified: bool = False
+) -> Contact:
     """Return the private data of a new comment; the email address is encrypted."""
     return Contact(
         comment_id=comment.id,
@@ -161,6 +163,7 @@ def build_contact(env: Environment, comment: Comment, email: Email | None, visit
         site_id=comment.site_id,
         status=comment.status,
         name_key=skeleton(comment.name),
+        verified=int(verified),
     )
 
 

@@ -46,7 +46,7 @@ from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
 from commentsvc.service import Service, public_read, write_in_queue
 from commentsvc.sites import requirements, resolve
-from commentsvc.storage import comments, contacts, duplicates, submissions, threads, used_tokens
+from commentsvc.storage import address_contacts, comments, contacts, duplicates, submissions, threads, used_tokens
 from commentsvc.storage.database import PublicRead, Write
 
 
@@ -155,7 +155,7 @@ async def _post_comment(
     author = Author(author_id, draft.name, draft.website)
     comment = build_comment(comment_id, placement, author, text, judgement.decision.status, unit.now())
     await save_comment(unit, comment, placement.thread, digest)
-    await contacts.add(unit, build_contact(unit, comment, draft.email, visit))
+    await contacts.add(unit, build_contact(unit, comment, draft.email, visit, verified=submission.is_verified))
     await evaluate.save_judgement(unit, comment, judgement, new=True)
     await mail_request.request_mail(unit, draft, comment, language)
     if draft.submission and comment.status is Status.APPROVED:  # to its author, spam looks like pending
@@ -203,7 +203,16 @@ async def _collect_submission(
     thread: Thread,
     author_id: str | None,
 ) -> Submission:
-    """Return how a comment was sent. Its form token and proof of work are used up."""
+    """Return how a comment was sent. Its form token and proof of work are used up.
+
+    Only who has an author token can have confirmed an address, so for nobody else it depends on the typed one.
+    """
+    proven = None
+    if author_id and draft.email:
+        digests = unit.keyring.digests(draft.email)
+        proven = await address_contacts.count_approved_if_verified(
+            unit, author_id, digests, place.site.id, before=unit.now()
+        )
     now = unit.clock()
     form, form_name = form_token.read_form_token(unit.keyring, draft.started, now, unit.config.form_age)
     if form_name and not await _use_once(unit, form_name):
@@ -217,6 +226,8 @@ async def _collect_submission(
         site=place.site,
         thread=thread,
         author_id=author_id,
+        is_verified=proven is not None,
+        address_approved=proven or 0,
         at=unit.now(),
         address=visit.address,
         network=truncate_address(visit.address),

@@ -1,5 +1,6 @@
 """Comments that a person put in the trash, as their commenters see them."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from commentsvc.domain.models import ActorKind, Comment, Status
@@ -16,12 +17,19 @@ async def is_not_published(unit: PrivateRead, comment: Comment) -> bool:
     Only a person's decision for the trash is told, and only 14 days later. Spam and what rules decided look like
     pending: spammers must not learn what works.
     """
-    if comment.status is not Status.TRASH or comment.erased_at:
-        return False
-    latest = await decisions.get_latest(unit, comment.id)
-    return (
-        latest is not None and latest.actor.kind is ActorKind.PERSON and latest.created_at <= unit.ago(days=DAYS_UNTOLD)
-    )
+    return comment.id in await list_not_published(unit, [comment])
+
+
+async def list_not_published(unit: PrivateRead, found: Sequence[Comment]) -> set[str]:
+    """Return the ids of those comments whose commenter learns that they are not published."""
+    trashed = [comment.id for comment in found if comment.status is Status.TRASH and not comment.erased_at]
+    latest = await decisions.list_latest(unit, trashed)
+    told_until = unit.ago(days=DAYS_UNTOLD)
+    return {
+        comment_id
+        for comment_id, decision in latest.items()
+        if decision.actor.kind is ActorKind.PERSON and decision.created_at <= told_until
+    }
 
 
 @private_read

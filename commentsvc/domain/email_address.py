@@ -27,8 +27,11 @@ class Email:
         return normalise_host(self._address.rpartition("@")[2])
 
     def casefolded(self) -> str:
-        """Return the address without differences of letter case, since mailboxes ignore case in practice."""
-        return self._address.casefold()
+        """Return the address without differences of letter case, since mailboxes ignore case in practice.
+
+        ``str.casefold`` would also make ss of ß, which is another mailbox: its owner would prove both addresses.
+        """
+        return self._address.lower()
 
     def __repr__(self) -> str:
         return "Email(hidden)"

@@ -218,6 +218,7 @@ class Contact(Struct, frozen=True):
     site_id: str
     status: Status  # of the comment
     name_key: str | None = None  # equal for names that look alike
+    verified: int = 0  # 1: the author had confirmed this address in the browser they used
 
     def __repr__(self) -> str:
         return f"Contact(comment_id={self.comment_id!r}, hidden)"

@@ -94,6 +94,7 @@ def _card(
         "status": comment.status,
         "comment": comment.text,
         "email": email,
+        "verified": bool(contact and contact.verified),
         "network": contact.network if contact else None,
         "reasons": reasons,
         "author": records.get((contact and contact.email_digest) or "", AuthorRecord()),

@@ -59,6 +59,7 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
         str | None,
         Meta(description="Masked for keys with scope read only. `unreadable` if no listed secret key opens it."),
     ]
+    verified: Annotated[bool, Meta(description="Whether the address was confirmed in the browser that sent this.")]
     network: Annotated[str | None, Meta(description="null for keys with scope read only.")]
     reasons: list[ReasonRecord]
     author: AuthorRecord

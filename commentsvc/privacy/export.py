@@ -31,7 +31,7 @@ from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.storage import comments, contacts, moderators, person_data, reports, revisions, threads
 from commentsvc.storage.database import PrivateRead, Row
 
-PIECE: Final = 100  # comments in one unit of work, so that it is short
+PIECE: Final = 50  # comments in one unit of work, so that it is short
 PAGE: Final = 1000  # comments in one export: some megabytes
 
 

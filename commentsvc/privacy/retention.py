@@ -8,7 +8,7 @@ from commentsvc.audit.erasures import note_erasures
 from commentsvc.audit.undoable_changes import UNDO_DAYS
 from commentsvc.domain.models import Actor, ActorKind, Decision, Status
 from commentsvc.domain.reasons import Reason
-from commentsvc.privacy.erase import erase_comments
+from commentsvc.privacy.erase import COMMENTS, erase_comments
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import contacts, retention, threads
 from commentsvc.storage.database import Environment, PrivateRead, Write
@@ -40,7 +40,7 @@ def _times(env: Environment, days: int) -> dict[str, str]:
 
 @private_read
 async def _list_old(unit: PrivateRead, status: Status, days: int, after: str) -> list[str]:
-    return await retention.list_old(unit, status, **_times(unit, days), after=after, limit=PIECE)
+    return await retention.list_old(unit, status, **_times(unit, days), after=after, limit=COMMENTS)
 
 
 @write

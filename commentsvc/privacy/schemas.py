@@ -16,11 +16,11 @@ class PersonRequest(Struct, frozen=True, kw_only=True):
 
     email: Address
     action: Literal["export", "erase"]
-    cursor: Annotated[Cursor, Meta(description="Of an export: the next comments.")] | None = None
+    cursor: Annotated[Cursor, Meta(description="From next_cursor of an export: its next comments.")] | None = None
     expect: (
         Annotated[
             int,
-            Meta(ge=0, description="Of an erasure: the number of comments that are erased, as an export counts them."),
+            Meta(ge=0, description="For an erasure: the number of comments that it erases, as an export counts them."),
         ]
         | None
     ) = None
@@ -63,7 +63,7 @@ class PersonComment(Struct, frozen=True, kw_only=True):
     email: Annotated[str, Meta(description="As it was written.")] | UnsetType = UNSET
     network: str | UnsetType | None = UNSET
     agent: Annotated[str, Meta(description="Browser name.")] | UnsetType | None = UNSET
-    note: Annotated[str, Meta(description="Of moderators.")] | UnsetType | None = UNSET
+    note: Annotated[str, Meta(description="A note by moderators.")] | UnsetType | None = UNSET
     decisions: list[DecisionRecord] | UnsetType = UNSET
     reports: Annotated[list[ReportRecord], Meta(description="By readers, about this comment.")] | UnsetType = UNSET
     deliveries: list[PersonDelivery] | UnsetType = UNSET
@@ -137,7 +137,7 @@ class PersonExport(Struct, frozen=True, kw_only=True):
     exported_at: Time
     total: Annotated[int, Meta(description="Number of comments, on all pages.")]
     comments: Annotated[list[PersonComment], Meta(description="Oldest first.")]
-    next_cursor: Annotated[str | None, Meta(description="Of the next comments; null: there are no more.")]
+    next_cursor: Annotated[str | None, Meta(description="For the next comments; null: there are no more.")]
     address: PersonAddress | None = None
     subscriptions: list[PersonSubscription] = []
     confirmations: list[PersonConfirmation] = []

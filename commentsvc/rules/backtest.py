@@ -103,8 +103,8 @@ async def _try(unit: PrivateRead, rules: Sequence[CompiledRule], comment: Commen
     contact = (await contacts.get_many(unit, [comment.id]))[comment.id]
     # Only the network of the address is stored; its first address represents it.
     address = contact.network.partition("/")[0] if contact.network else None
-    submission = await evaluate.submission_of(unit, comment, address, comment.created_at)
-    draft = await evaluate.draft_of_comment(unit, comment)
+    submission = await evaluate.submission_of(unit, comment, contact, address, comment.created_at)
+    draft = evaluate.draft_of_comment(unit, comment, contact)
     needs = frozenset[Fact]().union(*(KINDS[rule.kind].needs for rule in rules))
     context = await facts.collect_context(unit, draft, comment.html, submission, needs)
     reasons = [rule.check(draft, context) for rule in rules]

@@ -21,7 +21,7 @@ class Context:
     """Facts about a draft and how it was sent."""
 
     visible: VisibleText | None = None  # what readers see of the comment; None: as its source
-    approved_comments: int = 0  # of the author whose token was sent
+    approved_comments: int = 0  # of the author whose token was sent, or of the address that they have confirmed
     address: str | None = None  # the sender's IP address; None if no longer known
     author_id: str | None = None  # from the author token; a new ID without one
     # From the email address in the draft, which anybody can type.

@@ -1,13 +1,13 @@
 """Evaluate the rules on a new or edited comment."""
 
-from commentsvc.domain.models import ActorKind, Comment, Draft, Site, Thread
+from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Site, Thread
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, engine
 from commentsvc.rules.engine import Judgement, Policy, Verdict
 from commentsvc.rules.facts import Submission, collect_context
 from commentsvc.sites import resolve
-from commentsvc.storage import contacts, decisions, threads
-from commentsvc.storage.database import PrivateRead, Write
+from commentsvc.storage import address_contacts, contacts, decisions, threads
+from commentsvc.storage.database import Environment, PrivateRead, Write
 from commentsvc.storage.decisions import StoredVerdict
 
 
@@ -20,8 +20,9 @@ async def evaluate_draft(unit: PrivateRead, draft: Draft, html: str, submission:
 
 async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None) -> Judgement:
     """Return the judgement on an edited comment that was sent from an IP address."""
-    submission = await submission_of(unit, comment, address, unit.now())
-    draft = await draft_of_comment(unit, comment)
+    contact = (await contacts.get_many(unit, [comment.id]))[comment.id]
+    submission = await submission_of(unit, comment, contact, address, unit.now())
+    draft = draft_of_comment(unit, comment, contact)
     policy = policy_of(unit, submission.site, submission.thread, submission.at)
     context = await collect_context(unit, draft, comment.html, submission, policy.needs)
     return engine.evaluate_rules(draft, context, policy, await _submission_verdicts(unit, comment.id))
@@ -50,7 +51,9 @@ async def save_judgement(unit: Write, comment: Comment, judgement: Judgement, *,
     )
 
 
-async def submission_of(unit: PrivateRead, comment: Comment, address: str | None, at: str) -> Submission:
+async def submission_of(
+    unit: PrivateRead, comment: Comment, contact: Contact, address: str | None, at: str
+) -> Submission:
     """Return how a stored comment was sent. Its form token is not checked again."""
     thread = await threads.get(unit, comment.thread_id)
     if thread is None:
@@ -59,6 +62,8 @@ async def submission_of(unit: PrivateRead, comment: Comment, address: str | None
         site=(await resolve.read_directory.within(unit)).by_id(comment.site_id),
         thread=thread,
         author_id=comment.author_id,
+        is_verified=bool(contact.verified),
+        address_approved=await _count_approved_of_address(unit, comment, contact, at),
         at=at,
         address=address,
         network=truncate_address(address) if address else None,
@@ -68,10 +73,17 @@ async def submission_of(unit: PrivateRead, comment: Comment, address: str | None
     )
 
 
-async def draft_of_comment(unit: PrivateRead, comment: Comment) -> Draft:
+async def _count_approved_of_address(unit: PrivateRead, comment: Comment, contact: Contact, at: str) -> int:
+    if not (contact.verified and contact.email_digest):
+        return 0
+    return await address_contacts.count_approved(
+        unit, [contact.email_digest], comment.site_id, before=at, but=comment.id
+    )
+
+
+def draft_of_comment(env: Environment, comment: Comment, contact: Contact) -> Draft:
     """Return the draft of a stored comment."""
-    contact = (await contacts.get_many(unit, [comment.id]))[comment.id]
-    email = unit.keyring.unseal(contact.email_sealed) if contact.email_sealed else None
+    email = env.keyring.unseal(contact.email_sealed) if contact.email_sealed else None
     return Draft(name=comment.name, email=email, comment=comment.text, website=comment.website)
 
 

@@ -27,6 +27,8 @@ class Submission:
     site: Site
     thread: Thread
     author_id: str | None  # None: an author without a token, who has no earlier comments
+    is_verified: bool = False  # whether the author has confirmed the email address of the comment
+    address_approved: int = 0  # approved comments with that address, if it is confirmed
     at: str
     address: str | None
     network: str | None
@@ -74,7 +76,8 @@ async def _count_approved(unit: PrivateRead, submission: Submission) -> int:
     author_id, site_id = submission.author_id, submission.site.id
     if author_id is None:
         return 0
-    return await comments.count_approved_by(unit, site_id, author_id, before=submission.at, but=submission.comment_id)
+    own = await comments.count_approved_by(unit, site_id, author_id, before=submission.at, but=submission.comment_id)
+    return max(own, submission.address_approved)
 
 
 def _thread_age(submission: Submission) -> float:

@@ -224,6 +224,17 @@ async def list_latest(unit: PublicRead, site_id: str, before: str | None, limit:
     return [ListedComment(*row_values(row)) for row in rows]
 
 
+async def find_page_url(unit: PrivateRead, thread_id: str) -> str | None:
+    """Return the address of the page that the latest comment of a thread was sent from, if one is known."""
+    row = await unit.one(
+        """
+        SELECT page_url FROM comment WHERE thread_id = :thread_id AND page_url IS NOT NULL ORDER BY id DESC LIMIT 1
+        """,
+        thread_id=thread_id,
+    )
+    return row["page_url"] if row else None
+
+
 async def count_approved_by(unit: PrivateRead, site_id: str, author_id: str, *, before: str, but: str | None) -> int:
     """Return how many comments of an author a site has approved, up to a time, except the comment ``but``.
 

@@ -185,12 +185,6 @@ async def get(unit: PrivateRead, parcel_id: str) -> Parcel | None:
     return parcel_of(row) if row else None
 
 
-async def find_waiting(unit: PrivateRead, kinds: Sequence[str], owner: str) -> Parcel | None:
-    """Return a waiting parcel of one of these kinds for an owner."""
-    found = await list_waiting(unit, kinds, owner)
-    return found[0] if found else None
-
-
 async def list_waiting(unit: PrivateRead, kinds: Sequence[str], owner: str) -> list[Parcel]:
     """Return the waiting parcels of these kinds for an owner, oldest first; also those that are being delivered."""
     listed, values = in_list("kind", kinds)

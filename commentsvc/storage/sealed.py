@@ -1,4 +1,4 @@
-"""What the secret keys encrypt in each table: count it by key, and replace it.
+"""Count what each secret key encrypts in each table, and replace it.
 
 An encrypted address has a keyed digest beside it, and an encrypted text has a prefix; both begin with the fingerprint
 of their key.

@@ -56,6 +56,19 @@ async def load_overview(unit: PrivateRead, token: str) -> Overview:
     if address is None:
         return Overview()
     found = await subscriptions.list_of_address(unit, address.id)
+    items = await describe_subscriptions(unit, found)
+    return Overview(
+        address=unit.keyring.unseal(address.email_sealed).masked(),
+        language=(current or found[0]).language if found else None,
+        items=items,
+        current=next((item for item in items if current and item.id == current.id), None),
+        is_daily=any(one.daily for one in found),
+        suppressed_for=address.suppressed_for,
+    )
+
+
+async def describe_subscriptions(unit: PrivateRead, found: Sequence[Subscription]) -> list[Item]:
+    """Return subscriptions as their owner sees them, in the same order."""
     of_threads = await threads.get_many(unit, sorted({one.thread_id for one in found if one.thread_id}))
     directory = await resolve.read_directory.within(unit)
     items = []
@@ -71,14 +84,7 @@ async def load_overview(unit: PrivateRead, token: str) -> Overview:
                 is_confirmed=one.confirmed_at is not None,
             )
         )
-    return Overview(
-        address=unit.keyring.unseal(address.email_sealed).masked(),
-        language=(current or found[0]).language if found else None,
-        items=items,
-        current=next((item for item in items if current and item.id == current.id), None),
-        is_daily=any(one.daily for one in found),
-        suppressed_for=address.suppressed_for,
-    )
+    return items
 
 
 @write

@@ -11,6 +11,7 @@ from commentsvc.storage.addresses import Address
 from commentsvc.storage.confirmations import Confirmation
 from commentsvc.storage.database import PrivateRead, Write
 from commentsvc.storage.subscriptions import NewSubscription, Subscription
+from commentsvc.subscriptions import mail_limits
 
 CONFIRM: Final = "confirm"  # the kind of the parcels
 CONFIRM_DAYS: Final = 7
@@ -70,7 +71,8 @@ async def _ask_for_confirmation(unit: Write, address: Address, subscription: Sub
     # Somebody who confirms one page must not confirm what a stranger asked for on another.
     fitting = [one for one in unused if address.confirmed_at is None or one.thread_id == event.thread_id]
     joined = next(iter(fitting), None)
-    if joined is None and len(recent) < (MOST_KNOWN if address.confirmed_at else MOST_UNKNOWN):
+    may_ask = joined is None and len(recent) < (MOST_KNOWN if address.confirmed_at else MOST_UNKNOWN)
+    if may_ask and await mail_limits.take_unconfirmed(unit, address):
         joined = await _add_confirmation(unit, address, subscription, event)
     if joined:
         await subscriptions.join_confirmation(unit, subscription.id, joined.id)

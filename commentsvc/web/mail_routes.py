@@ -1,21 +1,26 @@
-"""The routes of mail to readers: to ask for it, and to stop it."""
+"""The routes of mail to readers and commenters: to ask for it, confirm it, and stop it; and of their comments."""
 
 from typing import Final
 
 from commentsvc.domain.errors import (
     Forbidden,
+    Gone,
     Invalid,
     MalformedRequest,
+    NotAuthor,
     NotFound,
     OriginNotAllowed,
     RateLimited,
+    RejectedByRule,
+    ThreadClosed,
     Unauthorized,
     Unavailable,
 )
 from commentsvc.domain.models import Scope
 from commentsvc.subscriptions import mail_schemas as mail
-from commentsvc.web.api import subscriptions
-from commentsvc.web.pages import refused
+from commentsvc.subscriptions.schemas import NewProof, Proof
+from commentsvc.web.api import proofs, subscriptions
+from commentsvc.web.pages import confirm, own_comments, permalink, refused
 from commentsvc.web.pages import subscriptions as mail_page
 from commentsvc.web.server.routing import FEEDBACK_BYTES, Route
 
@@ -40,4 +45,25 @@ MAIL: Final[tuple[Route, ...]] = (
     Route(method="POST", path="/u/{token}", handler=mail_page.change_subscriptions, page=True,
           asks=mail_page.SubscriptionsQuery, takes=mail_page.SubscriptionsForm, form=True, status=(200, 303),
           again=refused.show_refusal, refuses=PAGE_FAULTS),
+    Route(method="POST", path="/v1/proofs", handler=proofs.exchange_proof, takes=NewProof, form=True, gives=Proof,
+          cors=True, refuses=(MalformedRequest, Invalid, OriginNotAllowed, RateLimited, Unavailable)),
+    Route(method="GET", path="/c/{id}", handler=permalink.open_comment, page=True, status=(302,),
+          again=refused.show_refusal, refuses=(NotFound, Gone, Unavailable)),
+    Route(method="GET", path="/confirm/{token}", handler=confirm.show_confirmation, page=True, asks=confirm.LinkQuery,
+          again=refused.show_refusal, refuses=(Unavailable,)),
+    Route(method="POST", path="/confirm/{token}", handler=confirm.confirm_address, page=True, asks=confirm.LinkQuery,
+          status=(200, 303), again=refused.show_refusal, refuses=(Unavailable,)),
+    Route(method="GET", path="/mine", handler=own_comments.show_request_form, page=True, asks=confirm.LinkQuery,
+          again=refused.show_refusal),
+    Route(method="POST", path="/mine", handler=own_comments.request_link, page=True, asks=confirm.LinkQuery,
+          takes=own_comments.LinkRequest, form=True, again=own_comments.show_request_error,
+          refuses=(MalformedRequest, Invalid, NotFound, RateLimited, Unavailable)),
+    Route(method="GET", path="/mine/{token}", handler=own_comments.show_own, page=True, asks=own_comments.OwnQuery,
+          again=own_comments.show_change_error, refuses=(NotFound, Unavailable)),
+    Route(method="POST", path="/mine/{token}", handler=own_comments.change_own, page=True, asks=confirm.LinkQuery,
+          takes=own_comments.OwnForm, form=True, status=(200, 303), again=own_comments.show_change_error,
+          refuses=(MalformedRequest, Invalid, NotFound, NotAuthor, ThreadClosed, RejectedByRule, RateLimited,
+          Unavailable)),
+    Route(method="GET", path="/mine/{token}/export", handler=own_comments.export_own, page=True,
+          again=own_comments.show_change_error, refuses=(NotFound, Unavailable)),
 )

@@ -85,7 +85,7 @@ from commentsvc.web.api import admin, comments, deliveries, feeds, health, moder
 from commentsvc.web.api.openapi import document
 from commentsvc.web.mail_routes import MAIL
 from commentsvc.web.moderation.routes import MODERATION_PAGE
-from commentsvc.web.pages import assets, demo, docs, permalink, refused, thread
+from commentsvc.web.pages import assets, demo, docs, refused, thread
 from commentsvc.web.pages.fragments import FragmentQuery
 from commentsvc.web.server import middleware, security
 from commentsvc.web.server.admission import ADMISSION, Admission
@@ -236,8 +236,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/", handler=demo.demo, page=True, again=refused.show_refusal, refuses=(Unavailable,)),
     Route(method="GET", path="/t", handler=thread.thread, page=True, kept=True, asks=thread.PageQuery,
           again=refused.show_refusal, refuses=(MalformedRequest, Invalid, Unavailable)),
-    Route(method="GET", path="/c/{id}", handler=permalink.open_comment, page=True, status=(302,),
-          again=refused.show_refusal, refuses=(NotFound, Gone, Unavailable)),
     Route(method="GET", path="/docs", handler=docs.docs, page=True),
     Route(method="GET", path="/docs.js", handler=assets.docs_script, page=True, status=(200, 304)),
     Route(method="GET", path="/page.css", handler=assets.page_stylesheet, page=True, status=(200, 304)),

@@ -162,6 +162,10 @@ SIGN_IN = {"POST /sign-in/{token}", "POST /moderate/sign-in", "POST /moderate/si
 OPEN = {
     *("POST /v1/comments", "GET /v1/comments", "GET /v1/comments.html", "GET /v1/counts", "POST /v1/counts"),
     *("GET /v1/latest", "GET /v1/form", "GET /v1/comments.atom", "GET /v1/latest.atom", "POST /v1/preview"),
+    *("POST /v1/proofs", "GET /mine", "POST /mine"),
+    # Who has the token may do it.
+    *("GET /confirm/{token}", "POST /confirm/{token}", "GET /mine/{token}", "POST /mine/{token}"),
+    "GET /mine/{token}/export",
     *("POST /v1/subscriptions", "GET /u/{token}", "POST /u/{token}"),
     *("GET /healthz", "GET /readyz", "GET /version", "GET /openapi.json", "GET /", "GET /t", "GET /docs"),
     "GET /c/{id}",

@@ -10,6 +10,7 @@ from commentsvc.cli import commands, keys, moderate, moderators, rules, sites
 from commentsvc.cli.mail import COMMANDS as MAIL_COMMANDS
 from commentsvc.cli.parser import EPILOG, build_parser
 from commentsvc.cli.secret import COMMANDS as SECRET_COMMANDS
+from commentsvc.domain.deliveries import MailMode
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.moderation.schemas import QueueQuery
 from commentsvc.rules.kinds import KINDS
@@ -43,6 +44,7 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         ("rule test", "effect"): list(Effect),
         ("key create", "scope"): list(Scope),
         ("site mode", "mode"): [*Mode, "default"],
+        ("moderator mail", "mode"): list(MailMode),
         ("site email", "email"): ["required", "optional"],
         ("site form", "website"): ["shown", "hidden"],
         ("site form", "consent"): ["required", "off"],

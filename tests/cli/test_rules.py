@@ -135,3 +135,18 @@ def test_wrong_usage_exits_with_2(tmp_path, arguments):
     with pytest.raises(SystemExit) as left:
         command(tmp_path, *arguments.split())
     assert left.value.code == 2
+
+
+def test_an_operator_chooses_the_mails_of_a_moderator(tmp_path):
+    command(tmp_path, "moderator", "add", "Ada")
+    assert (
+        command(tmp_path, "moderator", "mail", "Ada", "digest", "--minutes", "90").text == "Changed the mails of Ada."
+    )
+    (ada,) = [one for one in command(tmp_path, "moderator", "list", "--json").json() if one["name"] == "Ada"]
+    assert ada["mail"] == {"mode": "digest", "minutes": 90}
+    changed = command(tmp_path, "moderator", "mail", "Ada", "off", "--json").json()
+    assert changed["mail"] == {"mode": "off", "minutes": None}
+    assert command(tmp_path, "moderator", "mail", "Bo", "off").code != 0
+    refused = command(tmp_path, "moderator", "mail", "Ada", "now", "--minutes", "0")
+    assert refused.code != 0
+    assert "minutes" in refused.errors

@@ -6,7 +6,7 @@ import email.policy
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commentsvc.config.mail_server import parse_mail_from
@@ -88,6 +88,7 @@ def test_a_reply_is_sent_like_this():
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(subject=TEXTS, name=TEXTS, text=TEXTS, site=TEXTS)
 def test_no_text_adds_or_changes_a_header(subject, name, text, site):
     raw = build(a_mail(subject=subject, sender_name=name, text=text, html=site))
@@ -106,6 +107,7 @@ def test_no_text_adds_or_changes_a_header(subject, name, text, site):
     assert sorted(again.keys()) == sorted(OURS + BODY)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_subjects_and_names_are_short_and_on_one_line(text):
     subject, name = encode_subject(text), encode_name(text)
@@ -123,6 +125,7 @@ def test_a_long_subject_ends_after_a_whole_word():
     assert clean_text("abcdefgh", 5) == "abcd…"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"])), st.booleans())
 def test_both_bodies_arrive_as_they_were_written(text, long):
     text = (f"{text}\n" * 50 if long else text).replace("\x85", "")

@@ -10,6 +10,8 @@ from commentsvc.access.preferences import Preferences
 from commentsvc.comments import reports
 from commentsvc.comments.schemas import NewReport
 from commentsvc.config.settings import Config
+from commentsvc.delivery import moderator_mail as planning
+from commentsvc.delivery import outbox
 from commentsvc.domain.deliveries import MailMode
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Mode, Principal, RuleKind, Scope
@@ -271,6 +273,7 @@ async def test_a_comment_that_comes_while_a_digest_is_sent_is_in_the_next_one(ma
         outcome = await plain(service, parcel)
         if len(postbox.mails) == 2:  # the digest is written, but not delivered yet
             await post(service, "Three.", address="192.0.2.3")
+            await outbox.expand_events(service, [planning.mail_moderators])
         return outcome
 
     postbox.deliver = deliver
@@ -280,6 +283,33 @@ async def test_a_comment_that_comes_while_a_digest_is_sent_is_in_the_next_one(ma
     clock.move(minutes=31)
     (digest,) = await postbox.collect(mailing)
     assert digest.subject == "3 comments are waiting on blog"
+
+
+async def test_two_digests_that_failed_arrive_as_one(mailing, postbox, clock):
+    await a_moderator(mailing)
+    for number in range(2):
+        await post(mailing, f"Comment {number}.", address=f"192.0.2.{number}")
+        await postbox.collect(mailing)
+    clock.move(minutes=31)
+    postbox.away, plain = True, postbox.deliver
+
+    async def deliver(service, parcel):
+        outcome = await plain(service, parcel)
+        if postbox.tried == 2:
+            await post(service, "While it is tried.", address="192.0.2.3")
+            await outbox.expand_events(service, [planning.mail_moderators])
+        return outcome
+
+    postbox.deliver = deliver
+    await postbox.collect(mailing)
+    assert [row["kind"] for row in await read_rows(mailing, "parcel")] == ["held_digest"] * 2
+    for _ in range(4):
+        clock.move(minutes=15)
+        await postbox.collect(mailing)
+    postbox.away = False
+    clock.move(hours=2)
+    assert [mail.subject for mail in await postbox.collect(mailing)] == ["3 comments are waiting on blog"]
+    assert await read_rows(mailing, "parcel") == []
 
 
 async def test_a_removed_moderator_leaves_no_mail_no_links_and_no_preferences(mailing, postbox):

@@ -152,6 +152,16 @@ async def test_a_server_that_does_not_answer_in_time_is_left(command):
         await server.until(lambda: server.open == 0)
 
 
+async def test_a_mail_that_takes_too_long_in_all_leaves_no_half_used_connection():
+    async with mail_server() as server, sending(server.url, Times(step=60, content=60, total=0.5)) as sender:
+        assert (await send(sender)).state is ParcelState.DELIVERED
+        server.hangs = {"RCPT"}
+        assert (await send(sender)).channel_failed
+        server.hangs = set()
+        assert (await send(sender)).state is ParcelState.DELIVERED
+        assert server.connections == 2
+
+
 async def test_a_server_that_accepts_connections_but_says_nothing_is_left():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         async with sending(f"smtp://127.0.0.1:{silent.getsockname()[1]}?tls=off", QUICK) as sender:

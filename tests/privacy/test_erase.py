@@ -16,14 +16,16 @@ from commentsvc.comments.post import post_comment
 from commentsvc.domain.deliveries import Channel
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Conflict, ExpectationFailed, SubmissionReused
-from commentsvc.domain.models import Mode, StatusFilter
-from commentsvc.moderation import queue
+from commentsvc.domain.models import Mode, RuleKind, StatusFilter
+from commentsvc.moderation import queue, undo
 from commentsvc.moderation.schemas import PrivateSearch
 from commentsvc.operations import erasures, maintenance
 from commentsvc.privacy import erase
 from commentsvc.privacy.erase import erase_person
 from commentsvc.privacy.export import export_person
 from commentsvc.privacy.schemas import PersonCounts
+from commentsvc.rules import manage
+from commentsvc.rules.schemas import NewRule, RuleChange
 from commentsvc.service import private_read, write
 from commentsvc.storage import parcels
 from tests.cli.test_moderate import Person
@@ -98,6 +100,17 @@ async def test_an_erased_person_is_still_banned(mailing):
     assert found.comments[0].reasons[0].code == "email_banned"
 
 
+async def test_the_ban_of_an_erased_person_can_be_changed_and_deleted_but_not_undone(service):
+    rule = await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.EMAIL, match=ADDRESS, note=MARK))
+    await erase_person(service, EMAIL)
+    found = await manage.get_rule(service, EVERYTHING, rule.id)
+    assert (found.match, found.note) == ("erased", None)
+    with pytest.raises(Conflict, match="can no longer be undone"):
+        await undo.undo_action(service, EVERYTHING, rule.action)
+    assert (await manage.change_rule(service, EVERYTHING, rule.id, RuleChange(note="kept"))).note == "kept"
+    await manage.remove_rule(service, EVERYTHING, rule.id)
+
+
 async def test_a_repeated_request_does_not_bring_an_erased_comment_back(mailing):
     await fill(mailing)
     await erase_person(mailing, EMAIL)
@@ -110,7 +123,7 @@ async def test_a_repeated_request_does_not_bring_an_erased_comment_back(mailing)
 
 
 async def test_an_interrupted_erasure_goes_on(mailing, monkeypatch):
-    monkeypatch.setattr(erase, "PIECE", 2)
+    monkeypatch.setattr(erase, "COMMENTS", 2)
     await fill(mailing)
     finish = erase.note_erasures
 

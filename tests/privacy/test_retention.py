@@ -84,7 +84,7 @@ async def test_what_a_person_decided_can_be_undone_for_its_whole_time(database_u
 
 
 async def test_old_spam_is_erased_in_pieces_and_noted_in_the_journal(tmp_path, clock, monkeypatch, served):
-    monkeypatch.setattr(retention, "PIECE", 3)
+    monkeypatch.setattr(retention, "COMMENTS", 3)
     service = await served(spam_days=7)
     await ban_casinos(service)
     ids = [await post(service, f"casino {number}", email=CASINO) for number in range(8)]

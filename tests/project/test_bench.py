@@ -190,6 +190,7 @@ REFUSED = {
     "use of a sign-in link", "sign-in by a wrong key", "edit on the page, refused", "revocation on the page",
     "sign out another", "removal of a thread, refused",
     "removal on the page, refused", "request for mail", "subscriptions of an address", "end of a subscription",
+    "feed on the page, refused", "end of a feed, refused", "link by mail, refused",
 }  # fmt: skip
 
 

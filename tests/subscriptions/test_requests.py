@@ -12,7 +12,16 @@ from commentsvc.domain.email_address import Email
 from commentsvc.domain.models import Mode
 from commentsvc.domain.timestamps import parse_time
 from commentsvc.service import private_read, write
-from commentsvc.storage import addresses, confirmations, directory_version, parcels, subscriptions, verified_authors
+from commentsvc.storage import (
+    addresses,
+    confirmations,
+    directory_version,
+    events,
+    parcels,
+    subscriptions,
+    verified_authors,
+)
+from commentsvc.subscriptions.requests import add_subscriptions
 from commentsvc.web.mail.confirm import render_confirm
 from commentsvc.web.routes import application
 from tests.comments.test_post import everything_in
@@ -398,3 +407,21 @@ async def test_a_page_stays_known_while_somebody_subscribes_to_it(mailing, clien
         token = {"Authorization": f"Bearer {receipt['edit_token']}"}
         assert (await client.delete(f"/v1/comments/{receipt['id']}", headers=token)).status == 204
     assert {row["key"] for row in await everything_in(mailing, "thread")} == {"/0", ""}
+
+
+async def test_workers_that_see_the_same_address_at_once_write_one_mail(mailing, client):
+    for number in range(6):
+        await ask(client, comment=f"{number}", thread=f"/{number}/", subscribe="thread")
+
+    @write
+    async def take(unit):
+        return await events.take(unit, 100)
+
+    @write
+    async def add(unit, event):
+        await add_subscriptions(unit, [event])
+
+    await asyncio.gather(*(add(mailing, event) for event in await take(mailing)))
+    assert len(await everything_in(mailing, "subscription")) == 6
+    assert len(await everything_in(mailing, "address")) == 1
+    assert len(await confirmation_parcels(mailing)) == 1

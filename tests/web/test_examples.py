@@ -12,6 +12,10 @@ import msgspec
 from jsonschema import Draft202012Validator
 from yarl import URL
 
+from commentsvc.domain.email_address import Email
+from commentsvc.service import write
+from commentsvc.storage import addresses
+from commentsvc.subscriptions import confirm
 from commentsvc.web.api.examples import EXAMPLES, Example, load_examples
 from commentsvc.web.api.openapi import document, operation_id
 from commentsvc.web.routes import ROUTES, application
@@ -69,7 +73,7 @@ class Story:
         return found
 
 
-async def tell_of_readers(story):
+async def tell_of_readers(story, service):
     await story.tell("openForm")
     await story.tell("renderPreview", body={"comment": "Thanks, this **helped**."})
     fields = {"thread": POST, "name": "Mia", "email": "mia@example.com", "comment": "Thanks, this **helped**."}
@@ -79,7 +83,17 @@ async def tell_of_readers(story):
     bo = await story.tell("createComment", body=fields | {"name": "Bo", "comment": "Buy at https://shop.example"})
     story.tokens["bo"] = f"Bearer {bo['edit_token']}"
     await story.tell("requestSubscription", body={"email": "mia@example.com", "thread": POST, "language": "de"})
+    proof = {"code": await a_proof(service), "author_token": mia["author_token"]}
+    await story.tell("exchangeProof", body=proof, headers={"Origin": BLOG})
     return mia["id"], bo["id"]
+
+
+@write
+async def a_proof(unit):
+    """Return the code that the link of a mail would give."""
+    address = await addresses.find_or_add(unit, Email("mia@example.com"))
+    site = await unit.one("SELECT id FROM site ORDER BY id LIMIT 1")
+    return confirm.create_proof(unit, address.id, site["id"])
 
 
 async def tell_of_moderators(story, mia, bo):
@@ -167,7 +181,7 @@ async def test_programmers_see_an_example_of_every_operation_as_it_is_answered_t
     client = await aiohttp_client(application(service), headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"})
     key = await a_key(service)
     story = Story(client, clock, {"key": key, "moderator": await a_moderators_key(service)})
-    mia, bo = await tell_of_readers(story)
+    mia, bo = await tell_of_readers(story, service)
     await tell_of_moderators(story, mia, bo)
     await tell_of_threads_and_rules(story)
     moderators = await (await client.get("/v1/moderators", headers=key)).json()

@@ -40,6 +40,9 @@ from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.subscriptions.mail_schemas import LiftedSuppression, NewSubscription, NewSuppression
+from commentsvc.subscriptions.schemas import NewProof
+from commentsvc.web.moderation.mailed import DecisionForm
+from commentsvc.web.pages import own_comments
 from commentsvc.web.pages.subscriptions import SubscriptionsForm
 from commentsvc.web.routes import ROUTES, application
 from tests.conftest import a_key, a_moderators_key, a_service, fields_of
@@ -412,6 +415,9 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     CommentEdit: {"comment": "Other words."},
     PreviewRequest: {"comment": "Words."},
     NewReport: {},
+    NewProof: {"code": "cp_nonsense"},
+    own_comments.LinkRequest: {"email": "mia@example.com"},
+    own_comments.OwnForm: {"act": "erase"},
     NewRule: {"kind": "links", "match": "2"},
     RuleChange: {},
     BacktestRequest: {"kind": "links", "match": "2"},
@@ -428,6 +434,7 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     NewKey: {"name": "noa", "scopes": ["read"]},
     KeyRotation: {},
     ModeratorChange: {},
+    DecisionForm: {"act": "spam", "version": 1},
     NewSite: {"name": "another", "origins": ["https://another.example"]},
     RetryRequest: {},
     PersonRequest: {"email": "nobody@example.com", "action": "export"},

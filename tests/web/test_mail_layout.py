@@ -5,7 +5,7 @@ import re
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
@@ -108,6 +108,7 @@ def test_paragraphs_quotes_and_lists_are_wrapped_and_addresses_are_not(tmp_path,
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_wrapping_keeps_every_word(text):
     shown = wrap_mail(text)
@@ -135,6 +136,7 @@ def test_a_comment_in_a_mail_is_plain_text_without_links(source, words):
     assert plain_words(render(source)) == words
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_mail_program_finds_a_link_or_a_hidden_character_in_a_comment(source):
     for words in (plain_words(render(source)), plain_line(source)):

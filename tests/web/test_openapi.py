@@ -88,7 +88,7 @@ def test_no_schema_for_readers_has_an_email():
     schemas = load_document()["components"]["schemas"]
     with_email = {name for name, schema in schemas.items() if "email" in schema.get("properties", {})}
     for_moderators = {"ModeratorComment", "ModeratorDetail", "PrivateSearch", "PrivateCommentFilter"}
-    for_operators = {"ModeratorRecord", "ModeratorChange"}
+    for_operators = {"ModeratorRecord", "ModeratorChange", "PersonRequest", "PersonExport", "PersonComment"}
     of_senders = {"NewComment", "NewSubscription", "NewSuppression", "LiftedSuppression"}
     assert with_email == {*of_senders, *for_moderators, *for_operators}
 

@@ -135,9 +135,9 @@ async def test_the_start_page_shows_the_widget_light_and_dark(opened, browse):
 
 
 async def test_script_and_style_are_below_their_size_limits():
-    """The sizes are compressed. The goal is 5.9 kB until mails need more; 7.0 kB is too much."""
-    assert len(assets.embed().packed) <= 6_000
-    assert len(assets.embed_form().packed) <= 6_500
+    """The sizes are compressed. The goal is 6.4 kB; 7.0 kB is too much."""
+    assert len(assets.embed().packed) <= 6_400
+    assert len(assets.embed_form().packed) <= 6_600
     assert len(assets.thread_style().packed) <= 2_600
 
 

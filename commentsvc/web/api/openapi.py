@@ -38,6 +38,7 @@ TAGS: Final = {
     "latest": READERS,
     "form": READERS,
     "preview": READERS,
+    "proofs": READERS,
     "moderation": MODERATION,
     "threads": ("threads", "Threads", "Close, rename, merge and delete threads."),
     "rules": ("rules", "Rules", "Decide on new comments automatically, and test rules on earlier comments."),
@@ -48,6 +49,7 @@ TAGS: Final = {
     "moderators": ("moderators", "Moderators", "Moderators and their email addresses."),
     "sites": ("sites", "Sites", "Blogs, their origins and their settings."),
     "deliveries": ("deliveries", "Deliveries", "Mails and webhook requests that wait or failed."),
+    "privacy": ("privacy", "Privacy", "Export or erase everything about an email address."),
     "": MONITORING,
 }
 HEADERS: Final = {

@@ -13,7 +13,7 @@ from commentsvc.comments.read import ThreadPage
 from commentsvc.comments.schemas import NewComment, Receipt, ThreadTree, TreeComment
 from commentsvc.domain import urls
 from commentsvc.domain.errors import Gone, NotFound
-from commentsvc.domain.models import Site
+from commentsvc.domain.models import Site, Thread
 from commentsvc.service import Service
 from commentsvc.sites import resolve
 from commentsvc.sites.resolve import SiteDirectory, ThreadPlace
@@ -21,6 +21,7 @@ from commentsvc.web.server.routing import SERVICE, VISIT
 
 RECEIPT_MINUTES: Final = 60
 # Browsers interpret some of these in another way than Python, or reject them.
+PLAIN_PATH: Final = re.compile(r"(?:/[^/?#:]+)*/?")  # it has no other address inside
 UNSAFE_IN_URL: Final = re.compile(r"[\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]")
 
 
@@ -88,6 +89,33 @@ def site_address(directory: SiteDirectory, site: Site, origin: str | None) -> st
         return origin
     known.sort(key=lambda one: (urls.is_local(urls.host_of(one)), not one.startswith("https:")))
     return known[0] if known else None
+
+
+def confirmed_address(directory: SiteDirectory, site: Site, thread: Thread | None, sent_from: str | None) -> str | None:
+    """Return the address of a page that gets the code of a confirmation; None if no safe one is known.
+
+    It is on an origin that the site lists itself: under a wildcard, strangers have pages. Browsers keep a fragment when
+    a page redirects, so an address that no moderator has approved must not have a query: /out?to=https://evil.example.
+    """
+    home = site_address(directory, site, None)
+    if thread is None:
+        return f"{home}/" if home else None
+    approved = thread.url if thread.published_at else None
+    named = f"{home}{thread.key}" if home and thread.key.startswith("/") else None
+    plain = [
+        text
+        for text in (sent_from, named)
+        if text and PLAIN_PATH.fullmatch(urlsplit(text)._replace(scheme="", netloc="").geturl())
+    ]
+    return next((text for text in (approved, *plain) if text and _is_listed(directory, site, text)), None)
+
+
+def _is_listed(directory: SiteDirectory, site: Site, text: str) -> bool:
+    parts = urlsplit(text)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    owner = directory.by_origin(origin)
+    is_safe = UNSAFE_IN_URL.search(text) is None and text.isascii() and "#" not in text
+    return is_safe and owner is not None and owner.id == site.id and not directory.is_by_wildcard(origin)
 
 
 def _quote(text: str) -> str:

@@ -1,7 +1,7 @@
 // More and new comments, links and reports for readers of <comment-thread>. Served with embed-form.js.
 (() => {
 const CommentThread = customElements.get("comment-thread")
-const { api, encode, here, idOf, loadCounts, parse, repliesOf } = CommentThread.kit
+const { api, encode, here, idOf, loadCounts, parse, repliesOf, store } = CommentThread.kit
 // Until when a comment can be edited, in the reader's time zone. Only times with a class show their date.
 CommentThread.kit.parse = html => {
   const element = parse(html)
@@ -107,6 +107,31 @@ Object.assign(CommentThread.prototype, {
   retitle() {
     const title = this.part("title"), own = this.querySelectorAll(".ct-pending").length
     if (own && this.root.dataset.count == 0) title.textContent = own > 1 ? title.dataset.more : title.dataset.one
+  },
+
+  // ------------------------------------------------------------------ a confirmed address
+
+  // Exchanges the code of a confirmation for an author token, and says so. The code has left the address already.
+  async prove(code) {
+    let told
+    try {
+      const headers = { Accept: "text/html, application/problem+json", "Accept-Language": this.root?.lang || this.language }
+      const body = encode({ code, site: this.attr("site"), author_token: store("author") ?? "" })
+      const response = await api("proofs", { method: "POST", body, headers })
+      if (response.ok) {
+        told = parse(await response.text())
+        store("author", told.dataset.author)
+        delete told.dataset.author
+      } else {
+        told = parse('<div class="ct-proven" role="status" dir="auto"></div>')
+        told.textContent = (await response.json()).detail
+      }
+    } catch {
+      // The service did not answer: a reload tries again.
+      return history.replaceState(history.state, "", `${here()}#confirmed=${code}`)
+    }
+    (this.root ?? this).prepend(told)
+    this.focusOn(told)
   },
 
   // ------------------------------------------------------------------ one comment

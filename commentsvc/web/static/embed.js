@@ -106,7 +106,11 @@ class CommentThread extends HTMLElement {
     this.due = setTimeout(() => {
       if (this.root && this.loaded == this.thread) return
       this.watch = new IntersectionObserver(seen => seen.at(-1).isIntersecting && this.show(), { rootMargin: "600px" })
-      if (this.linked || this.attr("loading") == "eager") this.show()
+      const code = location.hash.match(/^#confirmed=(.+)/)?.[1]
+      // Only one of the threads on the page gets it.
+      if (code) history.replaceState(history.state, "", here())
+      if (code) this.show().then(loadForm).then(() => this.prove(code))
+      else if (this.linked || this.attr("loading") == "eager") this.show()
       else this.watch.observe(this)
     })
   }

@@ -1,0 +1,73 @@
+"""The page of the link that confirms an email address."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from msgspec import Struct
+
+from commentsvc.domain.fields import Language
+from commentsvc.sites import resolve
+from commentsvc.subscriptions import confirm
+from commentsvc.subscriptions.confirm import Confirmed, ConfirmedPage
+from commentsvc.web.pages import redirects
+from commentsvc.web.pages.templates import page, request_locale
+from commentsvc.web.server import security
+from commentsvc.web.server.routing import SERVICE
+
+
+class LinkQuery(Struct, frozen=True, kw_only=True):
+    """The language of a link in a mail."""
+
+    lang: Language | None = None
+
+
+async def show_confirmation(request: web.Request, query: LinkQuery) -> web.Response:
+    """Show what a link confirms. A GET changes nothing, so mail scanners do no harm."""
+    found = await confirm.find_confirmation(request.app[SERVICE], request.match_info["token"])
+    locale = request_locale(request, query.lang or (found.language if found else None))
+    status = HTTPStatus.OK if found else HTTPStatus.NOT_FOUND
+    back = await find_address(request, found.page) if found else None
+    shown = await page(request, "confirm.html", locale, status=status, found=found, back=back, confirmed=False)
+    return private(shown, [back])
+
+
+async def confirm_address(request: web.Request, query: LinkQuery) -> web.Response:
+    """Confirm an address, and lead the browser back to the page with a code that proves it."""
+    service = request.app[SERVICE]
+    confirmed = await confirm.confirm_address(service, request.match_info["token"])
+    if confirmed is None:  # used already, or not valid
+        return await show_confirmation(request, query)
+    redirect = await redirect_with_proof(request, confirmed)
+    if redirect:
+        return redirect
+    locale = request_locale(request, query.lang)
+    return private(await page(request, "confirm.html", locale, found=None, back=None, confirmed=True))
+
+
+async def redirect_with_proof(request: web.Request, confirmed: Confirmed) -> web.Response | None:
+    """Redirect to the page of a confirmation, with the code in the fragment; None if its address is not known."""
+    address = await find_address(request, confirmed.page)
+    if address is None:
+        return None
+    headers = {hdrs.LOCATION: f"{address}#confirmed={confirmed.code}", hdrs.CACHE_CONTROL: "no-store"}
+    return web.Response(status=303, headers=headers)
+
+
+async def find_address(request: web.Request, about: ConfirmedPage) -> str | None:
+    """Return the address of a page that may get the code of a confirmation; None if no safe one is known."""
+    directory = await resolve.read_directory(request.app[SERVICE])
+    return redirects.confirmed_address(directory, about.site, about.thread, about.page_url)
+
+
+def private(response: web.Response, leads_to: Iterable[str | None] = ()) -> web.Response:
+    """Return the page of a secret link, which no search engine may list. Its forms may redirect to these addresses.
+
+    Chromium applies ``form-action`` to redirects too (https://github.com/w3c/webappsec-csp/issues/8).
+    """
+    response.headers["X-Robots-Tag"] = "noindex"
+    origins = sorted({"{0.scheme}://{0.netloc}".format(urlsplit(address)) for address in leads_to if address})
+    policy = security.PAGE_POLICY.replace("form-action 'self'", " ".join(["form-action 'self'", *origins]))
+    response.headers["Content-Security-Policy"] = policy
+    return response
