@@ -28,6 +28,7 @@ PAGES: Final = f"{BLOG}/lag"  # the threads; there is more than one site
 HELD: Final = "xylophone"  # comments with this word wait
 WORD_LIST: Final = "\n".join(f"unwanted{number}word" for number in range(30_000))
 GZIP: Final = {"Accept-Encoding": "gzip"}
+WEBHOOK: Final = {"url": "https://hooks.invalid/", "events": ["comment.held"]}  # no name server knows it
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 
 
@@ -74,6 +75,7 @@ class Data:
     feed: str  # the path of a feed of the queue, with texts
     keys: list[str]
     sites: list[str]
+    webhooks: list[str]
     widget: str  # the immutable name of the widget
     form: str  # the immutable name of its second script
 
@@ -123,6 +125,7 @@ def prepare_data(server: Server, sizes: Sequence[int] = (1000, 200, 50), waiting
             ask("POST", "/v1/sites", {"name": f"site{at}", "origins": [f"https://site{at}.example"]})["id"]
             for at in range(40)
         ],
+        webhooks=[ask("POST", "/v1/webhooks", WEBHOOK)["id"] for _ in range(20)],
         widget=_find_name(server, "/", r"embed\.\w+\.js"),
         form=_find_name(server, "/embed.js", r"embed-form\.\w+\.js"),
     )
@@ -421,6 +424,26 @@ def _of_operators(data: Data) -> list[Probe]:
              lambda at: {"name": f"new{at}", "origins": [f"https://new{at}.example"]}, key),
         Probe("change of a site", ("PATCH", "/v1/sites/{id}"), rename),
         Probe("removal of a site", ("DELETE", "/v1/sites/{id}"), remove),
+        *_of_webhooks(data, key),
+    ]  # fmt: skip
+
+
+def _of_webhooks(data: Data, key: Mapping[str, str]) -> list[Probe]:
+    one = f"/v1/webhooks/{data.webhooks[0]}"
+
+    def remove(number: int) -> Request:
+        return Request("DELETE", f"/v1/webhooks/{data.webhooks[-1 - number]}", None, key)
+
+    return [
+        get("webhooks", "/v1/webhooks", key),
+        send("new webhook", "POST", "/v1/webhooks", WEBHOOK, key),
+        send("change of a webhook", "PATCH", one, {"note": "lag"}, key, "/v1/webhooks/{id}"),
+        send("new secret of a webhook", "POST", f"{one}/rotate", None, key, "/v1/webhooks/{id}/rotate"),
+        send("test of a webhook", "POST", f"{one}/test", None, key, "/v1/webhooks/{id}/test"),
+        get("deliveries", f"{one}/deliveries", key, "/v1/webhooks/{id}/deliveries"),
+        send("unknown delivery", "POST", f"{one}/deliveries/none/retry", None, key,
+             "/v1/webhooks/{id}/deliveries/{delivery}/retry"),
+        Probe("removal of a webhook", ("DELETE", "/v1/webhooks/{id}"), remove),
         send("export of a person", "POST", "/v1/privacy", {"email": "user7@example.org", "action": "export"}, key),
     ]  # fmt: skip
 
@@ -477,6 +500,11 @@ def _of_the_page(data: Data) -> list[Probe]:
         get("deliveries", "/moderate/deliveries", cookie),
         form("retry of all deliveries", "/moderate/deliveries"),
         form("settings of a site", f"/moderate/sites/{data.sites[20]}", "/moderate/sites/{id}", name="lag", mode="all"),
+        get("webhooks", "/moderate/webhooks", cookie),
+        form("new webhook on the page, refused", "/moderate/webhooks", url="http://127.0.0.1/"),
+        get("page of a webhook", f"/moderate/webhooks/{data.webhooks[1]}", cookie, "/moderate/webhooks/{id}"),
+        form("change of a webhook on the page", f"/moderate/webhooks/{data.webhooks[1]}", "/moderate/webhooks/{id}",
+             do="off"),
         get("account", "/moderate/account", cookie),
         form("preferences", "/moderate/account/preferences", language="de"),
         form("key on the page", "/moderate/account/keys"),

@@ -18,6 +18,7 @@ from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.deliveries import Channel
 from commentsvc.domain.errors import ConfigurationError
+from commentsvc.domain.networks import parse_networks
 from commentsvc.operations import erasures, key_check, maintenance, preparation, secret_file, server_lock, servers
 from commentsvc.operations.waiting import wait_for_database
 from commentsvc.processes.stop import Stop
@@ -214,12 +215,16 @@ async def deliver(service: Service) -> None:
 def join_outlets(config: Config) -> Outlets:
     """Return what a worker needs: who is told about an event, how mails are written, and the ways out."""
     from commentsvc.delivery.moderator_mail import mail_moderators  # noqa: PLC0415 -- see ``listen``
-    from commentsvc.delivery.smtp import MailSender  # noqa: PLC0415 -- see ``listen``
-    from commentsvc.web.mail.renderers import RENDERERS  # noqa: PLC0415 -- see ``listen``
+    from commentsvc.delivery.outbound import Outbound  # noqa: PLC0415 -- see ``listen``
+    from commentsvc.delivery.webhook_events import tell_webhooks  # noqa: PLC0415 -- see ``listen``
+    from commentsvc.delivery.webhook_sender import WebhookSender  # noqa: PLC0415 -- see ``listen``
 
-    fan_outs: list[FanOut] = []
-    senders: dict[Channel, Sender] = {}
+    fan_outs: list[FanOut] = [tell_webhooks]
+    senders: dict[Channel, Sender] = {Channel.WEBHOOK: WebhookSender(Outbound(parse_networks(config.outbound_allow)))}
     if config.smtp_url:
+        from commentsvc.delivery.smtp import MailSender  # noqa: PLC0415 -- see ``listen``
+        from commentsvc.web.mail.renderers import RENDERERS  # noqa: PLC0415 -- see ``listen``
+
         fan_outs += [mail_moderators, sign_in_mail.plan_mails, own_comments.mail_links]
         fan_outs += [requests.add_subscriptions, notifications.notify_subscribers]
         senders[Channel.MAIL] = MailSender(RENDERERS, config)

@@ -102,6 +102,7 @@ def load_commands() -> Commands:
         secret,
         sites,
         threads,
+        webhooks,
     )
 
     return {
@@ -116,4 +117,5 @@ def load_commands() -> Commands:
         **rules.COMMANDS,
         **sites.COMMANDS,
         **threads.COMMANDS,
+        **webhooks.COMMANDS,
     }

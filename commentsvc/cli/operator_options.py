@@ -11,6 +11,7 @@ from commentsvc.cli.options import (
     format_choices,
     list_values,
 )
+from commentsvc.delivery.webhook_schemas import WebhookEvent
 from commentsvc.domain.deliveries import MailMode
 from commentsvc.domain.models import Mode, Scope
 from commentsvc.moderation.schemas import ThreadListQuery, UnpublishedThreads
@@ -44,6 +45,7 @@ def add_commands(commands: Any) -> None:
     _add_key_commands(commands)
     _add_site_commands(commands)
     _add_thread_commands(commands)
+    _add_webhook_commands(commands)
     _add_person_commands(commands)
     _add_erasure_commands(commands)
     _add_secret_commands(commands)
@@ -143,6 +145,24 @@ def _add_thread_commands(commands: Any) -> None:
     flood.add_argument(
         "--expect", type=int, metavar="NUMBER", help="how many threads match; without it they are counted"
     )
+
+
+def _add_webhook_commands(commands: Any) -> None:
+    webhook = add_group(commands, "webhook", "manage webhooks")
+    add = add_command(webhook, "add", "add a webhook; its secret is shown once")
+    add.add_argument("url", metavar="URL", help="where requests go; - reads standard input")
+    add.add_argument(
+        "--event", action="append", required=True, choices=list_values(WebhookEvent), help="can be repeated"
+    )
+    add_site_option(add)
+    add.add_argument("--include-unapproved", action="store_true", help="send texts of comments that are not public")
+    add.add_argument("--include-email", action="store_true", help="send email addresses of commenters")
+    add.add_argument("--note", metavar="TEXT", help="what it is for")
+    add_command(webhook, "list", "list webhooks, without their secrets")
+    test = add_command(webhook, "test", "send a test request, and show the answer")
+    remove = add_command(webhook, "remove", "delete a webhook with its deliveries")
+    for command in (test, remove):
+        command.add_argument("id", metavar="WEBHOOK", help="the id of the webhook: see `commentsvc webhook list`")
 
 
 def _add_person_commands(commands: Any) -> None:

@@ -25,7 +25,7 @@ HOST_EXAMPLES: Final = "Use 127.0.0.1, 0.0.0.0, :: or unix:/run/commentsvc/http.
 MAX_SOCKET_BYTES: Final = 107  # of the path of a socket file (unix(7))
 HOST_NAME: Final = re.compile(r"(?=.*[a-z])[\w-]+(\.[\w-]+)*\.?", re.IGNORECASE)
 # Settings that hold several values, separated by spaces.
-LISTS: Final = ("sites", "dropped_parameters", "trusted_proxies")
+LISTS: Final = ("sites", "dropped_parameters", "trusted_proxies", "outbound_allow")
 
 
 def find_faults(config: Config, faulty: Collection[str] = ()) -> Iterator[str]:
@@ -122,18 +122,26 @@ def _check_sites(config: Config) -> Iterator[str]:
 
 
 def _check_trusted_proxies(config: Config) -> Iterator[str]:
+    yield from _check_networks(f"{PREFIX}TRUSTED_PROXIES", config.trusted_proxies)
+
+
+def _check_outbound_allow(config: Config) -> Iterator[str]:
+    yield from _check_networks(f"{PREFIX}OUTBOUND_ALLOW", config.outbound_allow)
+
+
+def _check_networks(variable: str, texts: str) -> Iterator[str]:
     faulty = False
-    for text in map(drop_zone, config.trusted_proxies.split()):
+    for text in map(drop_zone, texts.split()):
         try:
             network = ipaddress.ip_network(text, strict=False)
         except ValueError:
             faulty = True
             continue
         if network.network_address != ipaddress.ip_interface(text).ip:
-            yield f"{PREFIX}TRUSTED_PROXIES has an address with bits after its prefix. Write {network}."
+            yield f"{variable} has an address with bits after its prefix. Write {network}."
     if faulty:
         yield (
-            f"{PREFIX}TRUSTED_PROXIES must contain networks separated by spaces, such as 10.0.0.0/8 or 127.0.0.1. "
+            f"{variable} must contain networks separated by spaces, such as 10.0.0.0/8 or 127.0.0.1. "
             "Names and ports are not possible."
         )
 
@@ -229,6 +237,7 @@ CHECKS: Final[dict[tuple[str, ...], Callable[[Config], Iterator[str]]]] = {
     ("rate_limit",): _check_rate_limit,
     ("form_seconds",): _check_form_seconds,
     ("trusted_proxies",): _check_trusted_proxies,
+    ("outbound_allow",): _check_outbound_allow,
     ("smtp_url",): _check_smtp_url,
     ("smtp_url", "mail_from"): _check_mail_from,
     ("smtp_url", "public_url"): _check_links_in_mails,

@@ -13,7 +13,7 @@ from commentsvc.storage.database import PrivateRead, Write
 
 LOG: Final = logging.getLogger(__name__)
 EVENTS_AT_ONCE: Final = 100
-LEASE_SECONDS: Final = 300  # longer than any attempt: after it, the worker that claimed a parcel is taken for dead
+LEASE_SECONDS: Final = 90  # longer than any attempt: after it, the worker that claimed a parcel is taken for dead
 # Pause before each next attempt; the last one repeats. Together with the jitter: 14 attempts in three days.
 PAUSES: Final = (30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 8 * 3600)
 JITTER: Final = 0.2  # a pause is up to this part shorter or longer, so that parcels do not come back together

@@ -20,7 +20,7 @@ QUIT_SECONDS: Final = 2
 
 @dataclass(frozen=True)
 class Times:
-    """How long things may take, in seconds."""
+    """The limits of time, in seconds."""
 
     step: float = 20  # one command and its answer
     content: float = 40  # the answer after the mail itself, which a relay may look through for spam

@@ -38,6 +38,7 @@ FieldCode: TypeAlias = Literal[
     "origin_in_settings",
     "too_wide",
     "network_forgotten",
+    "private_address",
     "mail_not_configured",
 ]
 

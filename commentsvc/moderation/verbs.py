@@ -100,6 +100,15 @@ VERBS: Final = {
     ),
     "moderator_change": Wording(translatable("Moderator changed."), translatable("%(actor)s changed a moderator")),
     "moderator_remove": Wording(translatable("Moderator removed."), translatable("%(actor)s removed a moderator")),
+    "webhook_add": Wording(translatable("Webhook added."), translatable("%(actor)s added a webhook")),
+    "webhook_change": Wording(translatable("Webhook changed."), translatable("%(actor)s changed a webhook")),
+    "webhook_rotate": Wording(
+        translatable("New secret created."), translatable("%(actor)s created a new secret for a webhook")
+    ),
+    "webhook_disable": Wording(
+        translatable("Webhook switched off."), translatable("%(actor)s switched off a webhook that failed")
+    ),
+    "webhook_remove": Wording(translatable("Webhook deleted."), translatable("%(actor)s deleted a webhook")),
     "person_erase": Wording(
         translatable("Personal data erased."), translatable("%(actor)s erased the data of a person")
     ),

@@ -19,7 +19,7 @@ from commentsvc.storage import comments, contacts, person_data, search, threads
 from commentsvc.storage.database import PrivateRead, Write
 
 PIECE: Final = 100  # rows in one unit of work, so that other writers wait less
-COMMENTS: Final = 20  # in one unit: each takes about 25 statements, so 20 take 70 ms (SQLite) or 500 ms (PostgreSQL)
+COMMENTS: Final = 20  # in one unit: each takes about 25 statements, so 20 take 115 ms (SQLite) or 300 ms (PostgreSQL)
 
 
 async def erase_person(

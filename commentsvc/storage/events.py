@@ -102,6 +102,38 @@ async def add_thread_changes(unit: Write, thread_ids: Sequence[str]) -> None:
     )
 
 
+async def add_removed_threads(unit: Write, thread_ids: Sequence[str]) -> None:
+    """Add an event for each of these threads before it is deleted, if a webhook reads events.
+
+    Nothing will be left to read then, so its names are in the event, encrypted.
+    """
+    ids, values = in_list("id", thread_ids)
+    rows = await unit.all(
+        f"""
+        SELECT thread.id, thread.site_id, thread.key, thread_name.name FROM thread
+        LEFT JOIN thread_name ON thread_name.thread_id = thread.id
+        WHERE thread.id IN {ids} AND thread.merged_into IS NULL AND EXISTS (SELECT 1 FROM webhook) ORDER BY name
+        """,
+        **values,
+    )
+    for thread_id in dict.fromkeys(row["id"] for row in rows):
+        of_thread = [row for row in rows if row["id"] == thread_id]
+        names = {"key": of_thread[0]["key"], "names": [row["name"] for row in of_thread if row["name"]]}
+        await add(
+            unit,
+            EventKind.THREAD_CHANGED,
+            site_id=of_thread[0]["site_id"],
+            thread_id=thread_id,
+            detail={"removed": unit.keyring.encrypt_text(_json(names))},
+        )
+
+
+async def add_removed_site(unit: Write, site_id: str, name: str) -> None:
+    """Add an event for a site that is deleted, if a webhook reads events. The site itself is in it, encrypted."""
+    site = unit.keyring.encrypt_text(_json({"id": site_id, "name": name}))
+    await add(unit, EventKind.THREAD_CHANGED, site_id=None, detail={"removed_site": site})
+
+
 async def is_any(unit: PrivateRead) -> bool:
     """Return whether there is an event to turn into parcels."""
     row = await unit.one("SELECT 1 AS found FROM event WHERE failures < :most LIMIT 1", most=MOST_FAILURES)

@@ -230,6 +230,38 @@ async def delete_of_owner(unit: Write, owner: str) -> None:
     await unit.run("DELETE FROM parcel WHERE owner = :owner", owner=owner)
 
 
+async def give_up_of_owner(unit: Write, owner: str, error: str) -> int:
+    """Give up every waiting parcel of a webhook; return their number."""
+    return await unit.run(
+        "UPDATE parcel SET state = 'dead', error = :error WHERE owner = :owner AND state = 'waiting'",
+        owner=owner,
+        error=error,
+    )
+
+
+async def send_again(unit: Write, parcel_id: str, now: str, lease: str) -> bool:
+    """Let a parcel be delivered at once, with as much time as a new one.
+
+    Return False if it was deleted, or if it may be on its way now: it was tried after ``lease``.
+    """
+    changed = await unit.run(
+        """
+        UPDATE parcel SET state = 'waiting', due_at = :now, created_at = :now
+        WHERE id = :id AND (state <> 'waiting' OR tried_at IS NULL OR tried_at < :lease)
+        """,
+        id=parcel_id,
+        now=now,
+        lease=lease,
+    )
+    return changed == 1
+
+
+async def delete_of_threads(unit: Write, thread_ids: Sequence[str]) -> None:
+    """Delete the parcels about threads."""
+    ids, values = in_list("id", thread_ids)
+    await unit.run(f"DELETE FROM parcel WHERE thread_id IN {ids}", **values)
+
+
 async def delete_expired(unit: Write, before: str, most: int) -> int:
     """Delete parcels that were created before a time and do not wait any more; return their number."""
     return await unit.run(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from commentsvc.storage import contacts, directory_version, search
+from commentsvc.storage import contacts, directory_version, events, search
 from commentsvc.storage.database import PrivateRead, Write, in_list
 
 IS_LEAF: Final = "NOT EXISTS (SELECT 1 FROM comment reply WHERE reply.parent_id = comment.id)"
@@ -98,6 +98,7 @@ async def delete_comments(unit: Write, comment_ids: Sequence[str]) -> None:
 
 async def delete_site(unit: Write, site_id: str) -> None:
     """Delete a site without comments: its threads, rules, origins, keys and their sessions, and all notes about it."""
+    await _announce_removal(unit, site_id)
     await unit.run(
         """
         UPDATE action SET was = NULL, became = NULL, note = NULL
@@ -122,3 +123,9 @@ async def delete_site(unit: Write, site_id: str) -> None:
         await unit.run(f"DELETE FROM {table} WHERE site_id = :site_id", site_id=site_id)
     await unit.run("DELETE FROM site WHERE id = :site_id", site_id=site_id)
     await directory_version.renew(unit)
+
+
+async def _announce_removal(unit: Write, site_id: str) -> None:
+    site = await unit.one("SELECT name FROM site WHERE id = :site_id", site_id=site_id)
+    if site:
+        await events.add_removed_site(unit, site_id, site["name"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from commentsvc.storage import audit, contacts, events, search, site_removal, subscriptions, thread_list
+from commentsvc.storage import audit, contacts, events, parcels, search, site_removal, subscriptions, thread_list
 from commentsvc.storage.database import PrivateRead, Write, in_list, site_condition
 
 
@@ -123,6 +123,8 @@ async def delete_threads(unit: Write, thread_ids: Sequence[str]) -> None:
     """Delete threads without comments, with their names, and the states that actions on them keep."""
     ids, values = in_list("id", thread_ids)
     subjects, named = in_list("subject", [f"thread:{one}" for one in thread_ids])
+    await parcels.delete_of_threads(unit, thread_ids)
+    await events.add_removed_threads(unit, thread_ids)
     await unit.run(f"UPDATE action SET was = NULL, became = NULL, note = NULL WHERE subject IN {subjects}", **named)
     await search.delete_threads(unit, thread_ids)
     await search.note_erasure(unit)

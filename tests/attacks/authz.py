@@ -19,6 +19,8 @@ from aiohttp.test_utils import TestClient
 from commentsvc.access import keys, moderators
 from commentsvc.access.schemas import NewKey
 from commentsvc.comments.post import post_comment
+from commentsvc.delivery import webhooks
+from commentsvc.delivery.webhook_schemas import NewWebhook, WebhookEvent
 from commentsvc.domain.deliveries import Channel, NewParcel
 from commentsvc.domain.models import ActionVerb, Effect, RuleKind, Scope
 from commentsvc.moderation import actions, erase, threads
@@ -79,6 +81,8 @@ class Request:
 
 SAW = {"If-Match": "*"}
 RULE = {"kind": "links", "match": "7"}
+# Nothing is sent: the guard refuses what the name means, and no name server knows it.
+WEBHOOK = {"url": "https://hooks.invalid/x", "events": ["comment.held"]}
 REQUESTS: dict[str, Request] = {
     "GET /v1/moderation/comments": Request(),
     "POST /v1/moderation/search": Request(json={"email": "mia@example.com"}),
@@ -109,6 +113,14 @@ REQUESTS: dict[str, Request] = {
     "POST /v1/sites": Request(json={"name": "{new}", "origins": ["https://{new}.example"]}, everywhere=True),
     "PATCH /v1/sites/{id}": Request("site", json={"mode": "all"}),
     "DELETE /v1/sites/{id}": Request("site", query="?expect=99999", everywhere=True),
+    "GET /v1/webhooks": Request(),
+    "POST /v1/webhooks": Request(json=WEBHOOK | {"site": OURS}),
+    "PATCH /v1/webhooks/{id}": Request("webhook", json={"note": "Chat"}),
+    "DELETE /v1/webhooks/{id}": Request("webhook"),
+    "POST /v1/webhooks/{id}/rotate": Request("webhook"),
+    "POST /v1/webhooks/{id}/test": Request("webhook"),
+    "GET /v1/webhooks/{id}/deliveries": Request("webhook"),
+    "POST /v1/webhooks/{id}/deliveries/{delivery}/retry": Request("webhook", gives=404),
     "POST /v1/suppressions": Request(json={"email": "mia@example.com", "reason": "bounce"}, everywhere=True),
     "POST /v1/suppressions/lift": Request(json={"email": "mia@example.com"}, everywhere=True),
     "POST /v1/suppressions/feedback": Request(json=[], query="?email=/a&event=/b", everywhere=True),
@@ -144,6 +156,10 @@ PAGES: dict[str, Request] = {
     "GET /moderate/audit": Request(),
     "GET /moderate/sites": Request(),
     "POST /moderate/sites/{id}": Request("site", json={"name": "{new}", "mode": "all"}),
+    "GET /moderate/webhooks": Request(),
+    "POST /moderate/webhooks": Request(json=WEBHOOK | {"site": OURS}),
+    "GET /moderate/webhooks/{id}": Request("webhook"),
+    "POST /moderate/webhooks/{id}": Request("webhook", json={"do": "off"}),
     "GET /moderate/deliveries": Request(),
     "POST /moderate/deliveries": Request(json={}),
     "GET /moderate/account": Request(),
@@ -313,6 +329,15 @@ class World:
         )
         return done.id
 
+    async def webhook(self, site):
+        """Return the id of a new webhook. Older ones are deleted, since there is a limit."""
+        new = NewWebhook(url=WEBHOOK["url"], events=[WebhookEvent.HELD], site=site)
+        made = (await webhooks.add_webhook(self.service, EVERYTHING, new)).id
+        listed = (await webhooks.list_webhooks(self.service, EVERYTHING)).webhooks
+        for old in listed[:-20]:
+            await webhooks.remove_webhook(self.service, EVERYTHING, old.id)
+        return made
+
     async def make(self, about, whose):
         """Return the id of a new thing of a kind, on our site or on theirs. Nobody's thing does not exist."""
         if about is None or whose == "nobody":
@@ -344,6 +369,8 @@ class World:
             case "key":
                 key = NewKey(name=f"key {self.made}", scopes=[Scope.READ], site=site)
                 made = (await keys.create_key(service, EVERYTHING, key)).id
+            case "webhook":
+                made = await self.webhook(site)
             case "site":
                 made = self.sites[site]
             case "delivery":
@@ -391,6 +418,7 @@ async def ask_with_keys(world) -> list[str]:
         for who in CREDENTIALS:
             for whose in request.owners:
                 path = route.path.replace("{id}", await world.make(request.about, whose)) + request.query
+                path = path.replace("{delivery}", NOWHERE)
                 world.made += 1
                 body = json.loads(json.dumps(request.json).replace("{new}", f"new{world.made}"))
                 more = {"json": body} if request.json is not None else {}

@@ -10,6 +10,7 @@ from commentsvc.cli import commands, keys, moderate, moderators, rules, sites
 from commentsvc.cli.mail import COMMANDS as MAIL_COMMANDS
 from commentsvc.cli.parser import EPILOG, build_parser
 from commentsvc.cli.secret import COMMANDS as SECRET_COMMANDS
+from commentsvc.delivery.webhook_schemas import WebhookEvent
 from commentsvc.domain.deliveries import MailMode
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.moderation.schemas import QueueQuery
@@ -48,6 +49,7 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         ("site email", "email"): ["required", "optional"],
         ("site form", "website"): ["shown", "hidden"],
         ("site form", "consent"): ["required", "off"],
+        ("webhook add", "event"): list(WebhookEvent),
     }
 
 

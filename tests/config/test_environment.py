@@ -314,6 +314,8 @@ def test_a_comma_inside_one_secret_key_is_part_of_it():
         ("PORT", '"8080', "Remove the quotes: 8080."),
         ("LOG_FORMAT", "\u201cjson\u201d", "Remove the quotes: json."),
         ("TRUSTED_PROXIES", "10.0.0.5/8", "Write 10.0.0.0/8."),
+        ("OUTBOUND_ALLOW", "10.0.0.5/8", "Write 10.0.0.0/8."),
+        ("OUTBOUND_ALLOW", "hooks.example", "Names and ports are not possible."),
         ("TRUSTED_PROXIES", "2001:db8::1/32", "Write 2001:db8::/32."),
         ("TRUSTED_PROXIES", "10.0.0.1:8080", "Names and ports are not possible."),
         ("HOST", "/run/http.sock", "For a socket, write unix: before its full path."),

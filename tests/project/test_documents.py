@@ -52,6 +52,7 @@ CHECKED = {"sh", "text", "json", "html", "sql"}
 PASTED = {
     "astro",
     "caddyfile",  # tests/proxies.py runs it
+    "go",
     "go-html-template",
     "handlebars",
     "jinja",

@@ -9,6 +9,7 @@ import os
 import re
 
 import msgspec
+import pytest
 from jsonschema import Draft202012Validator
 from yarl import URL
 
@@ -19,11 +20,15 @@ from commentsvc.subscriptions import confirm
 from commentsvc.web.api.examples import EXAMPLES, Example, load_examples
 from commentsvc.web.api.openapi import document, operation_id
 from commentsvc.web.routes import ROUTES, application
-from commentsvc.web.server.routing import JSON
+from commentsvc.web.server.routing import JSON, SERVICE
 from tests.conftest import a_key, a_moderators_key
+from tests.delivery.receiver import LOOPBACK, a_receiver
+from tests.delivery.test_outbound import Rebinding
 from tests.delivery.test_outbox import MAIL
+from tests.delivery.test_webhooks import work
 
 BLOG = "https://blog.example.org"
+HOOKS = "hooks.example.org"
 POST = f"{BLOG}/2026/11/a-post/"
 LONGEST_TEXT = 400  # of an answer that is not JSON
 START = 15  # of which characters are compared
@@ -32,6 +37,8 @@ CHANGING = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "TIME"),
     (re.compile(r"\bc[a-z]_[\w.~-]{20,}"), "TOKEN"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
+    (re.compile(r"\bwhsec_[\w+/]{40,}=*"), "SECRET"),
+    (re.compile(r'(?<="milliseconds": )\d+'), "0"),
     (re.compile(r"(?<=\"hue\": )\d+"), "0"),
     (re.compile(r'(?<=_cursor": ")[\w=-]+'), "CURSOR"),
     (re.compile(r'(?<="hue": )\d+'), "HUE"),
@@ -145,13 +152,14 @@ async def tell_of_threads_and_rules(story):
     await story.tell("removeThread", id=thread, query={"expect": 2})
 
 
-async def tell_of_operators(story, moderator):
+async def tell_of_operators(story, moderator, hooks):
     made = await story.tell("createKey", body={"name": "statistics", "scopes": ["read"]})
     await story.tell("listKeys")
     await story.tell("rotateKey", id=made["id"], body={"grace_minutes": 60})
     await story.tell("revokeKey", id=made["id"])
     await story.tell("listModerators")
     await story.tell("changeModerator", id=moderator, body={"email": "noa@example.org"})
+    await tell_of_webhooks(story, hooks)
     site = await story.tell("addSite", body={"name": "photos", "origins": ["https://photos.example.org"]})
     await story.tell("listSites")
     await story.tell("changeSite", id=site["id"], body={"mode": "trusted"})
@@ -159,6 +167,21 @@ async def tell_of_operators(story, moderator):
     await story.tell("answerPerson", body={"email": "mia@example.org", "action": "export"})
     for operation in ("checkHealth", "checkReadiness", "getVersion", "getOpenapi"):
         await story.tell(operation)
+
+
+async def tell_of_webhooks(story, hooks):
+    new = {"url": f"http://{hooks}/comments", "events": ["comment.held", "thread.changed"], "note": "Chat"}
+    added = await story.tell("addWebhook", body=new)
+    await story.tell("listWebhooks")
+    await story.tell("testWebhook", id=added["id"])
+    fields = {"thread": POST, "name": "Mia", "email": "mia@example.com", "comment": "One more question."}
+    await story.tell("createComment", body=fields)
+    await work(story.client.app[SERVICE])
+    deliveries = await story.tell("listWebhookDeliveries", id=added["id"])
+    await story.tell("retryWebhookDelivery", id=added["id"], delivery=deliveries["deliveries"][0]["id"])
+    await story.tell("rotateWebhookSecret", id=added["id"])
+    await story.tell("changeWebhook", id=added["id"], body={"events": ["comment.held"], "enabled": False})
+    await story.tell("removeWebhook", id=added["id"])
 
 
 def without_chance(value):
@@ -176,8 +199,22 @@ def is_as_stored(told, stored):
     return without_chance(told) == without_chance(stored)
 
 
-async def test_programmers_see_an_example_of_every_operation_as_it_is_answered_today(served, clock, aiohttp_client):
-    service = await served(sites=BLOG, **MAIL)
+@pytest.fixture
+async def hooks(monkeypatch):
+    """Let ``hooks.example.org`` be a receiver on loopback; return its host and port."""
+
+    def resolver():
+        return Rebinding(*["127.0.0.1"] * 9)
+
+    monkeypatch.setattr("commentsvc.delivery.outbound.aiohttp.ThreadedResolver", resolver)
+    async with a_receiver() as receiver:
+        yield f"{HOOKS}:{URL(receiver.url).port}"
+
+
+async def test_programmers_see_an_example_of_every_operation_as_it_is_answered_today(
+    served, clock, aiohttp_client, hooks
+):
+    service = await served(sites=BLOG, outbound_allow=LOOPBACK, **MAIL)
     client = await aiohttp_client(application(service), headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"})
     key = await a_key(service)
     story = Story(client, clock, {"key": key, "moderator": await a_moderators_key(service)})
@@ -185,8 +222,8 @@ async def test_programmers_see_an_example_of_every_operation_as_it_is_answered_t
     await tell_of_moderators(story, mia, bo)
     await tell_of_threads_and_rules(story)
     moderators = await (await client.get("/v1/moderators", headers=key)).json()
-    await tell_of_operators(story, moderators["moderators"][0]["id"])
-    told = json.loads(msgspec.json.encode(story.told))
+    await tell_of_operators(story, moderators["moderators"][0]["id"], hooks)
+    told = json.loads(msgspec.json.encode(story.told).replace(hooks.encode(), HOOKS.encode()))  # without the port
     stored = json.loads(msgspec.json.encode(load_examples()))
     changed = [name for name, example in told.items() if not is_as_stored(example, stored.get(name, {}))]
     if changed and os.environ.get("COMMENTSVC_RECORD_EXAMPLES"):

@@ -24,6 +24,7 @@ from commentsvc.access import moderators
 from commentsvc.access.schemas import KeyRotation, ModeratorChange, NewKey
 from commentsvc.comments.schemas import CommentEdit, CountsQuery, NewComment, NewReport, PreviewRequest
 from commentsvc.delivery.schemas import RetryRequest
+from commentsvc.delivery.webhook_schemas import NewWebhook, WebhookChange
 from commentsvc.domain import markdown
 from commentsvc.domain.models import Mode
 from commentsvc.moderation.schemas import (
@@ -434,6 +435,8 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     NewKey: {"name": "noa", "scopes": ["read"]},
     KeyRotation: {},
     ModeratorChange: {},
+    NewWebhook: {"url": "https://hooks.invalid/", "events": ["comment.held"]},
+    WebhookChange: {},
     DecisionForm: {"act": "spam", "version": 1},
     NewSite: {"name": "another", "origins": ["https://another.example"]},
     RetryRequest: {},

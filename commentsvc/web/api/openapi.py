@@ -48,6 +48,7 @@ TAGS: Final = {
     "keys": ("keys", "API keys", "Create, rotate and revoke keys."),
     "moderators": ("moderators", "Moderators", "Moderators and their email addresses."),
     "sites": ("sites", "Sites", "Blogs, their origins and their settings."),
+    "webhooks": ("webhooks", "Webhooks", "Tell other programs what happens, and see what they answered."),
     "deliveries": ("deliveries", "Deliveries", "Mails and webhook requests that wait or failed."),
     "privacy": ("privacy", "Privacy", "Export or erase everything about an email address."),
     "": MONITORING,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from commentsvc.delivery.mail import Renderer
-from commentsvc.web.mail import confirm, moderators, own_comments, sign_in, subscribers, trial
+from commentsvc.web.mail import confirm, moderators, own_comments, sign_in, subscribers, trial, webhooks
 
 RENDERERS: Final[Mapping[str, Renderer]] = {
     "held": moderators.render_held,
@@ -13,6 +13,7 @@ RENDERERS: Final[Mapping[str, Renderer]] = {
     "confirm": confirm.render_confirm,
     "own_comments": own_comments.render_own_comments,
     "test": trial.render_test,
+    "webhook_disabled": webhooks.render_webhook_disabled,
     "new_comment": subscribers.render_new_comment,
     "daily_digest": subscribers.render_daily_digest,
     "approved": subscribers.render_approved,

@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 from commentsvc.config.settings import Config
 from commentsvc.delivery.mail import Mail
-from commentsvc.web.mail import confirm, moderators, own_comments, sign_in, subscribers, trial
+from commentsvc.web.mail import confirm, moderators, own_comments, sign_in, subscribers, trial, webhooks
 from commentsvc.web.pages.i18n import Locale
 
 # Returns a mail of made-up data, written by the same function as a real one. It needs no database.
@@ -18,6 +18,7 @@ SAMPLES: Final[Mapping[str, Sample]] = {
     "confirm": confirm.show_confirm,
     "own_comments": own_comments.show_own_comments,
     "test": trial.show_test,
+    "webhook_disabled": webhooks.show_webhook_disabled,
     "new_comment": subscribers.show_new_comment,
     "daily_digest": subscribers.show_daily_digest,
     "approved": subscribers.show_approved,

@@ -160,7 +160,7 @@ def show_new_comment(config: Config, locale: Locale) -> Mail:
         answered_name="Mia",
         answered_html="<p>How do you keep your roses safe from frost?</p>",
     )
-    return write_new_comment(config, _show_news(locale, reply), f"{config.own_url}/u/…")
+    return write_new_comment(config, _show_news(locale, reply), f"{config.own_url}/u/a-token")
 
 
 def show_daily_digest(config: Config, locale: Locale) -> Mail:
@@ -169,10 +169,10 @@ def show_daily_digest(config: Config, locale: Locale) -> Mail:
         _example("Ana", "<p>Cover them with leaves.</p>", SubscriptionScope.THREAD),
         _example("Noa", "<p>Thank you for these pictures!</p>", SubscriptionScope.SITE),
     ]
-    return write_daily_digest(config, _show_news(locale, *items), f"{config.own_url}/u/…")
+    return write_daily_digest(config, _show_news(locale, *items), f"{config.own_url}/u/a-token")
 
 
 def show_approved(config: Config, locale: Locale) -> Mail:
     """Return an example."""
     own = _example("Mia", "<p>How do you keep your roses safe from frost?</p>", SubscriptionScope.REPLIES)
-    return write_approved(config, _show_news(locale, own), f"{config.own_url}/u/…")
+    return write_approved(config, _show_news(locale, own), f"{config.own_url}/u/a-token")

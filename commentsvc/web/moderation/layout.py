@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 from commentsvc.access import sessions
 from commentsvc.audit import lookup
 from commentsvc.audit.lookup import ActionSummary
+from commentsvc.delivery import webhooks
 from commentsvc.domain.errors import (
     Invalid,
     NotFound,
@@ -132,6 +133,7 @@ async def render_page(
         "totals": values.pop("totals", None) or await queue.count_by_status(service, who),
         "toast": await _load_toast(request, result) if result else None,
         "needs_key": values.get("tab") != "account" and await sessions.needs_key(service, request[SESSION]),
+        "failing_webhooks": who.may(Scope.ADMIN) and await webhooks.has_failed(service, who),
         "done": result.done if result else None,
         "skipped": await queue.get_comments(service, who, result.skipped) if result and result.skipped else [],
         "current_url": current_url(request),

@@ -30,6 +30,7 @@ from commentsvc.web.moderation import (
     sign_in,
     sites,
     threads,
+    webhooks,
 )
 from commentsvc.web.pages import refused
 from commentsvc.web.server.routing import RULE_BYTES, Handler, Route
@@ -107,6 +108,12 @@ MODERATION_PAGE: Final[tuple[Route, ...]] = (
     moderation_route("GET", "/moderate/sites", sites.show_sites, Scope.ADMIN, asks=layout.ResultQuery),
     moderation_route("POST", "/moderate/sites/{id}", sites.change_site, Scope.ADMIN, takes=sites.SiteForm,
                      again=sites.show_site_error),
+    moderation_route("GET", "/moderate/webhooks", webhooks.show_webhooks, Scope.ADMIN, asks=layout.ResultQuery),
+    moderation_route("POST", "/moderate/webhooks", webhooks.add_webhook, Scope.ADMIN, takes=webhooks.NewWebhookForm,
+                     again=webhooks.show_new_webhook_error, status=(200,)),
+    moderation_route("GET", "/moderate/webhooks/{id}", webhooks.show_webhook, Scope.ADMIN, asks=layout.ResultQuery),
+    moderation_route("POST", "/moderate/webhooks/{id}", webhooks.change_webhook, Scope.ADMIN,
+                     takes=webhooks.WebhookForm, again=webhooks.show_webhook_error, status=(200, 303)),
     moderation_route("GET", "/moderate/deliveries", deliveries.show_deliveries, Scope.ADMIN,
                      asks=deliveries.DeliveryPageQuery),
     moderation_route("POST", "/moderate/deliveries", deliveries.retry_deliveries, Scope.ADMIN,

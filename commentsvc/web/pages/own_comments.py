@@ -71,10 +71,10 @@ async def request_link(request: web.Request, query: LinkQuery, form: LinkRequest
 
 async def show_request_error(request: web.Request, refused: Refusal, body: bytes) -> web.Response:
     """Show the form again, with the reason why nothing was sent."""
-    if not request.app[SERVICE].config.smtp_url or request.method != "POST":
-        return await show_refusal(request, refused, body)
     locale = request_locale(request, request.query.get("lang"))
     status = problems.STATUS_OF_ERROR[type(refused)]
+    if not request.app[SERVICE].config.smtp_url:
+        return await _show_form(request, locale, status=status)
     typed = _read_field("email", body)
     response = await _show_form(request, locale, status=status, refused=explain_to_person(locale, refused), typed=typed)
     response.headers.update(problems.headers_of(refused))
