@@ -32,7 +32,7 @@ class SignInDetail(Struct, frozen=True, kw_only=True):
 
 
 class SignInMail(Struct, frozen=True, kw_only=True):
-    """What a mail says."""
+    """The contents of a mail."""
 
     to: Email
     name: str  # of the moderator

@@ -11,7 +11,7 @@ from commentsvc.cli.mail import COMMANDS as MAIL_COMMANDS
 from commentsvc.cli.parser import EPILOG, build_parser
 from commentsvc.cli.secret import COMMANDS as SECRET_COMMANDS
 from commentsvc.delivery.webhook_schemas import WebhookEvent
-from commentsvc.domain.deliveries import MailMode
+from commentsvc.domain.deliveries import Channel, MailMode, ParcelState
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.moderation.schemas import QueueQuery
 from commentsvc.rules.kinds import KINDS
@@ -50,6 +50,9 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         ("site form", "website"): ["shown", "hidden"],
         ("site form", "consent"): ["required", "off"],
         ("webhook add", "event"): list(WebhookEvent),
+        ("delivery list", "channel"): list(Channel),
+        ("delivery list", "state"): list(ParcelState),
+        ("delivery retry-dead", "channel"): list(Channel),
     }
 
 
@@ -59,7 +62,7 @@ def test_every_action_of_a_moderator_is_a_command():
 
 
 def test_every_command_is_run_by_one_function():
-    run_directly = {"serve", "migrate", "openapi", "healthcheck", "moderate"}
+    run_directly = {"serve", "work", "migrate", "openapi", "healthcheck", "moderate"}
     of_settings = {*(("secret", name) for name in SECRET_COMMANDS), *(("mail", name) for name in MAIL_COMMANDS)}
     offered = {(path[0], path[-1]) for path, _ in parsers(build_parser()) if path[0] not in run_directly}
     of_modules = [name for module in (keys, moderate, moderators, rules, sites) for name in module.COMMANDS]

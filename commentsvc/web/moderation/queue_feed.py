@@ -66,7 +66,7 @@ def _add_entry(root: Element, feed: QueueFeed, entry: WaitingComment, own_url: s
 
 
 def _content(entry: WaitingComment, page: str, locale: Locale) -> str:
-    """Return the content as HTML. What the commenter wrote is text: nothing in it can be clicked or is loaded."""
+    """Return the content as HTML. The commenter's words are plain text: nothing in them can be clicked or is loaded."""
     reasons = [Markup("<li>{}</li>").format(locale.translate(reason)) for reason in entry.reasons]
     parts = [Markup("<ul>{}</ul>").format(Markup().join(reasons))] if reasons else []
     if entry.text is not None:
