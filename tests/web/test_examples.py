@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from yarl import URL
 
+from commentsvc.domain.deliveries import Outcome, ParcelState
 from commentsvc.domain.email_address import Email
 from commentsvc.service import write
 from commentsvc.storage import addresses
@@ -23,6 +24,7 @@ from commentsvc.web.routes import ROUTES, application
 from commentsvc.web.server.routing import JSON, SERVICE
 from tests.conftest import a_key, a_moderators_key
 from tests.delivery.receiver import LOOPBACK, a_receiver
+from tests.delivery.test_deliveries import add_parcel, fail
 from tests.delivery.test_outbound import Rebinding
 from tests.delivery.test_outbox import MAIL
 from tests.delivery.test_webhooks import work
@@ -160,6 +162,7 @@ async def tell_of_operators(story, moderator, hooks):
     await story.tell("listModerators")
     await story.tell("changeModerator", id=moderator, body={"email": "noa@example.org"})
     await tell_of_webhooks(story, hooks)
+    await tell_of_deliveries(story)
     site = await story.tell("addSite", body={"name": "photos", "origins": ["https://photos.example.org"]})
     await story.tell("listSites")
     await story.tell("changeSite", id=site["id"], body={"mode": "trusted"})
@@ -182,6 +185,15 @@ async def tell_of_webhooks(story, hooks):
     await story.tell("rotateWebhookSecret", id=added["id"])
     await story.tell("changeWebhook", id=added["id"], body={"events": ["comment.held"], "enabled": False})
     await story.tell("removeWebhook", id=added["id"])
+
+
+async def tell_of_deliveries(story):
+    service = story.client.app[SERVICE]
+    await add_parcel(service, "held", email_sealed=service.keyring.seal(Email("noa@example.org")))
+    await fail(service, Outcome(state=ParcelState.DEAD, error="The mail server refused the recipient (550)."))
+    found = await story.tell("listDeliveries", query={"state": "dead"})
+    await story.tell("retryDelivery", id=found["deliveries"][0]["id"])
+    await story.tell("retryDeadDeliveries", body={"channel": "mail"})
 
 
 def without_chance(value):
