@@ -569,8 +569,7 @@ CREATE TABLE subscription (
     language     TEXT   NOT NULL,
     confirmation_id TEXT REFERENCES confirmation (id),  -- that confirms it
     created_at   TEXT   NOT NULL,
-    confirmed_at TEXT,
-    mailed_at    TEXT                        -- of the latest daily mail
+    confirmed_at TEXT
 );
 
 -- An address that asks for the same twice has it once.

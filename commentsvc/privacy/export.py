@@ -199,7 +199,6 @@ async def _subscriptions(
             language=row["language"],
             created_at=row["created_at"],
             confirmed_at=row["confirmed_at"],
-            mailed_at=row["mailed_at"],
         )
         for row in rows
     ]

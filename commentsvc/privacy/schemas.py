@@ -90,7 +90,6 @@ class PersonSubscription(Struct, frozen=True, kw_only=True):
     language: str
     created_at: Time
     confirmed_at: Time | None
-    mailed_at: Annotated[Time | None, Meta(description="When the latest daily mail was sent.")]
 
 
 class PersonConfirmation(Struct, frozen=True):

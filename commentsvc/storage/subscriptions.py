@@ -29,7 +29,6 @@ class Subscription(NewSubscription, frozen=True, kw_only=True):
     confirmation_id: str | None
     created_at: str
     confirmed_at: str | None
-    mailed_at: str | None
 
 
 COLUMNS: Final = ", ".join(Subscription.__struct_fields__)

@@ -1,6 +1,6 @@
 """Webhooks: where requests about events go. Addresses and secrets are encrypted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -39,7 +39,6 @@ class Webhook(Struct, frozen=True, kw_only=True):
 
 COLUMNS: Final = ", ".join(Webhook.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Webhook.__struct_fields__)
-SEALED: Final = ("url_sealed", "secret_sealed", "old_secret_sealed")
 
 
 async def add(unit: Write, webhook: Webhook) -> None:
@@ -113,39 +112,6 @@ async def disable(unit: Write, webhook_id: str, reason: DisabledFor, now: str) -
         reason=reason,
     )
     return changed == 1
-
-
-async def list_sealed(unit: PrivateRead) -> Sequence[Row]:
-    """Return ``id, url_sealed, secret_sealed, old_secret_sealed`` of every webhook: ``Keyring.encrypt_text``."""
-    return await unit.all("SELECT id, url_sealed, secret_sealed, old_secret_sealed FROM webhook ORDER BY id")
-
-
-async def reseal(unit: Write, webhook_id: str, sealed: Mapping[str, str | None]) -> None:
-    """Replace the encrypted columns of a webhook: those of ``SEALED``."""
-    columns = ", ".join(f"{name} = :{name}" for name in SEALED)
-    await unit.run(f"UPDATE webhook SET {columns} WHERE id = :id", id=webhook_id, **sealed)
-
-
-async def list_sealed_parcels(unit: PrivateRead, after: str, most: int) -> Sequence[Row]:
-    """Return ``id, detail, response`` of requests after a parcel's id, in that order: ``Keyring.encrypt_text``."""
-    return await unit.all(
-        """
-        SELECT id, detail, response FROM parcel WHERE channel = 'webhook' AND id > :after
-        ORDER BY id LIMIT CAST(:most AS BIGINT)
-        """,
-        after=after,
-        most=most,
-    )
-
-
-async def reseal_parcel(unit: Write, parcel_id: str, detail: str, response: str | None) -> None:
-    """Replace the encrypted body and response of a request."""
-    await unit.run(
-        "UPDATE parcel SET detail = :detail, response = :response WHERE id = :id",
-        id=parcel_id,
-        detail=detail,
-        response=response,
-    )
 
 
 def _values(webhook: Webhook) -> dict[str, Any]:

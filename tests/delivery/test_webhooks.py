@@ -28,10 +28,10 @@ from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Sc
 from commentsvc.domain.networks import parse_networks
 from commentsvc.moderation import actions, erase, thread_removal, threads
 from commentsvc.moderation.schemas import Action, CommentUpdate, ThreadChange, ThreadListQuery, ThreadRemoval
-from commentsvc.service import private_read, write
+from commentsvc.operations import secrets
+from commentsvc.service import private_read
 from commentsvc.sites import manage, removal
 from commentsvc.sites.schemas import NewSite, SiteRemoval
-from commentsvc.storage import webhooks as stored
 from commentsvc.web.mail.renderers import RENDERERS
 from tests.conftest import EVERYTHING, SECRET, a_service, post, visit
 from tests.delivery.receiver import LOOPBACK, a_receiver
@@ -523,7 +523,7 @@ async def test_every_encrypted_column_can_be_encrypted_again(calling, receiver):
     await post(calling, "Hello.")
     await work(calling)
     newer = replace(calling, keyring=Keyring(["a-newer-secret-of-the-tests-long-enough-to-be-one", SECRET]))
-    await reseal_webhooks(newer)
+    await secrets.reseal_emails(newer)
     alone = replace(calling, keyring=Keyring(["a-newer-secret-of-the-tests-long-enough-to-be-one"]))
     assert (await webhooks.get_webhook(alone, EVERYTHING, webhook.id)).url == receiver.url
     [delivery] = await deliveries(alone, webhook)
@@ -533,14 +533,3 @@ async def test_every_encrypted_column_can_be_encrypted_again(calling, receiver):
     signatures = receiver.got[-1][0]["webhook-signature"].split()
     assert len(signatures) == 2
     assert rotated.secret
-
-
-@write
-async def reseal_webhooks(unit):
-    def again(text):
-        return text and unit.keyring.encrypt_text(unit.keyring.decrypt_text(text))
-
-    for row in await stored.list_sealed(unit):
-        await stored.reseal(unit, row["id"], {name: again(row[name]) for name in stored.SEALED})
-    for row in await stored.list_sealed_parcels(unit, "", 100):
-        await stored.reseal_parcel(unit, row["id"], again(row["detail"]), again(row["response"]))
