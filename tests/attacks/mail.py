@@ -58,7 +58,8 @@ async def attack(number: int) -> Figures:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with mail_server() as receiver:
-            settings = ledger.SETTINGS | {"SECRET_KEY": SECRET, "SMTP_URL": receiver.url, "MAIL_FROM": "c@blog.example"}
+            mail = {"SMTP_URL": receiver.url, "MAIL_FROM": "c@blog.example", "PUBLIC_URL": "http://localhost:8080"}
+            settings = ledger.SETTINGS | {"SECRET_KEY": SECRET} | mail
             server = Server(folder, **settings)
             try:
                 await server.start().await_start()

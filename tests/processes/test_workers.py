@@ -259,20 +259,24 @@ def run(assignment):
 def fail(*_):
     raise BlockingIOError(11, "Resource temporarily unavailable")
 
-real, forks = os.fork, []
+real, forks, checks = os.fork, [], []
 
 def fork():
     forks.append(1)
     if len(forks) == 3:
         os.kill(os.getpid(), signal.SIGHUP)
         fail()
-    if len(forks) == 5:
+    if len(forks) >= 5 and checks:
         os.kill(os.getpid(), signal.SIGTERM)
     return real()
 
+def check(*_):
+    checks.append(1)
+    fail()
+
 children.os.fork = fork
 parent.PAUSES = (0.0, 0.01)
-serve(run, start_check=fail)
+serve(run, start_check=check)
 """
 
 

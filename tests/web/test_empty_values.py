@@ -53,6 +53,8 @@ async def test_a_program_cannot_ask_with_an_empty_parameter(client, key):
     for route in ROUTES:
         if route.asks is None or route.session_scope is not None:  # our own search forms send their empty fields
             continue
+        if "{token}" in route.path:  # nobody's link leads nowhere, with any parameter
+            continue
         needed = {"thread": "/a-page/"} if "thread" in route.asks.__struct_fields__ else {}
         for field, value in itertools.product(msgspec.structs.fields(route.asks), ("", " ", "\u200b")):
             name = field.encode_name

@@ -21,7 +21,7 @@ import pytest
 from yarl import URL
 
 from commentsvc.access import moderators
-from commentsvc.access.schemas import KeyRotation, ModeratorChange, NewKey
+from commentsvc.access.schemas import KeyRotation, MailPreference, ModeratorChange, NewKey
 from commentsvc.comments.schemas import CommentEdit, CountsQuery, NewComment, NewReport, PreviewRequest
 from commentsvc.delivery.schemas import RetryRequest
 from commentsvc.delivery.webhook_schemas import NewWebhook, WebhookChange
@@ -435,6 +435,7 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     NewKey: {"name": "noa", "scopes": ["read"]},
     KeyRotation: {},
     ModeratorChange: {},
+    MailPreference: {},
     NewWebhook: {"url": "https://hooks.invalid/", "events": ["comment.held"]},
     WebhookChange: {},
     DecisionForm: {"act": "spam", "version": 1},
