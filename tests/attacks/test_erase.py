@@ -1,8 +1,11 @@
 """The attack of ``make erase``, in its short form."""
 
+import pytest
+
 from tests.attacks import erase
 
 
+@pytest.mark.slow
 async def test_erased_comments_are_in_no_file_and_no_answer_also_after_a_restore():
     figures = await erase.attack(1)
     assert figures["canaries before"] > 100, "the attack would notice something"

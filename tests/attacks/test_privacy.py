@@ -14,6 +14,7 @@ async def compare(folder, url=None):
     return privacy.differences(expected, answers) + privacy.sightings(answers, log.getvalue())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 async def test_readers_learn_nothing_of_hidden_comments_modes_rules_and_people(tmp_path, database_url):
     assert await compare(tmp_path, database_url) == []

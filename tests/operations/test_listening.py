@@ -225,6 +225,7 @@ def test_a_closed_standard_output_does_not_stop_the_start(tmp_path):
         assert works(process, port) == 0
 
 
+@pytest.mark.slow
 def test_a_full_standard_output_does_not_stop_the_start(tmp_path):
     with (
         Path("/dev/full").open("w", encoding="utf-8") as full,
@@ -234,6 +235,7 @@ def test_a_full_standard_output_does_not_stop_the_start(tmp_path):
         assert works(process, port) == 0
 
 
+@pytest.mark.slow
 def test_a_pipe_that_nobody_reads_does_not_stop_the_start(tmp_path):
     reading, writing = os.pipe()
     os.set_blocking(writing, False)

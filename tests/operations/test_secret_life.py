@@ -161,6 +161,7 @@ def test_an_operator_rotates_the_key_file_with_one_command(tmp_path):
         assert call(port_of(printed), "GET", "/readyz")[0] == 200
 
 
+@pytest.mark.slow
 def test_an_operator_who_lost_the_key_file_goes_on_without_the_addresses(tmp_path):
     with serving(tmp_path) as (_, printed):
         assert call(port_of(printed), "POST", "/v1/comments", fields_of())[0] == 202
@@ -221,6 +222,7 @@ def test_commands_about_the_key_create_no_database(tmp_path):
         assert not list(tmp_path.rglob("*.db")) + list(tmp_path.rglob("secret*"))
 
 
+@pytest.mark.slow
 def test_an_operator_cannot_reencrypt_before_the_server_has_the_new_key(tmp_path):
     file = tmp_path / "data" / "secret.key"
     with serving(tmp_path) as (_, printed):

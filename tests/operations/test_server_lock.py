@@ -84,6 +84,7 @@ def test_a_second_service_on_one_file_is_refused(tmp_path, monkeypatch, number):
         assert call(port_of(printed), "POST", "/v1/comments", fields_of())[0] == 202
 
 
+@pytest.mark.slow
 def test_a_service_waits_for_the_one_before_it_to_stop(tmp_path):
     folder = tmp_path / "second"
     folder.mkdir()

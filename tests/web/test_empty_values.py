@@ -111,6 +111,7 @@ async def test_a_form_may_have_fields_that_nobody_filled_in(client):
     assert (await client.post("/v1/comments", data=form)).status == 202
 
 
+@pytest.mark.slow
 def test_an_operator_cannot_give_an_empty_option(capsys):
     tried, wrong = 0, {}
     for path, parser in parsers(build_parser()):

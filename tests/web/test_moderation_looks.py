@@ -52,6 +52,7 @@ async def fill_queue(service):
     DEVICES,
     ids=lambda device: f"{device['color_scheme']} {device.get('viewport', {}).get('width')} {device.get('locale')}",
 )
+@pytest.mark.slow
 async def test_every_moderation_page_is_accessible(at_desk, device):
     # The Content-Security-Policy of the page would block the script of the accessibility checker.
     ada, service = await at_desk("owner", person={"bypass_csp": True, **device})
@@ -78,6 +79,7 @@ async def test_every_moderation_page_is_accessible(at_desk, device):
     await assert_accessible(ada)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 async def test_forms_errors_and_results_are_accessible(at_desk, browse, scheme):
     ada, service = await at_desk(person={"bypass_csp": True, "color_scheme": scheme})

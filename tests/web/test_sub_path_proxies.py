@@ -36,6 +36,7 @@ async def behind(opened, tmp_path):
     "name",
     [name if name in {"nginx", "caddy"} else pytest.param(name, marks=pytest.mark.slow) for name in proxies.LOCATIONS],
 )
+@pytest.mark.slow
 async def test_readers_post_and_a_moderator_approves_below_a_path_of_the_blog(behind, browse, at_desk, name):
     service = await behind(name)
     blog = service.config.own_origin
