@@ -471,6 +471,7 @@ CREATE TABLE parcel (
     detail       TEXT   NOT NULL,            -- of a mail: ids, JSON; of a webhook: the encrypted body
     state        TEXT   NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
     attempts     BIGINT NOT NULL DEFAULT 0,
+    urgent       BIGINT NOT NULL DEFAULT 0 CHECK (urgent IN (0, 1)),  -- 1: somebody waits for it; it goes before others
     due_at       TEXT   NOT NULL,            -- when to try next; a worker that tries moves it into the future
     created_at   TEXT   NOT NULL,
     claimed_at   TEXT,                       -- while a worker tries to deliver it
@@ -482,8 +483,10 @@ CREATE TABLE parcel (
 );
 
 CREATE INDEX parcel_due ON parcel (channel, due_at) WHERE state = 'waiting';
+CREATE INDEX parcel_urgent ON parcel (channel, due_at) WHERE state = 'waiting' AND urgent = 1;
 CREATE INDEX parcel_claimed ON parcel (id) WHERE claimed_at IS NOT NULL;
 CREATE INDEX parcel_dead ON parcel (id) WHERE state = 'dead';
+CREATE INDEX parcel_thread ON parcel (thread_id) WHERE thread_id IS NOT NULL;
 CREATE INDEX parcel_owner ON parcel (owner, id) WHERE owner IS NOT NULL;
 CREATE INDEX parcel_comment ON parcel (comment_id) WHERE comment_id IS NOT NULL;
 CREATE INDEX parcel_email ON parcel (email_digest) WHERE email_digest IS NOT NULL;

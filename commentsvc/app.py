@@ -209,7 +209,11 @@ async def work(config: Config, stop: Stop) -> None:
 
 async def deliver(service: Service) -> None:
     """Send mails and call webhooks until cancelled; what is being sent then is finished."""
-    await Worker(service, join_outlets(service.config)).run()
+    try:
+        await Worker(service, join_outlets(service.config)).run()
+    except Exception:
+        LOG.exception("nothing is sent any more; restart the service")
+        raise
 
 
 def join_outlets(config: Config) -> Outlets:

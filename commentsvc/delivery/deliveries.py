@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from commentsvc.audit import log
+from commentsvc.delivery.outbox import LEASE_SECONDS
 from commentsvc.delivery.schemas import (
     ChannelState,
     DeliveryPage,
@@ -83,14 +84,15 @@ async def retry_delivery(unit: Write, who: Principal, delivery_id: str) -> Deliv
 
     Raises:
         NotFound: no delivery has this id, or it is about another site.
-        Conflict: it was delivered.
+        Conflict: it was delivered, or it may be on its way.
     """
     parcel = await parcels.get(unit, delivery_id)
     if parcel is None or not (who.sites is None or (parcel.site_id and who.reaches(parcel.site_id))):
         raise NotFound
     if parcel.state is ParcelState.DELIVERED:
         raise Conflict(translatable("It was delivered already."))
-    await stored.retry(unit, parcel.id, unit.now())
+    if not await stored.retry(unit, parcel.id, unit.now(), unit.ago(seconds=LEASE_SECONDS)):
+        raise Conflict(translatable("It was tried a moment ago. Wait 2 minutes, then send it again."))
     await _log_retry(unit, who, parcel.site_id, 1)
     after = await parcels.get(unit, delivery_id)
     directory = await resolve.read_directory.within(unit)

@@ -107,6 +107,7 @@ def _of_comments(waiting: Sequence[Comment]) -> NewParcel:
     return NewParcel(
         channel=Channel.MAIL,
         kind=HELD,
+        urgent=1,
         site_id=first.site_id,
         thread_id=first.thread_id,
         comment_id=first.id,
@@ -115,7 +116,7 @@ def _of_comments(waiting: Sequence[Comment]) -> NewParcel:
 
 
 def _digest() -> NewParcel:
-    return NewParcel(channel=Channel.MAIL, kind=HELD_DIGEST)
+    return NewParcel(channel=Channel.MAIL, kind=HELD_DIGEST, urgent=1)
 
 
 def list_comments(parcel: Parcel) -> list[str]:

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from commentsvc.domain.deliveries import Channel, Event, Outcome, Parcel, ParcelState
+from commentsvc.domain.errors import Unavailable
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import events, parcels
+from commentsvc.storage import deliveries, events, parcels
 from commentsvc.storage.database import PrivateRead, Write
 
 LOG: Final = logging.getLogger(__name__)
 EVENTS_AT_ONCE: Final = 100
+SAME_FAILURES: Final = 3  # events that fail one after the other because of the database: it is away
 LEASE_SECONDS: Final = 90  # longer than any attempt: after it, the worker that claimed a parcel is taken for dead
 # Pause before each next attempt; the last one repeats. Together with the jitter: 14 attempts in three days.
 PAUSES: Final = (30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 8 * 3600)
 JITTER: Final = 0.2  # a pause is up to this part shorter or longer, so that parcels do not come back together
+OVERDUE_MINUTES: Final = 30
 GIVE_UP_DAYS: Final = 3
 
 # Turns events into parcels, within one unit of work.
@@ -51,16 +54,38 @@ async def expand_events(service: Service, fan_outs: Sequence[FanOut]) -> int:
     """
     try:
         return await _expand(service, fan_outs)
+    except Unavailable:
+        LOG.warning("the database did not turn events into parcels; trying them one by one")
     except Exception:
         LOG.exception("events could not be turned into parcels; trying them one by one")
-    numbers = await _list_oldest(service)
+    return await _expand_alone(service, fan_outs)
+
+
+async def _expand_alone(service: Service, fan_outs: Sequence[FanOut]) -> int:
+    """Turn the oldest events into parcels, one by one; return how many there were.
+
+    Raises:
+        Unavailable: no event could be, because of the database. This does not count as their failure.
+    """
+    numbers, failed = await _list_oldest(service), dict[int, Exception]()
     for number in numbers:
         try:
             await _expand_one(service, fan_outs, number)
-        except Exception:
-            LOG.exception("event %s could not be turned into parcels", number)
-            await _note_failure(service, number)
+        except Exception as error:  # noqa: BLE001 -- logged below, unless the database is away
+            failed[number] = error
+            if len(failed) == SAME_FAILURES and list(failed) == numbers[:SAME_FAILURES]:
+                _refuse_outage(failed)
+    if len(failed) == len(numbers):
+        _refuse_outage(failed)
+    for number, failure in failed.items():
+        LOG.error("event %s could not be turned into parcels", number, exc_info=failure)
+        await _note_failure(service, number)
     return len(numbers)
+
+
+def _refuse_outage(failed: Mapping[int, Exception]) -> None:
+    if failed and all(isinstance(error, Unavailable) for error in failed.values()):
+        raise next(iter(failed.values()))
 
 
 @write
@@ -96,10 +121,18 @@ async def find_work(unit: PrivateRead, channels: Sequence[Channel]) -> tuple[boo
     return await events.is_any(unit), await parcels.is_due(unit, channels, unit.now())
 
 
+@private_read
+async def find_overdue(unit: PrivateRead) -> str | None:
+    """Return since when something should have been sent; None if that is less than ``OVERDUE_MINUTES`` ago."""
+    due = [await events.find_oldest(unit), *[await deliveries.find_longest_due(unit, channel) for channel in Channel]]
+    oldest = min(filter(None, due), default=None)
+    return oldest if oldest and oldest < unit.ago(minutes=OVERDUE_MINUTES) else None
+
+
 @write
-async def claim(unit: Write, channel: Channel, most: int) -> list[Parcel]:
-    """Return parcels that are due. No other worker gets them for ``LEASE_SECONDS``."""
-    return await parcels.claim(unit, channel, most, unit.now(), unit.ahead(seconds=LEASE_SECONDS))
+async def claim(unit: Write, channel: Channel, most: int, but: Sequence[str] = ()) -> list[Parcel]:
+    """Return parcels that are due, except these. No other worker gets them for ``LEASE_SECONDS``."""
+    return await parcels.claim(unit, channel, most, unit.now(), unit.ahead(seconds=LEASE_SECONDS), but)
 
 
 @write

@@ -65,6 +65,7 @@ async def _plan_mail(unit: Write, moderator: Row, language: str) -> None:
     new = NewParcel(
         channel=Channel.MAIL,
         kind=KIND,
+        urgent=1,
         owner=moderator["id"],
         email_sealed=moderator["email_sealed"],
         email_digest=moderator["email_digest"],

@@ -38,8 +38,10 @@ async def tell_webhooks(unit: Write, events: Sequence[Event]) -> None:
     if not active:
         return
     facts = await load_facts(unit, events, with_emails=any(webhook.includes_email for webhook in active))
+    new: list[NewParcel] = []
     for told in (*_derive_types(events, facts), *_list_changed_threads(events, facts)):
-        await _tell(unit, told, [one for one in active if one.wants(told.type, told.event.site_id)], facts)
+        new += _tell(unit, told, [one for one in active if one.wants(told.type, told.event.site_id)], facts)
+    await parcels.add_many(unit, new)
 
 
 def _derive_types(events: Sequence[Event], facts: Facts) -> Iterator[Told]:
@@ -87,8 +89,8 @@ def _is_public_change(event: Event, facts: Facts) -> bool:
     return False
 
 
-async def _tell(unit: Write, told: Told, wanting: Sequence[Webhook], facts: Facts) -> None:
-    """Add a parcel for each of these webhooks. Those that may see the same have the same body."""
+def _tell(unit: Write, told: Told, wanting: Sequence[Webhook], facts: Facts) -> Iterator[NewParcel]:
+    """Yield a parcel for each of these webhooks. Those that may see the same have the same body."""
     bodies = dict[tuple[bool, bool], str]()
     event = told.event
     for webhook in wanting:
@@ -96,15 +98,12 @@ async def _tell(unit: Write, told: Told, wanting: Sequence[Webhook], facts: Fact
         if options not in bodies:
             payload = webhook_payloads.build_payload(unit, told.type, event, told.detail, facts, webhook)
             bodies[options] = unit.keyring.encrypt_text(msgspec.json.encode(payload).decode())
-        await parcels.add(
-            unit,
-            NewParcel(
-                channel=Channel.WEBHOOK,
-                kind=told.type.value,
-                site_id=event.site_id,
-                thread_id=event.thread_id,
-                comment_id=None if told.type is WebhookEvent.THREAD_CHANGED else event.comment_id,
-                owner=webhook.id,
-                detail=bodies[options],
-            ),
+        yield NewParcel(
+            channel=Channel.WEBHOOK,
+            kind=told.type.value,
+            site_id=event.site_id,
+            thread_id=event.thread_id,
+            comment_id=None if told.type is WebhookEvent.THREAD_CHANGED else event.comment_id,
+            owner=webhook.id,
+            detail=bodies[options],
         )

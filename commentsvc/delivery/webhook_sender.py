@@ -13,6 +13,7 @@ from commentsvc.audit import log
 from commentsvc.delivery import signature
 from commentsvc.delivery.outbound import Answer, Outbound
 from commentsvc.domain.deliveries import Channel, NewParcel, Outcome, Parcel, ParcelState
+from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import Actor, ActorKind
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import moderators, parcels, webhooks
@@ -53,7 +54,10 @@ class WebhookSender:
         if answer.timed_out:
             self._rests_until[webhook.id] = time.monotonic() + self._rest_seconds
         outcome = read_outcome(service, answer)
-        return await self._note(service, webhook, outcome)
+        try:
+            return await self._note(service, webhook, outcome)
+        except Unavailable:  # the database has gone away since: a request must not be sent again for that
+            return outcome
 
     async def close(self) -> None:
         """Close the session."""

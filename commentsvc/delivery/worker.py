@@ -1,15 +1,19 @@
 """The worker: it turns events into parcels and delivers them, in ``serve`` or alone in ``commentsvc work``."""
 
 import asyncio
+import functools
 import logging
 import time
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from commentsvc.delivery import outbox
 from commentsvc.delivery.outbox import Outlets
 from commentsvc.domain.deliveries import Channel, Outcome, Parcel, ParcelState
+from commentsvc.domain.errors import Unavailable
 from commentsvc.service import Service
 
+T = TypeVar("T")
 LOG: Final = logging.getLogger(__name__)
 IDLE_SECONDS: Final = 1.0  # between two looks for work
 DELIVERIES_AT_ONCE: Final = 8  # of each channel
@@ -26,7 +30,7 @@ class Worker:
         """Prepare; ``run`` works."""
         self._service = service
         self._outlets = outlets
-        self._running: dict[Channel, set[asyncio.Task[None]]] = {channel: set() for channel in outlets.senders}
+        self._running: dict[Channel, dict[asyncio.Task[None], str]] = {channel: {} for channel in outlets.senders}
         self._rest: dict[Channel, float] = {}  # how long a failed channel rests
         self._rests_until: dict[Channel, float] = {}
         self._noted: dict[Channel, tuple[str | None, float]] = {}  # the error, and when that was stored
@@ -37,6 +41,9 @@ class Worker:
             while True:
                 try:
                     busy = await self.work_once()
+                except Unavailable:
+                    LOG.warning("the database cannot be used; next attempt in %s s", IDLE_SECONDS)
+                    busy = False
                 except Exception:
                     LOG.exception("delivery failed; next attempt in %s s", IDLE_SECONDS)
                     busy = False
@@ -58,29 +65,43 @@ class Worker:
     async def _start_deliveries(self, channel: Channel) -> int:
         running = self._running[channel]
         free = DELIVERIES_AT_ONCE - len(running)
-        claimed = await outbox.claim(self._service, channel, free) if free else []
+        # While the database is away, the claims of these may end: they must be settled then, not claimed again.
+        own = list(running.values())
+        claimed = await outbox.claim(self._service, channel, free, own) if free else []
         for parcel in claimed:
             task = asyncio.create_task(self._deliver(channel, parcel), name=f"delivery of {parcel.id}")
-            running.add(task)
-            task.add_done_callback(running.discard)
+            running[task] = parcel.id
+            task.add_done_callback(running.pop)
         return len(claimed)
 
     async def _deliver(self, channel: Channel, parcel: Parcel) -> None:
         started = time.monotonic()
         if started < self._rests_until.get(channel, 0):  # another delivery found out after this one was claimed
-            await outbox.release(self._service, parcel)
+            await self._store(lambda: outbox.release(self._service, parcel))
             return
         try:
             outcome = await self._outlets.senders[channel].deliver(self._service, parcel)
+        except Unavailable:  # the database was away before anything was sent
+            await self._store(lambda: outbox.release(self._service, parcel))
+            return
         except Exception:
             LOG.exception("parcel %s could not be delivered", parcel.id)
             outcome = Outcome(state=ParcelState.WAITING, error="Internal error; the log has the details.")
         self._let_rest(channel, outcome)
-        outcome = await outbox.settle(self._service, parcel, outcome, round((time.monotonic() - started) * 1000))
+        milliseconds = round((time.monotonic() - started) * 1000)
+        outcome = await self._store(functools.partial(outbox.settle, self._service, parcel, outcome, milliseconds))
         if outcome.error:
             LOG.warning("parcel %s (%s): %s", parcel.id, parcel.kind, outcome.state.value)
         if outcome.state is ParcelState.WAITING or (outcome.state is ParcelState.DELIVERED and outcome.was_sent):
             await self._note(channel, outcome.error)  # a refusal of one parcel says nothing about the channel
+
+    async def _store(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Store how an attempt went. Try until the database is back: what was accepted must not go out again."""
+        while True:
+            try:
+                return await change()
+            except Unavailable:
+                await asyncio.sleep(IDLE_SECONDS)
 
     async def _note(self, channel: Channel, error: str | None) -> None:
         """Store that the channel works or fails, if that is news: all deliveries would wait for one row."""
@@ -92,6 +113,8 @@ class Worker:
     def _let_rest(self, channel: Channel, outcome: Outcome) -> None:
         """Let a channel rest that failed as a whole: each parcel would only fail too."""
         if outcome.channel_failed:
+            if time.monotonic() < self._rests_until.get(channel, 0):
+                return  # those that began together fail together: that is one failure
             rest = min(2 * self._rest.get(channel, LEAST_REST / 2), MOST_REST)
             self._rest[channel] = rest
             self._rests_until[channel] = time.monotonic() + rest

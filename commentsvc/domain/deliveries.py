@@ -83,6 +83,7 @@ class NewParcel(Struct, frozen=True, kw_only=True):
     email_digest: str | None = None
     detail: str = "{}"
     due_at: str | None = None  # None: now
+    urgent: int = 0  # 1: somebody waits for it; it goes before others
 
     def __repr__(self) -> str:
         return f"NewParcel(kind={self.kind!r}, hidden)"

@@ -13,6 +13,7 @@ from commentsvc.access.sessions import IDLE_HOURS, MAX_AGE_DAYS
 from commentsvc.audit import log, undoable_changes
 from commentsvc.audit.erasures import ErasureSignal
 from commentsvc.config.settings import OLDEST_SECONDS
+from commentsvc.delivery import outbox
 from commentsvc.domain.deliveries import PARCEL_DAYS
 from commentsvc.moderation import bulk
 from commentsvc.operations import clock_trust, erasures
@@ -25,6 +26,7 @@ from commentsvc.storage import (
     confirmations,
     contacts,
     decision_links,
+    deliveries,
     events,
     moderators,
     parcels,
@@ -45,6 +47,7 @@ ROUND_SECONDS: Final = 60
 MAX_GRACE_DAYS: Final = 30  # of a rotated key
 BATCH_SIZE: Final = 100  # comments in one unit, so that other writers wait less
 ROWS_AT_ONCE: Final = 500  # of short rows
+LATEST_DUE_DAYS: Final = 8  # nothing is planned further ahead
 UNCONFIRMED_DAYS: Final = 8  # a day longer than the link in the mail works
 ROUNDS_PER_CLEANUP: Final = 60
 LEAST_PAUSE: Final = 1  # seconds between two cleanups of the files
@@ -90,6 +93,8 @@ async def _work_forever(service: Service, *, is_leading: bool, is_alone: bool) -
             if number % ROUNDS_PER_CLEANUP == 0:
                 await _attempt("cleanup", _clean_up(service))
                 await _attempt("completing the journal of erasures", erasures.complete_journal(service))
+                if number:  # before the first hour is over, what waited for the start may still wait
+                    await _attempt("looking at what is sent", report_overdue(service))
         await asyncio.sleep(ROUND_SECONDS)
         started_before, number = service.ago(seconds=INTERRUPTED_SECONDS), number + 1
 
@@ -106,6 +111,16 @@ async def _attempt(task: str, work: Coroutine[Any, Any, Any]) -> None:
         await work
     except Exception:
         LOG.exception("maintenance failed: %s; next attempt later", task)
+
+
+async def report_overdue(service: Service) -> None:
+    """Log that mails or requests to webhooks are not sent in time: perhaps no worker runs."""
+    if due_at := await outbox.find_overdue(service):
+        LOG.warning(
+            "mails or requests to webhooks have waited since %s. With COMMENTSVC_DELIVERY=off, `commentsvc work` must "
+            "run; otherwise the log or `commentsvc delivery list` has the reason.",
+            due_at,
+        )
 
 
 async def _clean_up(service: Service) -> None:
@@ -217,7 +232,8 @@ async def _delete_rows(unit: Write) -> None:
     await actions.clear_states(unit, unit.ago(days=undoable_changes.UNDO_DAYS))
     begun, seen = unit.ago(days=MAX_AGE_DAYS), unit.ago(hours=IDLE_HOURS)
     await sessions.delete_expired(unit, begun_before=begun, seen_before=seen)
-    # The clock was ahead when these were made. They must not be valid until it is there again.
+    # The clock was ahead when these were made. They must not wait, or be valid, until it is there again.
+    await deliveries.bring_back(unit, unit.ahead(days=LATEST_DUE_DAYS), unit.now())
     await sessions.bring_back(unit, unit.ahead(days=1), unit.now())
     await api_keys.bring_back_rotated(unit, unit.ahead(days=MAX_GRACE_DAYS + 1), unit.ahead(days=1))
     await moderators.bring_back_invitations(

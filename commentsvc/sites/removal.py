@@ -15,6 +15,7 @@ from commentsvc.storage import installation, site_removal, threads
 from commentsvc.storage.database import Write
 
 PIECE: Final = 100  # comments in one unit of work, so that other writers wait less
+ROWS: Final = 1000  # of the outbox
 
 
 async def remove_site(service: Service, who: Principal, site_id: str, removal: SiteRemoval) -> RemovedSite:
@@ -33,6 +34,8 @@ async def remove_site(service: Service, who: Principal, site_id: str, removal: S
     await note_erasures(service, "site", [site_id])
     while True:
         while await _erase_piece(service, site_id):
+            pass
+        while await _delete_parcels(service, site_id) == ROWS:
             pass
         removed = await _finish_removal(service, who, site_id, number)
         if removed is not None:
@@ -73,6 +76,11 @@ async def _erase_piece(unit: Write, site_id: str) -> bool:
     await threads.lock_of_comments(unit, ids)
     await site_removal.delete_leaves(unit, ids)
     return True
+
+
+@write
+async def _delete_parcels(unit: Write, site_id: str) -> int:
+    return await site_removal.delete_parcels(unit, site_id, ROWS)
 
 
 @write

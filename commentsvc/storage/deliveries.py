@@ -31,27 +31,58 @@ async def list_page(
     return [parcel_of(row) for row in rows]
 
 
-async def retry(unit: Write, parcel_id: str, now: str) -> None:
-    """Let a parcel that was not delivered wait, and be due now."""
-    await unit.run(
-        "UPDATE parcel SET state = 'waiting', due_at = :now WHERE id = :id AND state <> 'delivered'",
+async def retry(unit: Write, parcel_id: str, now: str, lease: str) -> bool:
+    """Let a parcel that was not delivered be due now, with as much time as a new one.
+
+    Return False if it may be on its way now. ``lease``: a worker that claimed it before this time is dead.
+    """
+    changed = await unit.run(
+        """
+        UPDATE parcel SET state = 'waiting', due_at = :now, created_at = :now
+        WHERE id = :id AND state <> 'delivered' AND (claimed_at IS NULL OR claimed_at < :lease)
+        """,
         id=parcel_id,
         now=now,
+        lease=lease,
     )
+    return changed == 1
 
 
 async def retry_dead(unit: Write, sites: Sequence[str] | None, channel: Channel | None, now: str) -> int:
-    """Let all dead parcels of these sites wait, and be due now; return their number."""
+    """Let all dead parcels of these sites be due now, with as much time as new ones; return their number."""
     condition, values = site_condition("site_id", sites)
     return await unit.run(
         f"""
-        UPDATE parcel SET state = 'waiting', due_at = :now
+        UPDATE parcel SET state = 'waiting', due_at = :now, created_at = :now
         WHERE state = 'dead' AND {condition} AND channel = COALESCE(CAST(:channel AS TEXT), channel)
         """,
         now=now,
         channel=channel and channel.value,
         **values,
     )
+
+
+async def bring_back(unit: Write, after: str, now: str) -> None:
+    """Let parcels be due now that are due only after a time: the clock was ahead when that was stored."""
+    for channel in Channel:
+        await unit.run(
+            """
+            UPDATE parcel SET due_at = :now, claimed_at = NULL
+            WHERE state = 'waiting' AND channel = :channel AND due_at > :after
+            """,
+            channel=channel.value,
+            after=after,
+            now=now,
+        )
+
+
+async def find_longest_due(unit: PrivateRead, channel: Channel) -> str | None:
+    """Return since when the parcel is due that waits longest on a channel."""
+    row = await unit.one(
+        "SELECT due_at FROM parcel WHERE state = 'waiting' AND channel = :channel ORDER BY due_at LIMIT 1",
+        channel=channel.value,
+    )
+    return str(row["due_at"]) if row else None
 
 
 async def count_by_state(unit: PrivateRead, sites: Sequence[str] | None = None) -> dict[tuple[str, str], int]:

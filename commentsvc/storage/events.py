@@ -140,6 +140,12 @@ async def is_any(unit: PrivateRead) -> bool:
     return row is not None
 
 
+async def find_oldest(unit: PrivateRead) -> str | None:
+    """Return when the oldest event was added that has yet to be turned into parcels."""
+    row = await unit.one("SELECT created_at FROM event WHERE failures < :most ORDER BY seq LIMIT 1", most=MOST_FAILURES)
+    return str(row["created_at"]) if row else None
+
+
 async def take(unit: Write, most: int) -> list[Event]:
     """Remove the oldest events and return them, oldest first. Two workers never take the same one."""
     rows = await unit.all(

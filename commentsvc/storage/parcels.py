@@ -1,6 +1,6 @@
 """The outbox: mails and requests to webhooks, with the result of their latest attempt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -86,8 +86,23 @@ async def is_due(unit: PrivateRead, channels: Sequence[Channel], now: str) -> bo
     return row is not None
 
 
-async def claim(unit: Write, channel: Channel, most: int, now: str, until: str) -> list[Parcel]:
-    """Return parcels that are due, longest due first. No other worker gets them before ``until``.
+async def claim(
+    unit: Write, channel: Channel, most: int, now: str, until: str, but: Sequence[str] = ()
+) -> list[Parcel]:
+    """Return parcels that are due, except these: urgent ones, then those longest due.
+
+    No other worker gets them before ``until``.
+    """
+    held, values = in_list("held", but)
+    others = f"AND id NOT IN {held}" if but else ""
+    values |= {"channel": channel.value, "now": now, "until": until}
+    urgent = await _claim(unit, most, f"AND urgent = 1 {others}", values)
+    left = most - len(urgent)
+    return [*urgent, *(await _claim(unit, left, others, values) if left else [])]
+
+
+async def _claim(unit: Write, most: int, only: str, values: Mapping[str, Any]) -> list[Parcel]:
+    """Claim parcels.
 
     The time is compared again outside of the sub-select: on PostgreSQL two workers may select the same rows, and the
     second one, which waited for the first, must not change them too. The limit is a part of the statement: PostgreSQL
@@ -97,14 +112,12 @@ async def claim(unit: Write, channel: Channel, most: int, now: str, until: str) 
         f"""
         UPDATE parcel SET due_at = :until, attempts = attempts + 1, tried_at = :now, claimed_at = :now
         WHERE state = 'waiting' AND due_at <= :now AND id IN (
-            SELECT id FROM parcel WHERE state = 'waiting' AND channel = :channel AND due_at <= :now
+            SELECT id FROM parcel WHERE state = 'waiting' AND channel = :channel AND due_at <= :now {only}
             ORDER BY due_at LIMIT {int(most)}
         )
         RETURNING {COLUMNS}
         """,
-        channel=channel.value,
-        now=now,
-        until=until,
+        **values,
     )
     return sorted((parcel_of(row) for row in rows), key=lambda parcel: parcel.id)
 

@@ -96,6 +96,19 @@ async def delete_comments(unit: Write, comment_ids: Sequence[str]) -> None:
     await unit.run(f"DELETE FROM comment WHERE id IN {ids}", **values)
 
 
+async def delete_parcels(unit: Write, site_id: str, most: int) -> int:
+    """Delete up to so many mails and requests to webhooks about a site; return their number."""
+    return await unit.run(
+        """
+        DELETE FROM parcel WHERE id IN (
+            SELECT id FROM parcel WHERE site_id = :site_id LIMIT CAST(:most AS BIGINT)
+        )
+        """,
+        site_id=site_id,
+        most=most,
+    )
+
+
 async def delete_site(unit: Write, site_id: str) -> None:
     """Delete a site without comments: its threads, rules, origins, keys and their sessions, and all notes about it."""
     await _announce_removal(unit, site_id)

@@ -98,6 +98,7 @@ async def _mail_link(unit: Write, event: Event, email: Email) -> None:
     parcel = NewParcel(
         channel=Channel.MAIL,
         kind=MAIL,
+        urgent=1,
         owner=address.id,
         email_sealed=event.email_sealed,
         email_digest=event.email_digest,

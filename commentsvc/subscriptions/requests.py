@@ -93,6 +93,7 @@ async def _add_confirmation(unit: Write, address: Address, subscription: Subscri
     parcel = NewParcel(
         channel=Channel.MAIL,
         kind=CONFIRM,
+        urgent=1,
         site_id=confirmation.site_id,
         thread_id=confirmation.thread_id,
         owner=confirmation.id,

@@ -98,3 +98,26 @@ def test_an_operator_does_it_from_the_terminal(tmp_path):
     assert json.loads(retried.stdout) == {"retried": 0}
     unknown = run_main(tmp_path, "delivery", "retry", "01a203fe-5bb8-7001-a849-2de69810bd7a")
     assert (unknown.returncode, "Not found" in unknown.stderr) == (1, True)
+
+
+async def test_a_delivery_that_is_on_its_way_is_not_sent_a_second_time(client, service, clock):
+    key, parcel_id = await a_key(service, Scope.ADMIN), await add_parcel(service, "held")
+    assert len(await outbox.claim(service, Channel.MAIL, 1)) == 1
+    answer = await client.post(f"/v1/deliveries/{parcel_id}/retry", headers=key)
+    assert answer.status == 409
+    assert await outbox.claim(service, Channel.MAIL, 1) == []
+    clock.move(seconds=outbox.LEASE_SECONDS + 1)  # its worker is dead
+    await client.post(f"/v1/deliveries/{parcel_id}/retry", headers=key)
+    assert len(await outbox.claim(service, Channel.MAIL, 1)) == 1
+
+
+@pytest.mark.parametrize("all_dead", [False, True])
+async def test_what_is_tried_again_after_days_is_not_given_up_at_the_first_failure(
+    client, service, failed, clock, all_dead
+):
+    key = await a_key(service, Scope.ADMIN)
+    clock.move(days=outbox.GIVE_UP_DAYS + 1)
+    path = "/v1/deliveries/retry" if all_dead else f"/v1/deliveries/{failed[0]}/retry"
+    assert (await client.post(path, json={} if all_dead else None, headers=key)).status == 200
+    await fail(service, Outcome(state=ParcelState.WAITING, error="451 busy"))
+    assert (await read_states(service))["held"] == "waiting"

@@ -1,15 +1,21 @@
 """What has happened becomes parcels; each parcel is delivered by one worker, and tried again if that fails."""
 
 import asyncio
+import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from commentsvc.delivery import outbox
+from commentsvc.delivery import worker as workers
 from commentsvc.delivery.outbox import Outlets
 from commentsvc.delivery.worker import Worker
 from commentsvc.domain.deliveries import Channel, NewParcel, Outcome, ParcelState
+from commentsvc.domain.errors import Unavailable
+from commentsvc.operations import maintenance
 from commentsvc.service import private_read, write
-from commentsvc.storage import events, parcels
+from commentsvc.storage import deliveries, events, parcels
 from tests.conftest import a_service, post
 
 MAIL = {"smtp_url": "smtp://localhost:2525?tls=off", "mail_from": "comments@blog.example"}
@@ -133,3 +139,148 @@ async def test_an_event_that_cannot_be_expanded_keeps_no_other_waiting(mailing):
         await outbox.expand_events(mailing, [fan_out])
     assert len(told) == 1
     assert await outbox.find_work(mailing, [Channel.MAIL]) == (False, False)
+
+
+async def test_what_was_accepted_while_the_database_was_away_is_not_sent_again(mailing, clock, monkeypatch):
+    (parcel,) = await add_parcels(mailing, 1)
+    settle, outages = outbox.settle, [1, 2, 3]
+
+    async def settle_after_an_outage(*args):
+        if outages:
+            outages.pop()
+            clock.move(seconds=outbox.LEASE_SECONDS)  # the claim has ended
+            raise Unavailable
+        return await settle(*args)
+
+    monkeypatch.setattr(outbox, "settle", settle_after_an_outage)
+    monkeypatch.setattr(workers, "IDLE_SECONDS", 0)
+    receiver = Receiver()
+    worker = Worker(mailing, Outlets(senders={Channel.MAIL: receiver}))
+    await worker.work_once()
+    while worker._running[Channel.MAIL]:
+        await worker.work_once()
+        await asyncio.sleep(0)
+    assert receiver.delivered == [parcel]
+    assert await read_parcels(mailing) == []
+
+
+async def test_a_parcel_that_could_not_be_read_is_tried_again_at_once_and_is_no_failure_of_the_mail_server(mailing):
+    (parcel,) = await add_parcels(mailing, 1)
+
+    class Reader(Receiver):
+        async def deliver(self, service, parcel):
+            if not self.delivered:
+                self.delivered.append(parcel.id)
+                raise Unavailable
+            return await super().deliver(service, parcel)
+
+    receiver = Reader()
+    await work(mailing, receiver)
+    assert receiver.delivered == [parcel, parcel]
+    assert await read_error(mailing) is None
+
+
+@private_read
+async def read_error(unit):
+    return (await parcels.get_record(unit, Channel.MAIL))["error"]
+
+
+async def test_a_sign_in_link_does_not_wait_for_a_thousand_other_mails(mailing, clock):
+    others = await add_parcels(mailing, 40)
+    clock.move(seconds=1)
+    urgent = await add_urgent(mailing)
+    claimed = await outbox.claim(mailing, Channel.MAIL, 3)
+    assert [parcel.id for parcel in claimed][:1] == [urgent]
+    assert len({parcel.id for parcel in claimed} & set(others)) == 2
+
+
+@write
+async def add_urgent(unit):
+    return await parcels.add(unit, NewParcel(channel=Channel.MAIL, kind="sign_in", urgent=1))
+
+
+async def test_an_outage_of_the_database_is_no_failure_of_an_event(mailing):
+    await post(mailing, "Hello.")
+
+    async def fail(unit, taken):
+        raise Unavailable
+
+    for _ in range(2 * events.MOST_FAILURES):
+        with pytest.raises(Unavailable):
+            await outbox.expand_events(mailing, [fail])
+    assert await outbox.find_work(mailing, [Channel.MAIL]) == (True, False)
+
+
+async def test_an_event_that_always_takes_too_long_is_left_alone_in_the_end(mailing):
+    await post(mailing, "Slow.", thread="/slow/")
+    (slow,) = [row["seq"] for row in await read_numbers(mailing)]
+
+    async def fail(unit, taken):
+        if slow in {one.seq for one in taken}:
+            raise Unavailable
+
+    for number in range(events.MOST_FAILURES):
+        await post(mailing, f"Fast {number}.", thread="/fast/")
+        await outbox.expand_events(mailing, [fail])
+    assert await outbox.find_work(mailing, [Channel.MAIL]) == (False, False)
+
+
+@private_read
+async def read_numbers(unit):
+    return await unit.all("SELECT seq FROM event ORDER BY seq")
+
+
+async def test_mails_that_fail_together_let_the_channel_rest_once(mailing):
+    await add_parcels(mailing, workers.DELIVERIES_AT_ONCE)
+    failure = Outcome(state=ParcelState.WAITING, error="The server does not answer.", channel_failed=True)
+    worker = await work(mailing, Receiver(*[failure] * workers.DELIVERIES_AT_ONCE))
+    assert worker._rest == {Channel.MAIL: workers.LEAST_REST}
+
+
+async def test_a_parcel_that_was_planned_while_the_clock_was_ahead_does_not_wait_for_that_day(mailing, clock):
+    await add_parcels(mailing, 1)
+    clock.move(days=400)
+    await outbox.claim(mailing, Channel.MAIL, 1)
+    clock.move(days=-400)
+    assert await outbox.find_work(mailing, [Channel.MAIL]) == (False, False)
+    await maintenance.delete_expired(mailing)
+    assert await outbox.find_work(mailing, [Channel.MAIL]) == (False, True)
+
+
+def plan_of(path, statement):
+    with closing(sqlite3.connect(path)) as connection:
+        values = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+        return " | ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+
+class Recorder:
+    """A unit of work that notes statements and changes nothing."""
+
+    def __init__(self):
+        self.statements = []
+
+    async def run(self, statement, **_values):
+        self.statements.append(statement)
+        return 0
+
+    async def all(self, statement, **values):
+        await self.run(statement)
+        return []
+
+
+@pytest.mark.parametrize(
+    ("change", "index"),
+    [
+        (lambda unit: parcels.claim(unit, Channel.MAIL, 8, "t", "t"), "parcel_urgent"),
+        (lambda unit: parcels.claim(unit, Channel.MAIL, 8, "t", "t"), "parcel_due"),
+        (lambda unit: deliveries.bring_back(unit, "t", "t"), "parcel_due"),
+        (lambda unit: parcels.delete_of_threads(unit, ["t"]), "parcel_thread"),
+    ],
+)
+async def test_changes_of_a_large_outbox_use_an_index(tmp_path, clock, change, index):
+    path, recorder = tmp_path / "comments.sqlite3", Recorder()
+    async with a_service(f"sqlite:///{path}", clock):
+        await change(recorder)
+        plans = [plan_of(path, statement) for statement in recorder.statements]
+    assert any(f"INDEX {index} " in plan for plan in plans), plans
+    assert not any("SCAN parcel" in plan for plan in plans), plans

@@ -13,7 +13,7 @@ from standardwebhooks import WebhookVerificationError
 from commentsvc.access import moderators
 from commentsvc.comments import reports
 from commentsvc.comments.schemas import NewReport
-from commentsvc.delivery import outbox, webhook_deliveries, webhooks
+from commentsvc.delivery import outbox, webhook_deliveries, webhook_sender, webhooks
 from commentsvc.delivery.outbound import Outbound
 from commentsvc.delivery.outbox import Outlets
 from commentsvc.delivery.webhook_events import tell_webhooks
@@ -23,7 +23,7 @@ from commentsvc.delivery.worker import Worker
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.deliveries import Channel, ParcelState
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from commentsvc.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope
 from commentsvc.domain.networks import parse_networks
 from commentsvc.moderation import actions, erase, thread_removal, threads
@@ -370,6 +370,24 @@ async def test_one_success_ends_the_days_of_failing(calling, receiver, clock):
         clock.move(hours=4)
     record = await webhooks.get_webhook(calling, EVERYTHING, webhook.id)
     assert (record.enabled, record.failing_since) == (True, None)
+
+
+async def test_a_request_is_not_sent_again_because_the_database_went_away_after_it(
+    calling, receiver, clock, monkeypatch
+):
+    await add(calling, receiver, [WebhookEvent.HELD])
+    receiver.answers = [500]
+    await post(calling, "Hello.")
+    await work(calling)
+
+    async def fail(*_args):
+        raise Unavailable
+
+    monkeypatch.setattr(webhook_sender, "_note_success", fail)
+    for _ in range(3):
+        clock.move(minutes=1)
+        await work(calling)
+    assert len(receiver.got) == 2
 
 
 async def test_a_private_address_is_refused_with_the_cure(database_url, clock, receiver):

@@ -102,3 +102,27 @@ async def test_dead_mails_and_events_that_nobody_read_are_deleted_after_a_week(s
     await maintenance.delete_expired(service)
     assert [row["state"] for row in await everything_in(service, "parcel")] == ["waiting"]
     assert await everything_in(service, "event") == []
+
+
+async def test_the_log_tells_an_operator_when_nothing_is_sent(service, clock, caplog):
+    await post(service, "Hello.")
+    clock.move(minutes=29)
+    await maintenance.report_overdue(service)
+    assert caplog.text == ""
+    clock.move(minutes=2)
+    await maintenance.report_overdue(service)
+    assert "`commentsvc work` must run" in caplog.text, "the event waits"
+    caplog.clear()
+    while await outbox.expand_events(service, []):
+        pass
+    await maintenance.report_overdue(service)
+    assert caplog.text == ""
+    await add_waiting(service)
+    clock.move(minutes=31)
+    await maintenance.report_overdue(service)
+    assert "`commentsvc delivery list`" in caplog.text, "the parcel waits"
+
+
+@write
+async def add_waiting(unit):
+    await parcels.add(unit, NewParcel(channel=Channel.WEBHOOK, kind="comment.held"))

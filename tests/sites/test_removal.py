@@ -9,14 +9,17 @@ from commentsvc.access.schemas import KeyRotation, NewKey
 from commentsvc.audit import verification
 from commentsvc.comments import reports
 from commentsvc.comments.schemas import NewReport
+from commentsvc.domain.deliveries import Channel, NewParcel
 from commentsvc.domain.errors import Unauthorized
 from commentsvc.domain.models import ActionVerb, Mode, Scope
 from commentsvc.moderation import actions, threads
 from commentsvc.moderation.schemas import Action, ThreadChange
 from commentsvc.rules import manage as rules
 from commentsvc.rules.schemas import NewRule
-from commentsvc.sites import manage
-from commentsvc.sites.schemas import NewSite
+from commentsvc.service import write
+from commentsvc.sites import manage, removal
+from commentsvc.sites.schemas import NewSite, SiteRemoval
+from commentsvc.storage import parcels, site_removal
 from commentsvc.web.routes import application
 from tests.cli.test_moderate import command, pending_comments
 from tests.comments.test_post import everything_in
@@ -46,6 +49,29 @@ async def two_blogs(database_url, clock, aiohttp_client):
             await manage.add_site(service, EVERYTHING, NewSite(name=name, origins=[origin]))
         found = (await manage.list_sites(service, EVERYTHING)).sites
         yield service, await aiohttp_client(application(service)), {site.name: site.id for site in found}
+
+
+async def test_what_waits_for_a_removed_site_is_deleted_in_pieces(two_blogs, monkeypatch):
+    service, _, sites = two_blogs
+    monkeypatch.setattr(removal, "ROWS", 10)
+    pieces = []
+    delete = site_removal.delete_parcels
+
+    async def delete_piece(*args):
+        pieces.append(await delete(*args))
+        return pieces[-1]
+
+    monkeypatch.setattr(site_removal, "delete_parcels", delete_piece)
+    await add_parcels(service, [sites["a"]] * 25 + [sites["b"]] * 3)
+    await removal.remove_site(service, EVERYTHING, sites["a"], SiteRemoval())
+    assert pieces == [10, 10, 5]
+    assert {row["site_id"] for row in await everything_in(service, "parcel")} == {sites["b"]}
+
+
+@write
+async def add_parcels(unit, site_ids):
+    new = [NewParcel(channel=Channel.WEBHOOK, kind="thread.changed", site_id=one) for one in site_ids]
+    await parcels.add_many(unit, new)
 
 
 async def fill(service, origin, site):
