@@ -509,7 +509,7 @@ CREATE TABLE moderator_mail (
 
 -- The links in a mail about a waiting comment. Using one of them voids them all.
 CREATE TABLE decision_link (
-    id           TEXT   NOT NULL PRIMARY KEY,  -- of the mail's parcel, so that every attempt has the same links
+    id           TEXT   NOT NULL PRIMARY KEY,  -- derived from the mail's parcel and the comment: every attempt has the same links
     moderator_id TEXT   NOT NULL REFERENCES moderator (id),
     comment_id   TEXT   NOT NULL,
     version      BIGINT NOT NULL,              -- of the comment, as the mail shows it

@@ -18,7 +18,7 @@ from commentsvc.domain.models import Actor, ActorKind, Principal
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.sites.manage import require_all_sites
-from commentsvc.storage import installation, moderator_mail, moderators
+from commentsvc.storage import decision_links, installation, moderator_mail, moderators
 from commentsvc.storage.database import PrivateRead, Write
 
 SIGN_IN_LINK_HOURS: Final = 24
@@ -103,7 +103,9 @@ async def read_moderators(unit: PrivateRead, who: Principal) -> ModeratorList:
 
 @write
 async def change_moderator(unit: Write, who: Principal, moderator_id: str, change: ModeratorChange) -> ModeratorRecord:
-    """Change the email address of a moderator, or which mails they get. With the address, unused sign-in links end.
+    """Change the email address of a moderator, or which mails they get.
+
+    With the address, the links end that were mailed to it: to sign in, and to decide on comments.
 
     Raises:
         NotFound: no moderator has this id.
@@ -133,6 +135,7 @@ async def _change_email(unit: Write, moderator_id: str, email: str | None) -> No
     sealed, digest = (unit.keyring.seal(Email(email)), unit.keyring.digest(Email(email))) if email else (None, None)
     await moderators.set_email(unit, moderator_id, sealed, digest)
     await moderators.delete_open_invitations(unit, moderator_id)
+    await decision_links.delete_of_moderator(unit, moderator_id)
 
 
 @write

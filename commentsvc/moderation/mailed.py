@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -67,11 +68,12 @@ class Waiting:
 
 @write
 async def open_links(
-    unit: Write, moderator_id: str, link_id: str, created_at: str, comment_ids: Sequence[str]
+    unit: Write, moderator_id: str, parcel_id: str, created_at: str, comment_ids: Sequence[str]
 ) -> HeldComment | None:
     """Create the links of a mail about the first of these comments that still waits; None if nothing waits.
 
-    Another attempt at the same mail has the same links.
+    Another attempt at the same mail has the same links, unless it is about another comment: a worker may have died
+    after the server accepted the mail, and then the links of the first comment were used.
     """
     recipient = await _find_recipient(unit, moderator_id)
     if recipient is None:
@@ -83,6 +85,7 @@ async def open_links(
         return None
     (card,) = await queue_cards.build_cards(unit, recipient.who, [comment])
     expires_at = format_time(parse_time(created_at) + timedelta(days=LINK_DAYS))
+    link_id = str(uuid5(UUID(parcel_id), comment.id))
     link = StoredLink(
         id=link_id,
         moderator_id=moderator_id,

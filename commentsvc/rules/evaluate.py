@@ -1,5 +1,6 @@
 """Evaluate the rules on a new or edited comment."""
 
+from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Site, Thread
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, engine
@@ -76,9 +77,10 @@ async def submission_of(
 async def _count_approved_of_address(unit: PrivateRead, comment: Comment, contact: Contact, at: str) -> int:
     if not (contact.verified and contact.email_digest):
         return 0
-    return await address_contacts.count_approved(
-        unit, [contact.email_digest], comment.site_id, before=at, but=comment.id
-    )
+    email = unit.keyring.unseal(contact.email_sealed) if contact.email_sealed else UNREADABLE
+    # By every listed key: after a rotation, earlier comments have another digest until they are sealed again.
+    digests = [contact.email_digest] if email == UNREADABLE else unit.keyring.digests(email)
+    return await address_contacts.count_approved(unit, digests, comment.site_id, before=at, but=comment.id)
 
 
 def draft_of_comment(env: Environment, comment: Comment, contact: Contact) -> Draft:

@@ -68,16 +68,21 @@ async def lock(unit: Write, address_id: str) -> None:
 
 
 async def confirm(unit: Write, address_id: str, now: str) -> None:
-    """Note that the owner of an address has confirmed it. A suppression that its owner did not ask for stays."""
+    """Note that the owner of an address has confirmed it. Whether it gets mail does not change."""
     await unit.run(
-        f"""
-        UPDATE address SET confirmed_at = COALESCE(confirmed_at, {NOW_OR_CREATED}),
-            suppressed_at = CASE WHEN suppressed_for = 'request' THEN NULL ELSE suppressed_at END,
-            suppressed_for = CASE WHEN suppressed_for = 'request' THEN NULL ELSE suppressed_for END
-        WHERE id = :id
-        """,
+        f"UPDATE address SET confirmed_at = {NOW_OR_CREATED} WHERE id = :id AND confirmed_at IS NULL",
         id=address_id,
         now=now,
+    )
+
+
+async def allow_again(unit: Write, address_id: str) -> None:
+    """End a suppression that the owner of an address asked for. One for another reason stays."""
+    await unit.run(
+        """
+        UPDATE address SET suppressed_at = NULL, suppressed_for = NULL WHERE id = :id AND suppressed_for = 'request'
+        """,
+        id=address_id,
     )
 
 

@@ -27,8 +27,7 @@ async def add(unit: Write, link: StoredLink) -> None:
         """
         INSERT INTO decision_link (id, moderator_id, comment_id, version, created_at, expires_at)
         VALUES (:id, :moderator_id, :comment_id, :version, :created_at, :expires_at)
-        ON CONFLICT (id) DO UPDATE
-        SET version = excluded.version, comment_id = excluded.comment_id, expires_at = excluded.expires_at
+        ON CONFLICT (id) DO UPDATE SET version = excluded.version, expires_at = excluded.expires_at
         """,
         id=link.id,
         moderator_id=link.moderator_id,

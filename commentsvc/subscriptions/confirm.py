@@ -64,6 +64,7 @@ async def confirm_address(unit: Write, token: str) -> Confirmed | None:
     if found is None or not await confirmations.use(unit, found.id, unit.now()):
         return None
     await addresses.confirm(unit, found.address_id, unit.now())
+    await addresses.allow_again(unit, found.address_id)  # they have just asked for mail
     await subscriptions.confirm_of_confirmation(unit, found.id, unit.now())
     return Confirmed(await _page(unit, found), create_proof(unit, found.address_id, found.site_id))
 
@@ -85,7 +86,7 @@ async def _page(unit: PrivateRead, found: Confirmation) -> ConfirmedPage:
 async def prove_browser(unit: Write, address_id: str, comment_id: str) -> Confirmed | None:
     """Confirm an address for a browser that opened a link mailed to it; None if the comment is not known.
 
-    The comment says on which site and page.
+    The comment says on which site and page. An owner who has stopped all mail still gets none.
     """
     comment = await comments.get(unit, comment_id)
     if comment is None:

@@ -126,6 +126,14 @@ async def test_a_confirmed_address_gets_five_mails_a_day(mailing, client):
     assert len(await mails(mailing)) == 5
 
 
+async def test_a_link_that_would_be_too_old_when_it_arrives_is_not_sent(mailing, client, clock):
+    await comment_by(mailing, "By Mia.")
+    await request(client)
+    assert len(await mails(mailing)) == 1
+    clock.move(days=1)
+    assert await mails(mailing) == [None]
+
+
 async def test_an_address_that_wants_no_mail_gets_none(mailing, client):
     await comment_by(mailing, "By Mia.")
     await suppress(mailing, MIA)
@@ -256,6 +264,15 @@ async def test_a_link_proves_the_browser_that_opens_it_on_the_page_of_the_commen
     await comment_by(mailing, "Verified.", author_token=token, thread="https://blog.example/a-page/")
     rows = await everything_in(mailing, "contact")
     assert [row["verified"] for row in rows] == [0, 1]
+
+
+async def test_who_stopped_all_mail_gets_none_after_proving_a_browser(mailing, client):
+    posted = await comment_by(mailing, "By Mia.", thread="https://blog.example/a-page/")
+    link = await link_for(mailing, client)
+    await suppress(mailing, MIA)
+    assert "#confirmed=cp_" in (await send(client, link, act="prove", id=posted.id)).headers["Location"]
+    (address,) = await everything_in(mailing, "address")
+    assert (address["suppressed_for"], address["confirmed_at"] is None) == ("request", False)
 
 
 async def test_without_a_mail_server_the_page_says_so(service, aiohttp_client):

@@ -151,6 +151,18 @@ async def test_all_that_is_asked_for_in_a_day_joins_one_mail(mailing, client, cl
     assert len(await confirmation_parcels(mailing)) == 2
 
 
+async def test_a_mailbox_is_not_filled_by_addresses_that_differ_after_a_plus(mailing, client, clock):
+    for number in range(6):
+        await ask(client, f"mia+{number}@example.com", comment=f"Number {number}.")
+    await ask(client, "noa@example.com", comment="Another person.")
+    await expand(mailing)
+    assert len(await confirmation_parcels(mailing)) == 3 + 1
+    clock.move(hours=25)
+    await ask(client, "mia+5@example.com", comment="A day later.")
+    await expand(mailing)
+    assert len(await confirmation_parcels(mailing)) == 3 + 1 + 1
+
+
 async def test_a_confirmed_address_is_asked_for_each_page_but_not_more_than_five_times_a_day(mailing, client, clock):
     await ask(client, comment="First.")
     await expand(mailing)

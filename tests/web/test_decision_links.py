@@ -9,12 +9,15 @@ import pytest
 from commentsvc.access import moderators, preferences
 from commentsvc.access.mail_stop import make_stop_token
 from commentsvc.access.preferences import Preferences
+from commentsvc.access.schemas import ModeratorChange
+from commentsvc.domain.email_address import Email
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind
 from commentsvc.moderation import actions, decision_links, erase, queue, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate
 from commentsvc.service import write
 from commentsvc.sites.manage import add_site
 from commentsvc.sites.schemas import NewSite
+from commentsvc.web.mail.renderers import RENDERERS
 from commentsvc.web.routes import application
 from tests.conftest import EVERYTHING, a_service, post
 from tests.delivery.postbox import MAIL, Postbox
@@ -251,6 +254,45 @@ async def test_a_moderator_who_was_removed_or_lost_the_comment_learns_nothing(ma
     gone = await show(browser, links["approve"], HTTPStatus.NOT_FOUND)
     assert "How long" not in gone
     assert "Ada" not in gone
+    await press(browser, links["approve"], "approve", page=page, status=HTTPStatus.NOT_FOUND)
+    assert await status_of(mailing, comment) == "pending"
+
+
+async def test_a_second_copy_of_a_mail_leaves_the_links_of_the_first_one_alone(mailing, browser):
+    """A worker that dies after the mail was accepted sends it again, perhaps about the next comment."""
+    await a_moderator(mailing)
+    first, second = await post(mailing, "The first."), await post(mailing, "The second.")
+    twice = Twice()
+    await twice.collect(mailing)
+    (parcel,) = twice.parcels
+    links = links_of(twice.mails[0])
+    assert "The first." in await show(browser, links["approve"])
+    assert "Undo" in await press(browser, links["approve"], "approve")
+    again = links_of(await RENDERERS[parcel.kind](mailing, parcel))
+    page = await show(browser, links["approve"])
+    assert ("The first." in page, "The second." in page) == (True, False)
+    await press(browser, again["spam"], "spam")
+    assert (await status_of(mailing, first), await status_of(mailing, second)) == ("approved", "spam")
+
+
+class Twice(Postbox):
+    """A postbox that keeps the parcels too."""
+
+    def __init__(self):
+        super().__init__()
+        self.parcels = []
+
+    async def deliver(self, service, parcel):
+        self.parcels.append(parcel)
+        return await super().deliver(service, parcel)
+
+
+async def test_links_in_the_mailbox_that_a_moderator_left_decide_nothing(mailing, browser, mailed):
+    comment, links = await mailed()
+    page = await show(browser, links["approve"])
+    change = ModeratorChange(email=Email("ada@new.example"))
+    await moderators.change_moderator(mailing, EVERYTHING, mailed.ada, change)
+    assert "How long" not in await show(browser, links["approve"], HTTPStatus.NOT_FOUND)
     await press(browser, links["approve"], "approve", page=page, status=HTTPStatus.NOT_FOUND)
     assert await status_of(mailing, comment) == "pending"
 

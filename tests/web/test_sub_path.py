@@ -16,9 +16,11 @@ from commentsvc.moderation import actions
 from commentsvc.moderation.schemas import Action
 from commentsvc.sites.manage import add_site
 from commentsvc.sites.schemas import NewSite
+from commentsvc.subscriptions import own_comments
 from commentsvc.web.routes import ROUTES, application
 from tests.conftest import EVERYTHING, fields_of, post
 from tests.operations.test_operating import call, serving
+from tests.subscriptions.test_confirm import ask_to_confirm
 
 BLOG = "https://blog.example"
 BASE = "/comments"
@@ -98,7 +100,7 @@ async def test_every_link_and_form_of_every_page_stays_below_the_path(ask, blog_
         f"{BASE}/",
         f"{BASE}/t?thread={BLOG}/a-post/&reply_to={first}",
         f"{BASE}/moderate",
-        f"{BASE}/mine",
+        f"{BASE}/mine",  # each website links to it itself
     }
     visited, forms = set(), set()
     while to_visit:
@@ -220,6 +222,28 @@ async def test_a_thread_key_belongs_to_the_blog_around_the_path_though_no_origin
     token = {"Authorization": f"Bearer {(await made.json())['edit_token']}"}
     listed = await ask(f"{BASE}/v1/comments?thread=17", headers={"Sec-Fetch-Site": "same-origin"} | token)
     assert len((await listed.json())["comments"]) == 1
+
+
+async def test_links_in_mails_lead_below_the_path_and_so_do_the_pages_behind_them(ask, blog_service):
+    comment_id = await post(blog_service, "Hello.", email="mia@example.com", thread=f"{BLOG}/a-page")
+    token, address_id = await ask_to_confirm(blog_service, "mia@example.com")
+    page = await (await ask(f"{BASE}/confirm/{token}")).text()
+    assert 'action="' not in page, "the form is sent to its own address"
+    done = await ask(f"{BASE}/confirm/{token}", "POST", headers=FORM)
+    assert done.headers["Location"].startswith(f"{BLOG}/a-page#confirmed=")
+    stop = f"{BASE}/u/{blog_service.keyring.token('unsubscribe', address_id)}"
+    assert 'action="' not in await (await ask(stop)).text()
+    for change in ("daily", "stop_all"):
+        answer = await ask(stop, "POST", data={"change": change}, headers=FORM)
+        assert answer.headers["Location"].startswith(f"{BASE}/u/cu_")
+        assert (await ask(answer.headers["Location"])).status == 200
+    own, _ = own_comments.create_link_token(blog_service, address_id, blog_service.now())
+    page = await (await ask(f"{BASE}/mine/{own}")).text()
+    linked = re.findall(r'(?:href|action)="(/[^"]*)"', page)
+    assert linked
+    assert all(link.startswith(f"{BASE}/") for link in linked), linked
+    answer = await ask(f"{BASE}/mine/{own}", "POST", data={"act": "erase", "id": comment_id}, headers=FORM)
+    assert answer.headers["Location"] == f"{BASE}/mine/{own}?done=erased"
 
 
 async def test_a_program_reads_below_the_path_why_its_request_was_not_understood(live):

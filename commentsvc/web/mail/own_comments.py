@@ -14,11 +14,13 @@ from commentsvc.web.pages.i18n import Locale, find_locale
 
 
 async def render_own_comments(service: Service, parcel: Parcel) -> Mail | None:
-    """Return the mail of a parcel; None if the address was erased or must get no mail any more."""
+    """Return the mail of a parcel; None if its link is too old, or the address was erased or must get no mail."""
     address = await own_comments.find_recipient(service, parcel.owner or "")
     if address is None or parcel.email_sealed is None:
         return None
     token, until = own_comments.create_link_token(service, address.id, parcel.created_at)
+    if until <= service.now():  # the mail server was away for long
+        return None
     locale = find_locale(msgspec.json.decode(parcel.detail).get("language"))
     return write_own_comments(service.config, locale, service.keyring.unseal(parcel.email_sealed), token, until)
 

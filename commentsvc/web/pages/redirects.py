@@ -20,8 +20,13 @@ from commentsvc.sites.resolve import SiteDirectory, ThreadPlace
 from commentsvc.web.server.routing import SERVICE, VISIT
 
 RECEIPT_MINUTES: Final = 60
+# A path and a query without another address inside: ?p=12 or ?page=a-post, but no encoded slash or colon. The query has
+# no capital letter in its values, so no Base64 of an address either.
+PLAIN_ADDRESS: Final = re.compile(
+    r"(?:/(?:[^/?#:%]|%(?!2[5Ff]|3[Aa]|5[Cc])[0-9A-Fa-f]{2})+)*/?"
+    r"(?:\?[A-Za-z_]+=[a-z0-9-]+(?:&[A-Za-z_]+=[a-z0-9-]+)*)?"
+)
 # Browsers interpret some of these in another way than Python, or reject them.
-PLAIN_PATH: Final = re.compile(r"(?:/[^/?#:]+)*/?")  # it has no other address inside
 UNSAFE_IN_URL: Final = re.compile(r"[\s\x00-\x20\x7f-\x9f\"<>\\^`{|}]")
 
 
@@ -95,27 +100,25 @@ def confirmed_address(directory: SiteDirectory, site: Site, thread: Thread | Non
     """Return the address of a page that gets the code of a confirmation; None if no safe one is known.
 
     It is on an origin that the site lists itself: under a wildcard, strangers have pages. Browsers keep a fragment when
-    a page redirects, so an address that no moderator has approved must not have a query: /out?to=https://evil.example.
+    a page redirects, so no other address may be inside: /out?to=https://evil.example. Public pages have the same
+    limit: a stranger named them, and rules may have approved the comment.
     """
     home = site_address(directory, site, None)
     if thread is None:
         return f"{home}/" if home else None
     approved = thread.url if thread.published_at else None
     named = f"{home}{thread.key}" if home and thread.key.startswith("/") else None
-    plain = [
-        text
-        for text in (sent_from, named)
-        if text and PLAIN_PATH.fullmatch(urlsplit(text)._replace(scheme="", netloc="").geturl())
-    ]
-    return next((text for text in (approved, *plain) if text and _is_listed(directory, site, text)), None)
+    return next((one for one in (approved, sent_from, named) if one and _is_safe(directory, site, one)), None)
 
 
-def _is_listed(directory: SiteDirectory, site: Site, text: str) -> bool:
+def _is_safe(directory: SiteDirectory, site: Site, text: str) -> bool:
+    if UNSAFE_IN_URL.search(text) or not text.isascii():
+        return False
     parts = urlsplit(text)
     origin = f"{parts.scheme}://{parts.netloc}"
     owner = directory.by_origin(origin)
-    is_safe = UNSAFE_IN_URL.search(text) is None and text.isascii() and "#" not in text
-    return is_safe and owner is not None and owner.id == site.id and not directory.is_by_wildcard(origin)
+    is_listed = owner is not None and owner.id == site.id and not directory.is_by_wildcard(origin)
+    return is_listed and PLAIN_ADDRESS.fullmatch(text.removeprefix(origin)) is not None
 
 
 def _quote(text: str) -> str:

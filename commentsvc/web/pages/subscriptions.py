@@ -60,5 +60,5 @@ async def change_subscriptions(
         return await show_subscriptions(request, query)
     shown = await manage.change_subscriptions(service, token, change, form.stop)
     lang = f"&lang={request_locale(request, query.lang).lang}" if query.lang else ""
-    target = f"{service.config.base_path}/u/{shown}?done={change}{lang}"
-    return web.Response(status=303, headers={hdrs.LOCATION: target, **PRIVATE})
+    headers = {hdrs.LOCATION: f"/u/{shown}?done={change}{lang}", **PRIVATE}  # the middleware adds the path before it
+    return web.Response(status=303, headers=headers)
