@@ -23,7 +23,7 @@ class MailedModerator:
     mode: MailMode
 
 
-def make_stop_token(env: Environment, moderator_id: str) -> str:
+def create_stop_token(env: Environment, moderator_id: str) -> str:
     """Return the token that stops the mails to a moderator. It does not expire: mail programs use it much later."""
     return env.keyring.token("unsubscribe", moderator_id, site_id=STOP)
 

@@ -80,19 +80,18 @@ async def _channel_states(unit: PrivateRead, sites: Sequence[str] | None) -> lis
 
 @write
 async def retry_delivery(unit: Write, who: Principal, delivery_id: str) -> DeliveryRecord:
-    """Try a dead or waiting delivery again now.
+    """Try a dead or waiting delivery again now, with as much time as a new one.
 
     Raises:
         NotFound: no delivery has this id, or it is about another site.
-        Conflict: it was delivered, or it may be on its way.
+        Conflict: it was delivered, or may be on its way.
     """
     parcel = await parcels.get(unit, delivery_id)
     if parcel is None or not (who.sites is None or (parcel.site_id and who.reaches(parcel.site_id))):
         raise NotFound
     if parcel.state is ParcelState.DELIVERED:
         raise Conflict(translatable("It was delivered already."))
-    if not await stored.retry(unit, parcel.id, unit.now(), unit.ago(seconds=LEASE_SECONDS)):
-        raise Conflict(translatable("It was tried a moment ago. Wait 2 minutes, then send it again."))
+    await require_retry(unit, parcel.id)
     await _log_retry(unit, who, parcel.site_id, 1)
     after = await parcels.get(unit, delivery_id)
     directory = await resolve.read_directory.within(unit)
@@ -100,10 +99,21 @@ async def retry_delivery(unit: Write, who: Principal, delivery_id: str) -> Deliv
     return _record(unit, after or parcel, site)
 
 
+async def require_retry(unit: Write, parcel_id: str) -> None:
+    """Let a parcel be delivered at once.
+
+    Raises:
+        Conflict: it was deleted, or may be on its way.
+    """
+    if not await parcels.send_again(unit, parcel_id, unit.now(), unit.ago(seconds=LEASE_SECONDS)):
+        raise Conflict(translatable("It was tried a moment ago. Wait 2 minutes, then send it again."))
+
+
 @write
 async def retry_dead_deliveries(unit: Write, who: Principal, request: RetryRequest) -> RetriedDeliveries:
-    """Try all dead deliveries again now."""
-    number = await stored.retry_dead(unit, who.sites, request.channel, unit.now())
+    """Try all dead deliveries again now, with as much time as new ones."""
+    lease = unit.ago(seconds=LEASE_SECONDS)
+    number = await stored.retry_dead(unit, who.sites, request.channel, unit.now(), lease)
     if number:
         await _log_retry(unit, who, None, number)
     return RetriedDeliveries(number)

@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from commentsvc.delivery import signature, webhook_sender
+from commentsvc.delivery.deliveries import require_retry
 from commentsvc.delivery.outbound import Outbound
-from commentsvc.delivery.outbox import LEASE_SECONDS
 from commentsvc.delivery.webhook_schemas import (
     WebhookDelivery,
     WebhookDeliveryList,
@@ -83,8 +83,7 @@ async def retry_delivery(unit: Write, who: Principal, webhook_id: str, delivery_
         raise NotFound
     if webhook.disabled_at:
         raise Conflict(translatable("The webhook is switched off. Switch it on first."))
-    if not await parcels.send_again(unit, parcel.id, unit.now(), unit.ago(seconds=LEASE_SECONDS)):
-        raise Conflict(translatable("It was tried a moment ago. Wait 2 minutes, then send it again."))
+    await require_retry(unit, parcel.id)
     stored = await parcels.get(unit, parcel.id)
     return _delivery(unit, stored or parcel)
 

@@ -60,7 +60,7 @@ class OpenLink:
         return self.comment.version != self.stored.version and (self.comment.edited_at or "") > self.stored.created_at
 
 
-def make_token(env: Environment, link_id: str, verb: ActionVerb, expires_at: str) -> str:
+def create_link_token(env: Environment, link_id: str, verb: ActionVerb, expires_at: str) -> str:
     """Return the token of a link. The same arguments always give the same token."""
     return env.keyring.token("decide", link_id, parse_time(expires_at), site_id=verb.value)
 

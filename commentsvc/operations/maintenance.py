@@ -41,6 +41,7 @@ from commentsvc.storage import (
 )
 from commentsvc.storage.clock import DatabaseClock
 from commentsvc.storage.database import PrivateRead, Write
+from commentsvc.subscriptions.requests import CONFIRM_DAYS
 
 LOG: Final = logging.getLogger(__name__)
 ROUND_SECONDS: Final = 60
@@ -48,7 +49,7 @@ MAX_GRACE_DAYS: Final = 30  # of a rotated key
 BATCH_SIZE: Final = 100  # comments in one unit, so that other writers wait less
 ROWS_AT_ONCE: Final = 500  # of short rows
 LATEST_DUE_DAYS: Final = 8  # nothing is planned further ahead
-UNCONFIRMED_DAYS: Final = 8  # a day longer than the link in the mail works
+UNCONFIRMED_DAYS: Final = CONFIRM_DAYS + 1  # longer than the link in the mail works
 ROUNDS_PER_CLEANUP: Final = 60
 LEAST_PAUSE: Final = 1  # seconds between two cleanups of the files
 PAUSE_PER_SECOND: Final = 100  # of such a cleanup: erasing often must not keep the disk busy
@@ -155,9 +156,9 @@ async def delete_mail_rows(service: Service) -> None:
     asked_before, before = service.ago(days=UNCONFIRMED_DAYS), service.ago(days=PARCEL_DAYS)
     await _delete_in_pieces(service, parcels.delete_expired, before)
     await _delete_in_pieces(service, events.delete_expired, before)
-    # In the order in which one needs the other.
-    await _delete_in_pieces(service, subscriptions.delete_unconfirmed, asked_before)
+    # In this order: a subscription is kept for its confirmation, an address for both.
     await _delete_in_pieces(service, confirmations.delete_expired, asked_before)
+    await _delete_in_pieces(service, subscriptions.delete_unconfirmed, asked_before)
     await _delete_in_pieces(service, addresses.delete_unused, asked_before)
 
 

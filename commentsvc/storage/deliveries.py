@@ -31,32 +31,17 @@ async def list_page(
     return [parcel_of(row) for row in rows]
 
 
-async def retry(unit: Write, parcel_id: str, now: str, lease: str) -> bool:
-    """Let a parcel that was not delivered be due now, with as much time as a new one.
-
-    Return False if it may be on its way now. ``lease``: a worker that claimed it before this time is dead.
-    """
-    changed = await unit.run(
-        """
-        UPDATE parcel SET state = 'waiting', due_at = :now, created_at = :now
-        WHERE id = :id AND state <> 'delivered' AND (claimed_at IS NULL OR claimed_at < :lease)
-        """,
-        id=parcel_id,
-        now=now,
-        lease=lease,
-    )
-    return changed == 1
-
-
-async def retry_dead(unit: Write, sites: Sequence[str] | None, channel: Channel | None, now: str) -> int:
-    """Let all dead parcels of these sites be due now, with as much time as new ones; return their number."""
+async def retry_dead(unit: Write, sites: Sequence[str] | None, channel: Channel | None, now: str, lease: str) -> int:
+    """Let all dead parcels of these sites be delivered at once, as ``parcels.send_again``; return their number."""
     condition, values = site_condition("site_id", sites)
     return await unit.run(
         f"""
         UPDATE parcel SET state = 'waiting', due_at = :now, created_at = :now
-        WHERE state = 'dead' AND {condition} AND channel = COALESCE(CAST(:channel AS TEXT), channel)
+        WHERE state = 'dead' AND (claimed_at IS NULL OR claimed_at < :lease) AND {condition}
+            AND channel = COALESCE(CAST(:channel AS TEXT), channel)
         """,
         now=now,
+        lease=lease,
         channel=channel and channel.value,
         **values,
     )

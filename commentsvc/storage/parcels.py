@@ -160,11 +160,6 @@ async def release(unit: Write, parcel: Parcel, now: str) -> None:
     )
 
 
-async def clear_error(unit: Write, parcel_id: str) -> None:
-    """Forget why the last attempt failed: the next one has begun, and what it says was read."""
-    await unit.run("UPDATE parcel SET error = NULL WHERE id = :id AND error IS NOT NULL", id=parcel_id)
-
-
 async def release_all(unit: Write, now: str) -> None:
     """Let parcels be due now that a worker claimed and did not settle: it was killed. No other worker may run."""
     await unit.run("UPDATE parcel SET due_at = :now, claimed_at = NULL WHERE claimed_at IS NOT NULL", now=now)
@@ -255,12 +250,12 @@ async def give_up_of_owner(unit: Write, owner: str, error: str) -> int:
 async def send_again(unit: Write, parcel_id: str, now: str, lease: str) -> bool:
     """Let a parcel be delivered at once, with as much time as a new one.
 
-    Return False if it was deleted, or if it may be on its way now: it was tried after ``lease``.
+    Return False if it was deleted, or if it may be on its way now: a worker claimed it after ``lease``.
     """
     changed = await unit.run(
         """
         UPDATE parcel SET state = 'waiting', due_at = :now, created_at = :now
-        WHERE id = :id AND (state <> 'waiting' OR tried_at IS NULL OR tried_at < :lease)
+        WHERE id = :id AND (claimed_at IS NULL OR claimed_at < :lease)
         """,
         id=parcel_id,
         now=now,
@@ -276,11 +271,15 @@ async def delete_of_threads(unit: Write, thread_ids: Sequence[str]) -> None:
 
 
 async def delete_expired(unit: Write, before: str, most: int) -> int:
-    """Delete parcels that were created before a time and do not wait any more; return their number."""
+    """Delete parcels from before a time that do not wait, or wait overdue since then; return their number.
+
+    Nobody tries the latter any more: the mail server was taken out of the settings.
+    """
     return await unit.run(
         """
         DELETE FROM parcel WHERE id IN (
-            SELECT id FROM parcel WHERE state <> 'waiting' AND created_at < :before LIMIT CAST(:most AS BIGINT)
+            SELECT id FROM parcel WHERE created_at < :before AND (state <> 'waiting' OR due_at < :before)
+            LIMIT CAST(:most AS BIGINT)
         )
         """,
         before=before,

@@ -96,14 +96,13 @@ async def confirm(unit: Write, subscription_id: str, now: str) -> None:
     )
 
 
-async def confirm_of_confirmation(unit: Write, confirmation_id: str, now: str) -> list[Subscription]:
-    """Confirm every subscription that joined a confirmation; return all of them, oldest first."""
+async def confirm_of_confirmation(unit: Write, confirmation_id: str, now: str) -> None:
+    """Confirm every subscription that joined a confirmation."""
     await unit.run(
         f"UPDATE subscription SET confirmed_at = {NOW_OR_CREATED} WHERE confirmation_id = :id AND confirmed_at IS NULL",
         id=confirmation_id,
         now=now,
     )
-    return await list_of_confirmation(unit, confirmation_id)
 
 
 async def set_daily(unit: Write, address_id: str, *, daily: bool) -> None:
@@ -120,11 +119,6 @@ async def delete(unit: Write, subscription_id: str) -> bool:
     return await unit.run("DELETE FROM subscription WHERE id = :id", id=subscription_id) == 1
 
 
-async def delete_of_address(unit: Write, address_id: str) -> int:
-    """End all subscriptions of an address; return how many there were."""
-    return await unit.run("DELETE FROM subscription WHERE address_id = :address_id", address_id=address_id)
-
-
 async def delete_of_comments(unit: Write, comment_ids: Sequence[str]) -> None:
     """End the subscriptions to replies to these comments."""
     ids, values = in_list("id", comment_ids)
@@ -138,11 +132,14 @@ async def delete_of_threads(unit: Write, thread_ids: Sequence[str]) -> None:
 
 
 async def delete_unconfirmed(unit: Write, before: str, most: int) -> int:
-    """Delete subscriptions from before a time that were never confirmed; return how many."""
+    """Delete subscriptions from before a time that were never confirmed, and that no mail asks about; return how many.
+
+    A later request may have joined an older subscription to a mail whose link still works.
+    """
     return await unit.run(
         """
         DELETE FROM subscription WHERE id IN (
-            SELECT id FROM subscription WHERE confirmed_at IS NULL AND created_at < :before
+            SELECT id FROM subscription WHERE confirmed_at IS NULL AND confirmation_id IS NULL AND created_at < :before
             LIMIT CAST(:most AS BIGINT)
         )
         """,

@@ -31,16 +31,3 @@ async def is_verified(unit: PrivateRead, author_id: str, digests: Sequence[str])
         **values,
     )
     return row is not None
-
-
-async def find_author(unit: PrivateRead, address_id: str, site_id: str) -> str | None:
-    """Return the first author on a site who has confirmed an address."""
-    row = await unit.one(
-        """
-        SELECT author_id FROM verified_author WHERE address_id = :address_id AND site_id = :site_id
-        ORDER BY created_at, author_id LIMIT 1
-        """,
-        address_id=address_id,
-        site_id=site_id,
-    )
-    return row["author_id"] if row else None

@@ -13,7 +13,7 @@ from commentsvc.service import Service, write
 from commentsvc.sites import resolve
 from commentsvc.storage import events
 from commentsvc.storage.database import Write
-from commentsvc.subscriptions.mail_schemas import NewSubscription, SubscriptionReceipt
+from commentsvc.subscriptions.schemas import NewSubscription, SubscriptionReceipt
 
 ASKED: Final = "subscription "  # counted apart from comments
 

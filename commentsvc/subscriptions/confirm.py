@@ -15,7 +15,7 @@ from commentsvc.sites import resolve
 from commentsvc.storage import addresses, comments, confirmations, subscriptions, threads, used_tokens, verified_authors
 from commentsvc.storage.confirmations import Confirmation
 from commentsvc.storage.database import Environment, PrivateRead, Write
-from commentsvc.subscriptions.manage import Item, describe_subscriptions
+from commentsvc.subscriptions.manage import ShownSubscription, describe_subscriptions
 from commentsvc.subscriptions.schemas import NewProof, Proof
 
 PROOF_MINUTES: Final = 10  # between the confirmation and the page that exchanges its code
@@ -36,7 +36,7 @@ class ConfirmationState(Struct, frozen=True):
     page: ConfirmedPage
     language: str
     is_used: bool
-    subscriptions: list[Item]
+    subscriptions: list[ShownSubscription]
 
 
 class Confirmed(Struct, frozen=True):

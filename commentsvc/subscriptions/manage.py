@@ -20,7 +20,7 @@ PAGE_HOURS: Final = 24  # how long the page without a subscription of its own ca
 Change: TypeAlias = Literal["stop", "stop_all", "allow", "daily", "at_once"]
 
 
-class Item(Struct, frozen=True, kw_only=True):
+class ShownSubscription(Struct, frozen=True, kw_only=True):
     """A subscription as its owner sees it."""
 
     id: str
@@ -39,8 +39,8 @@ class Overview(Struct, frozen=True, kw_only=True):
 
     address: str | None = None
     language: str | None = None
-    items: Sequence[Item] = ()
-    current: Item | None = None
+    items: Sequence[ShownSubscription] = ()
+    current: ShownSubscription | None = None
     is_daily: bool = False
     suppressed_for: SuppressedFor | None = None
 
@@ -67,7 +67,7 @@ async def load_overview(unit: PrivateRead, token: str) -> Overview:
     )
 
 
-async def describe_subscriptions(unit: PrivateRead, found: Sequence[Subscription]) -> list[Item]:
+async def describe_subscriptions(unit: PrivateRead, found: Sequence[Subscription]) -> list[ShownSubscription]:
     """Return subscriptions as their owner sees them, in the same order."""
     of_threads = await threads.get_many(unit, sorted({one.thread_id for one in found if one.thread_id}))
     directory = await resolve.read_directory.within(unit)
@@ -75,7 +75,7 @@ async def describe_subscriptions(unit: PrivateRead, found: Sequence[Subscription
     for one in found:
         site, thread = directory.by_id(one.site_id), of_threads.get(one.thread_id or "")
         items.append(
-            Item(
+            ShownSubscription(
                 id=one.id,
                 scope=one.scope,
                 site=site.name,

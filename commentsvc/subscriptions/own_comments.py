@@ -79,9 +79,9 @@ async def request_link(unit: Write, email: Email, language: str, visit: Visit) -
     await events.add(unit, EventKind.OWN_COMMENTS_REQUESTED, site_id=None, detail={"language": language}, email=email)
 
 
-async def mail_links(unit: Write, taken: Sequence[Event]) -> None:
+async def mail_links(unit: Write, happened: Sequence[Event]) -> None:
     """Turn requests into mails, if there is anything to show and the address got few of them today."""
-    for event in taken:
+    for event in happened:
         if event.kind is EventKind.OWN_COMMENTS_REQUESTED and event.email_sealed:
             await _mail_link(unit, event, unit.keyring.unseal(event.email_sealed))
 

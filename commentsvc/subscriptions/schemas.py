@@ -1,10 +1,69 @@
-"""Schemas of requests and responses about confirmed addresses."""
+"""Request and response bodies for subscriptions, addresses that get no mail, and confirmed addresses."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from commentsvc.domain.fields import SiteName
+from commentsvc.domain.fields import Address, Language, SiteName, ThreadName
+from commentsvc.storage.addresses import SuppressedFor
+
+
+class NewSubscription(Struct, frozen=True, kw_only=True):
+    """A request for mail about new comments on a page or on a whole site."""
+
+    email: Address
+    scope: Annotated[
+        Literal["thread", "site"], Meta(description="About one page, or about every page of the site.")
+    ] = "thread"
+    thread: ThreadName | None = None
+    site: SiteName | None = None
+    language: Language | None = None
+
+
+class SubscriptionReceipt(Struct, frozen=True):
+    """The response to a request for mail, always the same: it does not tell whether the address is known."""
+
+    requested: Literal[True] = True
+
+
+class NewSuppression(Struct, frozen=True, kw_only=True):
+    """An address that gets no mail from now on, and why."""
+
+    email: Address
+    reason: Annotated[
+        SuppressedFor, Meta(description="It cannot be reached, it reported mail as spam, or its owner asked for it.")
+    ]
+
+
+class LiftedSuppression(Struct, frozen=True, kw_only=True):
+    """An address that may get mail again."""
+
+    email: Address
+
+
+class SuppressionResult(Struct, frozen=True):
+    """The state of an address, and whether the request has changed it."""
+
+    suppressed: bool
+    changed: bool
+
+
+class FeedbackMapping(Struct, frozen=True, kw_only=True):
+    """The places of address and event in the JSON of a mail provider. Paths are JSON pointers (RFC 6901)."""
+
+    email: Annotated[str, Meta(max_length=200, description="Path of the address: /recipient.")]
+    event: Annotated[str, Meta(max_length=200, description="Path of the kind of event: /event.")]
+    bounce: Annotated[
+        list[str] | None, Meta(description="Kinds of events that mean: the address cannot be reached.")
+    ] = None
+    complaint: Annotated[list[str] | None, Meta(description="Kinds of events that mean: reported as spam.")] = None
+
+
+class FeedbackResult(Struct, frozen=True):
+    """The number of events that stopped mail to an address, and of those with another kind or without an address."""
+
+    suppressed: int
+    ignored: int
 
 
 class NewProof(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from commentsvc.sites.manage import require_all_sites
 from commentsvc.storage import addresses
 from commentsvc.storage.addresses import SuppressedFor
 from commentsvc.storage.database import Write
-from commentsvc.subscriptions.mail_schemas import (
+from commentsvc.subscriptions.schemas import (
     FeedbackMapping,
     FeedbackResult,
     LiftedSuppression,

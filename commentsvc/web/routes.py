@@ -1,4 +1,7 @@
-"""The HTTP surface, except the moderation page (``moderation/routes.py``) and mail to readers (``mail_routes.py``)."""
+"""The HTTP surface, with the routes of most of the API.
+
+Others are in ``mail_routes.py`` (mail to readers), ``webhook_routes.py`` and ``moderation/routes.py`` (that page).
+"""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -83,7 +86,6 @@ from commentsvc.service import Service
 from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
 from commentsvc.web.api import admin, comments, deliveries, feeds, health, moderation
 from commentsvc.web.api.openapi import document
-from commentsvc.web.api.webhook_routes import WEBHOOK_ROUTES
 from commentsvc.web.mail_routes import MAIL
 from commentsvc.web.moderation.routes import MODERATION_PAGE
 from commentsvc.web.pages import assets, demo, docs, refused, thread
@@ -97,6 +99,7 @@ from commentsvc.web.server.endpoint import endpoint
 from commentsvc.web.server.questions import Questions
 from commentsvc.web.server.routing import HTML, MOST_BYTES, RULE_BYTES, SERVICE, Route, as_pattern, list_paths
 from commentsvc.web.server.trailing_slash import PAGES, compile_pages
+from commentsvc.web.webhook_routes import WEBHOOK_ROUTES
 
 LIST_FAULTS: Final = (Unauthorized, Forbidden, Unavailable)
 ASK_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)

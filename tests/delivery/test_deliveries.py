@@ -72,6 +72,25 @@ async def test_a_delivery_is_tried_again_at_once(client, service, failed):
     assert unknown.status == 404
 
 
+async def test_a_delivery_that_is_on_its_way_is_not_sent_twice(client, service, clock, failed):
+    key = await a_key(service, Scope.ADMIN)
+    (claimed,) = await outbox.claim(service, Channel.MAIL, 10)
+    assert (await client.post(f"/v1/deliveries/{claimed.id}/retry", headers=key)).status == 409
+    assert await outbox.claim(service, Channel.MAIL, 10) == []
+    clock.move(seconds=outbox.LEASE_SECONDS + 1)  # the worker was killed
+    assert (await client.post(f"/v1/deliveries/{claimed.id}/retry", headers=key)).status == 200
+
+
+async def test_a_delivery_that_is_tried_again_gets_as_much_time_as_a_new_one(client, service, clock, failed):
+    key = await a_key(service, Scope.ADMIN)
+    clock.move(days=outbox.GIVE_UP_DAYS + 1)
+    await client.post(f"/v1/deliveries/{failed[0]}/retry", headers=key)
+    await client.post("/v1/deliveries/retry", json={"channel": "mail"}, headers=key)
+    await fail(service, Outcome(state=ParcelState.WAITING, error="450 try later"))
+    states = await read_states(service)
+    assert (states["held"], states["confirm"], states["reply"]) == ("waiting", "waiting", "dead")
+
+
 async def test_all_dead_deliveries_are_tried_again_and_the_audit_log_says_so(client, service, failed):
     key = await a_key(service, Scope.ADMIN)
     answer = await client.post("/v1/deliveries/retry", json={"channel": "webhook"}, headers=key)

@@ -27,8 +27,8 @@ from tests.access.test_sessions import SAME_ORIGIN
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_service, visit
 from tests.delivery.smtp_server import mail_server
+from tests.delivery.test_outbox import MAIL
 
-MAIL = {"smtp_url": "smtp://localhost:2525?tls=off", "mail_from": "comments@blog.example"}
 ADA = "ada@blog.example"
 
 

@@ -57,6 +57,20 @@ async def test_addresses_that_nobody_confirmed_are_forgotten_after_eight_days(se
     assert await everything_in(service, "confirmation") == []
 
 
+async def test_a_reader_who_asked_again_can_confirm_until_the_end_of_the_second_link(service, clock):
+    comment = await post(service, "Hello.")
+    asked = await subscribe(service, "mia@example.com", "thread", comment, confirmed=False)
+    await ask_for_confirmation(service, asked)
+    clock.move(days=6)
+    await ask_for_confirmation(service, asked)
+    clock.move(days=6)
+    await maintenance.delete_expired(service)
+    assert [row["id"] for row in await everything_in(service, "subscription")] == [asked]
+    clock.move(days=3)
+    await maintenance.delete_expired(service)
+    assert await everything_in(service, "subscription") == []
+
+
 async def test_confirmed_subscriptions_stay_without_the_mail_that_confirmed_them(service, clock):
     comment = await post(service, "Hello.")
     asked = await subscribe(service, "mia@example.com", "thread", comment, confirmed=False)

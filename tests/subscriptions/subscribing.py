@@ -11,8 +11,7 @@ from commentsvc.storage import addresses, comments, parcels, subscriptions
 from commentsvc.storage.subscriptions import NewSubscription
 from commentsvc.web.mail.renderers import RENDERERS
 from tests.conftest import a_service
-
-MAIL = {"smtp_url": "smtp://localhost:2525?tls=off", "mail_from": "comments@blog.example"}
+from tests.delivery.test_outbox import MAIL
 
 
 @asynccontextmanager

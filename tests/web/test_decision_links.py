@@ -7,7 +7,7 @@ from http import HTTPStatus
 import pytest
 
 from commentsvc.access import moderators, preferences
-from commentsvc.access.mail_stop import make_stop_token
+from commentsvc.access.mail_stop import create_stop_token
 from commentsvc.access.preferences import Preferences
 from commentsvc.access.schemas import ModeratorChange
 from commentsvc.domain.email_address import Email
@@ -105,7 +105,7 @@ async def test_opening_the_links_changes_nothing_however_often(mailing, browser,
 
 
 def stop_link(service, ada):
-    return f"/m/stop/{make_stop_token(service, ada)}"
+    return f"/m/stop/{create_stop_token(service, ada)}"
 
 
 async def test_the_page_shows_the_comment_and_asks(browser, mailed):

@@ -40,9 +40,8 @@ from commentsvc.privacy.schemas import PersonRequest
 from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage.comment_filter import PrivateCommentFilter
-from commentsvc.subscriptions.mail_schemas import LiftedSuppression, NewSubscription, NewSuppression
-from commentsvc.subscriptions.schemas import NewProof
-from commentsvc.web.moderation.mailed import DecisionForm
+from commentsvc.subscriptions.schemas import LiftedSuppression, NewProof, NewSubscription, NewSuppression
+from commentsvc.web.moderation.decision_links import DecisionForm
 from commentsvc.web.pages import own_comments
 from commentsvc.web.pages.subscriptions import SubscriptionsForm
 from commentsvc.web.routes import ROUTES, application
@@ -520,7 +519,9 @@ async def test_no_form_value_of_the_moderation_page_causes_a_server_error(client
     comment = (await (await client.post("/v1/comments", json=fields_of())).json())["id"]
     (thread,) = (await (await client.get("/v1/threads", headers=key)).json())["threads"]
     rule = await client.post("/v1/rules", json={"kind": "website", "match": "shop.example"}, headers=key)
-    ids = {"threads": thread["id"], "rules": (await rule.json())["id"]}
+    new = {"url": "https://hooks.example/", "events": ["comment.held"]}
+    webhook = await client.post("/v1/webhooks", json=new, headers=key)
+    ids = {"threads": thread["id"], "rules": (await rule.json())["id"], "webhooks": (await webhook.json())["id"]}
     filled = {
         "kind": "links", "match": "2", "version": "1", "comment": "Words.", "name": "Mia", "key": "cs_x",
         "act": f"hold {comment}.1", "do": "title", "mode": "now", "minutes": "5", "site": "blog", "feed": comment,

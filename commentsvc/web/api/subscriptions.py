@@ -4,7 +4,7 @@ from aiohttp import web
 
 from commentsvc.domain.errors import MalformedRequest
 from commentsvc.subscriptions import ask, suppressions
-from commentsvc.subscriptions.mail_schemas import (
+from commentsvc.subscriptions.schemas import (
     FeedbackMapping,
     FeedbackResult,
     LiftedSuppression,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from commentsvc.access.mail_stop import make_stop_token
+from commentsvc.access.mail_stop import create_stop_token
 from commentsvc.comments.schemas import PublicThread
 from commentsvc.config.settings import Config
 from commentsvc.delivery import moderator_mail
@@ -13,6 +13,7 @@ from commentsvc.domain.email_address import Email
 from commentsvc.domain.messages import Message, translatable, translatable_format, translatable_plural
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Status
 from commentsvc.moderation import decision_links, mailed
+from commentsvc.moderation.decision_links import create_link_token
 from commentsvc.moderation.mailed import HeldComment, Recipient, Waiting, WaitingPage
 from commentsvc.moderation.schemas import AuthorRecord, ModeratorComment, ReasonRecord
 from commentsvc.service import Service
@@ -41,7 +42,7 @@ async def render_held(service: Service, parcel: Parcel) -> Mail | None:
     if held is None:
         return None
     urls = {
-        verb: f"{service.config.own_url}/m/{decision_links.make_token(service, held.link_id, verb, held.expires_at)}"
+        verb: f"{service.config.own_url}/m/{create_link_token(service, held.link_id, verb, held.expires_at)}"
         for verb in decision_links.VERBS
     }
     return write_held(service.config, _find_locale(held.recipient), held, urls, _stop_url(service, parcel))
@@ -62,7 +63,7 @@ def _find_locale(recipient: Recipient) -> Locale:
 
 
 def _stop_url(service: Service, parcel: Parcel) -> str:
-    return f"{service.config.own_url}/m/stop/{make_stop_token(service, parcel.owner or '')}"
+    return f"{service.config.own_url}/m/stop/{create_stop_token(service, parcel.owner or '')}"
 
 
 def write_held(

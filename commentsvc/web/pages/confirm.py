@@ -1,26 +1,16 @@
 """The page of the link that confirms an email address."""
 
-from collections.abc import Iterable
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
-from msgspec import Struct
 
-from commentsvc.domain.fields import Language
 from commentsvc.sites import resolve
 from commentsvc.subscriptions import confirm
 from commentsvc.subscriptions.confirm import Confirmed, ConfirmedPage
 from commentsvc.web.pages import redirects
+from commentsvc.web.pages.mailed_links import LinkQuery, private
 from commentsvc.web.pages.templates import page, request_locale
-from commentsvc.web.server import security
 from commentsvc.web.server.routing import SERVICE
-
-
-class LinkQuery(Struct, frozen=True, kw_only=True):
-    """The language of a link in a mail."""
-
-    lang: Language | None = None
 
 
 async def show_confirmation(request: web.Request, query: LinkQuery) -> web.Response:
@@ -59,15 +49,3 @@ async def find_address(request: web.Request, about: ConfirmedPage) -> str | None
     """Return the address of a page that may get the code of a confirmation; None if no safe one is known."""
     directory = await resolve.read_directory(request.app[SERVICE])
     return redirects.confirmed_address(directory, about.site, about.thread, about.page_url)
-
-
-def private(response: web.Response, leads_to: Iterable[str | None] = ()) -> web.Response:
-    """Return the page of a secret link, which no search engine may list. Its forms may redirect to these addresses.
-
-    Chromium applies ``form-action`` to redirects too (https://github.com/w3c/webappsec-csp/issues/8).
-    """
-    response.headers["X-Robots-Tag"] = "noindex"
-    origins = sorted({"{0.scheme}://{0.netloc}".format(urlsplit(address)) for address in leads_to if address})
-    policy = security.PAGE_POLICY.replace("form-action 'self'", " ".join(["form-action 'self'", *origins]))
-    response.headers["Content-Security-Policy"] = policy
-    return response

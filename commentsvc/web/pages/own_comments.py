@@ -13,8 +13,9 @@ from commentsvc.domain.fields import REQUIRED_MESSAGES, Address, Language, Text
 from commentsvc.domain.models import Actor, ActorKind
 from commentsvc.privacy import erase, export
 from commentsvc.subscriptions import confirm, own_comments
-from commentsvc.web.pages.confirm import LinkQuery, find_address, private, redirect_with_proof
+from commentsvc.web.pages.confirm import find_address, redirect_with_proof
 from commentsvc.web.pages.i18n import Locale
+from commentsvc.web.pages.mailed_links import LinkQuery, private
 from commentsvc.web.pages.messages import explain_to_person
 from commentsvc.web.pages.refused import show_refusal
 from commentsvc.web.pages.templates import page, request_locale

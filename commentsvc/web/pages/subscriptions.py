@@ -6,20 +6,19 @@ from aiohttp import hdrs, web
 from msgspec import Meta, Struct, field
 
 from commentsvc.domain.errors import Refusal
-from commentsvc.domain.fields import Language
 from commentsvc.subscriptions import manage
 from commentsvc.subscriptions.manage import Change
 from commentsvc.web.pages import refused
+from commentsvc.web.pages.mailed_links import LinkQuery, private
 from commentsvc.web.pages.templates import page, request_locale
 from commentsvc.web.server.routing import SERVICE
 
-PRIVATE: Final = {hdrs.CACHE_CONTROL: "no-store", "X-Robots-Tag": "noindex"}
+NOT_KEPT: Final = {hdrs.CACHE_CONTROL: "no-store"}
 
 
-class SubscriptionsQuery(Struct, frozen=True, kw_only=True):
+class SubscriptionsQuery(LinkQuery, frozen=True, kw_only=True):
     """The language, and what was just done."""
 
-    lang: Language | None = None
     done: Change | None = None
 
 
@@ -42,9 +41,7 @@ async def show_subscriptions(request: web.Request, query: SubscriptionsQuery) ->
     """Show the subscriptions of an address. A GET changes nothing, so mail scanners do no harm."""
     overview = await manage.load_overview(request.app[SERVICE], request.match_info["token"])
     locale = request_locale(request, query.lang or overview.language)
-    response = await page(request, "subscriptions.html", locale, overview=overview, done=query.done)
-    response.headers.update(PRIVATE)
-    return response
+    return private(await page(request, "subscriptions.html", locale, overview=overview, done=query.done))
 
 
 async def change_subscriptions(
@@ -54,11 +51,11 @@ async def change_subscriptions(
     service, token = request.app[SERVICE], request.match_info["token"]
     if form.one_click:
         await manage.unsubscribe(service, token)
-        return web.Response(text="Unsubscribed.\n", headers=PRIVATE)
+        return private(web.Response(text="Unsubscribed.\n", headers=NOT_KEPT))
     change: Change | None = "stop" if form.stop else form.change
     if change is None:
         return await show_subscriptions(request, query)
     shown = await manage.change_subscriptions(service, token, change, form.stop)
     lang = f"&lang={request_locale(request, query.lang).lang}" if query.lang else ""
-    headers = {hdrs.LOCATION: f"/u/{shown}?done={change}{lang}", **PRIVATE}  # the middleware adds the path before it
-    return web.Response(status=303, headers=headers)
+    target = f"/u/{shown}?done={change}{lang}"  # the middleware adds the path before it
+    return private(web.Response(status=303, headers={hdrs.LOCATION: target, **NOT_KEPT}))

@@ -1,4 +1,4 @@
-"""The routes of the API for webhooks."""
+"""The routes of the API for webhooks. Those of their pages are in ``moderation/routes.py``."""
 
 from typing import Final
 
