@@ -17,6 +17,7 @@ from commentsvc.domain.text import shorten
 
 MOST_ANSWER: Final = 200  # characters
 UNAVAILABLE: Final = 421
+NO_LOGIN: Final = 530
 TRANSIENT: Final = range(400, 500)
 PERMANENT: Final = range(500, 600)
 # Anything with an at sign, also in the forms of forwarded addresses and of HTML.
@@ -25,7 +26,7 @@ _ADDRESS: Final = re.compile(
 )
 # Enhanced status codes (RFC 3463, 3.8) about security and policy: the settings or the relay are wrong, not the address.
 _POLICY: Final = re.compile(r"[45]\.7\.\d+\b")
-_POLICY_CODES: Final = frozenset({530, 534, 535, 538})
+_POLICY_CODES: Final = frozenset({NO_LOGIN, 534, 535, 538})
 
 
 class FailedError(Exception):
@@ -108,7 +109,13 @@ def lost(server: MailServer, error: BaseException) -> Outcome:
 
 
 def refused_sender(code: int, answer: str) -> Outcome:
-    """Return the outcome if the server does not send mails of our sender."""
+    """Return the outcome if the server does not send mails of our sender, or of somebody who has not logged in."""
+    if code == NO_LOGIN:
+        return channel_failed(
+            f"The mail server wants a login: {clean_answer(code, answer)}. "
+            "Add user and password to COMMENTSVC_SMTP_URL.",
+            code,
+        )
     return channel_failed(
         f"The mail server refused the sender: {clean_answer(code, answer)}. Check COMMENTSVC_MAIL_FROM.", code
     )

@@ -10,7 +10,7 @@ import msgspec
 
 from commentsvc.domain.models import Contact
 from commentsvc.storage import contacts
-from commentsvc.storage.database import PrivateRead, in_list
+from commentsvc.storage.database import PrivateRead, Write, in_list
 
 MOST_COUNTED: Final = 100
 
@@ -48,6 +48,21 @@ async def count_approved_if_verified(
         **values,
     )
     return int(row["number"]) if row else None
+
+
+async def verify(unit: Write, author_id: str, digests: Sequence[str], site_id: str) -> None:
+    """Note that the owner of an address sent these comments: those with it that an author has sent to a site."""
+    listed, values = in_list("digest", digests)
+    await unit.run(
+        f"""
+        UPDATE {contacts.TABLE} SET verified = 1
+        WHERE site_id = :site_id AND email_digest IN {listed} AND verified = 0
+          AND comment_id IN (SELECT id FROM comment WHERE comment.author_id = :author_id)
+        """,
+        author_id=author_id,
+        site_id=site_id,
+        **values,
+    )
 
 
 async def count_approved(

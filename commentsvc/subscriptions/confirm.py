@@ -7,12 +7,22 @@ from msgspec import Struct
 
 from commentsvc.access import rate_limit
 from commentsvc.domain.crypto import hash_token
+from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.domain.errors import FieldError, Invalid
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Site, Thread, Visit
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
-from commentsvc.storage import addresses, comments, confirmations, subscriptions, threads, used_tokens, verified_authors
+from commentsvc.storage import (
+    address_contacts,
+    addresses,
+    comments,
+    confirmations,
+    subscriptions,
+    threads,
+    used_tokens,
+    verified_authors,
+)
 from commentsvc.storage.confirmations import Confirmation
 from commentsvc.storage.database import Environment, PrivateRead, Write
 from commentsvc.subscriptions.manage import ShownSubscription, describe_subscriptions
@@ -121,14 +131,18 @@ async def _exchange_proof(unit: Write, proof: NewProof, visit: Visit) -> Proof:
     site = resolve.resolve_site(directory, proof.site, visit.origin)
     resolve.require_origin(directory, site, visit.origin)
     address_id = unit.keyring.subject("proof", proof.code, unit.clock(), site_id=site.id)
-    known = address_id is not None and await addresses.get(unit, address_id) is not None
-    if address_id is None or not known or not await _use_once(unit, proof.code):
+    address = await addresses.get(unit, address_id) if address_id else None
+    if address is None or not await _use_once(unit, proof.code):
         message = translatable("This link was used already, or it is too old.")
         raise Invalid(FieldError("code", "invalid", message))
     # Never the author of another browser: a code that somebody else sent to this one would hand their token over.
     own = unit.keyring.subject("author", proof.author_token or "", unit.clock(), site_id=site.id)
     author_id = own or unit.new_id()
-    await verified_authors.add(unit, author_id, address_id, site.id, unit.now())
+    await verified_authors.add(unit, author_id, address.id, site.id, unit.now())
+    if own:  # the comment that asked for the confirmation came before it
+        email = unit.keyring.unseal(address.email_sealed)
+        if email != UNREADABLE:
+            await address_contacts.verify(unit, own, unit.keyring.digests(email), site.id)
     return Proof(unit.keyring.token("author", author_id, site_id=site.id))
 
 

@@ -129,6 +129,7 @@ async def test_a_refused_recipient_is_given_up_only_if_a_retry_cannot_help(refus
     [
         ({"MAIL": "550 5.7.1 comments@blog.example is not yours"}, "Check COMMENTSVC_MAIL_FROM"),
         ({"MAIL": "451 4.3.0 later"}, "refused the sender: 451 4.3.0 later"),
+        ({"MAIL": "530 5.7.0 Authentication required"}, "Add user and password"),
         ({"RCPT": "421 4.3.2 going down"}, "not available: 421 4.3.2 going down"),
         ({"DATA": "421 4.3.2 going down"}, "not available: 421 4.3.2 going down"),
         ({"EHLO": "554 5.7.1 go away"}, "did not accept the connection: 554 5.7.1 go away"),

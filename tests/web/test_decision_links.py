@@ -155,7 +155,8 @@ async def test_a_decision_can_be_undone_and_the_links_stay_used(mailing, browser
     comment, links = await mailed()
     await press(browser, links["spam"], "spam")
     page = await press(browser, links["spam"], "undo")
-    assert "It is waiting again." in page
+    assert "<h1>It is waiting again.</h1>" in page
+    assert page.count("It is waiting again.") == 2  # with the title of the window
     assert await status_of(mailing, comment) == "pending"
     assert "<button" not in page
     await send(browser, links["spam"], HTTPStatus.CONFLICT, {}, act="approve", version="3")

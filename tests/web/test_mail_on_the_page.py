@@ -188,6 +188,24 @@ async def test_many_waiting_mails_are_not_counted_to_the_last(mailing, aiohttp_c
 
 
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("size", [16, 32], ids=["usual text", "text of twice the size"])
+async def test_all_deliveries_fit_on_a_phone(at_desk, size):
+    owner, service = await at_desk(
+        "owner", person={"bypass_csp": True, "locale": "de", **PHONE}, delivery="off", **MAIL
+    )
+    await add_mails(service, 2)
+    await open_page(owner, "/moderate/deliveries")
+    await owner.add_style_tag(content=f"html {{ font-size: {size}px !important }}")
+    lines = await owner.locator("main nav a").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect()).map(box => [box.top, box.height])"
+    )
+    assert len({top for top, _ in lines}) == 1
+    assert min(height for _, height in lines) >= 44
+    assert await owner.locator("main form button").count() == 2
+    assert await owner.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "person",
     [

@@ -87,9 +87,11 @@ async def _show_link(request: web.Request, link: OpenLink, status: int = HTTPSta
 
 
 def _describe_state(link: OpenLink, *, is_waiting: bool) -> Message:
-    """Return the title of the page: a question, what this link did, or what somebody else did."""
+    """Return the title of the page: a question, what this link did or what became of that, or what others did."""
     if is_waiting:
         return QUESTIONS[link.verb]
+    if link.did is not None and link.comment.status is Status.PENDING:  # it was undone
+        return translatable("It is waiting again.")
     if link.did is not None:
         return filters.describe_action(link.did)
     return ALREADY.get(link.comment.status, translatable("This link was used before."))
