@@ -191,6 +191,9 @@ REFUSED = {
     "sign out another", "removal of a thread, refused",
     "removal on the page, refused", "request for mail", "subscriptions of an address", "end of a subscription",
     "feed on the page, refused", "end of a feed, refused", "link by mail, refused",
+    "change of own comments", "confirmation", "exchange of a proof", "export of own comments",
+    "page of a confirmation", "page of own comments", "request for own comments",
+    "new webhook on the page, refused", "retry of a delivery, refused", "unknown delivery",
 }  # fmt: skip
 
 
