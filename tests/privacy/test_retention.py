@@ -153,8 +153,9 @@ async def test_an_address_that_must_get_no_mail_is_remembered(service, clock):
 async def test_requests_to_webhooks_and_dead_mails_are_kept_for_a_week(service, clock):
     @write
     async def prepare(unit):
+        due_at = unit.ahead(days=8)
         for state in ("waiting", "delivered", "dead"):
-            new = await parcels.add(unit, NewParcel(channel=Channel.WEBHOOK, kind=state))
+            new = await parcels.add(unit, NewParcel(channel=Channel.WEBHOOK, kind=state, due_at=due_at))
             await unit.run("UPDATE parcel SET state = :state WHERE id = :id", state=state, id=new)
 
     await prepare(service)

@@ -87,7 +87,7 @@ async def _show_link(request: web.Request, link: OpenLink, status: int = HTTPSta
 
 
 def _describe_state(link: OpenLink, *, is_waiting: bool) -> Message:
-    """Return the title of the page: a question, what this link did or what became of that, or what others did."""
+    """Return the title of the page: a question, the effect of this link as it is now, or a decision by others."""
     if is_waiting:
         return QUESTIONS[link.verb]
     if link.did is not None and link.comment.status is Status.PENDING:  # it was undone
