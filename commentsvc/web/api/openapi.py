@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-import msgspec
-
 import commentsvc
 from commentsvc.domain.errors import OutcomeUnknown, RateLimited, Refusal, Unavailable
 from commentsvc.domain.models import Scope
@@ -121,7 +119,10 @@ def _operation(route: Route, example: Example | None) -> Json:
         "responses": _responses(route, example),
     }
     if route.takes is not None:
-        operation["requestBody"] = _request_body(route, route.takes, example)
+        operation["requestBody"] = _request_body(route, ref(route.takes), example)
+    elif route.takes_events:
+        events = {"description": "JSON of any shape: an event or a list of events.", "x-any": True}
+        operation["requestBody"] = _request_body(route, {}, example) | events
     if route.scope is not None:
         operation["x-scope"] = route.scope.value
     return {name: part for name, part in operation.items() if part != []} | {"security": operation["security"]}
@@ -151,17 +152,17 @@ def _security(route: Route) -> list[Json]:
     return [{"edit_token": []}] if route.edit_token and route.method != "GET" else []
 
 
-def _request_body(route: Route, takes: type[msgspec.Struct], example: Example | None) -> Json:
+def _request_body(route: Route, schema: Json, example: Example | None) -> Json:
     """Return the description of a body.
 
     A form is an extension: of two media types, generators make clients that cannot be called, or check no types.
     """
-    body: Json = {"required": True, "content": {JSON: {"schema": ref(takes)}}}
+    body: Json = {"required": True, "content": {JSON: {"schema": schema}}}
     if example is not None and example.body is not None:
         body["content"][JSON]["example"] = example.body
-    if route.form:
+    if route.form and route.takes is not None:
         body["description"] = f"JSON, or an HTML form (`{FORM}` or `{MULTIPART}`)."
-        body["x-form"] = {"schema": form_schema(takes)}
+        body["x-form"] = {"schema": form_schema(route.takes)}
     return body
 
 

@@ -49,6 +49,7 @@ class Route:
     handler: Handler
     asks: type[msgspec.Struct] | None = None  # schema of the query string
     takes: type[msgspec.Struct] | None = None  # schema of the request body
+    takes_events: bool = False  # the body is JSON of any shape, which the handler reads
     form: bool = False  # the body may be an HTML form
     gives: Any = None  # schema of the response body
     kind: str = JSON  # media type of the response body
