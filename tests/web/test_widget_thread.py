@@ -1,5 +1,7 @@
 """Readers find their way in a long thread: links to comments, order, reports."""
 
+import asyncio
+
 import pytest
 
 from commentsvc.domain.models import Mode
@@ -60,9 +62,18 @@ async def test_a_link_to_any_comment_of_a_long_thread_takes_one_request(at_post,
     assert numbers[0] < 70 < numbers[-1]
 
 
+async def fail_while_set(page, requests):
+    """Return an event; requests like these fail while it is set. Call it before the page loads, or it may be missed."""
+    offline = asyncio.Event()
+    page.ignored.append("net::ERR_FAILED")
+    await page.route(requests, lambda route: route.abort() if offline.is_set() else route.continue_())
+    return offline
+
+
 async def test_a_reader_chooses_the_order_and_it_is_kept(at_post, clock):
     mia, service = await at_post(moderation=Mode.NONE)
     await post_many(service, mia, clock, 3)
+    offline = await fail_while_set(mia, "**/v1/comments.html*")
     await reload(mia)
     order = mia.get_by_role("combobox", name="Sort")
     await box(mia).fill("Half a thought")
@@ -71,12 +82,11 @@ async def test_a_reader_chooses_the_order_and_it_is_kept(at_post, clock):
     await mia.wait_for_function("document.activeElement.matches('.ct-sort select')")
     assert (await mia.locator(".ct-text").all_inner_texts())[0].strip() == "Number 2."
     assert await box(mia).input_value() == "Half a thought"
-    mia.ignored.append("net::ERR_FAILED")
-    await mia.route("**/v1/comments.html*", lambda route: route.abort())
+    offline.set()
     await order.select_option("oldest")
     await mia.get_by_text("Comments could not be loaded.").wait_for()
     assert await mia.get_by_role("article").count() == 3, "what was loaded stays"
-    await mia.unroute("**/v1/comments.html*")
+    offline.clear()
     await order.select_option("newest")
     await mia.get_by_text("Comments could not be loaded.").wait_for(state="detached")
     assert (await stored(mia))["commentsvc:order"] == "newest"
@@ -106,6 +116,7 @@ async def test_a_reader_copies_the_link_to_a_comment(at_post):
 async def test_a_reader_reports_a_comment_with_the_keyboard(at_post):
     mia, service = await at_post()
     posted = await post_approved(service, mia)
+    offline = await fail_while_set(mia, "**/reports")
     await reload(mia)
     link = mia.get_by_role("link", name="Report")
     await link.press("Enter")
@@ -120,11 +131,10 @@ async def test_a_reader_reports_a_comment_with_the_keyboard(at_post):
     await link.press("Enter")
     await form.wait_for()
     await mia.keyboard.type("This is an advertisement.")
-    mia.ignored.append("net::ERR_FAILED")
-    await mia.route("**/reports", lambda route: route.abort())
+    offline.set()
     await mia.keyboard.press("Enter")
     await form.get_by_text("Could not send").wait_for()
-    await mia.unroute("**/reports")
+    offline.clear()
     await mia.keyboard.press("Enter")
     thanks = mia.get_by_role("status").filter(has_text="Thank you")
     await thanks.wait_for()
