@@ -1,4 +1,4 @@
-"""Whether mail leaves the service, for its pages."""
+"""Find out whether mail leaves the service, for its pages."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -72,7 +72,7 @@ async def _plan_mail(unit: Write, moderator: Row, language: str) -> None:
         detail=msgspec.json.encode(SignInDetail(until=until, language=language)).decode(),
     )
     token = _derive_token(unit.keyring, await parcels.add(unit, new), until)
-    # Beside other unused links: whoever asks again and again must not end one that is in a mail already.
+    # Other unused links stay valid: a stranger who asks for links must not end one that is in a mail already.
     await moderators.add_invitation(unit, crypto.hash_token(token), moderator["id"], now, until)
 
 

@@ -55,7 +55,7 @@ class Accepted:
 
 @dataclass
 class MailServer:
-    """What the server does, and what it has accepted. It can be changed while it runs."""
+    """The behaviour of the server, and the mails that it has accepted. It can be changed while it runs."""
 
     has_utf8: bool = True
     users: dict = field(default_factory=dict)  # names with passwords; if there are any, one must log in

@@ -1,4 +1,4 @@
-"""A mail has exactly the headers that we wrote, whatever a site is called and whoever reads the bytes."""
+"""A mail has exactly the headers that we set, for any name of a site and any program that reads it."""
 
 import email
 import email.header

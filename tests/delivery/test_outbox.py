@@ -1,4 +1,4 @@
-"""What has happened becomes parcels; each parcel is delivered by one worker, and tried again if that fails."""
+"""Events become parcels; each parcel is delivered by one worker, and tried again if that fails."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What mail leaves behind is deleted when nobody needs it any more."""
+"""Housekeeping deletes what mail leaves behind, when nobody needs it any more."""
 
 import pytest
 

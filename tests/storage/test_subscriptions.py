@@ -1,4 +1,4 @@
-"""What an address subscribed to: asked for once, confirmed together, found by a new comment, and ended."""
+"""Subscriptions are asked for once, confirmed together, found by a new comment, and ended."""
 
 from commentsvc.domain.deliveries import SubscriptionScope
 from commentsvc.domain.email_address import Email
