@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from commentsvc.domain.errors import MalformedRequest
-from commentsvc.subscriptions import ask, suppressions
+from commentsvc.subscriptions import subscribe, suppressions
 from commentsvc.subscriptions.schemas import (
     FeedbackMapping,
     FeedbackResult,
@@ -26,7 +26,7 @@ async def request_subscription(request: web.Request, new: NewSubscription) -> Su
     The response is the same for every address. A browser without a script gets a page that says what to do.
     """
     locale = request_locale(request, new.language or request.query.get("lang"))
-    receipt = await ask.request_subscription(request.app[SERVICE], new, request[VISIT], locale.lang)
+    receipt = await subscribe.request_subscription(request.app[SERVICE], new, request[VISIT], locale.lang)
     return await page(request, "subscribed.html", locale, status=202) if is_navigation(request) else receipt
 
 
