@@ -141,11 +141,7 @@ def scopes_of(name: str) -> list[Scope]:
 @write
 async def _create_key(unit: Write, who: Principal, new: NewKey, moderator: Mapping[str, Any] | None) -> CreatedKey:
     await installation.lock_names(unit)
-    site = None
-    if new.site:
-        site = (await resolve.read_directory.within(unit)).by_name(new.site)
-        if site is None:
-            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
+    site = await resolve.find_named_site(unit, new.site)
     if who.sites is not None and (site is None or not who.reaches(site.id)):
         raise Forbidden("A key for some sites can create keys for these sites only. Name one with site.")
     await names.require_key_name(unit, new.name, moderator["id"] if moderator else None, site.id if site else None)

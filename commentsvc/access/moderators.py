@@ -13,7 +13,7 @@ from commentsvc.audit import log
 from commentsvc.domain import crypto
 from commentsvc.domain.deliveries import MailMode
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
+from commentsvc.domain.errors import Conflict, Invalid, NotFound
 from commentsvc.domain.models import Actor, ActorKind, Principal
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
@@ -43,7 +43,7 @@ async def add_moderator(unit: Write, name: str, email: Email | None, site_names:
     for site_name in site_names:
         site = directory.by_name(site_name)
         if site is None:
-            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
+            raise Invalid(resolve.UNKNOWN_SITE)
         await moderators.add_site(unit, moderator_id, site.id)
     await _log(unit, "moderator_add", moderator_id, sites=await moderators.list_sites(unit, moderator_id))
     return ModeratorRecord(

@@ -65,11 +65,7 @@ async def add_webhook(service: Service, who: Principal, new: NewWebhook) -> Crea
 
 @write
 async def _add_webhook(unit: Write, who: Principal, new: NewWebhook, url: str) -> CreatedWebhook:
-    site = None
-    if new.site:
-        site = (await resolve.read_directory.within(unit)).by_name(new.site)
-        if site is None:
-            raise Invalid(FieldError("site", "unknown_site", "There is no site of this name."))
+    site = await resolve.find_named_site(unit, new.site)
     if who.sites is not None and (site is None or not who.reaches(site.id)):
         raise Forbidden("A key for some sites can add webhooks for these sites only. Name one with site.")
     await installation.lock_names(unit)

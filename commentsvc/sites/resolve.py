@@ -209,6 +209,20 @@ def resolve_thread(directory: SiteDirectory, thread: str, site_name: str | None,
     return ThreadPlace(site, ref, directory.vouches_for(ref, origin))
 
 
+async def find_named_site(unit: PublicRead, name: str | None) -> Site | None:
+    """Return the site with this name; None if no name is given.
+
+    Raises:
+        Invalid: for the field ``site``.
+    """
+    if not name:
+        return None
+    site = (await read_directory.within(unit)).by_name(name)
+    if site is None:
+        raise Invalid(UNKNOWN_SITE)
+    return site
+
+
 def resolve_site(directory: SiteDirectory, site_name: str | None, origin: str | None) -> Site:
     """Return the named site, or else the site of the request's origin, or else the only site.
 
