@@ -52,7 +52,8 @@ LATEST_DUE_DAYS: Final = 8  # nothing is planned further ahead
 UNCONFIRMED_DAYS: Final = CONFIRM_DAYS + 1  # longer than the link in the mail works
 ROUNDS_PER_CLEANUP: Final = 60
 LEAST_PAUSE: Final = 1  # seconds between two cleanups of the files
-PAUSE_PER_SECOND: Final = 100  # of such a cleanup: erasing often must not keep the disk busy
+PAUSE_PER_SECOND: Final = 20  # of such a cleanup: erasing often must not keep the disk busy
+MOST_PAUSE: Final = ROUND_SECONDS  # so that what was erased is gone within minutes, however slow the disk is
 MOST_REWRITTEN: Final = 32 * 1024 * 1024  # bytes: half a second, and as much memory
 INTERRUPTED_SECONDS: Final = 60  # an action that is not done by then has lost the request that was working on it
 
@@ -82,7 +83,8 @@ async def _clean_files_forever(service: Service) -> None:
         event.clear()
         started = time.monotonic()
         await _attempt("removing erased words from the files", finish_erasing(service))
-        await asyncio.sleep(max(LEAST_PAUSE, PAUSE_PER_SECOND * (time.monotonic() - started)))
+        pause = PAUSE_PER_SECOND * (time.monotonic() - started)
+        await asyncio.sleep(min(max(LEAST_PAUSE, pause), MOST_PAUSE))
 
 
 async def _work_forever(service: Service, *, is_leading: bool, is_alone: bool) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from commentsvc import app
 from commentsvc.config.settings import Config
 from commentsvc.domain.email_address import Email
+from commentsvc.operations.maintenance import MOST_PAUSE
 from commentsvc.privacy.export import export_person
 from commentsvc.service import private_read
 from commentsvc.storage.contacts import TABLE
@@ -36,7 +37,7 @@ SETTINGS = {
     "RATE_LIMIT": "off", "FORM_SECONDS": "off", "MODERATION": "none", "SITES": BLOG, "ADMIN_KEY": KEY,
     "LOG_LEVEL": "debug",
 }  # fmt: skip
-CLEAN_SECONDS = 30
+CLEAN_SECONDS = 2 * MOST_PAUSE  # a slow machine pauses for longer between two cleanups
 DOORS = ("withdraw", "erase", "thread", "flood", "terminal", "site", "person", "privacy")
 ANSWERS = (
     "/v1/latest?site=blog.example", "/v1/latest.atom?site=blog.example", "/v1/moderation/comments?status=any",

@@ -6,6 +6,7 @@ from tests.attacks import erase
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_erased_comments_are_in_no_file_and_no_answer_also_after_a_restore():
     figures = await erase.attack(1)
     assert figures["canaries before"] > 100, "the attack would notice something"
