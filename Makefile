@@ -102,7 +102,7 @@ release: wheel typescript  ## build all files of a release into dist/: wheel, Op
 	cd dist && sha256sum * >SHA256SUMS
 
 lock:  ## upgrade the dependencies and pin them in requirements/ (needs uv)
-	$(LOCK) --extra postgres --extra disposable pyproject.toml --output-file requirements/runtime.txt
+	$(LOCK) --extra postgres --extra disposable --extra archives --extra metrics pyproject.toml --output-file requirements/runtime.txt
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables", sep="\n")' \
 		| $(LOCK) - --output-file requirements/build.txt
 	$(LOCK) --all-extras --group dev pyproject.toml requirements/build.txt --output-file requirements/dev.txt

@@ -16,7 +16,10 @@ PACKAGE = Path(commentsvc.__file__).parent
 LIBRARIES = {
     "aiohttp": ("web/", "delivery/", "app.py"),
     "aiosqlite": ("storage/sqlite",),
-    "sqlite3": ("storage/sqlite",),
+    "sqlite3": ("storage/sqlite", "archives/"),  # archives of Isso, and a file of our own while one is read
+    "yaml": ("archives/",),
+    "tqdm": ("cli/",),
+    "prometheus_client": ("operations/", "web/"),
     "asyncpg": ("storage/postgres",),
     "jinja2": ("web/pages/templates.py", "web/mail/compose.py"),
     "aiosmtplib": ("delivery/smtp",),

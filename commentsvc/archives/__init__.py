@@ -1,0 +1,1 @@
+"""Read the archives of other comment systems, and write our own."""
