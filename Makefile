@@ -33,9 +33,9 @@ test: $(VENV)/.develops  ## run all tests but the slow ones (MARKS selects other
 
 check: $(VENV)/.clients  ## run the slow tests, and property tests with five times the examples
 	@scripts/debian-packages develop $(PYTHON)
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m slow
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m slow; slow=$$?; \
 	COMMENTSVC_TEST_EXAMPLES=5 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal --timeout 900 \
-		-m "hypothesis and not slow" tests/audit tests/moderation tests/rules tests/storage
+		-m "hypothesis and not slow" tests/audit tests/moderation tests/rules tests/storage && exit $$slow
 
 crash:  ## kill the service under load: it loses no accepted comment, and stores none twice
 mail:  ## kill the service under load: each accepted comment is mailed, and none with two ids

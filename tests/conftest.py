@@ -49,6 +49,7 @@ pytest.register_assert_rewrite("tests.browser")  # before anything imports it
 # `make check` searches for unexpected inputs five times as long.
 MORE_EXAMPLES = int(os.environ.get("COMMENTSVC_TEST_EXAMPLES", "1"))
 PROJECT = Path(__file__).parent / "project"  # documents, the image, deployment files
+STORAGE = Path(__file__).parent / "storage"  # the drivers: other tests on PostgreSQL check SQL, with one Python
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -76,7 +77,8 @@ def pytest_asyncio_loop_factories(config, item):
 def pytest_collection_modifyitems(items):
     """Mark the tests that need one Python only: see ``once`` in ``pyproject.toml``."""
     for item in items:
-        if "chromium" in item.fixturenames or item.path.is_relative_to(PROJECT):
+        on_postgres = "postgres" in item.name and not item.path.is_relative_to(STORAGE)
+        if "chromium" in item.fixturenames or item.path.is_relative_to(PROJECT) or on_postgres:
             item.add_marker("once")
 
 

@@ -375,8 +375,50 @@ def test_ci_is_executable_and_fails_if_a_test_is_skipped():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     subprocess.run(["bash", "-n", ".ci/run"], cwd=ROOT, check=True)
     assert "set -euo pipefail" in CI
-    assert re.search(r"COMMENTSVC_TEST_ALL=1 make test", CI)
+    assert re.search(r'COMMENTSVC_TEST_ALL=1 "\$\{@:2\}"', CI)
     assert "COMMENTSVC_TEST_ALL" in (ROOT / "tests" / "conftest.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "words"),
+    [
+        ("once", 0, "UNSTEADY, passed alone: test_it.py::test_bad[0]"),
+        ("always", 1, "FAILED: tests"),
+        ("four", 1, "FAILED: tests"),
+        ("skip", 1, "FAILED: tests"),
+    ],
+)
+def test_ci_runs_a_failed_test_once_more_and_names_it(tmp_path, bad, code, words):
+    steps = 'main() {\n    step "tests" tests python3 .venv\n    close\n}'
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "run").write_text(
+        re.sub(r"(?s)main\(\) \{.*?\n\}", lambda _: steps, CI, count=1), encoding="utf-8"
+    )
+    (tmp_path / "Makefile").write_text("test:\n\t.venv/bin/python -m pytest\n", encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(
+        "import os\ndef pytest_sessionfinish(session):\n"
+        "    if os.path.exists('skipped'):\n"
+        "        print('1 tests were skipped that should have run')\n        session.exitstatus = 1\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "test_it.py").write_text(
+        "import os, pathlib, pytest\n"
+        f"@pytest.mark.parametrize('number', range({4 if bad == 'four' else 1}))\n"
+        "def test_bad(number):\n"
+        f"    if {bad!r} == 'skip':\n        pathlib.Path('skipped').touch()\n"
+        "    seen = pathlib.Path(f'seen{number}')\n    again = seen.exists()\n    seen.touch()\n"
+        f"    assert again and {bad!r} != 'always'\n"
+        "def test_good(): pass\n",
+        encoding="utf-8",
+    )
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+    (tmp_path / ".venv" / "bin" / "python").chmod(0o755)
+
+    done = subprocess.run(["bash", tmp_path / ".ci" / "run"], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, words in done.stdout) == (code, True), done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == {"once": "2 passed, 0 failed"}.get(bad, done.stdout.splitlines()[-1])
 
 
 def test_a_contributor_is_told_which_python_version_is_needed(tmp_path):
