@@ -19,7 +19,7 @@ ATTACKS = crash mail powercut privacy timing authz xss fuzz slow cost erase outa
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check $(ATTACKS) bench generators lint format types words examples confusables wheel typescript release lock
+.PHONY: help serve test check $(ATTACKS) bench generators lint format types words examples confusables wheel typescript sbom release lock
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -89,16 +89,21 @@ examples: $(VENV)/.develops  ## record the examples of the API reference from a 
 confusables: $(VENV)/.runs  ## download Unicode's table of confusables and generate ours
 	$(VENV)/bin/python scripts/generate_confusables.py
 
-wheel: $(VENV)/.develops  ## build the wheel into dist/
+wheel: $(VENV)/.develops  ## build the wheel and the source archive into dist/
 	rm -rf dist
-	$(VENV)/bin/python -m hatchling build --target wheel
+	$(VENV)/bin/python -m hatchling build --target sdist --target wheel
 
 typescript: $(VENV)/.clients  ## generate TypeScript types of the API into dist/
 	mkdir -p dist
 	$(VENV)/bin/commentsvc openapi >dist/openapi.json
 	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/npm/node_modules/.bin/openapi-typescript dist/openapi.json --output dist/commentsvc.d.ts
 
-release: wheel typescript  ## build all files of a release into dist/: wheel, OpenAPI document, TypeScript types
+sbom: $(VENV)/.develops  ## list the packages of the image, with versions and hashes, in dist/ (CycloneDX)
+	mkdir -p dist
+	$(VENV)/bin/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file dist/commentsvc.cdx.json
+
+release: wheel typescript sbom  ## build all files of a release into dist/: wheel, source, OpenAPI, TypeScript types, SBOM
 	cd dist && sha256sum * >SHA256SUMS
 
 lock:  ## upgrade the dependencies and pin them in requirements/ (needs uv)
