@@ -30,6 +30,7 @@ from commentsvc.rules.schemas import NewRule
 from commentsvc.service import Service, write
 from commentsvc.storage import addresses, schema, subscriptions
 from commentsvc.storage.subscriptions import NewSubscription
+from commentsvc.web.pages import assets
 from commentsvc.web.routes import ROUTES, application
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_key, a_service, draft, fields_of, open_database, visit
@@ -399,5 +400,6 @@ def test_every_public_route_is_among_the_requests():
         "/queue/{token}.atom", "/moderate.js", "/moderate.css", "/v1/subscriptions", "/u/{token}",
         "/v1/proofs", "/confirm/{token}", "/mine", "/mine/{token}", "/mine/{token}/export",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/embed-form.{digest}.js", "/thread.css",
+        *assets.NAMES_ELSEWHERE,
     }  # fmt: skip
     assert {route.path for route in ROUTES if route.scope is None and route.session_scope is None} == covered

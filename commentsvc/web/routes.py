@@ -257,6 +257,8 @@ ROUTES: Final[tuple[Route, ...]] = (
           status=(200, 304), refuses=(NotFound,)),
     Route(method="GET", path="/embed-form.{digest}.js", handler=assets.embed_form_script, page=True,
           status=(200, 304), refuses=(NotFound,)),
+    *(Route(method="GET", path=path, handler=assets.embed_script_elsewhere, page=True, status=(200, 304))
+      for path in assets.NAMES_ELSEWHERE),
     Route(method="GET", path="/thread.css", handler=assets.thread_stylesheet, page=True, status=(200, 304)),
 )
 

@@ -30,6 +30,7 @@ from commentsvc.rules.schemas import NewRule
 from commentsvc.service import write
 from commentsvc.sites.manage import list_sites
 from commentsvc.storage import parcels
+from commentsvc.web.pages import assets
 from commentsvc.web.routes import ROUTES, application
 from tests.attacks.command import Figures, run
 from tests.conftest import EVERYTHING, Clock, ServiceServer, a_moderators_key, a_service, draft, visit
@@ -197,6 +198,7 @@ OPEN = {
         "GET /moderate.js",
         "GET /moderate.css",
         "GET /embed.js",
+        *(f"GET {path}" for path in assets.NAMES_ELSEWHERE),
     ),
     *("GET /queue/{token}.atom", "GET /embed.{digest}.js", "GET /embed-form.{digest}.js", "GET /thread.css"),
 }

@@ -25,6 +25,12 @@ SHORT: Final = "public, max-age=300, stale-while-revalidate=86400"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 SCRIPT: Final = "text/javascript"
 STYLE: Final = "text/css"
+# Themes load these for Isso, Remark42 and Cusdis: such a theme works here after a change of the host alone.
+NAMES_ELSEWHERE: Final = (
+    *("/js/embed.min.js", "/js/embed.dev.js", "/js/count.min.js", "/js/count.dev.js"),
+    *("/web/embed.js", "/web/embed.mjs", "/web/counter.js", "/web/counter.mjs"),
+    *("/js/cusdis.es.js", "/js/cusdis.umd.js", "/js/cusdis-count.umd.js"),
+)
 # What the widget says if the service does not answer.
 FAILED: Final = (translatable("Comments could not be loaded."), translatable("Try again"))
 
@@ -43,11 +49,22 @@ class Asset:
 @cache
 def embed() -> Asset:
     """Return the widget: its script, with its style and the name and integrity of its second script inside."""
+    return _asset(SCRIPT, _widget())
+
+
+@cache
+def embed_elsewhere() -> Asset:
+    """Return the widget for places of other comment systems. Its names are in folders: the service is a level higher."""
+    script = _widget().replace('new URL(".",', 'new URL("..",')
+    return _asset(SCRIPT, rjsmin.jsmin(_text("embed-places.js")) + ";" + script)
+
+
+def _widget() -> str:
     style = json.dumps(rcssmin.cssmin(_text("thread.css")))
     script = rjsmin.jsmin(_text("embed.js")).replace('"thread.css"', style)
     form = embed_form()
     script = script.replace('"embed-form.js"', f'"embed-form.{form.digest}.js"')
-    return _asset(SCRIPT, script.replace('"sha384"', f'"{form.integrity}"'))
+    return script.replace('"sha384"', f'"{form.integrity}"')
 
 
 @cache
@@ -121,6 +138,11 @@ def _asset(kind: str, text: str) -> Asset:
 async def embed_script(request: web.Request) -> web.Response:
     """Serve the widget under its short name, for pages that paste one line."""
     return _served(request, embed(), SHORT)
+
+
+async def embed_script_elsewhere(request: web.Request) -> web.Response:
+    """Serve the widget under a name that a theme loads for another comment system."""
+    return _served(request, embed_elsewhere(), SHORT)
 
 
 async def embed_script_for_ever(request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@
 if (customElements.get("comment-thread")) return
 const tag = document.currentScript
 // A module does not know its element, but the stack has its address.
-const home = new URL(".", tag?.src || Error().stack.match(/https?:\S+?\/embed\.[^\s:)]*/)[0]).href
+const home = new URL(".", tag?.src || Error().stack.match(/https?:\S+?\/(embed|counter)\.[^\s:)]*/)[0]).href
 const plain = { createHTML: html => html, createScriptURL: url => url }
 const policy = window.trustedTypes?.createPolicy("commentsvc", plain) ?? plain
 const style = css => {
@@ -280,7 +280,7 @@ const scan = async () => {
   if (!links.length) return
   try {
     const counts = await loadCounts([...new Set(links.map(named))], document.documentElement.lang || navigator.language)
-    for (const link of links) link.textContent = counts.words[named(link)]
+    for (const link of links) link.textContent = (link.dataset.countAs == "number" ? counts.counts : counts.words)[named(link)]
   } catch {}
 }
 let due
