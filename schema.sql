@@ -353,13 +353,15 @@ CREATE TABLE action (
     became     TEXT,
     session_id TEXT,  -- session of the moderation page, if any
     state      TEXT NOT NULL DEFAULT 'done' CHECK (state IN ('running', 'done')),
-    progress   BIGINT NOT NULL DEFAULT 0  -- of a running action: how many of its targets are done
+    progress   BIGINT NOT NULL DEFAULT 0, -- of a running action: how many of its targets are done
+    part_of    TEXT   -- an id that several changes share, so that they are undone together
 );
 
 CREATE INDEX action_running ON action (seq) WHERE state = 'running';
 
 CREATE INDEX action_session ON action (session_id, seq) WHERE session_id IS NOT NULL;
 CREATE INDEX action_subject ON action (subject) WHERE subject IS NOT NULL;
+CREATE INDEX action_part ON action (part_of, seq) WHERE part_of IS NOT NULL;
 CREATE INDEX action_undone ON action (undone_by) WHERE undone_by IS NOT NULL;
 
 CREATE TABLE action_item (

@@ -9,7 +9,7 @@ from commentsvc.archives.records import LeftOutReason, Repair
 
 
 class Books(Struct, kw_only=True):
-    """Numbers of comments of an archive. Of a dry run they say what an import would do."""
+    """The numbers of comments of an archive. Those of a dry run are what an import would do."""
 
     read: int = 0
     imported: int = 0

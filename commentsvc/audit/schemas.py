@@ -26,6 +26,9 @@ class ActionResult(Struct, frozen=True, kw_only=True):
     changed: int
     undo_until: Time | None
     results: list[ActionItem]
+    skipped: Annotated[
+        list[str], Meta(description="Threads that were changed since, if an undone action moved many threads.")
+    ] = field(default_factory=list)
 
 
 class AuditQuery(Struct, frozen=True, kw_only=True):

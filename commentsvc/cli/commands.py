@@ -101,6 +101,7 @@ def load_commands() -> Commands:
         rules,
         secret,
         sites,
+        thread_moves,
         threads,
         webhooks,
     )
@@ -116,6 +117,7 @@ def load_commands() -> Commands:
         **persons.COMMANDS,
         **rules.COMMANDS,
         **sites.COMMANDS,
+        **thread_moves.COMMANDS,
         **threads.COMMANDS,
         **webhooks.COMMANDS,
     }

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from commentsvc.cli import thread_options
 from commentsvc.cli.field_options import add_field_options
 from commentsvc.cli.options import (
     add_command,
@@ -133,7 +134,8 @@ def _add_site_commands(commands: Any) -> None:
 
 
 def _add_thread_commands(commands: Any) -> None:
-    thread = add_group(commands, "thread", "list threads, and delete them permanently")
+    thread = add_group(commands, "thread", "list and move threads, and delete them permanently")
+    thread_options.add_move(thread)
     add_field_options(add_command(thread, "list", "list threads, newest first"), ThreadListQuery)
     remove = add_command(thread, "remove", "delete a thread permanently, with its comments")
     remove.add_argument("id", metavar="THREAD", help="the id of the thread: see `commentsvc thread list`")

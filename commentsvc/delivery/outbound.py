@@ -63,6 +63,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     status: int | None = None
     body: str = ""
     retry_after: str | None = None
+    location: str | None = None
     error: str | None = None
     timed_out: bool = False
     milliseconds: int = 0
@@ -91,10 +92,17 @@ class Outbound:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a POST request. A failure is an answer with an error, never an exception."""
+        return await self._send("POST", url, body, headers)
+
+    async def get(self, url: str) -> Answer:
+        """Send a GET request. A failure is an answer with an error, never an exception."""
+        return await self._send("GET", url, None, {})
+
+    async def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         started, refused = time.monotonic(), list[str]()
         token = REFUSED.set(refused)
         try:
-            answer = await self._post(url, body, headers)
+            answer = await self._request(method, url, body, headers)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, ssl.CertificateError) as error:
             answer = self._explain(error, refused)
         finally:
@@ -106,17 +114,18 @@ class Outbound:
         if self._session:
             await self._session.close()
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def _request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         if URL(url).scheme not in SCHEMES:
             return Answer(error=INVALID_WEBSITE)
         self._session = self._session or self._open_session()
-        async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
             read = await _read_start(response)
             response.close()
             return Answer(
                 status=response.status,
                 body=read.decode("utf-8", "replace").replace("\0", "�"),
                 retry_after=response.headers.get("Retry-After"),
+                location=response.headers.get("Location"),
             )
 
     def _open_session(self) -> aiohttp.ClientSession:

@@ -128,6 +128,17 @@ def host_of(site_origin: str) -> str:
     return wildcard + authority(urlsplit(site_origin.replace(f"://{WILDCARD}", "://", 1)))
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text begins as a page address does, not as a path or key."""
+    return re.match(r"(?:https?:)?//", text, re.IGNORECASE) is not None
+
+
+def origin_of(address: str) -> str:
+    """Return the scheme and host of a page address, as they are written."""
+    parts = urlsplit(address)
+    return f"{parts.scheme or 'https'}://{parts.netloc}"
+
+
 def is_local(host: str) -> bool:
     """Return whether a host[:port] is this computer."""
     return re.fullmatch(r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])\.?(?::\d+)?", host) is not None

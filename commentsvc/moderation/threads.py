@@ -96,12 +96,19 @@ async def get_thread(unit: PrivateRead, who: Principal, thread_id: str) -> Threa
 
 
 async def change_thread(
-    service: Service, who: Principal, thread_id: str, change: ThreadChange, seen: str | None = None
+    service: Service,
+    who: Principal,
+    thread_id: str,
+    change: ThreadChange,
+    seen: str | None = None,
+    *,
+    part_of: str | None = None,
 ) -> ThreadRecord:
     """Change a thread: close or open it, set its title, address, alias or moderation mode, or merge it into another.
 
     A thread that a rule closed for its age is opened until a date. ``seen`` is the last action on the thread that a
-    form knew, or any other text without such an action; None does not check it.
+    form knew, or any other text without such an action; None does not check it. ``part_of`` undoes several changes at
+    once.
 
     Earlier names keep working, also after an undo. A merge returns the thread that now has the comments.
 
@@ -114,7 +121,7 @@ async def change_thread(
         Conflict: the threads have too many comments to be merged.
     """
     if change.merge_into is None:
-        return await _change_thread(service, who, thread_id, change, seen)
+        return await _change_thread(service, who, thread_id, change, seen, part_of)
     if change != ThreadChange(merge_into=change.merge_into):
         raise Invalid(FieldError("merge_into", "invalid", "Send merge_into alone, then change the merged thread."))
     return await _merge_thread(service, who, thread_id, change.merge_into)
@@ -184,7 +191,7 @@ async def _require_unchanged(unit: Write, thread: Thread, seen: str | None, name
 
 @write
 async def _change_thread(
-    unit: Write, who: Principal, thread_id: str, change: ThreadChange, seen: str | None
+    unit: Write, who: Principal, thread_id: str, change: ThreadChange, seen: str | None, part_of: str | None
 ) -> ThreadRecord:
     await threads.lock(unit, thread_id)
     thread = await threads.get(unit, thread_id)
@@ -217,4 +224,6 @@ async def _change_thread(
             await threads.note_title(unit, thread.id)
         subject = ("thread", thread.id, site.id)
         action = await undoable_changes.record_change(unit, who, "thread_change", subject, was, became)
+        if part_of:
+            await actions.set_part_of(unit, action, part_of)
     return await _load_changed(unit, thread.id, action)

@@ -10,22 +10,56 @@ from commentsvc.domain.models import Principal
 from commentsvc.moderation import bulk, merge
 from commentsvc.moderation.bulk import StartedAction
 from commentsvc.moderation.decide import Decide, take_back
-from commentsvc.service import Service, write
+from commentsvc.service import Service, private_read, write
 from commentsvc.storage import actions, threads
 from commentsvc.storage.actors import actor_of
-from commentsvc.storage.database import Environment, Row, Write
+from commentsvc.storage.database import Environment, PrivateRead, Row, Write
 
 
 async def undo_action(service: Service, who: Principal, action_id: str) -> ActionResult:
     """Undo an action: restore each comment to its state before the action.
 
     Comments that were changed since are skipped, and named in the result. An undo is an action too, and can be undone.
+    The id may also be that of several changes of threads, which are then undone one by one.
 
     Raises:
         NotFound: no action has this id, or it is on another site.
         Conflict: the action was already undone, is still running, is too old, or erased something.
     """
+    parts = await _list_parts(service, action_id)
+    if parts:
+        return await _undo_parts(service, who, parts)
     return await _finish(service, await _start_undo(service, who, action_id))
+
+
+@private_read
+async def _list_parts(unit: PrivateRead, whole: str) -> list[str]:
+    return await actions.list_parts(unit, whole)
+
+
+async def _undo_parts(service: Service, who: Principal, parts: Sequence[str]) -> ActionResult:
+    whole, skipped = service.new_id(), []
+    for part in parts:
+        try:
+            await _undo_part(service, who, part, whole)
+        except Conflict:
+            skipped.append(await _subject_of(service, part))
+    if len(skipped) == len(parts):
+        raise Conflict(translatable("It was changed since. Reload it and try again."))
+    until, changed = service.ahead(days=bulk.UNDO_DAYS), len(parts) - len(skipped)
+    return ActionResult(id=whole, action="undo", changed=changed, undo_until=until, results=[], skipped=skipped)
+
+
+@write
+async def _undo_part(unit: Write, who: Principal, part: str, whole: str) -> None:
+    undone = await _start_undo.within(unit, who, part)
+    await actions.set_part_of(unit, undone.id, whole)
+
+
+@private_read
+async def _subject_of(unit: PrivateRead, action_id: str) -> str:
+    action = await actions.get_action(unit, action_id)
+    return action["subject"].partition(":")[2] if action else ""
 
 
 async def undo_last_action(service: Service, who: Principal) -> tuple[str, ActionResult]:
