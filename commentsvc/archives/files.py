@@ -1,8 +1,12 @@
 """Open the files of archives: plain or compressed, within limits."""
 
 import gzip
+import io
+import os
+import stat
+import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -11,6 +15,10 @@ from commentsvc.archives.errors import UnreadableArchive
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 HEAD_BYTES: Final = 65_536  # of which the format is guessed
+CHUNK: Final = 131_072  # bytes that are decompressed at once
+# Comments become 3 to 20 times as long when they are decompressed, 1,032 times is what gzip can do.
+MAX_RATIO: Final = 250
+SMALL: Final = 64 * 2**20  # bytes; a file that does not grow beyond it is harmless
 
 
 @dataclass(frozen=True)
@@ -29,20 +37,73 @@ class ArchiveFile:
         """Open the file, decompressed.
 
         Raises:
-            UnreadableArchive: it cannot be read.
+            UnreadableArchive: it cannot be read, or becomes too large when it is decompressed.
         """
         try:
             with ExitStack() as stack:
-                file = stack.enter_context(self.path.open("rb"))
+                file = stack.enter_context(_open_regular(self.path))
                 magic = file.read(len(GZIP_MAGIC))
                 file.seek(0)
-                yield cast(BinaryIO, stack.enter_context(gzip.open(file))) if magic == GZIP_MAGIC else file
-        except (OSError, EOFError) as error:
-            raise UnreadableArchive(f"{self.name} cannot be read: {error}") from error
+                yield stack.enter_context(_decompress(file)) if magic == GZIP_MAGIC else file
+        except EOFError as error:
+            raise UnreadableArchive(f"{self.name} is cut off. Copy or download it again.") from error
+        except zlib.error as error:
+            raise UnreadableArchive(f"{self.name} is damaged. Copy or download it again.") from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise UnreadableArchive(f"{self.name} cannot be read: {reason}.") from error
 
     def head(self) -> bytes:
         """Return the beginning of the file, decompressed; nothing of a folder."""
-        if self.path.is_dir():
-            return b""
+        with suppress(OSError):  # then ``open`` says what is wrong
+            if self.path.is_dir():
+                return b""
         with self.open() as file:
             return file.read(HEAD_BYTES)
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Open a regular file. Others may wait for ever, or never end: pipes, devices."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise UnreadableArchive(f"{path.name} is a folder, and this format needs a file. Name the file in it.")
+    raise UnreadableArchive(f"{path.name} is not a regular file. Copy its content to a file, and import that.")
+
+
+def _decompress(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_Decompressed(file), CHUNK))
+
+
+class _Decompressed(io.RawIOBase):
+    """The content of a gzip file, up to ``MAX_RATIO`` times its size."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._content = gzip.GzipFile(fileobj=file, mode="rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._content.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._content.tell()
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the stub allows any buffer
+        data = self._content.read(len(buffer))
+        buffer[: len(data)] = data
+        size = self._content.tell()
+        if size > SMALL and size > MAX_RATIO * self._file.tell():
+            raise UnreadableArchive(
+                f"The file becomes more than {MAX_RATIO} times as large when it is decompressed, so it is refused. "
+                "Decompress it yourself if you trust it, and import the result."
+            )
+        return len(data)

@@ -1,28 +1,15 @@
 """All formats of archives, and how one is recognised."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.files import ArchiveFile
-from commentsvc.archives.records import Record
+from commentsvc.archives.formats import disqus, wxr
+from commentsvc.archives.formats.archive_format import ArchiveFormat
 
+__all__ = ["FORMATS", "ArchiveFormat", "find_format"]
 
-@dataclass(frozen=True)
-class ArchiveFormat:
-    """A format: its name on the command line, the systems that write it, and its reader."""
-
-    name: str
-    title: str
-    read: Callable[[ArchiveFile], Iterator[Record]]
-    # Recognises a file by its beginning, decompressed (nothing of a folder).
-    matches: Callable[[ArchiveFile, bytes], bool]
-    # Names the archive itself, as in "disqus/forum": ids are unique in it. The default is the name of the format.
-    name_source: Callable[[ArchiveFile], str] | None = None
-
-
-FORMATS: Final[tuple[ArchiveFormat, ...]] = ()
+FORMATS: Final[tuple[ArchiveFormat, ...]] = (wxr.FORMAT, disqus.FORMAT)
 
 
 def find_format(file: ArchiveFile) -> ArchiveFormat:
