@@ -616,3 +616,12 @@ CREATE TABLE webhook (
 );
 
 CREATE INDEX webhook_active ON webhook (site_id) WHERE disabled_at IS NULL;
+
+-- Comments of archives that were imported. A row stays when its comment is erased, so that no import brings it back.
+CREATE TABLE imported (
+    site_id    TEXT NOT NULL REFERENCES site (id),
+    source     TEXT NOT NULL,  -- the archive, such as disqus/forum
+    source_id  TEXT NOT NULL,  -- of the comment in the archive
+    comment_id TEXT NOT NULL,
+    PRIMARY KEY (site_id, source, source_id)
+) WITHOUT ROWID;

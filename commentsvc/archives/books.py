@@ -9,7 +9,7 @@ from commentsvc.archives.records import LeftOutReason, Repair
 
 
 class Books(Struct, kw_only=True):
-    """The numbers of comments of an archive. Those of a dry run are what an import would do."""
+    """Numbers of comments of an archive. After a dry run they say what an import would do."""
 
     read: int = 0
     imported: int = 0
@@ -41,7 +41,7 @@ class Books(Struct, kw_only=True):
 
 
 class Progress(Struct, frozen=True):
-    """How far an import is. ``total`` is the size in ``unit``, or None if it is not known."""
+    """The progress of an import. ``total`` is the size in ``unit``, or None if it is not known."""
 
     phase: str  # "reading" or "importing"
     done: int

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import stat
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,13 +13,11 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from commentsvc.archives.errors import UnreadableArchive
+from commentsvc.archives.zip_archives import MAX_RATIO, SMALL, ZIP_MAGIC, open_only_member
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 HEAD_BYTES: Final = 65_536  # of which the format is guessed
 CHUNK: Final = 131_072  # bytes that are decompressed at once
-# Comments become 3 to 20 times as long when they are decompressed, 1,032 times is what gzip can do.
-MAX_RATIO: Final = 250
-SMALL: Final = 64 * 2**20  # bytes; a file that does not grow beyond it is harmless
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class ArchiveFile:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the file, decompressed.
+        """Open the file, decompressed. If a zip archive has one file, open that file.
 
         Raises:
             UnreadableArchive: it cannot be read, or becomes too large when it is decompressed.
@@ -42,12 +41,18 @@ class ArchiveFile:
         try:
             with ExitStack() as stack:
                 file = stack.enter_context(_open_regular(self.path))
-                magic = file.read(len(GZIP_MAGIC))
+                magic = file.read(max(len(GZIP_MAGIC), len(ZIP_MAGIC)))
                 file.seek(0)
-                yield stack.enter_context(_decompress(file)) if magic == GZIP_MAGIC else file
+                if magic.startswith(GZIP_MAGIC):
+                    yield stack.enter_context(_decompress(file))
+                elif magic == ZIP_MAGIC and (only := open_only_member(stack, file)) is not None:
+                    yield only
+                else:
+                    file.seek(0)
+                    yield file
         except EOFError as error:
             raise UnreadableArchive(f"{self.name} is cut off. Copy or download it again.") from error
-        except zlib.error as error:
+        except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
             raise UnreadableArchive(f"{self.name} is damaged. Copy or download it again.") from error
         except OSError as error:
             reason = error.strerror or error

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 
 class ImportOptions(Struct, frozen=True, kw_only=True):
-    """How to import an archive."""
+    """Choices about how to import an archive."""
 
     site: str | None = None  # name; None: the site that has the pages' host, or the only one
     zone: tzinfo = UTC  # of times without a zone

@@ -1,4 +1,4 @@
-"""What a reader of an archive finds in it: threads, comments, and what is left out.
+"""Records that a reader finds in an archive: threads, comments, and things that are left out.
 
 A reader changes nothing that people wrote. The import converts texts, resolves parents and counts.
 """
@@ -13,7 +13,7 @@ from commentsvc.domain.models import Status
 
 
 class Markup(StrEnum):
-    """How a text is written."""
+    """The markup of a text."""
 
     MARKDOWN = "markdown"
     HTML = "html"
@@ -35,7 +35,7 @@ class LeftOutReason(StrEnum):
 
 
 class Repair(StrEnum):
-    """What was mended in a record so that it could be imported. Repairs are counted, and change no sum."""
+    """Something that was mended in a record so that it could be imported. Repairs are counted, and change no sum."""
 
     CONTROL_CHARACTERS = "control_characters"  # were dropped
     DATE_UNKNOWN = "date_unknown"  # taken from the comment before it

@@ -91,6 +91,7 @@ def load_commands() -> Commands:
     """Return the commands that work on a database."""
     # Imported here: `serve` needs none of them, and starts 5 % faster without.
     from commentsvc.cli import (  # noqa: PLC0415 -- see above
+        archives,
         audit,
         deliveries,
         erasures,
@@ -108,6 +109,7 @@ def load_commands() -> Commands:
 
     return {
         ("reseal", "reseal"): secret.reseal,
+        **archives.COMMANDS,
         **audit.COMMANDS,
         **deliveries.COMMANDS,
         **erasures.COMMANDS,

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.cli import AWAY, INTERRUPTED, MISCONFIGURED, REFUSED
 from commentsvc.cli.terminal import Terminal, to_json
 from commentsvc.domain.errors import ConfigurationError, DatabaseAway, FieldError, Invalid, Refusal, Unavailable
@@ -28,7 +29,7 @@ def report_errors(terminal: Terminal, work: Callable[[], int], *, as_json: bool 
     """Do the work and return its exit code; if it fails, print why to standard error."""
     try:
         return work()
-    except (ConfigurationError, Refusal, KeyboardInterrupt, asyncio.CancelledError) as error:
+    except (ConfigurationError, Refusal, UnreadableArchive, KeyboardInterrupt, asyncio.CancelledError) as error:
         failure = _describe_failure(error)
     if as_json:
         terminal.print_error(failure.to_json())
@@ -48,6 +49,8 @@ def _describe_failure(error: BaseException) -> Failure:
         return Failure(AWAY if error.__cause__ else REFUSED, error.code, error.detail)
     if isinstance(error, Refusal):
         return Failure(REFUSED, error.code, _describe_damage(error) or error.detail)
+    if isinstance(error, UnreadableArchive):
+        return Failure(REFUSED, "unreadable_archive", str(error))
     return Failure(INTERRUPTED, "interrupted", "Interrupted with Ctrl+C.")
 
 

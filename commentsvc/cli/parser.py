@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import commentsvc
-from commentsvc.cli import UNUSABLE, delivery_options, moderation_options, operator_options
+from commentsvc.cli import UNUSABLE, archive_options, delivery_options, moderation_options, operator_options
 from commentsvc.cli.failures import Failure
 from commentsvc.cli.options import add_command
 from commentsvc.cli.usage import CommandParser, UsageError
@@ -82,6 +82,7 @@ def build_parser() -> CommandParser:
     moderation_options.add_commands(commands)
     operator_options.add_commands(commands)
     delivery_options.add_commands(commands)
+    archive_options.add_commands(commands)
     return parser
 
 

@@ -74,6 +74,7 @@ VERBS: Final = {
         translatable("Reply posted."),
         translatable("%(actor)s replied"),
     ),
+    "import": Wording(translatable("Archive imported."), translatable("%(actor)s imported an archive")),
     "rule_add": Wording(translatable("Rule saved."), translatable("%(actor)s added %(link)sa rule%(end)s")),
     "rule_change": Wording(translatable("Rule changed."), translatable("%(actor)s changed %(link)sa rule%(end)s")),
     "rule_remove": Wording(translatable("Rule deleted."), translatable("%(actor)s deleted %(link)sa rule%(end)s")),

@@ -1,7 +1,7 @@
 """Comments: insert, change, and list for readers."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -182,6 +182,22 @@ async def update_listing(unit: Write, comment_id: str, now: str) -> None:
     await _update_listing(unit, [comment_id], now)
 
 
+async def count_replies(unit: Write, replies: Mapping[str, int], now: str) -> None:
+    """Count new listed replies of comments, by comment id, and update whether these are listed."""
+    await _add_replies(unit, replies)
+    await _update_listing(unit, sorted(replies), now)
+
+
+async def _add_replies(unit: Write, replies: Mapping[str, int]) -> None:
+    for change in sorted(set(replies.values())):
+        above, values = in_list("id", [parent for parent, by in replies.items() if by == change])
+        await unit.run(
+            f"UPDATE comment SET listed_replies = listed_replies + CAST(:by AS BIGINT) WHERE id IN {above}",
+            by=change,
+            **values,
+        )
+
+
 async def _update_listing(unit: Write, comment_ids: Sequence[str], now: str) -> None:
     listed = "(status = 'approved' OR listed_replies > 0)"
     while comment_ids:
@@ -199,13 +215,7 @@ async def _update_listing(unit: Write, comment_ids: Sequence[str], now: str) -> 
         for row in changed:
             if row["parent_id"]:
                 replies[row["parent_id"]] += 1 if row["listed_at"] else -1
-        for change in sorted(set(replies.values())):
-            above, values = in_list("id", [parent for parent, by in replies.items() if by == change])
-            await unit.run(
-                f"UPDATE comment SET listed_replies = listed_replies + CAST(:by AS BIGINT) WHERE id IN {above}",
-                by=change,
-                **values,
-            )
+        await _add_replies(unit, replies)
         comment_ids = sorted(replies)
 
 

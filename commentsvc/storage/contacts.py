@@ -31,6 +31,11 @@ async def add(unit: Write, contact: Contact) -> None:
     )
 
 
+async def add_many(unit: Write, added: Sequence[Contact]) -> None:
+    """Insert the private data of comments."""
+    await unit.run_many(f"INSERT INTO contact ({COLUMNS}) VALUES ({VALUES})", list(map(msgspec.structs.asdict, added)))
+
+
 async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, Contact]:
     """Return contacts by comment id; unknown ids are missing."""
     ids, values = in_list("id", comment_ids)

@@ -53,6 +53,9 @@ class Statements(Protocol):
     async def run(self, sql: str, /, **values: Any) -> int:
         """Return the number of changed rows."""
 
+    async def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        """Run a statement once for each of these sets of values."""
+
     async def later(self, sql: str, /, **values: Any) -> None:
         """Run a statement whose result nobody needs, at the latest before the next one that is not for later.
 
@@ -231,6 +234,10 @@ class Write(PrivateRead):
     async def run(self, sql: str, /, **values: Any) -> int:
         """Return the number of changed rows."""
         return await self._statements.run(sql, **values)
+
+    async def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        """Run a statement once for each of these sets of values."""
+        await self._statements.run_many(sql, rows)
 
     async def later(self, sql: str, /, **values: Any) -> None:
         """Run a statement, perhaps together with others: see ``Statements.later``."""

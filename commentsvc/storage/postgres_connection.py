@@ -64,6 +64,10 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
         """
         return await self._ask(super().execute, args, more)
 
+    async def executemany(self, *args: Any, **more: Any) -> Any:
+        """See ``execute``."""
+        return await self._ask(super().executemany, args, more)
+
     async def fetch(self, *args: Any, **more: Any) -> Any:
         """See ``execute``."""
         return await self._ask(super().fetch, args, more)

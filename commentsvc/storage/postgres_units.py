@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -128,6 +128,17 @@ class PostgresTransaction:
         rows = int(tag.rpartition(" ")[2]) if counted else 0
         self.changed |= not reads and (rows > 0 or not counted)
         return rows
+
+    async def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        """See ``Statements``."""
+        text, names, _ = number_parameters(sql)
+        await self.run_later()
+        try:
+            await self._connection.executemany(text, [[row[name] for name in names] for row in rows])
+        except BaseException:
+            self.failed = True
+            raise
+        self.changed |= bool(rows)
 
 
 async def run_unit(work: Work[T], transaction: PostgresTransaction) -> T:

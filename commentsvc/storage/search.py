@@ -45,6 +45,19 @@ async def add(unit: Write, comment: Comment, reasons: str, *, even: bool) -> Non
     await _index(unit, SEARCH_TABLE, [comment.id])
 
 
+async def add_many(unit: Write, added: Sequence[tuple[Comment, str, str]]) -> None:
+    """Insert comments with the tokens of their names and texts, separated by spaces, and the reasons of decisions."""
+    known = {kind: marks(*kind) for kind in {(one.status, reasons) for one, _, reasons in added}}
+    await unit.run_many(
+        f"INSERT INTO {SEARCH_TABLE} (comment_id, words, marks) VALUES (:id, :words, :marks)",
+        [
+            {"id": one.id, "words": f" {site_mark(one.site_id)} {words} ", "marks": known[one.status, reasons]}
+            for one, words, reasons in added
+        ],
+    )
+    await _index(unit, SEARCH_TABLE, [one.id for one, _, _ in added])
+
+
 async def set_words(unit: Write, comment: Comment) -> None:
     """Replace the tokens of a comment's name and text."""
     await _unindex(unit, SEARCH_TABLE, [comment.id])

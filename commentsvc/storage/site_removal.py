@@ -15,7 +15,7 @@ OF_COMMENTS: Final = (
 # Tables whose rows belong to one site, in the order in which foreign keys allow deleting them.
 OF_SITES: Final = (
     "event parcel subscription confirmation verified_author queue_feed webhook "
-    "thread_name thread site_total rule submission api_key moderator_site site_origin"
+    "imported thread_name thread site_total rule submission api_key moderator_site site_origin"
 )
 
 

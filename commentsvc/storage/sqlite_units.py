@@ -45,6 +45,11 @@ class SqliteTransaction:
         """See ``Statements``."""
         return self._execute(sql, values).rowcount
 
+    async def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        """See ``Statements``."""
+        text, names = number_parameters(sql)
+        self._connection.executemany(text, (tuple(map(row.__getitem__, names)) for row in rows))
+
     async def later(self, sql: str, /, **values: Any) -> None:
         """See ``Statements``. There is no round trip to save."""
         self._execute(sql, values)

@@ -63,7 +63,7 @@ async def move_nodes(unit: Write, trees: Mapping[str, Sequence[Node]]) -> None:
             await unit.run(f"UPDATE comment SET path = id WHERE id IN {ids}", **values)
     for thread_id, paths in paths_by_thread.items():
         for start in range(0, len(paths), BATCH_SIZE):
-            await _set_paths(unit, thread_id, paths[start : start + BATCH_SIZE])
+            await set_paths(unit, thread_id, paths[start : start + BATCH_SIZE])
 
 
 def _build_paths(nodes: Sequence[Node]) -> dict[str, str]:
@@ -78,7 +78,8 @@ def _build_paths(nodes: Sequence[Node]) -> dict[str, str]:
     return {node.id: path(node.id) for node in nodes}
 
 
-async def _set_paths(unit: Write, thread_id: str, paths: Sequence[tuple[str, str]]) -> None:
+async def set_paths(unit: Write, thread_id: str, paths: Sequence[tuple[str, str]]) -> None:
+    """Move comments to a thread, with these paths by their ids. No other comment may have one of these paths."""
     values: dict[str, Any] = {}
     for number, (id_, path) in enumerate(paths):
         values |= {f"id{number}": id_, f"path{number}": path}

@@ -1,4 +1,4 @@
-"""What a format of an archive is."""
+"""Describe a format of archives."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -4,12 +4,39 @@ from typing import Final
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.files import ArchiveFile
-from commentsvc.archives.formats import disqus, wxr
+from commentsvc.archives.formats import (
+    artrans,
+    commento,
+    cusdis,
+    disqus,
+    isso,
+    remark42,
+    staticman,
+    twikoo,
+    valine,
+    waline,
+    wp2hugo,
+    wxr,
+)
 from commentsvc.archives.formats.archive_format import ArchiveFormat
 
 __all__ = ["FORMATS", "ArchiveFormat", "find_format"]
 
-FORMATS: Final[tuple[ArchiveFormat, ...]] = (wxr.FORMAT, disqus.FORMAT)
+# One of them at most recognises a file: their order is that of the help.
+FORMATS: Final[tuple[ArchiveFormat, ...]] = (
+    wxr.FORMAT,
+    disqus.FORMAT,
+    twikoo.FORMAT,
+    waline.FORMAT,
+    valine.FORMAT,
+    isso.FORMAT,
+    remark42.FORMAT,
+    cusdis.FORMAT,
+    commento.FORMAT,
+    staticman.FORMAT,
+    wp2hugo.FORMAT,
+    artrans.FORMAT,
+)
 
 
 def find_format(file: ArchiveFile) -> ArchiveFormat:

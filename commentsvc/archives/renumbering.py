@@ -1,0 +1,77 @@
+"""Number the comments of a thread by time again, after an import brought older ones than it had."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from commentsvc.service import Service, private_read, write
+from commentsvc.storage import comment_import, thread_merge
+from commentsvc.storage.comments import PATH_DIGITS, path_step
+from commentsvc.storage.database import PrivateRead, Row, Write
+
+PIECE: Final = 100  # comments that are moved together, unless one top-level comment has more replies
+
+
+async def sort_thread(service: Service, thread_id: str) -> None:
+    """Sort a thread by time. Top-level comments move with all their replies, so that no reader sees half a tree."""
+    rows = await _list_unsorted(service, thread_id)
+    if not rows:
+        return
+    ranks = {row["id"]: rank for rank, row in enumerate(rows)}
+    sizes: dict[str, int] = {}
+    for row in rows:
+        sizes[row["top"]] = sizes.get(row["top"], 0) + 1
+    first = await _take_numbers(service, thread_id, len(rows))
+    if first is None:
+        return
+    piece, size = list[str](), 0
+    for top, number in sizes.items():
+        if piece and size + number > PIECE:
+            await _move(service, thread_id, piece, ranks, first)
+            piece, size = [], 0
+        piece.append(top)
+        size += number
+    await _move(service, thread_id, piece, ranks, first)
+
+
+@private_read
+async def _list_unsorted(unit: PrivateRead, thread_id: str) -> Sequence[Row]:
+    """Return the comments of a thread, oldest first; none if they are sorted already."""
+    rows = await comment_import.list_places(unit, thread_id)
+    return [] if is_sorted(rows) else rows
+
+
+def is_sorted(rows: Sequence[Row]) -> bool:
+    """Return whether the paths of comments, which are listed oldest first, sort those under one parent by time."""
+    latest: defaultdict[str | None, str] = defaultdict(str)
+    for row in rows:
+        if row["path"] < latest[row["parent_id"]]:
+            return False
+        latest[row["parent_id"]] = row["path"]
+    return True
+
+
+@write
+async def _take_numbers(unit: Write, thread_id: str, many: int) -> int | None:
+    return await comment_import.take_numbers(unit, thread_id, many)
+
+
+@write
+async def _move(unit: Write, thread_id: str, tops: Sequence[str], ranks: dict[str, int], first: int) -> None:
+    if await comment_import.take_numbers(unit, thread_id, 0) is None:
+        return  # it was merged into another thread, which sorted it
+    rows = await comment_import.list_places(unit, thread_id, tops)
+    steps = {row["id"]: _step(row, ranks, first) for row in rows}
+    above = {row["id"]: row["parent_id"] for row in rows}
+
+    def path(comment_id: str) -> str:
+        parent = above[comment_id]
+        return (path(parent) if parent else "") + steps[comment_id]
+
+    await thread_merge.set_paths(unit, thread_id, [(row["id"], path(row["id"])) for row in rows])
+    await comment_import.count(unit, thread_id, {}, None)
+
+
+def _step(row: Row, ranks: dict[str, int], first: int) -> str:
+    # A comment that was posted since keeps its number, which is greater than all others.
+    return path_step(first + ranks[row["id"]]) if row["id"] in ranks else row["path"][-PATH_DIGITS:]

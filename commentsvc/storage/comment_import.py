@@ -1,0 +1,121 @@
+"""Insert comments of an archive: many at once, and nobody is told."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, structs
+
+from commentsvc.domain.models import Comment, Contact, Decision
+from commentsvc.storage import actors, comments, contacts, search
+from commentsvc.storage.actors import actor_values
+from commentsvc.storage.database import PublicRead, Row, Write, in_list
+
+
+class ImportedComment(Struct, frozen=True):
+    """A comment with the private data of its author, the tokens of its text, and a note on its first decision."""
+
+    comment: Comment
+    contact: Contact
+    words: str
+    note: str | None = None
+
+
+async def list_answered(unit: PublicRead, comment_ids: Sequence[str]) -> Sequence[Row]:
+    """Return ``id, thread_id, parent_id, path, depth`` of these comments."""
+    ids, values = in_list("id", comment_ids)
+    return await unit.all(f"SELECT id, thread_id, parent_id, path, depth FROM comment WHERE id IN {ids}", **values)
+
+
+async def add(unit: Write, added: Sequence[ImportedComment], decision: Decision) -> None:
+    """Insert comments in this order, each with a decision for its status by the actor of ``decision``.
+
+    The caller counts them in their threads and in the parents that are not among them.
+    """
+    rows = [structs.asdict(one.comment) for one in added]
+    await unit.run_many(f"INSERT INTO comment ({comments.PLAIN_COLUMNS}) VALUES ({comments.VALUES})", rows)
+    await contacts.add_many(unit, [one.contact for one in added])
+    await _add_decisions(unit, added, decision)
+    await search.add_many(unit, [(one.comment, one.words, one.note or "") for one in added])
+
+
+async def _add_decisions(unit: Write, added: Sequence[ImportedComment], decision: Decision) -> None:
+    actor, now = actor_values(decision.actor), unit.now()
+    await unit.run_many(
+        f"""
+        INSERT INTO decision (comment_id, status, {actors.COLUMNS}, note, created_at)
+        VALUES (:id, :status, {actors.VALUES}, :note, :now)
+        """,
+        [
+            {"id": one.comment.id, "status": one.comment.status.value, "note": one.note, "now": now, **actor}
+            for one in added
+        ],
+    )
+
+
+async def count(unit: Write, thread_id: str, numbers: Mapping[str, int], public_since: str | None) -> None:
+    """Count new comments in their thread, by status, and publish it; increase its version."""
+    values: dict[str, Any] = {name: numbers.get(name, 0) for name in ("approved", "pending", "spam", "trash")}
+    counted = ", ".join(f"{name} = {name} + CAST(:{name} AS BIGINT)" for name in values)
+    await unit.run(
+        f"""
+        UPDATE thread SET version = version + 1, {counted}, published_at =
+            CASE WHEN published_at IS NULL OR published_at > CAST(:since AS TEXT) THEN COALESCE(:since, published_at)
+                ELSE published_at END
+        WHERE id = :id
+        """,
+        id=thread_id,
+        since=public_since,
+        **values,
+    )
+
+
+async def take_numbers(unit: Write, thread_id: str, many: int) -> int | None:
+    """Take numbers for so many comments of a thread; return the first one. None if it was merged into another.
+
+    On PostgreSQL this also locks the thread.
+    """
+    row = await unit.one(
+        """
+        UPDATE thread SET last_seq = last_seq + CAST(:many AS BIGINT) WHERE id = :id AND merged_into IS NULL
+        RETURNING last_seq
+        """,
+        id=thread_id,
+        many=many,
+    )
+    return int(row["last_seq"]) - many + 1 if row else None
+
+
+async def complete_thread(
+    unit: Write, thread_id: str, url: str | None, title: str | None, closed_at: str | None
+) -> Row:
+    """Give a thread an address and title, if it has none, and close it; return ``site_id, key, title``."""
+    row = await unit.one(
+        """
+        UPDATE thread SET url = COALESCE(url, :url), title = COALESCE(title, :title),
+            closed_at = COALESCE(closed_at, :closed_at)
+        WHERE id = :id RETURNING site_id, key, title
+        """,
+        id=thread_id,
+        url=url,
+        title=title,
+        closed_at=closed_at,
+    )
+    if row is None:
+        raise LookupError("a thread that was just locked is gone")
+    return row
+
+
+async def list_places(unit: PublicRead, thread_id: str, tops: Sequence[str] | None = None) -> Sequence[Row]:
+    """Return ``id, parent_id, path, top`` of the comments of a thread, oldest first; of some top-level comments only.
+
+    ``tops`` are the first parts of their paths.
+    """
+    listed, values = in_list("top", tops or ())
+    return await unit.all(
+        f"""
+        SELECT id, parent_id, path, top FROM comment
+        WHERE thread_id = :thread_id {f"AND top IN {listed}" if tops is not None else ""} ORDER BY created_at, id
+        """,
+        thread_id=thread_id,
+        **values,
+    )
