@@ -5,8 +5,8 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -129,23 +129,28 @@ class _Import:
 
     async def write(self) -> None:
         """Write what was read, unless this is a dry run; complete the books."""
+        await asyncio.to_thread(self._count_read)
+        try:
+            with open_preparer(self._service.config.limits, self._total) as preparer:
+                async with aclosing(self._prepare_ahead(preparer)) as pieces:
+                    async for piece in pieces:
+                        await self._write_piece(piece)
+            for thread_id in sorted(self._unordered):
+                await renumbering.sort_thread(self._service, thread_id)
+        finally:
+            if self.books.imported and not self._options.is_dry_run:
+                await _log_import(self._service, self._actor, self._format.name, self.books, sorted(self._sites))
+
+    def _count_read(self) -> None:
         staging, books = self._staging, self.books
         books.threads_without_comments = staging.count_threads_without_comments()
         without_page = staging.count_without_page()
         if without_page:
-            books.left_out[LeftOutReason.BAD_THREAD] = books.left_out.get(LeftOutReason.BAD_THREAD, 0) + without_page
+            reason = LeftOutReason.BAD_THREAD
+            books.left_out[reason] = books.left_out.get(reason, 0) + without_page
         self._total = staging.count_comments() - without_page
-        try:
-            with open_preparer(self._service.config.limits, self._total) as preparer:
-                async for piece in self._prepare_ahead(preparer):
-                    await self._write_piece(piece)
-            for thread_id in sorted(self._unordered):
-                await renumbering.sort_thread(self._service, thread_id)
-        finally:
-            if books.imported and not self._options.is_dry_run:
-                await _log_import(self._service, self._actor, self._format.name, books, sorted(self._sites))
 
-    async def _prepare_ahead(self, preparer: Preparer) -> AsyncIterator[list[Incoming]]:
+    async def _prepare_ahead(self, preparer: Preparer) -> AsyncGenerator[list[Incoming], None]:
         """Return the pieces with their prepared comments. Some are prepared before they are asked for."""
         pieces = self._pieces()
         waiting: deque[tuple[Piece, asyncio.Task[list[Prepared]]]] = deque()

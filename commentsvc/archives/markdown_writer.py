@@ -183,6 +183,23 @@ _BLOCK_WRITERS: Final[dict[str, Callable[[TreeWriter, Node], list[str]]]] = {
 }
 
 
+def read_seen(node: Node) -> str:
+    """Return the characters of a tree that readers see, in their order. White space says nothing."""
+    parts = []
+    for child in node.children:
+        if isinstance(child, str):
+            parts.append(child)
+        elif child.tag == "img":
+            parts.append(child.attributes.get("alt") or child.attributes.get("src", ""))
+        elif child.tag == "q":
+            parts.append(f"“{read_seen(child)}”")
+        elif child.tag in _EMBEDDED:
+            parts += [child.attributes.get("src", ""), read_seen(child)]
+        else:
+            parts.append(read_seen(child))
+    return "".join(parts)
+
+
 def _plain(node: Node) -> str:
     """Return the text of a node as it is, with line breaks."""
     parts = []

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from commentsvc.archives.html_tree import read_html
-from commentsvc.archives.markdown_escapes import LINK, escape_all, escape_lines
-from commentsvc.archives.markdown_writer import TreeWriter
+from commentsvc.archives.markdown_escapes import EMPTY_LINES, escape_all, escape_lines
+from commentsvc.archives.markdown_writer import TreeWriter, read_seen
 from commentsvc.archives.records import Markup
 from commentsvc.domain import markdown
 from commentsvc.domain.markdown_source import ILLEGAL
 from commentsvc.domain.text import INVISIBLE, has_visible_text
 from commentsvc.domain.visible_text import is_blank, plain_text
 
-# Paragraphs of lines that have no meaning in Markdown. ``escape_start`` has added a backslash to others.
+# Paragraphs of lines that have no meaning in Markdown.
 _LINE: Final = r"(?!\d{1,9}[.)](?:\s|$))[^\W_](?:[^\W_]|[ ,.;:?!'\"()%$/@=+-])*"
 _LITERAL: Final = re.compile(rf"{_LINE}(?:\n\n?{_LINE})*")
 _LINE_BREAKS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -25,7 +25,10 @@ _LINE_BREAKS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 
 def convert(text: str, markup: Markup) -> tuple[str, str]:
     """Return a text as Markdown and as HTML, both empty if readers would see nothing."""
-    text = ILLEGAL.sub("", _LINE_BREAKS.sub("\n", text)).strip("\n")
+    text = _LINE_BREAKS.sub("\n", text)
+    if markup is not Markup.MARKDOWN and _is_literal(lines := _clean_lines(text, markup)):
+        return lines, _render_literal(lines)  # most comments
+    text = ILLEGAL.sub("", text).strip("\n")
     if markup is Markup.MARKDOWN:
         rendered = markdown.render(text)
         return ("", "") if is_blank(rendered) else (text, rendered)
@@ -34,14 +37,13 @@ def convert(text: str, markup: Markup) -> tuple[str, str]:
         ways: Sequence[Callable[[], str]] = (lambda: escape_lines(lines), lambda: escape_all(lines))
         return _first_faithful(lines, ways)
     tree = read_html(text, breaks_lines=markup is Markup.WORDPRESS)
-    seen = "\n\n".join(TreeWriter(is_plain=True, escapes=False).blocks(tree.children))
     return _first_faithful(
-        seen,
+        read_seen(tree),
         (
             lambda: "\n\n".join(TreeWriter().blocks(tree.children)),
             lambda: "\n\n".join(TreeWriter(has_marks=False).blocks(tree.children)),
             lambda: "\n\n".join(TreeWriter(is_plain=True).blocks(tree.children)),
-            lambda: escape_all(seen),
+            lambda: escape_all("\n\n".join(TreeWriter(is_plain=True, escapes=False).blocks(tree.children))),
         ),
     )
 
@@ -52,12 +54,20 @@ def _first_faithful(seen: str, ways: Sequence[Callable[[], str]]) -> tuple[str, 
         return "", ""
     for way in ways:
         text = way()
-        if _LITERAL.fullmatch(text) and not LINK.search(text):
-            return text, _render_literal(text)
         rendered = markdown.render(text)
         if _squeeze(plain_text(rendered)) == words:
             break
     return text, rendered
+
+
+def _clean_lines(text: str, markup: Markup) -> str:
+    if markup is Markup.HTML:
+        return " ".join(text.split())
+    return EMPTY_LINES.sub("\n\n", "\n".join([" ".join(line.split()) for line in text.split("\n")])).strip("\n")
+
+
+def _is_literal(lines: str) -> bool:
+    return "://" not in lines and _LITERAL.fullmatch(lines) is not None and "www." not in lines.lower()
 
 
 def _render_literal(text: str) -> str:

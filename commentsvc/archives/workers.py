@@ -16,7 +16,7 @@ from commentsvc.archives.preparation import Prepared, prepare_many
 from commentsvc.domain.fields import Limits
 
 FEW: Final = 2000  # comments: below, starting processes takes longer than the work
-MOST_WORKERS: Final = 4
+MOST_WORKERS: Final = 2  # preparing takes about as long as writing; each needs 60 MB
 
 
 class Preparer:
@@ -40,14 +40,14 @@ def open_preparer(limits: Limits, comments: int) -> Iterator[Preparer]:
     if comments < FEW:
         yield Preparer(limits, None)
         return
-    workers = min(MOST_WORKERS, os.cpu_count() or 1)
+    workers = min(MOST_WORKERS, max(1, (os.cpu_count() or 1) - 1))  # this process writes
     # A new program: a copy of this one would share its database and sockets.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
     try:
         yield Preparer(limits, pool)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)  # the event loop must not wait
 
 
 def _end_with_parent() -> None:
