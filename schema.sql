@@ -220,6 +220,7 @@ CREATE TABLE comment (
     listed_at      TEXT,                       -- since when it is in the public listing, also as a tombstone
     erased_at      TEXT,
     reports        BIGINT NOT NULL DEFAULT 0,  -- open reports by readers
+    row_digest     TEXT   NOT NULL DEFAULT '', -- of id, name, text, html and created_at: finds damage
     UNIQUE (thread_id, top, path)              -- sorts a thread, oldest or newest first; top is a part of path
 );
 
@@ -278,7 +279,8 @@ CREATE TABLE contact (
     site_id        TEXT NOT NULL REFERENCES site (id),
     status         TEXT NOT NULL,  -- of the comment; copied so that counts read one table
     name_key       TEXT,           -- of the comment's name; equal for names that look alike
-    verified       BIGINT NOT NULL DEFAULT 0  -- 1: the commenter had confirmed this address in the browser they used
+    verified       BIGINT NOT NULL DEFAULT 0, -- 1: the commenter had confirmed this address in the browser they used
+    row_digest     TEXT            -- of comment_id and email_sealed: finds damage; NULL without an email address
 ) WITHOUT ROWID;
 
 CREATE INDEX contact_email ON contact (email_digest, status, comment_id, site_id);
@@ -625,3 +627,12 @@ CREATE TABLE imported (
     comment_id TEXT NOT NULL,
     PRIMARY KEY (site_id, source, source_id)
 ) WITHOUT ROWID;
+
+-- One row: the last backup of an SQLite database, and the last attempt that failed since then.
+CREATE TABLE backup (
+    id        BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    file      TEXT   NOT NULL DEFAULT '',  -- its full path
+    made_at   TEXT   NOT NULL DEFAULT '',
+    failed_at TEXT   NOT NULL DEFAULT '',
+    failure   TEXT   NOT NULL DEFAULT ''   -- why, in words; empty after a success
+);

@@ -25,6 +25,7 @@ from commentsvc.domain.email_address import Email
 from commentsvc.domain.ids import Ids
 from commentsvc.domain.initials import find_hue
 from commentsvc.domain.models import Status
+from commentsvc.domain.row_digest import digest_email, digest_row
 from commentsvc.domain.search_tokens import tokens
 from commentsvc.domain.timestamps import format_time
 from commentsvc.operations import secret_file, startup
@@ -153,7 +154,7 @@ class Seeder:
             "id": id_, "thread_id": thread.id, "parent_id": parent and parent[0], "author_id": f"author-{author}",
             "depth": depth, "path": path, "top": path[:PATH_DIGITS], "name": name, "text": text, "html": html,
             "hue": find_hue(thread.site, f"author-{author}", name), "text_digest": text_digest(text),
-            "version": 1, "listed_replies": 0, "reports": 0,
+            "row_digest": digest_row(id_, name, text, html, now), "version": 1, "listed_replies": 0, "reports": 0,
             "status_before": "pending" if status in {"spam", "trash"} else None,
             "published_at": now if status == "approved" else None,
             "listed_at": now if status == "approved" else None,
@@ -162,7 +163,7 @@ class Seeder:
         network = f"198.{author % 200}.{author // 200 % 250}.0/24"
         yield "contact", common | {
             "email_sealed": sealed, "email_digest": digest, "network": network, "network_digest": digest, "agent": "B",
-            "name_key": skeleton(name),
+            "name_key": skeleton(name), "row_digest": digest_email(id_, sealed),
         }  # fmt: skip
         code = "mode" if status == "pending" else None
         yield "decision", common | {

@@ -138,6 +138,38 @@ async def revoke_session(unit: Write, session: Session, session_id: str) -> None
     await log.add_entry(unit, actor=session.who.actor, verb="sign_out", site_id=None, body={"session": session_id})
 
 
+class SessionRecord(msgspec.Struct, frozen=True):
+    """A session, as an operator sees it."""
+
+    id: str
+    name: str  # of the moderator or the API key
+    created_at: str
+    seen_at: str
+
+
+@private_read
+async def list_all_sessions(unit: PrivateRead) -> list[SessionRecord]:
+    """Return every session that is still valid, newest first."""
+    begun_after, seen_after = unit.ago(days=MAX_AGE_DAYS), unit.ago(hours=IDLE_HOURS)
+    rows = await sessions.list_all(unit, begun_after=begun_after, seen_after=seen_after)
+    return [
+        SessionRecord(row["id"], row["name"] or keys.ADMIN_PRINCIPAL.actor.name, row["created_at"], row["seen_at"])
+        for row in rows
+    ]
+
+
+@write
+async def end_session(unit: Write, session_id: str) -> None:
+    """End a session of anybody, as an operator.
+
+    Raises:
+        NotFound: there is no session with this id.
+    """
+    if not await sessions.delete(unit, session_id):
+        raise NotFound
+    await log.add_entry(unit, actor=log.OPERATOR, verb="sign_out", site_id=None, body={"session": session_id})
+
+
 @write
 async def sign_out_moderator(unit: Write, name: str) -> int:
     """End all sessions of a moderator; return how many.

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 import uvloop
@@ -17,6 +18,9 @@ from commentsvc.config.settings import Config
 from commentsvc.operations.waiting import wait_for_database
 from commentsvc.service import Service
 from commentsvc.storage import schema
+
+# Commands that need no database, or open it themselves.
+ON_SETTINGS: Final = ("migrate", "secret", "mail", "prune")
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> int:
@@ -45,17 +49,8 @@ async def _run_command(arguments: argparse.Namespace, config: Config, terminal: 
         return await work.run_worker(config)
     if arguments.command == "openapi":
         terminal.print_line(_format_openapi())
-    elif arguments.command == "migrate":
-        return _print_result(await _migrate(config), arguments, terminal)
-    elif arguments.command == "secret":
-        from commentsvc.cli import secret  # noqa: PLC0415 -- see ``load_commands``
-
-        return _print_result(await secret.COMMANDS[arguments.subcommand](config), arguments, terminal)
-    elif arguments.command == "mail":
-        from commentsvc.cli import mail  # noqa: PLC0415 -- see ``load_commands``
-
-        result = await mail.COMMANDS[arguments.subcommand](config, arguments, terminal)
-        return _print_result(result, arguments, terminal)
+    elif arguments.command in ON_SETTINGS or _restores_backup(arguments):
+        return _print_result(await _run_on_settings(config, arguments, terminal), arguments, terminal)
     else:
         async with app.open_service(config) as service:
             if arguments.command == "moderate":
@@ -66,6 +61,26 @@ async def _run_command(arguments: argparse.Namespace, config: Config, terminal: 
                 result = await _run_on_service(service, arguments, terminal)
                 return _print_result(result, arguments, terminal)
     return DONE
+
+
+def _restores_backup(arguments: argparse.Namespace) -> bool:
+    from commentsvc.cli import backups  # noqa: PLC0415 -- see ``load_commands``
+
+    return arguments.command == "restore" and backups.names_backup(arguments)
+
+
+async def _run_on_settings(config: Config, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
+    from commentsvc.cli import backups, mail, prune, secret  # noqa: PLC0415 -- see ``load_commands``
+
+    if arguments.command == "restore":
+        return await backups.restore_backup(config, arguments)
+    if arguments.command == "prune":
+        return await prune.prune_comments(config, arguments)
+    if arguments.command == "secret":
+        return await secret.COMMANDS[arguments.subcommand](config)
+    if arguments.command == "mail":
+        return await mail.COMMANDS[arguments.subcommand](config, arguments, terminal)
+    return await _migrate(config)
 
 
 def _print_result(result: CommandResult, arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -93,6 +108,7 @@ def load_commands() -> Commands:
     from commentsvc.cli import (  # noqa: PLC0415 -- see above
         archives,
         audit,
+        backups,
         deliveries,
         erasures,
         keys,
@@ -101,6 +117,7 @@ def load_commands() -> Commands:
         persons,
         rules,
         secret,
+        sessions,
         sites,
         thread_moves,
         threads,
@@ -111,6 +128,7 @@ def load_commands() -> Commands:
         ("reseal", "reseal"): secret.reseal,
         **archives.COMMANDS,
         **audit.COMMANDS,
+        **backups.COMMANDS,
         **deliveries.COMMANDS,
         **erasures.COMMANDS,
         **keys.COMMANDS,
@@ -118,6 +136,7 @@ def load_commands() -> Commands:
         **moderators.COMMANDS,
         **persons.COMMANDS,
         **rules.COMMANDS,
+        **sessions.COMMANDS,
         **sites.COMMANDS,
         **thread_moves.COMMANDS,
         **threads.COMMANDS,

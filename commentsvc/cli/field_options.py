@@ -1,7 +1,7 @@
 """Derive the options of a command from the fields of a query, and read their values."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
@@ -13,9 +13,11 @@ from commentsvc.storage.comment_filter import Sql
 METAVARS: Final = {"q": "TEXT", "site": "NAME", "same_text": "ID", "same_name": "ID"}
 
 
-def add_field_options(command: argparse.ArgumentParser, shape: type[msgspec.Struct]) -> None:
-    """Add an option for each field of a query: its type gives the choices, its description the help."""
+def add_field_options(command: argparse.ArgumentParser, shape: type[msgspec.Struct], but: Collection[str] = ()) -> None:
+    """Add an option for each field of a query but these: its type gives the choices, its description the help."""
     for field in msgspec.structs.fields(shape):
+        if field.name in but:
+            continue
         kind, notes = _split_type(field.type)
         option: dict[str, Any] = {"help": _help_text(notes, field.default), "default": None}
         if kind is bool:

@@ -9,11 +9,11 @@ from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards
 from commentsvc.cli.field_options import read_field_options
 from commentsvc.cli.review import Review
-from commentsvc.cli.terminal import CommandResult, Commands, Terminal
+from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
 from commentsvc.config.program import command_line
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
-from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope
+from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope, StatusFilter
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.moderation.verbs import DONE
@@ -48,6 +48,17 @@ async def _list_queue(service: Service, arguments: argparse.Namespace, terminal:
         check = command_line("queue", "--reported")
         rows.append(f"Readers sent {found.recent_reports:,} reports within an hour. Check: {check}")
     return CommandResult(found, "\n".join(rows))
+
+
+async def _search(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
+    given = {"status": StatusFilter.ANY.value} | read_field_options(arguments, QueueQuery)
+    given["q"] = " ".join(arguments.words)
+    query = validation.validate(QueueQuery, given, service.config.limits)
+    found = await queue.search_comments(service, OPERATOR, query)
+    rows = cards.format_rows(found.comments, service.clock(), terminal)
+    if found.next_cursor:
+        rows.append(f"More: --cursor {found.next_cursor}")
+    return CommandResult(found, join_rows(rows, "No comments found."))
 
 
 def _build_query(service: Service, arguments: argparse.Namespace) -> QueueQuery:
@@ -106,6 +117,7 @@ async def find_principal(service: Service, arguments: argparse.Namespace) -> Pri
 
 COMMANDS: Final[Commands] = {
     ("queue", "queue"): _list_queue,
+    ("search", "search"): _search,
     **{(verb.value, verb.value): _apply_action for verb in ActionVerb},
     ("undo", "undo"): _undo_action,
 }

@@ -53,6 +53,9 @@ def _add_queue_commands(commands: Any) -> None:
     add_field_options(moderate, CommentFilter)
     add_field_options(queue, QueueQuery)
     add_moderator_option(moderate)
+    search = add_command(commands, "search", "find comments by words, in any status unless --status is given")
+    search.add_argument("words", nargs="+", metavar="WORD", help="words that the comments contain, all of them")
+    add_field_options(search, QueueQuery, but=("q",))
 
 
 def _add_action_commands(commands: Any) -> None:

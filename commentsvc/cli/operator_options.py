@@ -8,6 +8,7 @@ from commentsvc.cli.options import (
     add_command,
     add_expiry_option,
     add_group,
+    add_moderator_option,
     add_site_option,
     format_choices,
     list_values,
@@ -134,11 +135,24 @@ def _add_site_commands(commands: Any) -> None:
 
 
 def _add_thread_commands(commands: Any) -> None:
-    thread = add_group(commands, "thread", "list and move threads, and delete them permanently")
+    thread = add_group(
+        commands, "thread", "list, close, open, rename, move and merge threads, and delete them permanently"
+    )
     thread_options.add_move(thread)
     add_field_options(add_command(thread, "list", "list threads, newest first"), ThreadListQuery)
+    close = add_command(thread, "close", "accept no new comments in a thread")
+    reopen = add_command(thread, "open", "accept comments in a thread again")
+    rename = add_command(thread, "rename", "change the address or title of a thread; its old address keeps working")
+    merge = add_command(thread, "merge", "move all comments and addresses of a thread to another one; can be undone")
     remove = add_command(thread, "remove", "delete a thread permanently, with its comments")
-    remove.add_argument("id", metavar="THREAD", help="the id of the thread: see `commentsvc thread list`")
+    for command in (close, reopen, rename, merge, remove):
+        command.add_argument("id", metavar="THREAD", help="the id of the thread: see `commentsvc thread list`")
+    for command in (close, reopen, rename, merge):
+        add_moderator_option(command)
+    reopen.add_argument("--until", metavar="TIME", help="until then, no rule closes it for its age")
+    rename.add_argument("--address", metavar="ADDRESS", help="the new address, such as /posts/lamps/")
+    rename.add_argument("--title", metavar="TEXT", help="the new title")
+    merge.add_argument("into", metavar="INTO", help="the address of the thread that gets the comments")
     remove.add_argument(
         "--expect", type=int, default=0, metavar="NUMBER", help="how many comments it has; required if there are any"
     )

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import commentsvc
-from commentsvc.cli import UNUSABLE, archive_options, delivery_options, moderation_options, operator_options
+from commentsvc.cli import (
+    UNUSABLE,
+    archive_options,
+    backup_options,
+    delivery_options,
+    moderation_options,
+    operator_options,
+    session_options,
+)
 from commentsvc.cli.failures import Failure
 from commentsvc.cli.options import add_command
 from commentsvc.cli.usage import CommandParser, UsageError
@@ -83,6 +91,8 @@ def build_parser() -> CommandParser:
     operator_options.add_commands(commands)
     delivery_options.add_commands(commands)
     archive_options.add_commands(commands)
+    backup_options.add_commands(commands)
+    session_options.add_commands(commands)
     return parser
 
 

@@ -63,7 +63,7 @@ async def erase_content(unit: Write, comment: Comment, decision: Decision, actio
     erased = await comments.erase(unit, comment, now)
     if action_id:
         await actions.add_item(unit, action_id, comment, erased)
-    await contacts.erase(unit, comment.id)
+    await contacts.delete_many(unit, [comment.id])
     await decisions.erase(unit, comment.id)
     await decisions.add(unit, [comment.id], decision, action_id)
     if comment.status is Status.APPROVED:

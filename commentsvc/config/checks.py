@@ -207,6 +207,11 @@ def _check_smtp_url(config: Config) -> Iterator[str]:
     yield from ()
 
 
+def _check_backup_folder(config: Config) -> Iterator[str]:
+    if config.backup_folder and config.sqlite_path is None:
+        yield f"{PREFIX}BACKUP_FOLDER works with SQLite only. Remove it, and back up PostgreSQL with pg_dump."
+
+
 def _check_mail_from(config: Config) -> Iterator[str]:
     if config.mail_from:
         parse_mail_from(config.mail_from)
@@ -238,6 +243,7 @@ CHECKS: Final[dict[tuple[str, ...], Callable[[Config], Iterator[str]]]] = {
     ("form_seconds",): _check_form_seconds,
     ("trusted_proxies",): _check_trusted_proxies,
     ("outbound_allow",): _check_outbound_allow,
+    ("backup_folder", "database_url"): _check_backup_folder,
     ("smtp_url",): _check_smtp_url,
     ("smtp_url", "mail_from"): _check_mail_from,
     ("smtp_url", "public_url"): _check_links_in_mails,

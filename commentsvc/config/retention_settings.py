@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
+
+from commentsvc.config.backup_settings import BackupConfig
 
 
-class RetentionConfig(Struct, frozen=True, kw_only=True):
+class RetentionConfig(BackupConfig, frozen=True, kw_only=True):
     """The settings of retention. See ``Config``."""
 
     spam_days: Annotated[

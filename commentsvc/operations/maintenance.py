@@ -16,7 +16,7 @@ from commentsvc.config.settings import OLDEST_SECONDS
 from commentsvc.delivery import outbox
 from commentsvc.domain.deliveries import PARCEL_DAYS
 from commentsvc.moderation import bulk
-from commentsvc.operations import clock_trust, erasures
+from commentsvc.operations import backup, clock_trust, erasures
 from commentsvc.privacy import retention
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import (
@@ -70,6 +70,7 @@ async def run_forever(service: Service, *, is_leading: bool = True, is_alone: bo
     async with asyncio.TaskGroup() as group:
         if is_leading:
             group.create_task(_clean_files_forever(service), name="cleanup of files")
+            group.create_task(backup.back_up_daily(service), name="daily backup")
         await _work_forever(service, is_leading=is_leading, is_alone=is_alone)
 
 

@@ -21,17 +21,32 @@ async def delete_old_data(service: Service) -> None:
     """Erase old spam and trash, and old email addresses."""
     for status, days in ((Status.SPAM, service.config.spam_days), (Status.TRASH, service.config.trash_days)):
         if days:
-            await _erase_old_comments(service, status, days)
+            await erase_old_comments(service, status, days)
     if service.config.contact_days:
         await _erase_old_emails(service)
 
 
-async def _erase_old_comments(service: Service, status: Status, days: int) -> None:
-    after = ""
-    while ids := await _list_old(service, status, days, after):
-        erased = await _erase_piece(service, ids, status, days)
+async def erase_old_comments(
+    service: Service, status: Status, days: int, sites: Sequence[str] | None = None, actor: Actor = RETENTION
+) -> int:
+    """Erase comments with a status that was decided so many days ago, in pieces; return how many.
+
+    If a person decided, the days in which this can be undone are over too. No ``sites``: those of every site.
+    """
+    after, number = "", 0
+    while ids := await _list_old(service, status, days, after, sites):
+        erased = await _erase_piece(service, ids, status, days, actor)
         await note_erasures(service, "comment", erased)
-        after = ids[-1]
+        after, number = ids[-1], number + len(erased)
+    return number
+
+
+async def count_old_comments(service: Service, status: Status, days: int, sites: Sequence[str] | None = None) -> int:
+    """Return how many comments ``erase_old_comments`` would erase."""
+    after, number = "", 0
+    while ids := await _list_old(service, status, days, after, sites):
+        after, number = ids[-1], number + len(ids)
+    return number
 
 
 def _times(env: Environment, days: int) -> dict[str, str]:
@@ -39,15 +54,15 @@ def _times(env: Environment, days: int) -> dict[str, str]:
 
 
 @private_read
-async def _list_old(unit: PrivateRead, status: Status, days: int, after: str) -> list[str]:
-    return await retention.list_old(unit, status, **_times(unit, days), after=after, limit=COMMENTS)
+async def _list_old(unit: PrivateRead, status: Status, days: int, after: str, sites: Sequence[str] | None) -> list[str]:
+    return await retention.list_old(unit, status, **_times(unit, days), after=after, limit=COMMENTS, sites=sites)
 
 
 @write
-async def _erase_piece(unit: Write, ids: Sequence[str], status: Status, days: int) -> list[str]:
+async def _erase_piece(unit: Write, ids: Sequence[str], status: Status, days: int, actor: Actor) -> list[str]:
     await threads.lock_of_comments(unit, ids)
     old = await retention.keep_old(unit, ids, status, **_times(unit, days))
-    await erase_comments(unit, old, Decision(Status.TRASH, RETENTION, Reason("erased")))
+    await erase_comments(unit, old, Decision(Status.TRASH, actor, Reason("erased")))
     return old
 
 

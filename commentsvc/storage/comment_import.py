@@ -31,8 +31,10 @@ async def add(unit: Write, added: Sequence[ImportedComment], decision: Decision)
 
     The caller counts them in their threads and in the parents that are not among them.
     """
-    rows = [structs.asdict(one.comment) for one in added]
-    await unit.run_many(f"INSERT INTO comment ({comments.PLAIN_COLUMNS}) VALUES ({comments.VALUES})", rows)
+    rows = [structs.asdict(one.comment) | {"row_digest": comments.digest_comment(one.comment)} for one in added]
+    await unit.run_many(
+        f"INSERT INTO comment ({comments.PLAIN_COLUMNS}, row_digest) VALUES ({comments.VALUES}, :row_digest)", rows
+    )
     await contacts.add_many(unit, [one.contact for one in added])
     await _add_decisions(unit, added, decision)
     await search.add_many(unit, [(one.comment, one.words, one.note or "") for one in added])

@@ -8,6 +8,7 @@ import msgspec
 
 from commentsvc.domain.deliveries import EventKind
 from commentsvc.domain.models import Comment, ListedComment, ReadableComment, Status
+from commentsvc.domain.row_digest import digest_row
 from commentsvc.storage import contacts, decision_links, events, parcels, reports, search, subscriptions, threads
 from commentsvc.storage.database import PrivateRead, PublicRead, Row, Write, in_list, row_values
 
@@ -17,6 +18,11 @@ READABLE: Final = ", ".join(f"comment.{name}" for name in ReadableComment.__stru
 PLAIN_COLUMNS: Final = ", ".join(Comment.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Comment.__struct_fields__)
 PATH_DIGITS: Final = 6
+# What ``row_digests`` checks, in the order of ids.
+DIGESTED: Final = """
+    SELECT id, name, text, html, created_at, row_digest FROM comment
+    WHERE id > CAST(:after AS TEXT) ORDER BY id LIMIT CAST(:limit AS BIGINT)
+"""
 
 
 def path_step(seq: int) -> str:
@@ -24,12 +30,21 @@ def path_step(seq: int) -> str:
     return f"{seq:0{PATH_DIGITS}x}"
 
 
+def digest_comment(comment: Comment) -> str:
+    """Return the digest that is stored with a comment: of what people read."""
+    return digest_row(comment.id, comment.name, comment.text, comment.html, comment.created_at)
+
+
 async def add(unit: Write, comment: Comment, posted_digest: str | None = None) -> None:
     """Insert a comment. ``thread_numbers.count_new`` counts it; its decision adds it to the search index."""
     await unit.later(
-        f"INSERT INTO comment ({PLAIN_COLUMNS}, posted_digest) VALUES ({VALUES}, :posted_digest)",
+        f"""
+        INSERT INTO comment ({PLAIN_COLUMNS}, posted_digest, row_digest)
+        VALUES ({VALUES}, :posted_digest, :row_digest)
+        """,
         **{name: getattr(comment, name) for name in Comment.__struct_fields__},
         posted_digest=posted_digest,
+        row_digest=digest_comment(comment),
     )
     await events.add_of_comment(unit, EventKind.COMMENT_CREATED, comment, {"status": comment.status.value})
 
@@ -122,7 +137,7 @@ async def set_text(unit: Write, comment: Comment, new: Comment, now: str) -> Com
     await unit.run(
         """
         UPDATE comment SET name = :name, hue = :hue, text = :text, html = :html, text_digest = :digest,
-            edited_at = :edited_at, version = version + 1
+            edited_at = :edited_at, version = version + 1, row_digest = :row_digest
         WHERE id = :id
         """,
         id=comment.id,
@@ -132,6 +147,7 @@ async def set_text(unit: Write, comment: Comment, new: Comment, now: str) -> Com
         html=new.html,
         digest=new.text_digest,
         edited_at=now,
+        row_digest=digest_row(comment.id, new.name, new.text, new.html, comment.created_at),
     )
     await search.set_words(unit, new)
     await events.add_of_comment(unit, EventKind.COMMENT_EDITED, comment)
@@ -156,10 +172,12 @@ async def erase(unit: Write, comment: Comment, now: str) -> Comment:
         """
         UPDATE comment SET name = '', website = NULL, page_url = NULL, page_title = NULL, text = '', html = '',
             text_digest = '', posted_digest = NULL, note = NULL, reports = 0,
-            status = 'trash', status_before = NULL, erased_at = :now, version = version + 1
+            status = 'trash', status_before = NULL, erased_at = :now, version = version + 1,
+            row_digest = :row_digest
         WHERE id = :id
         """,
         id=comment.id,
+        row_digest=digest_row(comment.id, "", "", "", comment.created_at),
         now=now,
     )
     await search.delete_many(unit, [comment.id])

@@ -7,15 +7,25 @@ import msgspec
 
 from commentsvc.domain.ids import id_prefix
 from commentsvc.domain.models import Contact, Status
+from commentsvc.domain.row_digest import digest_email
 from commentsvc.domain.timestamps import parse_time
 from commentsvc.storage import sealed
 from commentsvc.storage.database import MAX_CLOCK_SKEW, PrivateRead, Row, Write, in_list, site_condition
 
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
+INSERT: Final = f"INSERT INTO contact ({COLUMNS}, row_digest) VALUES ({VALUES}, :row_digest)"
 
 # For searches by private data: other modules build their statements.
 TABLE: Final = "contact"
+
+# What ``row_digests`` checks, in the order of ids.
+DIGESTED: Final = """
+    SELECT contact.comment_id AS id, contact.email_sealed, contact.row_digest, contact.created_at,
+        comment.created_at AS posted_at
+    FROM contact LEFT JOIN comment ON comment.id = contact.comment_id
+    WHERE contact.comment_id > CAST(:after AS TEXT) ORDER BY contact.comment_id LIMIT CAST(:limit AS BIGINT)
+"""
 
 # A network's comments of the last days, by ranges of ids in the index of networks. Ids begin with a time.
 OF_NETWORK: Final = (
@@ -25,15 +35,17 @@ OF_NETWORK: Final = (
 
 async def add(unit: Write, contact: Contact) -> None:
     """Insert the private data of a comment."""
-    await unit.later(
-        f"INSERT INTO contact ({COLUMNS}) VALUES ({VALUES})",
-        **{name: getattr(contact, name) for name in Contact.__struct_fields__},
-    )
+    await unit.later(INSERT, **_row_of(contact))
 
 
 async def add_many(unit: Write, added: Sequence[Contact]) -> None:
     """Insert the private data of comments."""
-    await unit.run_many(f"INSERT INTO contact ({COLUMNS}) VALUES ({VALUES})", list(map(msgspec.structs.asdict, added)))
+    await unit.run_many(INSERT, list(map(_row_of, added)))
+
+
+def _row_of(contact: Contact) -> dict[str, Any]:
+    digest = digest_email(contact.comment_id, contact.email_sealed)
+    return {name: getattr(contact, name) for name in Contact.__struct_fields__} | {"row_digest": digest}
 
 
 async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, Contact]:
@@ -133,11 +145,6 @@ async def count_pending_by_network(
     return {row["network"]: row["number"] for row in rows}
 
 
-async def erase(unit: Write, comment_id: str) -> None:
-    """Delete the private data of a comment."""
-    await unit.run("DELETE FROM contact WHERE comment_id = :id", id=comment_id)
-
-
 async def delete_many(unit: Write, comment_ids: Sequence[str]) -> None:
     """Delete the private data of the authors of these comments."""
     ids, values = in_list("id", comment_ids)
@@ -182,10 +189,14 @@ async def count_by_key(unit: PrivateRead, but: Sequence[str] = ()) -> Sequence[R
 async def reseal(unit: Write, comment_id: str, sealed: str, digest: str) -> None:
     """Replace an encrypted email address and its digest."""
     await unit.run(
-        "UPDATE contact SET email_sealed = :sealed, email_digest = :digest WHERE comment_id = :id",
+        """
+        UPDATE contact SET email_sealed = :sealed, email_digest = :digest, row_digest = :row_digest
+        WHERE comment_id = :id
+        """,
         id=comment_id,
         sealed=sealed,
         digest=digest,
+        row_digest=digest_email(comment_id, sealed),
     )
 
 
@@ -214,7 +225,8 @@ async def erase_some_emails(unit: Write, before: str, limit: int) -> int:
     """Delete the email addresses of some comments from before a time; return how many. Networks stay."""
     return await unit.run(
         """
-        UPDATE contact SET email_sealed = NULL, email_digest = NULL, verified = 0 WHERE comment_id IN (
+        UPDATE contact SET email_sealed = NULL, email_digest = NULL, row_digest = NULL, verified = 0
+        WHERE comment_id IN (
             SELECT comment_id FROM contact WHERE email_digest > '' AND created_at < :before
             LIMIT CAST(:limit AS BIGINT)
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from commentsvc.domain.models import Status
-from commentsvc.storage.database import PrivateRead, in_list
+from commentsvc.storage.database import PrivateRead, in_list, site_condition
 
 # A comment is as old as the latest decision on it. A person's decision can be undone for a while.
 IS_OLD: Final = """
@@ -17,18 +17,28 @@ IS_OLD: Final = """
 
 
 async def list_old(
-    unit: PrivateRead, status: Status, *, before: str, undoable: str, after: str, limit: int
+    unit: PrivateRead,
+    status: Status,
+    *,
+    before: str,
+    undoable: str,
+    after: str,
+    limit: int,
+    sites: Sequence[str] | None = None,
 ) -> list[str]:
     """Return the ids of comments with a status that was decided before a time, after an id, in that order.
 
-    ``undoable`` counts instead, if it is earlier and a person decided.
+    ``undoable`` counts instead, if it is earlier and a person decided. No ``sites``: those of every site.
     """
+    on_sites, values = site_condition("site_id", sites)
     rows = await unit.all(
         f"""
         SELECT id FROM comment
-        WHERE status = :status AND id > :after AND erased_at IS NULL AND created_at < :before AND {IS_OLD}
+        WHERE status = :status AND id > :after AND erased_at IS NULL AND created_at < :before AND {on_sites}
+          AND {IS_OLD}
         ORDER BY id LIMIT CAST(:limit AS BIGINT)
         """,
+        **values,
         status=status.value,
         before=before,
         undoable=min(before, undoable),

@@ -59,6 +59,23 @@ async def list_of_owner(unit: PrivateRead, moderator_id: str | None, key_hash: s
     )
 
 
+async def list_all(unit: PrivateRead, *, begun_after: str, seen_after: str) -> Sequence[Row]:
+    """Return ``id, name, created_at, seen_at`` of the sessions that are later than both times, newest first.
+
+    The name is that of the moderator or the API key; None for a key in the settings.
+    """
+    return await unit.all(
+        """
+        SELECT session.id, COALESCE(moderator.name, api_key.name) AS name, session.created_at, session.seen_at
+        FROM session LEFT JOIN moderator ON moderator.id = session.moderator_id
+            LEFT JOIN api_key ON session.key_hash IN (api_key.key_hash, api_key.old_hash)
+        WHERE session.created_at > :begun_after AND session.seen_at > :seen_after ORDER BY session.id DESC
+        """,
+        begun_after=begun_after,
+        seen_after=seen_after,
+    )
+
+
 async def delete(unit: Write, session_id: str) -> bool:
     """Delete a session; return False if it does not exist."""
     return await unit.run("DELETE FROM session WHERE id = :id", id=session_id) == 1

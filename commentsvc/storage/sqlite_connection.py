@@ -1,7 +1,8 @@
 """Connections to an SQLite file, with a thread of their own and with every setting that we rely on."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
@@ -67,6 +68,23 @@ def connect_here(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     _configure(connection)
     return connection
+
+
+@contextmanager
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a file that exists, for reading, in the thread that calls. A file that nobody uses stays as it is.
+
+    Raises:
+        sqlite3.Error: the file is missing, or cannot be opened.
+    """
+    beside = ("-wal", "-shm", ".lock")  # the last one is of a service, which may open the file at any moment
+    is_used = any(path.with_name(f"{path.name}{suffix}").exists() for suffix in beside)
+    # A copy in WAL mode cannot be opened in a read-only folder otherwise: https://sqlite.org/wal.html#read_only_databases
+    options = "mode=ro" if is_used else "mode=ro&immutable=1"
+    address = f"{path.absolute().as_uri()}?{options}"
+    with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+        connection.execute("PRAGMA trusted_schema = 0")
+        yield connection
 
 
 def _configure(connection: sqlite3.Connection) -> None:

@@ -537,7 +537,7 @@ def _commands(parser, path=()):
 
 
 def test_operators_find_every_command_and_option():
-    text = "".join(text_of(f"docs/{name}.md") for name in ("operating", "moderating", "mail"))
+    text = "".join(text_of(f"docs/{name}.md") for name in ("operating", "backups", "moderating", "mail"))
     for path, parser in _commands(cli_parser.build_parser()):
         assert f"commentsvc {' '.join(path)}" in text, path
         for action in parser._actions:

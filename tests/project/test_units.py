@@ -42,7 +42,7 @@ REFUSED = {
         """
         @private_read
         async def change(unit: PrivateRead, comment_id: str) -> None:
-            await contacts.erase(unit, comment_id)
+            await contacts.delete_many(unit, [comment_id])
         """,
         'incompatible type "PrivateRead"; expected "Write"',
     ),

@@ -54,7 +54,7 @@ def embed() -> Asset:
 
 @cache
 def embed_elsewhere() -> Asset:
-    """Return the widget for places of other comment systems. Its names are in folders: the service is a level higher."""
+    """Return the widget for places of other comment systems. Its names are in folders, below the service."""
     script = _widget().replace('new URL(".",', 'new URL("..",')
     return _asset(SCRIPT, rjsmin.jsmin(_text("embed-places.js")) + ";" + script)
 
