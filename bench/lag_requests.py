@@ -444,6 +444,7 @@ def _of_webhooks(data: Data, key: Mapping[str, str]) -> list[Probe]:
         send("unknown delivery", "POST", f"{one}/deliveries/none/retry", None, key,
              "/v1/webhooks/{id}/deliveries/{delivery}/retry"),
         Probe("removal of a webhook", ("DELETE", "/v1/webhooks/{id}"), remove),
+        get("export of comments, refused", "/v1/export?site=nowhere", key, "/v1/export"),
         send("export of a person", "POST", "/v1/privacy", {"email": "user7@example.org", "action": "export"}, key),
     ]  # fmt: skip
 

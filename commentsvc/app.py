@@ -44,7 +44,7 @@ async def open_service(config: Config, *, any_key: bool = False) -> AsyncIterato
         ConfigurationError: there is no database, it has another schema, or the secret key does not belong to it.
     """
     preparation.require_file(config)
-    database = await _database(config)
+    database = await open_database(config)
     try:
         await preparation.require_schema(database, config)
         texts = secret_file.read_secrets(config) or [crypto.new_secret()]
@@ -105,7 +105,7 @@ async def _open_migrated(
     async with server_lock.enter_database(config, serving=serving) as lock:
         preparation.refuse_lost_database(config, lock)
         secret_file.read_secrets(config)  # a faulty one is refused before anything is created
-        database = await _database(config)
+        database = await open_database(config)
         try:
             await preparation.refuse_damage(database, config)
             prepared = await preparation.prepare(database, config, lock, check)
@@ -119,10 +119,10 @@ async def _open_migrated(
             await database.close()
 
 
-async def _database(config: Config) -> Database:
-    path = config.sqlite_path
-    if path is not None:
-        return await SqliteDatabase.open(path)
+async def open_database(config: Config) -> Database:
+    """Open the database in the settings. An SQLite file that does not exist is created."""
+    if config.sqlite_path is not None:
+        return await SqliteDatabase.open(config.sqlite_path)
     try:
         from commentsvc.storage.postgres import PostgresDatabase  # noqa: PLC0415 -- an optional extra
     except ImportError:

@@ -4,14 +4,17 @@
 key_id)`` runs it as part of a unit that is open already.
 """
 
+import asyncio
 import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
+from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.meter import METER
 from commentsvc.storage import schema
 from commentsvc.storage.database import (
@@ -30,6 +33,7 @@ LOG: Final = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U", bound=PublicRead)
+SNAPSHOT_TOO_SLOW: Final = "Reading the data took too long. Use the command line, or export one site at a time."
 Opening = Callable[[Database, Work[T], str], Coroutine[Any, Any, T]]
 
 
@@ -38,6 +42,23 @@ class Service(Environment):
     """Database, settings, keys, clock and ids."""
 
     db: Database
+
+
+@asynccontextmanager
+async def open_snapshot(service: Service, seconds: float | None) -> AsyncIterator[PrivateRead]:
+    """Read all data as it is at one moment, while the context lasts. Between statements it may wait for other things.
+
+    Raises:
+        Unavailable: it took longer than these seconds, or enough others are reading.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit, service.db.snapshot() as statements:
+            yield PrivateRead(statements, service)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise Unavailable(SNAPSHOT_TOO_SLOW) from error
 
 
 class UnitOfWork(Generic[U, P, T]):

@@ -17,7 +17,7 @@ from commentsvc.domain.fields import MAX_EMAIL, Limits, clean_website, parse_ema
 from commentsvc.domain.models import Status
 from commentsvc.domain.networks import parse_address
 from commentsvc.domain.search_tokens import tokens
-from commentsvc.domain.text import CONTROL, clean_line, has_visible_text, shorten
+from commentsvc.domain.text import CONTROL, INVISIBLE, clean_line, has_visible_text, shorten
 from commentsvc.domain.timestamps import format_time
 from commentsvc.domain.visible_text import read_visible_text
 
@@ -51,7 +51,8 @@ class Prepared(Struct, frozen=True, kw_only=True, array_like=True):
 
 def is_empty(record: CommentRecord) -> bool:
     """Return whether readers would see nothing of a comment's text."""
-    if _BEGINS.match(record.text) and "<s" not in record.text.lower():
+    begins = _BEGINS.match(record.text)
+    if begins and not INVISIBLE.match(begins[0][-1]) and "<s" not in record.text.lower():
         return False
     return not convert(record.text[:MOST_TEXT], record.markup)[0]
 

@@ -14,22 +14,21 @@ from commentsvc.archives.books import Books, Progress
 from commentsvc.archives.files import ArchiveFile
 from commentsvc.archives.formats.registry import FORMATS, ArchiveFormat, find_format
 from commentsvc.archives.importer import import_archive
+from commentsvc.archives.lines import is_own_archive
 from commentsvc.archives.options import ImportOptions
 from commentsvc.archives.records import LeftOutReason, Repair
-from commentsvc.cli.terminal import Command, CommandResult, Commands, Terminal
+from commentsvc.archives.restore_lines import import_lines
+from commentsvc.cli.terminal import CommandResult, Commands, Terminal
 from commentsvc.domain.errors import FieldError, Invalid
 from commentsvc.service import Service
 
 AUTO: Final = "auto"
-# Formats that are not read into records, with the commands that import them.
-OTHER_FORMATS: Final[dict[str, Command]] = {}
+OWN: Final = "jsonl"  # our own format, which is not read into records
 REPORT_SECONDS: Final = 5.0  # between two lines of progress
 COLUMNS_OF_MAP: Final = 2
 
 
 async def _import(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
-    if arguments.format in OTHER_FORMATS:
-        return await OTHER_FORMATS[arguments.format](service, arguments, terminal)
     files = [ArchiveFile(Path(name)) for name in arguments.files]
     options = ImportOptions(
         site=arguments.site,
@@ -39,10 +38,27 @@ async def _import(service: Service, arguments: argparse.Namespace, terminal: Ter
         merges_duplicates=arguments.merge_duplicates,
         keeps_spam=arguments.keep_spam,
     )
-    archive_format = _find_format(arguments.format, files)
+    own = _find_own(arguments.format, files)
+    archive_format = None if own else _find_format(arguments.format, files)
     with _reporting(terminal, is_quiet=arguments.json) as report:
-        books = await import_archive(service, files, archive_format, options, report)
+        if archive_format is None:
+            books = await import_lines(service, own[0], options, report)
+        else:
+            books = await import_archive(service, files, archive_format, options, report)
     return CommandResult(books, "\n".join(describe_books(books, options)), _find_problem(books))
+
+
+def _find_own(name: str, files: Sequence[ArchiveFile]) -> Sequence[ArchiveFile]:
+    """Return the file if it is of our own format; none otherwise.
+
+    Raises:
+        Invalid: for the field ``files``: there are several.
+    """
+    if name != OWN and not (name == AUTO and is_own_archive(files[0])):
+        return ()
+    if len(files) > 1:
+        raise Invalid(FieldError("files", "invalid", f"Import one file of the format {OWN} at a time."))
+    return files
 
 
 def _find_format(name: str, files: Sequence[ArchiveFile]) -> ArchiveFormat:
@@ -61,7 +77,7 @@ def _find_format(name: str, files: Sequence[ArchiveFile]) -> ArchiveFormat:
     for one in FORMATS:
         if one.name == name:
             return one
-    known = ", ".join([AUTO, *(one.name for one in FORMATS), *OTHER_FORMATS])
+    known = ", ".join([AUTO, OWN, *(one.name for one in FORMATS)])
     raise Invalid(FieldError("format", "invalid", f"Unknown format. Name one of: {known}."))
 
 

@@ -84,7 +84,8 @@ async def _run_on_settings(config: Config, arguments: argparse.Namespace, termin
 
 
 def _print_result(result: CommandResult, arguments: argparse.Namespace, terminal: Terminal) -> int:
-    terminal.print_line(to_json(result.data) if arguments.json else escape_text(result.text))
+    if result.text or result.data is not None:  # a command that wrote its result itself has none
+        terminal.print_line(to_json(result.data) if arguments.json else escape_text(result.text))
     if result.problem:
         failure = Failure(REFUSED, "partly_refused", result.problem)
         terminal.print_error(failure.to_json() if arguments.json else escape_text(result.problem))
@@ -109,8 +110,10 @@ def load_commands() -> Commands:
         archives,
         audit,
         backups,
+        database_copy,
         deliveries,
         erasures,
+        export,
         keys,
         moderate,
         moderators,
@@ -129,8 +132,10 @@ def load_commands() -> Commands:
         **archives.COMMANDS,
         **audit.COMMANDS,
         **backups.COMMANDS,
+        **database_copy.COMMANDS,
         **deliveries.COMMANDS,
         **erasures.COMMANDS,
+        **export.COMMANDS,
         **keys.COMMANDS,
         **moderate.COMMANDS,
         **moderators.COMMANDS,

@@ -72,6 +72,7 @@ def _run(words: Sequence[str]) -> int:
         colour=_wants_colour(),
         interactive=_is_interactive(),
         table_columns=_limit_tables,
+        write_bytes=_write_bytes,
     )
     try:
         return commands.run(arguments, os.environ, terminal)
@@ -190,6 +191,22 @@ def _print_line(text: str) -> None:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe, such as `head`
+        _discard_output()
+        raise OutputError from None
+    except OSError as error:
+        _discard_output()
+        raise OutputError(f"Cannot write to standard output: {os.strerror(error.errno or 0)}.") from None
+
+
+def _write_bytes(piece: bytes) -> None:
+    from commentsvc.cli.terminal import OutputError  # noqa: PLC0415 -- see ``main``
+
+    if sys.stdout is None:
+        raise OutputError("Standard output is closed.")
+    try:
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
         _discard_output()
         raise OutputError from None
     except OSError as error:

@@ -11,6 +11,7 @@ from commentsvc.cli import (
     archive_options,
     backup_options,
     delivery_options,
+    export_options,
     moderation_options,
     operator_options,
     session_options,
@@ -90,6 +91,7 @@ def build_parser() -> CommandParser:
     moderation_options.add_commands(commands)
     operator_options.add_commands(commands)
     delivery_options.add_commands(commands)
+    export_options.add_commands(commands)
     archive_options.add_commands(commands)
     backup_options.add_commands(commands)
     session_options.add_commands(commands)

@@ -43,6 +43,7 @@ class Terminal:
     columns: Callable[[], int]
     colour: bool = False
     interactive: bool = False  # a person reads the output, not a program
+    write_bytes: Callable[[bytes], object] = lambda _: None  # as they are, such as an export
     table_columns: Callable[[], int | None] = lambda: None  # None: rows may be as long as they are
 
     def paint(self, text: str, style: str) -> str:

@@ -94,6 +94,11 @@ def render(text: str) -> str:
     return isolate_controls(f"<p>{_escape(source.expand_plain(source.text).strip())}</p>")
 
 
+def sanitise(html: str) -> str:
+    """Return HTML with the elements in ``TAGS`` only. What ``render`` returned stays as it is."""
+    return isolate_controls(_LINK_WITHOUT_TARGET.sub(r"\1", _CLEANER.clean(html)).strip())
+
+
 def _render(source: Source, targets: list[str]) -> str:
     """Return the renderer's HTML, in which each link leads to its number in ``targets``.
 

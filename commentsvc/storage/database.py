@@ -9,8 +9,8 @@ A *unit of work* is an ``async`` function whose first argument is a unit. It awa
 it happens as a whole or not at all, and it cannot wait for the network. Do CPU work of more than 5 ms before it.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
@@ -95,6 +95,15 @@ class Database(Protocol):
 
         Raises:
             Unavailable: a statement (PostgreSQL) or all of them (SQLite) took longer than these seconds.
+        """
+
+    def snapshot(self) -> AbstractAsyncContextManager[Statements]:
+        """Read all data as it is at one moment, while the context lasts, on a connection of its own.
+
+        It delays the cleanup of the log (SQLite) and of old rows (PostgreSQL), so its user limits the time.
+
+        Raises:
+            Unavailable: enough others are reading, or the database does not answer.
         """
 
     def count_changes(self) -> int | None:
@@ -269,15 +278,6 @@ def site_condition(column: str, sites: Sequence[str] | None) -> tuple[str, dict[
 def row_values(row: Row) -> tuple[Any, ...]:
     """Return a row's values in the order of its columns. Rows of both drivers are mappings, but iterate over values."""
     return tuple(row)
-
-
-def settle(done: asyncio.Future[Any], outcome: Any) -> None:
-    """Give the caller of a unit its result or its exception."""
-    if isinstance(outcome, BaseException):
-        done.set_exception(outcome)
-        done.exception()  # marks it as read: if the caller was cancelled, asyncio would log a warning
-    else:
-        done.set_result(outcome)
 
 
 def unavailable(error: BaseException) -> Unavailable:

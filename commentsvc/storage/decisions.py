@@ -79,7 +79,7 @@ async def add(
         **actor_values(decision.actor),
         **ids,
     )
-    reasons = _search_text(decision, verdicts)
+    reasons = search_text(decision, verdicts)
     if new:
         await search.add(unit, new, reasons, even=even)
     else:
@@ -193,7 +193,7 @@ async def erase(unit: Write, comment_id: str) -> None:
     )
 
 
-def _search_text(decision: Decision, verdicts: Sequence[StoredVerdict]) -> str:
+def search_text(decision: Decision, verdicts: Sequence[StoredVerdict]) -> str:
     """Return what the search by reason finds: names of rules and texts, but no names of persons."""
     reasons = [(decision.actor, decision.reason), *((one.actor, one.reason) for one in verdicts)]
     lines = [f"rule:{actor.name}" for actor, _ in reasons if actor.kind is ActorKind.RULE]

@@ -101,8 +101,16 @@ _CREATED: Final = {"thread_counted": _COUNT_THREAD} | {
     for table, one in INDEXED.items()
 }
 _FOR_SQLITE: Final = re.compile(r"CREATE (?:TRIGGER|VIRTUAL TABLE) (\w+) .*?;\n", re.DOTALL)
+# Build an index of SQLite from its table again.
+REBUILD: Final = tuple(f"INSERT INTO {name} ({name}) VALUES ('rebuild')" for name in INDEX_NAMES)
 # Statements that PostgreSQL does not need: it updates indexes by itself, and VACUUM cleans them up.
 _ONLY_SQLITE: Final = re.compile(r"\s*INSERT INTO (?:\w+_index|search_cleanup)\b")
+
+
+# Continue to number the rows of a table after its last one. SQLite does so by itself.
+CONTINUE_NUMBERS: Final = "SELECT MAX(seq) AS last_number FROM {table}"
+_LAST_NUMBER: Final = re.compile(re.escape(CONTINUE_NUMBERS).replace(r"\{table\}", r"(\w+)"))
+_SET_NUMBER: Final = r"SELECT setval(pg_get_serial_sequence('\1', 'seq'), MAX(seq)) AS last_number FROM \1"
 
 
 def schema_in_postgres(script: str) -> str:
@@ -116,4 +124,4 @@ def in_postgres(statement: str) -> str:
         return ""
     for lite, its_own in _MATCHING_IN_POSTGRES.items():
         statement = statement.replace(lite, its_own)
-    return statement.replace("INSTR(", "STRPOS(")
+    return _LAST_NUMBER.sub(_SET_NUMBER, statement).replace("INSTR(", "STRPOS(")

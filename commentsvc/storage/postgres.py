@@ -6,8 +6,8 @@ connection of the server (PgBouncer in transaction mode).
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -19,7 +19,13 @@ from commentsvc.config.postgres_url import REPLICA, parse_postgres_url
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.storage import dialect, postgres_reader
-from commentsvc.storage.database import SEARCH_SECONDS, SEARCHES, Row, Statements, Work
+from commentsvc.storage.database import (
+    SEARCH_SECONDS,
+    SEARCHES,
+    Row,
+    Statements,
+    Work,
+)
 from commentsvc.storage.patience import BACKGROUND_SECONDS, LEAST_SECONDS, Patience, present_patience
 from commentsvc.storage.postgres_connection import Connection
 from commentsvc.storage.postgres_errors import refusal_of
@@ -27,8 +33,10 @@ from commentsvc.storage.postgres_login import Login, check_server, explained
 from commentsvc.storage.postgres_pool import Pool
 from commentsvc.storage.postgres_replica import Replica, ReplicaFailed
 from commentsvc.storage.postgres_search import limit_search, turn_of
+from commentsvc.storage.postgres_snapshot import open_snapshot
 from commentsvc.storage.postgres_units import PostgresTransaction, run_exclusive, run_read, with_retries
 from commentsvc.storage.postgres_writer import PostgresWriter
+from commentsvc.storage.snapshots import SNAPSHOTS, SNAPSHOTS_BUSY
 from commentsvc.storage.write_record import WriteRecord
 
 T = TypeVar("T")
@@ -56,6 +64,7 @@ class PostgresDatabase:
         self._own_readers = readers
         self._readers = pool
         self._searches = asyncio.Semaphore(min(SEARCHES, max(1, pool.size // 2)))  # writes use the same pool
+        self._snapshots = asyncio.Semaphore(SNAPSHOTS)
         self._restricted = False  # whether readers have a pool of their own, which cannot read private data
         self._replica: Replica | None = None
 
@@ -125,6 +134,14 @@ class PostgresDatabase:
             return await _shield(
                 with_retries(self._pool, lambda connection: run_read(connection, work), present_patience())
             )
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Statements]:
+        """See ``Database``."""
+        if self._snapshots.locked():
+            raise Unavailable(SNAPSHOTS_BUSY)
+        async with self._snapshots, open_snapshot(self._pool) as statements:
+            yield statements
 
     def count_changes(self) -> None:
         """See ``Database``. A notice from the server arrives after the commit, so no number would be exact."""

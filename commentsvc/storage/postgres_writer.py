@@ -14,7 +14,8 @@ from typing import Any, Final, TypeVar, cast
 import asyncpg
 
 from commentsvc.domain.errors import Unavailable
-from commentsvc.storage.database import Work, settle, unavailable
+from commentsvc.storage.database import Work, unavailable
+from commentsvc.storage.outcomes import settle
 from commentsvc.storage.postgres_batch import Batch, Job
 from commentsvc.storage.postgres_connection import Connection
 from commentsvc.storage.postgres_login import CONNECTION_ERRORS

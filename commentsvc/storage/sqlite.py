@@ -6,21 +6,30 @@ concurrent request cannot leave a transaction open (docs/decisions/0003-one-writ
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from commentsvc.domain.errors import ConfigurationError, DatabaseAway, Unavailable
 from commentsvc.storage import data_folder, durable_files, sqlite_connection
-from commentsvc.storage.database import SEARCH_SECONDS, SEARCHES, Row, Work, settle
+from commentsvc.storage.database import (
+    SEARCH_SECONDS,
+    SEARCHES,
+    Row,
+    Statements,
+    Work,
+)
 from commentsvc.storage.file_lock import WriterLock
+from commentsvc.storage.outcomes import settle
+from commentsvc.storage.snapshots import SNAPSHOTS, SNAPSHOTS_BUSY
 from commentsvc.storage.sqlite_changes import ChangeReader, authorize_public_read
 from commentsvc.storage.sqlite_checkpoints import Checkpointer
 from commentsvc.storage.sqlite_connection import ThreadConnection
 from commentsvc.storage.sqlite_faults import concerns_database, describe_damage, find_damage, may_pass
 from commentsvc.storage.sqlite_file import FileLost, SqliteFile
+from commentsvc.storage.sqlite_snapshot import open_snapshot
 from commentsvc.storage.sqlite_units import Batch, Files, Job, commit_batch, rewrite, run_read, run_search
 from commentsvc.storage.write_record import WriteRecord
 
@@ -47,6 +56,7 @@ class SqliteDatabase:
         self._private: Readers = asyncio.LifoQueue()
         self._public: Readers = asyncio.LifoQueue()
         self._searching: Readers = asyncio.LifoQueue()
+        self._snapshots = asyncio.Semaphore(SNAPSHOTS)
         self._queue: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(MAX_QUEUED_UNITS)
         self._writer_task = asyncio.create_task(self._write_batches(), name="writer")
 
@@ -124,6 +134,19 @@ class SqliteDatabase:
         reading.add_done_callback(lambda _: readers.put_nowait(reader))
         try:
             return cast(T, await asyncio.shield(reading))
+        except sqlite3.Error as error:
+            if not concerns_database(error):
+                raise
+            raise self._file.refuse(error) from error
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Statements]:
+        """See ``Database``."""
+        if self._snapshots.locked():
+            raise Unavailable(SNAPSHOTS_BUSY)
+        try:
+            async with self._snapshots, open_snapshot(self._file.path) as statements:
+                yield statements
         except sqlite3.Error as error:
             if not concerns_database(error):
                 raise

@@ -1,6 +1,7 @@
 """The HTTP surface, with the routes of most of the API.
 
-Others are in ``mail_routes.py`` (mail to readers), ``webhook_routes.py`` and ``moderation/routes.py`` (that page).
+Others are in ``mail_routes.py`` (mail to readers), ``webhook_routes.py``, ``export_routes.py`` and
+``moderation/routes.py`` (that page).
 """
 
 from collections.abc import Callable
@@ -86,6 +87,7 @@ from commentsvc.service import Service
 from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
 from commentsvc.web.api import admin, comments, deliveries, feeds, health, moderation
 from commentsvc.web.api.openapi import document
+from commentsvc.web.export_routes import EXPORT_ROUTES
 from commentsvc.web.mail_routes import MAIL
 from commentsvc.web.moderation.routes import MODERATION_PAGE
 from commentsvc.web.pages import assets, demo, docs, refused, thread
@@ -220,6 +222,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(method="DELETE", path="/v1/sites/{id}", handler=admin.remove_site, asks=SiteRemoval, gives=RemovedSite,
           scope=Scope.ADMIN, refuses=(*CHANGE_FAULTS, Conflict, ExpectationFailed)),
     *WEBHOOK_ROUTES,
+    *EXPORT_ROUTES,
     Route(method="GET", path="/v1/deliveries", handler=deliveries.list_deliveries, asks=DeliveryQuery,
           gives=DeliveryPage, scope=Scope.ADMIN, refuses=ASK_FAULTS),
     Route(method="POST", path="/v1/deliveries/retry", handler=deliveries.retry_dead_deliveries, takes=RetryRequest,

@@ -21,7 +21,7 @@ RECORDS = st.lists(
             st.integers(0, 8),
             thread=st.sampled_from(["1", "2", "3", "none"]),
             parent=st.none() | st.integers(0, 9),
-            text=st.sampled_from(["Yes.", "No.", "", "\u200b"]),
+            text=st.sampled_from(["Yes.", "No.", "", "\u200b", "\u3164"]),
             name=st.sampled_from(["Mia", "", "x" * 300, "\x07"]),
             status=st.sampled_from(Status),
             email=st.sampled_from([None, "@", "mia@example.com", "MIA@example.com"]),

@@ -128,6 +128,7 @@ REQUESTS: dict[str, Request] = {
     "GET /v1/deliveries": Request(),
     "POST /v1/deliveries/retry": Request(json={}),
     "POST /v1/deliveries/{id}/retry": Request("delivery"),
+    "GET /v1/export": Request(query=f"?site={OURS}"),
     "POST /v1/privacy": Request(json={"email": "nobody@example.com", "action": "erase"}, everywhere=True),
 }
 

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from commentsvc.archives.export_schemas import ExportFormat
+from commentsvc.archives.schemas import Contacts
 from commentsvc.cli import commands, keys, moderate, moderators, rules, sites
 from commentsvc.cli.mail import COMMANDS as MAIL_COMMANDS
 from commentsvc.cli.parser import EPILOG, build_parser
@@ -52,6 +54,8 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         ("site form", "website"): ["shown", "hidden"],
         ("site form", "consent"): ["required", "off"],
         ("webhook add", "event"): list(WebhookEvent),
+        ("export", "format"): list(ExportFormat),
+        ("export", "contacts"): list(Contacts),
         ("delivery list", "channel"): list(Channel),
         ("delivery list", "state"): list(ParcelState),
         ("delivery retry-dead", "channel"): list(Channel),

@@ -194,6 +194,7 @@ REFUSED = {
     "change of own comments", "confirmation", "exchange of a proof", "export of own comments",
     "page of a confirmation", "page of own comments", "request for own comments",
     "new webhook on the page, refused", "retry of a delivery, refused", "unknown delivery",
+    "export of comments, refused",
 }  # fmt: skip
 
 

@@ -167,6 +167,7 @@ async def tell_of_operators(story, moderator, hooks):
     await story.tell("listSites")
     await story.tell("changeSite", id=site["id"], body={"mode": "trusted"})
     await story.tell("removeSite", id=site["id"])
+    await story.tell("exportComments", query={"format": "csv"})
     await story.tell("answerPerson", body={"email": "mia@example.org", "action": "export"})
     for operation in ("checkHealth", "checkReadiness", "getVersion", "getOpenapi"):
         await story.tell(operation)

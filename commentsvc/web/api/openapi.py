@@ -48,6 +48,7 @@ TAGS: Final = {
     "sites": ("sites", "Sites", "Blogs, their origins and their settings."),
     "webhooks": ("webhooks", "Webhooks", "Tell other programs what happens, and see what they answered."),
     "deliveries": ("deliveries", "Deliveries", "Mails and webhook requests that wait or failed."),
+    "export": ("export", "Export", "Take comments and all that belongs to them with you."),
     "privacy": ("privacy", "Privacy", "Export or erase everything about an email address."),
     "": MONITORING,
 }

@@ -61,7 +61,7 @@ def embed_elsewhere() -> Asset:
 
 def _widget() -> str:
     style = json.dumps(rcssmin.cssmin(_text("thread.css")))
-    script = rjsmin.jsmin(_text("embed.js")).replace('"thread.css"', style)
+    script: str = rjsmin.jsmin(_text("embed.js")).replace('"thread.css"', style)
     form = embed_form()
     script = script.replace('"embed-form.js"', f'"embed-form.{form.digest}.js"')
     return script.replace('"sha384"', f'"{form.integrity}"')

@@ -70,7 +70,7 @@ class Route:
     @property
     def shared(self) -> bool:
         """Tell whether people or feed readers share its address: others may add parameters to it."""
-        return self.page or self.kind != JSON
+        return self.page or (self.kind != JSON and self.scope is None)
 
     @property
     def limited(self) -> bool:
