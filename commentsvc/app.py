@@ -4,9 +4,8 @@ import asyncio
 import gc
 import logging
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,9 +17,12 @@ from commentsvc.domain import crypto
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.deliveries import Channel
 from commentsvc.domain.errors import ConfigurationError
+from commentsvc.domain.metric_memory import Recorder
 from commentsvc.domain.networks import parse_networks
 from commentsvc.operations import erasures, key_check, maintenance, preparation, secret_file, server_lock, servers
+from commentsvc.operations.metrics import require_library, start_counting
 from commentsvc.operations.waiting import wait_for_database
+from commentsvc.processes import processor
 from commentsvc.processes.stop import Stop
 from commentsvc.service import Service
 from commentsvc.storage.database import Database
@@ -31,7 +33,6 @@ if TYPE_CHECKING:  # see ``listen``
     from commentsvc.web.server.connections import Deadlines, Runner
 
 LOG: Final = logging.getLogger(__name__)
-SWITCH_SECONDS: Final = 0.001
 
 
 @asynccontextmanager
@@ -149,6 +150,7 @@ class Role:
     listener: socket.socket | None = None  # listens already: it is the parent's, or from systemd
     is_leading: bool = True  # does what only one process of a service does
     is_alone: bool = True  # no other process of the service runs
+    recorder: Recorder | None = None  # counts in the memory of all workers
     report_ready: Callable[[], None] = lambda: None
     report_stop: Callable[[], None] = lambda: None
 
@@ -168,7 +170,9 @@ async def listen(
     from commentsvc.web.routes import application  # noqa: PLC0415
     from commentsvc.web.server.connections import Deadlines, Runner  # noqa: PLC0415
     from commentsvc.web.server.listener import BACKLOG  # noqa: PLC0415
+    from commentsvc.web.server.metrics import listen_for_metrics  # noqa: PLC0415
 
+    start_counting(service, role.recorder)
     runner = Runner(application(service), deadlines or Deadlines())
     await runner.setup()
     is_alone = role.is_alone and service.config.sqlite_path is not None  # PostgreSQL may have other servers
@@ -177,8 +181,9 @@ async def listen(
     if role.is_leading and service.config.delivery == "on":
         tasks.append(asyncio.create_task(deliver(service), name="delivery"))
     try:
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
-        yield runner
+        async with listen_for_metrics(service) if role.is_leading else nullcontext():
+            await web.SockSite(runner, listener, backlog=BACKLOG).start()
+            yield runner
     finally:
         for task in tasks:
             task.cancel()
@@ -269,7 +274,7 @@ async def serve(
             await stack.enter_async_context(listen(service, None, listener, stop, role))
             LOG.info("listening on %s", listeners.name_place(service.config))
             await announce(service)
-            share_processor()
+            processor.share_processor()
             role.report_ready()
             await stop.wait()
             role.report_stop()
@@ -277,23 +282,12 @@ async def serve(
     LOG.info("stopped")
 
 
-def share_processor() -> None:
-    """Let no thread keep the event loop waiting.
-
-    Garbage is collected from now on, but never among what exists: a full collection took 50 ms, now under 1. A thread
-    that runs Python gives the interpreter to the loop after 1 ms, not 5: a request that needs it several times waited
-    for 6 to 30 ms beside a long comment or a long page, now for 2 to 7.
-    """
-    gc.freeze()
-    gc.enable()
-    sys.setswitchinterval(SWITCH_SECONDS)
-
-
 def load_program(config: Config) -> None:
     """Import what a server needs, before workers are forked: they share this memory."""
     from commentsvc.web.routes import application  # noqa: F401, PLC0415 -- see ``listen``
     from commentsvc.web.server import connections  # noqa: F401, PLC0415 -- see ``listen``
 
+    require_library(config)
     if config.sqlite_path is None:
         with suppress(ImportError):  # opening the database names the cure
             from commentsvc.storage import postgres  # noqa: F401, PLC0415 -- an optional extra

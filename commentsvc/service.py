@@ -16,6 +16,8 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.meter import METER
+from commentsvc.domain.metric_memory import Recorder
+from commentsvc.domain.metrics import UNITS, WRITE_WAIT
 from commentsvc.storage import schema
 from commentsvc.storage.database import (
     SEARCH_SECONDS,
@@ -82,14 +84,19 @@ class UnitOfWork(Generic[U, P, T]):
     async def __call__(self, service: Service, /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run in a unit of its own; return when it is over, for a write: when it is on disk."""
         meter, caller = METER.get(), threading.get_ident()
+        recorder, asked = service.parts.get(Recorder), time.perf_counter()
 
         async def work(statements: Statements) -> T:
             started, started_work = time.perf_counter(), time.thread_time()
+            if recorder is not None and self._kind is Write:
+                recorder.observe(WRITE_WAIT, (), started - asked)
             try:
                 return await self.within(self._kind(statements, service), *args, **kwargs)
             finally:
                 seconds = time.perf_counter() - started
                 self._log(service, seconds * 1000)
+                if recorder is not None:
+                    recorder.observe(UNITS, (self.name,), seconds)
                 if meter is not None and self._kind is not Write:  # writes have a rate limit
                     # On SQLite a unit has a thread. On PostgreSQL it has one of few connections for all this time.
                     is_alone = threading.get_ident() != caller

@@ -31,6 +31,14 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal:
 def _run(arguments: argparse.Namespace, environment: Mapping[str, str], terminal: Terminal) -> int:
     if arguments.command == "serve":
         return serve.run_server(arguments, environment, terminal)
+    if arguments.command == "doctor":
+        from commentsvc.cli import doctor  # noqa: PLC0415 -- see ``load_commands``
+
+        return doctor.run_doctor(arguments, environment, terminal)
+    if arguments.command == "config":
+        from commentsvc.cli import configuration  # noqa: PLC0415 -- see ``load_commands``
+
+        return configuration.print_settings(arguments, environment, terminal)
     config = read_config(environment)
     log_format.configure_logging(config)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

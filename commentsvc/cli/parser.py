@@ -11,6 +11,7 @@ from commentsvc.cli import (
     archive_options,
     backup_options,
     delivery_options,
+    doctor_options,
     export_options,
     moderation_options,
     operator_options,
@@ -93,6 +94,7 @@ def build_parser() -> CommandParser:
     delivery_options.add_commands(commands)
     export_options.add_commands(commands)
     archive_options.add_commands(commands)
+    doctor_options.add_commands(commands)
     backup_options.add_commands(commands)
     session_options.add_commands(commands)
     return parser

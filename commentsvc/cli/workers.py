@@ -18,6 +18,7 @@ from commentsvc.cli.failures import report_errors
 from commentsvc.cli.first_steps import announce_start
 from commentsvc.cli.terminal import Terminal
 from commentsvc.config.settings import Config
+from commentsvc.domain.metric_memory import MetricMemory
 from commentsvc.operations import server_lock
 from commentsvc.processes import systemd
 from commentsvc.processes.children import Assignment, Worker, run_program
@@ -102,6 +103,7 @@ class _Forked:
 
     def __init__(self, config: Config, environment: Mapping[str, str], terminal: Terminal, held: _Held) -> None:
         self._config, self._environment, self._terminal, self._held = config, environment, terminal, held
+        self._metrics = MetricMemory(config.workers) if config.measures else None
         self._settings = -1  # descriptor of the settings that the last check read; -1: there was none
 
     def run_worker(self, assignment: Assignment) -> int:
@@ -121,6 +123,7 @@ class _Forked:
             listener=self._held.listener,
             is_leading=assignment.number == 1,
             is_alone=assignment.is_first,
+            recorder=self._metrics.recorder(assignment.number) if self._metrics else None,
             report_ready=assignment.report_ready,
         )
         await app.serve(self._config, stop, announce, role)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from commentsvc.config.delivery_settings import DeliveryConfig
+from commentsvc.config.metrics_settings import MetricsConfig
 
 
-class ServerConfig(DeliveryConfig, frozen=True, kw_only=True):
+class ServerConfig(MetricsConfig, frozen=True, kw_only=True):
     """The settings of the server. See ``Config``."""
 
     host: Annotated[

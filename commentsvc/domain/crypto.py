@@ -37,13 +37,14 @@ Purpose = Literal[
     "own_comments",
     "proof",
     "sign_in",
+    "doctor",
 ]
 TEXT_PREFIX: Final = b"text:"  # keeps encrypted texts apart from encrypted addresses
 PREFIX: Final[dict[Purpose, str]] = {
     "edit": "ct_", "author": "ca_", "receipt": "cr_", "form": "cf_", "csrf": "cx_",
     # Of links in mails: a decision, a confirmation, subscriptions, one's own comments; and a confirmed address.
     "decide": "cd_", "confirm": "cc_", "unsubscribe": "cu_", "own_comments": "co_", "proof": "cp_",
-    "sign_in": "cl_",
+    "sign_in": "cl_", "doctor": "ce_",
 }  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """Evaluate the rules on a new or edited comment."""
 
 from commentsvc.domain.email_address import UNREADABLE
+from commentsvc.domain.metric_memory import Recorder
+from commentsvc.domain.metrics import VERDICTS
 from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Site, Thread
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, engine
@@ -16,7 +18,15 @@ async def evaluate_draft(unit: PrivateRead, draft: Draft, html: str, submission:
     """Return the judgement on a draft, whose comment is shown as this HTML: its status and the verdict of each rule."""
     policy = policy_of(unit, submission.site, submission.thread, submission.at)
     context = await collect_context(unit, draft, html, submission, policy.needs)
-    return engine.evaluate_rules(draft, context, policy)
+    return _count_verdicts(unit, engine.evaluate_rules(draft, context, policy))
+
+
+def _count_verdicts(unit: PrivateRead, judgement: Judgement) -> Judgement:
+    """Count the verdicts for the metrics. A unit of work that must run again counts again."""
+    if (recorder := unit.parts.get(Recorder)) is not None:
+        for verdict in (judgement.deciding, *judgement.others):
+            recorder.count(VERDICTS, (verdict.rule.removeprefix("rule:"), verdict.effect.value))
+    return judgement
 
 
 async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None) -> Judgement:
@@ -26,7 +36,8 @@ async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None
     draft = draft_of_comment(unit, comment, contact)
     policy = policy_of(unit, submission.site, submission.thread, submission.at)
     context = await collect_context(unit, draft, comment.html, submission, policy.needs)
-    return engine.evaluate_rules(draft, context, policy, await _submission_verdicts(unit, comment.id))
+    earlier = await _submission_verdicts(unit, comment.id)
+    return _count_verdicts(unit, engine.evaluate_rules(draft, context, policy, earlier))
 
 
 async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdict]:

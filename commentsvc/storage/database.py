@@ -125,6 +125,12 @@ class Database(Protocol):
     async def find_damage(self) -> str | None:
         """Return what is wrong with the file of the database (SQLite), which is read as a whole; None if nothing is."""
 
+    async def find_reader_problem(self) -> str | None:
+        """Return why public connections could read private data (PostgreSQL); None if they cannot."""
+
+    async def measure_replica_lag(self) -> float | None:
+        """Return for how many seconds the replica for public reads has not had everything; None without one."""
+
     async def protect(self) -> None:
         """Make sure that public connections cannot read private tables and columns."""
 

@@ -205,6 +205,14 @@ class PostgresDatabase:
     async def find_damage(self) -> str | None:
         """See ``Database``. The server checks its own files."""
 
+    async def find_reader_problem(self) -> str | None:
+        """See ``Database``. The role of readers is not created here."""
+        return None if self._restricted else await self._restrict_readers()
+
+    async def measure_replica_lag(self) -> float | None:
+        """See ``Database``."""
+        return None if self._replica is None else await self._replica.measure_lag()
+
     async def protect(self) -> None:
         """See ``Database``. Log a warning if the database has no user that can read public columns only."""
         refused = await self._grant_reading()

@@ -98,6 +98,11 @@ class Replica:
         elif self._seen_at < started - self._max_lag:
             self._say(f"is more than {self._max_lag:g} seconds behind")
 
+    async def measure_lag(self) -> float:
+        """Return for how many seconds the replica has not had everything; infinite if it never had."""
+        await self.check()
+        return max(0.0, self._writes.clock() - self._current_at)
+
     async def close(self) -> None:
         """Stop checking, and close the connections."""
         if self._checking is not None:

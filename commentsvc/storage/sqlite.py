@@ -191,6 +191,12 @@ class SqliteDatabase:
                 f"({error.__cause__}). Name a new file."
             ) from None
 
+    async def find_reader_problem(self) -> None:
+        """See ``Database``. The authorizer protects each connection."""
+
+    async def measure_replica_lag(self) -> None:
+        """See ``Database``. There is no replica."""
+
     async def protect(self) -> None:
         """See ``Database``. The authorizer protects each connection from the moment that it is opened."""
 

@@ -92,7 +92,7 @@ from commentsvc.web.mail_routes import MAIL
 from commentsvc.web.moderation.routes import MODERATION_PAGE
 from commentsvc.web.pages import assets, demo, docs, refused, thread
 from commentsvc.web.pages.fragments import FragmentQuery
-from commentsvc.web.server import middleware, security
+from commentsvc.web.server import metrics, middleware, security, seen
 from commentsvc.web.server.admission import ADMISSION, Admission
 from commentsvc.web.server.answer_cache import AnswerCache
 from commentsvc.web.server.answering import ANSWERS, QUESTIONS
@@ -293,6 +293,10 @@ def application(service: Service) -> web.Application:
         for path in list_paths(as_pattern(route.path, every_path), base):
             for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
                 app.router.add_route(method, path, endpoint(route))
+    for path in list_paths("/v1/seen", base):
+        app.router.add_get(path, seen.tell_what_was_seen)
+    for path in list_paths("/metrics", base) if service.config.metrics_token else ():
+        app.router.add_get(path, metrics.answer_with_token)
     for path in app[middleware.CORS_PATHS]:
         app.router.add_route("OPTIONS", path, middleware.preflight)
     return app

@@ -68,7 +68,7 @@ def test_every_action_of_a_moderator_is_a_command():
 
 
 def test_every_command_is_run_by_one_function():
-    run_directly = {"serve", "work", "migrate", "openapi", "healthcheck", "moderate", "prune"}
+    run_directly = {"serve", "work", "migrate", "openapi", "healthcheck", "moderate", "prune", "doctor", "config"}
     of_settings = {*(("secret", name) for name in SECRET_COMMANDS), *(("mail", name) for name in MAIL_COMMANDS)}
     offered = {(path[0], path[-1]) for path, _ in parsers(build_parser()) if path[0] not in run_directly}
     of_modules = [name for module in (keys, moderate, moderators, rules, sites) for name in module.COMMANDS]

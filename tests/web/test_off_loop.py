@@ -14,6 +14,7 @@ import pytest
 from commentsvc import app
 from commentsvc.access import moderators, sign_in
 from commentsvc.domain import markdown
+from commentsvc.processes import processor
 from commentsvc.processes.stop import Stop
 from commentsvc.web import routes
 from commentsvc.web.pages import templates
@@ -125,7 +126,7 @@ async def test_a_running_service_interrupts_its_threads_and_does_not_search_its_
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
         assert (gc.isenabled(), gc.get_freeze_count() > 10_000) == (True, True)
-        assert sys.getswitchinterval() == pytest.approx(app.SWITCH_SECONDS)
+        assert sys.getswitchinterval() == pytest.approx(processor.SWITCH_SECONDS)
     finally:
         gc.enable()
         gc.unfreeze()

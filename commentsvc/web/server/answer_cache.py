@@ -171,8 +171,16 @@ class AnswerCache:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._new: OrderedDict[Hashable, Answer] = OrderedDict()
         self._asked_again: OrderedDict[Hashable, Answer] = OrderedDict()
-        self._left = max_bytes
+        self._most = self._left = max_bytes
         self._left_again = max_bytes * 3 // 4
+
+    def __len__(self) -> int:
+        """Return how many answers are kept."""
+        return len(self._new) + len(self._asked_again)
+
+    def size(self) -> int:
+        """Return the memory of the answers, in bytes."""
+        return self._most - self._left
 
     def get(self, question: Hashable) -> Answer | None:
         """Return the answer to a question, or None."""

@@ -9,18 +9,22 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any, Final
 
 from aiohttp import web
 
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.meter import METER, Meter, meter_steps
+from commentsvc.domain.metric_memory import Recorder, ThreadCounter, ThreadHistogram
+from commentsvc.domain.metrics import ANSWER_BYTES, ANSWER_NUMBER, REQUESTS
+from commentsvc.domain.metrics import ANSWERS as ANSWERED
 from commentsvc.service import Service
 from commentsvc.storage.patience import begin_request
 from commentsvc.storage.public_state import state_of
 from commentsvc.web.pages.blanks import fill_blanks, split_at_blanks
 from commentsvc.web.server.admission import ADMISSION
-from commentsvc.web.server.answer_cache import Answer, AnswerCache
+from commentsvc.web.server.answer_cache import Answer, AnswerCache, KeptResponse
 from commentsvc.web.server.body import RECEIVED
 from commentsvc.web.server.middleware import DRAINING
 from commentsvc.web.server.questions import Question, Questions
@@ -32,6 +36,9 @@ QUESTIONS: Final = web.AppKey("questions", Questions)
 ANSWERS: Final = web.AppKey("answers", AnswerCache)
 # A request waits so often for an answer that others ask for as well. Under constant changes it then makes its own.
 TURNS: Final = 3
+CLASSES: Final = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"})
+MISS: Final = ("miss",)
 
 
 class Answering:
@@ -45,9 +52,20 @@ class Answering:
         self._handle_unmetered = handle
         self._admission, self._received = app[ADMISSION], app[RECEIVED]
         self._in_work: dict[Question, asyncio.Future[bool]] = {}
+        recorder = self._recorder = self._service.parts.get(Recorder)
+        self._requests = ThreadHistogram(recorder, REQUESTS) if recorder else None
+        self._hits = ThreadCounter(recorder, ANSWERED, ("hit",)) if recorder else None
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         """Return the response to a request."""
+        if self._requests is None:
+            return await self._answer(request)
+        started = perf_counter()
+        response = await self._answer(request)
+        self._requests.observe(_labels_of(request, response), perf_counter() - started)
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         patience = begin_request()
         question = None if self._draining.process else self._questions.read(request)
         if question is None:
@@ -55,6 +73,8 @@ class Answering:
         for _ in range(TURNS):
             answer = self._answers.get(question)
             if answer is not None and await self._is_current(answer):
+                if self._hits is not None:
+                    self._hits.count()
                 return answer.respond(request)
             in_work = self._in_work.get(question)
             if in_work is None:
@@ -92,8 +112,15 @@ class Answering:
         answer.number = number
         return True
 
+    def _note_sizes(self) -> None:
+        if self._recorder is not None:
+            self._recorder.set(ANSWER_BYTES, self._answers.size())
+            self._recorder.set(ANSWER_NUMBER, len(self._answers))
+
     async def _make(self, question: Question, request: web.Request) -> web.StreamResponse:
         """Answer in the ordinary way, and keep the answer."""
+        if self._recorder is not None:
+            self._recorder.count(ANSWERED, MISS)
         done = self._in_work[question] = asyncio.get_running_loop().create_future()
         kept: Answer | None = None
         try:
@@ -105,10 +132,22 @@ class Answering:
                 self._answers.drop(question)
                 return response
             self._answers.put(question, kept)
+            self._note_sizes()
             return kept.respond(request)
         finally:
             del self._in_work[question]
             done.set_result(kept is not None)
+
+
+def _labels_of(request: web.Request, response: web.StreamResponse) -> tuple[str, str, str]:
+    """Return method, route pattern and class of status: no path, which may name a page or a person."""
+    if isinstance(response, KeptResponse):
+        route = response.path
+    else:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else "(unknown)"
+    method = request.method if request.method in METHODS else "(other)"
+    return method, route, CLASSES[response.status // 100]
 
 
 def _keep(

@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 
 from commentsvc.config.settings import Config
 from commentsvc.domain import networks
+from commentsvc.domain.metric_memory import Recorder
+from commentsvc.domain.metrics import CONNECTIONS, CONNECTIONS_REFUSED
 
 LOG: Final = logging.getLogger(__name__)
 RESERVED_FILES: Final = 256  # for databases, logs and everything else that is no connection
@@ -50,8 +52,9 @@ def raise_file_limit(connections: int) -> int:
 class ConnectionLimits:
     """The open connections of a process, by network."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, recorder: Recorder | None = None) -> None:
         self._config = config
+        self._recorder = recorder
         self._most = raise_file_limit(config.connections)
         self._open: dict[Counted, None] = {}
         self._of_network: Counter[str] = Counter()
@@ -76,6 +79,7 @@ class ConnectionLimits:
             self._report(f"more than {self._most} in all")
             return False
         self._open[connection] = None
+        self._note_number()
         if network is not None:
             self._of_network[network] += 1
         return True
@@ -84,8 +88,16 @@ class ConnectionLimits:
         """Return the open connections."""
         return list(self._open)
 
+    def _note_number(self) -> None:
+        if self._recorder is not None:
+            self._recorder.set(CONNECTIONS, len(self._open))
+
     def release(self, connection: Counted) -> None:
         """Forget a connection that is closed."""
+        self._release(connection)
+        self._note_number()
+
+    def _release(self, connection: Counted) -> None:
         self._writing.pop(connection, None)
         if self._open.pop(connection, self) is None and connection.network is not None:
             self._of_network[connection.network] -= 1
@@ -127,6 +139,8 @@ class ConnectionLimits:
     def _report(self, why: str) -> None:
         """Log why connections were refused, at most once a minute."""
         self._refused[why] += 1
+        if self._recorder is not None:
+            self._recorder.count(CONNECTIONS_REFUSED)
         if time.monotonic() - self._reported < REPORT_SECONDS:
             return
         self._reported = time.monotonic()

@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import InvalidURLError, LineTooLong
 
 from commentsvc.config.settings import Config
+from commentsvc.domain.metric_memory import Recorder
 from commentsvc.web.pages.refused import show_unread
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.answer_cache import KeptResponse
@@ -259,8 +260,8 @@ class Runner(web.AppRunner):
         server.request_handler = cast(
             Any, Answering(self.app, cast(Any, server.request_handler))
         )  # requests are web.Request
-        config = self.app[SERVICE].config
-        server.limits, server.config = ConnectionLimits(config), config
+        service = self.app[SERVICE]
+        server.limits, server.config = ConnectionLimits(service.config, service.parts.get(Recorder)), service.config
         self._sweeper = asyncio.create_task(_close_slow(server.limits, self._deadlines), name="sweeper")
         return server
 

@@ -22,6 +22,8 @@ from commentsvc.domain.errors import (
     UnsupportedMediaType,
 )
 from commentsvc.domain.messages import translatable
+from commentsvc.domain.metric_memory import Recorder
+from commentsvc.domain.metrics import REFUSALS
 from commentsvc.domain.models import Principal, Scope
 from commentsvc.web.server import forms, parsing, security
 from commentsvc.web.server.admission import ADMISSION
@@ -69,6 +71,8 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             async with admission.enter(request) if route.admitted else nullcontext():
                 answer = await route.handler(request, *await _parse_request(route, request, body))
         except Refusal as error:
+            if (recorder := service.parts.get(Recorder)) is not None:
+                recorder.count(REFUSALS, (error.code,))
             if route.again is None or not (route.session_scope or is_navigation(request)):
                 raise
             async with admission.enter(request, limited=not (route.free or route.session_scope)):
