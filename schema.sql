@@ -53,7 +53,8 @@ CREATE TABLE site (
     email_required    BIGINT NOT NULL DEFAULT 1,  -- 0: commenters may leave out their email address
     website_field     BIGINT NOT NULL DEFAULT 0,  -- 1: the form asks for the commenter's website
     privacy_url       TEXT,                       -- the privacy policy that the form links to
-    consent_required  BIGINT NOT NULL DEFAULT 0   -- 1: commenters must agree that their data is stored
+    consent_required  BIGINT NOT NULL DEFAULT 0,  -- 1: commenters must agree that their data is stored
+    time_zone         TEXT   NOT NULL DEFAULT 'UTC' -- IANA name: the days of its statistics
 );
 
 -- The origins of a blog's pages: scheme://host[:port]. Only pages of these origins may post comments.
@@ -636,3 +637,135 @@ CREATE TABLE backup (
     failed_at TEXT   NOT NULL DEFAULT '',
     failure   TEXT   NOT NULL DEFAULT ''   -- why, in words; empty after a success
 );
+
+-- Totals for statistics (docs/decisions/0089-statistics.md). Triggers keep them, so no change of a comment is forgotten;
+-- commentsvc/storage/dialect.py has those of PostgreSQL, where a shard is a row of some connections, as in site_total.
+-- A quarter is a quarter of an hour in UTC, counted since 1970. Every time zone in use begins its days at one, so these
+-- rows add up to days of any zone, and a change of the zone changes no row. No row names a person.
+
+-- Comments by the time at which they arrived, and by their status now.
+CREATE TABLE arrival_total (
+    site_id  TEXT   NOT NULL REFERENCES site (id),
+    quarter  BIGINT NOT NULL,
+    shard    BIGINT NOT NULL,
+    approved BIGINT NOT NULL,
+    pending  BIGINT NOT NULL,
+    spam     BIGINT NOT NULL,
+    trash    BIGINT NOT NULL,  -- without erased ones
+    erased   BIGINT NOT NULL,
+    PRIMARY KEY (site_id, quarter, shard)
+) WITHOUT ROWID;
+
+-- Approved comments of each thread by the day and by the month (UTC) in which they arrived: months make a year quick to
+-- read. Their thread is locked, so that these rows need no shards. Those with nothing to count are deleted.
+CREATE TABLE thread_total (
+    period    TEXT   NOT NULL,  -- 2026-11-22 or 2026-11
+    site_id   TEXT   NOT NULL REFERENCES site (id),
+    thread_id TEXT   NOT NULL,
+    number    BIGINT NOT NULL,
+    PRIMARY KEY (period, site_id, thread_id)
+) WITHOUT ROWID;
+
+-- How long held comments waited for the first decision of a moderator, a program or a hook, by their arrival.
+CREATE TABLE wait_total (
+    site_id TEXT   NOT NULL REFERENCES site (id),
+    quarter BIGINT NOT NULL,
+    bucket  BIGINT NOT NULL,  -- the number of bounds in commentsvc/storage/day_totals.py that the wait has reached
+    shard   BIGINT NOT NULL,
+    number  BIGINT NOT NULL,
+    PRIMARY KEY (site_id, quarter, bucket, shard)
+) WITHOUT ROWID;
+
+-- Comments that a rule held or marked as spam when they arrived, and how many of them are approved, or were public
+-- before they were erased. Moderation modes are no rules.
+CREATE TABLE rule_total (
+    site_id   TEXT   NOT NULL REFERENCES site (id),
+    quarter   BIGINT NOT NULL,
+    name      TEXT   NOT NULL,  -- kind of rule, or name of a built-in one
+    rule_id   TEXT   NOT NULL,  -- empty: a built-in rule
+    shard     BIGINT NOT NULL,
+    caught    BIGINT NOT NULL,
+    overruled BIGINT NOT NULL,
+    PRIMARY KEY (site_id, quarter, name, rule_id, shard)
+) WITHOUT ROWID;
+
+CREATE TRIGGER comment_arrived AFTER INSERT ON comment
+BEGIN INSERT INTO arrival_total (site_id, quarter, shard, approved, pending, spam, trash, erased)
+    VALUES (new.site_id, STRFTIME('%s', new.created_at) / 900, 0, new.status = 'approved' AND new.erased_at IS NULL,
+        new.status = 'pending' AND new.erased_at IS NULL, new.status = 'spam' AND new.erased_at IS NULL,
+        new.status = 'trash' AND new.erased_at IS NULL, new.erased_at IS NOT NULL)
+    ON CONFLICT (site_id, quarter, shard) DO UPDATE SET approved = approved + excluded.approved,
+        pending = pending + excluded.pending, spam = spam + excluded.spam, trash = trash + excluded.trash,
+        erased = erased + excluded.erased; INSERT INTO thread_total (period, site_id, thread_id, number)
+    SELECT SUBSTR(new.created_at, 1, column1), new.site_id, new.thread_id, 1 FROM (VALUES (7), (10))
+    WHERE new.status = 'approved' AND new.erased_at IS NULL
+    ON CONFLICT (period, site_id, thread_id) DO UPDATE SET number = number + 1; END;
+
+CREATE TRIGGER comment_left AFTER DELETE ON comment
+BEGIN UPDATE arrival_total SET approved = approved - (old.status = 'approved' AND old.erased_at IS NULL),
+        pending = pending - (old.status = 'pending' AND old.erased_at IS NULL),
+        spam = spam - (old.status = 'spam' AND old.erased_at IS NULL),
+        trash = trash - (old.status = 'trash' AND old.erased_at IS NULL), erased = erased - (old.erased_at IS NOT NULL)
+    WHERE site_id = old.site_id AND quarter = STRFTIME('%s', old.created_at) / 900
+        AND shard = 0; UPDATE thread_total SET number = number - 1
+    WHERE period IN (SUBSTR(old.created_at, 1, 7), SUBSTR(old.created_at, 1, 10)) AND site_id = old.site_id
+        AND thread_id = old.thread_id AND old.status = 'approved'
+        AND old.erased_at IS NULL; DELETE FROM thread_total
+    WHERE period IN (SUBSTR(old.created_at, 1, 7), SUBSTR(old.created_at, 1, 10)) AND site_id = old.site_id
+        AND thread_id = old.thread_id AND number = 0; END;
+
+CREATE TRIGGER comment_changed AFTER UPDATE OF status, erased_at, thread_id ON comment
+WHEN (new.status, new.erased_at IS NULL, new.thread_id) <> (old.status, old.erased_at IS NULL, old.thread_id)
+BEGIN UPDATE arrival_total SET
+        approved = approved + (new.status = 'approved' AND new.erased_at IS NULL)
+            - (old.status = 'approved' AND old.erased_at IS NULL),
+        pending = pending + (new.status = 'pending' AND new.erased_at IS NULL)
+            - (old.status = 'pending' AND old.erased_at IS NULL),
+        spam = spam + (new.status = 'spam' AND new.erased_at IS NULL)
+            - (old.status = 'spam' AND old.erased_at IS NULL),
+        trash = trash + (new.status = 'trash' AND new.erased_at IS NULL)
+            - (old.status = 'trash' AND old.erased_at IS NULL),
+        erased = erased + (new.erased_at IS NOT NULL) - (old.erased_at IS NOT NULL)
+    WHERE site_id = new.site_id AND quarter = STRFTIME('%s', new.created_at) / 900
+        AND shard = 0; UPDATE thread_total SET number = number - 1
+    WHERE period IN (SUBSTR(old.created_at, 1, 7), SUBSTR(old.created_at, 1, 10)) AND site_id = old.site_id
+        AND thread_id = old.thread_id AND old.status = 'approved'
+        AND old.erased_at IS NULL; INSERT INTO thread_total (period, site_id, thread_id, number)
+    SELECT SUBSTR(new.created_at, 1, column1), new.site_id, new.thread_id, 1 FROM (VALUES (7), (10))
+    WHERE new.status = 'approved' AND new.erased_at IS NULL
+    ON CONFLICT (period, site_id, thread_id) DO UPDATE SET number = number + 1; DELETE FROM thread_total
+    WHERE period IN (SUBSTR(old.created_at, 1, 7), SUBSTR(old.created_at, 1, 10)) AND site_id = old.site_id
+        AND thread_id = old.thread_id AND number = 0; UPDATE rule_total
+    SET overruled = overruled
+        + CASE WHEN new.erased_at IS NULL THEN new.status = 'approved' ELSE new.published_at IS NOT NULL END
+        - CASE WHEN old.erased_at IS NULL THEN old.status = 'approved' ELSE old.published_at IS NOT NULL END
+    WHERE site_id = new.site_id AND quarter = STRFTIME('%s', new.created_at) / 900 AND shard = 0
+        AND (name, rule_id) = (SELECT actor_name, COALESCE(actor_id, '') FROM decision
+            WHERE comment_id = new.id AND seq = (SELECT MIN(seq) FROM decision WHERE comment_id = new.id)
+                AND actor_kind = 'rule' AND status IN ('pending', 'spam')
+                AND actor_name NOT IN ('mode', 'new_author')); END;
+
+CREATE TRIGGER comment_caught AFTER INSERT ON decision
+WHEN new.actor_kind = 'rule' AND new.status IN ('pending', 'spam') AND new.actor_name NOT IN ('mode', 'new_author')
+    AND NOT EXISTS (SELECT 1 FROM decision WHERE comment_id = new.comment_id AND seq < new.seq)
+BEGIN INSERT INTO rule_total (site_id, quarter, name, rule_id, shard, caught, overruled)
+    SELECT site_id, STRFTIME('%s', created_at) / 900, new.actor_name, COALESCE(new.actor_id, ''), 0, 1,
+        CASE WHEN erased_at IS NULL THEN status = 'approved' ELSE published_at IS NOT NULL END
+    FROM comment WHERE id = new.comment_id
+    ON CONFLICT (site_id, quarter, name, rule_id, shard) DO UPDATE SET caught = caught + 1,
+        overruled = overruled + excluded.overruled; END;
+
+CREATE TRIGGER comment_decided AFTER INSERT ON decision
+WHEN new.actor_kind IN ('person', 'program', 'hook') AND new.status <> 'pending'
+    AND (SELECT status FROM decision WHERE comment_id = new.comment_id ORDER BY seq LIMIT 1) = 'pending'
+    AND NOT EXISTS (SELECT 1 FROM decision WHERE comment_id = new.comment_id AND seq < new.seq
+        AND status <> 'pending' AND actor_kind IN ('person', 'program', 'hook'))
+BEGIN INSERT INTO wait_total (site_id, quarter, bucket, shard, number)
+    SELECT site_id, STRFTIME('%s', created_at) / 900, (SELECT COUNT(*) FROM (VALUES
+            (60), (120), (180), (240), (300), (420), (600), (900), (1200), (1500), (1800),
+            (2100), (2400), (2700), (3000), (3600), (4500), (5400), (7200), (9000), (10800), (14400),
+            (18000), (21600), (28800), (36000), (43200), (57600), (72000), (86400), (129600), (172800), (259200),
+            (345600), (604800), (1209600), (2592000))
+            WHERE column1 <= STRFTIME('%s', new.created_at) - STRFTIME('%s', comment.created_at)), 0, 1
+    FROM comment WHERE id = new.comment_id
+    ON CONFLICT (site_id, quarter, bucket, shard) DO UPDATE SET number = number + 1; END;

@@ -383,6 +383,7 @@ def _of_programs(data: Data) -> list[Probe]:
             "/v1/suppressions/feedback",
         ),
         get("audit log", "/v1/audit?limit=200", key),
+        get("statistics", "/v1/stats?by=week", key),
     ]
 
 
@@ -497,6 +498,8 @@ def _of_the_page(data: Data) -> list[Probe]:
         form("change of 30,000 words on the page", f"/moderate/rules/{rule}", "/moderate/rules/{id}",
              match=f"{HELD}\n{WORD_LIST}"),
         get("page of the audit log", "/moderate/audit", cookie),
+        get("page of statistics", "/moderate/stats?days=365", cookie),
+        get("statistics for a spreadsheet", "/moderate/stats.csv", cookie),
         get("sites", "/moderate/sites", cookie),
         get("deliveries", "/moderate/deliveries", cookie),
         form("retry of all deliveries", "/moderate/deliveries"),

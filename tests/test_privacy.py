@@ -397,7 +397,7 @@ def test_every_public_route_is_among_the_requests():
         "/v1/preview", "/healthz", "/readyz",
         "/version", "/openapi.json", "/", "/t", "/c/{id}", "/docs", "/docs.js", "/page.css", "/page.js",
         "/sign-in/{token}", "/m/{token}", "/m/stop/{token}", "/moderate/sign-in", "/moderate/sign-in-link",
-        "/queue/{token}.atom", "/moderate.js", "/moderate.css", "/v1/subscriptions", "/u/{token}",
+        "/queue/{token}.atom", "/moderate.js", "/moderate.css", "/statistics.css", "/v1/subscriptions", "/u/{token}",
         "/v1/proofs", "/confirm/{token}", "/mine", "/mine/{token}", "/mine/{token}/export",
         "/v1/comments.html", "/embed.js", "/embed.{digest}.js", "/embed-form.{digest}.js", "/thread.css",
         *assets.NAMES_ELSEWHERE,

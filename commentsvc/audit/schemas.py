@@ -76,6 +76,7 @@ class AuditBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     email_required: bool | UnsetType = UNSET
     website_field: bool | UnsetType = UNSET
     consent_required: bool | UnsetType = UNSET
+    time_zone: str | UnsetType = UNSET
     effect: Effect | UnsetType = UNSET
     expires_at: Time | UnsetType | None = UNSET
     removed_at: Time | UnsetType | None = UNSET

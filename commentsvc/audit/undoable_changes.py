@@ -20,12 +20,12 @@ UNDO_DAYS: Final = 30
 UNDOABLE_FIELDS: Final = {
     "thread": ("key", "url", "title", "closed_at", "open_until", "mode"),
     "rule": ("matching", "effect", "note", "expires_at", "removed_at"),
-    "site": ("mode", "name", "email_required", "website_field", "privacy_url", "consent_required"),
+    "site": ("mode", "name", "email_required", "website_field", "privacy_url", "consent_required", "time_zone"),
 }
 # The fields whose values the audit log holds: no texts and no addresses.
 LOGGED_FIELDS: Final = frozenset(
     {"closed_at", "open_until", "mode", "merged_into", "effect", "expires_at", "removed_at"}
-    | {"email_required", "website_field", "consent_required"}
+    | {"email_required", "website_field", "consent_required", "time_zone"}
 )
 
 

@@ -130,6 +130,7 @@ def load_commands() -> Commands:
         secret,
         sessions,
         sites,
+        statistics,
         thread_moves,
         threads,
         webhooks,
@@ -152,6 +153,7 @@ def load_commands() -> Commands:
         **sessions.COMMANDS,
         **sites.COMMANDS,
         **thread_moves.COMMANDS,
+        **statistics.COMMANDS,
         **threads.COMMANDS,
         **webhooks.COMMANDS,
     }

@@ -117,8 +117,9 @@ def _add_site_commands(commands: Any) -> None:
     mode = add_command(site, "mode", "set a site's moderation mode", MODE_HELP)
     email = add_command(site, "email", "set whether comments need an email address")
     form = add_command(site, "form", "set what the comment form of a site shows")
+    edit = add_command(site, "edit", "change other settings of a site")
     remove = add_command(site, "remove", "remove a site, and permanently erase its comments")
-    for command in (rename, remove_origin, mode, email, form, remove):
+    for command in (rename, remove_origin, mode, email, form, edit, remove):
         command.add_argument("name", metavar="NAME", help=SITE_NAME)
     remove.add_argument(
         "--expect", type=int, default=0, metavar="NUMBER", help="how many comments it has; required if there are any"
@@ -131,6 +132,9 @@ def _add_site_commands(commands: Any) -> None:
     email.add_argument("email", choices=EMAIL_CHOICES, help="optional: commenters may leave it out")
     form.add_argument("--website", choices=WEBSITE_CHOICES, help="a field for the commenter's website")
     form.add_argument("--privacy-url", metavar="URL", help=f"the privacy policy to link to; {NO_LINK}: no link")
+    edit.add_argument(
+        "--time-zone", required=True, metavar="ZONE", help="the days of its statistics, such as Europe/Lisbon"
+    )
     form.add_argument("--consent", choices=CONSENT_CHOICES, help="a box to agree that data is stored")
 
 

@@ -16,6 +16,7 @@ from commentsvc.cli import (
     moderation_options,
     operator_options,
     session_options,
+    statistics_options,
 )
 from commentsvc.cli.failures import Failure
 from commentsvc.cli.options import add_command
@@ -97,6 +98,7 @@ def build_parser() -> CommandParser:
     doctor_options.add_commands(commands)
     backup_options.add_commands(commands)
     session_options.add_commands(commands)
+    statistics_options.add_commands(commands)
     return parser
 
 

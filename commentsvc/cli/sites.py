@@ -62,6 +62,11 @@ async def _set_site_form(service: Service, arguments: argparse.Namespace, _termi
     return CommandResult(changed, text + _describe_undo(changed))
 
 
+async def _edit_site(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    changed = await _change_site(service, arguments.name, {"time_zone": arguments.time_zone})
+    return CommandResult(changed, f"Time zone of {changed.name}: {changed.time_zone}." + _describe_undo(changed))
+
+
 async def _rename_site(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
     changed = await _change_site(service, arguments.name, {"name": arguments.new_name})
     return CommandResult(changed, f"The site is now called {changed.name}." + _describe_undo(changed))
@@ -113,6 +118,7 @@ COMMANDS: Final[Commands] = {
     ("site", "mode"): _set_site_mode,
     ("site", "email"): _set_site_email,
     ("site", "form"): _set_site_form,
+    ("site", "edit"): _edit_site,
     ("site", "rename"): _rename_site,
     ("site", "remove-origin"): _remove_origins,
     ("site", "remove"): _remove_site,

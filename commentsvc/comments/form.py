@@ -13,7 +13,6 @@ from commentsvc.rules import proof_of_work
 from commentsvc.rules.schemas import Challenge
 from commentsvc.service import Service, private_read
 from commentsvc.sites import requirements, resolve
-from commentsvc.storage import contacts
 from commentsvc.storage.database import Environment, PrivateRead
 
 SUSPICIOUS_PER_HOUR: Final = 10
@@ -79,6 +78,8 @@ async def requires_proof_of_work(unit: PrivateRead, visit: Visit) -> bool:
 async def is_suspicious_network(unit: PrivateRead, visit: Visit) -> bool:
     """Return whether a person marked spam from the visitor's network, or it sent many comments within an hour."""
     network = truncate_address(visit.address)
-    if await contacts.has_spam_from(unit, network):
+    if await network_contacts.has_spam_from(unit, network):
         return True
-    return await contacts.count_since(unit, network, unit.ago(hours=1), unit.ahead(hours=1)) >= SUSPICIOUS_PER_HOUR
+    return (
+        await network_contacts.count_since(unit, network, unit.ago(hours=1), unit.ahead(hours=1)) >= SUSPICIOUS_PER_HOUR
+    )

@@ -131,6 +131,7 @@ class ManagedSite(Site, frozen=True, kw_only=True):
 
     created_at: str
     mode: Mode | None = None  # None: the mode in the settings
+    time_zone: str = "UTC"  # IANA name: the days of its statistics
 
 
 class ReadableThread(Struct, frozen=True):

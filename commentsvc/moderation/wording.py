@@ -45,6 +45,7 @@ CHANGED_FIELDS: Final = {
     "expires_at": translatable("Until"), "removed_at": translatable("Deleted"), "name": translatable("Name"),
     "email_required": translatable("Email address"), "website_field": translatable("Website field"),
     "privacy_url": translatable("Privacy page"), "consent_required": translatable("Consent box"),
+    "time_zone": translatable("Time zone"),
 }  # fmt: skip
 EFFECTS: Final = {
     Effect.HOLD: translatable("Hold for review"),

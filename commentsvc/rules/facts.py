@@ -14,7 +14,7 @@ from commentsvc.domain.visible_text import read_visible_text
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
-from commentsvc.storage import comments, contacts, duplicates, moderators
+from commentsvc.storage import comments, duplicates, moderators, network_contacts
 from commentsvc.storage.database import PrivateRead
 
 DAY: Final = 86_400.0
@@ -104,7 +104,7 @@ async def _recent_activity(unit: PrivateRead, submission: Submission) -> tuple[f
     if submission.network is None:
         return None, 0
     day_ago, hour_ago = (format_time(parse_time(submission.at) - timedelta(hours=hours)) for hours in (24, 1))
-    last, number = await contacts.recent_activity(
+    last, number = await network_contacts.recent_activity(
         unit,
         submission.network,
         submission.site.id,

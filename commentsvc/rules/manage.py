@@ -1,5 +1,6 @@
 """Add, list, change and remove rules: bans, word lists and limits."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -48,6 +49,18 @@ async def get_rule(unit: PrivateRead, who: Principal, rule_id: str) -> RuleRecor
     """
     rule = await load_rule(unit, who, rule_id)
     return _record(unit, who, await resolve.read_directory.within(unit), rule)
+
+
+@private_read
+async def get_rules(unit: PrivateRead, who: Principal, rule_ids: Sequence[str]) -> dict[str, RuleRecord]:
+    """Return rules by id, without those that were deleted or are for other sites."""
+    directory = await resolve.read_directory.within(unit)
+    found = (await rules.get_many(unit, rule_ids)).items()
+    return {
+        rule_id: _record(unit, who, directory, rule)
+        for rule_id, rule in found
+        if not rule.removed_at and (rule.site_id is None or who.reaches(rule.site_id))
+    }
 
 
 async def load_rule(unit: PrivateRead, who: Principal, rule_id: str) -> Rule:

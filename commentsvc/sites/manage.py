@@ -74,6 +74,7 @@ def _site_record(directory: resolve.SiteDirectory, site: ManagedSite) -> SiteRec
         website_field=site.website_field,
         privacy_url=site.privacy_url,
         consent_required=site.consent_required,
+        time_zone=site.time_zone,
     )
 
 

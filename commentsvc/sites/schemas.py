@@ -4,12 +4,28 @@ from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from commentsvc.domain import fields
-from commentsvc.domain.fields import Id, Time, Validator, Website
+from commentsvc.domain import fields, time_zones
+from commentsvc.domain.errors import InvalidValue
+from commentsvc.domain.fields import Id, Limits, Time, Validator, Website
+from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Mode
 
 NewName: TypeAlias = Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
 Origins: TypeAlias = Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(min_length=1, max_length=50)]
+
+
+def parse_time_zone(text: str, _limits: Limits) -> str:
+    """Return the name of a time zone.
+
+    Raises:
+        InvalidValue: this computer does not know it.
+    """
+    if text not in time_zones.list_zones():
+        raise InvalidValue("invalid", translatable("Use the IANA name of a time zone, such as Europe/Lisbon."))
+    return text
+
+
+TimeZone: TypeAlias = Annotated[str, Validator(parse_time_zone), Meta(min_length=1, max_length=time_zones.LONGEST)]
 
 
 class NewSite(Struct, frozen=True, kw_only=True):
@@ -32,6 +48,7 @@ class SiteRecord(Struct, frozen=True, kw_only=True):
     website_field: Annotated[bool, Meta(description="Whether the form asks for the commenter's website.")]
     privacy_url: Annotated[str | None, Meta(description="The privacy policy that the form links to.")]
     consent_required: Annotated[bool, Meta(description="Whether commenters must agree that their data is stored.")]
+    time_zone: Annotated[str, Meta(description="IANA name of the time zone of its statistics.")]
     action: Annotated[Id | None, Meta(description="Undoes this change of settings.")] = None
 
 
@@ -53,6 +70,10 @@ class SiteChange(Struct, frozen=True, kw_only=True):
     ) = UNSET
     consent_required: (
         Annotated[bool, Meta(description="Whether commenters must agree that their data is stored.")] | UnsetType
+    ) = UNSET
+    time_zone: (
+        Annotated[TimeZone, Meta(description="IANA name of the time zone of its statistics, such as Europe/Lisbon.")]
+        | UnsetType
     ) = UNSET
     origins: Annotated[Origins, Meta(description="All origins of the site. Others are removed.")] | UnsetType = UNSET
 

@@ -7,11 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from commentsvc.storage.totals import COUNTERS, TOTAL_TABLE
-
-# Connections of PostgreSQL count in one of these rows of a site, by their process id, so that two comments on one site
-# rarely wait for each other. SQLite has one writer and one row.
-SHARDS: Final = 16
+from commentsvc.storage.postgres_triggers import TRIGGERS
 
 
 class Indexed(NamedTuple):
@@ -81,21 +77,8 @@ _MATCHING_IN_POSTGRES: Final = {
 }
 
 
-def _row(name: str) -> str:
-    return ", ".join(f"{name}.{counter}" for counter in COUNTERS)
-
-
-_COUNT_THREAD: Final = f"""
-CREATE FUNCTION count_thread() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO {TOTAL_TABLE} (site_id, shard, {", ".join(COUNTERS)})
-    VALUES (NEW.site_id, pg_backend_pid() % {SHARDS}, {", ".join(f"NEW.{name} - OLD.{name}" for name in COUNTERS)})
-    ON CONFLICT (site_id, shard) DO UPDATE
-    SET {", ".join(f"{name} = {TOTAL_TABLE}.{name} + excluded.{name}" for name in COUNTERS)}; RETURN NULL; END $$;
-CREATE TRIGGER thread_counted AFTER UPDATE OF {", ".join(COUNTERS)} ON thread FOR EACH ROW
-    WHEN (({_row("OLD")}) IS DISTINCT FROM ({_row("NEW")})) EXECUTE FUNCTION count_thread();
-"""
 # New rows wait in a list of at most 1 MB, which is read by each search: the index grows in few large writes.
-_CREATED: Final = {"thread_counted": _COUNT_THREAD} | {
+_CREATED: Final = TRIGGERS | {
     _index_of(table): f"CREATE INDEX {_index_of(table)} ON {table} USING gin ({_vector(one.columns)}) "
     "WITH (fastupdate = on, gin_pending_list_limit = 1024);\n"
     for table, one in INDEXED.items()

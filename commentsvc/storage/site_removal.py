@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from commentsvc.storage import contacts, directory_version, events, search
+from commentsvc.storage import contacts, day_totals, directory_version, events, search
 from commentsvc.storage.database import PrivateRead, Write, in_list
 
 IS_LEAF: Final = "NOT EXISTS (SELECT 1 FROM comment reply WHERE reply.parent_id = comment.id)"
@@ -15,7 +15,8 @@ OF_COMMENTS: Final = (
 # Tables whose rows belong to one site, in the order in which foreign keys allow deleting them.
 OF_SITES: Final = (
     "event parcel subscription confirmation verified_author queue_feed webhook "
-    "imported thread_name thread site_total rule submission api_key moderator_site site_origin"
+    "imported thread_name thread site_total arrival_total thread_total wait_total rule_total "
+    "rule submission api_key moderator_site site_origin"
 )
 
 
@@ -89,6 +90,7 @@ async def delete_comments(unit: Write, comment_ids: Sequence[str]) -> None:
         """,
         **values,
     )
+    await day_totals.forget_decisions(unit, comment_ids)
     await contacts.delete_many(unit, comment_ids)
     await search.delete_many(unit, comment_ids)
     for table in OF_COMMENTS:

@@ -72,6 +72,7 @@ async def update(unit: Write, site: ManagedSite, changed: ManagedSite) -> None:
     await unit.run(
         "UPDATE site SET name = :name, earlier_names = :earlier, mode = :mode, email_required = :email_required, "
         "website_field = :website_field, privacy_url = :privacy_url, consent_required = :consent_required, "
+        "time_zone = :time_zone, "
         "rules_version = CAST(:version AS BIGINT) WHERE id = :id",
         id=site.id,
         name=changed.name,
@@ -81,6 +82,7 @@ async def update(unit: Write, site: ManagedSite, changed: ManagedSite) -> None:
         website_field=int(changed.website_field),
         privacy_url=changed.privacy_url,
         consent_required=int(changed.consent_required),
+        time_zone=changed.time_zone,
         version=secrets.randbits(62),
     )
     await directory_version.renew(unit)

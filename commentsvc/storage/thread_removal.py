@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from commentsvc.storage import audit, contacts, events, parcels, search, site_removal, subscriptions, thread_list
+from commentsvc.storage import (
+    audit,
+    contacts,
+    events,
+    parcels,
+    search,
+    site_removal,
+    subscriptions,
+    thread_list,
+)
 from commentsvc.storage.database import PrivateRead, Write, in_list, site_condition
 
 

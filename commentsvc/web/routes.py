@@ -1,7 +1,6 @@
 """The HTTP surface, with the routes of most of the API.
 
-Others are in ``mail_routes.py`` (mail to readers), ``webhook_routes.py``, ``export_routes.py`` and
-``moderation/routes.py`` (that page).
+Others are in the modules ``…_routes.py`` beside this one, and in ``moderation/routes.py`` (that page).
 """
 
 from collections.abc import Callable
@@ -101,6 +100,7 @@ from commentsvc.web.server.endpoint import endpoint
 from commentsvc.web.server.questions import Questions
 from commentsvc.web.server.routing import HTML, MOST_BYTES, RULE_BYTES, SERVICE, Route, as_pattern, list_paths
 from commentsvc.web.server.trailing_slash import PAGES, compile_pages
+from commentsvc.web.statistics_routes import STATISTICS_ROUTES
 from commentsvc.web.webhook_routes import WEBHOOK_ROUTES
 
 LIST_FAULTS: Final = (Unauthorized, Forbidden, Unavailable)
@@ -199,6 +199,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           scope=Scope.MODERATE, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
     Route(method="GET", path="/v1/audit", handler=moderation.list_audit, asks=AuditQuery, gives=AuditLog,
           scope=Scope.MODERATE, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
+    *STATISTICS_ROUTES,
 
     # Operators
     Route(method="GET", path="/v1/keys", handler=admin.list_keys, gives=access.KeyList, scope=Scope.ADMIN,

@@ -16,6 +16,7 @@ from commentsvc.delivery.webhook_schemas import WebhookEvent
 from commentsvc.domain.deliveries import Channel, MailMode, ParcelState
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope, StatusFilter
 from commentsvc.moderation.schemas import QueueQuery
+from commentsvc.moderation.statistics_schemas import Span
 from commentsvc.rules.kinds import KINDS
 from commentsvc.storage.comment_filter import CommentFilter
 from tests.operations.test_operating import run_main
@@ -56,6 +57,7 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         ("webhook add", "event"): list(WebhookEvent),
         ("export", "format"): list(ExportFormat),
         ("export", "contacts"): list(Contacts),
+        ("stats", "by"): list(Span),
         ("delivery list", "channel"): list(Channel),
         ("delivery list", "state"): list(ParcelState),
         ("delivery retry-dead", "channel"): list(Channel),

@@ -457,7 +457,7 @@ def _schemas_of_the_api():
         if isinstance(schema, type) and issubclass(schema, msgspec.Struct) and schema not in found:
             found.append(schema)
             types = str([field.type for field in msgspec.structs.fields(schema)])
-            inside = re.findall(r"(commentsvc\.\w+\.(?:schemas|models|comment_filter))\.(\w+)", types)
+            inside = re.findall(r"(commentsvc\.\w+\.(?:\w*schemas|models|comment_filter))\.(\w+)", types)
             waiting += [getattr(importlib.import_module(module), name) for module, name in inside]
     return found
 

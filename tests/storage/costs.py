@@ -3,6 +3,7 @@
 import sqlite3
 import struct
 from contextlib import asynccontextmanager, closing
+from itertools import groupby
 
 FRAME_HEADER = 24  # bytes; https://sqlite.org/fileformat2.html#walformat
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA")
@@ -17,7 +18,9 @@ async def statements_of(service):
         yield found
     finally:
         await service.db._writer.set_trace_callback(None)
-        found += [sql for sql in seen if not sql.startswith((*CONTROL, "--"))]
+        # The driver reports a statement once more for each of its triggers.
+        once = [sql for sql, _ in groupby(seen)]
+        found += [sql for sql in once if not sql.startswith((*CONTROL, "--"))]
 
 
 def changed_pages(path):

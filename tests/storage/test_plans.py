@@ -8,7 +8,7 @@ import pytest
 
 from commentsvc.comments.post import post_comment
 from commentsvc.domain.models import Mode
-from commentsvc.storage import comments, contacts, duplicates, thread_numbers, thread_pages, threads
+from commentsvc.storage import comments, contacts, duplicates, network_contacts, thread_numbers, thread_pages, threads
 from commentsvc.storage.public_state import counts_check, latest_check, read_basis, thread_check
 from tests.conftest import a_service, draft, visit
 
@@ -27,7 +27,9 @@ def list_before(view, order):
 
 
 def recent_activity(unit, _):
-    return contacts.recent_activity(unit, "10.0.0.0/24", "s", day_ago=TIME, hour_ago=TIME, before=TIME, but=None)
+    return network_contacts.recent_activity(
+        unit, "10.0.0.0/24", "s", day_ago=TIME, hour_ago=TIME, before=TIME, but=None
+    )
 
 
 # Each with the indexes that its plan uses.
@@ -73,9 +75,12 @@ QUERIES = {
         {"comment_author"},
     ),
     "activity of a network": (recent_activity, {"contact_network"}),
-    "number of a network": (lambda unit, _: contacts.count_since(unit, "10.0.0.0/24", TIME, TIME), {"contact_network"}),
+    "number of a network": (
+        lambda unit, _: network_contacts.count_since(unit, "10.0.0.0/24", TIME, TIME),
+        {"contact_network"},
+    ),
     "spam of a network": (
-        lambda unit, _: contacts.has_spam_from(unit, "10.0.0.0/24"),
+        lambda unit, _: network_contacts.has_spam_from(unit, "10.0.0.0/24"),
         {"contact_network", "decision_comment"},
     ),
     "expired networks": (lambda unit, _: contacts.list_expired_networks(unit, TIME), {"contact_network"}),

@@ -11,6 +11,7 @@ from tests.storage.costs import changed_pages, statements_of, trees_of
 
 # Outside of our tables only: sqlite_master never changes. A new index must be worth a page for every comment.
 TREES = [
+    "arrival_total",
     "comment",
     "comment_author",
     "comment_index_data",
@@ -31,6 +32,7 @@ TREES = [
     "sqlite_autoindex_comment_2",
     "sqlite_autoindex_comment_search_1",
     "thread",
+    "thread_total",
 ]
 
 

@@ -131,6 +131,7 @@ async def tell_of_moderators(story, mia, bo):
     mapping = {"email": "/Email", "event": "/Type", "bounce": ["HardBounce"], "complaint": ["SpamComplaint"]}
     await story.tell("receiveFeedback", query=mapping, body={"Type": "HardBounce", "Email": "gone@example.com"})
     await story.tell("listAudit", query={"limit": 2})
+    await story.tell("readStatistics", query={"from": "2026-11-21", "to": "2026-11-22"})
 
 
 async def tell_of_threads_and_rules(story):

@@ -42,6 +42,7 @@ TAGS: Final = {
     "rules": ("rules", "Rules", "Decide on new comments automatically, and test rules on earlier comments."),
     "subscriptions": MAIL,
     "suppressions": MAIL,
+    "stats": ("stats", "Statistics", "Numbers of comments by day, waiting times, rules and threads."),
     "audit": ("audit", "Audit log", "All changes by moderators, rules and commenters."),
     "keys": ("keys", "API keys", "Create, rotate and revoke keys."),
     "moderators": ("moderators", "Moderators", "Moderators and their email addresses."),

@@ -29,6 +29,7 @@ from commentsvc.web.moderation import (
     search,
     sign_in,
     sites,
+    statistics,
     threads,
     webhooks,
 )
@@ -105,6 +106,8 @@ MODERATION_PAGE: Final[tuple[Route, ...]] = (
     moderation_route("POST", "/moderate/rules/{id}", rules.change_rule, Scope.MODERATE, takes=rule_forms.RuleForm,
                      again=rules.show_rule_error, most_bytes=RULE_FORM_BYTES, status=(200, 303)),
     moderation_route("GET", "/moderate/audit", audit.show_audit_log, Scope.MODERATE, asks=audit.AuditPageQuery),
+    moderation_route("GET", "/moderate/stats", statistics.show_statistics, asks=statistics.StatisticsPageQuery),
+    moderation_route("GET", "/moderate/stats.csv", statistics.get_csv, asks=statistics.StatisticsPageQuery),
     moderation_route("GET", "/moderate/sites", sites.show_sites, Scope.ADMIN, asks=layout.ResultQuery),
     moderation_route("POST", "/moderate/sites/{id}", sites.change_site, Scope.ADMIN, takes=sites.SiteForm,
                      again=sites.show_site_error),

@@ -26,6 +26,7 @@ class SiteForm(Struct, frozen=True, kw_only=True):
     website: Literal["on"] | None = None
     consent: Literal["on"] | None = None
     privacy_url: Annotated[str, Meta(max_length=2000)] = ""
+    time_zone: Annotated[str, Meta(max_length=200)] = ""
     was: Annotated[str, Meta(max_length=5000)] = ""
     back: Back | None = None
 
@@ -60,8 +61,8 @@ async def _render_sites(
 
 def _state_of(site: SiteRecord) -> str:
     """Return what a form of a site shows, to notice a change by someone else."""
-    shown = (site.name, site.mode, site.email_required, site.website_field, site.consent_required, site.privacy_url)
-    return msgspec.json.encode(shown).decode()
+    asked = (site.email_required, site.website_field, site.consent_required, site.privacy_url)
+    return msgspec.json.encode((site.name, site.mode, *asked, site.time_zone)).decode()
 
 
 async def change_site(request: web.Request, form: SiteForm) -> web.Response:
@@ -86,6 +87,7 @@ def _wanted_settings(form: SiteForm) -> dict[str, Any]:
         "website_field": form.website == "on",
         "consent_required": form.consent == "on",
         "privacy_url": form.privacy_url or None,
+        **({"time_zone": form.time_zone.strip()} if form.time_zone else {}),
     }
 
 

@@ -119,6 +119,12 @@ def moderate_style() -> Asset:
     return _asset(STYLE, rcssmin.cssmin(_text("moderate.css")))
 
 
+@cache
+def statistics_style() -> Asset:
+    """Return the style of the page of statistics, which comes after that of the moderation page."""
+    return _asset(STYLE, rcssmin.cssmin(_text("statistics.css")))
+
+
 def _text(name: str) -> str:
     return (resources.files("commentsvc.web") / "static" / name).read_text(encoding="utf-8")
 
@@ -195,6 +201,11 @@ async def moderate_script(request: web.Request) -> web.Response:
 async def moderate_stylesheet(request: web.Request) -> web.Response:
     """Serve the moderation page's style."""
     return _served(request, moderate_style(), SHORT)
+
+
+async def statistics_stylesheet(request: web.Request) -> web.Response:
+    """Serve the style of the page of statistics."""
+    return _served(request, statistics_style(), SHORT)
 
 
 def _served(request: web.Request, asset: Asset, cache_control: str) -> web.Response:

@@ -1,0 +1,33 @@
+"""The page of statistics is accessible, in every colour scheme and on every screen."""
+
+import pytest
+
+from tests.web.test_moderation_page import open_page
+from tests.web.test_statistics import fill
+from tests.web.test_widget_looks import assert_accessible
+
+pytest_plugins = ("tests.browser",)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PHONE = {"viewport": {"width": 375, "height": 667}, "is_mobile": True, "has_touch": True}
+DEVICES = [
+    {"color_scheme": "light"},
+    {"color_scheme": "dark", **PHONE},
+    {"locale": "ar"},
+    {"forced_colors": "active"},
+    {"viewport": {"width": 320, "height": 700}},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device", DEVICES, ids=lambda device: "-".join(map(str, device.values()))[:30])
+async def test_the_page_is_accessible_and_fits_every_screen(at_desk, clock, device):
+    ada, service = await at_desk("owner", person={"bypass_csp": True, **device})
+    await open_page(ada, "/moderate/stats")
+    await assert_accessible(ada)
+    await fill(service, clock)
+    for path in ("/moderate/stats", "/moderate/stats?days=365"):
+        await open_page(ada, path)
+        await ada.locator("main details").first.evaluate("one => one.open = true")
+        await assert_accessible(ada)
+        assert await ada.evaluate("document.documentElement.scrollWidth <= innerWidth")
