@@ -620,6 +620,29 @@ CREATE TABLE webhook (
 
 CREATE INDEX webhook_active ON webhook (site_id) WHERE disabled_at IS NULL;
 
+-- An import by upload. Its file is in a folder of one server, and is deleted with the job or when all is imported.
+CREATE TABLE import_job (
+    id          TEXT   NOT NULL PRIMARY KEY,
+    site_id     TEXT   REFERENCES site (id),  -- NULL: each page's own site
+    folder      TEXT   NOT NULL,              -- id of the folder that has the file
+    name        TEXT   NOT NULL,              -- of the file, as shown
+    bytes       BIGINT NOT NULL,
+    format      TEXT   NOT NULL,              -- auto: not known yet
+    options     TEXT   NOT NULL,              -- JSON
+    state       TEXT   NOT NULL
+                CHECK (state IN ('uploaded', 'checking', 'checked', 'importing', 'done', 'failed', 'cancelled')),
+    progress    BIGINT NOT NULL DEFAULT 0,
+    total       BIGINT,                       -- NULL: not known
+    books       TEXT,                         -- JSON: of the dry run, then of the import
+    error       TEXT,                         -- JSON: code and detail
+    actor_kind  TEXT   NOT NULL,
+    actor_id    TEXT,
+    actor_name  TEXT,
+    created_at  TEXT   NOT NULL,
+    started_at  TEXT,                         -- of the dry run or of the import, whichever is the latest
+    finished_at TEXT
+);
+
 -- Comments of archives that were imported. A row stays when its comment is erased, so that no import brings it back.
 CREATE TABLE imported (
     site_id    TEXT NOT NULL REFERENCES site (id),

@@ -13,6 +13,7 @@ from commentsvc.rules import proof_of_work
 from commentsvc.rules.schemas import Challenge
 from commentsvc.service import Service, private_read
 from commentsvc.sites import requirements, resolve
+from commentsvc.storage import network_contacts
 from commentsvc.storage.database import Environment, PrivateRead
 
 SUSPICIOUS_PER_HOUR: Final = 10

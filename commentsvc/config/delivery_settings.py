@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from commentsvc.config.import_settings import ImportConfig
 from commentsvc.config.mail_server import MailFrom, MailServer, parse_mail_from, parse_smtp_url
-from commentsvc.config.retention_settings import RetentionConfig
 
 
-class DeliveryConfig(RetentionConfig, frozen=True, kw_only=True):
+class DeliveryConfig(ImportConfig, frozen=True, kw_only=True):
     """The settings of mail and webhooks. See ``Config``."""
 
     smtp_url: Annotated[

@@ -10,13 +10,14 @@ from typing import Any, Final, TypeAlias
 from commentsvc.access import rate_limit
 from commentsvc.access.moderators import SIGN_IN_LINK_HOURS
 from commentsvc.access.sessions import IDLE_HOURS, MAX_AGE_DAYS
+from commentsvc.archives import jobs
 from commentsvc.audit import log, undoable_changes
 from commentsvc.audit.erasures import ErasureSignal
 from commentsvc.config.settings import OLDEST_SECONDS
 from commentsvc.delivery import outbox
 from commentsvc.domain.deliveries import PARCEL_DAYS
 from commentsvc.moderation import bulk
-from commentsvc.operations import backup, clock_trust, erasures
+from commentsvc.operations import backup, clock_trust, erasures, imports
 from commentsvc.privacy import retention
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import (
@@ -71,6 +72,7 @@ async def run_forever(service: Service, *, is_leading: bool = True, is_alone: bo
         if is_leading:
             group.create_task(_clean_files_forever(service), name="cleanup of files")
             group.create_task(backup.back_up_daily(service), name="daily backup")
+            group.create_task(imports.run_forever(service), name="imports")
         await _work_forever(service, is_leading=is_leading, is_alone=is_alone)
 
 
@@ -142,6 +144,7 @@ async def delete_expired(service: Service) -> None:
     await retention.delete_old_data(service)
     await _delete_rows(service)
     await delete_mail_rows(service)
+    await jobs.remove_expired(service)
 
 
 @private_read

@@ -23,7 +23,8 @@ async def recent_activity(
     """
     row = await unit.one(
         f"""
-        SELECT MAX(created_at) AS last, COUNT(CASE WHEN created_at > :hour_ago THEN 1 END) AS number FROM {contacts.TABLE}
+        SELECT MAX(created_at) AS last, COUNT(CASE WHEN created_at > :hour_ago THEN 1 END) AS number
+        FROM {contacts.TABLE}
         WHERE {OF_NETWORK} AND site_id = :site_id AND created_at > :day_ago AND created_at <= :before
           AND comment_id <> COALESCE(CAST(:but AS TEXT), '')
         """,
@@ -70,7 +71,10 @@ async def has_spam_from(unit: PrivateRead, network: str) -> bool:
 async def count_since(unit: PrivateRead, network: str, since: str, until: str) -> int:
     """Return the number of comments from a network between two times."""
     row = await unit.one(
-        f"SELECT COUNT(*) AS number FROM {contacts.TABLE} WHERE {OF_NETWORK} AND created_at >= :since AND created_at <= :until",
+        f"""
+        SELECT COUNT(*) AS number FROM {contacts.TABLE}
+        WHERE {OF_NETWORK} AND created_at >= :since AND created_at <= :until
+        """,
         network=network,
         until=until,
         first=_first_id(since),

@@ -14,7 +14,7 @@ OF_COMMENTS: Final = (
 )
 # Tables whose rows belong to one site, in the order in which foreign keys allow deleting them.
 OF_SITES: Final = (
-    "event parcel subscription confirmation verified_author queue_feed webhook "
+    "event parcel subscription confirmation verified_author queue_feed webhook import_job "
     "imported thread_name thread site_total arrival_total thread_total wait_total rule_total "
     "rule submission api_key moderator_site site_origin"
 )

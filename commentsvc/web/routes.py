@@ -10,7 +10,6 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from commentsvc.access import schemas as access
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
 from commentsvc.comments.schemas import (
     CommentEdit,
@@ -33,7 +32,6 @@ from commentsvc.comments.schemas import (
     ThreadQuery,
     ThreadTree,
 )
-from commentsvc.delivery.schemas import DeliveryPage, DeliveryQuery, DeliveryRecord, RetriedDeliveries, RetryRequest
 from commentsvc.domain.errors import (
     Conflict,
     Duplicate,
@@ -72,7 +70,6 @@ from commentsvc.moderation.schemas import (
     ThreadRemoval,
     ThreadsRemoval,
 )
-from commentsvc.privacy.schemas import PersonErasure, PersonExport, PersonRequest
 from commentsvc.rules.schemas import (
     BacktestRequest,
     BacktestResult,
@@ -83,10 +80,9 @@ from commentsvc.rules.schemas import (
     RuleRecord,
 )
 from commentsvc.service import Service
-from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList, SiteRecord, SiteRemoval
-from commentsvc.web.api import admin, comments, deliveries, feeds, health, moderation
+from commentsvc.web.admin_routes import ADMIN_ROUTES
+from commentsvc.web.api import comments, feeds, health, moderation
 from commentsvc.web.api.openapi import document
-from commentsvc.web.export_routes import EXPORT_ROUTES
 from commentsvc.web.mail_routes import MAIL
 from commentsvc.web.moderation.routes import MODERATION_PAGE
 from commentsvc.web.pages import assets, demo, docs, refused, thread
@@ -101,11 +97,8 @@ from commentsvc.web.server.questions import Questions
 from commentsvc.web.server.routing import HTML, MOST_BYTES, RULE_BYTES, SERVICE, Route, as_pattern, list_paths
 from commentsvc.web.server.trailing_slash import PAGES, compile_pages
 from commentsvc.web.statistics_routes import STATISTICS_ROUTES
-from commentsvc.web.webhook_routes import WEBHOOK_ROUTES
 
-LIST_FAULTS: Final = (Unauthorized, Forbidden, Unavailable)
 ASK_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)
-CHANGE_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)
 
 # fmt: off
 ROUTES: Final[tuple[Route, ...]] = (
@@ -202,37 +195,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *STATISTICS_ROUTES,
 
     # Operators
-    Route(method="GET", path="/v1/keys", handler=admin.list_keys, gives=access.KeyList, scope=Scope.ADMIN,
-          refuses=LIST_FAULTS),
-    Route(method="POST", path="/v1/keys", handler=admin.create_key, takes=access.NewKey, gives=access.CreatedKey,
-          status=(201,), scope=Scope.ADMIN, refuses=ASK_FAULTS),
-    Route(method="POST", path="/v1/keys/{id}/rotate", handler=admin.rotate_key, takes=access.KeyRotation,
-          gives=access.CreatedKey, scope=Scope.ADMIN, refuses=CHANGE_FAULTS),
-    Route(method="DELETE", path="/v1/keys/{id}", handler=admin.revoke_key, status=(204,),
-          scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
-    Route(method="GET", path="/v1/moderators", handler=admin.list_moderators, gives=access.ModeratorList,
-          scope=Scope.ADMIN, refuses=LIST_FAULTS),
-    Route(method="PATCH", path="/v1/moderators/{id}", handler=admin.change_moderator, takes=access.ModeratorChange,
-          gives=access.ModeratorRecord, scope=Scope.ADMIN, refuses=CHANGE_FAULTS),
-    Route(method="GET", path="/v1/sites", handler=admin.list_sites, gives=SiteList, scope=Scope.ADMIN,
-          refuses=LIST_FAULTS),
-    Route(method="POST", path="/v1/sites", handler=admin.add_site, takes=NewSite, gives=SiteRecord,
-          status=(201,), scope=Scope.ADMIN, refuses=ASK_FAULTS),
-    Route(method="PATCH", path="/v1/sites/{id}", handler=admin.change_site, takes=SiteChange,
-          gives=SiteRecord, scope=Scope.ADMIN, refuses=CHANGE_FAULTS),
-    Route(method="DELETE", path="/v1/sites/{id}", handler=admin.remove_site, asks=SiteRemoval, gives=RemovedSite,
-          scope=Scope.ADMIN, refuses=(*CHANGE_FAULTS, Conflict, ExpectationFailed)),
-    *WEBHOOK_ROUTES,
-    *EXPORT_ROUTES,
-    Route(method="GET", path="/v1/deliveries", handler=deliveries.list_deliveries, asks=DeliveryQuery,
-          gives=DeliveryPage, scope=Scope.ADMIN, refuses=ASK_FAULTS),
-    Route(method="POST", path="/v1/deliveries/retry", handler=deliveries.retry_dead_deliveries, takes=RetryRequest,
-          gives=RetriedDeliveries, scope=Scope.ADMIN, refuses=ASK_FAULTS),
-    Route(method="POST", path="/v1/deliveries/{id}/retry", handler=deliveries.retry_delivery, gives=DeliveryRecord,
-          scope=Scope.ADMIN, refuses=(Unauthorized, Forbidden, NotFound, Conflict, Unavailable)),
-    Route(method="POST", path="/v1/privacy", handler=admin.answer_person, takes=PersonRequest,
-          gives=PersonExport | PersonErasure, scope=Scope.ADMIN,
-          refuses=(MalformedRequest, Unauthorized, Forbidden, Conflict, ExpectationFailed, Invalid, Unavailable)),
+    *ADMIN_ROUTES,
 
     # Machines and developers
     Route(method="GET", path="/healthz", handler=health.check_health, gives=health.Health, free=True),
@@ -256,6 +219,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     # What pages load
     Route(method="GET", path="/moderate.js", handler=assets.moderate_script, page=True, status=(200, 304)),
     Route(method="GET", path="/moderate.css", handler=assets.moderate_stylesheet, page=True, status=(200, 304)),
+    Route(method="GET", path="/import.js", handler=assets.import_script, page=True, status=(200, 304)),
+    Route(method="GET", path="/import.css", handler=assets.import_stylesheet, page=True, status=(200, 304)),
     Route(method="GET", path="/embed.js", handler=assets.embed_script, page=True, status=(200, 304)),
     Route(method="GET", path="/embed.{digest}.js", handler=assets.embed_script_for_ever, page=True,
           status=(200, 304), refuses=(NotFound,)),

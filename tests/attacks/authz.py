@@ -13,11 +13,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from aiohttp import DummyCookieJar
+from aiohttp import DummyCookieJar, FormData
 from aiohttp.test_utils import TestClient
 
 from commentsvc.access import keys, moderators
 from commentsvc.access.schemas import NewKey
+from commentsvc.archives import jobs
+from commentsvc.archives.import_schemas import ImportQuery
 from commentsvc.comments.post import post_comment
 from commentsvc.delivery import webhooks
 from commentsvc.delivery.webhook_schemas import NewWebhook, WebhookEvent
@@ -123,6 +125,11 @@ REQUESTS: dict[str, Request] = {
     "POST /v1/webhooks/{id}/test": Request("webhook"),
     "GET /v1/webhooks/{id}/deliveries": Request("webhook"),
     "POST /v1/webhooks/{id}/deliveries/{delivery}/retry": Request("webhook", gives=404),
+    "GET /v1/imports": Request(),
+    "POST /v1/imports": Request(json={}, query=f"?site={OURS}"),
+    "GET /v1/imports/{id}": Request("import"),
+    "POST /v1/imports/{id}/start": Request("import", gives=409),
+    "DELETE /v1/imports/{id}": Request("import"),
     "POST /v1/suppressions": Request(json={"email": "mia@example.com", "reason": "bounce"}, everywhere=True),
     "POST /v1/suppressions/lift": Request(json={"email": "mia@example.com"}, everywhere=True),
     "POST /v1/suppressions/feedback": Request(json=[], query="?email=/a&event=/b", everywhere=True),
@@ -165,6 +172,12 @@ PAGES: dict[str, Request] = {
     "POST /moderate/webhooks": Request(json=WEBHOOK | {"site": OURS}),
     "GET /moderate/webhooks/{id}": Request("webhook"),
     "POST /moderate/webhooks/{id}": Request("webhook", json={"do": "off"}),
+    "GET /moderate/import": Request(),
+    "POST /moderate/import": Request(json={}),
+    "GET /moderate/import/{id}": Request("import"),
+    "GET /moderate/import/{id}/books": Request("import", gives=404),
+    "POST /moderate/import/{id}": Request("import", json={"do": "cancel"}),
+    "GET /moderate/export": Request(query=f"?site={OURS}"),
     "GET /moderate/deliveries": Request(),
     "POST /moderate/deliveries": Request(json={}),
     "GET /moderate/account": Request(),
@@ -201,6 +214,8 @@ OPEN = {
         "POST /m/stop/{token}",
         "GET /moderate.js",
         "GET /moderate.css",
+        "GET /import.js",
+        "GET /import.css",
         "GET /embed.js",
         *(f"GET {path}" for path in assets.NAMES_ELSEWHERE),
     ),
@@ -247,6 +262,13 @@ ENCODED = {
     "the token as JSON": lambda form: {"json": form},
     "the token as plain text": lambda form: {"data": urlencode(form)},
 }
+
+
+def in_parts(form):
+    """Return a form with a file."""
+    parts = FormData(list((form | {"site": OURS}).items()))
+    parts.add_field("file", b"{}", filename="archive.json")
+    return {"data": parts}
 
 
 def expected(scope: Scope, request: Request, who: str, whose: str) -> int | str:
@@ -344,6 +366,15 @@ class World:
             await webhooks.remove_webhook(self.service, EVERYTHING, old.id)
         return made
 
+    async def add_import(self, site):
+        """Return the id of a new import. Older ones are cancelled, since there is a limit."""
+        for old in (await jobs.list_imports(self.service, EVERYTHING)).imports[10:]:
+            await jobs.cancel_import(self.service, EVERYTHING, old.id)
+        upload = jobs.begin_upload(self.service)
+        upload.write(b"{}")
+        upload.keep()
+        return (await jobs.add_import(self.service, EVERYTHING, ImportQuery(site=site), upload)).id
+
     async def make(self, about, whose):
         """Return the id of a new thing of a kind, on our site or on theirs. Nobody's thing does not exist."""
         if about is None or whose == "nobody":
@@ -377,6 +408,8 @@ class World:
                 made = (await keys.create_key(service, EVERYTHING, key)).id
             case "webhook":
                 made = await self.webhook(site)
+            case "import":
+                made = await self.add_import(site)
             case "site":
                 made = self.sites[site]
             case "delivery":
@@ -407,6 +440,8 @@ class World:
         """Return the status of a request of the moderation page. ``encode`` makes another body of the form."""
         thing = await self.make(request.about, whose)
         form = {"csrf": session.csrf} | json.loads(json.dumps(request.json or {}).replace("{id}", thing))
+        if route.takes_file and encode is None:
+            encode = in_parts
         return await self.send(
             route.method,
             route.path.replace("{id}", thing) + query,
@@ -545,7 +580,8 @@ ATTACKS = (ask_with_keys, ask_as_reader, ask_openly, ask_with_sessions, forge)
 async def a_world(url):
     """Yield a service with two sites and every credential."""
     async with AsyncExitStack() as stack:
-        settings = {"sites": f"https://{OURS} https://{THEIRS}"}
+        uploads = stack.enter_context(tempfile.TemporaryDirectory())
+        settings = {"sites": f"https://{OURS} https://{THEIRS}", "upload_folder": uploads}
         service = await stack.enter_async_context(a_service(url, Clock(), **settings))
         server = ServiceServer(application(service))
         client = await stack.enter_async_context(TestClient(server, cookie_jar=DummyCookieJar()))

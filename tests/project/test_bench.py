@@ -194,6 +194,9 @@ REFUSED = {
     "change of own comments", "confirmation", "exchange of a proof", "export of own comments",
     "page of a confirmation", "page of own comments", "request for own comments",
     "new webhook on the page, refused", "retry of a delivery, refused", "unknown delivery",
+    "upload, refused", "unknown import", "start of an import, refused", "end of an import, refused",
+    "upload on the page, refused", "page of an unknown import", "books of an unknown import",
+    "end of an unknown import", "export on the page, refused",
     "export of comments, refused",
 }  # fmt: skip
 

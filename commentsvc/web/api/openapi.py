@@ -11,7 +11,7 @@ from commentsvc.domain.models import Scope
 from commentsvc.web.api.examples import Example, load_examples
 from commentsvc.web.api.openapi_schemas import build_schemas, form_schema, query_fields, ref
 from commentsvc.web.server import problems
-from commentsvc.web.server.routing import FORM, JSON, MULTIPART, Route
+from commentsvc.web.server.routing import FILE, FORM, JSON, MULTIPART, Route
 
 DESCRIPTIONS: Final = {
     200: "OK.",
@@ -49,6 +49,7 @@ TAGS: Final = {
     "sites": ("sites", "Sites", "Blogs, their origins and their settings."),
     "webhooks": ("webhooks", "Webhooks", "Tell other programs what happens, and see what they answered."),
     "deliveries": ("deliveries", "Deliveries", "Mails and webhook requests that wait or failed."),
+    "imports": ("imports", "Imports", "Import the archives of other comment systems."),
     "export": ("export", "Export", "Take comments and all that belongs to them with you."),
     "privacy": ("privacy", "Privacy", "Export or erase everything about an email address."),
     "": MONITORING,
@@ -56,7 +57,7 @@ TAGS: Final = {
 HEADERS: Final = {
     "X-Request-ID": "Identifies this request in the log.",
     "ETag": "Version of the content.",
-    "Location": "Address of the comment.",
+    "Location": "Address of the comment, or of the import.",
     "WWW-Authenticate": "Bearer",
     "Retry-After": "Seconds to wait.",
 }
@@ -125,6 +126,14 @@ def _operation(route: Route, example: Example | None) -> Json:
     elif route.takes_events:
         events = {"description": "JSON of any shape: an event or a list of events.", "x-any": True}
         operation["requestBody"] = _request_body(route, {}, example) | events
+    elif route.takes_file:
+        file = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {
+            "required": True,
+            "description": "The file.",
+            "content": {FILE: file},
+            "x-any": True,
+        }
     if route.scope is not None:
         operation["x-scope"] = route.scope.value
     return {name: part for name, part in operation.items() if part != []} | {"security": operation["security"]}
@@ -221,7 +230,7 @@ def _refusals_of(route: Route) -> list[tuple[int, list[type[Refusal]]]]:
     implied += [OutcomeUnknown] if route.method != "GET" and Unavailable in route.refuses else []
     for error in dict.fromkeys((*route.refuses, *implied)):
         by_status.setdefault(problems.STATUS_OF_ERROR[error], []).append(error)
-    framework = {*ALWAYS, *(WITH_BODY if route.takes is not None else ())}
+    framework = {*ALWAYS, *(WITH_BODY if route.takes is not None or route.takes_file else ())}
     return [(status, by_status.get(status, [])) for status in sorted({*by_status, *framework})]
 
 
@@ -238,7 +247,8 @@ def _refusal_name(status: int, errors: Sequence[type[Refusal]]) -> str:
 
 
 def _success(route: Route, status: int, example: Example | None) -> Json:
-    answer: Json = {"description": DESCRIPTIONS[status], "headers": _headers(_success_headers(route, status))}
+    description = "Accepted; a dry run comes first." if route.takes_file else DESCRIPTIONS[status]
+    answer: Json = {"description": description, "headers": _headers(_success_headers(route, status))}
     if status < 300 and route.gives is not None:  # noqa: PLR2004 -- the first status without a body
         content = {"schema": ref(route.gives)}
         if example is not None and example.status == status:
@@ -251,7 +261,7 @@ def _success_headers(route: Route, status: int) -> list[str]:
     named = ["X-Request-ID"]
     if route.etag:
         named.append("ETag")
-    if status == 303 or (status in {201, 202} and route.path == "/v1/comments"):  # noqa: PLR2004 -- See Other
+    if status == 303 or (status in {201, 202} and (route.takes_file or route.path == "/v1/comments")):  # noqa: PLR2004 -- See Other
         named.append("Location")
     return named
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from commentsvc.archives.export_schemas import ExportQuery
 from commentsvc.domain.errors import (
     Conflict,
     Invalid,
@@ -13,6 +14,7 @@ from commentsvc.domain.errors import (
     VersionConflict,
 )
 from commentsvc.domain.models import Scope
+from commentsvc.web.api import exports
 from commentsvc.web.moderation import (
     account,
     audit,
@@ -21,6 +23,7 @@ from commentsvc.web.moderation import (
     decision_links,
     decisions,
     deliveries,
+    imports,
     layout,
     queue,
     queue_feed,
@@ -121,6 +124,14 @@ MODERATION_PAGE: Final[tuple[Route, ...]] = (
                      asks=deliveries.DeliveryPageQuery),
     moderation_route("POST", "/moderate/deliveries", deliveries.retry_deliveries, Scope.ADMIN,
                      takes=deliveries.RetryForm),
+    moderation_route("GET", "/moderate/import", imports.show_imports, Scope.ADMIN, asks=layout.ResultQuery),
+    moderation_route("POST", "/moderate/import", imports.upload_archive, Scope.ADMIN, takes_file=True,
+                     again=imports.show_upload_error),
+    moderation_route("GET", "/moderate/import/{id}", imports.show_import, Scope.ADMIN, asks=layout.ResultQuery),
+    moderation_route("POST", "/moderate/import/{id}", imports.change_import, Scope.ADMIN, takes=imports.ImportForm,
+                     again=imports.show_import_error),
+    moderation_route("GET", "/moderate/import/{id}/books", imports.download_books, Scope.ADMIN),
+    moderation_route("GET", "/moderate/export", exports.export_comments, Scope.ADMIN, asks=ExportQuery),
     moderation_route("GET", "/moderate/account", account.show_account, asks=layout.ResultQuery),
     moderation_route("POST", "/moderate/account/preferences", account.save_preferences, takes=account.PreferencesForm),
     moderation_route("POST", "/moderate/account/keys", account.create_key, status=(200,)),

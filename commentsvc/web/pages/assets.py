@@ -125,6 +125,18 @@ def statistics_style() -> Asset:
     return _asset(STYLE, rcssmin.cssmin(_text("statistics.css")))
 
 
+@cache
+def imports() -> Asset:
+    """Return the script of the page for imports: progress without a reload."""
+    return _asset(SCRIPT, rjsmin.jsmin(_text("import.js")))
+
+
+@cache
+def imports_style() -> Asset:
+    """Return what only the page for imports needs beside the moderation page's style."""
+    return _asset(STYLE, rcssmin.cssmin(_text("import.css")))
+
+
 def _text(name: str) -> str:
     return (resources.files("commentsvc.web") / "static" / name).read_text(encoding="utf-8")
 
@@ -206,6 +218,16 @@ async def moderate_stylesheet(request: web.Request) -> web.Response:
 async def statistics_stylesheet(request: web.Request) -> web.Response:
     """Serve the style of the page of statistics."""
     return _served(request, statistics_style(), SHORT)
+
+
+async def import_script(request: web.Request) -> web.Response:
+    """Serve the script of the page for imports."""
+    return _served(request, imports(), SHORT)
+
+
+async def import_stylesheet(request: web.Request) -> web.Response:
+    """Serve the style of the page for imports."""
+    return _served(request, imports_style(), SHORT)
 
 
 def _served(request: web.Request, asset: Asset, cache_control: str) -> web.Response:

@@ -18,7 +18,7 @@ from commentsvc.web.api.health import DOCUMENT
 from commentsvc.web.pages.templates import ENGLISH, html, render_template
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.off_loop import run_off_loop
-from commentsvc.web.server.routing import SERVICE
+from commentsvc.web.server.routing import FILE, SERVICE
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ def _command(example: Example, spec: dict[str, Any], url: str) -> str:
     parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
     if example.body is not None:
         parts += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(_pretty(example.body))}"]
+    if FILE in spec.get("requestBody", {}).get("content", {}):
+        parts += ["--data-binary @archive.xml"]
     return " \\\n  ".join(parts)
 
 

@@ -59,13 +59,14 @@ def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             if stranger is not None and not is_navigation(request):
                 raise stranger
             # Also of a stranger: the error page gives the text of the form back.
-            await _read_body(route, request, stranger)
+            if not route.takes_file:
+                await _read_body(route, request, stranger)
             body = request[BODY]
             if stranger is not None:
                 raise stranger
             _require_plain_names(request)
             if route.session_scope is not None:
-                _authorize(request, route.session_scope, body)
+                _authorize(route, request, route.session_scope, body)
             if route.limited:
                 admission.require_budget(request)
             async with admission.enter(request) if route.admitted else nullcontext():
@@ -129,18 +130,26 @@ async def _load_session(request: web.Request) -> Refusal | None:
     return None
 
 
-def _authorize(request: web.Request, scope: Scope, body: bytes) -> None:
+def _authorize(route: Route, request: web.Request, scope: Scope, body: bytes) -> None:
     """Check the session's scope, and the CSRF token of a form.
 
     Raises:
         Forbidden: the scope is missing, or the token is not one of this session.
     """
-    if request.method == "POST":
-        service = request.app[SERVICE]
-        sent = forms.read_field("csrf", body) if request.content_type in FORMS else ""
-        if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
-            raise Forbidden(translatable("Your session has changed. Reload the page and try again."))
+    if request.method == "POST" and not route.takes_file:
+        require_csrf_token(request, forms.read_field("csrf", body) if request.content_type in FORMS else "")
     permissions.require_scope(request[WHO], scope)
+
+
+def require_csrf_token(request: web.Request, sent: str) -> None:
+    """Check the CSRF token of a form.
+
+    Raises:
+        Forbidden: it is not one of this session.
+    """
+    service = request.app[SERVICE]
+    if service.keyring.subject("csrf", sent, service.clock()) != request[SESSION].id:
+        raise Forbidden(translatable("Your session has changed. Reload the page and try again."))
 
 
 async def _parse_request(route: Route, request: web.Request, body: bytes) -> list[Any]:

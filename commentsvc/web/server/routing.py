@@ -30,6 +30,7 @@ HTML: Final = "text/html"
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 TEXT: Final = "text/plain"
+FILE: Final = "application/octet-stream"
 FORMS: Final = frozenset({FORM, MULTIPART})  # the kinds of forms that are accepted
 GZIP: Final = "-gzip"  # suffix of the entity tag of a compressed response
 MOST_BYTES: Final = 64 * 1024
@@ -50,6 +51,7 @@ class Route:
     asks: type[msgspec.Struct] | None = None  # schema of the query string
     takes: type[msgspec.Struct] | None = None  # schema of the request body
     takes_events: bool = False  # the body is JSON of any shape, which the handler reads
+    takes_file: bool = False  # the body is a file of any size, which the handler reads, also the token of a form
     form: bool = False  # the body may be an HTML form
     gives: Any = None  # schema of the response body
     kind: str = JSON  # media type of the response body

@@ -1,0 +1,161 @@
+"""The folder of uploaded archives: one file for each import, which nobody else can read."""
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import unicodedata
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final, Self
+
+from commentsvc.config.settings import Config
+from commentsvc.domain.errors import Conflict, TooLarge, Unavailable
+
+MEBIBYTE: Final = 1024 * 1024
+RESERVED: Final = 64 * MEBIBYTE  # of the disk: comments that arrive meanwhile need room too
+ID_FILE: Final = "folder.id"
+PART: Final = ".part"  # the end of the name of an upload that is not complete
+MOST_NAME: Final = 100
+NO_FOLDER: Final = "This service has no folder for uploads. Set COMMENTSVC_UPLOAD_FOLDER, then restart it."
+
+
+def find_folder(config: Config) -> Path | None:
+    """Return the folder of uploads, which may not exist yet; None if none is set."""
+    if config.upload_folder:
+        return Path(config.upload_folder)
+    return config.sqlite_path.absolute().with_name("uploads") if config.sqlite_path else None
+
+
+def clean_name(name: str) -> str:
+    """Return the name of a file as pages show it: without its folder, and without characters that cannot be seen."""
+    last = re.split(r"[/\\]", name)[-1]
+    seen = "".join(one for one in last if unicodedata.category(one)[0] not in "CZ" or one == " ")
+    return seen.strip()[:MOST_NAME] or "archive"
+
+
+class UploadFolder:
+    """An existing folder of uploads. Its id tells the servers of a database apart, each with its own disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = (path / ID_FILE).read_text(encoding="ascii").strip()
+
+    @classmethod
+    def find(cls, config: Config) -> Self | None:
+        """Return the folder, if anything was ever uploaded to it."""
+        path = find_folder(config)
+        with suppress(OSError):
+            return cls(path) if path else None
+        return None
+
+    @classmethod
+    def create(cls, config: Config) -> Self:
+        """Return the folder; create it if it is missing.
+
+        Raises:
+            Conflict: no folder is set.
+            Unavailable: it cannot be created.
+        """
+        path = find_folder(config)
+        if path is None:
+            raise Conflict(NO_FOLDER)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _create_id(path)
+            return cls(path)
+        except OSError as error:
+            raise Unavailable(f"The folder for uploads cannot be used ({error.strerror}).") from None
+
+    def file_of(self, job_id: str) -> Path:
+        """Return the file of an import."""
+        return self.path / job_id
+
+    def remove(self, job_id: str) -> None:
+        """Delete the file of an import, if it is here."""
+        self.file_of(job_id).unlink(missing_ok=True)
+
+    def remove_others(self, kept: Collection[str], before: float) -> None:
+        """Delete the files that belong to none of these imports and were not changed since a time."""
+        for file in self.path.iterdir():
+            with suppress(FileNotFoundError):
+                if file.name not in {*kept, ID_FILE} and file.stat().st_mtime < before:
+                    file.unlink()
+
+    @contextmanager
+    def hold(self, job_id: str) -> Iterator[bool]:
+        """Hold the file of an import alone; yield False if another process holds it.
+
+        Raises:
+            FileNotFoundError: it is gone.
+        """
+        with self.file_of(job_id).open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+
+def _create_id(path: Path) -> None:
+    part = path / f"{ID_FILE}.{secrets.token_hex(4)}"
+    if not (path / ID_FILE).exists():
+        part.write_text(secrets.token_hex(8), encoding="ascii")
+        try:
+            with suppress(FileExistsError):
+                os.link(part, path / ID_FILE)  # of two processes the first one wins
+        finally:
+            part.unlink()
+
+
+class Upload:
+    """A file that is arriving. It is removed unless it was kept."""
+
+    def __init__(self, folder: UploadFolder, job_id: str, most: int, reserved: int) -> None:
+        """Create the file. It may have ``most`` bytes, and so many stay ``reserved`` on the disk."""
+        self.folder, self.job_id, self.bytes = folder, job_id, 0
+        self._most, self._reserved = most, reserved
+        self._part = folder.path / f"{job_id}{PART}"
+        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
+
+    def require_room(self, more: int) -> None:
+        """Check that so many bytes more are allowed, and that the disk has room for them.
+
+        Raises:
+            TooLarge: they are too many.
+            Unavailable: the disk is too full.
+        """
+        if self.bytes + more > self._most:
+            raise TooLarge(f"The file is too large. This service takes up to {self._most // MEBIBYTE:,} MiB.")
+        if shutil.disk_usage(self.folder.path).free < more + self._reserved:
+            raise Unavailable("The disk of the service is too full for this file. Free some space, then try again.")
+
+    def write(self, chunk: bytes) -> None:
+        """Add a piece of the file.
+
+        Raises:
+            TooLarge, Unavailable: see ``require_room``.
+        """
+        self.require_room(len(chunk))
+        try:
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise Unavailable(f"The file cannot be stored ({error.strerror}).") from None
+        self.bytes += len(chunk)
+
+    def keep(self) -> None:
+        """Give the complete file its name. After a power cut, it is whole or not there."""
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._part.rename(self.folder.file_of(self.job_id))
+
+    def discard(self) -> None:
+        """Remove what has arrived, unless it was kept."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
