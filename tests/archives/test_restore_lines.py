@@ -61,6 +61,7 @@ async def test_the_ban_of_an_erased_person_survives_a_move(served, tmp_path, con
     assert await export_of(target, contacts) == archive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engines", "examples"), [("sqlite sqlite", 12), ("sqlite postgres", 3), ("postgres sqlite", 3)]
 )

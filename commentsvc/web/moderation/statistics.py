@@ -140,7 +140,10 @@ def _translate_duration(locale: Locale, seconds: int) -> str:
 
 
 async def get_csv(request: web.Request, query: StatisticsPageQuery) -> web.Response:
-    """Return the table as a file for a spreadsheet. It has dates and numbers only, so no formula can be in it."""
+    """Return the table as a file for a spreadsheet.
+
+    It has dates and numbers only, so no formula can be in it.
+    """
     found, text = await _read(request, query), io.StringIO()
     writer = csv.writer(text)
     writer.writerow(CSV_HEAD)
