@@ -36,7 +36,7 @@ ENCODER: Final = msgspec.json.Encoder()
 
 
 class Source:
-    """What an export reads: a snapshot, limited to one site or not."""
+    """Rows that an export reads: those of a snapshot, of one site or of all."""
 
     def __init__(self, unit: PrivateRead, site_id: str | None, choice: Contacts) -> None:
         self.unit = unit
@@ -113,7 +113,7 @@ class Source:
 
 
 class Exported(Struct, frozen=True):
-    """What an export wrote."""
+    """Numbers of the rows that an export wrote."""
 
     sites: int
     threads: int

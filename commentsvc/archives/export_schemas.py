@@ -18,7 +18,7 @@ class ExportFormat(StrEnum):
 
 
 class ExportQuery(Struct, frozen=True, kw_only=True):
-    """What to export, and how."""
+    """The choices of an export."""
 
     site: Annotated[SiteName, Meta(description="Only this site. A key for some sites must name one.")] | None = None
     format: Annotated[

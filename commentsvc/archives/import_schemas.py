@@ -14,7 +14,7 @@ Zone: TypeAlias = Annotated[
 
 
 class ImportQuery(Struct, frozen=True, kw_only=True):
-    """How to import the file that is the body."""
+    """The choices of an import. The body is the file."""
 
     site: Annotated[SiteName, Meta(description="Omitted: the site of each page's own address.")] | None = None
     format: Annotated[str, Meta(max_length=30, description="Its format; auto: as its content says.")] = "auto"
@@ -32,7 +32,7 @@ class ImportChoices(Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
     merge_duplicates: bool = False
     keep_spam: bool = False
-    is_whole: bool = False  # whoever chose them reaches all sites
+    is_whole: bool = False  # chosen by somebody with access to all sites
 
 
 class ImportFault(Struct, frozen=True, kw_only=True):
@@ -50,8 +50,8 @@ class ImportBooks(Struct, frozen=True, kw_only=True):
     merged: Annotated[int, Meta(description="Duplicates of another comment in the archive.")]
     existing: Annotated[int, Meta(description="Imported earlier, or erased since.")]
     left_out: Annotated[dict[str, int], Meta(description="By reason, such as spam or pingback.")]
-    repairs: Annotated[dict[str, int], Meta(description="What was mended, and how often.")]
-    threads: Annotated[int, Meta(description="That got a comment.")]
+    repairs: Annotated[dict[str, int], Meta(description="Numbers of repairs by kind.")]
+    threads: Annotated[int, Meta(description="Threads that got a comment.")]
     threads_without_comments: int
 
     @property
@@ -77,12 +77,10 @@ class ImportRecord(Struct, frozen=True, kw_only=True):
     ]
     progress: Annotated[int, Meta(description="How much of total is done.")]
     total: Annotated[int | None, Meta(description="null: not known.")]
-    books: Annotated[
-        ImportBooks | None, Meta(description="What the dry run counted, or what the import did once it is done.")
-    ]
+    books: Annotated[ImportBooks | None, Meta(description="Counted by the dry run, or by the import once it is done.")]
     error: ImportFault | None
     created_at: Time
-    started_at: Annotated[Time | None, Meta(description="When the dry run or the import began.")]
+    started_at: Annotated[Time | None, Meta(description="The time when the dry run or the import began.")]
     finished_at: Time | None
 
 

@@ -50,7 +50,7 @@ async def get_import(unit: PrivateRead, who: Principal, job_id: str) -> ImportRe
     """Return an import.
 
     Raises:
-        NotFound: there is none with this id into the principal's sites.
+        NotFound: the id is unknown, or its import goes into other sites than the principal's.
     """
     return _record(await _load(unit, who, job_id), await _site_names(unit))
 
@@ -162,7 +162,7 @@ async def start_import(unit: Write, who: Principal, job_id: str) -> ImportRecord
 
 
 async def cancel_import(service: Service, who: Principal, job_id: str) -> None:
-    """Stop an import that is not done, or forget one that is. Its file is deleted. What was imported stays.
+    """Stop an import that is not done, or forget one that is. Its file is deleted. Imported comments stay.
 
     Raises:
         NotFound: there is no such import.

@@ -27,7 +27,7 @@ Number: TypeAlias = Annotated[int, Meta(ge=1, le=0xFFFFFF)]
 
 
 class Contacts(StrEnum):
-    """What an export says about commenters' addresses: nothing, encrypted as they are stored, or in the clear."""
+    """The form of commenters' addresses in an export: left out, encrypted as they are stored, or in the clear."""
 
     NONE = "none"
     SEALED = "sealed"
@@ -127,7 +127,7 @@ class ContactPart(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
 
 
 class ActorPart(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who did something."""
+    """The actor of a decision or change."""
 
     kind: ActorKind
     name: Name

@@ -15,7 +15,7 @@ from commentsvc.config.settings import Config
 from commentsvc.domain.errors import Conflict, TooLarge, Unavailable
 
 MEBIBYTE: Final = 1024 * 1024
-RESERVED: Final = 64 * MEBIBYTE  # of the disk: comments that arrive meanwhile need room too
+RESERVED: Final = 64 * MEBIBYTE  # of the disk: comments that arrive during an upload need room too
 ID_FILE: Final = "folder.id"
 PART: Final = ".part"  # the end of the name of an upload that is not complete
 MOST_NAME: Final = 100

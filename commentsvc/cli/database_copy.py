@@ -87,7 +87,7 @@ def _describe(source: Config, target: Config, copied: CopiedDatabase) -> list[st
         )
     else:
         lines.append(f"Both databases need the secret key {copied.fingerprint}. Keep {PREFIX}SECRET_KEY.")
-    lines.append("What a running server stored since is not in the copy: stop it first, and copy then.")
+    lines.append("Comments that a running server stored since are not in the copy. Stop servers before you copy.")
     return lines
 
 

@@ -1,6 +1,6 @@
-"""The digest that is stored with a row, by which a changed byte is found: a database checks its pages, not its texts.
+"""Compute the digest that is stored with a row. It shows a changed byte: a database checks its pages, not its texts.
 
-It protects against accidents of disks and copies, not against people: whoever can write a row can write its digest.
+It protects against accidents of disks and copies, not against people: who can write a row can write its digest.
 """
 
 from hashlib import blake2b

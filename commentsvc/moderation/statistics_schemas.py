@@ -15,7 +15,7 @@ LAST_YEAR: Final = 9000
 
 
 class Span(StrEnum):
-    """How long the periods are that statistics are divided into. Weeks begin on Monday."""
+    """The length of the periods of statistics. Weeks begin on Monday."""
 
     DAY = "day"
     WEEK = "week"
@@ -97,7 +97,7 @@ class QueueRecord(Struct, frozen=True, kw_only=True):
 
 
 class RuleStatistics(Struct, frozen=True, kw_only=True):
-    """What a rule caught when comments arrived, and how often moderators decided otherwise."""
+    """Numbers of comments that a rule caught when they arrived, and of those that moderators decided otherwise."""
 
     rule: Annotated[Id | None, Meta(description="Null: a built-in rule.")]
     name: Annotated[str, Meta(description="Kind of the rule, or name of the built-in one.")]
@@ -119,7 +119,7 @@ class Statistics(Struct, frozen=True, kw_only=True):
     """Statistics of one or more sites."""
 
     site: Annotated[str | None, Meta(description="Null: all sites that you have access to.")]
-    time_zone: Annotated[str, Meta(description="Of the days: that of the sites, or UTC if these differ.")]
+    time_zone: Annotated[str, Meta(description="The zone of all days: that of the sites, or UTC if these differ.")]
     from_: str = field(name="from")
     to: str
     by: Span

@@ -14,7 +14,7 @@ from commentsvc.storage.table_copy import Table
 
 
 class CopiedDatabase(Struct, frozen=True):
-    """What was copied: numbers of rows by table, entries of the audit log, and the key that both are encrypted with."""
+    """Numbers of copied rows by table and of audit log entries, and the key that both databases are encrypted with."""
 
     rows: dict[str, int]
     audit_entries: int

@@ -27,7 +27,7 @@ BESIDE = ("-wal", "-shm", "-journal")
 
 
 class BackupCheck(Struct, frozen=True):
-    """What is in a backup, and everything that is wrong with it."""
+    """The contents of a backup, and all its faults."""
 
     file: str
     rows: int

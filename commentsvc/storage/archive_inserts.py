@@ -1,4 +1,4 @@
-"""Insert rows of an archive with their ids. What exists already stays as it is."""
+"""Insert rows of an archive with their ids. Rows that exist already stay as they are."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

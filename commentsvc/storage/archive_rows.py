@@ -47,7 +47,7 @@ async def list_moderators(unit: PrivateRead, site_id: str | None) -> Sequence[Ro
 
 
 async def list_rules(unit: PrivateRead, site_id: str | None, after: str) -> Sequence[Row]:
-    """Return a page of rules after an id, also removed ones. Of one site: without those for all sites."""
+    """Return a page of rules after an id, also removed ones. A site's page is without the rules for all sites."""
     return await unit.all(
         f"""
         SELECT {RULE_COLUMNS} FROM rule WHERE id > :after AND (CAST(:site AS TEXT) IS NULL OR site_id = :site)

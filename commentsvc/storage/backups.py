@@ -6,7 +6,7 @@ from commentsvc.storage.database import PrivateRead, Write
 
 
 class LastBackup(Struct, frozen=True):
-    """The last backup, and the last failure after it. Texts are empty if there was none."""
+    """The last backup, and the last failure after it. A text is empty without one."""
 
     file: str = ""
     made_at: str = ""

@@ -1,4 +1,4 @@
-"""How many snapshots a process reads at once."""
+"""Limit how many snapshots a process reads at once."""
 
 from typing import Final
 

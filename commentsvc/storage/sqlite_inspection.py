@@ -25,7 +25,7 @@ class Stopped(Exception):  # noqa: N818 -- not an error: somebody asked for it
 
 
 class Inspection(Struct, frozen=True):
-    """What is in a database file."""
+    """The contents and faults of a database file."""
 
     faults: list[str]
     fingerprint: str = ""  # of the secret key that its addresses are encrypted with

@@ -49,7 +49,7 @@ def test_an_operator_tries_an_import_then_does_it_then_does_it_again(ready):
 @pytest.mark.parametrize(
     ("words", "refusal"),
     [
-        (["nothing"], f"Name one of: auto, {FORMATS[0].name}"),
+        (["nothing"], f"Name one of: auto, jsonl, {FORMATS[0].name}"),
         (["wxr", "--zone", "Nowhere"], "zone: Name a time zone"),
         (["wxr", "--site", "nowhere"], "site: There is no site of this name."),
         (["wxr", "--map", "missing.csv"], "map: missing.csv cannot be read"),

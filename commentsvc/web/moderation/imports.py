@@ -179,7 +179,7 @@ async def download_books(request: web.Request) -> web.Response:
     """Return the books as a file.
 
     Raises:
-        NotFound: there are none yet.
+        NotFound: nothing was counted yet.
     """
     job = await _load(request)
     if job.books is None:
