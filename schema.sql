@@ -646,8 +646,8 @@ CREATE TABLE import_job (
 -- Comments of archives that were imported. A row stays when its comment is erased, so that no import brings it back.
 CREATE TABLE imported (
     site_id    TEXT NOT NULL REFERENCES site (id),
-    source     TEXT NOT NULL,  -- the archive, such as disqus/forum
-    source_id  TEXT NOT NULL,  -- of the comment in the archive
+    source     TEXT NOT NULL COLLATE BINARY,  -- the archive, such as disqus/forum
+    source_id  TEXT NOT NULL COLLATE BINARY,  -- of the comment in the archive; exports have the same order everywhere
     comment_id TEXT NOT NULL,
     PRIMARY KEY (site_id, source, source_id)
 ) WITHOUT ROWID;

@@ -19,7 +19,7 @@ from commentsvc.archives.jobs import AUTO, OWN
 from commentsvc.archives.lines import is_own_archive
 from commentsvc.archives.options import ImportOptions
 from commentsvc.archives.uploads import UploadFolder
-from commentsvc.domain.errors import Refusal, Unavailable
+from commentsvc.domain.errors import NotFound, Refusal, Unavailable
 from commentsvc.domain.models import Actor
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
@@ -186,9 +186,11 @@ def _named_format(name: str) -> ArchiveFormat:
 @private_read
 async def _options(unit: PrivateRead, job: ImportJob) -> ImportOptions:
     choices = msgspec.json.decode(job.options, type=ImportChoices)
-    sites = (await resolve.read_directory.within(unit)).sites
+    sites = {site.id: site.name for site in (await resolve.read_directory.within(unit)).sites}
+    if job.site_id and job.site_id not in sites:  # without it, the comments would go to other sites
+        raise NotFound
     return ImportOptions(
-        site=next((site.name for site in sites if site.id == job.site_id), None),
+        site=sites[job.site_id] if job.site_id else None,
         zone=zoneinfo.ZoneInfo(choices.zone),
         is_dry_run=job.state is JobState.CHECKING,
         merges_duplicates=choices.merge_duplicates,

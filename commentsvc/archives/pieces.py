@@ -60,7 +60,7 @@ async def import_piece(unit: Write, piece: Sequence[Incoming], actor: Actor) -> 
     known = await _find_known(unit, piece)
     new = [one for one in piece if one.key not in known]
     if not new:
-        return Written([], set())
+        return Written([], await _list_threads(unit, piece, known))
     found = {}
     for target in {one.target.page.number: one.target for one in new}.values():
         found[target.page.number] = await _open_thread(unit, target, _of_page(new, target))
@@ -69,13 +69,19 @@ async def import_piece(unit: Write, piece: Sequence[Incoming], actor: Actor) -> 
         new = [one for one in piece if one.key not in known]
     writer = _Writer(unit, {number: thread for number, (thread, _) in found.items()}, known)
     await writer.load_answered(new)
-    unordered = set()
+    unordered = await _list_threads(unit, piece, known)
     for number, (thread, was_empty) in found.items():
         mine = [one for one in new if one.target.page.number == number]
         if await writer.place(mine, thread) or not was_empty:
             unordered.add(thread.id)
     await writer.save(actor)
     return Written(new, unordered)
+
+
+async def _list_threads(unit: PrivateRead, piece: Sequence[Incoming], known: Mapping[Key, str]) -> set[str]:
+    """Return the threads of the comments that were imported before: perhaps a killed import did not sort them."""
+    ids = [known[one.key] for one in piece if one.key in known]
+    return {row["thread_id"] for row in await comment_import.list_answered(unit, ids)} if ids else set()
 
 
 def _of_page(new: Sequence[Incoming], target: Target) -> int:

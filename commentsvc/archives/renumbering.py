@@ -1,33 +1,39 @@
 """Number the comments of a thread by time again, after an import brought older ones than it had."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import comment_import, thread_merge
+from commentsvc.storage import archive_inserts, comment_import, thread_merge
 from commentsvc.storage.comments import PATH_DIGITS, path_step
 from commentsvc.storage.database import PrivateRead, Row, Write
+from commentsvc.storage.thread_merge import BATCH_SIZE
 
 PIECE: Final = 100  # comments that are moved together, unless one top-level comment has more replies
+ATTEMPTS: Final = 5
 
 
 async def sort_thread(service: Service, thread_id: str) -> None:
-    """Sort a thread by time. Top-level comments move with all their replies, so that no reader sees half a tree."""
-    rows = await _list_unsorted(service, thread_id)
-    if not rows:
-        return
+    """Sort a thread by time. Top-level comments move with all their replies, so that no reader sees half a tree.
+
+    If another import or a merge numbers the thread meanwhile, begin again.
+    """
+    for _ in range(ATTEMPTS):
+        rows = await _list_unsorted(service, thread_id)
+        first = await _take_numbers(service, thread_id, len(rows)) if rows else None
+        if first is None:
+            return
+        await _move_all(service, thread_id, rows, first)
+
+
+async def _move_all(service: Service, thread_id: str, rows: Sequence[Row], first: int) -> None:
     ranks = {row["id"]: rank for rank, row in enumerate(rows)}
-    sizes: dict[str, int] = {}
-    for row in rows:
-        sizes[row["top"]] = sizes.get(row["top"], 0) + 1
-    first = await _take_numbers(service, thread_id, len(rows))
-    if first is None:
-        return
     piece, size = list[str](), 0
-    for top, number in sizes.items():
+    for top, number in Counter(row["top"] for row in rows).items():
         if piece and size + number > PIECE:
-            await _move(service, thread_id, piece, ranks, first)
+            if not await _move(service, thread_id, piece, ranks, first):
+                return
             piece, size = [], 0
         piece.append(top)
         size += number
@@ -57,9 +63,11 @@ async def _take_numbers(unit: Write, thread_id: str, many: int) -> int | None:
 
 
 @write
-async def _move(unit: Write, thread_id: str, tops: Sequence[str], ranks: dict[str, int], first: int) -> None:
-    if await comment_import.take_numbers(unit, thread_id, 0) is None:
-        return  # it was merged into another thread, which sorted it
+async def _move(unit: Write, thread_id: str, tops: Sequence[str], ranks: dict[str, int], first: int) -> bool:
+    """Move top-level comments with their replies; return False if a merge has numbered the thread anew."""
+    free = await comment_import.take_numbers(unit, thread_id, 0)
+    if free is None or free < first + len(ranks):
+        return False
     rows = await comment_import.list_places(unit, thread_id, tops)
     steps = {row["id"]: _step(row, ranks, first) for row in rows}
     above = {row["id"]: row["parent_id"] for row in rows}
@@ -68,8 +76,15 @@ async def _move(unit: Write, thread_id: str, tops: Sequence[str], ranks: dict[st
         parent = above[comment_id]
         return (path(parent) if parent else "") + steps[comment_id]
 
-    await thread_merge.set_paths(unit, thread_id, [(row["id"], path(row["id"])) for row in rows])
+    paths = [(row["id"], path(row["id"])) for row in rows]
+    batches = [paths[start : start + BATCH_SIZE] for start in range(0, len(paths), BATCH_SIZE)]
+    for batch in batches:
+        if await archive_inserts.list_taken_paths(unit, [(thread_id, path) for _, path in batch]):
+            return False
+    for batch in batches:
+        await thread_merge.set_paths(unit, thread_id, batch)
     await comment_import.count(unit, thread_id, {}, None)
+    return True
 
 
 def _step(row: Row, ranks: dict[str, int], first: int) -> str:

@@ -167,7 +167,8 @@ async def restore_piece(unit: Write, piece: Sequence[Prepared]) -> list[str]:
 
 
 def _row(comment: Comment, one: Prepared) -> dict[str, Any]:
-    return msgspec.structs.asdict(comment) | {"posted_digest": one.line.posted_digest}
+    more = {"posted_digest": one.line.posted_digest, "row_digest": comments.digest_comment(comment)}
+    return msgspec.structs.asdict(comment) | more
 
 
 async def _place(

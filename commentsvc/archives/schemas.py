@@ -10,6 +10,7 @@ from typing import Annotated, Final, TypeAlias
 from msgspec import Meta, Struct
 
 from commentsvc.domain.models import ActorKind, Effect, Mode, RuleKind, Status
+from commentsvc.domain.time_zones import DEFAULT, LONGEST
 
 FORMAT: Final = "commentsvc"
 VERSION: Final = 1
@@ -18,6 +19,7 @@ _UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$"
 Id: TypeAlias = Annotated[str, Meta(pattern=_UUID)]
 Time: TypeAlias = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")]
 Name: TypeAlias = Annotated[str, Meta(max_length=1000)]
+Zone: TypeAlias = Annotated[str, Meta(max_length=LONGEST, pattern="^[A-Za-z0-9_+/-]+$")]
 Line: TypeAlias = Annotated[str, Meta(max_length=5000)]
 Text: TypeAlias = Annotated[str, Meta(max_length=1_000_000)]
 Url: TypeAlias = Annotated[str, Meta(max_length=5000, pattern=r"^https?://[^\s<>\"]+$")]
@@ -57,6 +59,7 @@ class SiteLine(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     website_field: bool = False
     privacy_url: Url | None = None
     consent_required: bool = False
+    time_zone: Zone = DEFAULT  # of its statistics; one that is not known here counts as UTC
 
 
 class ModeratorLine(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag="moderator"):

@@ -13,11 +13,13 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.records import CommentRecord, ThreadRecord
 
 PREFIX: Final = "import-"
 SUFFIX: Final = ".staging"
 PIECE: Final = 500  # records that are written together
+NO_ROOM: Final = "The disk has no room for a copy of the archive. Free some space, then import again."
 SCHEMA: Final = """
     PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -16384;
     CREATE TABLE source (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -77,7 +79,11 @@ class Staging:
     @classmethod
     @contextmanager
     def open(cls, folder: Path) -> Iterator[Self]:
-        """Create the file in a folder; delete it at the end."""
+        """Create the file in a folder; delete it at the end.
+
+        Raises:
+            UnreadableArchive: the disk has no room for it.
+        """
         for left in folder.glob(f"{PREFIX}*{SUFFIX}"):  # by a process that was killed in this moment
             with suppress(OSError):
                 left.unlink()
@@ -89,6 +95,10 @@ class Staging:
             path.unlink(missing_ok=True)
             connection.execute("BEGIN")
             yield cls(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+                raise
+            raise UnreadableArchive(NO_ROOM) from error
         finally:
             path.unlink(missing_ok=True)
             connection.close()

@@ -26,15 +26,24 @@ async def undo_action(service: Service, who: Principal, action_id: str) -> Actio
         NotFound: no action has this id, or it is on another site.
         Conflict: the action was already undone, is still running, is too old, or erased something.
     """
-    parts = await _list_parts(service, action_id)
+    parts = await _list_parts(service, who, action_id)
     if parts:
         return await _undo_parts(service, who, parts)
     return await _finish(service, await _start_undo(service, who, action_id))
 
 
 @private_read
-async def _list_parts(unit: PrivateRead, whole: str) -> list[str]:
-    return await actions.list_parts(unit, whole)
+async def _list_parts(unit: PrivateRead, who: Principal, whole: str) -> list[str]:
+    """Return the changes of threads that are parts of a whole, latest first.
+
+    Raises:
+        NotFound: one of the threads is on another site. Then none is undone.
+    """
+    parts = await actions.list_parts(unit, whole)
+    found = await threads.get_many(unit, [row["subject"].partition(":")[2] for row in parts])
+    if not all(who.reaches(thread.site_id) for thread in found.values()):
+        raise NotFound
+    return [row["id"] for row in parts]
 
 
 async def _undo_parts(service: Service, who: Principal, parts: Sequence[str]) -> ActionResult:
@@ -42,7 +51,7 @@ async def _undo_parts(service: Service, who: Principal, parts: Sequence[str]) ->
     for part in parts:
         try:
             await _undo_part(service, who, part, whole)
-        except Conflict:
+        except (Conflict, NotFound):  # changed since, or the thread is gone
             skipped.append(await _subject_of(service, part))
     if len(skipped) == len(parts):
         raise Conflict(translatable("It was changed since. Reload it and try again."))

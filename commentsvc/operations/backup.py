@@ -20,7 +20,7 @@ from commentsvc.operations.secret_file import secret_file
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import backups, durable_files, sqlite_backup, sqlite_inspection
 from commentsvc.storage.backups import LastBackup
-from commentsvc.storage.database import PrivateRead, Write
+from commentsvc.storage.database import MAX_CLOCK_SKEW, PrivateRead, Write
 from commentsvc.storage.sqlite_inspection import Inspection, Stopped
 
 T = TypeVar("T")
@@ -166,13 +166,14 @@ async def back_up_daily(service: Service) -> None:
     """
     config = service.config
     while config.backup_folder and config.sqlite_path:
-        if is_due(await read_last(service), service.clock(), config.backup_at):
-            await _attempt(service)
+        await _attempt(service)
         await asyncio.sleep(ROUND_SECONDS)
 
 
 async def _attempt(service: Service) -> None:
     try:
+        if not is_due(await read_last(service), service.clock(), service.config.backup_at):
+            return
         made = await back_up(service, Path(service.config.backup_folder), service.config.backup_keep)
     except (ConfigurationError, Unavailable) as error:
         LOG.error("the daily backup failed: %s", error)  # noqa: TRY400 -- the message says everything
@@ -183,12 +184,16 @@ async def _attempt(service: Service) -> None:
 
 
 def is_due(last: LastBackup, now: datetime, at: str) -> bool:
-    """Return whether a backup is to be made now: none was made since ``at``, and none has failed just now."""
+    """Return whether a backup is to be made now: none was made since ``at``, and none has failed just now.
+
+    Times that are ahead are of a clock that was wrong: they do not count, or there would be no backup until then.
+    """
     hour, minute = map(int, at.split(":"))
     planned = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     if planned > now:
         planned -= timedelta(days=1)
-    return last.made_at < format_time(planned) and last.failed_at < format_time(now - timedelta(hours=RETRY_HOURS))
+    failed, latest = format_time(now - timedelta(hours=RETRY_HOURS)), format_time(now + MAX_CLOCK_SKEW)
+    return not format_time(planned) <= last.made_at <= latest and not failed <= last.failed_at <= latest
 
 
 @private_read

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -138,13 +138,14 @@ async def _clean_up(service: Service) -> None:
 
 async def delete_expired(service: Service) -> None:
     """Delete expired networks, old comments and addresses, reports, undo states, sessions, tokens and rate limits."""
+    for task, delete in EXPIRING.items():
+        await _attempt(f"deleting {task}", delete(service))
+
+
+async def _delete_networks(service: Service) -> None:
     expired = await _list_expired_networks(service)
     for start in range(0, len(expired), BATCH_SIZE):
         await _erase_networks(service, expired[start : start + BATCH_SIZE])
-    await retention.delete_old_data(service)
-    await _delete_rows(service)
-    await delete_mail_rows(service)
-    await jobs.remove_expired(service)
 
 
 @private_read
@@ -252,3 +253,13 @@ async def _delete_rows(unit: Write) -> None:
     # In the order in which posting a comment locks these rows, to avoid deadlocks.
     await submissions.delete_expired(unit, unit.ago(days=7))
     await rate_limits.delete_expired(unit, rate_limit.present(unit))
+
+
+# What expires, with what deletes it. A failure stops no other.
+EXPIRING: Final[Mapping[str, Callable[[Service], Coroutine[Any, Any, None]]]] = {
+    "networks": _delete_networks,
+    "old comments and addresses": retention.delete_old_data,
+    "expired rows": _delete_rows,
+    "expired rows of mail": delete_mail_rows,
+    "imports": jobs.remove_expired,
+}

@@ -51,12 +51,11 @@ async def set_part_of(unit: Write, action_id: str, whole: str) -> None:
     await unit.run("UPDATE action SET part_of = :whole WHERE id = :id", id=action_id, whole=whole)
 
 
-async def list_parts(unit: PrivateRead, whole: str) -> list[str]:
-    """Return the ids of the actions that are parts of a whole and were not undone, latest first."""
-    rows = await unit.all(
-        "SELECT id FROM action WHERE part_of = :whole AND undone_by IS NULL ORDER BY seq DESC", whole=whole
+async def list_parts(unit: PrivateRead, whole: str) -> Sequence[Row]:
+    """Return ``id, subject`` of the actions that are parts of a whole and were not undone, latest first."""
+    return await unit.all(
+        "SELECT id, subject FROM action WHERE part_of = :whole AND undone_by IS NULL ORDER BY seq DESC", whole=whole
     )
-    return [row["id"] for row in rows]
 
 
 async def add_item(unit: Write, action_id: str, before: Comment, after: Comment) -> None:

@@ -11,7 +11,7 @@ PAGE: Final = 100
 RULES_PAGE: Final = 10  # a word list may have megabytes
 SOURCES_PAGE: Final = 1000
 SITE_COLUMNS: Final = (
-    "id, name, created_at, mode, earlier_names, email_required, website_field, privacy_url, consent_required"
+    "id, name, created_at, mode, earlier_names, email_required, website_field, privacy_url, consent_required, time_zone"
 )
 THREAD_COLUMNS: Final = (
     "id, site_id, key, url, title, given_title, mode, created_at, published_at, closed_at, open_until, merged_into, "

@@ -98,7 +98,8 @@ _SET_NUMBER: Final = r"SELECT setval(pg_get_serial_sequence('\1', 'seq'), MAX(se
 
 def schema_in_postgres(script: str) -> str:
     """Return statements of the schema for PostgreSQL."""
-    return _FOR_SQLITE.sub(lambda found: _CREATED[found[1]], script).replace(") WITHOUT ROWID", ")")
+    script = _FOR_SQLITE.sub(lambda found: _CREATED[found[1]], script).replace(") WITHOUT ROWID", ")")
+    return script.replace("COLLATE BINARY", 'COLLATE "C"')
 
 
 def in_postgres(statement: str) -> str:

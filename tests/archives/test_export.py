@@ -14,6 +14,7 @@ from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import ActionVerb
 from commentsvc.moderation import actions, erase
 from commentsvc.moderation.schemas import Action
+from tests.archives.made import PAGE, a_comment, import_records
 from tests.conftest import EVERYTHING, post, visit
 from tests.privacy.person import ADDRESS, MARK, fill
 
@@ -119,3 +120,10 @@ async def test_only_two_exports_run_at_once(service):
     waiting.set()
     await asyncio.gather(*running)
     assert await export_of(service)
+
+
+async def test_the_order_of_an_export_does_not_depend_on_the_database(service):
+    ids = ["_1", "B", "a", "b-1", "b1", "Ä", "10", "9"]
+    await import_records(service, [PAGE, *(a_comment(at, id=id_) for at, id_ in enumerate(ids))])
+    lines = lines_of(await export_of(service), "source")
+    assert [line["id"] for line in lines] == sorted(ids)

@@ -13,14 +13,17 @@ import msgspec
 import pytest
 
 from commentsvc.archives import jobs
+from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.import_schemas import ImportQuery
 from commentsvc.archives.importer import import_archive
 from commentsvc.archives.job_run import run_job
+from commentsvc.archives.staging import Staging
 from commentsvc.config.settings import Config
 from commentsvc.domain.models import Mode
 from commentsvc.operations.imports import decode_settings, encode_settings
 from commentsvc.sites import manage
 from commentsvc.sites.schemas import NewSite
+from tests.archives.made import a_comment
 from tests.archives.test_export import export_of
 from tests.conftest import EVERYTHING, SECRET, a_service, post
 from tests.operations.test_operating import port_of, serving
@@ -190,3 +193,15 @@ async def test_only_an_operator_of_all_sites_imports_an_export_of_this_service(
         job = await jobs.get_import(service, who, job.id)
         assert job.state == state, job
         assert (job.books and job.books.existing) == (None if sites else 1)
+
+
+def test_a_disk_that_is_full_is_named_and_nothing_is_left(tmp_path):
+    def fill():
+        with Staging.open(tmp_path) as staging:
+            staging._connection.execute("PRAGMA max_page_count = 30")
+            for number in range(2000):
+                staging.add_comment(0, a_comment(number), number, None)
+
+    with pytest.raises(UnreadableArchive, match="no room"):
+        fill()
+    assert list(tmp_path.iterdir()) == []

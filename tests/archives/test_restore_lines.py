@@ -14,8 +14,12 @@ from commentsvc.audit import verification
 from commentsvc.domain.models import ActionVerb, Mode
 from commentsvc.moderation import actions, erase
 from commentsvc.moderation.schemas import Action
+from commentsvc.operations.integrity import find_damaged_rows
 from commentsvc.privacy.erase import erase_person
+from commentsvc.sites import manage
+from commentsvc.sites.schemas import SiteChange
 from tests.archives.histories import STEPS, History, state_of
+from tests.archives.made import PAGE, a_comment, import_records
 from tests.archives.test_export import export_of
 from tests.conftest import EVERYTHING, MORE_EXAMPLES, OLD_SECRET, SECRET, Clock, a_service, copied, post
 from tests.privacy.person import ADDRESS, EMAIL, fill
@@ -47,7 +51,23 @@ async def test_an_export_into_an_empty_service_gives_the_same_export(service, la
         again = await import_of(second, archive, tmp_path)
         assert (again.read, again.imported, again.existing) == (6, 0, 6)
         assert await export_of(second) == archive
+        assert await find_damaged_rows(second) == []
         assert (await verification.verify_log(second)).entries
+
+
+async def test_imported_comments_and_the_time_zone_of_a_site_move_too(service, laid_file, tmp_path, clock):
+    [site] = (await manage.list_sites(service, EVERYTHING)).sites
+    await manage.change_site(service, EVERYTHING, site.id, SiteChange(time_zone="Asia/Kathmandu"))
+    records = [PAGE, *(a_comment(number, parent=number // 2 or None) for number in range(1, 8))]
+    await import_records(service, records)
+    archive = await export_of(service)
+    async with a_service(copied(laid_file, tmp_path, "second.db"), clock) as second:
+        await import_of(second, archive, tmp_path)
+        assert await export_of(second) == archive
+        assert [one.time_zone for one in (await manage.list_sites(second, EVERYTHING)).sites] == ["Asia/Kathmandu"]
+        again = await import_records(second, [*records, a_comment(9, parent=7)])
+        assert (again.imported, again.existing) == (1, 7)
+        assert await find_damaged_rows(second) == []
 
 
 @pytest.mark.parametrize("contacts", list(Contacts))

@@ -2,15 +2,16 @@
 
 import pytest
 from aiohttp import web
+from msgspec import structs
 
 from commentsvc.cli.thread_moves import read_moves
 from commentsvc.delivery import redirects
-from commentsvc.domain.errors import Conflict, Invalid
+from commentsvc.domain.errors import Conflict, Invalid, NotFound
 from commentsvc.domain.models import Mode
 from commentsvc.moderation import thread_moves, threads, undo
 from commentsvc.moderation.schemas import ThreadChange, ThreadListQuery
 from commentsvc.moderation.thread_moves import Move, Outcome
-from commentsvc.sites.manage import add_site
+from commentsvc.sites.manage import add_site, list_sites
 from commentsvc.sites.schemas import NewSite
 from tests.conftest import EVERYTHING, a_service, post
 from tests.operations.test_operating import run
@@ -135,6 +136,20 @@ async def redirecting():
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield f"http://127.0.0.1:{runner.addresses[0][1]}", asked
     await runner.cleanup()
+
+
+async def test_an_undo_of_moves_on_sites_of_others_changes_nothing(blog):
+    await add_site(blog, EVERYTHING, NewSite(name="shop", origins=["https://shop.example"]))
+    await post(blog, "On the shop.", thread="https://shop.example/a/")
+    pairs = [Move("https://shop.example/a/", "https://shop.example/b/"), Move(f"{OLD}/about/", f"{OLD}/who/")]
+    done = await thread_moves.move_threads(blog, EVERYTHING, pairs)
+    assert done.moved == 2
+    mine = (await list_sites(blog, EVERYTHING)).sites
+    limited = structs.replace(EVERYTHING, sites=tuple(site.id for site in mine if site.name == "blog"))
+    with pytest.raises(NotFound):
+        await undo.undo_action(blog, limited, done.id)
+    assert "/who" in await keys(blog)
+    assert (await undo.undo_action(blog, EVERYTHING, done.id)).changed == 2
 
 
 async def test_threads_follow_the_permanent_redirects_of_their_blog(served, redirecting):

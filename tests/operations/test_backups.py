@@ -180,6 +180,9 @@ def test_a_backup_is_due_once_a_day():
     assert not is_due(LastBackup(made_at=early), now, "13:00"), "yesterday at 13:00 is before it"
     assert not is_due(LastBackup(made_at=early, failed_at="2026-11-29T11:30:00.000Z"), now, "03:10")
     assert is_due(LastBackup(made_at=early, failed_at="2026-11-29T10:30:00.000Z"), now, "03:10")
+    ahead = "2031-01-01T00:00:00.000Z"  # of a clock that was wrong
+    assert is_due(LastBackup(made_at=ahead), now, "03:10")
+    assert is_due(LastBackup(made_at=early, failed_at=ahead), now, "03:10")
 
 
 def test_an_operator_with_postgresql_is_told_how_to_back_up(postgres_url, tmp_path):

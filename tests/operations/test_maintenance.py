@@ -2,7 +2,8 @@
 
 import asyncio
 
-from commentsvc.operations import maintenance
+from commentsvc.domain.errors import Unavailable
+from commentsvc.operations import backup, maintenance
 from commentsvc.service import write
 from commentsvc.storage import used_tokens
 from tests.comments.test_post import everything_in
@@ -36,3 +37,38 @@ async def test_an_interrupted_action_that_fails_does_not_stop_the_cleanup(servic
 
     assert await everything_in(service, "used_token") == []
     assert "continuing interrupted actions" in caplog.text
+
+
+async def test_expired_rows_go_although_something_before_them_fails(service, clock, monkeypatch, caplog):
+    @write
+    async def prepare(unit):
+        await used_tokens.use_once(unit, "form:1", unit.now())
+
+    async def fail(_service):
+        raise PermissionError("a file of uploads")
+
+    await prepare(service)
+    clock.move(days=30)
+    monkeypatch.setattr(maintenance, "EXPIRING", {"broken": fail, **maintenance.EXPIRING, "broken too": fail})
+    await maintenance.delete_expired(service)
+    assert await everything_in(service, "used_token") == []
+    assert "maintenance failed: deleting broken too" in caplog.text
+
+
+async def test_a_database_that_is_busy_does_not_stop_backups_for_ever(served, tmp_path, monkeypatch, caplog):
+    asked, again = [], asyncio.Event()
+
+    async def fail(_service):
+        asked.append(1)
+        if len(asked) == 2:
+            again.set()
+        raise Unavailable("busy")
+
+    monkeypatch.setattr(backup, "ROUND_SECONDS", 0.01)
+    monkeypatch.setattr(backup, "read_last", fail)
+    service = await served(backup_folder=str(tmp_path / "daily"))
+    task = asyncio.create_task(maintenance.run_forever(service))
+    await asyncio.wait_for(again.wait(), 20)
+    assert not task.done()
+    task.cancel()
+    assert "the daily backup failed: busy" in caplog.text
