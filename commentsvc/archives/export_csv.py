@@ -5,6 +5,7 @@ The file begins with a byte order mark: without it, Excel reads UTF-8 as another
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +18,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 # A spreadsheet takes a cell that begins with one of these for a formula
 # (https://owasp.org/www-community/attacks/CSV_Injection); some also take the full-width forms.
+# Where a list is separated by semicolons, some open the file so, and a cell begins after each of them, or after a tab.
+FORMULA_INSIDE: Final = re.compile(r"(?<=[;\t])(?=[ \"]*(?:[=+@＝＋＠]|[-－][\w(]))")
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -53,4 +56,4 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
 
 def escape_formula(cell: str) -> str:
     """Return a cell that spreadsheets take for a text."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+    return FORMULA_INSIDE.sub("'", f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell)

@@ -26,6 +26,7 @@ from commentsvc.archives.preparation import Prepared
 from commentsvc.archives.reading import Reading
 from commentsvc.archives.records import LeftOutReason
 from commentsvc.archives.staging import Staging
+from commentsvc.archives.uploads import reserved_bytes
 from commentsvc.archives.workers import Preparer, open_preparer
 from commentsvc.audit import log
 from commentsvc.domain.errors import Invalid
@@ -72,7 +73,7 @@ async def import_archive(
     site = directory.by_name(options.site) if options.site else None
     if options.site and site is None:
         raise Invalid(resolve.UNKNOWN_SITE)
-    with Staging.open(_folder_of(service)) as staging:
+    with Staging.open(_folder_of(service), reserved_bytes(service.config)) as staging:
         running = _Import(service, staging, archive_format, options, report, actor)
         await running.read(files)
         await asyncio.to_thread(find_pages, staging, PageFinder(directory, site, options.thread_map))
@@ -214,6 +215,7 @@ class _Import:
         if self._options.is_dry_run:
             new = await list_new(self._service, piece)
         else:
+            self._staging.require_room()
             written = await import_piece(self._service, piece, self._decider)
             new = written.imported
             self._unordered |= written.unordered

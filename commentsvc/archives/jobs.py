@@ -20,7 +20,7 @@ from commentsvc.archives.import_schemas import (
     ImportQuery,
     ImportRecord,
 )
-from commentsvc.archives.uploads import MEBIBYTE, RESERVED, Upload, UploadFolder, clean_name
+from commentsvc.archives.uploads import MEBIBYTE, Upload, UploadFolder, clean_name, reserved_bytes
 from commentsvc.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Principal
@@ -65,8 +65,7 @@ async def check_choices(unit: PrivateRead, who: Principal, query: ImportQuery) -
         Conflict: too many imports wait.
     """
     await _check(unit, who, query)
-    listed = await import_jobs.list_newest(unit, None, MOST_LISTED)
-    if sum(job.state not in ENDED for job in listed) >= MOST_OPEN:
+    if await import_jobs.count_open(unit) >= MOST_OPEN:
         raise Conflict(translatable("Too many imports are not finished. Import or cancel one first."))
 
 
@@ -98,8 +97,7 @@ def begin_upload(service: Service) -> Upload:
     """
     config = service.config
     folder = UploadFolder.create(config)
-    reserved = RESERVED + config.min_free_mb * MEBIBYTE
-    return Upload(folder, service.new_id(), config.most_upload_mb * MEBIBYTE, reserved)
+    return Upload(folder, service.new_id(), config.most_upload_mb * MEBIBYTE, reserved_bytes(config))
 
 
 @write

@@ -131,6 +131,8 @@ class LineCheck:
 
     def _check_rule(self, line: RuleLine) -> None:
         self._require_site(line.site)
+        if self.head and self.head.site is not None and line.site is None:
+            raise LineFault("An archive of one site has no rule for all sites.")
         self._check_email(line)
         has_email = line.email is not None or line.email_digest is not None
         if has_email != (line.kind is RuleKind.EMAIL):

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.schemas import ActorPart, CommentLine, ContactPart
 from commentsvc.domain import markdown
 from commentsvc.domain.comment_text import search_words, visible_digest
@@ -43,6 +44,7 @@ class Known(Struct, kw_only=True):
     """Ids of the archive that are others here."""
 
     sites: dict[str, str] = {}
+    only_site: str | None = None  # the site that somebody named: nothing reaches any other
     threads: dict[str, str] = {}
     moderators: dict[str, str] = {}
 
@@ -136,10 +138,22 @@ def _latest_decision(line: CommentLine) -> tuple[Decision | None, tuple[StoredVe
     ), verdicts
 
 
+def require_site(kind: str, id_: str, here: str | None, wanted: str) -> None:
+    """Check that what has an id here is on the site that the archive is imported into.
+
+    Raises:
+        UnreadableArchive: it is on another one, where the comments of the archive would then appear.
+    """
+    if here not in {None, wanted}:
+        raise UnreadableArchive(f"The {kind} {id_} is on another site here. Import the archive into that site.")
+
+
 @write
 async def restore_piece(unit: Write, piece: Sequence[Prepared]) -> list[str]:
     """Store those of up to 100 comments that are not stored yet; return the ids of their threads, one for each."""
-    there = await archive_inserts.list_known(unit, "comment", [one.line.id for one in piece])
+    there = await archive_inserts.find_sites(unit, "comment", [one.line.id for one in piece])
+    for one in piece:
+        require_site("comment", one.line.id, there.get(one.line.id), one.comment.site_id)
     new = list({one.line.id: one for one in piece if one.line.id not in there}.values())
     if not new:
         return []

@@ -50,6 +50,9 @@ async def import_lines(
     known = Known()
     lines = read_lines(file)
     rest = await restore_sites.restore_sites(service, lines, sites, known, is_whole=head.site is None)
+    if options.site is not None:
+        (only,) = check.sites
+        known.only_site = known.sites.get(only, only)
     rest = await _restore_rules(service, chain(rest, lines), known)
     rest = await restore_sites.restore_threads(service, chain(rest, lines), known)
     reader = Reader(chain(rest, lines), known, service.keyring)

@@ -7,7 +7,7 @@ import msgspec
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.lines import line_error
-from commentsvc.archives.restore_comments import Known
+from commentsvc.archives.restore_comments import Known, require_site
 from commentsvc.archives.schemas import ArchiveLine, Head, ModeratorLine, RuleLine, SiteLine, ThreadLine
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.email_address import Email
@@ -118,13 +118,13 @@ async def _add_site(unit: Write, line: SiteLine) -> None:
 
 
 def make_rule(line: RuleLine, keyring: Keyring, known: Known) -> Rule:
-    """Return a rule as it is stored."""
+    """Return a rule as it is stored. One for all sites becomes one of the site that somebody named."""
     values: dict[str, Any] = {name: getattr(line, name) for name in RuleLine.__struct_fields__}
     site, email = values.pop("site"), values.pop("email")
     if email:
         address = Email(email)
         values |= {"email_sealed": keyring.seal(address), "email_digest": keyring.digest(address)}
-    return Rule(site_id=known.sites.get(site, site) if site else None, **values)
+    return Rule(site_id=known.sites.get(site, site) if site else known.only_site, **values)
 
 
 def check_rule(number: int, line: RuleLine, keyring: Keyring) -> None:
@@ -179,7 +179,9 @@ async def _restore_threads(unit: Write, lines: Sequence[ThreadLine], known: Know
         here = await archive_inserts.find_thread(unit, line.id, site_id, [one.name for one in line.names])
         if here is None:
             await _add_thread(unit, line, site_id, known)
-        elif here["id"] != line.id or (here["merged_into"] and not line.merged_into):
+            continue
+        require_site("thread", line.id, here["site_id"], site_id)
+        if here["id"] != line.id or (here["merged_into"] and not line.merged_into):
             changed[line.id] = await _follow(unit, here["id"], here["merged_into"], site_id)
     return changed
 

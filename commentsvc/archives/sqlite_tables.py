@@ -70,7 +70,7 @@ def open_tables(file: ArchiveFile, wanted: tuple[str, ...]) -> Iterator[Tables]:
             tables = Tables(connection)
             tables.load(wanted)
             yield tables
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:  # the last: names of columns that are no text
         raise UnreadableArchive(f"{file.name} is a damaged SQLite file: {error}.") from error
 
 

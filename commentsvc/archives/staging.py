@@ -4,6 +4,7 @@ The file is an SQLite database that nobody else uses. It has no name once it is 
 process is killed.
 """
 
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -70,16 +71,17 @@ class Page(msgspec.Struct, frozen=True, array_like=True):
 class Staging:
     """The records of one import. Use it from one thread at a time."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, folder: Path, reserved: int) -> None:
         self._connection = connection
+        self._folder, self._reserved = folder, reserved
         self._comments: list[tuple[Any, ...]] = []
         self._encoder = msgspec.msgpack.Encoder()
         self._sources: dict[str, int] = {}
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path) -> Iterator[Self]:
-        """Create the file in a folder; delete it at the end.
+    def open(cls, folder: Path, reserved: int = 0) -> Iterator[Self]:
+        """Create the file in a folder; delete it at the end. So many bytes stay ``reserved`` on the disk.
 
         Raises:
             UnreadableArchive: the disk has no room for it.
@@ -94,7 +96,7 @@ class Staging:
             connection.executescript(SCHEMA)
             path.unlink(missing_ok=True)
             connection.execute("BEGIN")
-            yield cls(connection)
+            yield cls(connection, folder, reserved)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
                 raise
@@ -134,7 +136,12 @@ class Staging:
             self.flush()
 
     def flush(self) -> None:
-        """Write the comments that are in memory."""
+        """Write the comments that are in memory.
+
+        Raises:
+            UnreadableArchive: the disk has no room for them.
+        """
+        self.require_room()
         self._connection.executemany(
             """
             INSERT OR IGNORE INTO comment (source, id, thread, parent, created_at, twin, record)
@@ -143,6 +150,15 @@ class Staging:
             self._comments,
         )
         self._comments.clear()
+
+    def require_room(self) -> None:
+        """Check that the disk has room: small archives can become large, and new comments need some of it.
+
+        Raises:
+            UnreadableArchive: it has not.
+        """
+        if shutil.disk_usage(self._folder).free < self._reserved:
+            raise UnreadableArchive("The disk has no room for this archive. Free some space, then import it again.")
 
     def add_left_out(self, source: int, record_id: str, parent: str | None) -> None:
         """Note the parent of a comment that is not imported."""

@@ -19,6 +19,8 @@ RESERVED: Final = 64 * MEBIBYTE  # of the disk: comments that arrive during an u
 ID_FILE: Final = "folder.id"
 PART: Final = ".part"  # the end of the name of an upload that is not complete
 MOST_NAME: Final = 100
+# Only what has such a name is ours to delete: an operator may have named a folder with other files.
+OURS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.part)?|folder\.id\.[0-9a-f]{8}")
 NO_FOLDER: Final = "This service has no folder for uploads. Set COMMENTSVC_UPLOAD_FOLDER, then restart it."
 
 
@@ -27,6 +29,11 @@ def find_folder(config: Config) -> Path | None:
     if config.upload_folder:
         return Path(config.upload_folder)
     return config.sqlite_path.absolute().with_name("uploads") if config.sqlite_path else None
+
+
+def reserved_bytes(config: Config) -> int:
+    """Return how much of the disk an import leaves free."""
+    return RESERVED + config.min_free_mb * MEBIBYTE
 
 
 def clean_name(name: str) -> str:
@@ -78,10 +85,10 @@ class UploadFolder:
         self.file_of(job_id).unlink(missing_ok=True)
 
     def remove_others(self, kept: Collection[str], before: float) -> None:
-        """Delete the files that belong to none of these imports and were not changed since a time."""
+        """Delete the uploads that belong to none of these imports and were not changed since a time."""
         for file in self.path.iterdir():
             with suppress(FileNotFoundError):
-                if file.name not in {*kept, ID_FILE} and file.stat().st_mtime < before:
+                if OURS.fullmatch(file.name) and file.name not in kept and file.lstat().st_mtime < before:
                     file.unlink()
 
     @contextmanager

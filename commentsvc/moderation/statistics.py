@@ -53,7 +53,8 @@ async def read_statistics(
     """
     directory = await resolve.read_directory.within(unit)
     # Named, also if they are all: every index begins with the site.
-    site_ids = resolve.reachable_sites(directory, who, query.site) or tuple(site.id for site in directory.sites)
+    reached = resolve.reachable_sites(directory, who, query.site)
+    site_ids = tuple(site.id for site in directory.sites) if reached is None else reached
     zone_name, zone = await _find_zone(unit, site_ids)
     first, last = _find_days(query, unit.clock().astimezone(zone).date(), days)
     period = build_period(first, last, zone)

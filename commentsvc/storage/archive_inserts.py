@@ -74,15 +74,25 @@ async def list_known(unit: PrivateRead, table: str, ids: Sequence[str]) -> set[s
     return {row["id"] for row in await unit.all(f"SELECT id FROM {table} WHERE id IN {listed}", **values)}
 
 
+async def find_sites(unit: PrivateRead, table: str, ids: Sequence[str]) -> dict[str, str]:
+    """Return the sites of those of these ids that a table has."""
+    listed, values = in_list("id", ids)
+    return {
+        row["id"]: row["site_id"]
+        for row in await unit.all(f"SELECT id, site_id FROM {table} WHERE id IN {listed}", **values)
+    }
+
+
 async def find_thread(unit: PrivateRead, thread_id: str, site_id: str, names: Sequence[str]) -> Row | None:
-    """Return ``id, merged_into`` of the thread with this id, or else with one of these names on the site."""
-    row = await unit.one("SELECT id, merged_into FROM thread WHERE id = :id", id=thread_id)
+    """Return ``id, merged_into, site_id`` of the thread with this id, or else with one of these names on the site."""
+    row = await unit.one("SELECT id, merged_into, site_id FROM thread WHERE id = :id", id=thread_id)
     if row or not names:
         return row
     listed, values = in_list("name", names)
     return await unit.one(
         f"""
-        SELECT thread.id, thread.merged_into FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
+        SELECT thread.id, thread.merged_into, thread.site_id
+        FROM thread_name JOIN thread ON thread.id = thread_name.thread_id
         WHERE thread_name.site_id = :site AND thread_name.name IN {listed} ORDER BY thread.id LIMIT 1
         """,
         site=site_id,

@@ -77,6 +77,12 @@ async def list_newest(unit: PrivateRead, sites: Sequence[str] | None, limit: int
     return [_job(row) for row in rows]
 
 
+async def count_open(unit: PrivateRead) -> int:
+    """Return the number of imports that are not done: each has a file."""
+    row = await unit.one("SELECT COUNT(*) AS number FROM import_job WHERE state NOT IN ('done', 'cancelled')")
+    return int(row["number"]) if row else 0
+
+
 async def find_next(unit: PrivateRead, folder: str) -> ImportJob | None:
     """Return the oldest import in this folder that waits for a process, or was interrupted."""
     row = await unit.one(

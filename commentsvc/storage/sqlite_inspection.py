@@ -1,5 +1,6 @@
 """Inspect an SQLite file as a whole: its pages, its rows, its schema."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ PAUSE_SECONDS: Final = 0.02  # after each piece of rows: about as long as it too
 STEPS_PER_LOOK: Final = 1_000_000  # of SQLite's virtual machine, between two looks at whether to stop
 CACHE_KIB: Final = 64 * 1024  # the check looks up every row in every index
 MOST_FAULTS: Final = 100  # of SQLite's own check
+FINGERPRINT: Final = re.compile("[0-9a-f]{1,64}")  # it becomes a part of file names, and is printed
 
 
 class Stopped(Exception):  # noqa: N818 -- not an error: somebody asked for it
@@ -68,9 +70,11 @@ def _check_schema(connection: sqlite3.Connection) -> tuple[list[str], str]:
         return ["this is no database of commentsvc"], ""
     (number,) = connection.execute("SELECT MAX(number) FROM schema_step").fetchone()
     row = connection.execute("SELECT fingerprint FROM installation").fetchone()
+    if not isinstance(number, int) or not row or not FINGERPRINT.fullmatch(str(row[0])):
+        return ["its first start did not finish"], ""
     newest = schema.newest_step()
     faults = [f"its schema is {number}, newer than {newest}: install a newer commentsvc"] if number > newest else []
-    return faults + ([] if row else ["its first start did not finish"]), row[0] if row else ""
+    return faults, row[0]
 
 
 def _check_pages(connection: sqlite3.Connection) -> list[str]:

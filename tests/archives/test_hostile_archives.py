@@ -144,6 +144,14 @@ def test_archives_that_unpack_to_more_than_any_blog_are_refused(tmp_path, monkey
         read(tar_of(tmp_path / "data.tar", [(member(name), text.encode()) for name, text in files.items()], "w"))
 
 
+def test_files_that_are_dropped_since_they_are_too_long_count_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "MAX_TOTAL_BYTES", 100_000)
+    monkeypatch.setattr(staticman, "MAX_FILE_BYTES", 10_000)
+    files = {f"comments/a/{number}.yml": GOOD + "x: " + "a" * 20_000 for number in range(20)}
+    with pytest.raises(UnreadableArchive, match="more than 1 GB"):
+        read(make_zip(tmp_path / "data.zip", files))
+
+
 def test_archives_with_more_files_than_any_blog_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "MAX_MEMBERS", 5)
     with pytest.raises(UnreadableArchive, match="more than 5 files"):
@@ -253,3 +261,11 @@ def test_a_compressed_database_is_refused_with_the_cure(tmp_path):
     for recognise_or_read in (find_format, isso.read):
         with pytest.raises(UnreadableArchive, match="gunzip"):
             list(recognise_or_read(file))
+
+
+def test_a_database_whose_schema_is_no_text_is_damaged(tmp_path):
+    path = make_isso(tmp_path / "comments.db")
+    found = path.read_bytes()
+    path.write_bytes(found.replace(b"CREATE TABLE comments", b"CREATE\xadTABLE comments"))
+    with pytest.raises(UnreadableArchive, match="damaged"):
+        list(isso.read(ArchiveFile(path)))

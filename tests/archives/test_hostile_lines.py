@@ -8,10 +8,14 @@ import pytest
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.comments.read import list_thread
 from commentsvc.comments.schemas import ThreadQuery
-from commentsvc.domain.models import ActionVerb, Mode
+from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind
 from commentsvc.moderation import actions
 from commentsvc.moderation.schemas import Action
+from commentsvc.rules import manage as rules
+from commentsvc.rules.schemas import NewRule
 from commentsvc.service import private_read
+from commentsvc.sites import manage
+from commentsvc.sites.schemas import NewSite
 from tests.archives.histories import state_of
 from tests.archives.test_export import export_of, lines_of
 from tests.archives.test_restore_lines import decide, import_of
@@ -160,6 +164,38 @@ async def test_an_origin_of_another_site_is_refused_before_anything_is_stored(ar
     clash = taken.replace(lines_of(archive, "site")[0]["id"].encode(), NOWHERE.encode())
     with pytest.raises(UnreadableArchive, match="belongs to the site blog"):
         await import_of(target, clash, tmp_path)
+
+
+async def test_an_archive_that_is_imported_into_one_site_reaches_no_other(archive, target, tmp_path):
+    await import_of(target, archive, tmp_path)
+    await manage.add_site(target, EVERYTHING, NewSite(name="other.example", origins=["https://other.example"]))
+    before = await state_of(target)
+    with pytest.raises(UnreadableArchive, match="on another site here"):
+        await import_of(target, archive, tmp_path, site="other.example")
+    (thread,) = {line["id"] for line in lines_of(archive, "thread") if line["key"] == "/page"}
+    fresh = archive.replace(thread.encode(), NOWHERE.encode())  # only the comments have ids that are known here
+    fresh = changed(fresh, "thread", names=[{"name": "/elsewhere"}], key="/elsewhere")
+    with pytest.raises(UnreadableArchive, match="on another site here"):
+        await import_of(target, fresh, tmp_path, site="other.example")
+    assert (await state_of(target))["comment"] == before["comment"]
+
+
+async def test_a_rule_for_all_sites_stays_within_the_site_that_was_named(served, target, tmp_path):
+    source = await served()
+    await rules.add_rule(source, EVERYTHING, NewRule(kind=RuleKind.LENGTH, match="..500", effect=Effect.HOLD))
+    archive = await export_of(source)
+    await post(target, "So that no site is replaced.")
+    site = await manage.add_site(target, EVERYTHING, NewSite(name="other.example", origins=["https://other.example"]))
+    limited = changed(archive, "archive", site="blog")
+    with pytest.raises(UnreadableArchive, match="no rule for all sites"):
+        await import_of(target, limited, tmp_path)
+    await import_of(target, archive, tmp_path, site="other.example")
+    assert await list_sites_of_rules(target) == [site.id]
+
+
+@private_read
+async def list_sites_of_rules(unit):
+    return [row["site_id"] for row in await unit.all("SELECT site_id FROM rule")]
 
 
 @private_read

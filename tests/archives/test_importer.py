@@ -3,7 +3,10 @@
 from datetime import timedelta, timezone
 
 import msgspec
+import pytest
 
+from commentsvc.archives import uploads
+from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.records import LeftOut, LeftOutReason, Markup, ThreadRecord
 from commentsvc.audit.verification import verify_log
 from commentsvc.domain.models import Status
@@ -223,3 +226,10 @@ async def test_a_thread_that_was_closed_stays_closed(service):
     await import_records(service, [ThreadRecord(id="1", links=("/a-page",), is_closed=True), a_comment(1)])
     [thread] = await rows(service, "SELECT closed_at FROM thread")
     assert thread["closed_at"]
+
+
+async def test_an_archive_that_the_disk_has_no_room_for_is_refused(service, monkeypatch):
+    monkeypatch.setattr(uploads, "RESERVED", 1 << 60)
+    with pytest.raises(UnreadableArchive, match="no room"):
+        await import_records(service, [PAGE, a_comment(1)])
+    assert await listed(service) == []

@@ -156,16 +156,20 @@ async def test_a_key_for_one_site_imports_into_this_site_only(client, service):
 
 async def test_an_import_and_its_file_are_forgotten_after_a_week(client, service, key, stored, clock, tmp_path):
     waiting, stopped = await send(client, key), await send(client, key)
-    (tmp_path / "up" / "left.part").write_bytes(b"of an upload that was killed")
+    left = f"{service.new_id()}.part"
+    (tmp_path / "up" / left).write_bytes(b"of an upload that was killed")
+    (tmp_path / "up" / "secret.key").write_text("of an operator who named a folder with other files")
+    (tmp_path / "up" / "folder").mkdir()
     async with client.delete(f"/v1/imports/{stopped['id']}", headers=key):
         pass
     clock.move(days=8)
     await maintenance.delete_expired(service)
     listed = (await jobs.list_imports(service, EVERYTHING)).imports
     assert [job.id for job in listed] == [waiting["id"]], "a process may still work on it"
-    assert stored() == {uploads.ID_FILE, waiting["id"], "left.part"}, "a new part may still be arriving"
+    others = {uploads.ID_FILE, waiting["id"], "secret.key", "folder"}
+    assert stored() == others | {left}, "a new part may still be arriving"
     uploads.UploadFolder.find(service.config).remove_others({waiting["id"]}, float("inf"))
-    assert stored() == {uploads.ID_FILE, waiting["id"]}
+    assert stored() == others
 
 
 async def test_an_import_goes_with_its_site(client, service, key):

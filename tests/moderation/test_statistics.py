@@ -189,3 +189,10 @@ def test_every_day_is_in_one_period(first, length, by):
     last = date.fromordinal(first.toordinal() + length)
     days = [day for group in split_days(first, last, by) for day in group]
     assert days == [date.fromordinal(first.toordinal() + number) for number in range(length + 1)]
+
+
+async def test_who_has_no_site_any_more_sees_no_numbers(service):
+    await post(service, "A comment of somebody's site.")
+    nobody = Principal(Actor(ActorKind.PERSON, None, "Mia"), EVERYTHING.scopes, sites=())
+    found = await read_statistics(service, nobody, StatisticsQuery())
+    assert (found.total.arrived, found.queue.waiting, found.threads) == (0, 0, [])

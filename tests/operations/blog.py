@@ -13,6 +13,7 @@ class Blog:
 
     def __init__(self):
         self.pages, self.url = {}, ""
+        self.credentials = []  # that requests had
 
     def show(self, html, path="/post/", status=200, **headers):
         """Let a path show HTML; underscores in names of headers are hyphens."""
@@ -34,6 +35,7 @@ def blog(folder=None):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            found.credentials += self.headers.get_all("Authorization") or []
             status, headers, html = found.pages.get(self.path, (404, {}, "nothing"))
             self.send_response(status)
             for name, value in headers.items():

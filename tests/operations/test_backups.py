@@ -328,6 +328,17 @@ def test_a_backup_of_a_newer_version_is_refused(tmp_path):
     assert "its schema is 99" in done.stdout
 
 
+@pytest.mark.parametrize("change", ["DELETE FROM schema_step", "UPDATE installation SET fingerprint = '../../\x1b[2J'"])
+def test_a_file_without_a_version_or_with_a_strange_key_is_named(tmp_path, change):
+    file = a_backup(tmp_path, "Backed up")
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.execute(change)
+    done = run_main(tmp_path, "restore", "--check", str(file))
+    assert done.returncode == 1
+    assert "its first start did not finish" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+
+
 def test_a_backup_without_its_key_is_restored_only_on_request(tmp_path):
     file = a_backup(tmp_path, "Backed up")
     key = tmp_path / "data" / "secret.key"

@@ -7,6 +7,7 @@ import pytest
 
 from commentsvc.operations.doctor.document import ScriptTag
 from commentsvc.operations.doctor.examination import examine_outside
+from commentsvc.operations.doctor.fetch import Request, fetch
 from commentsvc.operations.doctor.findings import Level
 from commentsvc.operations.doctor.policy import find_blocked
 from tests.conftest import SECRET
@@ -114,6 +115,16 @@ async def test_a_redirect_and_another_canonical_address_are_named(examined, a_bl
     redirected, canonical = bad(await examined(show))
     assert redirected.says == f"{a_blog.url}/old redirects to {a_blog.url}/post/."
     assert "/other/" in canonical.says
+
+
+def test_a_redirect_to_another_host_does_not_get_the_token_of_the_doctor(a_blog):
+    with blog() as other:
+        a_blog.show("", "/same", status=302, Location="/away")
+        a_blog.show("", "/away", status=302, Location=f"{other.url}/post/")
+        other.show("Here.")
+        answer = fetch(Request(f"{a_blog.url}/same", headers={"Authorization": "Bearer secret"}))
+        assert answer.text() == "Here."
+        assert (a_blog.credentials, other.credentials) == (["Bearer secret"] * 2, [])
 
 
 async def test_a_service_that_does_not_run_is_a_fault(live):

@@ -51,6 +51,10 @@ THEMES = {
         + LOADER % (".js", "script.defer = true")
         + "<div id=remark42></div>"
     ),
+    "remark42: elements of the page have the names of its settings": (
+        "<form id=remark_config><input name=url value=/other/><input name=locale value=de></form>"
+        "<div id=remark42></div><script src=URL/web/embed.js></script>"
+    ),
     "cusdis: address of the page": (
         CUSDIS % ("8f14e45fceea", "/a-post/") + "<script async defer src=URL/js/cusdis.es.js></script>"
     ),

@@ -7,6 +7,7 @@ import io
 import pytest
 
 from commentsvc.archives import export_formats
+from commentsvc.archives.export_csv import escape_formula
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import Mode, Scope
 from commentsvc.sites import manage
@@ -108,3 +109,18 @@ async def status_of(client, url, headers):
     async with client.get(f"{url}/v1/export", headers=headers) as answer:
         await answer.read()
         return answer.status
+
+
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ("a\t@SUM(1)", "a\t'@SUM(1)"),
+        ('a;  "=1+1', "a;'  \"=1+1"),
+        ("=a;+1", "'=a;'+1"),
+        ("a;-2+3", "a;'-2+3"),
+        ("plain; words ;-) - and a = b", "plain; words ;-) - and a = b"),
+    ],
+)
+def test_a_part_of_a_cell_is_no_formula_where_semicolons_separate_cells(cell, safe):
+    assert escape_formula(cell) == safe

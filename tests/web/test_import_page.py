@@ -181,6 +181,35 @@ async def test_nothing_is_stored_without_the_token_of_the_session(at_desk, curl)
     assert not folder.exists()
 
 
+async def test_a_form_that_nobody_can_read_is_refused(at_desk, curl):
+    owner, service = await at_desk("owner", script=False, **SITE)
+    folder = uploads.find_folder(service.config)
+    url = service.config.own_origin
+    await owner.goto("/moderate/import")
+    token = await owner.locator("main input[name=csrf]").first.input_value()
+    [cookie] = await owner.context.cookies()
+    headers = {"Cookie": f"{cookie['name']}={cookie['value']}", "Origin": url, "Sec-Fetch-Site": "same-origin"}
+
+    def build(*parts):
+        fields = [f'--xx\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{token}', *parts, "--xx--\r\n"]
+        return "\r\n".join(fields)
+
+    file = '--xx\r\nContent-Disposition: form-data; name="file"; filename="a"'
+    for body, kind in {
+        build(f"{file}\r\nnonsense\r\n\r\nx"): "; boundary=xx",
+        build(f"{file}\r\nX: {'y' * 200_000}\r\n\r\nx"): "; boundary=xx",
+        build(file + "\r\nX: y" * 10_000 + "\r\n\r\nx"): "; boundary=xx",
+        build(f'--xx\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n{"u" * 99}'): "; boundary=xx",
+        "junk" * 50_000 + build(f"{file}\r\n\r\nx"): "; boundary=xx",
+        build(f"{file}\r\n\r\nx"): "",
+        build(f"{file}\r\n\r\n"): f"; boundary={'x' * 100}",
+    }.items():
+        more = headers | {"Content-Type": f"multipart/form-data{kind}"}
+        async with curl.post(f"{url}/moderate/import", data=body.encode(), headers=more) as response:
+            assert response.status in {400, 403}, (body[-200:], await response.text())
+    assert not folder.exists() or not [*folder.glob("*-*")]
+
+
 async def test_only_who_may_do_everything_sees_the_page(at_desk):
     sam, _ = await at_desk("Sam", script=False, **SITE)
     assert await sam.get_by_role("link", name="Import").count() == 0

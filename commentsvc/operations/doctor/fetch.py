@@ -75,15 +75,15 @@ class Request:
 
 
 def fetch(request: Request, *, follow: bool = True) -> Answer:
-    """Return the answer to a request, at the end of its redirects.
+    """Return the answer to a request, at the end of its redirects. Other origins do not get its credentials.
 
     Raises:
         FetchFailed: no answer came.
     """
     chain: list[str] = []
-    url = request.url
+    url, headers = request.url, request.headers
     while True:
-        answer = _fetch_once(Request(url, request.method, request.headers, request.body))
+        answer = _fetch_once(Request(url, request.method, headers, request.body))
         target = answer.header("Location")
         if not (follow and answer.status in REDIRECTS and target):
             return Answer(**{**vars(answer), "chain": tuple(chain)})
@@ -91,6 +91,8 @@ def fetch(request: Request, *, follow: bool = True) -> Answer:
         if len(chain) > MOST_REDIRECTS:
             raise FetchFailed(f"{request.url} redirects more than {MOST_REDIRECTS} times.")
         url = urljoin(url, target)
+        if origin_of(url) != origin_of(request.url):
+            headers = {name: value for name, value in headers.items() if name != "Authorization"}
 
 
 def _fetch_once(request: Request) -> Answer:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
 
 from commentsvc.archives import jobs
 from commentsvc.archives.import_schemas import ImportQuery, ImportRecord
@@ -19,6 +20,8 @@ PACE_SECONDS: Final = 10.0
 PACE_BYTES: Final = 16 * 1024
 PIECE: Final = 1024 * 1024  # written at once, in a thread
 UPLOADS_AT_ONCE: Final = 4  # of each process
+# What aiohttp raises for bodies and forms that nobody can read: without an end, with strange headers or charsets.
+BROKEN: Final = (web.RequestPayloadError, HttpProcessingError, ValueError, RuntimeError, AssertionError)
 
 Read = Callable[[], Awaitable[bytes]]
 
@@ -104,7 +107,7 @@ class Pace:
         except TimeoutError:
             request.protocol._lingering_time = 0  # noqa: SLF001 -- the rest of the body would get as much time again
             raise TooSlow from None
-        except (web.RequestPayloadError, ValueError):  # ValueError: of a form without its end
+        except BROKEN:
             raise MalformedRequest(translatable("The file ends too early. Send it again.")) from None
         self._missing -= len(chunk)
         if self._missing <= 0:

@@ -9,7 +9,7 @@ from commentsvc.domain.errors import MalformedRequest
 from commentsvc.domain.messages import translatable
 from commentsvc.web.server.endpoint import require_csrf_token
 from commentsvc.web.server.routing import MULTIPART
-from commentsvc.web.server.upload import Pace
+from commentsvc.web.server.upload import BROKEN, Pace
 
 MOST_FIELD: Final = 4096
 MOST_FIELDS: Final = 20
@@ -50,7 +50,10 @@ async def read_upload_form(request: web.Request) -> UploadForm:
     if request.content_type != MULTIPART:
         require_csrf_token(request, "")  # another page's form, or one whose token cannot be read
     pace, fields = Pace(), dict[str, str]()
-    reader = await request.multipart()
+    try:
+        reader = await request.multipart()
+    except BROKEN:
+        raise MalformedRequest(NO_FILE) from None
     for _ in range(MOST_FIELDS):
         part = await _next_part(request, reader, pace)
         if part.filename is not None and fields:

@@ -2,8 +2,8 @@
 // comments get a <comment-thread>, and their links a count. Such a script may run again on each new page.
 (() => {
 const config = () => window.remark_config ?? {}
-// Templates that nobody filled in name no page.
-const filled = text => text && !text.includes("{{") ? text : ""
+// Templates that nobody filled in name no page, and an element with the id remark_config has no texts.
+const filled = text => typeof text == "string" && !text.includes("{{") ? text : ""
 
 // The element of each system, and the thread and language that it names. An id at the script of Isso has no effect:
 // themes print the same one on every page.
