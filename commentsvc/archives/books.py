@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from commentsvc.archives.records import LeftOutReason, Repair
+from commentsvc.domain.models import Status
 
 
 class Books(Struct, kw_only=True):
@@ -13,6 +14,7 @@ class Books(Struct, kw_only=True):
 
     read: int = 0
     imported: int = 0
+    statuses: Annotated[dict[Status, int], Meta(description="Those imported, by status.")] = field(default_factory=dict)
     merged: Annotated[int, Meta(description="Duplicates of another comment in the archive.")] = 0
     existing: Annotated[int, Meta(description="Imported earlier, or erased since.")] = 0
     left_out: dict[LeftOutReason, int] = field(default_factory=dict)
@@ -33,6 +35,10 @@ class Books(Struct, kw_only=True):
     def leave_out(self, reason: LeftOutReason) -> None:
         """Count something that is not imported."""
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
+    def count_status(self, status: Status) -> None:
+        """Count a status of something that is imported."""
+        self.statuses[status] = self.statuses.get(status, 0) + 1
 
     def count_repairs(self, repairs: Counter[Repair]) -> None:
         """Count what was mended."""

@@ -8,8 +8,11 @@ from commentsvc.archives.export_csv import export_csv
 from commentsvc.archives.export_schemas import ExportFormat
 from commentsvc.archives.export_site_wxr import export_wxr
 from commentsvc.archives.schemas import Contacts
+from commentsvc.audit import log
 from commentsvc.domain.errors import FieldError, Invalid
-from commentsvc.service import Service, open_snapshot
+from commentsvc.domain.models import Actor
+from commentsvc.service import Service, open_snapshot, write
+from commentsvc.storage.database import Write
 
 _WRITERS: Final[dict[ExportFormat, Callable[[Source, Sink], Awaitable[Exported]]]] = {
     ExportFormat.JSONL: write_lines,
@@ -44,12 +47,34 @@ async def export(
     contacts: Contacts,
     sink: Sink,
     seconds: float | None = None,
+    *,
+    actor: Actor = log.OPERATOR,
 ) -> Exported:
     """Write an export to ``sink`` in pieces, all of it from one moment. A sink that raises ends it.
+
+    The audit log gets its entry before the first byte, so an export that is cut off has one too. ``actor`` is who
+    exports.
 
     Raises:
         Invalid: for the field ``site``: the format needs one.
         Unavailable: it took longer than ``seconds``, or enough others are running.
     """
+    is_logged = False
+
+    async def log_and_sink(piece: bytes) -> None:
+        nonlocal is_logged
+        if not is_logged:
+            await _log_export(service, actor, site_id, export_format, contacts)
+            is_logged = True
+        await sink(piece)
+
     async with open_snapshot(service, seconds) as unit:
-        return await _WRITERS[export_format](Source(unit, site_id, contacts), sink)
+        return await _WRITERS[export_format](Source(unit, site_id, contacts), log_and_sink)
+
+
+@write
+async def _log_export(
+    unit: Write, actor: Actor, site_id: str | None, export_format: ExportFormat, contacts: Contacts
+) -> None:
+    body = {"format": export_format.value, "contacts": contacts.value}
+    await log.add_entry(unit, actor=actor, verb="export", site_id=site_id, body=body)

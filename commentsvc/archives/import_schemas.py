@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from commentsvc.domain.fields import Id, SiteName, Time
 from commentsvc.storage.import_jobs import JobState
@@ -47,6 +47,9 @@ class ImportBooks(Struct, frozen=True, kw_only=True):
 
     read: int
     imported: int
+    statuses: Annotated[dict[str, int], Meta(description="Those imported, by status; empty: not counted.")] = field(
+        default_factory=dict
+    )
     merged: Annotated[int, Meta(description="Duplicates of another comment in the archive.")]
     existing: Annotated[int, Meta(description="Imported earlier, or erased since.")]
     left_out: Annotated[dict[str, int], Meta(description="By reason, such as spam or pingback.")]

@@ -29,7 +29,7 @@ from commentsvc.archives.staging import Staging
 from commentsvc.archives.uploads import reserved_bytes
 from commentsvc.archives.workers import Preparer, open_preparer
 from commentsvc.audit import log
-from commentsvc.domain.errors import Invalid
+from commentsvc.domain.errors import FieldError, Invalid
 from commentsvc.domain.models import Actor, ActorKind
 from commentsvc.service import Service, write
 from commentsvc.sites import resolve
@@ -42,6 +42,7 @@ AHEAD: Final = 6  # pieces that are prepared while one is written
 PAUSE_SECONDS: Final = 0.002
 PAUSE_SHARE: Final = 0.05
 SQLITE: Final = "sqlite:///"
+NAMED_SITES: Final = 10  # in an error
 
 
 class Piece(Struct, frozen=True):
@@ -72,7 +73,8 @@ async def import_archive(
     directory = await resolve.read_directory(service)
     site = directory.by_name(options.site) if options.site else None
     if options.site and site is None:
-        raise Invalid(resolve.UNKNOWN_SITE)
+        names = ", ".join(one.name for one in directory.sites[:NAMED_SITES])
+        raise Invalid(FieldError("site", "unknown_site", f"There is no site of this name. Sites here: {names}."))
     with Staging.open(_folder_of(service), reserved_bytes(service.config)) as staging:
         running = _Import(service, staging, archive_format, options, report, actor)
         await running.read(files)
@@ -228,6 +230,7 @@ class _Import:
         books.imported += len(new)
         books.existing += len(piece) - len(new)
         for one in new:
+            books.count_status(one.prepared.status)
             books.count_repairs(Counter((*one.arranged.repairs, *one.prepared.repairs)))
             self._sites.add(one.target.page.site_id)
             if one.target.page.number > self._last_page:

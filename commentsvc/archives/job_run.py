@@ -173,7 +173,7 @@ async def _import_lines(
 
     if not msgspec.json.decode(job.options, type=ImportChoices).is_whole:
         raise UnreadableArchive(OWN_IS_WHOLE)
-    return await import_lines(service, file, options, report)
+    return await import_lines(service, file, options, report, actor=job.actor)
 
 
 def _named_format(name: str) -> ArchiveFormat:

@@ -20,7 +20,7 @@ from commentsvc.archives.schemas import ArchiveLine, CommentLine, RuleLine, Sour
 from commentsvc.audit import log
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.ids import Ids
-from commentsvc.domain.models import Status
+from commentsvc.domain.models import Actor, Status
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import archive_inserts, comments, imported, installation
 from commentsvc.storage.database import PrivateRead, Write
@@ -32,9 +32,14 @@ LINES_PER_REPORT: Final = 1000
 
 
 async def import_lines(
-    service: Service, file: ArchiveFile, options: ImportOptions, report: Report = lambda _progress: None
+    service: Service,
+    file: ArchiveFile,
+    options: ImportOptions,
+    report: Report = lambda _progress: None,
+    *,
+    actor: Actor = log.OPERATOR,
 ) -> Books:
-    """Import an archive; return the books. Spam and trash come with it.
+    """Import an archive; return the books. Spam and trash come with it. ``actor`` is who imports, for the audit log.
 
     Raises:
         UnreadableArchive: a line is not valid, or the site does not fit; nothing was changed.
@@ -58,7 +63,7 @@ async def import_lines(
     reader = Reader(chain(rest, lines), known, service.keyring)
     await _restore_comments(service, reader, books, report)
     await _restore_sources(service, reader.list_rest(), known)
-    await _finish(service, books)
+    await _finish(service, books, actor)
     return books
 
 
@@ -179,14 +184,14 @@ async def _add_sources(unit: Write, rows: list[dict[str, str]]) -> None:
     await imported.add(unit, rows)
 
 
-async def _finish(service: Service, books: Books) -> None:
-    latest = await _log_import(service, {"imported": books.imported, "existing": books.existing})
+async def _finish(service: Service, books: Books, actor: Actor) -> None:
+    latest = await _log_import(service, actor, {"imported": books.imported, "existing": books.existing})
     if latest and isinstance(service.new_id, Ids):
         service.new_id.follow(latest)  # later comments are later than those of another clock
 
 
 @write
-async def _log_import(unit: Write, body: dict[str, int]) -> str | None:
+async def _log_import(unit: Write, actor: Actor, body: dict[str, int]) -> str | None:
     latest = await comments.get_greatest_id(unit)
-    await log.add_entry(unit, actor=log.OPERATOR, verb="import", site_id=None, body=body)
+    await log.add_entry(unit, actor=actor, verb="import", site_id=None, body=body)
     return latest

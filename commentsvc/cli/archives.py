@@ -4,13 +4,14 @@ import argparse
 import csv
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from commentsvc.archives.books import Books, Progress
+from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.files import ArchiveFile
 from commentsvc.archives.formats.registry import FORMATS, ArchiveFormat, find_format
 from commentsvc.archives.importer import import_archive
@@ -45,7 +46,7 @@ async def _import(service: Service, arguments: argparse.Namespace, terminal: Ter
             books = await import_lines(service, own[0], options, report)
         else:
             books = await import_archive(service, files, archive_format, options, report)
-    return CommandResult(books, "\n".join(describe_books(books, options)), _find_problem(books))
+    return CommandResult(books, "\n".join(describe_books(books, options)), _find_problem(books, files, archive_format))
 
 
 def _find_own(name: str, files: Sequence[ArchiveFile]) -> Sequence[ArchiveFile]:
@@ -107,8 +108,10 @@ def read_map(file: Path) -> dict[str, str]:
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(FieldError("map", "invalid", f"{file.name} cannot be read: {error}.")) from None
+    except OSError as error:
+        raise Invalid(FieldError("map", "invalid", f"{file.name} cannot be read: {error.strerror}.")) from None
+    except UnicodeDecodeError:
+        raise Invalid(FieldError("map", "invalid", f"{file.name} is not UTF-8 text. Save it as UTF-8.")) from None
     found: dict[str, str] = {}
     for number, row in enumerate(csv.reader(text.splitlines(), delimiter="\t" if "\t" in text else ","), start=1):
         cells = [cell.strip() for cell in row]
@@ -203,23 +206,30 @@ def describe_books(books: Books, options: ImportOptions) -> Iterator[str]:
     counted += [(f"left out: {REASONS[reason]}", number) for reason, number in books.left_out.items() if number]
     rows = [("read", books.read), *counted]
     width = max(len(title) for title, _ in rows)
+    named = ", ".join(f"{number:,} {status.value}" for status, number in sorted(books.statuses.items()))
+    statuses = f"  ({named})" if named else ""
     for title, number in rows:
-        yield f"  {title:<{width}}  {number:>10,}"
+        yield f"  {title:<{width}}  {number:>10,}{statuses if title == 'imported' else ''}"
     sign = "=" if books.balance else "is not"
     yield f"  {books.read:,} {sign} {' + '.join(f'{number:,}' for _, number in counted)}"
     yield f"Threads with new comments: {books.threads:,}. Threads without comments: {books.threads_without_comments:,}."
     for repair, number in books.repairs.items():
-        yield f"  mended: {number:,} {REPAIRS[repair]}"
+        yield f"  mended: {REPAIRS[repair]}: {number:,}"
     if books.left_out.get(LeftOutReason.BAD_THREAD):
         yield "Comments on no page here: name their site with --site, or their pages with --map."
     if not options.keeps_spam and any(books.left_out.get(one) for one in (LeftOutReason.SPAM, LeftOutReason.TRASH)):
         yield "Spam and trash were left out. To import them too, add: --keep-spam"
 
 
-def _find_problem(books: Books) -> str:
-    if not books.read:
-        return "No comment was read. Check that this is the right file and format."
-    return "" if books.balance else "The sum is wrong: some comments were lost. Please report this."
+def _find_problem(books: Books, files: Sequence[ArchiveFile], chosen: ArchiveFormat | None) -> str:
+    if books.read:
+        return "" if books.balance else "The sum is wrong: some comments were lost. Please report this."
+    with suppress(UnreadableArchive):
+        found = find_format(files[0])
+        if chosen and found is not chosen:
+            return f"No comment was read. {files[0].name} looks like the format {found.name}: name that instead."
+        return "No comment was read. The file seems to have none: export it again."
+    return "No comment was read. Check that this is the right file and format."
 
 
 COMMANDS: Final[Commands] = {("import", "import"): _import}

@@ -11,7 +11,7 @@ from commentsvc.cli.tables import Column, Table, format_table
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
 from commentsvc.domain import validation
 from commentsvc.moderation import audit
-from commentsvc.moderation.verbs import describe_entry
+from commentsvc.moderation.verbs import count_comments, describe_entry
 from commentsvc.moderation.wording import actor_name
 from commentsvc.service import Service
 
@@ -30,8 +30,7 @@ async def _list_entries(service: Service, arguments: argparse.Namespace, termina
 def _describe_entry(entry: AuditEntry) -> str:
     """Return what was done, after the name of who did it."""
     subject = next((name for name in SUBJECTS if name in entry.body), None)
-    number = len(entry.body.get("items") or ()) or 1
-    return str(describe_entry(entry.verb, number, subject, actor="")).strip()
+    return str(describe_entry(entry.verb, count_comments(entry.body), subject, actor="")).strip()
 
 
 COLUMNS: Final[Table[AuditEntry]] = (

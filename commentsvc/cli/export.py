@@ -31,8 +31,8 @@ async def _export(service: Service, arguments: argparse.Namespace, terminal: Ter
     with _open_new(file) as sink:
         written = await export(service, site_id, export_format, contacts, sink)
     data = {"file": str(file), "sites": written.sites, "threads": written.threads, "comments": written.comments}
-    numbers = f"{written.comments:,} comments in {written.threads:,} threads on {written.sites:,} sites"
-    return CommandResult(data, f"Exported {numbers} to {file}.")
+    numbers = f"Comments: {written.comments:,}. Threads: {written.threads:,}. Sites: {written.sites:,}."
+    return CommandResult(data, f"Exported to {file}. {numbers}")
 
 
 def _sink_to(write: Callable[[bytes], object]) -> Sink:

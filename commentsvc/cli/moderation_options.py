@@ -64,7 +64,7 @@ def _add_action_commands(commands: Any) -> None:
         ("hold", "move comments back to pending"),
         ("spam", "mark comments as spam"),
         ("trash", "move comments to trash"),
-        ("restore", "move comments out of spam or trash"),
+        ("restore", "move comments out of spam or trash; or restore a backup"),
     ):
         command = add_command(commands, name, purpose)
         command.add_argument("ids", nargs="+", metavar="ID", help="comment ids, up to 500; - reads standard input")

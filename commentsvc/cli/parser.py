@@ -35,6 +35,18 @@ Exit codes:
   78   wrong settings, or no database
   130  interrupted with Ctrl+C
 """
+# The commands as their help lists them: what for, and their names.
+SECTIONS: Final = {
+    "run the service": ("serve", "work", "migrate", "config", "doctor", "healthcheck", "openapi"),
+    "moderate": (
+        *("moderate", "queue", "search", "approve", "hold", "spam", "trash", "restore", "undo"),
+        *("thread", "rule", "stats"),
+    ),
+    "people and sites": ("moderator", "key", "session", "site", "audit"),
+    "mail and webhooks": ("mail", "delivery", "webhook"),
+    "move comments": ("import", "export", "copy"),
+    "keep and erase data": ("backup", "prune", "person", "erasures", "secret", "reseal"),
+}
 SURROGATES: Final = re.compile("[\ud800-\udfff]")  # Python decodes bytes that are not UTF-8 to these
 
 
@@ -99,6 +111,7 @@ def build_parser() -> CommandParser:
     backup_options.add_commands(commands)
     session_options.add_commands(commands)
     statistics_options.add_commands(commands)
+    vars(commands)["sections"] = SECTIONS
     return parser
 
 

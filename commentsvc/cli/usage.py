@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
@@ -58,6 +58,20 @@ class CommandParser(argparse.ArgumentParser):
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=HELP_COLUMN)
+
+    def _format_action(self, action: argparse.Action) -> str:
+        """List the commands below the titles of their sections, if they have some."""
+        sections: Mapping[str, Sequence[str]] | None = getattr(action, "sections", None)
+        if sections is None:
+            return super()._format_action(action)
+        commands = {one.dest: one for one in self._iter_indented_subactions(action)}
+        parts = []
+        for title, names in sections.items():
+            parts.append(f"  {title}:\n")
+            self._indent()
+            parts += [self._format_action(commands[name]) for name in names]
+            self._dedent()
+        return "".join(parts)
 
 
 def _suggest_choice(message: str) -> str:

@@ -1,7 +1,8 @@
 """Every verb of the audit log in words: after an action, and in the log. The page translates them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from commentsvc.domain.messages import FormattedMessage, Message, Plural, Value, translatable, translatable_format
 
@@ -74,7 +75,11 @@ VERBS: Final = {
         translatable("Reply posted."),
         translatable("%(actor)s replied"),
     ),
-    "import": Wording(translatable("Archive imported."), translatable("%(actor)s imported an archive")),
+    "import": Wording(
+        translatable("Archive imported."),
+        Plural("%(actor)s imported %(num)s comment", "%(actor)s imported %(num)s comments"),
+    ),
+    "export": Wording(translatable("Comments exported."), translatable("%(actor)s exported comments")),
     "rule_add": Wording(translatable("Rule saved."), translatable("%(actor)s added %(link)sa rule%(end)s")),
     "rule_change": Wording(translatable("Rule changed."), translatable("%(actor)s changed %(link)sa rule%(end)s")),
     "rule_remove": Wording(translatable("Rule deleted."), translatable("%(actor)s deleted %(link)sa rule%(end)s")),
@@ -110,6 +115,9 @@ VERBS: Final = {
         translatable("Webhook switched off."), translatable("%(actor)s switched off a webhook that failed")
     ),
     "webhook_remove": Wording(translatable("Webhook deleted."), translatable("%(actor)s deleted a webhook")),
+    "person_export": Wording(
+        translatable("Personal data exported."), translatable("%(actor)s exported the data of a person")
+    ),
     "person_erase": Wording(
         translatable("Personal data erased."), translatable("%(actor)s erased the data of a person")
     ),
@@ -142,6 +150,11 @@ DONE: Final = {
     for verb, wording in VERBS.items()
     if isinstance(wording.done, Plural)
 }
+
+
+def count_comments(body: Mapping[str, Any]) -> int:
+    """Return the number of comments that an audit entry is about."""
+    return body["imported"] if "imported" in body else len(body.get("items") or ()) or 1
 
 
 def describe_change(verb: str, number: int) -> Message:

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
+from commentsvc.audit import log
 from commentsvc.comments.schemas import PublicThread
 from commentsvc.comments.unpublished import is_not_published
 from commentsvc.domain import pagination
 from commentsvc.domain.email_address import Email
-from commentsvc.domain.models import Comment, Status, Thread
+from commentsvc.domain.models import Actor, Comment, Status, Thread
 from commentsvc.moderation import queue
 from commentsvc.moderation.schemas import ReportRecord
 from commentsvc.privacy.schemas import (
@@ -25,23 +26,29 @@ from commentsvc.privacy.schemas import (
     PersonRevision,
     PersonSubscription,
 )
-from commentsvc.service import Service, private_read
+from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.sites.resolve import SiteDirectory
 from commentsvc.storage import comments, contacts, moderators, person_data, reports, revisions, threads
-from commentsvc.storage.database import PrivateRead, Row
+from commentsvc.storage.database import PrivateRead, Row, Write
 
 PIECE: Final = 50  # comments in one unit of work, so that it is short
 PAGE: Final = 1000  # comments in one export: some megabytes
 
 
 async def export_person(
-    service: Service, email: Email, *, for_themselves: bool = False, cursor: str | None = None
+    service: Service,
+    email: Email,
+    *,
+    for_themselves: bool = False,
+    cursor: str | None = None,
+    actor: Actor = log.OPERATOR,
 ) -> PersonExport:
     """Return everything that is stored about an email address: 1,000 comments, and on the first page everything else.
 
     ``for_themselves``: the owner of the address asks. It leaves out network, browser, notes, decisions, reports, bans
-    and deliveries, and shows each status as commenters see it. The next page is at ``next_cursor``.
+    and deliveries, and shows each status as commenters see it. Otherwise the audit log names ``actor``, but not the
+    address. The next page is at ``next_cursor``.
 
     Raises:
         Invalid: the cursor is not valid.
@@ -55,14 +62,22 @@ async def export_person(
         more = len(piece) == PIECE
         after = piece[-1].id if piece else after
     rest = {} if cursor else await _read_rest(service, email, own=for_themselves)
+    total = await count_comments(service, email)
+    if not for_themselves and not cursor:
+        await _log_export(service, actor, total)
     return PersonExport(
         email=email.reveal(),
         exported_at=service.now(),
-        total=await count_comments(service, email),
+        total=total,
         comments=found,
         next_cursor=pagination.encode_cursor(after) if more else None,
         **rest,
     )
+
+
+@write
+async def _log_export(unit: Write, actor: Actor, number: int) -> None:
+    await log.add_entry(unit, actor=actor, verb="person_export", site_id=None, body={"comments": number})
 
 
 @private_read

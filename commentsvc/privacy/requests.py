@@ -22,7 +22,7 @@ async def answer_request(service: Service, who: Principal, request: PersonReques
     if request.action == "export":
         if request.expect is not None:
             raise Invalid(FieldError("expect", "unknown_field", "Only an erasure has this field."))
-        return await export_person(service, request.email, cursor=request.cursor)
+        return await export_person(service, request.email, cursor=request.cursor, actor=who.actor)
     if request.cursor is not None:
         raise Invalid(FieldError("cursor", "unknown_field", "Only an export has this field."))
     return await erase_person(service, request.email, actor=who.actor, expect=request.expect or 0)

@@ -19,7 +19,7 @@ def test_an_operator_moves_to_another_computer_by_a_file(tmp_path):
     run_main(here, "site", "add", "photos", "--origin", "https://photos.example")
     done = run_main(here, "export", "--output", "all.jsonl")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Exported 0 comments in 0 threads on 2 sites to all.jsonl.\n"
+    assert done.stdout == "Exported to all.jsonl. Comments: 0. Threads: 0. Sites: 2.\n"
     file = here / "all.jsonl"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert run_main(here, "export", "--output", "all.jsonl").returncode == 1

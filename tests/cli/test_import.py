@@ -35,6 +35,7 @@ def test_an_operator_tries_an_import_then_does_it_then_does_it_again(ready):
     assert books_of(run_main(ready, "import", "auto", archive, "--json")) | {"repairs": {}} == {
         "read": 32,
         "imported": 0,
+        "statuses": {},
         "merged": 0,
         "existing": 30,
         "left_out": {"spam": 2},
@@ -68,6 +69,17 @@ def test_a_file_without_a_comment_is_no_success(ready):
     done = run_main(ready, "import", "wxr", write_wxr(ready, comments=0))
     assert done.returncode == 1
     assert "No comment was read." in done.stderr
+
+
+def test_a_file_of_another_format_is_named(ready):
+    done = run_main(ready, "import", "disqus", write_wxr(ready, comments=1), "--dry-run")
+    assert (done.returncode, "looks like the format wxr" in done.stderr) == (1, True)
+
+
+def test_an_empty_file_is_called_empty(ready):
+    (ready / "empty.xml").touch()
+    done = run_main(ready, "import", "auto", "empty.xml")
+    assert (done.returncode, "empty.xml is empty." in done.stderr) == (1, True)
 
 
 def test_nothing_is_left_of_an_import_but_its_comments(ready):

@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from commentsvc.archives.export_schemas import ExportFormat
 from commentsvc.archives.schemas import Contacts
 from commentsvc.cli import commands, keys, moderate, moderators, rules, sites
 from commentsvc.cli.mail import COMMANDS as MAIL_COMMANDS
-from commentsvc.cli.parser import EPILOG, build_parser
+from commentsvc.cli.parser import EPILOG, SECTIONS, build_parser
 from commentsvc.cli.secret import COMMANDS as SECRET_COMMANDS
 from commentsvc.delivery.webhook_schemas import WebhookEvent
 from commentsvc.domain.deliveries import Channel, MailMode, ParcelState
@@ -20,6 +21,8 @@ from commentsvc.moderation.statistics_schemas import Span
 from commentsvc.rules.kinds import KINDS
 from commentsvc.storage.comment_filter import CommentFilter
 from tests.operations.test_operating import run_main
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def parsers(parser, path=()):
@@ -67,6 +70,24 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
 def test_every_action_of_a_moderator_is_a_command():
     names = {path[0] for path, _ in parsers(build_parser())}
     assert set(ActionVerb) <= names
+
+
+def test_the_help_lists_each_command_in_one_section():
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted({path[0] for path, _ in parsers(build_parser())})
+    help_text = build_parser().format_help()
+    assert all(f"\n    {name}" in help_text for name in listed)
+
+
+def test_the_table_of_commands_names_every_command_and_no_other():
+    table = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8").partition("\n## Commands\n")[2]
+    cells = [line.split("|")[1] for line in table.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    offered = {" ".join(path) for path, _ in parsers(build_parser())}
+    written = set()
+    for cell in cells:
+        names = [re.sub("^commentsvc | [A-Z].*", "", name) for name in re.findall("`([^`]+)`", cell)]
+        written |= {name if name in offered else f"{names[0].split()[0]} {name}" for name in names}
+    assert written == offered
 
 
 def test_every_command_is_run_by_one_function():

@@ -6,11 +6,13 @@ import msgspec
 import pytest
 
 from commentsvc.access import moderators
+from commentsvc.audit.schemas import AuditQuery
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Invalid
+from commentsvc.moderation import audit
 from commentsvc.privacy import export
 from commentsvc.privacy.export import export_person
-from tests.conftest import OLD_SECRET, SECRET, a_service, post
+from tests.conftest import EVERYTHING, OLD_SECRET, SECRET, a_service, post
 from tests.operations.test_operating import run_main
 from tests.privacy.person import ADDRESS, EMAIL, MAIL, MARK, fill
 
@@ -45,6 +47,14 @@ async def test_an_operator_gets_everything_about_an_address_in_every_status(mail
     assert [ban.note for ban in found.bans] == [f"{MARK} ban"]
     assert found.moderators == []
     assert b"Other" not in msgspec.json.encode(found)
+
+
+async def test_the_audit_log_names_who_exported_but_not_the_address(mailing):
+    await export_person(mailing, EMAIL)
+    await export_person(mailing, EMAIL, for_themselves=True)
+    entries = (await audit.list_entries(mailing, EVERYTHING, AuditQuery())).entries
+    (entry,) = [one for one in entries if one.verb == "person_export"]
+    assert ADDRESS not in str(entry)
 
 
 async def test_the_person_sees_neither_network_nor_browser_nor_what_moderators_think(mailing):

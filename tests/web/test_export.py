@@ -8,8 +8,10 @@ import pytest
 
 from commentsvc.archives import export_formats
 from commentsvc.archives.export_csv import escape_formula
+from commentsvc.audit.schemas import AuditQuery
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import Mode, Scope
+from commentsvc.moderation import audit
 from commentsvc.sites import manage
 from commentsvc.sites.schemas import NewSite
 from commentsvc.web.server.connections import Deadlines
@@ -40,6 +42,14 @@ async def test_addresses_in_the_clear_need_the_scope_admin(client, service, key)
     assert (await client.get("/v1/export?contacts=clear", headers=moderator)).status == 403
     assert ADDRESS not in await (await client.get("/v1/export?contacts=sealed", headers=moderator)).text()
     assert ADDRESS in await (await client.get("/v1/export?contacts=clear", headers=key)).text()
+
+
+async def test_an_export_is_in_the_audit_log_also_if_it_is_cut_off(client, service, key):
+    await fill(service)
+    (await client.get("/v1/export?format=csv", headers=key)).close()
+    (entry,) = (await audit.list_entries(service, EVERYTHING, AuditQuery(limit=1))).entries
+    assert (entry.verb, entry.site) == ("export", None)
+    assert entry.body == {"format": "csv", "contacts": "none"}
 
 
 async def test_a_key_of_one_site_exports_only_that_site(client, service):

@@ -12,7 +12,7 @@ from axe_playwright_python.async_playwright import Axe
 from commentsvc.archives import uploads
 from commentsvc.archives.books import Books
 from commentsvc.archives.records import LeftOutReason, Repair
-from commentsvc.domain.models import Actor, ActorKind, Mode
+from commentsvc.domain.models import Actor, ActorKind, Mode, Status
 from commentsvc.service import write
 from commentsvc.storage import import_jobs
 from commentsvc.storage.import_jobs import ImportJob, JobState
@@ -27,6 +27,7 @@ SITE = {"sites": "https://blog.example", "secret_key": SECRET}
 BOOKS = Books(
     read=418_206,
     imported=402_118,
+    statuses={Status.APPROVED: 398_940, Status.PENDING: 3_178},
     merged=974,
     left_out={LeftOutReason.PINGBACK: 10_126, LeftOutReason.SPAM: 4_377, LeftOutReason.TRASH: 611},
     repairs={Repair.PARENT_LEFT_OUT: 131, Repair.DATE_UNKNOWN: 1},

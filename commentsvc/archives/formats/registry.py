@@ -50,4 +50,6 @@ def find_format(file: ArchiveFile) -> ArchiveFormat:
         if one.matches(file, head):
             return one
     known = ", ".join(one.name for one in FORMATS)
+    if not head and not file.path.is_dir():
+        raise UnreadableArchive(f"{file.name} is empty. Export or download it again.")
     raise UnreadableArchive(f"{file.name} has no format that is known here. Name one of: {known}.")

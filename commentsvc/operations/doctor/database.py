@@ -154,7 +154,7 @@ async def check_audit_log(service: Service) -> AsyncIterator[Finding]:
     except verification.AuditLogBroken as error:
         yield fault("audit log", f"The audit log is broken: {error}", "Restore a backup from before the change.")
         return
-    yield ok("audit log", f"{found.entries:,} entries belong together.")
+    yield ok("audit log", f"The chain is unbroken. Entries: {found.entries:,}.")
 
 
 DATABASE_CHECKS: Final = {

@@ -80,8 +80,10 @@ async def examine_outside(config: Config, url: str | None) -> list[Finding]:
 
 
 def _look_from_outside(config: Config, url: str | None) -> Iterator[Finding]:
-    yield from public.check_public_address(config)
-    if token := _make_token(config):
+    reached = list(public.check_public_address(config))
+    yield from reached
+    is_there = all(one.level is not Level.FAULT for one in reached)  # else no other check can say more
+    if is_there and (token := _make_token(config)):
         yield from public.check_forwarding(config, token)
     if url is None:
         return

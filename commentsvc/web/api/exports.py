@@ -25,7 +25,9 @@ async def export_comments(request: web.Request, query: ExportQuery) -> web.Strea
     site_id = await find_site(service, who, query.site)
 
     async def write(sink: Sink) -> Exported:
-        return await export_formats.export(service, site_id, query.format, contacts, sink, MOST_SECONDS)
+        return await export_formats.export(
+            service, site_id, query.format, contacts, sink, MOST_SECONDS, actor=who.actor
+        )
 
     name = f"comments.{export_formats.SUFFIXES[query.format]}"
     return await stream_file(request, name, export_formats.KINDS[query.format], write)

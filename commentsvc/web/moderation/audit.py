@@ -11,6 +11,7 @@ from commentsvc.audit.schemas import AuditEntry, AuditQuery
 from commentsvc.domain.fields import Cursor, SiteName
 from commentsvc.moderation import audit, bulk, queue
 from commentsvc.moderation.schemas import ModeratorComment
+from commentsvc.moderation.verbs import count_comments
 from commentsvc.web.moderation import layout
 from commentsvc.web.moderation.layout import Day, ResultQuery
 from commentsvc.web.server.routing import SERVICE, WHO
@@ -37,6 +38,7 @@ class AuditLine:
     entry: AuditEntry
     number: int  # of comments
     comments: list[ModeratorComment]  # the first of them
+    more: int  # of them
     change: tuple[str, str] | None  # the statuses before and after, if they are the same for all comments
     subject: tuple[str, str] | None  # kind and URL of a thread or rule
     changed: list[str]  # the names of its changed fields
@@ -91,10 +93,12 @@ def _build_line(entry: AuditEntry, cards: Mapping[str, ModeratorComment], undoab
     kind = next((kind for kind in SUBJECT_PAGES if entry.body.get(kind)), None)
     changes = {(item[1], item[2]) for item in items}
     action = entry.body.get("action")
+    shown = [cards[item[0]] for item in items[:MAX_LINKS] if item[0] in cards]
     return AuditLine(
         entry=entry,
-        number=len(items),
-        comments=[cards[item[0]] for item in items[:MAX_LINKS] if item[0] in cards],
+        number=count_comments(entry.body),
+        more=len(items) - len(shown),
+        comments=shown,
         change=changes.pop() if len(changes) == 1 else None,
         subject=(kind, SUBJECT_PAGES[kind] + entry.body[kind]) if kind else None,
         changed=entry.body.get("changed", []) if entry.verb.endswith("_change") else [],

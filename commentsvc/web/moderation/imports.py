@@ -14,6 +14,8 @@ from commentsvc.archives.import_schemas import ImportBooks, ImportQuery, ImportR
 from commentsvc.archives.uploads import MEBIBYTE
 from commentsvc.domain import validation
 from commentsvc.domain.errors import Conflict, Forbidden, Invalid, MalformedRequest, NotFound, Refusal, TooLarge
+from commentsvc.domain.models import Status
+from commentsvc.moderation.wording import STATUSES
 from commentsvc.storage.import_jobs import ENDED, WORKING, JobState
 from commentsvc.web.moderation import import_words, layout
 from commentsvc.web.moderation.layout import Back, ResultQuery
@@ -80,6 +82,9 @@ async def _render(request: web.Request, template: str, **values: Any) -> web.Res
     def list_repairs(books: ImportBooks) -> list[str]:
         return [translate(import_words.describe_repair(one, number)) for one, number in books.repairs.items()]
 
+    def list_statuses(books: ImportBooks) -> list[tuple[str, int]]:
+        return [(translate(STATUSES[Status(one)]), number) for one, number in sorted(books.statuses.items())]
+
     words: dict[str, Any] = {
         "tab": "import",
         "working": WORKING,
@@ -89,6 +94,7 @@ async def _render(request: web.Request, template: str, **values: Any) -> web.Res
         "title_of": lambda job: titles.get(job.format, ""),
         "list_left_out": import_words.list_left_out,
         "list_repairs": list_repairs,
+        "list_statuses": list_statuses,
         "percent_done": import_words.percent_done,
         "time_left": time_left,
         "seconds_taken": import_words.seconds_taken,
