@@ -664,7 +664,8 @@ CREATE TABLE backup (
 -- Totals for statistics (docs/decisions/0089-statistics.md). Triggers keep them, so no change of a comment is forgotten;
 -- commentsvc/storage/dialect.py has those of PostgreSQL, where a shard is a row of some connections, as in site_total.
 -- A quarter is a quarter of an hour in UTC, counted since 1970. Every time zone in use begins its days at one, so these
--- rows add up to days of any zone, and a change of the zone changes no row. No row names a person.
+-- rows add up to days of any zone, and a change of the zone changes no row. Waits and rules count at noon of their day in
+-- UTC, so that a year is few rows; they are shown on the day that the zone has then. No row names a person.
 
 -- Comments by the time at which they arrived, and by their status now.
 CREATE TABLE arrival_total (
@@ -692,7 +693,7 @@ CREATE TABLE thread_total (
 -- How long held comments waited for the first decision of a moderator, a program or a hook, by their arrival.
 CREATE TABLE wait_total (
     site_id TEXT   NOT NULL REFERENCES site (id),
-    quarter BIGINT NOT NULL,
+    quarter BIGINT NOT NULL,  -- noon of the day in UTC
     bucket  BIGINT NOT NULL,  -- the number of bounds in commentsvc/storage/day_totals.py that the wait has reached
     shard   BIGINT NOT NULL,
     number  BIGINT NOT NULL,
@@ -703,7 +704,7 @@ CREATE TABLE wait_total (
 -- before they were erased. Moderation modes are no rules.
 CREATE TABLE rule_total (
     site_id   TEXT   NOT NULL REFERENCES site (id),
-    quarter   BIGINT NOT NULL,
+    quarter   BIGINT NOT NULL,  -- noon of the day in UTC
     name      TEXT   NOT NULL,  -- kind of rule, or name of a built-in one
     rule_id   TEXT   NOT NULL,  -- empty: a built-in rule
     shard     BIGINT NOT NULL,
@@ -762,7 +763,7 @@ BEGIN UPDATE arrival_total SET
     SET overruled = overruled
         + CASE WHEN new.erased_at IS NULL THEN new.status = 'approved' ELSE new.published_at IS NOT NULL END
         - CASE WHEN old.erased_at IS NULL THEN old.status = 'approved' ELSE old.published_at IS NOT NULL END
-    WHERE site_id = new.site_id AND quarter = STRFTIME('%s', new.created_at) / 900 AND shard = 0
+    WHERE site_id = new.site_id AND quarter = STRFTIME('%s', new.created_at) / 86400 * 96 + 48 AND shard = 0
         AND (name, rule_id) = (SELECT actor_name, COALESCE(actor_id, '') FROM decision
             WHERE comment_id = new.id AND seq = (SELECT MIN(seq) FROM decision WHERE comment_id = new.id)
                 AND actor_kind = 'rule' AND status IN ('pending', 'spam')
@@ -772,7 +773,7 @@ CREATE TRIGGER comment_caught AFTER INSERT ON decision
 WHEN new.actor_kind = 'rule' AND new.status IN ('pending', 'spam') AND new.actor_name NOT IN ('mode', 'new_author')
     AND NOT EXISTS (SELECT 1 FROM decision WHERE comment_id = new.comment_id AND seq < new.seq)
 BEGIN INSERT INTO rule_total (site_id, quarter, name, rule_id, shard, caught, overruled)
-    SELECT site_id, STRFTIME('%s', created_at) / 900, new.actor_name, COALESCE(new.actor_id, ''), 0, 1,
+    SELECT site_id, STRFTIME('%s', created_at) / 86400 * 96 + 48, new.actor_name, COALESCE(new.actor_id, ''), 0, 1,
         CASE WHEN erased_at IS NULL THEN status = 'approved' ELSE published_at IS NOT NULL END
     FROM comment WHERE id = new.comment_id
     ON CONFLICT (site_id, quarter, name, rule_id, shard) DO UPDATE SET caught = caught + 1,
@@ -784,7 +785,7 @@ WHEN new.actor_kind IN ('person', 'program', 'hook') AND new.status <> 'pending'
     AND NOT EXISTS (SELECT 1 FROM decision WHERE comment_id = new.comment_id AND seq < new.seq
         AND status <> 'pending' AND actor_kind IN ('person', 'program', 'hook'))
 BEGIN INSERT INTO wait_total (site_id, quarter, bucket, shard, number)
-    SELECT site_id, STRFTIME('%s', created_at) / 900, (SELECT COUNT(*) FROM (VALUES
+    SELECT site_id, STRFTIME('%s', created_at) / 86400 * 96 + 48, (SELECT COUNT(*) FROM (VALUES
             (60), (120), (180), (240), (300), (420), (600), (900), (1200), (1500), (1800),
             (2100), (2400), (2700), (3000), (3600), (4500), (5400), (7200), (9000), (10800), (14400),
             (18000), (21600), (28800), (36000), (43200), (57600), (72000), (86400), (129600), (172800), (259200),

@@ -247,5 +247,5 @@ async def _log_import(unit: Write, actor: Actor, name: str, books: Books, sites:
         actor=actor,
         verb="import",
         site_id=sites[0] if len(sites) == 1 else None,
-        body={"format": name, "imported": books.imported, "sites": list(sites), "threads": books.threads},
+        body={"format": name, "imported": books.imported, "sites": list(sites)},
     )

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Final
@@ -27,7 +28,7 @@ from commentsvc.service import private_read
 from commentsvc.sites import resolve
 from commentsvc.storage import day_totals, sites, totals
 from commentsvc.storage.database import PrivateRead, Row
-from commentsvc.storage.day_totals import BOUNDS, QUARTER_SECONDS, Period
+from commentsvc.storage.day_totals import BOUNDS, QUARTER_SECONDS, QUARTERS_PER_DAY, Period
 
 DEFAULT_DAYS: Final = 30
 MAX_DAYS: Final = 366
@@ -56,10 +57,13 @@ async def read_statistics(
     reached = resolve.reachable_sites(directory, who, query.site)
     site_ids = tuple(site.id for site in directory.sites) if reached is None else reached
     zone_name, zone = await _find_zone(unit, site_ids)
-    first, last = _find_days(query, unit.clock().astimezone(zone).date(), days)
+    today = unit.clock().astimezone(zone).date()
+    first, last = _find_days(query, today, days)
     period = build_period(first, last, zone)
     arrivals = {row["day"]: row for row in await day_totals.sum_arrivals(unit, site_ids, period)}
-    waits = _group_waits(await day_totals.sum_waits(unit, site_ids, period))
+    # In UTC it can be tomorrow already.
+    noons = replace(period, end=period.end + QUARTERS_PER_DAY) if last == today else period
+    waits = _group_waits(await day_totals.sum_waits(unit, site_ids, noons), (last - EPOCH).days)
     names = {site.id: site.name for site in directory.sites}
     return Statistics(
         site=names[site_ids[0]] if query.site else None,
@@ -71,10 +75,10 @@ async def read_statistics(
         total=Outcomes(**_add_up(arrivals.values())),
         median_wait=find_median(_merge(waits.values())),
         periods=[_build_period_record(days, arrivals, waits) for days in split_days(first, last, query.by)],
-        rules=[_rule_record(row) for row in await day_totals.sum_rules(unit, site_ids, period, MAX_RULES)],
+        rules=[_rule_record(row) for row in await day_totals.sum_rules(unit, site_ids, noons, MAX_RULES)],
         threads=[
             _thread_record(row, names)
-            for row in await day_totals.sum_threads(unit, site_ids, period.utc_days, MAX_THREADS)
+            for row in await day_totals.sum_threads(unit, site_ids, noons.utc_days, MAX_THREADS)
         ],
     )
 
@@ -91,7 +95,9 @@ def _find_days(query: StatisticsQuery, today: date, days: int) -> tuple[date, da
     last = date.fromisoformat(query.to) if query.to else today
     first = date.fromisoformat(query.from_) if query.from_ else last - timedelta(days=days - 1)
     if first > last:
-        raise Invalid(FieldError("from", "invalid_time", translatable("The first day is after the last. Swap them.")))
+        swap = translatable("The first day is after the last. Swap them.")
+        future = translatable("The first day is after today. Name an earlier day, or a last day too.")
+        raise Invalid(FieldError("from", "invalid_time", swap if query.to else future))
     if (last - first).days >= MAX_DAYS:
         message = translatable_format("Choose at most %(days)s days.", days=MAX_DAYS)
         raise Invalid(FieldError("from", "too_wide", message))
@@ -151,10 +157,10 @@ def _add_up(rows: Iterable[Row]) -> dict[str, int]:
     return {"arrived": sum(sums.values()), **sums}
 
 
-def _group_waits(rows: Iterable[Row]) -> dict[int, Buckets]:
+def _group_waits(rows: Iterable[Row], last: int) -> dict[int, Buckets]:
     grouped: dict[int, Buckets] = {}
     for row in rows:
-        grouped.setdefault(row["day"], Counter())[row["bucket"]] += row["number"]
+        grouped.setdefault(min(row["day"], last), Counter())[row["bucket"]] += row["number"]
     return grouped
 
 

@@ -1,8 +1,9 @@
 """Totals for statistics: arrivals, waits, rules and threads by time.
 
 Triggers count every change in its own transaction: ``schema.sql`` has those of SQLite, ``postgres_triggers.py`` those
-of PostgreSQL. Rows are of a quarter of an hour in UTC. They are added up to days of a site's time zone when they are
-read. Only deleted comments take their decisions away in a function here, since no trigger knows the order of these.
+of PostgreSQL. Rows of arrivals are of a quarter of an hour in UTC. They are added up to days of a site's time zone when
+they are read. Waits and rules have rows of a day in UTC, at its noon, so that a year of them is quick to read. Only
+deleted comments take their decisions away in a function here, since no trigger knows the order of these.
 """
 
 from calendar import monthrange
@@ -19,9 +20,11 @@ from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_c
 
 QUARTER_SECONDS: Final = 900
 QUARTERS_PER_DAY: Final = 96
+NOON: Final = 48  # quarters of an hour after the beginning of a day
 STATUSES: Final = ("approved", "pending", "spam", "trash")
 MODES: Final = ("mode", "new_author")  # decide on every comment: they catch nothing
 DECIDERS: Final = ("person", "program", "hook")
+CANDIDATES: Final = 10  # for each busy thread that is shown, since some may not be public
 # Where the buckets of waits begin, in seconds, without the first. Most are within 10 % of their middle.
 BOUNDS: Final = tuple(
     60 * minutes
@@ -54,9 +57,9 @@ class Period:
 
     @property
     def utc_days(self) -> list[date]:
-        """Return the days of UTC from the one that has the start to the one that has the end."""
-        first, last = self.start // QUARTERS_PER_DAY, (self.end - 1) // QUARTERS_PER_DAY
-        return [date(1970, 1, 1) + timedelta(days=day) for day in range(first, last + 1)]
+        """Return the days of UTC whose noon is in the period."""
+        first, end = (-((NOON - quarter) // QUARTERS_PER_DAY) for quarter in (self.start, self.end))
+        return [date(1970, 1, 1) + timedelta(days=day) for day in range(first, end)]
 
 
 def quarter_of(time: str) -> int:
@@ -64,15 +67,25 @@ def quarter_of(time: str) -> int:
     return int(parse_time(time).timestamp() // QUARTER_SECONDS)
 
 
+def noon_of(time: str) -> int:
+    """Return the quarter of an hour that is noon of the day, in UTC, of a stored time."""
+    return quarter_of(time) // QUARTERS_PER_DAY * QUARTERS_PER_DAY + NOON
+
+
 def bucket_of(seconds: int) -> int:
     """Return the bucket of a wait."""
     return sum(bound <= seconds for bound in BOUNDS)
 
 
+def _sum_of(column: str) -> str:
+    """Return SQL for a sum of small numbers. PostgreSQL adds up BIGINT as decimals: slowly, and on the disk."""
+    return f"SUM(CAST({column} AS INTEGER))"
+
+
 async def sum_arrivals(unit: PrivateRead, sites: Sequence[str] | None, period: Period) -> Sequence[Row]:
     """Return ``day, approved, pending, spam, trash, erased`` of each day on which comments arrived, oldest first."""
     on_sites, values = site_condition("site_id", sites)
-    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in (*STATUSES, "erased"))
+    sums = ", ".join(f"{_sum_of(name)} AS {name}" for name in (*STATUSES, "erased"))
     return await unit.all(
         f"""
         SELECT {period.local_day} AS day, {sums} FROM arrival_total
@@ -88,7 +101,7 @@ async def sum_waits(unit: PrivateRead, sites: Sequence[str] | None, period: Peri
     on_sites, values = site_condition("site_id", sites)
     return await unit.all(
         f"""
-        SELECT {period.local_day} AS day, bucket, CAST(SUM(number) AS BIGINT) AS number FROM wait_total
+        SELECT {period.local_day} AS day, bucket, {_sum_of("number")} AS number FROM wait_total
         WHERE {on_sites} AND quarter >= {period.start} AND quarter < {period.end}
         GROUP BY {period.local_day}, bucket ORDER BY 1, 2
         """,
@@ -101,7 +114,7 @@ async def sum_rules(unit: PrivateRead, sites: Sequence[str] | None, period: Peri
     on_sites, values = site_condition("site_id", sites)
     return await unit.all(
         f"""
-        SELECT name, rule_id, CAST(SUM(caught) AS BIGINT) AS caught, CAST(SUM(overruled) AS BIGINT) AS overruled
+        SELECT name, rule_id, {_sum_of("caught")} AS caught, {_sum_of("overruled")} AS overruled
         FROM rule_total WHERE {on_sites} AND quarter >= {period.start} AND quarter < {period.end}
         GROUP BY name, rule_id HAVING SUM(caught) > 0 ORDER BY 3 DESC, 1, 2 LIMIT CAST(:limit AS BIGINT)
         """,
@@ -119,13 +132,14 @@ async def sum_threads(
     return await unit.all(
         f"""
         SELECT thread.id, thread.title, thread.url, thread.site_id, busy.number FROM (
-            SELECT thread_id, CAST(SUM(number) AS BIGINT) AS number FROM thread_total
+            SELECT thread_id, {_sum_of("number")} AS number FROM thread_total
             WHERE period IN {periods} AND {on_sites}
-            GROUP BY thread_id ORDER BY 2 DESC, 1 LIMIT CAST(:limit AS BIGINT)
+            GROUP BY thread_id ORDER BY 2 DESC, 1 LIMIT CAST(:candidates AS BIGINT)
         ) AS busy JOIN thread ON thread.id = busy.thread_id
-        WHERE thread.published_at IS NOT NULL ORDER BY busy.number DESC, thread.id
+        WHERE thread.published_at IS NOT NULL ORDER BY busy.number DESC, thread.id LIMIT CAST(:limit AS BIGINT)
         """,
         limit=limit,
+        candidates=CANDIDATES * limit,
         **values,
         **named,
     )
@@ -217,7 +231,7 @@ def find_wait(history: Sequence[Row]) -> tuple[str, int, int] | None:
     if history[0]["status"] != Status.PENDING or not decided:
         return None
     arrived, until = (int(parse_time(text).timestamp() // 1) for text in (history[0]["arrived"], decided[0]["decided"]))
-    return history[0]["site_id"], arrived // QUARTER_SECONDS, bucket_of(until - arrived)
+    return history[0]["site_id"], noon_of(history[0]["arrived"]), bucket_of(until - arrived)
 
 
 async def _take_rules(unit: Write, histories: Any) -> None:
@@ -245,7 +259,7 @@ def find_rule(first: Row) -> tuple[str, int, str, str] | None:
     held = first["status"] in {Status.PENDING, Status.SPAM} and first["actor_kind"] == "rule"
     if not held or first["actor_name"] in MODES:
         return None
-    return first["site_id"], quarter_of(first["arrived"]), first["actor_name"], first["actor_id"] or ""
+    return first["site_id"], noon_of(first["arrived"]), first["actor_name"], first["actor_id"] or ""
 
 
 def is_overruled(comment: Row) -> bool:

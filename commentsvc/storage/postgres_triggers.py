@@ -6,13 +6,15 @@ No line inside a function ends with a semicolon: the schema is split there.
 from collections.abc import Sequence
 from typing import Final
 
-from commentsvc.storage.day_totals import BOUNDS, DECIDERS, MODES, QUARTER_SECONDS, STATUSES
+from commentsvc.storage.day_totals import BOUNDS, DECIDERS, MODES, NOON, QUARTER_SECONDS, QUARTERS_PER_DAY, STATUSES
 from commentsvc.storage.totals import COUNTERS, TOTAL_TABLE
 
 # Connections count in one of these rows of a site, by their process id, so that two comments on one site rarely wait
 # for each other. SQLite has one writer and one row.
 SHARDS: Final = 16
 SHARD: Final = f"pg_backend_pid() % {SHARDS}"
+# A site has a row of this kind in each quarter of an hour, so that there are fewer of them.
+TIME_SHARD: Final = "pg_backend_pid() % 4"
 
 
 def _function(name: str, table: str, event: str, when: str, body: str) -> str:
@@ -39,6 +41,11 @@ def _units(row: str, seconds: int) -> str:
     return f"FLOOR(EXTRACT(EPOCH FROM CAST({row}.created_at AS timestamptz)) / {seconds})::bigint"
 
 
+def _noon(row: str) -> str:
+    """Return the quarter of an hour that is noon of the day in UTC on which a comment arrived."""
+    return f"{_units(row, 86_400)} * {QUARTERS_PER_DAY} + {NOON}"
+
+
 def _outcomes(row: str) -> list[str]:
     """Return 1 for the column of ``arrival_total`` that counts the comment, and 0 for the others."""
     named = [f"({row}.status = '{status}' AND {row}.erased_at IS NULL)::int" for status in STATUSES]
@@ -53,7 +60,7 @@ def _overruled(row: str) -> str:
 def _count_arrival(row: str, amounts: Sequence[str]) -> str:
     columns = (*STATUSES, "erased")
     return f"""INSERT INTO arrival_total (site_id, quarter, shard, {", ".join(columns)})
-    VALUES ({row}.site_id, {_units(row, QUARTER_SECONDS)}, {SHARD}, {", ".join(amounts)})
+    VALUES ({row}.site_id, {_units(row, QUARTER_SECONDS)}, {TIME_SHARD}, {", ".join(amounts)})
     ON CONFLICT (site_id, quarter, shard) DO UPDATE SET {_add("arrival_total", columns)};"""
 
 
@@ -77,21 +84,21 @@ _CAUGHT: Final = f"actor_kind = 'rule' AND status IN ('pending', 'spam') AND act
 _TO_RULES: Final = f"""ON CONFLICT (site_id, quarter, name, rule_id, shard)
     DO UPDATE SET {_add("rule_total", ["caught", "overruled"])};"""
 _OVERRULE: Final = f"""INSERT INTO rule_total (site_id, quarter, name, rule_id, shard, caught, overruled)
-    SELECT NEW.site_id, {_units("NEW", QUARTER_SECONDS)}, actor_name, COALESCE(actor_id, ''), {SHARD}, 0,
+    SELECT NEW.site_id, {_noon("NEW")}, actor_name, COALESCE(actor_id, ''), {TIME_SHARD}, 0,
         {_overruled("NEW")} - {_overruled("OLD")}
     FROM decision WHERE comment_id = NEW.id AND seq = (SELECT MIN(seq) FROM decision WHERE comment_id = NEW.id)
         AND {_CAUGHT} AND {_overruled("NEW")} <> {_overruled("OLD")}
     {_TO_RULES}"""
 _CATCH: Final = f"""INSERT INTO rule_total (site_id, quarter, name, rule_id, shard, caught, overruled)
-    SELECT site_id, {_units("comment", QUARTER_SECONDS)}, NEW.actor_name, COALESCE(NEW.actor_id, ''), {SHARD}, 1,
+    SELECT site_id, {_noon("comment")}, NEW.actor_name, COALESCE(NEW.actor_id, ''), {TIME_SHARD}, 1,
         {_overruled("comment")}
     FROM comment WHERE id = NEW.comment_id AND NOT EXISTS (
         SELECT 1 FROM decision WHERE comment_id = NEW.comment_id AND seq < NEW.seq)
     {_TO_RULES}"""
 _DECIDE: Final = f"""INSERT INTO wait_total (site_id, quarter, bucket, shard, number)
-    SELECT site_id, {_units("comment", QUARTER_SECONDS)},
+    SELECT site_id, {_noon("comment")},
         width_bucket({_units("NEW", 1)} - {_units("comment", 1)}, ARRAY[{", ".join(map(str, BOUNDS))}]::bigint[]),
-        {SHARD}, 1
+        {TIME_SHARD}, 1
     FROM comment WHERE id = NEW.comment_id
         AND (SELECT status FROM decision WHERE comment_id = NEW.comment_id ORDER BY seq LIMIT 1) = 'pending'
         AND NOT EXISTS (SELECT 1 FROM decision WHERE comment_id = NEW.comment_id AND seq < NEW.seq

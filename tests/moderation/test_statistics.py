@@ -22,6 +22,7 @@ from commentsvc.sites import manage
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage.day_totals import BOUNDS, bucket_of
 from tests.conftest import EVERYTHING, MORE_EXAMPLES, a_service, draft, post, visit
+from tests.storage.test_day_totals import list_threads
 
 MINUTE = 60
 BLOG, OTHER = "https://blog.example", "https://other.example"
@@ -72,6 +73,35 @@ async def test_days_are_those_of_the_time_zone_and_change_with_it_at_once(servic
     assert days == {
         "UTC": [1, 0], "Europe/Athens": [0, 1], "Asia/Kathmandu": [0, 1], "America/Los_Angeles": [1, 0],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("zone", "begin"),
+    [
+        ("Asia/Kathmandu", datetime(2026, 6, 29, 18, 1, tzinfo=UTC)),  # +05:45
+        ("America/St_Johns", datetime(2026, 10, 31, 2, 16, tzinfo=UTC)),  # -02:30; summer time ends the day after
+        ("Australia/Lord_Howe", datetime(2026, 10, 2, 13, 14, tzinfo=UTC)),  # +10:30; half an hour of summer time
+        ("Europe/Lisbon", datetime(2026, 3, 28, 22, 59, tzinfo=UTC)),
+        ("Pacific/Auckland", datetime(2026, 9, 25, 11, 44, tzinfo=UTC)),
+    ],
+)
+async def test_sums_of_days_weeks_and_months_agree_in_every_zone(service, clock, zone, begin):
+    await set_zone(service, zone)
+    clock.time, expected = begin, Counter()
+    for number in range(12):
+        expected[clock.time.astimezone(ZoneInfo(zone)).date().isoformat()] += 1
+        held = await post(service, f"Comment {number}.", address=f"192.0.2.{number}")
+        clock.move(minutes=7)
+        await decide(service, ActionVerb.APPROVE, held)
+        clock.move(hours=4, minutes=53 + number)
+
+    for by in Span:
+        found = await read_statistics(service, EVERYTHING, StatisticsQuery(by=by))
+        assert found.total.arrived == sum(period.arrived for period in found.periods) == 12
+        waits = [period.median_wait for period in found.periods if period.median_wait]
+        assert found.median_wait.decided == sum(wait.decided for wait in waits) == 12
+        if by is Span.DAY:
+            assert {period.from_: period.arrived for period in found.periods if period.arrived} == expected
 
 
 async def test_a_moderator_reads_the_median_wait_with_its_error(service, clock):
@@ -138,6 +168,33 @@ async def test_a_moderator_who_asks_for_impossible_days_reads_why(service, first
     with pytest.raises(Invalid) as refused:
         await read_statistics(service, EVERYTHING, StatisticsQuery(from_=first, to=last))
     assert refused.value.faults[0].field == "from"
+
+
+async def test_a_moderator_who_names_a_future_day_reads_that_it_is_after_today(service):
+    with pytest.raises(Invalid, match="after today"):
+        await read_statistics(service, EVERYTHING, StatisticsQuery(from_="2030-01-01"))
+
+
+async def test_statistics_of_an_empty_service_are_zeros(service):
+    found = await read_statistics(service, EVERYTHING, StatisticsQuery())
+    assert (found.total.arrived, found.queue.waiting, found.queue.oldest_at, found.median_wait) == (0, 0, None, None)
+    assert (found.rules, found.threads, len(found.periods)) == ([], [], statistics.DEFAULT_DAYS)
+
+
+async def test_threads_without_a_public_comment_are_not_among_the_busiest(service):
+    erased, public = (
+        await post(service, "Erased later.", thread="/gone/"),
+        await post(service, "Stays.", thread="/here/"),
+    )
+    await post(service, "Never public.", thread="/held/")
+    await decide(service, ActionVerb.APPROVE, erased, public)
+    await decide(service, ActionVerb.TRASH, erased)
+    await erase_permanently(service, EVERYTHING, erased)
+
+    found = await read_statistics(service, EVERYTHING, StatisticsQuery())
+
+    (here,) = [one["id"] for one in await list_threads(service) if one["key"] == "/here"]
+    assert [(one.thread, one.approved) for one in found.threads] == [(here, 1)]
 
 
 async def test_a_long_queue_is_counted_to_a_quarter_of_an_hour(service, clock, monkeypatch):

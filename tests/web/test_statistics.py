@@ -56,7 +56,7 @@ async def test_a_moderator_without_script_sees_figures_charts_and_tables_that_ag
     assert len(bars) == 30
     assert sum(int(bar.split(": ")[1].split()[0]) for bar in bars) == 9
     assert re.search(r"Waiting 2\b", main)
-    assert re.search(r'class="share doubtful">4 \(44%\)</td><td class="test"><a ', main)
+    assert re.search(r'class="share doubtful">4 \(44%\)</td><td class="try"><a ', main)
     assert "Days in <bdi>UTC</bdi>" in main
     assert "/statistics.css" in head
 
