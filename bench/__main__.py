@@ -8,20 +8,21 @@ from typing import Final
 
 from bench.databases import KEPT, open_folder
 from bench.deliveries import measure_deliveries
+from bench.imports import measure_imports
 from bench.lag import report_lag
 from bench.load import require_wrk
 from bench.measure import GROUPS, Effort, Rows
 from bench.ratios import TABLE, compare, find_missing, read_table, write_table
 
 ALL: Final = tuple(GROUPS)
-NAMED: Final = ("lag", "deliveries")  # only if they are named: they have no rows in the table
+NAMED: Final = ("lag", "deliveries", "imports")  # only if they are named: they have no rows in the table
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure the named groups, and compare them with the table. Exit code 1: a row got worse."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "groups", nargs="*", metavar="GROUP", help=f"{', '.join((*ALL, *NAMED))}; default: all but lag and deliveries"
+        "groups", nargs="*", metavar="GROUP", help=f"{', '.join((*ALL, *NAMED))}; default: all but {', '.join(NAMED)}"
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often each request is measured (default: 3)")
     parser.add_argument("--seconds", type=int, default=2, help="how long each time (default: 2)")
@@ -42,6 +43,8 @@ def main(words: Sequence[str] | None = None) -> int:
                 report_lag(folder, lambda probe: not given.only or probe.name in given.only)
         if "deliveries" in given.groups:
             measure_deliveries()
+        if "imports" in given.groups:
+            measure_imports()
         effort = Effort(given.rounds, given.seconds, tuple(given.only))
         return report({group: GROUPS[group](effort) for group in chosen}, write=given.write, whole=not given.only)
 

@@ -8,7 +8,7 @@ from commentsvc.domain import initials
 from commentsvc.domain.email_address import Email
 from commentsvc.service import Service
 
-MOST_KEPT: Final = 4096
+MOST_KEPT: Final = 16_384
 
 
 class Authors:

@@ -20,6 +20,7 @@ from commentsvc.archives.files import ArchiveFile
 from commentsvc.archives.formats.registry import ArchiveFormat
 from commentsvc.archives.incoming import Incoming, Target
 from commentsvc.archives.options import ImportOptions
+from commentsvc.archives.pace import Pace
 from commentsvc.archives.pages import PageFinder, find_pages
 from commentsvc.archives.pieces import import_piece, list_new
 from commentsvc.archives.preparation import Prepared
@@ -35,9 +36,7 @@ from commentsvc.service import Service, write
 from commentsvc.sites import resolve
 from commentsvc.storage.database import Write
 
-PIECE: Final = 100  # comments in one Write unit
-PIECE_BYTES: Final = 300_000  # of their texts
-AHEAD: Final = 6  # pieces that are prepared while one is written
+AHEAD: Final = 3  # pieces that are prepared while one is written
 # After each piece other writers have their turn: so long, and this part of the time that the piece took.
 PAUSE_SECONDS: Final = 0.002
 PAUSE_SHARE: Final = 0.05
@@ -112,6 +111,7 @@ class _Import:
         self._sites: set[str] = set()
         self._unordered: set[str] = set()
         self._authors = Authors(service)
+        self._pace = Pace()
 
     async def read(self, files: Sequence[ArchiveFile]) -> None:
         """Read the archive into the staging file, in a thread."""
@@ -179,7 +179,7 @@ class _Import:
             self.books.merged += arrangement.merged
             for arranged in arrangement.comments:
                 encoded = staging.find_record(arranged.comment.seq)
-                if piece.comments and (len(piece.comments) >= PIECE or size + len(encoded) > PIECE_BYTES):
+                if piece.comments and self._pace.is_enough(len(piece.comments), size + len(encoded)):
                     yield piece
                     piece, size = Piece([], []), 0
                 piece.comments.append((target, arranged))
@@ -223,7 +223,9 @@ class _Import:
             self._unordered |= written.unordered
         self._count(piece, new)
         if not self._options.is_dry_run:
-            await asyncio.sleep(PAUSE_SECONDS + PAUSE_SHARE * (time.perf_counter() - started))
+            seconds = time.perf_counter() - started
+            self._pace.note(len(new), seconds)
+            await asyncio.sleep(PAUSE_SECONDS + PAUSE_SHARE * seconds)
 
     def _count(self, piece: Sequence[Incoming], new: Sequence[Incoming]) -> None:
         books = self.books

@@ -41,10 +41,16 @@ class TreeWriter:
             elif child.has_block or child.tag in _BLOCK_WRITERS:
                 end_paragraph()
                 blocks += _BLOCK_WRITERS.get(child.tag, TreeWriter.write_container)(self, child)
+            elif self._is_code_block(child):
+                end_paragraph()
+                blocks += self.write_preformatted(child)
             else:
                 line.append(self._inline(child))
         end_paragraph()
         return [block for block in blocks if block.strip()]
+
+    def _is_code_block(self, node: Node) -> bool:
+        return node.tag in _CODE and self._has_marks and "\n" in _plain(node).strip()
 
     def _paragraph(self, text: str) -> str:
         lines = [" ".join(line.split()) for line in text.strip().split("\n")]

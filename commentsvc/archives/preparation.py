@@ -26,6 +26,9 @@ MOST_TEXT: Final = 100_000  # characters; texts of earlier systems may be longer
 MOST_AGENT: Final = 500
 # A word before anything else than opening tags: the text is surely not empty.
 _BEGINS: Final = re.compile(r"(?:\s*<[a-z][^<>]*>)*[^<&]*?[^\W_]", re.IGNORECASE)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+# The fields with text of strangers.
+_TEXTS: Final = ("id", "thread", "text", "name", "parent", "author", "email", "website", "address", "agent")
 
 _PLAIN_LOCAL: Final = re.compile(r"(?=.{1,64}$)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 
@@ -164,6 +167,9 @@ def _clean_address(text: str) -> str | None:
 
 def storable(record: CommentRecord) -> CommentRecord:
     """Return a comment without what a database cannot store: NUL and lone surrogates. Other fields stay."""
+    texts = "\n".join(filter(None, map(record.__getattribute__, _TEXTS)))
+    if "\x00" not in texts and (texts.isascii() or not _SURROGATE.search(texts)):
+        return record  # nearly all
     changed = {
         name: clean
         for name in record.__struct_fields__

@@ -17,7 +17,7 @@ ATTEMPTS: Final = 5
 async def sort_thread(service: Service, thread_id: str) -> None:
     """Sort a thread by time. Top-level comments move with all their replies, so that no reader sees half a tree.
 
-    If another import or a merge numbers the thread meanwhile, begin again.
+    Begin again if another import or a merge numbers the thread at the same time.
     """
     for _ in range(ATTEMPTS):
         rows = await _list_unsorted(service, thread_id)
@@ -29,13 +29,14 @@ async def sort_thread(service: Service, thread_id: str) -> None:
 
 async def _move_all(service: Service, thread_id: str, rows: Sequence[Row], first: int) -> None:
     ranks = {row["id"]: rank for rank, row in enumerate(rows)}
+    ids = {row["path"]: row["id"] for row in rows}
     piece, size = list[str](), 0
     for top, number in Counter(row["top"] for row in rows).items():
         if piece and size + number > PIECE:
             if not await _move(service, thread_id, piece, ranks, first):
                 return
             piece, size = [], 0
-        piece.append(top)
+        piece.append(ids[top])
         size += number
     await _move(service, thread_id, piece, ranks, first)
 
@@ -64,11 +65,13 @@ async def _take_numbers(unit: Write, thread_id: str, many: int) -> int | None:
 
 @write
 async def _move(unit: Write, thread_id: str, tops: Sequence[str], ranks: dict[str, int], first: int) -> bool:
-    """Move top-level comments with their replies; return False if a merge has numbered the thread anew."""
+    """Move top-level comments with their replies; return False if a merge has numbered the thread again."""
     free = await comment_import.take_numbers(unit, thread_id, 0)
     if free is None or free < first + len(ranks):
         return False
-    rows = await comment_import.list_places(unit, thread_id, tops)
+    later = path_step(first + len(ranks))
+    # What another import moved has later numbers, and stays there.
+    rows = [row for row in await comment_import.list_places(unit, thread_id, tops) if row["top"] < later]
     steps = {row["id"]: _step(row, ranks, first) for row in rows}
     above = {row["id"]: row["parent_id"] for row in rows}
 

@@ -164,9 +164,7 @@ async def restore_piece(unit: Write, piece: Sequence[Prepared]) -> list[str]:
         unit, new, {id_: (row["thread_id"], row["path"], row["depth"]) for id_, row in parents.items()}
     )
     await archive_inserts.insert_rows(unit, "comment", [_row(comment, one) for comment, one in placed])
-    for _, one in placed:
-        if one.contact:
-            await contacts.add(unit, one.contact)
+    await contacts.add_many(unit, [one.contact for _, one in placed if one.contact])
     shown = [(comment, one.words, one.reasons) for comment, one in placed if not comment.erased_at]
     await search.add_many(unit, shown)
     await archive_inserts.add_history(

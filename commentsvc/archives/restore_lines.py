@@ -5,7 +5,8 @@ webhook is told.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 from itertools import chain, islice
 from typing import Final, TypeVar
 
@@ -153,13 +154,25 @@ class Reader:
 
 async def _restore_comments(service: Service, reader: Reader, books: Books, report: Report) -> None:
     filled: set[str] = set()
-    while piece := await asyncio.to_thread(reader.read_piece):
-        threads = await restore_piece(service, piece)
-        filled.update(threads)
-        books.imported += len(threads)
-        books.existing += len(piece) - len(threads)
-        report(Progress("importing", books.imported + books.existing, books.read))
+    async with aclosing(_read_ahead(reader)) as pieces:
+        async for piece in pieces:
+            threads = await restore_piece(service, piece)
+            filled.update(threads)
+            books.imported += len(threads)
+            books.existing += len(piece) - len(threads)
+            report(Progress("importing", books.imported + books.existing, books.read))
     books.threads = len(filled)
+
+
+async def _read_ahead(reader: Reader) -> AsyncGenerator[list[Prepared], None]:
+    """Return the pieces of an archive. The next one is prepared while one is stored."""
+    reading = asyncio.create_task(asyncio.to_thread(reader.read_piece))
+    try:
+        while piece := await reading:
+            reading = asyncio.create_task(asyncio.to_thread(reader.read_piece))
+            yield piece
+    finally:
+        await asyncio.wait([reading])  # nobody else reads from this file at the same time
 
 
 async def _restore_sources(service: Service, lines: Iterator[tuple[int, ArchiveLine]], known: Known) -> None:

@@ -68,7 +68,7 @@ class AuditBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     imported: Annotated[int, Meta(description="Number of imported comments.")] | UnsetType = UNSET
     existing: Annotated[int, Meta(description="Number of comments that were there already.")] | UnsetType = UNSET
     format: Annotated[str, Meta(description="The format of an archive.")] | UnsetType = UNSET
-    contacts: Annotated[str, Meta(description="Of an export: addresses none, sealed or clear.")] | UnsetType = UNSET
+    contacts: Annotated[str, Meta(description="Addresses in an export: none, sealed or clear.")] | UnsetType = UNSET
     addresses: Annotated[list[Id], Meta(description="Email addresses that were erased.")] | UnsetType = UNSET
     bans: Annotated[list[Id], Meta(description="Rules whose email address was erased.")] | UnsetType = UNSET
     removed: Annotated[int, Meta(description="Number of removed origins.")] | UnsetType = UNSET

@@ -11,11 +11,9 @@ SIZE: Final = 8  # bytes; an accident goes unnoticed once in 2^64 rows
 
 def digest_row(*values: str | bytes | None) -> str:
     """Return the digest of the values of a row, in hex. Text and its bytes in UTF-8 have the same digest."""
-    found = blake2b(digest_size=SIZE)
-    for value in values:
-        text = value.encode() if isinstance(value, str) else value
-        found.update(b"-" if text is None else b"%d:%b" % (len(text), text))
-    return found.hexdigest()
+    encoded = [value.encode() if isinstance(value, str) else value for value in values]
+    whole = b"".join([b"-" if one is None else b"%d:%b" % (len(one), one) for one in encoded])
+    return blake2b(whole, digest_size=SIZE).hexdigest()
 
 
 def digest_email(comment_id: str, email_sealed: str | None) -> str | None:

@@ -7,21 +7,16 @@ from commentsvc.storage import directory_version
 from commentsvc.storage.archive_rows import DECISION_COLUMNS, REPORT_COLUMNS, REVISION_COLUMNS, THREAD_COLUMNS
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
-ROWS: Final = 100  # in one statement: both engines limit its parameters
 # Tables with rows of sites that are in use, beside their threads.
 USES: Final = ("thread", "rule", "api_key", "moderator_site", "webhook", "queue_feed", "subscription")
 
 
 async def insert_rows(unit: Write, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows with the same columns, in this order."""
-    for start in range(0, len(rows), ROWS):
-        piece = rows[start : start + ROWS]
-        columns = list(piece[0])
-        values = {f"c{column}r{at}": row[name] for at, row in enumerate(piece) for column, name in enumerate(columns)}
-        listed = ", ".join(
-            f"({', '.join(f':c{column}r{at}' for column in range(len(columns)))})" for at in range(len(piece))
-        )
-        await unit.run(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {listed}", **values)
+    if rows:
+        columns = ", ".join(rows[0])
+        values = ", ".join(f":{name}" for name in rows[0])
+        await unit.run_many(f"INSERT INTO {table} ({columns}) VALUES ({values})", rows)
 
 
 async def has_threads(unit: PrivateRead) -> bool:

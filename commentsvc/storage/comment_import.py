@@ -108,15 +108,16 @@ async def complete_thread(
 
 
 async def list_places(unit: PublicRead, thread_id: str, tops: Sequence[str] | None = None) -> Sequence[Row]:
-    """Return ``id, parent_id, path, top`` of the comments of a thread, oldest first; of some top-level comments only.
+    """Return ``id, parent_id, path, top`` of the comments of a thread, oldest first.
 
-    ``tops`` are the first parts of their paths.
+    ``tops`` are ids: then of these top-level comments and their replies only.
     """
     listed, values = in_list("top", tops or ())
+    trees = f"AND top IN (SELECT top FROM comment WHERE id IN {listed})" if tops is not None else ""
     return await unit.all(
         f"""
         SELECT id, parent_id, path, top FROM comment
-        WHERE thread_id = :thread_id {f"AND top IN {listed}" if tops is not None else ""} ORDER BY created_at, id
+        WHERE thread_id = :thread_id {trees} ORDER BY created_at, id
         """,
         thread_id=thread_id,
         **values,

@@ -78,6 +78,7 @@ class SqliteDatabase:
             while len(opened) < 1 + 2 * READERS + SEARCHES:
                 opened += [await sqlite_connection.connect(path)]
             writer, *readers = opened
+            await writer.execute(f"PRAGMA cache_size={sqlite_connection.WRITER_CACHE}")
             database = cls(writer, SqliteFile(path))
         except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
             for connection in opened:

@@ -11,6 +11,8 @@ import aiosqlite
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Of the writer. A batch that changes more pages than fit here writes some of them again and again.
+WRITER_CACHE: Final = -32 * 1024  # KiB; it is filled only by batches that need it
 ROWS_PER_FETCH: Final = 64  # aiosqlite's default
 
 # None is left to its default. synchronous=2 is FULL: an acknowledged comment survives a power cut.

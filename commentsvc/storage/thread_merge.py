@@ -80,6 +80,11 @@ def _build_paths(nodes: Sequence[Node]) -> dict[str, str]:
 
 async def set_paths(unit: Write, thread_id: str, paths: Sequence[tuple[str, str]]) -> None:
     """Move comments to a thread, with these paths by their ids. No other comment may have one of these paths."""
+    for start in range(0, len(paths), BATCH_SIZE):
+        await _set_paths(unit, thread_id, paths[start : start + BATCH_SIZE])
+
+
+async def _set_paths(unit: Write, thread_id: str, paths: Sequence[tuple[str, str]]) -> None:
     values: dict[str, Any] = {}
     for number, (id_, path) in enumerate(paths):
         values |= {f"id{number}": id_, f"path{number}": path}

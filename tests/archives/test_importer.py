@@ -1,5 +1,6 @@
 """Archives of other systems come in whole: every comment is in the books, at its place, and comes in once."""
 
+import asyncio
 from datetime import timedelta, timezone
 
 import msgspec
@@ -233,3 +234,21 @@ async def test_an_archive_that_the_disk_has_no_room_for_is_refused(service, monk
     with pytest.raises(UnreadableArchive, match="no room"):
         await import_records(service, [PAGE, a_comment(1)])
     assert await listed(service) == []
+
+
+async def test_two_imports_of_one_archive_at_the_same_time_bring_each_comment_once(service):
+    records = [PAGE, *(a_comment(number, parent=number - 1 if number % 3 else None) for number in range(1, 301))]
+    first, second = await asyncio.gather(import_records(service, records), import_records(service, records))
+    assert first.imported + second.imported == first.existing + second.existing == 300
+    [thread] = await rows(service, "SELECT approved FROM thread")
+    assert thread == {"approved": 300}
+    assert len(set(await listed(service))) == 300
+
+
+async def test_two_archives_that_come_into_one_page_at_the_same_time_are_one_thread_by_time(service):
+    odd, even = ([PAGE, *map(a_comment, range(start, 301, 2))] for start in (1, 2))
+    books = await asyncio.gather(import_records(service, odd, name="odd"), import_records(service, even, name="even"))
+    assert [one.imported for one in books] == [150, 150]
+    assert await listed(service) == [f"Comment {number}." for number in range(1, 301)]
+    [total] = await rows(service, "SELECT SUM(approved) AS approved FROM site_total")
+    assert total["approved"] == 300

@@ -29,6 +29,7 @@ HTML, WORDPRESS, PLAIN = Markup.HTML, Markup.WORDPRESS, Markup.PLAIN
         ('<a href="https://a.example/x_y">https://a.example/x_y</a>', HTML, "https://a.example/x_y"),
         ('<a href="javascript:alert(1)">here</a>', HTML, "here"),
         ("use <code>a*b</code>", HTML, "use `a*b`"),
+        ("Try <code>x = 1\n  y = 2</code> there", WORDPRESS, "Try\n\n```\nx = 1\n  y = 2\n```\n\nthere"),
         ("<pre><code>x = 1\n  y = 2</code></pre>", WORDPRESS, "```\nx = 1\n  y = 2\n```"),
         ("<blockquote>so\n\nit is</blockquote>yes", WORDPRESS, "> so\n>\n> it is\n\nyes"),
         ("<ul><li>one<li>two</ul>", HTML, "- one\n- two"),

@@ -47,6 +47,7 @@ async def test_an_export_into_an_empty_service_gives_the_same_export(service, la
     async with a_service(copied(laid_file, tmp_path, "second.db"), clock) as second:
         books = await import_of(second, archive, tmp_path)
         assert (books.read, books.imported, books.existing) == (6, 6, 0)
+        assert await find_damaged_rows(second) == []
         assert await export_of(second) == archive
         again = await import_of(second, archive, tmp_path)
         assert (again.read, again.imported, again.existing) == (6, 0, 6)

@@ -1,0 +1,32 @@
+"""How many comments of an archive are written together, so that other writers wait for a short time only."""
+
+from typing import Final
+
+from msgspec import Struct
+
+FIRST: Final = 100  # comments
+LEAST: Final = 50
+MOST: Final = 400
+SECONDS: Final = 0.05  # that a unit should take
+BYTES: Final = 3000  # of texts, for each comment: a piece of long texts has fewer comments
+
+
+class Pace(Struct):
+    """The size of the next pieces: each takes as long as the last ones make likely.
+
+    A large piece changes each page of the database once for many comments. Where the disk is slow, or others write at
+    the same time, pieces become small.
+    """
+
+    comments: int = FIRST
+
+    def is_enough(self, comments: int, size: int) -> bool:
+        """Return whether a piece with so many comments and bytes of text is complete."""
+        return comments >= self.comments or size > BYTES * self.comments
+
+    def note(self, written: int, seconds: float) -> None:
+        """Learn how long a piece took."""
+        if not written:
+            return  # all of it was imported before
+        possible = int(written * SECONDS / max(seconds, 0.001))
+        self.comments = max(LEAST, min(MOST, possible, 2 * self.comments))
