@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from commentsvc.archives.records import Repair
-from commentsvc.archives.staging import StagedComment
+from commentsvc.archives.staged import StagedComment
 
 # Returns the parent of a comment that was left out, in a tuple; None if the comment was not left out.
 FindLeftOut = Callable[[int, str], tuple[str | None] | None]

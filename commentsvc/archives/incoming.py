@@ -9,7 +9,7 @@ from commentsvc.access.rate_limit import retention_period
 from commentsvc.archives.arrangement import Arranged
 from commentsvc.archives.preparation import Prepared
 from commentsvc.archives.records import Repair
-from commentsvc.archives.staging import Page
+from commentsvc.archives.staged import Page
 from commentsvc.domain.models import Comment, Contact, Status, Thread
 from commentsvc.domain.networks import truncate_address
 from commentsvc.domain.timestamps import format_time

@@ -16,7 +16,7 @@ from commentsvc.archives.incoming import (
     find_note,
     format_milliseconds,
 )
-from commentsvc.archives.staging import Page
+from commentsvc.archives.staged import Page
 from commentsvc.domain.fields import Limits, clean_title
 from commentsvc.domain.ids import id_at
 from commentsvc.domain.models import Actor, Comment, Decision, Status, Thread

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from commentsvc.archives.arrangement import arrange
 from commentsvc.archives.records import LeftOut, LeftOutReason, ThreadRecord
-from commentsvc.archives.staging import StagedComment
+from commentsvc.archives.staged import StagedComment
 from commentsvc.domain.models import Status
 from commentsvc.service import private_read
 from tests.archives.made import START, a_comment, import_records
