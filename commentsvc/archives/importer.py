@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Final
@@ -32,9 +32,10 @@ from commentsvc.archives.workers import Preparer, open_preparer
 from commentsvc.audit import log
 from commentsvc.domain.errors import FieldError, Invalid
 from commentsvc.domain.models import Actor, ActorKind
-from commentsvc.service import Service, write
+from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
-from commentsvc.storage.database import Write
+from commentsvc.storage import servers
+from commentsvc.storage.database import PrivateRead, Row, Write
 
 AHEAD: Final = 3  # pieces that are prepared while one is written
 # After each piece other writers have their turn: so long, and this part of the time that the piece took.
@@ -136,13 +137,26 @@ class _Import:
         try:
             with open_preparer(self._service.config.limits, self._total) as preparer:
                 async with aclosing(self._prepare_ahead(preparer)) as pieces:
-                    async for piece in pieces:
-                        await self._write_piece(piece)
+                    await self._write_pieces(pieces)
             for thread_id in sorted(self._unordered):
                 await renumbering.sort_thread(self._service, thread_id)
         finally:
             if self.books.imported and not self._options.is_dry_run:
                 await _log_import(self._service, self._actor, self._format.name, self.books, sorted(self._sites))
+
+    async def _write_pieces(self, pieces: AsyncIterator[list[Incoming]]) -> None:
+        """Write pieces one after the other; the next one is completed while one is written."""
+        writing: asyncio.Task[None] | None = None
+        try:
+            async for piece in pieces:
+                if writing:
+                    await writing
+                writing = asyncio.create_task(self._write_piece(piece))
+            if writing:
+                await writing
+        finally:
+            if writing:
+                await asyncio.wait([writing])
 
     def _count_read(self) -> None:
         staging, books = self._staging, self.books
@@ -224,6 +238,7 @@ class _Import:
         self._count(piece, new)
         if not self._options.is_dry_run:
             seconds = time.perf_counter() - started
+            self._pace.is_alone = not await _list_servers(self._service)
             self._pace.note(len(new), seconds)
             await asyncio.sleep(PAUSE_SECONDS + PAUSE_SHARE * seconds)
 
@@ -240,6 +255,12 @@ class _Import:
                 books.threads += 1
         self._written += len(piece)
         self._report(Progress("importing", self._written, self._total))
+
+
+@private_read
+async def _list_servers(unit: PrivateRead) -> Sequence[Row]:
+    seconds = servers.SEEN_SECONDS
+    return await servers.list_since(unit, unit.ago(seconds=seconds), unit.ahead(seconds=seconds))
 
 
 @write

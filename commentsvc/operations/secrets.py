@@ -19,6 +19,7 @@ from commentsvc.operations.servers import ServerRecord
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import contacts, installation, moderators, rules, sealed
 from commentsvc.storage.database import PrivateRead, Row, Write
+from commentsvc.storage.servers import SEEN_SECONDS
 
 RESEAL_BATCH: Final = 100  # addresses in one unit of work, so that other writers wait less
 State: TypeAlias = Literal["newest", "listed", "missing", "lost"]
@@ -173,7 +174,7 @@ async def _require_key_everywhere(service: Service) -> None:
     if any(newest not in server.secret_keys for server in await servers.list_running(service)):
         raise Conflict(
             f"A running server does not have the newest key {newest}. Restart it with this key, then try again. "
-            f"A server that was killed counts for {servers.SEEN_SECONDS} seconds."
+            f"A server that was killed counts for {SEEN_SECONDS} seconds."
         )
 
 

@@ -17,7 +17,6 @@ from commentsvc.storage.database import PrivateRead, Write
 LOG: Final = logging.getLogger(__name__)
 BEAT_SECONDS: Final = 30
 REMOVE_SECONDS: Final = 1  # a database that hangs must not delay the stop
-SEEN_SECONDS: Final = 120  # a server that was not seen for so long is taken for dead
 
 
 class ServerRecord(msgspec.Struct, frozen=True):
@@ -76,7 +75,7 @@ async def beat(unit: Write, server_id: str, started_at: str) -> None:
 
 
 def _present(unit: PrivateRead) -> tuple[str, str]:
-    return unit.ago(seconds=SEEN_SECONDS), unit.ahead(seconds=SEEN_SECONDS)
+    return unit.ago(seconds=servers.SEEN_SECONDS), unit.ahead(seconds=servers.SEEN_SECONDS)
 
 
 @write
@@ -106,7 +105,7 @@ async def refuse_traces(service: Service) -> None:
     if await _list_running(service):
         raise Unavailable(
             "A server is running on this database. Stop it, then try again. "
-            f"A server that was killed counts for {SEEN_SECONDS} seconds."
+            f"A server that was killed counts for {servers.SEEN_SECONDS} seconds."
         )
 
 

@@ -1,8 +1,11 @@
 """Running servers, and the secret keys that each of them knows."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from commentsvc.storage.database import PrivateRead, Row, Write
+
+SEEN_SECONDS: Final = 120  # a server that was not seen for so long is taken for dead
 
 
 async def save(unit: Write, server_id: str, fingerprints: Sequence[str], started_at: str, now: str) -> None:

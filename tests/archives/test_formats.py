@@ -42,12 +42,15 @@ def test_auto_finds_the_format_of_an_archive_and_no_other_format_claims_it(name,
     assert find_format(file).name == name.partition("-")[0]
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"Hello", b"{}", b"[]", b"[1, 2]", b"\x00\xff" * 40, b"a,b\n1,2\n", b"- a: b\n"]
-)
+@pytest.mark.parametrize("content", [b"Hello", b"{}", b"[]", b"[1, 2]", b"\x00\xff" * 40, b"a,b\n1,2\n", b"- a: b\n"])
 def test_auto_claims_no_file_that_is_no_archive_of_comments(content, tmp_path):
     with pytest.raises(UnreadableArchive, match="no format that is known"):
         find_format(ArchiveFile(make_text(tmp_path / "file", content)))
+
+
+def test_auto_says_that_a_file_is_empty(tmp_path):
+    with pytest.raises(UnreadableArchive, match="file is empty"):
+        find_format(ArchiveFile(make_text(tmp_path / "file", b"")))
 
 
 @pytest.mark.parametrize("one", FORMATS, ids=lambda one: one.name)

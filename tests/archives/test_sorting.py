@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+from functools import partial
 
 import pytest
 
-from commentsvc.archives import importer, renumbering
+from commentsvc.archives import importer, pace, renumbering
 from commentsvc.archives.records import ThreadRecord
 from commentsvc.audit.verification import verify_log
 from commentsvc.domain.errors import Refusal
@@ -106,7 +107,9 @@ async def live(service, chance):
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_everything_adds_up_after_an_import_into_a_page_that_is_in_use(service, monkeypatch, seed):
     chance = random.Random(seed)  # noqa: S311 -- the same choices in each run
-    monkeypatch.setattr(importer, "PIECE", 10)
+    monkeypatch.setattr(importer, "Pace", partial(pace.Pace, comments=10))
+    for bound in ("LEAST", "MOST"):
+        monkeypatch.setattr(pace, bound, 10)
     other = ThreadRecord(id="2", links=("http://localhost/b-page/",))
     numbers = list(range(1, 121))
     chance.shuffle(numbers)
