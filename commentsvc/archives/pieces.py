@@ -42,7 +42,10 @@ async def list_new(unit: PrivateRead, piece: Sequence[Incoming]) -> list[Incomin
 
 
 async def _find_known(unit: PrivateRead, piece: Sequence[Incoming]) -> dict[Key, str]:
-    """Return the ids of the comments that were imported before, and of those that they answer."""
+    """Return the ids of the comments that were imported before, and of those that they answer.
+
+    A comment is also known by its own id, if it came by an export without the ids of archives.
+    """
     wanted: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for one in piece:
         for site_id, source, source_id in filter(None, (one.key, one.answered)):
@@ -51,6 +54,9 @@ async def _find_known(unit: PrivateRead, piece: Sequence[Incoming]) -> dict[Key,
     for (site_id, source), ids in wanted.items():
         found = await imported.find(unit, site_id, source, list(ids))
         known |= {(site_id, source, source_id): comment_id for source_id, comment_id in found.items()}
+    others = {find_id(one): one.key for one in piece if one.key not in known}
+    for row in await comment_import.list_answered(unit, list(others)) if others else ():
+        known[others[row["id"]]] = row["id"]
     return known
 
 
@@ -76,6 +82,15 @@ async def import_piece(unit: Write, piece: Sequence[Incoming], actor: Actor) -> 
             unordered.add(thread.id)
     await writer.save(actor)
     return Written(new, unordered)
+
+
+def find_id(one: Incoming) -> str:
+    """Return the id of a comment of an archive.
+
+    It is the same in each import of the archive. So the journal of erasures knows a comment that comes again with an
+    import into a restored backup.
+    """
+    return id_at(one.arranged.created_at, one.arranged.order, one.key)
 
 
 async def _list_threads(unit: PrivateRead, piece: Sequence[Incoming], known: Mapping[Key, str]) -> set[str]:
@@ -163,7 +178,7 @@ class _Writer:
         by_time = sorted(new, key=lambda one: one.arranged.order)
         numbers = {one.key: first + rank for rank, one in enumerate(by_time)}
         for one in new:
-            comment_id = id_at(one.arranged.created_at, one.arranged.order)
+            comment_id = find_id(one)
             answered = self._ids.get(one.answered) if one.answered else None
             place, answered_id = await self._find_place(thread, answered, numbers[one.key])
             self._ids |= dict.fromkeys(one.keys, comment_id)

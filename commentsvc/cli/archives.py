@@ -21,6 +21,7 @@ from commentsvc.archives.records import LeftOutReason, Repair
 from commentsvc.archives.restore_lines import import_lines
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal
 from commentsvc.domain.errors import FieldError, Invalid
+from commentsvc.operations import erasures
 from commentsvc.service import Service
 
 AUTO: Final = "auto"
@@ -46,6 +47,8 @@ async def _import(service: Service, arguments: argparse.Namespace, terminal: Ter
             books = await import_lines(service, own[0], options, report)
         else:
             books = await import_archive(service, files, archive_format, options, report)
+    if books.imported and not options.is_dry_run:
+        await erasures.apply_journal(service)  # what was erased may be in an archive, or in an older database
     return CommandResult(books, "\n".join(describe_books(books, options)), _find_problem(books, files, archive_format))
 
 

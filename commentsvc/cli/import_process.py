@@ -15,6 +15,7 @@ from commentsvc import app
 from commentsvc.archives.job_run import run_job
 from commentsvc.cli import DONE, REFUSED, log_format
 from commentsvc.config.settings import Config
+from commentsvc.operations import erasures
 from commentsvc.operations.imports import decode_settings
 
 NICENESS: Final = 10  # answers come first
@@ -52,6 +53,7 @@ async def _run(config: Config, job_id: str) -> int:
     async with app.open_service(config) as service:
         if not await run_job(service, job_id, import_archive):
             await asyncio.sleep(BUSY_SECONDS)  # the server before this one is still stopping its process
+        await erasures.apply_journal(service)  # what was erased may be in the archive
     return DONE
 
 

@@ -4,8 +4,9 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import Final
 
 MAX_FOLLOWED: Final = 1 << 127  # half of all times: the other half leaves room to count on
@@ -16,9 +17,13 @@ def with_time(id_: str, moment: datetime) -> str:
     return str(uuid.UUID(int=int(moment.timestamp() * 1000) << 80 | uuid.UUID(id_).int & ~(-1 << 80)))
 
 
-def id_at(milliseconds: int, place: int) -> str:
-    """Return a new UUIDv7 with a time. If two times are equal, the greater ``place`` (below 4096) sorts later."""
-    number = milliseconds << 80 | 7 << 76 | (place & 0xFFF) << 64 | 0b10 << 62 | secrets.randbits(62)
+def id_at(milliseconds: int, place: int, key: Sequence[str] = ()) -> str:
+    """Return a UUIDv7 with a time. If two times are equal, the greater ``place`` (below 4096) sorts later.
+
+    With a ``key``, the other digits depend on it alone: the same thing has the same id again.
+    """
+    last = int.from_bytes(blake2b("\0".join(key).encode(), digest_size=8).digest()) if key else secrets.randbits(64)
+    number = milliseconds << 80 | 7 << 76 | (place & 0xFFF) << 64 | 0b10 << 62 | last >> 2
     digits = f"{number:032x}"  # a third of the time of ``uuid.UUID``
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

@@ -12,7 +12,7 @@ from commentsvc.archives.records import LeftOut, LeftOutReason, Markup, ThreadRe
 from commentsvc.audit.verification import verify_log
 from commentsvc.domain.models import Status
 from commentsvc.moderation.erase import erase_permanently
-from commentsvc.service import private_read
+from commentsvc.service import private_read, write
 from tests.archives.made import PAGE, START, a_comment, import_records
 from tests.conftest import EVERYTHING, post
 from tests.delivery.postbox import MAIL
@@ -21,6 +21,11 @@ from tests.delivery.postbox import MAIL
 @private_read
 async def rows(unit, sql, **values):
     return [dict(row) for row in await unit.all(sql, **values)]
+
+
+@write
+async def forget_archives(unit):
+    await unit.run("DELETE FROM imported")
 
 
 async def listed(service):
@@ -252,3 +257,13 @@ async def test_two_archives_that_come_into_one_page_at_the_same_time_are_one_thr
     assert await listed(service) == [f"Comment {number}." for number in range(1, 301)]
     [total] = await rows(service, "SELECT SUM(approved) AS approved FROM site_total")
     assert total["approved"] == 300
+
+
+async def test_an_export_without_the_ids_of_archives_does_not_double_comments(service):
+    records = [PAGE, *map(a_comment, range(1, 9))]
+    await import_records(service, records)
+    await forget_archives(service)
+
+    books = await import_records(service, records)
+
+    assert (books.imported, books.existing) == (0, 8)

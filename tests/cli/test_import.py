@@ -116,6 +116,24 @@ def test_an_import_that_was_killed_can_be_run_again(ready):
 
 
 @pytest.mark.slow
+def test_what_was_erased_stays_erased_after_an_older_backup_and_another_import(ready):
+    archive, settings = write_wxr(ready, comments=4), {"ERASURE_JOURNAL": str(ready / "erasures.log")}
+    assert run_main(ready, "backup", "backups", **settings).returncode == 0
+    [backup] = (ready / "backups").iterdir()
+    assert run_main(ready, "import", "wxr", archive, **settings).returncode == 0
+    cards = json.loads(run_main(ready, "queue", "--status", "approved", "--json", **settings).stdout)["comments"]
+    address = next(card["email"] for card in cards if card["email"])
+    erased = json.loads(run_main(ready, "person", "erase", address, "--yes", "--json", **settings).stdout)
+    assert erased["before"]["comments"] > 0
+    assert run_main(ready, "restore", str(backup), **settings).returncode == 0
+
+    books = books_of(run_main(ready, "import", "wxr", archive, "--json", **settings))
+
+    assert books["imported"] == 4
+    found = json.loads(run_main(ready, "queue", "--status", "any", "--json", **settings).stdout)["comments"]
+    assert len(found) == 4 - erased["before"]["comments"]
+
+
 def test_people_comment_while_an_archive_is_imported(ready):
     archive = write_wxr(ready, comments=4000, threads=40)
     with serving(ready, RATE_LIMIT="off") as (_, printed):
