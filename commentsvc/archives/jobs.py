@@ -149,9 +149,12 @@ async def start_import(unit: Write, who: Principal, job_id: str) -> ImportRecord
 
     Raises:
         NotFound: there is no such import.
+        Forbidden: an operator of all sites uploaded it, so it may change more than the principal's sites.
         Conflict: its dry run is not done, or it was started before.
     """
     job = await _load(unit, who, job_id)
+    if who.sites is not None and msgspec.json.decode(job.options, type=ImportChoices).is_whole:
+        raise Forbidden
     if job.state is not JobState.CHECKED:
         raise _wrong_state(job)
     job = msgspec.structs.replace(job, **_as_new(JobState.IMPORTING))

@@ -154,6 +154,14 @@ async def test_a_key_for_one_site_imports_into_this_site_only(client, service):
             assert response.status == 404
 
 
+async def test_a_key_for_one_site_cannot_start_what_an_operator_of_all_sites_uploaded(client, service, key):
+    await manage.add_site(service, EVERYTHING, NewSite(name="one.example", origins=["https://one.example"]))
+    job = await send(client, key, site="one.example")
+    ours = await a_key(service, site="one.example")
+    async with client.post(f"/v1/imports/{job['id']}/start", headers=ours) as response:
+        assert response.status == 403
+
+
 async def test_an_import_and_its_file_are_forgotten_after_a_week(client, service, key, stored, clock, tmp_path):
     waiting, stopped = await send(client, key), await send(client, key)
     left = f"{service.new_id()}.part"
