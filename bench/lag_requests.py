@@ -517,7 +517,7 @@ def _of_the_page(data: Data) -> list[Probe]:
         form("change of a webhook on the page", f"/moderate/webhooks/{data.webhooks[1]}", "/moderate/webhooks/{id}",
              do="off"),
         get("page for imports", "/moderate/import", cookie),
-        get("export on the page, refused", "/moderate/export?site=nowhere", cookie, "/moderate/export"),
+        form("export on the page, refused", "/moderate/export", site="nowhere"),
         form("upload on the page, refused", "/moderate/import"),
         get("page of an unknown import", "/moderate/import/none", cookie, "/moderate/import/{id}"),
         get("books of an unknown import", "/moderate/import/none/books", cookie, "/moderate/import/{id}/books"),

@@ -177,7 +177,7 @@ PAGES: dict[str, Request] = {
     "GET /moderate/import/{id}": Request("import"),
     "GET /moderate/import/{id}/books": Request("import", gives=404),
     "POST /moderate/import/{id}": Request("import", json={"do": "cancel"}),
-    "GET /moderate/export": Request(query=f"?site={OURS}"),
+    "POST /moderate/export": Request(json={"site": OURS}, gives=200),
     "GET /moderate/deliveries": Request(),
     "POST /moderate/deliveries": Request(json={}),
     "GET /moderate/account": Request(),

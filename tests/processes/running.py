@@ -193,4 +193,4 @@ def serve(run, start_check=None, replace_program=None, previous=()):
 def run_parent(rest):
     """Run a program that begins with ``PARENT`` to its end."""
     command = [sys.executable, "-c", PARENT + rest]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)

@@ -131,7 +131,8 @@ MODERATION_PAGE: Final[tuple[Route, ...]] = (
     moderation_route("POST", "/moderate/import/{id}", imports.change_import, Scope.ADMIN, takes=imports.ImportForm,
                      again=imports.show_import_error),
     moderation_route("GET", "/moderate/import/{id}/books", imports.download_books, Scope.ADMIN),
-    moderation_route("GET", "/moderate/export", exports.export_comments, Scope.ADMIN, asks=ExportQuery),
+    moderation_route("POST", "/moderate/export", exports.export_comments, Scope.ADMIN, takes=ExportQuery,
+                     status=(200,)),  # by POST: it leaves an entry in the audit log
     moderation_route("GET", "/moderate/account", account.show_account, asks=layout.ResultQuery),
     moderation_route("POST", "/moderate/account/preferences", account.save_preferences, takes=account.PreferencesForm),
     moderation_route("POST", "/moderate/account/keys", account.create_key, status=(200,)),
