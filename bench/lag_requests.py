@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bench.corpus import Corpus, Thread, post_corpus, write_comment, write_text
 from bench.servers import BLOG, ROOT, Server
+from commentsvc.web.pages import assets
 
 LONG: Final = {  # texts of 10,000 characters, the most that a comment may have
     "words": "word " * 2_000,
@@ -248,6 +249,8 @@ def _of_readers(data: Data) -> list[Probe]:
                 "/import.css",
                 "/embed.js",
                 "/thread.css",
+                "/statistics.css",
+                *assets.NAMES_ELSEWHERE,
             )
         ),
         get("widget by its immutable name", f"/{data.widget}", route="/embed.{digest}.js"),
