@@ -36,7 +36,7 @@ from commentsvc.storage.postgres_search import limit_search, turn_of
 from commentsvc.storage.postgres_snapshot import open_snapshot
 from commentsvc.storage.postgres_units import PostgresTransaction, run_exclusive, run_read, with_retries
 from commentsvc.storage.postgres_writer import PostgresWriter
-from commentsvc.storage.snapshots import SNAPSHOTS, SNAPSHOTS_BUSY
+from commentsvc.storage.snapshots import SnapshotLimit
 from commentsvc.storage.write_record import WriteRecord
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class PostgresDatabase:
         self._own_readers = readers
         self._readers = pool
         self._searches = asyncio.Semaphore(min(SEARCHES, max(1, pool.size // 2)))  # writes use the same pool
-        self._snapshots = asyncio.Semaphore(SNAPSHOTS)
+        self._snapshots = SnapshotLimit()
         self._restricted = False  # whether readers have a pool of their own, which cannot read private data
         self._replica: Replica | None = None
 
@@ -138,9 +138,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Statements]:
         """See ``Database``."""
-        if self._snapshots.locked():
-            raise Unavailable(SNAPSHOTS_BUSY)
-        async with self._snapshots, open_snapshot(self._pool) as statements:
+        async with self._snapshots.hold(), open_snapshot(self._pool) as statements:
             yield statements
 
     def count_changes(self) -> None:

@@ -23,7 +23,7 @@ from commentsvc.storage.database import (
 )
 from commentsvc.storage.file_lock import WriterLock
 from commentsvc.storage.outcomes import settle
-from commentsvc.storage.snapshots import SNAPSHOTS, SNAPSHOTS_BUSY
+from commentsvc.storage.snapshots import SnapshotLimit
 from commentsvc.storage.sqlite_changes import ChangeReader, authorize_public_read
 from commentsvc.storage.sqlite_checkpoints import Checkpointer
 from commentsvc.storage.sqlite_connection import ThreadConnection
@@ -56,7 +56,7 @@ class SqliteDatabase:
         self._private: Readers = asyncio.LifoQueue()
         self._public: Readers = asyncio.LifoQueue()
         self._searching: Readers = asyncio.LifoQueue()
-        self._snapshots = asyncio.Semaphore(SNAPSHOTS)
+        self._snapshots = SnapshotLimit()
         self._queue: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(MAX_QUEUED_UNITS)
         self._writer_task = asyncio.create_task(self._write_batches(), name="writer")
 
@@ -143,10 +143,8 @@ class SqliteDatabase:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Statements]:
         """See ``Database``."""
-        if self._snapshots.locked():
-            raise Unavailable(SNAPSHOTS_BUSY)
         try:
-            async with self._snapshots, open_snapshot(self._file.path) as statements:
+            async with self._snapshots.hold(), open_snapshot(self._file.path) as statements:
                 yield statements
         except sqlite3.Error as error:
             if not concerns_database(error):

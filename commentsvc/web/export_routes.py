@@ -12,6 +12,7 @@ from commentsvc.web.server.routing import Route
 # fmt: off
 EXPORT_ROUTES: Final[tuple[Route, ...]] = (
     Route(method="GET", path="/v1/export", handler=exports.export_comments, asks=ExportQuery, gives=str,
-          kind=KINDS[ExportFormat.JSONL], scope=Scope.MODERATE,
+          kind=KINDS[ExportFormat.CSV], other_kinds=(KINDS[ExportFormat.JSONL], KINDS[ExportFormat.WXR]),
+          scope=Scope.MODERATE,
           refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
 )

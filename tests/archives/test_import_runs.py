@@ -109,7 +109,7 @@ def test_an_archive_is_checked_then_imported_once(tmp_path):
 def test_an_import_goes_on_after_its_process_and_its_server_were_killed(tmp_path):
     with service_with_workers(tmp_path, **SETTINGS) as running:
         operator = Operator(running.port)
-        job = operator.check(long_archive(2500))
+        job = operator.check(long_archive(12_000))
         operator.ask("POST", f"/{job['id']}/start")
         operator.wait(job["id"], lambda job: job["progress"] > 0 and job["total"])
         [leading] = [worker for worker in running.workers() if importers(worker)]
@@ -132,7 +132,7 @@ def test_an_import_goes_on_after_its_process_and_its_server_were_killed(tmp_path
 def test_who_cancels_an_import_ends_its_process_and_nothing_else(tmp_path):
     with serving(tmp_path, **SETTINGS) as (process, printed):
         operator = Operator(port_of(printed))
-        job = operator.check(long_archive(2500))
+        job = operator.check(long_archive(12_000))
         operator.ask("POST", f"/{job['id']}/start")
         operator.wait(job["id"], lambda job: job["progress"] > 0 and job["total"])
         operator.ask("DELETE", f"/{job['id']}")

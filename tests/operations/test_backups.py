@@ -236,6 +236,7 @@ while status:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # a process for each call of the file system
 def test_a_kill_at_any_moment_of_a_restore_leaves_the_old_or_the_new_database(tmp_path):
     """The old database has a change that only its log has, as after a kill of the service."""
     pending_comments(tmp_path, "Backed up")

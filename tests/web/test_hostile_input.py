@@ -411,7 +411,7 @@ WRONG_VALUES = [
     True, 0, -1, 1.5, 10**31, [], {}, [[]], [None], ["\ud800"], ["a\x00b"], [""], ["x"] * 501, {"a": "\ud800"},
 ]  # fmt: skip
 # Of answers of the moderation page: pages, redirects, and the table of statistics.
-PAGE_TYPES = {"text/html", "application/octet-stream", "text/csv"}
+PAGE_TYPES = {"text/html", "application/octet-stream", "text/csv", "application/x-ndjson", "application/rss+xml"}
 VALID_BODIES: dict[type, dict[str, Any]] = {
     NewComment: fields_of(),
     CommentEdit: {"comment": "Other words."},

@@ -253,7 +253,8 @@ def _success(route: Route, status: int, example: Example | None) -> Json:
         content = {"schema": ref(route.gives)}
         if example is not None and example.status == status:
             content["example"] = example.answer
-        answer["content"] = {route.kind: content}
+        others = {kind: {"schema": ref(route.gives)} for kind in route.other_kinds}
+        answer["content"] = {route.kind: content} | others
     return answer
 
 

@@ -176,9 +176,13 @@ async def change_import(request: web.Request, form: ImportForm) -> web.Response:
 
 
 @layout.on_field_errors
-async def show_import_error(request: web.Request, error: Invalid, _body: bytes) -> web.Response:
+async def show_import_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
     """Show the import again, with the errors of its options."""
-    return await _render_import(request, await _load(request), error=error)
+    try:
+        job = await _load(request)
+    except NotFound as missing:
+        return await layout.show_error(request, missing, body)
+    return await _render_import(request, job, error=error)
 
 
 async def download_books(request: web.Request) -> web.Response:

@@ -55,6 +55,7 @@ class Route:
     form: bool = False  # the body may be an HTML form
     gives: Any = None  # schema of the response body
     kind: str = JSON  # media type of the response body
+    other_kinds: tuple[str, ...] = ()  # that a parameter chooses
     status: tuple[int, ...] = (200,)
     scope: Scope | None = None  # that a key must have; None: no key needed
     session_scope: Scope | None = None  # that a session must have; None: not on the moderation page
