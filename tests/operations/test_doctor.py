@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -158,7 +159,7 @@ def test_a_backup_that_is_missing_or_old_is_a_fault(installed):
 
 def test_a_changed_audit_log_is_found(installed):
     assert run_main(installed, "site", "add", "blog", "--origin", "https://blog.example").returncode == 0
-    with sqlite3.connect(installed / "data" / "commentsvc.db") as database:
+    with closing(sqlite3.connect(installed / "data" / "commentsvc.db")) as database, database:
         database.execute("UPDATE audit SET actor_name = 'Eve' WHERE seq = 1")
     done = run_main(installed, "doctor", "--inside")
     assert "The audit log is broken" in done.stdout
