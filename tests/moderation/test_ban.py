@@ -18,8 +18,8 @@ BAN = NewRule(kind=RuleKind.NETWORK, match=NETWORK, site="blog")
 
 
 async def find_waiting(service, kind, match, **scope):
-    comments = await everything_in(service, "comment")
-    sweeps = await ban.find_sweeps(service, EVERYTHING, comments[0]["id"], {kind: match}, SweepRange(**scope))
+    oldest = min(row["id"] for row in await everything_in(service, "comment"))
+    sweeps = await ban.find_sweeps(service, EVERYTHING, oldest, {kind: match}, SweepRange(**scope))
     return sweeps[kind].waiting
 
 

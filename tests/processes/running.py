@@ -177,6 +177,8 @@ PARENT = """
 import logging, os, signal
 from commentsvc.processes import children, parent, systemd
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup(1) before the tests ignores it, and so would the parent
+
 def wait_for_parent(assignment):
     assignment.link.setblocking(True)
     return assignment.link.recv(1)
