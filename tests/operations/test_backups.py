@@ -197,10 +197,9 @@ def test_an_operator_with_postgresql_is_told_how_to_back_up(postgres_url, tmp_pa
 # Kills itself at each call of the system that a restore makes, one after the other.
 KILLER = """
 import os, shutil, signal, sqlite3, sys
-from commentsvc.cli.commands import load_commands
+from commentsvc import app
+from commentsvc.cli import backups, commands, keyboard, parser, writing  # once, not in each child
 from commentsvc.cli.main import main
-
-load_commands()  # once, not in each child
 
 EVENTS = {"open", "os.rename", "os.link", "os.remove", "os.chmod", "os.chown", "sqlite3.connect"}
 template, data, file = sys.argv[1:]
