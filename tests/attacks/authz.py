@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from aiohttp import DummyCookieJar, FormData
 from aiohttp.test_utils import TestClient
 
@@ -374,7 +375,8 @@ class World:
         upload = jobs.begin_upload(self.service)
         upload.write(b"{}")
         upload.keep()
-        return (await jobs.add_import(self.service, EVERYTHING, ImportQuery(site=site), upload)).id
+        operator = msgspec.structs.replace(EVERYTHING, sites=(self.sites[site],))  # others cannot start theirs
+        return (await jobs.add_import(self.service, operator, ImportQuery(site=site), upload)).id
 
     async def make(self, about, whose):
         """Return the id of a new thing of a kind, on our site or on theirs. Nobody's thing does not exist."""
