@@ -6,6 +6,8 @@ It reads the settings of the server from its standard input, and ends when that 
 import asyncio
 import os
 import sys
+import threading
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -20,6 +22,7 @@ from commentsvc.operations.imports import decode_settings
 
 NICENESS: Final = 10  # answers come first
 BUSY_SECONDS: Final = 1.0
+END_SECONDS: Final = 15.0  # longer than a unit of work takes
 
 
 def main() -> int:
@@ -28,8 +31,17 @@ def main() -> int:
     os.nice(NICENESS)
     config = decode_settings(sys.stdin.buffer.readline())
     log_format.configure_logging(config)
+    threading.Thread(target=_end_late, daemon=True).start()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run_with_server(config, sys.argv[1]))
+
+
+def _end_late() -> None:
+    """End some seconds after the server, also if something hangs: this process must not keep the database open."""
+    while os.read(0, 1):
+        pass
+    time.sleep(END_SECONDS)
+    os._exit(REFUSED)
 
 
 async def _run_with_server(config: Config, job_id: str) -> int:
