@@ -137,7 +137,7 @@ class Staging:
             UnreadableArchive: it has not.
         """
         if shutil.disk_usage(self._folder).free < self._reserved:
-            raise UnreadableArchive("The disk has no room for this archive. Free some space, then import it again.")
+            raise UnreadableArchive(NO_ROOM)
 
     def add_left_out(self, source: int, record_id: str, parent: str | None) -> None:
         """Note the parent of a comment that is not imported."""

@@ -26,7 +26,7 @@ from commentsvc.archives.xml_values import (
 MAX_RECORD: Final = 2**20  # characters; WordPress keeps 65,535 bytes of a comment, Disqus 25,000 characters
 MAX_SECTION: Final = 2**20  # of a comment or DOCTYPE: what is longer lacks its end
 MAX_TAG: Final = 2**14
-MAX_END: Final = 2  # characters of the end of a section that may stand at the end of the window
+MAX_END: Final = 2  # characters: the end of a section can be cut by the end of the window
 ATTRIBUTES: Final = r"""(?:\s(?:"[^"<]{0,4096}"|'[^'<]{0,4096}'|[^<>"'/]|/(?!>))*+)?"""
 IN_CDATA: Final = r"(?:[^\]]++|\](?!\]>))*+"
 HTML: Final = frozenset({"title", "link"})

@@ -31,5 +31,5 @@ class MetricsConfig(DeliveryConfig, frozen=True, kw_only=True):
 
     @property
     def measures(self) -> bool:
-        """Whether anybody can read metrics, so that they are kept."""
+        """Return whether anybody can read metrics, so that they are kept."""
         return bool(self.metrics_token or self.metrics_listen)

@@ -48,23 +48,17 @@ async def list_moderators(unit: PrivateRead, site_id: str | None) -> Sequence[Ro
 
 async def list_rules(unit: PrivateRead, site_id: str | None, after: str) -> Sequence[Row]:
     """Return a page of rules after an id, also removed ones. A site's page is without the rules for all sites."""
-    return await unit.all(
-        f"""
-        SELECT {RULE_COLUMNS} FROM rule WHERE id > :after AND (CAST(:site AS TEXT) IS NULL OR site_id = :site)
-        ORDER BY id LIMIT {RULES_PAGE}
-        """,
-        after=after,
-        site=site_id,
-    )
+    return await _list_page(unit, f"SELECT {RULE_COLUMNS} FROM rule", site_id, after, RULES_PAGE)
 
 
 async def list_threads(unit: PrivateRead, site_id: str | None, after: str) -> Sequence[Row]:
     """Return a page of threads after an id."""
+    return await _list_page(unit, f"SELECT {THREAD_COLUMNS} FROM thread", site_id, after, PAGE)
+
+
+async def _list_page(unit: PrivateRead, select: str, site_id: str | None, after: str, limit: int) -> Sequence[Row]:
     return await unit.all(
-        f"""
-        SELECT {THREAD_COLUMNS} FROM thread WHERE id > :after AND (CAST(:site AS TEXT) IS NULL OR site_id = :site)
-        ORDER BY id LIMIT {PAGE}
-        """,
+        f"{select} WHERE id > :after AND (CAST(:site AS TEXT) IS NULL OR site_id = :site) ORDER BY id LIMIT {limit}",
         after=after,
         site=site_id,
     )

@@ -20,12 +20,9 @@ from commentsvc.sites.schemas import NewSite, RemovedSite, SiteChange, SiteList,
 from commentsvc.web.api import admin, deliveries
 from commentsvc.web.export_routes import EXPORT_ROUTES
 from commentsvc.web.import_routes import IMPORT_ROUTES
+from commentsvc.web.server.refusals import ASK_FAULTS, CHANGE_FAULTS, LIST_FAULTS
 from commentsvc.web.server.routing import Route
 from commentsvc.web.webhook_routes import WEBHOOK_ROUTES
-
-LIST_FAULTS: Final = (Unauthorized, Forbidden, Unavailable)
-ASK_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)
-CHANGE_FAULTS: Final = (*ASK_FAULTS, NotFound)
 
 # fmt: off
 ADMIN_ROUTES: Final[tuple[Route, ...]] = (

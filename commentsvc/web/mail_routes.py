@@ -3,7 +3,6 @@
 from typing import Final
 
 from commentsvc.domain.errors import (
-    Forbidden,
     Gone,
     Invalid,
     MalformedRequest,
@@ -13,7 +12,6 @@ from commentsvc.domain.errors import (
     RateLimited,
     RejectedByRule,
     ThreadClosed,
-    Unauthorized,
     Unavailable,
 )
 from commentsvc.domain.models import Scope
@@ -22,9 +20,9 @@ from commentsvc.web.api import proofs, subscriptions
 from commentsvc.web.pages import confirm, own_comments, permalink, refused
 from commentsvc.web.pages import subscriptions as mail_page
 from commentsvc.web.pages.mailed_links import LinkQuery
+from commentsvc.web.server.refusals import ASK_FAULTS
 from commentsvc.web.server.routing import FEEDBACK_BYTES, Route
 
-STOP_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)
 PAGE_FAULTS: Final = (MalformedRequest, Invalid, NotFound, Unavailable)
 
 # fmt: off
@@ -34,12 +32,12 @@ MAIL: Final[tuple[Route, ...]] = (
           again=mail_page.show_refused_request,
           refuses=(MalformedRequest, Invalid, OriginNotAllowed, RateLimited, Unavailable)),
     Route(method="POST", path="/v1/suppressions", handler=subscriptions.suppress_address, takes=schemas.NewSuppression,
-          gives=schemas.SuppressionResult, scope=Scope.MODERATE, refuses=STOP_FAULTS),
+          gives=schemas.SuppressionResult, scope=Scope.MODERATE, refuses=ASK_FAULTS),
     Route(method="POST", path="/v1/suppressions/lift", handler=subscriptions.lift_suppression,
-          takes=schemas.LiftedSuppression, gives=schemas.SuppressionResult, scope=Scope.MODERATE, refuses=STOP_FAULTS),
+          takes=schemas.LiftedSuppression, gives=schemas.SuppressionResult, scope=Scope.MODERATE, refuses=ASK_FAULTS),
     Route(method="POST", path="/v1/suppressions/feedback", handler=subscriptions.receive_feedback,
           asks=schemas.FeedbackMapping, takes_events=True, gives=schemas.FeedbackResult, scope=Scope.MODERATE,
-          most_bytes=FEEDBACK_BYTES, refuses=STOP_FAULTS),
+          most_bytes=FEEDBACK_BYTES, refuses=ASK_FAULTS),
     Route(method="GET", path="/u/{token}", handler=mail_page.show_subscriptions, page=True,
           asks=mail_page.SubscriptionsQuery, again=refused.show_refusal, refuses=PAGE_FAULTS),
     Route(method="POST", path="/u/{token}", handler=mail_page.change_subscriptions, page=True,

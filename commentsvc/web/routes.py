@@ -94,11 +94,10 @@ from commentsvc.web.server.answering import ANSWERS, QUESTIONS
 from commentsvc.web.server.body import RECEIVED, Received
 from commentsvc.web.server.endpoint import endpoint
 from commentsvc.web.server.questions import Questions
+from commentsvc.web.server.refusals import ASK_FAULTS
 from commentsvc.web.server.routing import HTML, MOST_BYTES, RULE_BYTES, SERVICE, Route, as_pattern, list_paths
 from commentsvc.web.server.trailing_slash import PAGES, compile_pages
 from commentsvc.web.statistics_routes import STATISTICS_ROUTES
-
-ASK_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)
 
 # fmt: off
 ROUTES: Final[tuple[Route, ...]] = (

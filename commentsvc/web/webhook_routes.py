@@ -6,19 +6,14 @@ from commentsvc.delivery import webhook_schemas as schemas
 from commentsvc.domain.errors import (
     Conflict,
     Forbidden,
-    Invalid,
-    MalformedRequest,
     NotFound,
     Unauthorized,
     Unavailable,
 )
 from commentsvc.domain.models import Scope
 from commentsvc.web.api import webhooks
+from commentsvc.web.server.refusals import ASK_FAULTS, CHANGE_FAULTS, LIST_FAULTS
 from commentsvc.web.server.routing import Route
-
-LIST_FAULTS: Final = (Unauthorized, Forbidden, Unavailable)
-ASK_FAULTS: Final = (MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)
-CHANGE_FAULTS: Final = (*ASK_FAULTS, NotFound)
 
 # fmt: off
 WEBHOOK_ROUTES: Final[tuple[Route, ...]] = (

@@ -26,7 +26,7 @@ class ScriptTag:
 
     @property
     def runs(self) -> bool:
-        """Whether its type lets a browser run it."""
+        """Return whether its type lets a browser run it."""
         return self.attributes.get("type", "").strip().lower() in RUNNABLE
 
 
