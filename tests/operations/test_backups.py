@@ -217,8 +217,8 @@ def restore(last):
     sys.addaudithook(hook)
     os._exit(main(["restore", file]))
 
-last, status = 0, 1
-while status:
+last, status = 0, signal.SIGKILL
+while status == signal.SIGKILL:
     last += 1
     shutil.rmtree(data)
     shutil.copytree(template, data)
@@ -231,6 +231,7 @@ while status:
     (state,) = database.execute("PRAGMA integrity_check").fetchone()
     database.close()
     print(last, status, text, state, flush=True)
+sys.exit(status != 0)
 """
 
 
@@ -250,7 +251,7 @@ def test_a_kill_at_any_moment_of_a_restore_leaves_the_old_or_the_new_database(tm
     (template / "commentsvc.db-shm").unlink()
     done = subprocess.run(
         [sys.executable, "-c", KILLER, template, data, file],
-        cwd=tmp_path, env=os.environ | environment(), capture_output=True, text=True, check=True,
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     ends = [line.split(" ", 2)[2] for line in done.stdout.splitlines() if line[0].isdigit()]
     assert {*ends} == {"In the log ok", "Backed up ok"}
