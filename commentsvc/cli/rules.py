@@ -23,6 +23,7 @@ EFFECT_DONE: Final = {
     Effect.SPAM: "marked as spam",
     Effect.HOLD: "held",
     Effect.APPROVE: "approved",
+    Effect.NOTE: "noted",
 }
 
 

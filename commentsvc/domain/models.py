@@ -55,12 +55,13 @@ class ActionVerb(StrEnum):
 
 
 class Effect(StrEnum):
-    """Effect of a rule on a comment that it matches, strictest first."""
+    """Effect of a rule on a comment that it matches, strictest first. A note decides nothing: moderators see it."""
 
     REFUSE = "refuse"
     SPAM = "spam"
     HOLD = "hold"
     APPROVE = "approve"
+    NOTE = "note"
 
 
 class RuleKind(StrEnum):

@@ -52,6 +52,7 @@ EFFECTS: Final = {
     Effect.SPAM: translatable("Mark as spam"),
     Effect.REFUSE: translatable("Reject with a message"),
     Effect.APPROVE: translatable("Approve"),
+    Effect.NOTE: translatable("Note only: show it, hold nothing"),
 }
 # The same in one word, as chips show it.
 SHORT_EFFECTS: Final = {
@@ -59,6 +60,7 @@ SHORT_EFFECTS: Final = {
     Effect.SPAM: translatable("spam"),
     Effect.REFUSE: translatable("refuse"),
     Effect.APPROVE: translatable("approve"),
+    Effect.NOTE: translatable("note"),
 }
 STATUSES: Final = {
     Status.PENDING: translatable("pending"),

@@ -9,9 +9,9 @@ from commentsvc.domain.models import Comment, Effect, Principal, Status
 from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.rules import evaluate, facts, manage, requested
 from commentsvc.rules.context import Fact
-from commentsvc.rules.engine import CompiledRule
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Disagreement, LineResult
+from commentsvc.rules.verdicts import CompiledRule
 from commentsvc.rules.word_check import WordCheck
 from commentsvc.service import Service, search_read
 from commentsvc.sites import resolve

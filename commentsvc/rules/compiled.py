@@ -14,8 +14,9 @@ from typing import Final, TypeVar
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import ManagedSite, Mode, Rule, RuleKind, Site
-from commentsvc.rules.engine import CompiledRule
-from commentsvc.rules.kinds import KINDS, RuleCheck
+from commentsvc.rules.checks import RuleCheck
+from commentsvc.rules.kinds import KINDS
+from commentsvc.rules.verdicts import CompiledRule
 from commentsvc.service import Service, private_read
 from commentsvc.storage import rules, sites
 from commentsvc.storage.database import Environment, PrivateRead

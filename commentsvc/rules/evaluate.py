@@ -5,9 +5,10 @@ from commentsvc.domain.metric_memory import Recorder
 from commentsvc.domain.metrics import VERDICTS
 from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Site, Thread
 from commentsvc.domain.networks import truncate_address
-from commentsvc.rules import compiled, engine
-from commentsvc.rules.engine import Judgement, Policy, Verdict
+from commentsvc.rules import compiled, engine, verdicts
+from commentsvc.rules.engine import Judgement
 from commentsvc.rules.facts import Submission, collect_context
+from commentsvc.rules.verdicts import Policy, Verdict
 from commentsvc.sites import resolve
 from commentsvc.storage import address_contacts, contacts, decisions, threads
 from commentsvc.storage.database import Environment, PrivateRead, Write
@@ -49,7 +50,7 @@ async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdi
     earlier = [(latest.actor, effects[latest.status], latest.reason)]
     earlier += [(one.actor, one.effect, one.reason) for one in latest.verdicts]
     return [
-        Verdict(effect, reason, f"rule:{actor.name}", actor.id, unproven=reason.code in engine.UNPROVEN_CODES)
+        Verdict(effect, reason, f"rule:{actor.name}", actor.id, unproven=reason.code in verdicts.UNPROVEN_CODES)
         for actor, effect, reason in earlier
         if reason and actor.kind is ActorKind.RULE and f"rule:{actor.name}" in engine.SUBMISSION_RULES
     ]
@@ -57,7 +58,7 @@ async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdi
 
 async def save_judgement(unit: Write, comment: Comment, judgement: Judgement, *, new: bool) -> None:
     """Store the decision, and with it the verdicts that did not decide; ``new`` says that it is the first one."""
-    others = [StoredVerdict(engine.actor_of(one), one.effect, one.reason) for one in judgement.others]
+    others = [StoredVerdict(verdicts.actor_of(one), one.effect, one.reason) for one in judgement.others]
     await decisions.add(
         unit, [comment.id], judgement.decision, verdicts=others, new=comment if new else None, even=judgement.by_email
     )

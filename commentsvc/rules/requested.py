@@ -9,9 +9,9 @@ from commentsvc.domain.errors import FieldError, Invalid, InvalidValue, NotFound
 from commentsvc.domain.messages import Message, translatable, translatable_format
 from commentsvc.domain.models import Effect, Principal, Rule, RuleKind
 from commentsvc.rules import compiled
-from commentsvc.rules.engine import CompiledRule
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.schemas import RuleText
+from commentsvc.rules.verdicts import CompiledRule
 from commentsvc.sites import resolve
 from commentsvc.storage.database import Environment, PrivateRead
 

@@ -10,10 +10,10 @@ from commentsvc.domain.models import Effect, Mode, RuleKind, Status
 from commentsvc.domain.reasons import reason_text
 from commentsvc.rules import engine
 from commentsvc.rules.context import Context
-from commentsvc.rules.engine import CompiledRule, Policy
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.proof_of_work import ProofState
+from commentsvc.rules.verdicts import CompiledRule, Policy
 from tests.conftest import draft
 
 PENDING, APPROVED, SPAM = Status.PENDING, Status.APPROVED, Status.SPAM

@@ -11,12 +11,12 @@ import commentsvc
 from commentsvc.domain import reasons
 from commentsvc.domain.models import Effect, Mode, RuleKind
 from commentsvc.domain.reasons import TEMPLATES, Plural, Reason, reason_text, word_reason
-from commentsvc.rules import engine
+from commentsvc.rules import built_in, engine
 from commentsvc.rules.context import Context
-from commentsvc.rules.engine import CompiledRule, Policy
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.proof_of_work import ProofState
+from commentsvc.rules.verdicts import UNPROVEN_CODES, CompiledRule, Policy
 from commentsvc.web.pages.i18n import Locale
 from tests.conftest import draft
 
@@ -83,9 +83,9 @@ def test_a_known_author_reads_that_a_trust_rule_requires_more_approvals():
 
 
 def test_every_state_that_holds_a_comment_has_its_own_reason():
-    assert set(engine.FORM_REASONS) == set(FormTokenState) - {FormTokenState.VALID}
-    assert set(engine.PROOF_REASONS) == set(ProofState) - {ProofState.VALID, ProofState.NOT_REQUIRED}
-    codes = [*engine.FORM_REASONS.values(), *engine.PROOF_REASONS.values()]
+    assert set(built_in.FORM_REASONS) == set(FormTokenState) - {FormTokenState.VALID}
+    assert set(built_in.PROOF_REASONS) == set(ProofState) - {ProofState.VALID, ProofState.NOT_REQUIRED}
+    codes = [*built_in.FORM_REASONS.values(), *built_in.PROOF_REASONS.values()]
     assert len(set(codes)) == len(codes)
 
 
@@ -94,7 +94,7 @@ def test_every_reason_in_the_code_has_a_template():
     used = {
         code for file in package.rglob("*.py") for code in re.findall(r'\bReason\(\s*"(\w*)"', file.read_text("utf-8"))
     }
-    used |= {*engine.FORM_REASONS.values(), *engine.PROOF_REASONS.values(), *engine.UNPROVEN_CODES}
+    used |= {*built_in.FORM_REASONS.values(), *built_in.PROOF_REASONS.values(), *UNPROVEN_CODES}
     assert {"too_many_links", "mode_all", "form_reused"} <= used
     assert used <= TEMPLATES.keys()
 
@@ -126,7 +126,7 @@ def test_the_reasons_that_depend_on_what_anybody_can_type_are_unproven():
     )
     judgement = engine.evaluate_rules(draft(), context, Policy(Mode.ALL, tuple(email_rules)))
     verdicts = (judgement.deciding, *judgement.others)
-    assert {verdict.reason.code for verdict in verdicts if verdict.unproven} == engine.UNPROVEN_CODES
+    assert {verdict.reason.code for verdict in verdicts if verdict.unproven} == UNPROVEN_CODES
     assert {verdict.reason.code for verdict in verdicts if not verdict.unproven} == {"mode_all"}
 
 

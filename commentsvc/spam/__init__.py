@@ -1,0 +1,1 @@
+"""Spam: what earlier decisions say about a new comment."""
