@@ -307,6 +307,17 @@ CREATE TABLE decision (
 
 CREATE INDEX decision_comment ON decision (comment_id, seq);
 
+-- What people and imports called spam or good. It outlives a comment that is deleted for its age, so it has no reference.
+CREATE TABLE memory (
+    comment_id TEXT   NOT NULL PRIMARY KEY,
+    site_id    TEXT   NOT NULL REFERENCES site (id),
+    label      TEXT   CHECK (label IN ('spam', 'good')),    -- NULL: no longer; the filter must still unlearn it
+    source     TEXT   NOT NULL CHECK (source IN ('person', 'import')),
+    approved   BIGINT NOT NULL,                             -- 1: a person approved it at some time
+    decided_at TEXT   NOT NULL,
+    learned    TEXT   CHECK (learned IN ('spam', 'good'))   -- as what the filter learned it; NULL: not yet
+);
+
 -- Moderators' rules: bans, word lists, limits. Removed rules are kept for a while, so that removing can be undone.
 CREATE TABLE rule (
     id           TEXT   NOT NULL PRIMARY KEY,

@@ -15,6 +15,7 @@ from commentsvc.domain.messages import translatable_plural
 from commentsvc.domain.models import ActorKind, Comment, Status, Visit, author_of
 from commentsvc.rules import compiled, evaluate
 from commentsvc.service import Service, write
+from commentsvc.spam import memory
 from commentsvc.storage import comments, decisions, revisions, threads
 from commentsvc.storage.database import PrivateRead, Write
 
@@ -78,7 +79,10 @@ async def _reevaluate(unit: Write, comment: Comment, visit: Visit) -> Comment:
         raise judgement.refusal
     await evaluate.save_judgement(unit, comment, judgement, new=False)
     status = judgement.decision.status
-    return comment if status is comment.status else await comments.set_status(unit, comment, status, unit.now())
+    if status is not comment.status:
+        comment = await comments.set_status(unit, comment, status, unit.now())
+    await memory.remember_decisions(unit, [comment.id])  # nobody has decided on the new text
+    return comment
 
 
 async def load_own_comment(unit: Write, comment_id: str, token: str | None, *, ever: bool = False) -> Comment:

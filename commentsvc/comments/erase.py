@@ -8,6 +8,7 @@ from commentsvc.comments.edit import load_own_comment
 from commentsvc.domain.models import Comment, Decision, Status, author_of
 from commentsvc.domain.reasons import Reason
 from commentsvc.service import Service, write
+from commentsvc.spam import memory
 from commentsvc.storage import actions, audit, comments, contacts, decisions, empty_threads, threads
 from commentsvc.storage.database import Write
 
@@ -66,6 +67,7 @@ async def erase_content(unit: Write, comment: Comment, decision: Decision, actio
     await contacts.delete_many(unit, [comment.id])
     await decisions.erase(unit, comment.id)
     await decisions.add(unit, [comment.id], decision, action_id)
+    await memory.remember_decisions(unit, [comment.id])
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, -1, now)
     await audit.erase_notes(unit, [comment.id])

@@ -11,6 +11,7 @@ from commentsvc.domain.networks import widen_address
 from commentsvc.domain.reasons import Reason
 from commentsvc.service import Service, write
 from commentsvc.sites import resolve
+from commentsvc.spam import memory
 from commentsvc.storage import comments, decisions, reports, threads
 from commentsvc.storage.database import Environment, PrivateRead, Write
 
@@ -81,5 +82,6 @@ async def _hold_comment(unit: Write, comment: Comment) -> None:
     after = await comments.set_status(unit, comment, Status.PENDING, now)
     decision = Decision(Status.PENDING, REPORTS, Reason("reported", {"count": after.reports}))
     await decisions.add(unit, [comment.id], decision)
+    await memory.remember_decisions(unit, [comment.id])
     await threads.record_change(unit, comment, -1, now)
     await log.add_status_changes(unit, actor=REPORTS, verb="report", changes=[(comment, after)])

@@ -8,6 +8,7 @@ from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Comment, Decision, Status
 from commentsvc.domain.reasons import Reason
 from commentsvc.moderation.rewrite import change_note, change_text
+from commentsvc.spam import memory
 from commentsvc.storage import comments, decisions, reports, revisions, threads
 from commentsvc.storage.database import Row, Write
 
@@ -62,7 +63,7 @@ def take_back(undone: Row, items: Mapping[str, Row], actor: Actor) -> Decide:
         for status, group in _group_by(restored, lambda comment: Status(items[comment.id]["from_status"])).items():
             decision = Decision(status, actor, Reason("undone"))
             moving = [one for one in group if one.status is not status or one.reports or one.id in same]
-            after |= await _decide(unit, moving, decision, undo_id)
+            after |= await _decide(unit, moving, decision, undo_id, undoes=undone["id"])
         for before, group in _group_by(restored, lambda comment: items[comment.id]["from_before"]).items():
             await comments.set_status_before(unit, [comment.id for comment in group], before)
         return after
@@ -109,13 +110,16 @@ async def record_decision(
     return after
 
 
-async def _decide(unit: Write, batch: Sequence[Comment], decision: Decision, action_id: str) -> dict[str, Comment]:
+async def _decide(
+    unit: Write, batch: Sequence[Comment], decision: Decision, action_id: str, undoes: str | None = None
+) -> dict[str, Comment]:
     if not batch:
         return {}
     now = unit.now()
     after = await comments.set_statuses(unit, batch, decision.status, now)
     await decisions.add(unit, [one.id for one in batch], decision, action_id)
     await _update_threads(unit, batch, decision.status, now)
+    await memory.remember_decisions(unit, [one.id for one in batch], undoes)
     return dict(after)
 
 

@@ -17,7 +17,7 @@ WORD: Final = re.compile(r"\w+")
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What the filter may know about a comment."""
+    """The facts about a comment that the filter may use."""
 
     text: str  # as readers see it
     name: str

@@ -16,7 +16,7 @@ OF_COMMENTS: Final = (
 OF_SITES: Final = (
     "event parcel subscription confirmation verified_author queue_feed webhook import_job "
     "imported thread_name thread site_total arrival_total thread_total wait_total rule_total "
-    "rule submission api_key moderator_site site_origin"
+    "memory rule submission api_key moderator_site site_origin"
 )
 
 

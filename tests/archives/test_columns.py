@@ -44,6 +44,7 @@ OTHER_TABLES = {
     **dict.fromkeys(("action", "action_item", "action_target", "audit"), "undo and the audit log end at a move"),
     **dict.fromkeys(("site_total", "arrival_total", "thread_total", "wait_total", "rule_total"), COMPUTED),
     **dict.fromkeys(("comment_search", "thread_search"), COMPUTED),
+    "memory": "of the decisions",
     "import_job": "its file is in a folder of one server",
 }
 

@@ -42,6 +42,9 @@ class Counted:
     async def run(self, sql, /, **values):
         return await self._count().run(sql, **values)
 
+    async def run_many(self, sql, rows, /):
+        return await self._count().run_many(sql, rows)
+
     async def later(self, sql, /, **values):
         return await self._count().later(sql, **values)
 

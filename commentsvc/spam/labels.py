@@ -1,0 +1,61 @@
+"""The label of a comment: spam or good, as people and imports decided. What was undone does not count."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from commentsvc.domain.models import ActorKind, Status
+
+
+class Label(StrEnum):
+    """The class in which a comment trains the filter."""
+
+    SPAM = "spam"
+    GOOD = "good"
+
+
+class Step(Struct, frozen=True):
+    """A decision on a comment. ``undoes`` is the action that it took back."""
+
+    status: Status
+    actor_kind: ActorKind
+    created_at: str
+    action_id: str | None = None
+    undoes: str | None = None
+
+
+class Labelled(Struct, frozen=True):
+    """The label of a comment: who decided it and when. ``approved``: a person approved the comment at some time."""
+
+    label: Label
+    source: ActorKind
+    decided_at: str
+    approved: bool
+
+
+LABELS: Final = {Status.SPAM: Label.SPAM, Status.APPROVED: Label.GOOD}
+TEACHERS: Final = frozenset({ActorKind.PERSON, ActorKind.IMPORT})
+
+
+def find_label(history: Sequence[Step]) -> Labelled | None:
+    """Return the label that a comment's decisions give it, oldest first; None if no person or import decided last.
+
+    An undo brings back the decision before the action that it undoes, and so does undoing the undo.
+    """
+    latest: Step | None = None
+    approved = False
+    before: dict[str, tuple[Step | None, bool]] = {}
+    for step in history:
+        known = (latest, approved)
+        if step.undoes is not None:
+            latest, approved = before.get(step.undoes, (None, False))
+        else:
+            latest = step
+            approved = approved or (step.status is Status.APPROVED and step.actor_kind is ActorKind.PERSON)
+        if step.action_id is not None:
+            before.setdefault(step.action_id, known)
+    if latest is None or latest.actor_kind not in TEACHERS or latest.status not in LABELS:
+        return None
+    return Labelled(LABELS[latest.status], latest.actor_kind, latest.created_at, approved)
