@@ -1,4 +1,4 @@
-"""The label of a comment: spam or good, as people and imports decided. What was undone does not count."""
+"""The label of a comment: spam or good, as people and imports decided. Undone decisions do not count."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What people and imports called spam or good, by comment."""
+"""Labels of comments: spam or good, as people and imports decided."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
