@@ -81,6 +81,8 @@ class RuleKind(StrEnum):
     TOO_FAST = "too_fast"
     TOO_MANY = "too_many"
     CLOSING_AGE = "closing_age"
+    NEWCOMER = "newcomer"
+    ALL = "all"
     TRUST = "trust"
 
 

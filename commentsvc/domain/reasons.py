@@ -5,7 +5,7 @@ The arguments must not hold an email address or a full IP address: reasons are s
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -50,9 +50,17 @@ TEMPLATES: Final[dict[str, str | Plural]] = {
     "author_banned": translatable("This commenter is banned."),
     "network_banned": translatable("This network is banned."),
     "website_banned": translatable("Websites on %(domain)s are banned."),
-    "word_listed": translatable("Contains “%(word)s” from a word list."),
+    "word_listed": translatable("Words not allowed: %(word)s."),
+    "words_listed": Plural(
+        "Words not allowed: %(words)s, and %(more)s more.", "Words not allowed: %(words)s, and %(more)s more.", "more"
+    ),
     "too_many_links": Plural(
         "Contains %(found)s link (limit %(limit)s).", "Contains %(found)s links (limit %(limit)s).", "found"
+    ),
+    "too_many_links_to": Plural(
+        "Contains %(found)s link (limit %(limit)s): %(hosts)s.",
+        "Contains %(found)s links (limit %(limit)s): %(hosts)s.",
+        "found",
     ),
     "text_too_short": Plural(
         "Contains %(found)s character (minimum %(limit)s).",
@@ -77,12 +85,43 @@ TEMPLATES: Final[dict[str, str | Plural]] = {
     "thread_old": Plural(
         "The thread is more than %(limit)s day old.", "The thread is more than %(limit)s days old.", "limit"
     ),
+    "no_approved_comments": translatable("The commenter has no approved comments yet."),
+    "few_approved_comments": Plural(
+        "The commenter has only %(found)s approved comment (rule: fewer than %(limit)s).",
+        "The commenter has only %(found)s approved comments (rule: fewer than %(limit)s).",
+        "found",
+    ),
+    "all_matched": translatable("All conditions match."),
     # Readers, commenters and moderators
     "reported": Plural("Reported by %(count)s reader.", "Reported by %(count)s readers.", "count"),
     "withdrawn": translatable("Deleted by its commenter."),
     "undone": translatable("Undone."),
     "erased": translatable("Erased permanently."),
 }
+
+
+ALL_MATCHED: Final = "all_matched"
+
+
+def join_reasons(parts: Sequence[Reason]) -> Reason:
+    """Return one reason that holds these: their codes by number, and their arguments as ``1.found``."""
+    args: dict[str, str | int] = {}
+    for number, part in enumerate(parts, start=1):
+        args[str(number)] = part.code
+        args |= {f"{number}.{name}": value for name, value in part.args.items()}
+    return Reason(ALL_MATCHED, args)
+
+
+def split_reason(reason: Reason) -> list[Reason]:
+    """Return the reasons that ``join_reasons`` has joined; any other reason alone."""
+    if reason.code != ALL_MATCHED:
+        return [reason]
+    parts = {name: Reason(str(code), {}) for name, code in reason.args.items() if name.isdigit()}
+    for name, value in reason.args.items():
+        number, dot, own = name.partition(".")
+        if dot and number in parts:
+            parts[number].args[own] = value
+    return list(parts.values())
 
 
 def fill_template(template: str | Plural, arguments: Mapping[str, str | int]) -> FormattedMessage | PluralMessage:
@@ -102,11 +141,21 @@ def word_reason(reason: Reason) -> Message:
     template = TEMPLATES.get(reason.code)
     if template is None:
         return reason.code
+    if reason.code == ALL_MATCHED:
+        return _word_parts(split_reason(reason))
     message = fill_template(template, reason.args)
     try:
         str(message)
     except KeyError:
         return reason.code
+    return message
+
+
+def _word_parts(parts: Sequence[Reason]) -> Message:
+    """Return the sentences of several reasons after one another."""
+    message = FormattedMessage(str(TEMPLATES[ALL_MATCHED]), {})
+    for part in parts:
+        message = FormattedMessage("%(first)s %(rest)s", {"first": message, "rest": word_reason(part)})
     return message
 
 

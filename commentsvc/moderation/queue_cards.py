@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from commentsvc.comments import shown
 from commentsvc.comments.schemas import PublicThread
-from commentsvc.domain.models import Actor, Comment, Contact, Principal, Scope, Status, Thread
+from commentsvc.domain.models import Actor, Comment, Contact, Effect, Principal, Scope, Status, Thread
 from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.moderation.schemas import AuthorRecord, ReasonRecord
 from commentsvc.sites import closing, resolve
@@ -177,7 +178,8 @@ def _reasons(latest: StoredDecision | None, by_rules: StoredDecision | None) -> 
     deciding = {one.seq: one for one in (latest, by_rules) if one is not None}  # they may be the same decision
     others = by_rules.verdicts if by_rules else ()
     return [ReasonRecord(**reason_fields(one.actor, one.reason, one.note)) for one in deciding.values()] + [
-        ReasonRecord(**reason_fields(one.actor, one.reason)) for one in others
+        ReasonRecord(**reason_fields(one.actor, one.reason), effect=one.effect if one.effect is Effect.NOTE else UNSET)
+        for one in others
     ]
 
 

@@ -13,7 +13,7 @@ from commentsvc.domain import crypto
 from commentsvc.domain.errors import NotFound, Unavailable
 from commentsvc.domain.messages import Message
 from commentsvc.domain.models import ActorKind, Comment, RuleKind, Site, Status, Thread, Visit
-from commentsvc.domain.reasons import Reason, word_reason
+from commentsvc.domain.reasons import Reason, split_reason, word_reason
 from commentsvc.moderation.wording import RULE_KINDS
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
@@ -27,6 +27,8 @@ WRONG_FEEDS: Final = "feed "  # counted apart from other refused requests
 # Reasons that repeat a part of what a commenter typed, and the kinds of their rules.
 QUOTING: Final = {
     "word_listed": RuleKind.WORDS,
+    "words_listed": RuleKind.WORDS,
+    "too_many_links_to": RuleKind.LINKS,
     "website_banned": RuleKind.WEBSITE,
     "email_domain_banned": RuleKind.EMAIL_DOMAIN,
 }
@@ -135,6 +137,9 @@ def _word_reasons(decided: list[StoredDecision], *, shows_text: bool) -> Iterato
 
 
 def _word_reason(reason: Reason, *, shows_text: bool) -> Message:
-    if reason.code in QUOTING and (reason.code in NEVER_QUOTED or not shows_text):
-        return RULE_KINDS[QUOTING[reason.code]].name
+    if reason.code == "too_many_links_to" and not shows_text:
+        reason = Reason("too_many_links", reason.args)
+    quoting = [part.code for part in split_reason(reason) if part.code in QUOTING]
+    if quoting and (not shows_text or not NEVER_QUOTED.isdisjoint(quoting)):
+        return RULE_KINDS[QUOTING.get(reason.code, RuleKind.ALL)].name
     return word_reason(reason)

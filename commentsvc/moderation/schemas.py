@@ -41,6 +41,7 @@ class ReasonRecord(Struct, frozen=True, kw_only=True):
     code: Annotated[str, one_of("ReasonCode", "null for a person's note.")] | None
     args: Annotated[dict[str, str | int], Meta(description="The values in the text.")]
     text: Annotated[str, Meta(description="The reason in English.")]
+    effect: Annotated[Effect, Meta(description="Only note, of a rule that decides nothing.")] | UnsetType = UNSET
 
 
 class AuthorRecord(Struct, frozen=True):

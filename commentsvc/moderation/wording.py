@@ -109,6 +109,10 @@ RULE_KINDS: Final = {
     RuleKind.TOO_FAST: RuleWording(translatable("Too fast"), translatable("within this many seconds"), "10"),
     RuleKind.TOO_MANY: RuleWording(translatable("Too many"), translatable("more than this many an hour"), "20"),
     RuleKind.CLOSING_AGE: RuleWording(translatable("Old threads"), translatable("older than this many days"), "90"),
+    RuleKind.NEWCOMER: RuleWording(
+        translatable("New commenters"), translatable("fewer approved comments than this"), "1"
+    ),
+    RuleKind.ALL: RuleWording(translatable("Combined"), translatable("all of these conditions, one per line")),
     RuleKind.TRUST: RuleWording(translatable("Trusted commenters"), translatable("this many approved comments"), "3"),
 }
 # Rules that always exist, by the name in decisions.

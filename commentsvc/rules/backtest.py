@@ -9,7 +9,6 @@ from commentsvc.domain.models import Comment, Effect, Principal, Status
 from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.rules import evaluate, facts, manage, requested
 from commentsvc.rules.context import Fact
-from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Disagreement, LineResult
 from commentsvc.rules.verdicts import CompiledRule
 from commentsvc.rules.word_check import WordCheck
@@ -105,7 +104,7 @@ async def _try(unit: PrivateRead, rules: Sequence[CompiledRule], comment: Commen
     address = contact.network.partition("/")[0] if contact.network else None
     submission = await evaluate.submission_of(unit, comment, contact, address, comment.created_at)
     draft = evaluate.draft_of_comment(unit, comment, contact)
-    needs = frozenset[Fact]().union(*(KINDS[rule.kind].needs for rule in rules))
+    needs = frozenset[Fact]().union(*(rule.needs for rule in rules))
     context = await facts.collect_context(unit, draft, comment.html, submission, needs)
     reasons = [rule.check(draft, context) for rule in rules]
     check = rules[0].check

@@ -11,7 +11,7 @@ from typing import Final
 
 from commentsvc.domain.errors import Refusal
 from commentsvc.domain.models import Decision, Draft, Effect, Mode, RuleKind, Status
-from commentsvc.domain.reasons import Reason, word_reason
+from commentsvc.domain.reasons import Reason, split_reason, word_reason
 from commentsvc.rules.built_in import BUILT_IN_RULES
 from commentsvc.rules.context import Context
 from commentsvc.rules.kinds import KINDS
@@ -64,7 +64,7 @@ def evaluate_rules(draft: Draft, context: Context, policy: Policy, earlier: Sequ
         # 202) would reveal which addresses are banned. So unproven verdicts count only for comments held anyway.
         deciding = _strictest([verdict for verdict in verdicts if verdict is deciding or verdict.unproven])
     others = (verdict for verdict in verdicts if verdict is not deciding and verdict.rule != "rule:none")
-    by_email = context.moderators_have_email or any(KINDS[rule.kind].by_email for rule in policy.stored)
+    by_email = context.moderators_have_email or any(rule.by_email for rule in policy.stored)
     return Judgement(deciding, tuple(others), by_email)
 
 
@@ -82,6 +82,15 @@ SUBMISSION_RULES: Final = frozenset(
 )
 
 
+# The reasons of these rules, as parts of a combined one.
+SUBMISSION_CODES: Final = frozenset({"network_banned", "too_fast", "too_many"})
+
+
+def is_about_submission(rule: str, reason: Reason) -> bool:
+    """Return whether a verdict stays when the text is edited: its rule, or a part of it, is in ``SUBMISSION_RULES``."""
+    return rule in SUBMISSION_RULES or any(part.code in SUBMISSION_CODES for part in split_reason(reason))
+
+
 def _strictest(verdicts: list[Verdict]) -> Verdict:
     """Return the strictest verdict; the first of several."""
     order = list(Effect)
@@ -93,8 +102,7 @@ def _stored_verdicts(draft: Draft, context: Context, policy: Policy) -> list[Ver
     for rule in policy.stored:
         reason = rule.check(draft, context)
         if reason is not None:
-            by_email = KINDS[rule.kind].by_email
-            verdicts.append(Verdict(rule.effect, reason, f"rule:{rule.kind}", rule.id, unproven=by_email))
+            verdicts.append(Verdict(rule.effect, reason, f"rule:{rule.kind}", rule.id, unproven=rule.by_email))
     return verdicts
 
 

@@ -50,9 +50,9 @@ async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdi
     earlier = [(latest.actor, effects[latest.status], latest.reason)]
     earlier += [(one.actor, one.effect, one.reason) for one in latest.verdicts]
     return [
-        Verdict(effect, reason, f"rule:{actor.name}", actor.id, unproven=reason.code in verdicts.UNPROVEN_CODES)
+        Verdict(effect, reason, f"rule:{actor.name}", actor.id, unproven=verdicts.is_unproven(reason))
         for actor, effect, reason in earlier
-        if reason and actor.kind is ActorKind.RULE and f"rule:{actor.name}" in engine.SUBMISSION_RULES
+        if reason and actor.kind is ActorKind.RULE and engine.is_about_submission(f"rule:{actor.name}", reason)
     ]
 
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from commentsvc.domain.errors import RateLimited, Refusal, RejectedByRule, ThreadClosed
-from commentsvc.domain.messages import Message, translatable
+from commentsvc.domain.messages import FormattedMessage, Message, translatable
 from commentsvc.domain.models import Effect, RuleKind
-from commentsvc.rules import sender_checks, text_checks
+from commentsvc.rules import combined, sender_checks, text_checks
 from commentsvc.rules.checks import RuleCheck
 from commentsvc.rules.context import Fact
 from commentsvc.rules.word_check import compile_words
 
-BLOCKING_EFFECTS: Final = (Effect.HOLD, Effect.SPAM, Effect.REFUSE)
+BLOCKING_EFFECTS: Final = (Effect.HOLD, Effect.SPAM, Effect.REFUSE, Effect.NOTE)
 # The response must not reveal whether an email address is banned, so these kinds neither refuse nor approve.
-EMAIL_EFFECTS: Final = (Effect.HOLD, Effect.SPAM)
+EMAIL_EFFECTS: Final = (Effect.HOLD, Effect.SPAM, Effect.NOTE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class Kind:
     needs: frozenset[Fact] = frozenset()
     by_email: bool = False
     expires: bool = False
+    default: str = ""  # what an empty text means
     refusal: Callable[[Message], Refusal] = RejectedByRule
 
 
@@ -60,10 +61,10 @@ KINDS: Final[dict[RuleKind, Kind]] = {
         label="Website: at this domain or its subdomains", expected=_DOMAIN,
         compile=sender_checks.compile_website, expires=True,
     ),
-    # Word lists are often wrong, so they only hold.
+    # Word lists are often wrong, so alone they only hold.
     RuleKind.WORDS: Kind(
         label="Words: any word or phrase on this list", expected=translatable("Enter words or phrases, one a line."),
-        compile=compile_words, effects=(Effect.HOLD,), expires=True,
+        compile=compile_words, effects=(Effect.HOLD, Effect.NOTE), expires=True,
     ),
     RuleKind.LINKS: Kind(
         label="Links: more than this many",
@@ -77,7 +78,7 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.SCRIPT: Kind(
         label="Script: mostly letters of other scripts than these",
         expected=translatable("Enter languages or scripts, such as en or Latin Greek."),
-        compile=text_checks.compile_script, effects=(Effect.HOLD, Effect.SPAM),
+        compile=text_checks.compile_script, effects=(Effect.HOLD, Effect.SPAM, Effect.NOTE),
     ),
     RuleKind.SAME_TEXT: Kind(
         label="Repeated text: in this many other comments or more",
@@ -101,7 +102,18 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.CLOSING_AGE: Kind(
         label="Old threads: more than this many days old",
         expected=translatable("Enter a whole number of days, 1 to 36,500."),
-        compile=text_checks.compile_closing_age, effects=(Effect.HOLD, Effect.REFUSE), refusal=ThreadClosed,
+        compile=text_checks.compile_closing_age, effects=(Effect.HOLD, Effect.REFUSE, Effect.NOTE),
+        refusal=ThreadClosed,
+    ),
+    RuleKind.NEWCOMER: Kind(
+        label="New commenters: with fewer approved comments than this",
+        expected=translatable("Enter a whole number of approved comments, 1 to 1,000, or nothing for 1."),
+        compile=sender_checks.compile_newcomer, default="1",
+    ),
+    RuleKind.ALL: Kind(
+        label="Combined: all of several conditions",
+        expected=translatable("Enter at least two conditions, one a line, such as links: 0 and newcomer."),
+        compile=lambda text: combined.compile_conditions(text, _compile_condition), expires=True,
     ),
     RuleKind.TRUST: Kind(
         label="Trust: commenters with at least this many approved comments",
@@ -109,3 +121,24 @@ KINDS: Final[dict[RuleKind, Kind]] = {
         compile=sender_checks.compile_trust, effects=(Effect.APPROVE,),
     ),
 }  # fmt: skip
+
+
+def _compile_condition(kind: RuleKind, text: str) -> RuleCheck:
+    """Compile one condition of a combined rule.
+
+    Raises:
+        ValueError: The text is not what the kind expects. The message is for the moderator.
+    """
+    try:
+        return KINDS[kind].compile(text or KINDS[kind].default)
+    except ValueError as error:
+        advice = error.args[0] if kind is RuleKind.WORDS and error.args else FormattedMessage(KINDS[kind].expected, {})
+        raise ValueError(advice) from None
+
+
+def allowed_effects(kind: RuleKind, check: RuleCheck) -> tuple[Effect, ...]:
+    """Return the effects that a rule can have, the default first. A combined rule refuses only what each part may."""
+    effects = KINDS[kind].effects
+    kinds = check.kinds if isinstance(check, combined.CombinedCheck) else frozenset({kind})
+    may_refuse = all(Effect.REFUSE in KINDS[one].effects for one in kinds)
+    return tuple(effect for effect in effects if may_refuse or effect is not Effect.REFUSE)

@@ -1,5 +1,6 @@
 """Add, list, change and remove rules: bans, word lists and limits."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from commentsvc.storage.database import Environment, PrivateRead, Write
 
 ERASED: Final = "erased"  # the address of a ban that was erased for its owner: only its digest is left
 HIDDEN: Final = "…"  # the network of a rule, for keys that may not see networks
+NETWORK_LINE: Final = re.compile(r"^(\s*network\s*:\s*)(.*)$", re.IGNORECASE | re.MULTILINE)  # of a combined rule
 
 
 @private_read
@@ -88,7 +90,9 @@ def _record(
     elif rule.kind is RuleKind.EMAIL:
         match = ERASED
     if rule.kind is RuleKind.NETWORK and not sees_all:
-        match = networks.truncate_address(match.partition("/")[0]) if who.may(Scope.MODERATE) else HIDDEN
+        match = _hide_network(who, match)
+    if rule.kind is RuleKind.ALL and not sees_all:
+        match = NETWORK_LINE.sub(lambda line: line[1] + _hide_network(who, line[2]), match)
     return RuleRecord(
         id=rule.id,
         site=directory.by_id(rule.site_id).name if rule.site_id else None,
@@ -102,6 +106,10 @@ def _record(
         version=rule.version,
         action=action,
     )
+
+
+def _hide_network(who: Principal, network: str) -> str:
+    return networks.truncate_address(network.partition("/")[0].strip()) if who.may(Scope.MODERATE) else HIDDEN
 
 
 async def add_rule(service: Service, who: Principal, new: NewRule) -> RuleRecord:
@@ -151,8 +159,8 @@ async def change_rule(
 @write
 async def _change_rule(unit: Write, who: Principal, rule_id: str, change: RuleChange, seen: int | None) -> RuleRecord:
     rule = await _load_own_rule(unit, who, rule_id, seen)
-    changed: dict[str, Any] = {"effect": requested.choose_effect(rule.kind, change.effect or rule.effect)}
-    if change.match is not None and requested.clean_match(change.match) != rule.matching:
+    changed: dict[str, Any] = {"effect": change.effect or rule.effect}
+    if change.match is not None and requested.clean_match(rule.kind, change.match) != rule.matching:
         if rule.kind is RuleKind.EMAIL:
             raise Invalid(
                 FieldError(
@@ -162,7 +170,7 @@ async def _change_rule(unit: Write, who: Principal, rule_id: str, change: RuleCh
                 )
             )
         new = await requested.read_rule(
-            unit, who, RuleText(kind=rule.kind, match=change.match, effect=change.effect), rule.site_id
+            unit, who, RuleText(kind=rule.kind, match=change.match, effect=changed["effect"]), rule.site_id
         )
         changed["matching"] = new.matching
     if change.expires_at is not UNSET and change.expires_at != rule.expires_at:
@@ -171,6 +179,8 @@ async def _change_rule(unit: Write, who: Principal, rule_id: str, change: RuleCh
         changed["note"] = change.note
     after, action = msgspec.structs.replace(rule, **changed), None
     if after != rule:
+        if after.effect is not rule.effect:
+            requested.require_effect(requested.require_compiled(after))
         after = msgspec.structs.replace(after, version=rule.version + 1)
         action = await _save_rule(unit, who, "rule_change", rule, after)
     return _record(unit, who, await resolve.read_directory.within(unit), after, action=action)

@@ -1,19 +1,23 @@
 """Read the rule that a request describes."""
 
 import asyncio
+from typing import Final
 
 from commentsvc.access import permissions
 from commentsvc.domain import fields, validation
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import FieldError, Invalid, InvalidValue, NotFound
 from commentsvc.domain.messages import Message, translatable, translatable_format
-from commentsvc.domain.models import Effect, Principal, Rule, RuleKind
+from commentsvc.domain.models import Principal, Rule, RuleKind
 from commentsvc.rules import compiled
-from commentsvc.rules.kinds import KINDS
+from commentsvc.rules.kinds import KINDS, allowed_effects
 from commentsvc.rules.schemas import RuleText
 from commentsvc.rules.verdicts import CompiledRule
 from commentsvc.sites import resolve
 from commentsvc.storage.database import Environment, PrivateRead
+
+# Kinds whose errors say which line is wrong.
+EXPLAINED: Final = frozenset({RuleKind.WORDS, RuleKind.ALL})
 
 
 def rule_site(directory: resolve.SiteDirectory, who: Principal, name: str | None) -> str | None:
@@ -47,14 +51,14 @@ async def read_rule(unit: PrivateRead, who: Principal, text: RuleText, site_id: 
         matching=await _matching(unit, who, text),
         email_sealed=unit.keyring.seal(email) if email else None,
         email_digest=unit.keyring.digest(email) if email else None,
-        effect=choose_effect(text.kind, text.effect),
+        effect=text.effect or KINDS[text.kind].effects[0],
         note=None,
         version=1,
         created_at=unit.now(),
         expires_at=None,
         removed_at=None,
     )
-    require_compiled(rule)
+    require_effect(require_compiled(rule))
     return rule
 
 
@@ -63,7 +67,7 @@ async def _matching(unit: PrivateRead, who: Principal, text: RuleText) -> str:
     if text.kind is RuleKind.EMAIL:
         return ""
     if text.kind is not RuleKind.AUTHOR:
-        return clean_match(text.match)
+        return clean_match(text.kind, text.match)
     try:
         return (await permissions.load_comment(unit, who, text.match.strip())).author_id
     except NotFound:
@@ -78,26 +82,27 @@ def _email(text: str) -> Email:
         raise Invalid(FieldError("match", error.code, error.message)) from None
 
 
-def choose_effect(kind: RuleKind, requested: Effect | None) -> Effect:
-    """Return the effect of a rule; without a requested one, the default of its kind.
+def require_effect(rule: CompiledRule) -> None:
+    """Check that a rule may have its effect.
 
     Raises:
-        Invalid: for the field ``effect``: rules of this kind cannot have it.
+        Invalid: for the field ``effect``: rules of this kind, or with these conditions, cannot have it.
     """
-    allowed = KINDS[kind].effects
-    effect = requested or allowed[0]
-    if effect not in allowed:
-        names = ", ".join(allowed)
-        message = translatable_format(
-            "A rule of kind %(kind)s can have the effect: %(names)s.", kind=kind.value, names=names
-        )
-        raise Invalid(FieldError("effect", "invalid", message))
-    return effect
+    allowed = allowed_effects(rule.kind, rule.check)
+    if rule.effect in allowed:
+        return
+    names = ", ".join(allowed)
+    message: Message = translatable_format(
+        "A rule of kind %(kind)s can have the effect: %(names)s.", kind=rule.kind.value, names=names
+    )
+    if rule.effect in KINDS[rule.kind].effects:
+        message = translatable_format("With these conditions, the rule can have the effect: %(names)s.", names=names)
+    raise Invalid(FieldError("effect", "invalid", message))
 
 
-def clean_match(text: str) -> str:
+def clean_match(kind: RuleKind, text: str) -> str:
     """Return the stored form of a text. Browsers end the lines of a form with CR LF."""
-    return text.strip().replace("\r\n", "\n")
+    return text.strip().replace("\r\n", "\n") or KINDS[kind].default
 
 
 async def check_match(kind: RuleKind, match: str) -> None:
@@ -108,13 +113,13 @@ async def check_match(kind: RuleKind, match: str) -> None:
     """
     if kind not in {RuleKind.EMAIL, RuleKind.AUTHOR}:
         try:
-            await asyncio.to_thread(compiled.compile_check, kind, clean_match(match))
+            await asyncio.to_thread(compiled.compile_check, kind, clean_match(kind, match))
         except ValueError as error:
             raise _invalid_match(kind, error) from None
 
 
 def _invalid_match(kind: RuleKind, error: ValueError) -> Invalid:
-    advice: Message = error.args[0] if kind is RuleKind.WORDS and error.args else KINDS[kind].expected
+    advice: Message = error.args[0] if kind in EXPLAINED and error.args else KINDS[kind].expected
     return Invalid(FieldError("match", "invalid_match", advice))
 
 

@@ -1,6 +1,7 @@
 """Checks of rules by who sent a comment, from where, and how often."""
 
 import ipaddress
+from typing import Final
 from urllib.parse import urlsplit
 
 from commentsvc.domain.models import Draft
@@ -8,6 +9,8 @@ from commentsvc.domain.reasons import Reason
 from commentsvc.rules import domains
 from commentsvc.rules.checks import RuleCheck, parse_number
 from commentsvc.rules.context import Context
+
+NO_APPROVED_COMMENTS: Final = Reason("no_approved_comments")
 
 
 def compile_email(digest: str) -> RuleCheck:
@@ -70,6 +73,19 @@ def compile_trust(text: str) -> RuleCheck:
     def check(_draft: Draft, context: Context) -> Reason | None:
         found = context.approved_comments
         return Reason("author_approved", {"found": found}) if found >= least else None
+
+    return check
+
+
+def compile_newcomer(text: str) -> RuleCheck:
+    """Match commenters with fewer approved comments than this: with 1, a first comment."""
+    least = parse_number(text, most=1000)
+
+    def check(_draft: Draft, context: Context) -> Reason | None:
+        found = context.approved_comments
+        if found >= least:
+            return None
+        return Reason("few_approved_comments", {"found": found, "limit": least}) if found else NO_APPROVED_COMMENTS
 
     return check
 

@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
+from itertools import islice
 from typing import Final
 
 from commentsvc.domain.models import Draft
-from commentsvc.domain.reasons import Reason
+from commentsvc.domain.reasons import Reason, mask_personal_data
 from commentsvc.domain.visible_text import ADDRESS, visible_length
-from commentsvc.rules import writing_systems
+from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.checks import RuleCheck, parse_number
 from commentsvc.rules.context import Context
 
@@ -18,6 +19,12 @@ MIN_REPEATED_TEXT: Final = 20
 
 MIN_LETTERS: Final = 10
 
+# The host of an address, without a user name and a port. A name in DNS is not longer than 253 characters.
+LINKED_HOST: Final = re.compile(
+    r"(?<![a-z0-9])(?:https?://|(?=www\.))(?:[^\s/?#<>@]{0,200}@)?([^\s/?#<>@:()\[\]\"']{1,253})", re.IGNORECASE
+)
+MAX_HOSTS: Final = 3  # in a reason
+
 
 def compile_links(text: str) -> RuleCheck:
     """Match comments with more links than this."""
@@ -27,9 +34,20 @@ def compile_links(text: str) -> RuleCheck:
         found = len(ADDRESS.findall(draft.comment))
         if context.visible:
             found = max(found, context.visible.links)
-        return Reason("too_many_links", {"found": found, "limit": limit}) if found > limit else None
+        if found <= limit:
+            return None
+        counted: dict[str, str | int] = {"found": found, "limit": limit}
+        hosts = ", ".join(_list_hosts(draft, context))
+        return Reason("too_many_links_to", counted | {"hosts": hosts}) if hosts else Reason("too_many_links", counted)
 
     return check
+
+
+def _list_hosts(draft: Draft, context: Context) -> list[str]:
+    """Return the hosts of the first links, at most ``MAX_HOSTS``."""
+    targets = context.visible.targets if context.visible else ""
+    named = (domains.normalise_domain(found[1]) for found in LINKED_HOST.finditer(f"{targets}\n{draft.comment}"))
+    return [mask_personal_data(host) for host in islice(dict.fromkeys(named), MAX_HOSTS)]
 
 
 def compile_length(text: str) -> RuleCheck:

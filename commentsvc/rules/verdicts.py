@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from commentsvc.domain.models import Actor, ActorKind, Effect, Mode, RuleKind
-from commentsvc.domain.reasons import Reason
+from commentsvc.domain.reasons import Reason, split_reason
 from commentsvc.rules.checks import RuleCheck
+from commentsvc.rules.combined import CombinedCheck
 from commentsvc.rules.context import Fact
 from commentsvc.rules.kinds import KINDS
 
@@ -31,6 +32,11 @@ UNPROVEN_CODES: Final = frozenset(
 )
 
 
+def is_unproven(reason: Reason) -> bool:
+    """Return whether a reason, or one of its parts, depends on something that anybody can type or omit."""
+    return any(part.code in UNPROVEN_CODES for part in split_reason(reason))
+
+
 @dataclass(frozen=True)
 class CompiledRule:
     """A moderator's rule, ready to run."""
@@ -40,6 +46,21 @@ class CompiledRule:
     effect: Effect
     check: RuleCheck
     expires_at: str | None = None
+
+    @property
+    def kinds(self) -> frozenset[RuleKind]:
+        """Its kind; of a rule with several conditions, their kinds."""
+        return self.check.kinds if isinstance(self.check, CombinedCheck) else frozenset({self.kind})
+
+    @property
+    def by_email(self) -> bool:
+        """Tell whether its verdict depends on the email address, which anybody can type."""
+        return any(KINDS[kind].by_email for kind in self.kinds)
+
+    @property
+    def needs(self) -> frozenset[Fact]:
+        """Facts that must be looked up before it can run."""
+        return frozenset[Fact]().union(*(KINDS[kind].needs for kind in self.kinds))
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,7 @@ class Policy:
     @property
     def needs(self) -> frozenset[Fact]:
         """Facts that must be looked up before the rules can run."""
-        return frozenset().union(*(KINDS[rule.kind].needs for rule in self.stored))
+        return frozenset[Fact]().union(*(rule.needs for rule in self.stored))
 
 
 def actor_of(verdict: Verdict) -> Actor:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 from urllib.parse import unquote
 
 from commentsvc.domain.models import Draft
 from commentsvc.domain.reasons import Reason, mask_personal_data
 from commentsvc.rules.context import Context
 from commentsvc.rules.word_list import WordList
+
+MAX_NAMED: Final = 3  # lines in a reason, each of at most ``MAX_ENTRY_LENGTH`` characters
 
 
 @dataclass(frozen=True)
@@ -17,12 +21,14 @@ class WordCheck:
     words: WordList
 
     def __call__(self, draft: Draft, context: Context) -> Reason | None:
-        """Return the reason to act: the first line that matches."""
-        for part in _searched_parts(draft, context):
-            found = self.words.find_first(part)
-            if found is not None:
-                return Reason("word_listed", {"word": mask_personal_data(found)})
-        return None
+        """Return the reason to act: the first lines that match."""
+        if not any(self.words.find_first(part) is not None for part in _searched_parts(draft, context)):
+            return None
+        lines = dict.fromkeys(line for part in _searched_parts(draft, context) for line in self.words.find_all(part))
+        words, more = ", ".join(map(mask_personal_data, islice(lines, MAX_NAMED))), len(lines) - MAX_NAMED
+        if more > 0:
+            return Reason("words_listed", {"words": words, "more": more})
+        return Reason("word_listed", {"word": words})
 
     def list_lines(self, draft: Draft, context: Context) -> set[str]:
         """Return every line that matches, as written in the list."""

@@ -149,15 +149,15 @@ def test_the_strictest_verdict_decides_and_the_others_are_stored():
 
 def test_a_refused_commenter_is_told_the_reason_and_email_rules_never_refuse():
     judgement = judge("none", stored("links", "0", "refuse"), comment="https://a.example")
-    assert judgement.refusal.detail == "Contains 1 link (limit 0)."
+    assert judgement.refusal.detail == "Contains 1 link (limit 0): a.example."
     closed = judge("none", stored("closing_age", "30", "refuse"), context=Context(thread_age_days=31.0))
     assert closed.refusal.code == "thread_closed"
     fast = judge("none", stored("too_fast", "30", "refuse"), context=Context(seconds_since_last=1.0))
     assert fast.refusal.code == "rate_limited"
     by_email = [kind for kind, row in KINDS.items() if row.by_email]
     assert by_email == ["email", "email_domain", "disposable"]
-    assert all(KINDS[kind].effects == (Effect.HOLD, Effect.SPAM) for kind in by_email)
-    assert KINDS[RuleKind.WORDS].effects == (Effect.HOLD,)
+    assert all(KINDS[kind].effects == (Effect.HOLD, Effect.SPAM, Effect.NOTE) for kind in by_email)
+    assert KINDS[RuleKind.WORDS].effects == (Effect.HOLD, Effect.NOTE)
 
 
 WRONG = {
@@ -172,6 +172,8 @@ WRONG = {
     "too_fast": ["0", "99999999"],
     "too_many": ["0"],
     "closing_age": ["0", "never"],
+    "newcomer": ["0", "some", ""],
+    "all": ["", "links: 0", "links: 0\nlinks", "links: 0\nall: newcomer", "newcomer\ntrust: 3", "newcomer\nwords: |"],
     "trust": ["0", ""],
     "disposable": ["x"],
 }

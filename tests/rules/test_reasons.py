@@ -29,9 +29,11 @@ REASONS = [
     ("network", "198.51.100.0/24", {"address": "198.51.100.7"}, {}, "network_banned", "This network is banned."),
     ("website", "shop.example", {}, {"website": "https://www.shop.example/"}, "website_banned",
      "Websites on shop.example are banned."),
-    ("words", "Casino", {}, {"comment": "A casino!"}, "word_listed", "Contains “Casino” from a word list."),
-    ("links", "0", {}, {"comment": "https://a.example"}, "too_many_links", "Contains 1 link (limit 0)."),
-    ("links", "1", {}, {"comment": "www.a.example www.b.example"}, "too_many_links", "Contains 2 links (limit 1)."),
+    ("words", "Casino", {}, {"comment": "A casino!"}, "word_listed", "Words not allowed: Casino."),
+    ("links", "0", {}, {"comment": "https://a.example"}, "too_many_links_to",
+     "Contains 1 link (limit 0): a.example."),
+    ("links", "1", {}, {"comment": "www.a.example www.b.example"}, "too_many_links_to",
+     "Contains 2 links (limit 1): www.a.example, www.b.example."),
     ("length", "10..", {}, {"comment": "?"}, "text_too_short", "Contains 1 character (minimum 10)."),
     ("length", "..1000", {}, {"comment": "a" * 2500}, "text_too_long", "Contains 2,500 characters (limit 1,000)."),
     ("script", "en", {}, {"comment": "Купить дёшево сегодня"}, "other_script",
@@ -148,10 +150,7 @@ def test_a_reason_does_not_reveal_an_email_or_ip_address_from_a_word_list(entry,
 
 
 def test_a_found_word_is_shown_as_it_is_even_with_placeholders():
-    assert (
-        reason_text(Reason("word_listed", {"word": "%(found)s {0} %"}))
-        == "Contains “%(found)s {0} %” from a word list."
-    )
+    assert reason_text(Reason("word_listed", {"word": "%(found)s {0} %"})) == "Words not allowed: %(found)s {0} %."
 
 
 @pytest.mark.parametrize("reason", [Reason("from_a_newer_version", {"found": 1}), Reason("too_many_links"), Reason("")])

@@ -14,8 +14,8 @@ from commentsvc.domain.messages import (
     translatable_format,
     translatable_plural,
 )
-from commentsvc.domain.models import ActorKind, Status
-from commentsvc.domain.reasons import Reason, fill_template, word_reason
+from commentsvc.domain.models import ActorKind, Effect, Status
+from commentsvc.domain.reasons import Reason, fill_template, split_reason, word_reason
 from commentsvc.moderation.schemas import ModeratorComment, ReasonRecord
 from commentsvc.moderation.wording import actor_name
 from commentsvc.web.pages.i18n import Locale
@@ -65,7 +65,15 @@ REASONS: Final[dict[str, tuple[Weight, str | Plural]]] = {
     ),
     "honeypot_filled": (Weight.DANGER, translatable("Filled in a hidden field")),
     "word_listed": (Weight.WARNING, translatable("Word list: %(word)s")),
+    "words_listed": (
+        Weight.WARNING,
+        Plural("Word list: %(words)s, %(more)s more", "Word list: %(words)s, %(more)s more", "more"),
+    ),
     "too_many_links": (Weight.WARNING, Plural("%(found)s link", "%(found)s links", "found")),
+    "too_many_links_to": (
+        Weight.WARNING,
+        Plural("%(found)s link: %(hosts)s", "%(found)s links: %(hosts)s", "found"),
+    ),
     "disposable_email": (Weight.WARNING, translatable("Disposable email address")),
     "too_many": (Weight.WARNING, translatable("Comment %(found)s within an hour")),
     "too_fast": (Weight.WARNING, Plural("%(found)s second after another", "%(found)s seconds after another", "found")),
@@ -78,6 +86,11 @@ REASONS: Final[dict[str, tuple[Weight, str | Plural]]] = {
     "proof_missing": (Weight.WARNING, translatable("No proof of work")),
     "proof_invalid": (Weight.WARNING, translatable("Invalid proof of work")),
     "proof_reused": (Weight.WARNING, translatable("Proof of work used before")),
+    "no_approved_comments": (Weight.WARNING, translatable("First comment")),
+    "few_approved_comments": (
+        Weight.WARNING,
+        Plural("Only %(found)s approved comment", "Only %(found)s approved comments", "found"),
+    ),
     "author_approved": (Weight.POSITIVE, translatable("Known commenter")),
     "form_expired": (Weight.MUTED, translatable("Form opened long ago")),
     "form_token_missing": (Weight.MUTED, translatable("Sent without the form")),
@@ -127,14 +140,25 @@ def _describe_decision(locale: Locale, reason: ReasonRecord) -> str:
 
 
 def _describe_reason(locale: Locale, reason: ReasonRecord) -> Chip:
-    """Return the chip of a rule's reason. A code of another version of the service has its sentence."""
-    weight, short = REASONS.get(reason.code or "", (Weight.WARNING, ""))
+    """Return the chip of a rule's reason. One with several parts has the weight of the worst, unless it only notes."""
+    parts = [_shorten(locale, part) for part in split_reason(Reason(reason.code or "", reason.args))]
     sentence = _sentence(locale, reason)
+    if not all(text for _, text in parts):  # a code of another version of the service
+        return Chip(Weight.WARNING, sentence, sentence=sentence)
+    text = " + ".join(text for _, text in parts)
+    if reason.effect is Effect.NOTE:
+        text = locale.translate(translatable_format("Noted: %(reason)s", reason=text))
+        return Chip(Weight.MUTED, text, sentence=sentence)
+    return Chip(min(weight for weight, _ in parts), text, sentence=sentence)
+
+
+def _shorten(locale: Locale, reason: Reason) -> tuple[Weight, str]:
+    """Return the weight of a reason, and it in few words; "" if this version does not know it."""
+    weight, short = REASONS.get(reason.code, (Weight.WARNING, ""))
     try:
-        text = locale.translate(fill_template(short, reason.args)) if short else sentence
+        return weight, locale.translate(fill_template(short, reason.args) if short else word_reason(reason))
     except KeyError:  # stored by another version
-        text = sentence
-    return Chip(weight, text, sentence=sentence)
+        return weight, ""
 
 
 def _sentence(locale: Locale, reason: ReasonRecord) -> str:
@@ -145,6 +169,7 @@ def _sentence(locale: Locale, reason: ReasonRecord) -> str:
 
 
 def _list_first(locale: Locale, card: ModeratorComment) -> Iterator[Chip]:
-    is_known = card.by_moderator or card.author.approved or card.author.spam
+    codes = {part.code for one in card.reasons for part in split_reason(Reason(one.code or "", one.args))}
+    is_known = "no_approved_comments" in codes or card.by_moderator or card.author.approved or card.author.spam
     if card.status is Status.PENDING and card.email and not is_known:
         yield Chip(Weight.WARNING, locale.translate(translatable("First comment")))

@@ -10,6 +10,8 @@ from commentsvc.domain.errors import FieldError, Invalid
 from commentsvc.domain.fields import Note, SiteName
 from commentsvc.domain.messages import translatable, translatable_plural
 from commentsvc.domain.models import Effect, RuleKind
+from commentsvc.moderation.wording import RULE_KINDS
+from commentsvc.rules.combined import CONDITION_KINDS
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.schemas import MAX_MATCH
 from commentsvc.web.moderation.layout import Day
@@ -22,6 +24,7 @@ GROUPS: Final = {
         RuleKind.LENGTH,
         RuleKind.SCRIPT,
         RuleKind.SAME_TEXT,
+        RuleKind.ALL,
     ),
     translatable("The commenter"): (
         RuleKind.NETWORK,
@@ -30,6 +33,7 @@ GROUPS: Final = {
         RuleKind.DISPOSABLE,
         RuleKind.WEBSITE,
         RuleKind.AUTHOR,
+        RuleKind.NEWCOMER,
         RuleKind.TRUST,
     ),
     translatable("Pace and age"): (RuleKind.TOO_FAST, RuleKind.TOO_MANY, RuleKind.CLOSING_AGE),
@@ -40,6 +44,7 @@ NUMBER_KINDS: Final = (
     RuleKind.TOO_FAST,
     RuleKind.TOO_MANY,
     RuleKind.CLOSING_AGE,
+    RuleKind.NEWCOMER,
     RuleKind.TRUST,
 )
 TEXT_KINDS: Final = (
@@ -51,13 +56,33 @@ TEXT_KINDS: Final = (
     RuleKind.LENGTH,
     RuleKind.SCRIPT,
 )
+# The conditions of a combined rule, each with an example.
+EXAMPLES: Final = {
+    RuleKind.WORDS: "casino | free pills",
+    RuleKind.NETWORK: "198.51.100.0/24",
+    RuleKind.LENGTH: "20..5000",
+    RuleKind.SCRIPT: "en",
+    RuleKind.NEWCOMER: "",
+}
+CONDITIONS: Final = {
+    kind: f"{kind}: {example}" if (example := EXAMPLES.get(kind, RULE_KINDS[kind].example)) else kind.value
+    for kind in CONDITION_KINDS
+}
 # Kinds whose match cannot be changed: it is stored elsewhere, or there is none.
 FIXED_MATCH: Final = frozenset({RuleKind.EMAIL, RuleKind.AUTHOR, RuleKind.DISPOSABLE})
 BACKTEST_COMMENTS: Final = 500  # the newest decided comments
 LAST_CHOICES: Final = (100, 500, 1000)
+MAX_CONDITIONS_LENGTH: Final = 20_000  # characters of a combined rule
 
 Last: TypeAlias = Annotated[int, Meta(ge=1, le=1000, description="Test on this many decided comments, the newest.")]
 Line: TypeAlias = Annotated[str, Meta(max_length=1000)]
+
+
+def match_field(kind: RuleKind) -> str:
+    """Return the name of the field for the match of a kind."""
+    if kind is RuleKind.ALL:
+        return "conditions"
+    return "number" if kind in NUMBER_KINDS else "text" if kind in TEXT_KINDS else "match"
 
 
 def effect_field(kind: RuleKind) -> str:
@@ -74,14 +99,16 @@ def group_by_effects() -> dict[str, list[RuleKind]]:
 
 
 class MatchFields(Struct, frozen=True, kw_only=True):
-    """The match of a rule: a field for word lists, one for numbers, and one for everything else."""
+    """The match of a rule: a field for word lists, for numbers, for conditions, and one for everything else."""
 
     match: Annotated[str, Meta(max_length=2 * MAX_MATCH)] | None = None  # browsers end lines with two characters
     number: Line | None = None
     text: Line | None = None
-    hold_spam: Effect | None = None
-    hold_spam_refuse: Effect | None = None
-    hold_refuse: Effect | None = None
+    conditions: Annotated[str, Meta(max_length=MAX_CONDITIONS_LENGTH)] | None = None
+    hold_note: Effect | None = None
+    hold_spam_note: Effect | None = None
+    hold_spam_refuse_note: Effect | None = None
+    hold_refuse_note: Effect | None = None
     effect: Effect | None = None
     last: Last = BACKTEST_COMMENTS
     remove: Annotated[str, Meta(max_length=500, description="A line of the word list to remove.")] | None = None
@@ -103,7 +130,7 @@ class MatchFields(Struct, frozen=True, kw_only=True):
                 )
                 raise Invalid(FieldError("match", "too_long", message))
             return remove_line(text, self.remove) if self.remove else text
-        own = self.number if kind in NUMBER_KINDS else self.text if kind in TEXT_KINDS else None
+        own = getattr(self, field, None) if (field := match_field(kind)) != "match" else None
         return (own or self.match or "") if kind is not RuleKind.DISPOSABLE else ""
 
     def effect_of(self, kind: RuleKind) -> Effect | None:
@@ -158,7 +185,7 @@ def sent_values(kind: RuleKind, form: Any) -> dict[str, Any]:
 
 def lenient_values(kind: RuleKind, sent: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a form with a mistake, to show it again."""
-    own = "number" if kind in NUMBER_KINDS else "text" if kind in TEXT_KINDS else "match"
+    own = match_field(kind)
     effect = sent.get(effect_field(kind)) or sent.get("effect")
     match = sent.get(own) or sent.get("match")
     return form_values({**sent, "kind": kind, "match": match, "effect": effect})

@@ -31,6 +31,7 @@ CHOICES: Final = {
     "number_kinds": rule_forms.NUMBER_KINDS,
     "text_kinds": rule_forms.TEXT_KINDS,
     "kinds": KINDS,
+    "conditions": rule_forms.CONDITIONS,
     "last_choices": rule_forms.LAST_CHOICES,
 }
 
@@ -152,7 +153,7 @@ async def change_rule(request: web.Request, form: RuleForm) -> web.Response:
 
 def _read_change(rule: RuleRecord, form: RuleForm) -> RuleChange:
     match = form.match_of(rule.kind)
-    if not match and rule.kind not in FIXED_MATCH:
+    if not match and rule.kind not in FIXED_MATCH and not KINDS[rule.kind].default:
         message = translatable("Enter what the rule matches. To stop the rule, delete it.")
         raise Invalid(FieldError("match", "required", message))
     expires_at = layout.start_of_day(form.expires)
