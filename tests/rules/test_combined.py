@@ -16,6 +16,7 @@ from tests.rules.test_manage import add_rule, answer, client_of, open_service, q
 
 __all__ = ["client_of", "open_service"]
 ALL = RuleKind.ALL
+NAMES = ", ".join(combined.CONDITION_KINDS)
 
 
 def test_a_link_in_a_first_comment_is_held_and_the_moderator_reads_both_parts():
@@ -52,13 +53,10 @@ def test_a_newcomer_has_fewer_approved_comments_than_the_rule_says(match, found,
         ("newcomer\n" * 11, "Enter at most 10 conditions. There are 11."),
         ("newcomer\n\nlinks: many", "Line 3: Enter a whole number of links, 0 or more."),
         ("newcomer\nwords: |", "Line 2: The list is empty. Enter one word or phrase a line."),
-        ("newcomer\ntrust: 3", f"Line 2: trust cannot be a condition. Use one of: {', '.join(combined.CONDITION_KINDS)}."),
-        (
-            "link: 0\nnewcomer",
-            f"Line 1: “link” is not a kind of condition. Use one of: {', '.join(combined.CONDITION_KINDS)}.",
-        ),
+        ("newcomer\ntrust: 3", f"Line 2: trust cannot be a condition. Use one of: {NAMES}."),
+        ("link: 0\nnewcomer", f"Line 1: “link” is not a kind of condition. Use one of: {NAMES}."),
     ],
-)  # fmt: skip
+)
 async def test_a_wrong_condition_is_named_by_its_line_with_its_cure(client, key, match, error):
     rule = {"kind": "all", "match": match}
     problem = await answer(await client.post("/v1/rules", json=rule, headers=key), 422)
