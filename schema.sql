@@ -306,6 +306,9 @@ CREATE TABLE decision (
 );
 
 CREATE INDEX decision_comment ON decision (comment_id, seq);
+-- What a rule did since a time. Moderation modes hold most comments, and are no rules.
+CREATE INDEX decision_by_rule ON decision (actor_name, created_at)
+    WHERE actor_kind = 'rule' AND status IN ('pending', 'spam') AND actor_name NOT IN ('mode', 'new_author');
 
 -- What people and imports called spam or good. It outlives a comment that is deleted for its age, so it has no reference.
 CREATE TABLE memory (

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import msgspec
+
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionItem, ActionResult
 from commentsvc.domain.models import ActionVerb, Actor, Comment, Principal
 from commentsvc.moderation.decide import Decide, decide_by_verb, take_back
+from commentsvc.moderation.withdraw import withdraw_rule
 from commentsvc.service import Service, private_read, write
 from commentsvc.storage import actions, comments, threads
 from commentsvc.storage.actors import actor_of
@@ -21,6 +24,7 @@ from commentsvc.storage.database import Environment, PrivateRead, Write
 
 LOG: Final = logging.getLogger(__name__)
 
+UNDO_RULE: Final = "rule_undo"  # the verb of what ``rule_undo`` does
 UNDO_DAYS: Final = 30
 IDS_PER_STATEMENT: Final = 100  # SQLite looks names up one by one, so long statements cost more
 PIECE_SIZE: Final = 100  # comments; a piece takes about 20 ms, and a new comment waits that long at most
@@ -174,6 +178,8 @@ async def _work_on_next_piece(unit: Write, action_id: str) -> list[ActionItem] |
         undone = await actions.get_undone_by(unit, action_id)
         items = {row["comment_id"]: row for row in await actions.list_items_of(unit, undone["id"], list(targets))}
         decide = take_back(undone, items, actor)
+    elif verb == UNDO_RULE:
+        decide = withdraw_rule(msgspec.json.decode(action["was"], type=Actor))
     else:
         decide = decide_by_verb(ActionVerb(verb), actor, action["note"])
     piece = Piece(action_id, verb, actor, action["note"], targets)

@@ -115,10 +115,17 @@ async def _decide(
 ) -> dict[str, Comment]:
     if not batch:
         return {}
-    now = unit.now()
-    after = await comments.set_statuses(unit, batch, decision.status, now)
     await decisions.add(unit, [one.id for one in batch], decision, action_id)
-    await _update_threads(unit, batch, decision.status, now)
+    return await save_statuses(unit, batch, decision.status, undoes)
+
+
+async def save_statuses(
+    unit: Write, batch: Sequence[Comment], status: Status, undoes: str | None = None
+) -> dict[str, Comment]:
+    """Give comments the status of their latest decision, in their threads and in the memory of the filter too."""
+    now = unit.now()
+    after = await comments.set_statuses(unit, batch, status, now)
+    await _update_threads(unit, batch, status, now)
     await memory.remember_decisions(unit, [one.id for one in batch], undoes)
     return dict(after)
 

@@ -83,6 +83,12 @@ VERBS: Final = {
     "rule_add": Wording(translatable("Rule saved."), translatable("%(actor)s added %(link)sa rule%(end)s")),
     "rule_change": Wording(translatable("Rule changed."), translatable("%(actor)s changed %(link)sa rule%(end)s")),
     "rule_remove": Wording(translatable("Rule deleted."), translatable("%(actor)s deleted %(link)sa rule%(end)s")),
+    "rule_undo": Wording(
+        Plural("%(num)s comment freed from a rule.", "%(num)s comments freed from a rule."),
+        Plural(
+            "%(actor)s undid what a rule did to %(num)s comment", "%(actor)s undid what a rule did to %(num)s comments"
+        ),
+    ),
     "thread_change": Wording(
         translatable("Thread changed."), translatable("%(actor)s changed %(link)sa thread%(end)s")
     ),

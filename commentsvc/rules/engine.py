@@ -58,14 +58,20 @@ def evaluate_rules(draft: Draft, context: Context, policy: Policy, earlier: Sequ
     verdicts = [*earlier, *filter(None, built_in), *_stored_verdicts(draft, context, policy)]
     if not any(verdict.effect is Effect.APPROVE for verdict in verdicts):
         verdicts.append(_default_verdict(context, policy))
+    deciding = decide(verdicts)
+    others = (verdict for verdict in verdicts if verdict is not deciding and verdict.rule != "rule:none")
+    by_email = context.moderators_have_email or any(rule.by_email for rule in policy.stored)
+    return Judgement(deciding, tuple(others), by_email)
+
+
+def decide(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict that decides; one of them at least must be proven, and more than a note."""
     deciding = _strictest([verdict for verdict in verdicts if not verdict.unproven])
     if deciding.effect is Effect.HOLD:
         # Anybody can type another person's email address. If that alone could hold a comment, the response (201 or
         # 202) would reveal which addresses are banned. So unproven verdicts count only for comments held anyway.
-        deciding = _strictest([verdict for verdict in verdicts if verdict is deciding or verdict.unproven])
-    others = (verdict for verdict in verdicts if verdict is not deciding and verdict.rule != "rule:none")
-    by_email = context.moderators_have_email or any(rule.by_email for rule in policy.stored)
-    return Judgement(deciding, tuple(others), by_email)
+        return _strictest([verdict for verdict in verdicts if verdict is deciding or verdict.unproven])
+    return deciding
 
 
 # Rules about how and from where a comment was sent. Editing the text does not change their verdicts.

@@ -4,6 +4,7 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain.fields import Cursor, Id, Note, SiteName, Time
 from commentsvc.domain.models import Effect, RuleKind, Status
 
@@ -86,6 +87,22 @@ class RuleRecord(Struct, frozen=True, kw_only=True):
     expires_at: Time | None
     version: int
     action: Annotated[Id | None, Meta(description="Undoes this change. null if nothing was changed.")] = None
+
+
+class RuleUndo(Struct, frozen=True, kw_only=True):
+    """From when on to undo what a rule did, and how many comments are expected to change."""
+
+    since: Annotated[str, Meta(max_length=40, description="Undo what the rule did at or after this time.")]
+    expect: (
+        Annotated[int, Meta(ge=0, le=5000, description="Number of comments. Without it, nothing is changed.")] | None
+    ) = None
+
+
+class RuleUndone(Struct, frozen=True, kw_only=True):
+    """The comments that a rule held or marked as spam, and that nobody has decided on since."""
+
+    matching: Annotated[int, Meta(description="How many there were.")]
+    action: Annotated[ActionResult | None, Meta(description="Undoes this change. null if nothing was changed.")] = None
 
 
 class RuleQuery(Struct, frozen=True, kw_only=True):

@@ -78,6 +78,8 @@ from commentsvc.rules.schemas import (
     RulePage,
     RuleQuery,
     RuleRecord,
+    RuleUndo,
+    RuleUndone,
 )
 from commentsvc.service import Service
 from commentsvc.web.admin_routes import ADMIN_ROUTES
@@ -189,6 +191,9 @@ ROUTES: Final[tuple[Route, ...]] = (
           refuses=(MalformedRequest, Unauthorized, Forbidden, NotFound, Invalid, Unavailable)),
     Route(method="DELETE", path="/v1/rules/{id}", handler=moderation.remove_rule, gives=RuleRecord,
           scope=Scope.MODERATE, refuses=(Unauthorized, Forbidden, NotFound, Unavailable)),
+    Route(method="POST", path="/v1/rules/{id}/undo", handler=moderation.undo_rule, takes=RuleUndo, gives=RuleUndone,
+          scope=Scope.MODERATE, refuses=(MalformedRequest, Unauthorized, Forbidden, NotFound, Conflict,
+          ExpectationFailed, Invalid, Unavailable)),
     Route(method="GET", path="/v1/audit", handler=moderation.list_audit, asks=AuditQuery, gives=AuditLog,
           scope=Scope.MODERATE, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
     *STATISTICS_ROUTES,

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
-from commentsvc.moderation import actions, audit, queue, replies, thread_removal, threads, undo
+from commentsvc.moderation import actions, audit, queue, replies, rule_undo, thread_removal, threads, undo
 from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import (
     Action,
@@ -34,6 +34,8 @@ from commentsvc.rules.schemas import (
     RulePage,
     RuleQuery,
     RuleRecord,
+    RuleUndo,
+    RuleUndone,
 )
 from commentsvc.web.server.responses import respond
 from commentsvc.web.server.routing import SERVICE, WHO
@@ -140,6 +142,11 @@ async def change_rule(request: web.Request, change: RuleChange) -> RuleRecord:
 async def remove_rule(request: web.Request) -> RuleRecord:
     """Remove a rule. Undoing the action brings it back."""
     return await manage.remove_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
+
+
+async def undo_rule(request: web.Request, undo: RuleUndo) -> RuleUndone:
+    """Undo what one rule did since a time, as one action. Without ``expect``, only count the comments."""
+    return await rule_undo.undo_rule(request.app[SERVICE], request[WHO], request.match_info["id"], undo)
 
 
 async def test_rule(request: web.Request, trial: BacktestRequest) -> BacktestResult:

@@ -1,0 +1,63 @@
+"""The effect of withdrawing a rule on comments: each gets the status that the other rules gave it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from commentsvc.domain.models import Actor, ActorKind, Comment, Decision, Effect, Status
+from commentsvc.domain.reasons import Reason
+from commentsvc.moderation.decide import Decide, save_statuses
+from commentsvc.rules import engine, verdicts
+from commentsvc.rules.verdicts import Verdict, actor_of
+from commentsvc.storage import decisions
+from commentsvc.storage.database import Write
+from commentsvc.storage.decisions import StoredDecision, StoredVerdict
+
+
+def withdraw_rule(rule: Actor) -> Decide:
+    """Return the function that decides on comments as if a rule had not run. Without an id it is every one of its name.
+
+    The verdicts that were stored with the latest decision decide, with the mode of the thread among them. So nobody
+    judges a comment by facts of today. These are decisions by rules: no filter learns from them.
+    """
+
+    async def decide(unit: Write, batch: Sequence[Comment], action_id: str) -> dict[str, Comment]:
+        latest = await decisions.list_latest(unit, [comment.id for comment in batch]) if batch else {}
+        after = {comment.id: comment for comment in batch}
+        moving: defaultdict[Status, list[Comment]] = defaultdict(list)
+        for comment in batch:
+            found = latest.get(comment.id)
+            if found is None or not is_by_rule(found.actor, rule):
+                continue  # somebody decided since
+            decision, others = decide_without(found, rule)
+            await decisions.add(unit, [comment.id], decision, action_id, others)
+            moving[decision.status].append(comment)
+        for status, group in moving.items():
+            after |= await save_statuses(unit, group, status)
+        return after
+
+    return decide
+
+
+def is_by_rule(actor: Actor, rule: Actor) -> bool:
+    """Return whether an actor is a rule: the one with its id, or any of its name if it has none."""
+    return actor.kind is ActorKind.RULE and actor.name == rule.name and rule.id in {None, actor.id}
+
+
+def decide_without(latest: StoredDecision, rule: Actor) -> tuple[Decision, list[StoredVerdict]]:
+    """Return what the other verdicts of a decision decide, and those that did not decide."""
+    left = [one for one in latest.verdicts if not is_by_rule(one.actor, rule)]
+    found = [
+        Verdict(
+            one.effect,
+            one.reason,
+            f"rule:{one.actor.name}",
+            one.actor.id,
+            unproven=verdicts.is_unproven(one.reason),
+        )
+        for one in left
+    ]
+    if all(one.unproven or one.effect is Effect.NOTE for one in found):
+        found.append(Verdict(Effect.APPROVE, Reason("mode_none"), "rule:none"))  # which is not stored when others match
+    deciding = engine.decide(found)
+    others = [StoredVerdict(actor_of(one), one.effect, one.reason) for one in found if one is not deciding]
+    return Decision(engine.STATUS_OF_EFFECT[deciding.effect], actor_of(deciding), deciding.reason), others
