@@ -27,7 +27,8 @@ class ActionResult(Struct, frozen=True, kw_only=True):
     undo_until: Time | None
     results: list[ActionItem]
     skipped: Annotated[
-        list[str], Meta(description="Threads that were changed since, if an undone action moved many threads.")
+        list[str],
+        Meta(description="Threads or rules that were changed since, if an undone action changed many."),
     ] = field(default_factory=list)
 
 

@@ -116,15 +116,26 @@ async def record_undo(
 
 async def visible_subjects(unit: PrivateRead, who: Principal, subjects: Sequence[str]) -> set[str]:
     """Return those of these subjects of actions that are on this principal's sites. It takes one statement a kind."""
+    found = await _check_subjects(unit, who, subjects)
+    return {subject for subject, is_visible in found.items() if is_visible}
+
+
+async def hides_subjects(unit: PrivateRead, who: Principal, subjects: Sequence[str]) -> bool:
+    """Return whether one of these subjects of actions is on another site than this principal's."""
+    return not all((await _check_subjects(unit, who, subjects)).values())
+
+
+async def _check_subjects(unit: PrivateRead, who: Principal, subjects: Sequence[str]) -> dict[str, bool]:
+    """Return whether the principal may see each of these subjects. Those that are gone are missing."""
     ids: defaultdict[str, list[str]] = defaultdict(list)
     for subject in subjects:
         kind, _, subject_id = subject.partition(":")
         ids[kind].append(subject_id)
-    visible = set()
+    found: dict[str, bool] = {}
     for kind, wanted in sorted(ids.items()):
         things = await _load_subjects(unit, kind, sorted(set(wanted)))
-        visible |= {f"{kind}:{id_}" for id_, thing in things.items() if _may_see(who, thing, _site_of(kind, thing))}
-    return visible
+        found |= {f"{kind}:{id_}": _may_see(who, thing, _site_of(kind, thing)) for id_, thing in things.items()}
+    return found
 
 
 def _may_see(who: Principal, thing: Any, site_id: str | None) -> bool:

@@ -35,6 +35,7 @@ ON_DATABASE: Final = (
     "moderate",
     "moderators",
     "persons",
+    "rule_files",
     "rules",
     "sessions",
     "sites",

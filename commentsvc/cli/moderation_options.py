@@ -16,6 +16,7 @@ from commentsvc.cli.options import (
     format_choices,
     list_values,
 )
+from commentsvc.cli.rule_options import add_rule_file_commands
 from commentsvc.domain.models import Effect, RuleKind
 from commentsvc.domain.text import is_empty
 from commentsvc.moderation.schemas import QueueQuery
@@ -98,6 +99,7 @@ def _add_rule_commands(commands: Any) -> None:
     remove.add_argument("id", metavar="RULE", help="the id of the rule: see `commentsvc rule list`")
     add_moderator_option(add)
     add_moderator_option(remove)
+    add_rule_file_commands(rule)
 
 
 def _read_file(file: str) -> str:

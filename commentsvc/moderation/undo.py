@@ -20,7 +20,7 @@ async def undo_action(service: Service, who: Principal, action_id: str) -> Actio
     """Undo an action: restore each comment to its state before the action.
 
     Comments that were changed since are skipped, and named in the result. An undo is an action too, and can be undone.
-    The id may also be that of several changes of threads, which are then undone one by one.
+    The id may also be that of several changes of threads or rules, which are then undone one by one.
 
     Raises:
         NotFound: no action has this id, or it is on another site.
@@ -34,14 +34,13 @@ async def undo_action(service: Service, who: Principal, action_id: str) -> Actio
 
 @private_read
 async def _list_parts(unit: PrivateRead, who: Principal, whole: str) -> list[str]:
-    """Return the changes of threads that are parts of a whole, latest first.
+    """Return the changes of threads or rules that are parts of a whole, latest first.
 
     Raises:
-        NotFound: one of the threads is on another site. Then none is undone.
+        NotFound: one of them is on another site. Then none is undone.
     """
     parts = await actions.list_parts(unit, whole)
-    found = await threads.get_many(unit, [row["subject"].partition(":")[2] for row in parts])
-    if not all(who.reaches(thread.site_id) for thread in found.values()):
+    if await undoable_changes.hides_subjects(unit, who, [row["subject"] for row in parts]):
         raise NotFound
     return [row["id"] for row in parts]
 

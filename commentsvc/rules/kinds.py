@@ -136,8 +136,11 @@ def _compile_condition(kind: RuleKind, text: str) -> RuleCheck:
         raise ValueError(advice) from None
 
 
-def allowed_effects(kind: RuleKind, check: RuleCheck) -> tuple[Effect, ...]:
-    """Return the effects that a rule can have, the default first. A combined rule refuses only what each part may."""
+def allowed_effects(kind: RuleKind, check: RuleCheck | None) -> tuple[Effect, ...]:
+    """Return the effects that a rule can have, the default first. A combined rule refuses only what each part may.
+
+    Only the check of a combined rule is looked at.
+    """
     effects = KINDS[kind].effects
     kinds = check.kinds if isinstance(check, combined.CombinedCheck) else frozenset({kind})
     may_refuse = all(Effect.REFUSE in KINDS[one].effects for one in kinds)

@@ -153,11 +153,14 @@ async def change_rule(
     rule = await find_rule(service, rule_id)
     if rule is not None and change.match is not None:
         await requested.check_match(rule.kind, change.match)
-    return await _change_rule(service, who, rule_id, change, seen)
+    return await change_checked_rule(service, who, rule_id, change, seen)
 
 
 @write
-async def _change_rule(unit: Write, who: Principal, rule_id: str, change: RuleChange, seen: int | None) -> RuleRecord:
+async def change_checked_rule(
+    unit: Write, who: Principal, rule_id: str, change: RuleChange, seen: int | None
+) -> RuleRecord:
+    """Change a rule whose new match ``check_match`` has accepted. ``Raises`` as ``change_rule``."""
     rule = await _load_own_rule(unit, who, rule_id, seen)
     changed: dict[str, Any] = {"effect": change.effect or rule.effect}
     if change.match is not None and requested.clean_match(rule.kind, change.match) != rule.matching:
@@ -180,7 +183,7 @@ async def _change_rule(unit: Write, who: Principal, rule_id: str, change: RuleCh
     after, action = msgspec.structs.replace(rule, **changed), None
     if after != rule:
         if after.effect is not rule.effect:
-            requested.require_effect(requested.require_compiled(after))
+            requested.check_effect(after.kind, after.matching, after.effect)
         after = msgspec.structs.replace(after, version=rule.version + 1)
         action = await _save_rule(unit, who, "rule_change", rule, after)
     return _record(unit, who, await resolve.read_directory.within(unit), after, action=action)

@@ -8,7 +8,7 @@ from commentsvc.domain import fields, validation
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import FieldError, Invalid, InvalidValue, NotFound
 from commentsvc.domain.messages import Message, translatable, translatable_format
-from commentsvc.domain.models import Principal, Rule, RuleKind
+from commentsvc.domain.models import Effect, Principal, Rule, RuleKind
 from commentsvc.rules import compiled
 from commentsvc.rules.kinds import KINDS, allowed_effects
 from commentsvc.rules.schemas import RuleText
@@ -43,7 +43,7 @@ async def read_rule(unit: PrivateRead, who: Principal, text: RuleText, site_id: 
     Raises:
         Invalid: for the field ``match`` or ``effect``.
     """
-    email = _email(text.match) if text.kind is RuleKind.EMAIL else None
+    email = read_email(text.match) if text.kind is RuleKind.EMAIL else None
     rule = Rule(
         id=unit.new_id(),
         site_id=site_id,
@@ -58,7 +58,8 @@ async def read_rule(unit: PrivateRead, who: Principal, text: RuleText, site_id: 
         expires_at=None,
         removed_at=None,
     )
-    require_effect(require_compiled(rule))
+    require_compiled(rule)
+    check_effect(rule.kind, rule.matching, rule.effect)
     return rule
 
 
@@ -75,27 +76,33 @@ async def _matching(unit: PrivateRead, who: Principal, text: RuleText) -> str:
         raise Invalid(FieldError("match", "unknown_comment", message)) from None
 
 
-def _email(text: str) -> Email:
+def read_email(text: str) -> Email:
+    """Return the email address of a ban.
+
+    Raises:
+        Invalid: for the field ``match``.
+    """
     try:
         return fields.parse_email(text, fields.Limits())
     except InvalidValue as error:
         raise Invalid(FieldError("match", error.code, error.message)) from None
 
 
-def require_effect(rule: CompiledRule) -> None:
-    """Check that a rule may have its effect.
+def check_effect(kind: RuleKind, match: str, effect: Effect) -> None:
+    """Check that a rule, whose match ``check_match`` has accepted, may have an effect.
 
     Raises:
         Invalid: for the field ``effect``: rules of this kind, or with these conditions, cannot have it.
     """
-    allowed = allowed_effects(rule.kind, rule.check)
-    if rule.effect in allowed:
+    combined = compiled.compile_check(kind, match) if kind is RuleKind.ALL else None
+    allowed = allowed_effects(kind, combined)
+    if effect in allowed:
         return
     names = ", ".join(allowed)
     message: Message = translatable_format(
-        "A rule of kind %(kind)s can have the effect: %(names)s.", kind=rule.kind.value, names=names
+        "A rule of kind %(kind)s can have the effect: %(names)s.", kind=kind.value, names=names
     )
-    if rule.effect in KINDS[rule.kind].effects:
+    if effect in KINDS[kind].effects:
         message = translatable_format("With these conditions, the rule can have the effect: %(names)s.", names=names)
     raise Invalid(FieldError("effect", "invalid", message))
 

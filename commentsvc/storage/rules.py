@@ -64,6 +64,19 @@ async def list_active(unit: PrivateRead, site_id: str) -> list[Rule]:
     return [msgspec.convert(dict(row), Rule) for row in rows]
 
 
+async def list_own(unit: PrivateRead, site_id: str | None) -> list[Rule]:
+    """Return the rules of a site alone, or those for all sites (None), without removed ones, oldest first."""
+    rows = await unit.all(
+        f"""
+        SELECT {COLUMNS} FROM rule
+        WHERE (site_id = :site_id OR (CAST(:site_id AS TEXT) IS NULL AND site_id IS NULL)) AND removed_at IS NULL
+        ORDER BY id
+        """,
+        site_id=site_id,
+    )
+    return [msgspec.convert(dict(row), Rule) for row in rows]
+
+
 async def list_page(unit: PrivateRead, sites: Sequence[str] | None, after: str | None, limit: int) -> Sequence[Row]:
     """Return rules for these sites and for all sites, after an id, oldest first.
 
