@@ -370,6 +370,14 @@ def _of_programs(data: Data) -> list[Probe]:
         send("test of a rule of 30,000 words", "POST", "/v1/rules/test", long_rule | {"last": 1000}, key),
         get("rule of 30,000 words", f"/v1/rules/{data.rule}", key, "/v1/rules/{id}"),
         Probe("change of a rule", ("PATCH", "/v1/rules/{id}"), change_rule),
+        send(
+            "count of what a rule did",
+            "POST",
+            f"/v1/rules/{data.rule}/undo",
+            {"since": "2020-01-01T00:00:00Z"},
+            key,
+            "/v1/rules/{id}/undo",
+        ),
         Probe("removal of a rule", ("DELETE", "/v1/rules/{id}"), remove_rule),
         send(
             "suppression",

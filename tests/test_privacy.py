@@ -202,6 +202,8 @@ async def add_bans(service):
         ("email_domain", "held.example", "hold"),
         ("email_domain", "spam.example", "spam"),
         ("disposable", "", "spam"),
+        ("all", "newcomer\nemail_domain: held.example", "spam"),
+        ("all", "length: 1..\nemail_domain: spam.example", "note"),
     ):
         new = NewRule(kind=RuleKind(kind), match=match, effect=Effect(effect))
         await manage.add_rule(service, EVERYTHING, new)

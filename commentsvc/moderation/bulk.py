@@ -24,7 +24,6 @@ from commentsvc.storage.database import Environment, PrivateRead, Write
 
 LOG: Final = logging.getLogger(__name__)
 
-UNDO_RULE: Final = "rule_undo"  # the verb of what ``rule_undo`` does
 UNDO_DAYS: Final = 30
 IDS_PER_STATEMENT: Final = 100  # SQLite looks names up one by one, so long statements cost more
 PIECE_SIZE: Final = 100  # comments; a piece takes about 20 ms, and a new comment waits that long at most
@@ -178,7 +177,7 @@ async def _work_on_next_piece(unit: Write, action_id: str) -> list[ActionItem] |
         undone = await actions.get_undone_by(unit, action_id)
         items = {row["comment_id"]: row for row in await actions.list_items_of(unit, undone["id"], list(targets))}
         decide = take_back(undone, items, actor)
-    elif verb == UNDO_RULE:
+    elif verb == "rule_undo":
         decide = withdraw_rule(msgspec.json.decode(action["was"], type=Actor))
     else:
         decide = decide_by_verb(ActionVerb(verb), actor, action["note"])

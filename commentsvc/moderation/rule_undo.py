@@ -88,6 +88,6 @@ async def _start(unit: Write, who: Principal, rule: Actor, targets: Mapping[str,
     frozen, missing = await bulk.freeze(unit, who, targets)  # first: no action is dated before its comments
     action_id, note = unit.new_id(), f"{PREFIX}{rule.name}"
     stored = msgspec.json.encode(rule).decode()
-    await actions.add_action(unit, action_id, bulk.UNDO_RULE, who, note, unit.now(), was=stored)
-    piece = bulk.Piece(action_id, bulk.UNDO_RULE, who.actor, note, targets)
+    await actions.add_action(unit, action_id, "rule_undo", who, note, unit.now(), was=stored)
+    piece = bulk.Piece(action_id, "rule_undo", who.actor, note, targets)
     return await bulk.extend(unit, who, piece, withdraw_rule(rule), frozen, missing)

@@ -35,16 +35,22 @@ class CombinedCheck:
     """Matches comments on which the checks of all conditions match."""
 
     conditions: tuple[tuple[RuleKind, RuleCheck], ...]
+    by_email: frozenset[RuleKind] = frozenset()  # kinds about the email address
 
     def __call__(self, draft: Draft, context: Context) -> Reason | None:
-        """Return the reasons of all conditions as one; None if one of them does not match."""
+        """Return the reasons of all conditions as one; None if one of them does not match.
+
+        With a condition about the email address, it has the reasons of such conditions only: as much is written for
+        every comment as for the longest of these reasons, so that the time reveals nothing about an address.
+        """
         parts = []
-        for _, check in self.conditions:
+        for kind, check in self.conditions:
             reason = check(draft, context)
             if reason is None:
                 return None
-            parts.append(reason)
-        return join_reasons(parts)
+            parts.append((kind, reason))
+        by_email = [reason for kind, reason in parts if kind in self.by_email]
+        return join_reasons(by_email or [reason for _, reason in parts])
 
     @property
     def kinds(self) -> frozenset[RuleKind]:
@@ -52,8 +58,12 @@ class CombinedCheck:
         return frozenset(kind for kind, _ in self.conditions)
 
 
-def compile_conditions(text: str, compile_condition: Callable[[RuleKind, str], RuleCheck]) -> CombinedCheck:
+def compile_conditions(
+    text: str, compile_condition: Callable[[RuleKind, str], RuleCheck], by_email: frozenset[RuleKind]
+) -> CombinedCheck:
     """Compile a match of kind ``all``; ``compile_condition`` compiles one of its conditions.
+
+    ``by_email`` are the kinds about the email address.
 
     Raises:
         ValueError: a line is no condition, or their number is wrong. The message is for the moderator.
@@ -69,7 +79,7 @@ def compile_conditions(text: str, compile_condition: Callable[[RuleKind, str], R
             found=len(conditions),
         )
         raise ValueError(message)
-    return CombinedCheck(tuple((one.kind, _compile(one, compile_condition)) for one in conditions))
+    return CombinedCheck(tuple((one.kind, _compile(one, compile_condition)) for one in conditions), by_email)
 
 
 def _compile(one: Condition, compile_condition: Callable[[RuleKind, str], RuleCheck]) -> RuleCheck:

@@ -113,7 +113,7 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.ALL: Kind(
         label="Combined: all of several conditions",
         expected=translatable("Enter at least two conditions, one a line, such as links: 0 and newcomer."),
-        compile=lambda text: combined.compile_conditions(text, _compile_condition), expires=True,
+        compile=lambda text: _compile_all(text), expires=True,
     ),
     RuleKind.TRUST: Kind(
         label="Trust: commenters with at least this many approved comments",
@@ -121,6 +121,11 @@ KINDS: Final[dict[RuleKind, Kind]] = {
         compile=sender_checks.compile_trust, effects=(Effect.APPROVE,),
     ),
 }  # fmt: skip
+
+
+def _compile_all(text: str) -> RuleCheck:
+    by_email = frozenset(kind for kind, one in KINDS.items() if one.by_email)
+    return combined.compile_conditions(text, _compile_condition, by_email)
 
 
 def _compile_condition(kind: RuleKind, text: str) -> RuleCheck:

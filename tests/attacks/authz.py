@@ -106,6 +106,7 @@ REQUESTS: dict[str, Request] = {
     "GET /v1/rules/{id}": Request("rule"),
     "PATCH /v1/rules/{id}": Request("rule", json={"match": "8"}),
     "DELETE /v1/rules/{id}": Request("rule"),
+    "POST /v1/rules/{id}/undo": Request("rule", json={"since": "2026-01-01T00:00:00Z"}),
     "GET /v1/audit": Request(),
     "GET /v1/stats": Request(),
     "GET /v1/keys": Request(),

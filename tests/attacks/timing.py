@@ -35,6 +35,7 @@ RULES = (
     ("email", ADDRESSES["spam"], "spam"),
     ("email_domain", "heldone.example", "hold"),
     ("email_domain", "spamone.example", "spam"),
+    ("all", "newcomer\nemail_domain: heldone.example", "hold"),
 )
 LIMIT = 4.5  # of |t|: differences above are called leaks in the analysis of side channels (TVLA)
 WARM_UP = 50

@@ -37,7 +37,7 @@ from commentsvc.moderation.schemas import (
     UnpublishedThreads,
 )
 from commentsvc.privacy.schemas import PersonRequest
-from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange
+from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange, RuleUndo
 from commentsvc.sites.schemas import NewSite, SiteChange
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.subscriptions.schemas import LiftedSuppression, NewProof, NewSubscription, NewSuppression
@@ -423,6 +423,7 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     NewRule: {"kind": "links", "match": "2"},
     RuleChange: {},
     BacktestRequest: {"kind": "links", "match": "2"},
+    RuleUndo: {"since": "2026-01-01T00:00:00Z"},
     SiteChange: {},
     CountsQuery: {"thread": ["/a-page/"]},
     PrivateSearch: {},
@@ -481,9 +482,11 @@ async def test_no_field_value_of_any_route_causes_a_server_error(client, service
     await client.post("/v1/moderation/actions", json={"action": "approve", "ids": [receipt["id"]]}, headers=key)
     (thread,) = (await (await client.get("/v1/threads", headers=key)).json())["threads"]
     rule = await client.post("/v1/rules", json={"kind": "website", "match": "shop.example"}, headers=key)
+    rule_id = (await rule.json())["id"]
     ids = {
         "/v1/threads/{id}": thread["id"],
-        "/v1/rules/{id}": (await rule.json())["id"],
+        "/v1/rules/{id}": rule_id,
+        "/v1/rules/{id}/undo": rule_id,
         "/v1/sites/{id}": (await (await client.get("/v1/sites", headers=key)).json())["sites"][0]["id"],
     }
     jobs = []

@@ -145,7 +145,7 @@ async def remove_rule(request: web.Request) -> RuleRecord:
 
 
 async def undo_rule(request: web.Request, undo: RuleUndo) -> RuleUndone:
-    """Undo what one rule did since a time, as one action. Without ``expect``, only count the comments."""
+    """Undo what one rule did since a time, as one action. Without a number to expect, count the comments."""
     return await rule_undo.undo_rule(request.app[SERVICE], request[WHO], request.match_info["id"], undo)
 
 
