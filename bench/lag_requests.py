@@ -513,6 +513,8 @@ def _of_the_page(data: Data) -> list[Probe]:
         get("page of rules", "/moderate/rules", cookie),
         form("test of 30,000 words on the page", "/moderate/rules", **long_rule, do="test"),
         get("page of a rule of 30,000 words", f"/moderate/rules/{rule}", cookie, "/moderate/rules/{id}"),
+        form("count of what a rule did, on the page", f"/moderate/rules/{rule}/undo", "/moderate/rules/{id}/undo",
+             since="2020-01-01"),
         form("change of 30,000 words on the page", f"/moderate/rules/{rule}", "/moderate/rules/{id}",
              match=f"{HELD}\n{WORD_LIST}"),
         get("page of the audit log", "/moderate/audit", cookie),

@@ -113,7 +113,7 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.ALL: Kind(
         label="Combined: all of several conditions",
         expected=translatable("Enter at least two conditions, one a line, such as links: 0 and newcomer."),
-        compile=lambda text: _compile_all(text), expires=True,
+        compile=lambda text: _compile_all(text), expires=True,  # noqa: PLW0108 -- defined below
     ),
     RuleKind.TRUST: Kind(
         label="Trust: commenters with at least this many approved comments",

@@ -165,6 +165,7 @@ PAGES: dict[str, Request] = {
     "POST /moderate/rules": Request(json=RULE | {"do": "test"}),
     "GET /moderate/rules/{id}": Request("rule"),
     "POST /moderate/rules/{id}": Request("rule", json={"do": "delete"}),
+    "POST /moderate/rules/{id}/undo": Request("rule", json={"since": "2026-01-01"}),
     "GET /moderate/audit": Request(),
     "GET /moderate/stats": Request(),
     "GET /moderate/stats.csv": Request(),

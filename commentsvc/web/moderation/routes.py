@@ -108,6 +108,8 @@ MODERATION_PAGE: Final[tuple[Route, ...]] = (
     moderation_route("GET", "/moderate/rules/{id}", rules.show_rule, asks=layout.BackQuery),
     moderation_route("POST", "/moderate/rules/{id}", rules.change_rule, Scope.MODERATE, takes=rule_forms.RuleForm,
                      again=rules.show_rule_error, most_bytes=RULE_FORM_BYTES, status=(200, 303)),
+    moderation_route("POST", "/moderate/rules/{id}/undo", rules.undo_rule, Scope.MODERATE,
+                     takes=rule_forms.RuleUndoForm, again=rules.show_undo_error, status=(200, 303)),
     moderation_route("GET", "/moderate/audit", audit.show_audit_log, Scope.MODERATE, asks=audit.AuditPageQuery),
     moderation_route("GET", "/moderate/stats", statistics.show_statistics, asks=statistics.StatisticsPageQuery),
     moderation_route("GET", "/moderate/stats.csv", statistics.get_csv, asks=statistics.StatisticsPageQuery),

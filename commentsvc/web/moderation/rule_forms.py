@@ -158,6 +158,13 @@ class RuleForm(MatchFields, frozen=True, kw_only=True):
     do: Literal["test", "save", "delete"] = "save"
 
 
+class RuleUndoForm(Struct, frozen=True, kw_only=True):
+    """From which day on to undo what a rule did; and the number of comments, once the page has shown it."""
+
+    since: Day
+    expect: Annotated[int, Meta(ge=0, le=5000)] | None = None
+
+
 def remove_line(text: str, line: str) -> str:
     """Return a word list without a line, also where it is written with other letter case or spaces."""
     unwanted = _spelling(line)

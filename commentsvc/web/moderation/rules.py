@@ -1,30 +1,47 @@
 """Rules: list, add, change and delete them, and test them on past comments."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
 from msgspec import UNSET
 
 from commentsvc.audit import lookup
-from commentsvc.audit.lookup import SubjectChange
-from commentsvc.domain.errors import FieldError, Invalid, Refusal, Unavailable, VersionConflict
+from commentsvc.domain.errors import (
+    Conflict,
+    ExpectationFailed,
+    FieldError,
+    Invalid,
+    Refusal,
+    Unavailable,
+    VersionConflict,
+)
 from commentsvc.domain.fields import Cursor
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import RuleKind, Scope
+from commentsvc.moderation import rule_undo
 from commentsvc.rules import backtest, manage
 from commentsvc.rules.kinds import KINDS
-from commentsvc.rules.schemas import BacktestRequest, BacktestResult, NewRule, RuleChange, RuleQuery, RuleRecord
+from commentsvc.rules.schemas import (
+    BacktestRequest,
+    BacktestResult,
+    NewRule,
+    RuleChange,
+    RuleQuery,
+    RuleRecord,
+    RuleUndo,
+)
 from commentsvc.web.moderation import layout, rule_forms
 from commentsvc.web.moderation.layout import BackQuery, ResultQuery
-from commentsvc.web.moderation.rule_forms import FIXED_MATCH, NewRuleForm, RuleForm
+from commentsvc.web.moderation.rule_forms import FIXED_MATCH, NewRuleForm, RuleForm, RuleUndoForm
 from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
 # A longer list is tested when asked: its test takes a second and more.
 MAX_TESTED_AT_ONCE: Final = 20_000
 MAX_CHANGES: Final = 20  # of someone else, that a conflict shows
+NOT_UNDOING: Final[dict[str, Any]] = {"since": None, "matching": None, "error": None}
 CHOICES: Final = {
     "groups": rule_forms.GROUPS,
     "effect_groups": rule_forms.group_by_effects(),
@@ -116,9 +133,12 @@ async def _render_rule(
     form: Mapping[str, Any] | None = None,
     test: BacktestResult | None = None,
     version: int | None = None,
-    changes: Sequence[SubjectChange] = (),
+    **more: Any,
 ) -> web.Response:
-    """Show a rule. ``version`` is the one that the form was filled in for; None: the rule's."""
+    """Show a rule. ``version`` is the one that the form was filled in for; None: the rule's.
+
+    ``more`` may hold the ``changes`` of someone else, and the values of the form to ``undo`` what the rule did.
+    """
     stored = {"match": rule.match, "effect": rule.effect, "expires": rule.expires_at, "note": rule.note}
     shown: dict[str, Any] = {
         "rule": rule,
@@ -128,9 +148,10 @@ async def _render_rule(
         "may_change": request[WHO].may(Scope.MODERATE) and (rule.site is not None or request[WHO].sites is None),
         "error": error,
         "test": test,
-        "changes": changes,
+        "changes": (),
+        "undo": NOT_UNDOING,
     }
-    return await layout.render_page(request, "rule.html", status=status, tab="rules", **shown | CHOICES)
+    return await layout.render_page(request, "rule.html", status=status, tab="rules", **shown | more | CHOICES)
 
 
 async def change_rule(request: web.Request, form: RuleForm) -> web.Response:
@@ -188,6 +209,34 @@ async def _show_conflict(request: web.Request, form: RuleForm) -> web.Response:
     status, typed = problems.STATUS_OF_ERROR[VersionConflict], rule_forms.sent_values(rule.kind, form)
     sent = None if form.do == "delete" else typed | ({"match": rule.match} if rule.kind in FIXED_MATCH else {})
     return await _render_rule(request, rule, status=status, form=sent, changes=changes)
+
+
+async def undo_rule(request: web.Request, form: RuleUndoForm) -> web.Response:
+    """Count the comments that a rule held or marked as spam since a day; undo that once their number was shown."""
+    undo = RuleUndo(since=layout.start_of_day(form.since) or "", expect=form.expect)
+    try:
+        done = await rule_undo.undo_rule(request.app[SERVICE], request[WHO], request.match_info["id"], undo)
+    except (ExpectationFailed, Conflict) as error:
+        return await _render_undo(request, {"since": form.since, "error": error}, type(error))
+    if done.action:
+        return layout.redirect_back("/moderate/rules", done=done.action.id)
+    return await _render_undo(request, {"since": form.since, "matching": done.matching})
+
+
+async def _render_undo(
+    request: web.Request, undo: dict[str, Any], refused: type[Refusal] | None = None
+) -> web.Response:
+    rule = await manage.get_rule(request.app[SERVICE], request[WHO], request.match_info["id"])
+    return await _render_rule(
+        request, rule, status=problems.STATUS_OF_ERROR[refused] if refused else 200, undo=NOT_UNDOING | undo
+    )
+
+
+@layout.on_field_errors
+async def show_undo_error(request: web.Request, error: Invalid, body: bytes) -> web.Response:
+    """Show the form with the mistake in its day."""
+    sent = forms.parse_leniently(RuleUndoForm, body)
+    return await _render_undo(request, {"since": sent.get("since"), "error": error}, Invalid)
 
 
 @layout.on_field_errors
