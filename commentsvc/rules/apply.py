@@ -38,7 +38,7 @@ class RuleFile:
 
 @dataclass(frozen=True)
 class AppliedFile:
-    """What a file changes, or has changed. ``action`` undoes it; None if nothing was changed."""
+    """The changes that a file makes or has made. ``action`` undoes them; None if nothing was changed."""
 
     added: int
     changed: int

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cli.test_moderate import command, pending_comments, status_of
-from tests.operations.test_operating import run_main
+from tests.operations.test_operating import run, run_main
 
 FILE = """\
 [[rule]]
@@ -47,10 +47,10 @@ def test_an_export_is_written_as_it_is_and_says_beside_it_what_is_left_out(tmp_p
     run_main(tmp_path, "migrate")
     for words in (["apply", str(rules_file)], ["add", "email", "mia@example.com"]):
         assert run_main(tmp_path, "rule", *words).returncode == 0
-    done = run_main(tmp_path, "rule", "export")
+    done = run(tmp_path, "rule", "export")
     assert (done.returncode, done.stdout) == (0, FILE)
     assert "1 rule exported. Left out: 1 ban of persons or expired." in done.stderr
-    assert "mia@example.com" in run_main(tmp_path, "rule", "export", "--contacts").stdout
+    assert "mia@example.com" in run(tmp_path, "rule", "export", "--contacts").stdout
 
 
 @pytest.mark.parametrize(
