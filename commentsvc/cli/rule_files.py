@@ -78,11 +78,12 @@ async def _undo_rule(service: Service, arguments: argparse.Namespace, _terminal:
     except NotFound:
         raise NotFound("Rule not found. See: commentsvc rule list") from None
     if done.action:
-        changed = format_count(done.action.changed, "comment")
-        return CommandResult(done, f"{changed} freed. Undo with: {command_line('undo', done.action.id)}")
+        freed = f"{format_count(done.action.changed, 'comment')} decided without the rule."
+        return CommandResult(done, f"{freed} Undo with: {command_line('undo', done.action.id)}")
+    matching = format_count(done.matching, "comment")
     if arguments.dry_run:
-        return CommandResult(done, f"Would be freed: {format_count(done.matching, 'comment')}. Nothing was changed.")
-    raise ExpectationFailed(f"Matching comments: {done.matching:,}. To free them, add: --expect {done.matching}")
+        return CommandResult(done, f"{matching} would be decided without the rule. Nothing was changed.")
+    raise ExpectationFailed(f"{matching} would be decided without the rule. To do it, add: --expect {done.matching}")
 
 
 COMMANDS: Final[Commands] = {

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+import msgspec
+
 from commentsvc.domain.models import Actor, ActorKind, Comment, Decision, Effect, Status
 from commentsvc.domain.reasons import Reason
 from commentsvc.moderation.decide import Decide, save_statuses
@@ -24,13 +26,15 @@ def withdraw_rule(rule: Actor) -> Decide:
         latest = await decisions.list_latest(unit, [comment.id for comment in batch]) if batch else {}
         after = {comment.id: comment for comment in batch}
         moving: defaultdict[Status, list[Comment]] = defaultdict(list)
+        same: defaultdict[bytes, list[Comment]] = defaultdict(list)  # most comments get the same decision
         for comment in batch:
             found = latest.get(comment.id)
-            if found is None or not is_by_rule(found.actor, rule):
-                continue  # somebody decided since
-            decision, others = decide_without(found, rule)
-            await decisions.add(unit, [comment.id], decision, action_id, others)
-            moving[decision.status].append(comment)
+            if found is not None and is_by_rule(found.actor, rule):  # otherwise somebody decided since
+                same[msgspec.json.encode((found.verdicts, found.status))].append(comment)
+        for group in same.values():
+            decision, others = decide_without(latest[group[0].id], rule)
+            await decisions.add(unit, [comment.id for comment in group], decision, action_id, others)
+            moving[decision.status] += group
         for status, group in moving.items():
             after |= await save_statuses(unit, group, status)
         return after

@@ -75,12 +75,12 @@ def test_a_moderator_undoes_what_a_rule_did_once_they_know_how_much(tmp_path):
     (spam,) = pending_comments(tmp_path, "https://docs.example") or [None]
     since = ("--since", "2000-01-01T00:00:00Z")
     counted = command(tmp_path, "rule", "undo", rule, *since, "--dry-run").text
-    assert counted == "Would be freed: 1 comment. Nothing was changed."
+    assert counted == "1 comment would be decided without the rule. Nothing was changed."
     unsure = command(tmp_path, "rule", "undo", rule, *since)
-    assert (unsure.code, unsure.errors) == (1, "Matching comments: 1. To free them, add: --expect 1")
+    assert (unsure.code, unsure.errors) == (1, "1 comment would be decided without the rule. To do it, add: --expect 1")
     assert command(tmp_path, "rule", "undo", rule, *since, "--expect", "2").code == 1
     done = command(tmp_path, "rule", "undo", "rule:links", *since, "--yes").text
-    assert done.startswith("1 comment freed. Undo with: commentsvc undo ")
+    assert done.startswith("1 comment decided without the rule. Undo with: commentsvc undo ")
     assert status_of(tmp_path, spam) == "pending"
     command(tmp_path, "undo", done.split()[-1])
     assert status_of(tmp_path, spam) == "spam"
