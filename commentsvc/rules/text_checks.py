@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from itertools import islice
 from typing import Final
+from urllib.parse import unquote
 
 from commentsvc.domain.models import Draft
 from commentsvc.domain.reasons import Reason, mask_personal_data
@@ -46,7 +47,9 @@ def compile_links(text: str) -> RuleCheck:
 def _list_hosts(draft: Draft, context: Context) -> list[str]:
     """Return the hosts of the first links, at most ``MAX_HOSTS``."""
     targets = context.visible.targets if context.visible else ""
-    named = (domains.normalise_domain(found[1]) for found in LINKED_HOST.finditer(f"{targets}\n{draft.comment}"))
+    named = (
+        domains.normalise_domain(unquote(found[1])) for found in LINKED_HOST.finditer(f"{targets}\n{draft.comment}")
+    )
     return [mask_personal_data(host) for host in islice(dict.fromkeys(named), MAX_HOSTS)]
 
 

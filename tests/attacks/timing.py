@@ -28,6 +28,7 @@ ADDRESSES = {
     "spam": "spam8888@nowhere.example",
     "held domain": "someone8@heldone.example",
     "spam domain": "someone8@spamone.example",
+    "combined domain": "someone8@bothone.example",
     "moderator": "owner888@nowhere.example",
 }
 RULES = (
@@ -35,7 +36,7 @@ RULES = (
     ("email", ADDRESSES["spam"], "spam"),
     ("email_domain", "heldone.example", "hold"),
     ("email_domain", "spamone.example", "spam"),
-    ("all", "newcomer\nemail_domain: heldone.example", "hold"),
+    ("all", "newcomer\nemail_domain: bothone.example", "hold"),
 )
 LIMIT = 4.5  # of |t|: differences above are called leaks in the analysis of side channels (TVLA)
 WARM_UP = 50

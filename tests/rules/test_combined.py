@@ -178,6 +178,7 @@ def test_the_reason_of_a_very_long_match_stays_short():
         ("http://198.51.100.7/x", "198.51.100.0/24"),
         ("[here](https://bücher.example/)", "xn--bcher-kva.example"),
         ("www.shop.example", "www.shop.example"),
+        ("https://b%C3%BCcher.example", "xn--bcher-kva.example"),
         ("http://[2001:db8::7]/", ""),
     ],
 )
