@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from commentsvc.domain.models import Draft
 from commentsvc.domain.reasons import Reason, mask_personal_data
+from commentsvc.domain.urls import PLAIN_HOST
 from commentsvc.domain.visible_text import ADDRESS, visible_length
 from commentsvc.rules import domains, writing_systems
 from commentsvc.rules.checks import RuleCheck, parse_number
@@ -47,10 +48,9 @@ def compile_links(text: str) -> RuleCheck:
 def _list_hosts(draft: Draft, context: Context) -> list[str]:
     """Return the hosts of the first links, at most ``MAX_HOSTS``."""
     targets = context.visible.targets if context.visible else ""
-    named = (
-        domains.normalise_domain(unquote(found[1])) for found in LINKED_HOST.finditer(f"{targets}\n{draft.comment}")
-    )
-    return [mask_personal_data(host) for host in islice(dict.fromkeys(named), MAX_HOSTS)]
+    written = LINKED_HOST.finditer(f"{targets}\n{draft.comment}")
+    hosts = filter(PLAIN_HOST.fullmatch, (domains.normalise_domain(unquote(found[1])) for found in written))
+    return [mask_personal_data(host) for host in islice(dict.fromkeys(hosts), MAX_HOSTS)]
 
 
 def compile_length(text: str) -> RuleCheck:

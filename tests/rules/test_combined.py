@@ -180,6 +180,7 @@ def test_the_reason_of_a_very_long_match_stays_short():
         ("www.shop.example", "www.shop.example"),
         ("https://b%C3%BCcher.example", "xn--bcher-kva.example"),
         ("http://[2001:db8::7]/", ""),
+        ("https://this%20comment%20is%20fine.", ""),
     ],
 )
 def test_a_reason_names_the_hosts_of_links_and_no_address_of_a_computer(written, host):

@@ -108,6 +108,8 @@ async def hold_a_canary(service):
         (RuleKind.WEBSITE, "cassowary.example"),
         (RuleKind.EMAIL_DOMAIN, "cassowary-mail.example"),
         (RuleKind.NETWORK, "203.0.113.0/24"),
+        (RuleKind.LINKS, "0"),
+        (RuleKind.ALL, f"newcomer\nwords: {CANARY}"),
     ):
         await manage.add_rule(service, EVERYTHING, NewRule(kind=kind, match=match, effect=Effect.HOLD))
     held = await post(
@@ -130,6 +132,8 @@ async def test_a_feed_has_nothing_that_the_commenter_wrote(client, service):
     feed, text = await read_feed(client, path)
     reasons = re.findall("<li>(.*?)</li>", feed.entries[0].content[0].value)
     assert sorted(reasons) == [
+        "Combined",
+        "Contains 1 link (limit 0).",
         "Email domain",
         "Every comment on this site is held for moderation.",
         "This network is banned.",
