@@ -352,6 +352,17 @@ def _of_programs(data: Data) -> list[Probe]:
         Probe("note", ("PATCH", "/v1/moderation/comments/{id}"), update),
         Probe("erase", ("DELETE", "/v1/moderation/comments/{id}"), erase),
         Probe("reply", ("POST", "/v1/moderation/comments/{id}/replies"), reply),
+        get(
+            "ways to ban", f"/v1/moderation/comments/{one}/bans?sweep_days=0", key, "/v1/moderation/comments/{id}/bans"
+        ),
+        send(
+            "ban",
+            "POST",
+            f"/v1/moderation/comments/{one}/bans",
+            {"kind": "author"},
+            key,
+            "/v1/moderation/comments/{id}/bans",
+        ),
         send("action on 400", "POST", "/v1/moderation/actions", act, key),
         Probe("undo of 20", ("POST", "/v1/moderation/actions/{id}/undo"), undo),
         get("threads", "/v1/threads?limit=200", key),

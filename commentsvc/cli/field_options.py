@@ -54,4 +54,5 @@ def _help_text(notes: Sequence[Any], default: Any) -> str:
     found = [note.description for note in notes if isinstance(note, msgspec.Meta) and note.description]
     text = found[-1].removesuffix(".") if found else ""
     text = text[:1].lower() + text[1:]
-    return text if default is None else f"{text} (default: {default})"
+    is_left_out = default is None or default is False or default is msgspec.NODEFAULT
+    return text if is_left_out else f"{text} (default: {default})"

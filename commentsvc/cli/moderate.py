@@ -1,4 +1,4 @@
-"""Run the commands of moderators: review, list, decide and undo."""
+"""Run the commands of moderators: review, list, decide, ban and undo."""
 
 import argparse
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from commentsvc.access import keys, moderators
 from commentsvc.audit import log
 from commentsvc.audit.schemas import ActionResult
-from commentsvc.cli import cards
+from commentsvc.cli import bans, cards
 from commentsvc.cli.field_options import read_field_options
 from commentsvc.cli.review import Review
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
@@ -14,9 +14,11 @@ from commentsvc.config.program import command_line
 from commentsvc.domain import validation
 from commentsvc.domain.errors import FieldError, Invalid, NotFound
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope, StatusFilter
-from commentsvc.moderation import actions, queue, undo
+from commentsvc.moderation import actions, ban, queue, undo
+from commentsvc.moderation.ban_schemas import BanQuery, NewBan
 from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.moderation.verbs import DONE
+from commentsvc.moderation.wording import format_count
 from commentsvc.service import Service
 from commentsvc.sites import manage
 
@@ -97,6 +99,24 @@ def _describe_action(done: ActionResult) -> CommandResult:
     return CommandResult(done, text, f"Skipped: {', '.join(skipped)}." if skipped else "")
 
 
+async def _ban(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+    who = await find_principal(service, arguments)
+    if arguments.kind is None:
+        return await _list_bans(service, who, arguments)
+    new = validation.validate(NewBan, read_field_options(arguments, NewBan), service.config.limits)
+    done = await ban.add_ban(service, who, arguments.id, new)
+    marked = format_count(done.marked, "comment")
+    undo = command_line("undo", done.action)
+    return CommandResult(done, f"Banned. {marked} marked as spam. Undo both with: {undo}")
+
+
+async def _list_bans(service: Service, who: Principal, arguments: argparse.Namespace) -> CommandResult:
+    query = validation.validate(BanQuery, read_field_options(arguments, BanQuery), service.config.limits)
+    found = await ban.list_choices(service, who, arguments.id, query)
+    rows = [f"--kind {one.kind}  {bans.describe_choice(one)}: {bans.count_swept(one)}" for one in found.bans]
+    return CommandResult(found, join_rows(rows, "Nothing that identifies this commenter is stored."))
+
+
 async def find_principal(service: Service, arguments: argparse.Namespace) -> Principal:
     """Return the moderator named by ``--as``, limited to their sites; without it the operator.
 
@@ -119,5 +139,6 @@ COMMANDS: Final[Commands] = {
     ("queue", "queue"): _list_queue,
     ("search", "search"): _search,
     **{(verb.value, verb.value): _apply_action for verb in ActionVerb},
+    ("ban", "ban"): _ban,
     ("undo", "undo"): _undo_action,
 }

@@ -19,6 +19,7 @@ from commentsvc.cli.options import (
 from commentsvc.cli.rule_options import add_rule_file_commands
 from commentsvc.domain.models import Effect, RuleKind
 from commentsvc.domain.text import is_empty
+from commentsvc.moderation.ban_schemas import NewBan
 from commentsvc.moderation.schemas import QueueQuery
 from commentsvc.moderation.wording import EFFECTS, RULE_KINDS
 from commentsvc.storage.comment_filter import CommentFilter
@@ -71,6 +72,10 @@ def _add_action_commands(commands: Any) -> None:
         command.add_argument("ids", nargs="+", metavar="ID", help="comment ids, up to 500; - reads standard input")
         command.add_argument("--note", metavar="TEXT", help="a note for the audit log")
         add_moderator_option(command)
+    ban = add_command(commands, "ban", "ban the commenter of a comment; without --kind, list the ways")
+    ban.add_argument("id", metavar="ID", help="the id of one of their comments")
+    add_field_options(ban, NewBan)
+    add_moderator_option(ban)
     undo = add_command(commands, "undo", "undo an action")
     undo.add_argument("id", metavar="ACTION", help="the id of the action, which the action printed")
     add_moderator_option(undo)

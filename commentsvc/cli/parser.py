@@ -39,7 +39,7 @@ Exit codes:
 SECTIONS: Final = {
     "run the service": ("serve", "work", "migrate", "config", "doctor", "healthcheck", "openapi"),
     "moderate": (
-        *("moderate", "queue", "search", "approve", "hold", "spam", "trash", "restore", "undo"),
+        *("moderate", "queue", "search", "approve", "hold", "spam", "trash", "restore", "ban", "undo"),
         *("thread", "rule", "stats"),
     ),
     "people and sites": ("moderator", "key", "session", "site", "audit"),

@@ -1,6 +1,6 @@
 """Reply to a comment, edit it, or ban its commenter, during a review in the terminal."""
 
-from commentsvc.cli.bans import DAYS, choose_ban
+from commentsvc.cli.bans import choose_ban
 from commentsvc.cli.review_state import NextStep, ReviewDecision, ReviewState
 from commentsvc.config.program import command_line
 from commentsvc.domain import validation
@@ -8,6 +8,7 @@ from commentsvc.domain.errors import Conflict, NotFound, VersionConflict
 from commentsvc.domain.models import Status
 from commentsvc.domain.text import is_empty
 from commentsvc.moderation import actions, replies
+from commentsvc.moderation.ban_schemas import DAYS
 from commentsvc.moderation.schemas import CommentUpdate, ModeratorComment, NewReply
 from commentsvc.moderation.wording import format_count
 
@@ -61,8 +62,7 @@ async def ban(review: ReviewState, card: ModeratorComment) -> NextStep:
     if banned is None:
         review.show("Nobody was banned.")
         return NextStep.READ_KEY
-    rule, number = banned
-    review.decisions.append(ReviewDecision(rule.action or "", Status.SPAM, number, review.after))
-    marked = format_count(number, "waiting comment")
-    review.show(f"Banned for {DAYS} days. {marked} marked as spam. Press u to undo both.", rule)
+    review.decisions.append(ReviewDecision(banned.action, Status.SPAM, banned.marked, review.after))
+    marked = format_count(banned.marked, "waiting comment")
+    review.show(f"Banned for {DAYS} days. {marked} marked as spam. Press u to undo both.", banned)
     return NextStep.SHOW_COMMENT

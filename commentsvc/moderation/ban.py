@@ -1,44 +1,27 @@
 """Ban a commenter: add a rule, and mark what they wrote before as spam. Both are one action."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from contextlib import suppress
 
-from commentsvc.access import permissions
+import msgspec
+
 from commentsvc.domain import validation
 from commentsvc.domain.email_address import UNREADABLE
-from commentsvc.domain.models import ActionVerb, Comment, Principal, RuleKind, Status
-from commentsvc.moderation import bulk, queue
+from commentsvc.domain.errors import ExpectationFailed, FieldError, Invalid
+from commentsvc.domain.messages import translatable
+from commentsvc.domain.models import ActionVerb, Principal, RuleKind
+from commentsvc.moderation import bulk, queue, sweep
 from commentsvc.moderation.actions import MAX_COMMENTS
+from commentsvc.moderation.ban_schemas import BanChoice, BanChoices, BanKind, BanQuery, BanRecord, NewBan
 from commentsvc.moderation.bulk import StartedAction
 from commentsvc.moderation.decide import decide_by_verb
 from commentsvc.moderation.schemas import ModeratorComment
-from commentsvc.rules import manage, requested
+from commentsvc.moderation.sweep import SweepRange, Versions
+from commentsvc.moderation.wording import describe_mismatch
+from commentsvc.rules import domains, manage, requested
 from commentsvc.rules.schemas import NewRule, RuleRecord
-from commentsvc.service import Service, search_read, write
+from commentsvc.service import Service, write
 from commentsvc.storage import threads
-from commentsvc.storage.comment_filter import PrivateCommentFilter
-from commentsvc.storage.database import PrivateRead, Write
-from commentsvc.storage.queue import list_versions, list_versions_by_author
-
-Versions = Mapping[str, int | None]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """Earlier comments of a banned commenter with their versions, at most ``MAX_COMMENTS`` of each status."""
-
-    waiting: Versions
-    public: Versions
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepRange:
-    """Which comments a sweep looks at: on one site, written at or after ``since``, and not after ``as_of``."""
-
-    site: str | None = None
-    since: str | None = None
-    as_of: str | None = None
+from commentsvc.storage.database import Environment, Write
 
 
 def list_bans(card: ModeratorComment) -> dict[RuleKind, str]:
@@ -51,59 +34,84 @@ def list_bans(card: ModeratorComment) -> dict[RuleKind, str]:
     if card.email and "…" not in card.email and card.email != UNREADABLE.reveal():
         bans[RuleKind.EMAIL] = card.email
         bans[RuleKind.EMAIL_DOMAIN] = card.email.rpartition("@")[2]
-    host = urlsplit(card.website or "").hostname
-    if host:
-        bans[RuleKind.WEBSITE] = host
+    with suppress(ValueError):  # such as localhost
+        bans[RuleKind.WEBSITE] = domains.parse_domain(sweep.host_of(card.website or "").removeprefix("www."))
     return bans
 
 
-@search_read
-async def find_sweeps(
-    unit: PrivateRead, who: Principal, comment_id: str, bans: Mapping[RuleKind, str], scope: SweepRange
-) -> dict[RuleKind, Sweep]:
-    """Return what each way to ban the commenter would sweep. ``bans`` holds the match of each.
-
-    Email domains and websites are not indexed: these sweep the comment alone.
+async def list_choices(service: Service, who: Principal, comment_id: str, query: BanQuery) -> BanChoices:
+    """Return the ways to ban the commenter of a comment, and how many comments each would mark.
 
     Raises:
         NotFound: no comment has this id, or it is on another site.
-        Invalid: for the field ``site`` or a time.
+    """
+    card = await queue.get_comment_detail(service, who, comment_id)
+    as_of, bans = service.now(), list_bans(card)
+    scope = SweepRange(site=None if query.all_sites else card.site, since=_since(service, query.sweep_days))
+    found = await sweep.find_sweeps(service, who, comment_id, bans, scope)
+    counts = {kind: (len(one.waiting), len(one.public)) for kind, one in found.items()}
+    choices = []
+    for kind, match in bans.items():
+        waiting, public = counts.get(kind, (None, None))
+        choices.append(
+            BanChoice(kind=msgspec.convert(kind.value, BanKind), match=match, waiting=waiting, public=public)
+        )
+    return BanChoices(as_of=as_of, bans=choices)
+
+
+def _since(env: Environment, days: int) -> str | None:
+    return env.ago(days=days) if days else None
+
+
+async def add_ban(service: Service, who: Principal, comment_id: str, new: NewBan) -> BanRecord:
+    """Ban the commenter of a comment, and mark the comments whose number is given.
+
+    Raises:
+        NotFound: no comment has this id, or it is on another site.
+        Invalid: for the field ``kind``, ``effect``, ``all_sites`` or ``as_of``.
+        ExpectationFailed: another number of comments would be marked. Nothing was changed.
         Unavailable: the search took too long.
     """
-    comment = await permissions.load_comment(unit, who, comment_id)
-    return {
-        kind: Sweep(
-            waiting=await _list_comments(unit, who, comment, kind, match, scope, Status.PENDING),
-            public=await _list_comments(unit, who, comment, kind, match, scope, Status.APPROVED),
-        )
-        for kind, match in bans.items()
-    }
-
-
-async def _list_comments(
-    unit: PrivateRead,
-    who: Principal,
-    comment: Comment,
-    kind: RuleKind,
-    match: str,
-    scope: SweepRange,
-    status: Status,
-) -> Versions:
-    where = {"status": status, "site": scope.site, "since": scope.since, "as_of": scope.as_of}
-    if kind in {RuleKind.NETWORK, RuleKind.EMAIL}:
-        where[kind] = match
-    found = validation.validate(
-        PrivateCommentFilter, {name: one for name, one in where.items() if one}, unit.config.limits
+    card = await queue.get_comment_detail(service, who, comment_id)
+    kind = RuleKind(new.kind)
+    match = list_bans(card).get(kind)
+    if match is None:
+        raise Invalid(FieldError("kind", "invalid", translatable("This commenter cannot be banned in this way.")))
+    if new.all_sites and who.sites is not None:
+        message = translatable("This key is limited to some sites. Leave this field out.")
+        raise Invalid(FieldError("all_sites", "invalid", message))
+    site = None if new.all_sites else card.site
+    scope = SweepRange(site=site, since=_since(service, new.sweep_days), as_of=new.as_of)
+    rule = NewRule(
+        kind=kind,
+        match=match,
+        effect=new.effect,
+        site=site,
+        expires_at=service.ahead(days=new.days) if new.days else None,
+        note=new.note,
     )
-    search = await queue.build_search(unit, who, found)
-    if kind in {RuleKind.NETWORK, RuleKind.EMAIL}:
-        return await list_versions(unit, search, MAX_COMMENTS)
-    if kind is RuleKind.AUTHOR:
-        return await list_versions_by_author(unit, comment.author_id, search, MAX_COMMENTS)
-    return {comment.id: comment.version} if comment.status is status else {}
+    return await ban_commenter(service, who, rule, await _find_targets(service, who, comment_id, new, match, scope))
 
 
-async def ban_commenter(service: Service, who: Principal, new: NewRule, targets: Versions) -> RuleRecord:
+async def _find_targets(
+    service: Service, who: Principal, comment_id: str, new: NewBan, match: str, scope: SweepRange
+) -> Versions:
+    """Return the comments to mark. ``Raises`` as ``add_ban``."""
+    validation.parse_time_field("as_of", new.as_of)
+    if new.waiting is None and new.public is None:
+        return {}
+    found = await sweep.find_sweep(service, who, comment_id, RuleKind(new.kind), match, scope)
+    targets: dict[str, int | None] = {}
+    for expected, comments in ((new.waiting, found.waiting), (new.public, found.public)):
+        if expected is None:
+            continue
+        if expected != len(comments):
+            raise ExpectationFailed(describe_mismatch(len(comments), MAX_COMMENTS, expected))
+        targets |= comments
+    return targets
+
+
+async def ban_commenter(service: Service, who: Principal, new: NewRule, targets: Versions) -> BanRecord:
     """Add a ban, and mark comments as spam. The action of the result undoes both.
 
     Comments that have another version than the one given are left as they are.
@@ -113,22 +121,20 @@ async def ban_commenter(service: Service, who: Principal, new: NewRule, targets:
     """
     await requested.check_match(new.kind, new.match)
     rule, started = await _start(service, who, new, targets)
-    if started:
-        await bulk.finish(service, started)
-    return rule
+    done = await bulk.finish(service, started)
+    return BanRecord(rule=rule, marked=done.changed, action=started.id)
 
 
 @write
-async def _start(
-    unit: Write, who: Principal, new: NewRule, targets: Versions
-) -> tuple[RuleRecord, StartedAction | None]:
+async def _start(unit: Write, who: Principal, new: NewRule, targets: Versions) -> tuple[RuleRecord, StartedAction]:
     # First, as undo does, so that two units never wait for each other; and no action is dated before its comments.
     if len(targets) <= bulk.PIECE_SIZE:
         await threads.lock_of_comments(unit, sorted(targets))
     frozen, missing = await bulk.freeze(unit, who, targets)
     rule = await manage.add_checked_rule.within(unit, who, new)
-    if not targets or rule.action is None:
-        return rule, None
-    piece = bulk.Piece(rule.action, ActionVerb.SPAM, who.actor, None, targets)
+    action_id = rule.action or ""  # a new rule has one
+    if not targets:
+        return rule, StartedAction(action_id, ActionVerb.SPAM, [], running=False)
+    piece = bulk.Piece(action_id, ActionVerb.SPAM, who.actor, None, targets)
     decide = decide_by_verb(ActionVerb.SPAM, who.actor, None)
     return rule, await bulk.extend(unit, who, piece, decide, frozen, missing)

@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from commentsvc.domain.models import Actor, ActorKind, Comment, Decision, Effect, Status
 from commentsvc.domain.reasons import Reason
 from commentsvc.moderation.decide import Decide, save_statuses
-from commentsvc.rules import engine, verdicts
+from commentsvc.rules import engine, verdicts, weak_signals
 from commentsvc.rules.verdicts import Verdict, actor_of
 from commentsvc.storage import decisions
 from commentsvc.storage.database import Write
 from commentsvc.storage.decisions import StoredDecision, StoredVerdict
+
+MODES: Final = frozenset({"rule:mode", "rule:new_author"})
 
 
 def withdraw_rule(rule: Actor) -> Decide:
@@ -49,19 +52,18 @@ def is_by_rule(actor: Actor, rule: Actor) -> bool:
 
 def decide_without(latest: StoredDecision, rule: Actor) -> tuple[Decision, list[StoredVerdict]]:
     """Return what the other verdicts of a decision decide, and those that did not decide."""
-    left = [one for one in latest.verdicts if not is_by_rule(one.actor, rule)]
-    found = [
-        Verdict(
-            one.effect,
-            one.reason,
-            f"rule:{one.actor.name}",
-            one.actor.id,
-            unproven=verdicts.is_unproven(one.reason),
-        )
-        for one in left
-    ]
+    left = [_read_verdict(one) for one in latest.verdicts if not is_by_rule(one.actor, rule)]
+    found = weak_signals.combine_signals([one for one in left if one.rule not in MODES])
+    found += [one for one in left if one.rule in MODES]
     if all(one.unproven or one.effect is Effect.NOTE for one in found):
         found.append(Verdict(Effect.APPROVE, Reason("mode_none"), "rule:none"))  # which is not stored when others match
     deciding = engine.decide(found)
     others = [StoredVerdict(actor_of(one), one.effect, one.reason) for one in found if one is not deciding]
     return Decision(engine.STATUS_OF_EFFECT[deciding.effect], actor_of(deciding), deciding.reason), others
+
+
+def _read_verdict(stored: StoredVerdict) -> Verdict:
+    """Return a stored verdict. The rule that is left out may have confirmed a weak signal, which holds without it."""
+    effect = Effect.HOLD if weak_signals.is_weak(stored.reason) else stored.effect
+    unproven = verdicts.is_unproven(stored.reason)
+    return Verdict(effect, stored.reason, f"rule:{stored.actor.name}", stored.actor.id, unproven=unproven)

@@ -10,19 +10,12 @@ from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
 from commentsvc.rules.verdicts import Policy, Verdict
 
-# A person's form is rarely sent in these states. A missing token says nothing: hand-written forms have none.
-SUSPICIOUS_TOKENS: Final = frozenset(FormTokenState) - {FormTokenState.VALID, FormTokenState.ABSENT}
-
 
 def check_honeypot(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """Hold a comment if its form had the hidden field filled in; call it spam if its form token is suspicious too.
-
-    A browser or a password manager may fill in the field for a person, so it alone is a weak signal.
-    """
+    """Hold a comment if its form had the hidden field filled in: a weak signal, see ``weak_signals``."""
     if not context.honeypot_filled:
         return None
-    effect = Effect.SPAM if context.form_token in SUSPICIOUS_TOKENS else Effect.HOLD
-    return Verdict(effect, Reason("honeypot_filled"), "rule:honeypot")
+    return Verdict(Effect.HOLD, Reason("honeypot_filled"), "rule:honeypot")
 
 
 FORM_REASONS: Final = {
@@ -35,7 +28,7 @@ FORM_REASONS: Final = {
 
 
 def check_form_token(_draft: Draft, context: Context, _policy: Policy) -> Verdict | None:
-    """Hold a comment if its form token is missing, invalid or used, or has the wrong age."""
+    """Hold a comment if its form token is missing, invalid or used, or has the wrong age: see ``weak_signals``."""
     code = FORM_REASONS.get(context.form_token)
     if code is None:
         return None

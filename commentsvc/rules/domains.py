@@ -1,6 +1,9 @@
 """Compare domains, and list the domains of disposable email services."""
 
+from contextlib import suppress
 from functools import cache
+
+import idna
 
 from commentsvc.domain import urls
 
@@ -15,6 +18,13 @@ def parse_domain(text: str) -> str:
     if "." not in domain or not urls.PLAIN_HOST.fullmatch(domain):
         raise ValueError
     return domain
+
+
+def spellings(domain: str) -> list[str]:
+    """Return the ways to write a domain: in ASCII, and with its own letters if it has others."""
+    with suppress(idna.IDNAError):
+        return list(dict.fromkeys([domain, idna.decode(domain)]))
+    return [domain]
 
 
 def normalise_domain(host: str) -> str:

@@ -2,7 +2,7 @@
 
 All rules run and every verdict is stored. The strictest verdict decides: refuse, then spam, then hold; without one of
 these, approve; without any verdict, the moderation mode. So the order of rules does not matter, and no rule can let
-through a comment that another rule holds.
+through a comment that another rule holds. Only weak signals look at the other verdicts: see ``weak_signals``.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from commentsvc.rules.built_in import BUILT_IN_RULES
 from commentsvc.rules.context import Context
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.verdicts import Policy, Verdict, actor_of
+from commentsvc.rules.weak_signals import combine_signals
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def evaluate_rules(draft: Draft, context: Context, policy: Policy, earlier: Sequ
     For an edited comment, ``earlier`` holds the verdicts of ``SUBMISSION_RULES`` from when it was first sent.
     """
     built_in = (rule(draft, context, policy) for rule in BUILT_IN_RULES)
-    verdicts = [*earlier, *filter(None, built_in), *_stored_verdicts(draft, context, policy)]
+    verdicts = combine_signals([*earlier, *filter(None, built_in), *_stored_verdicts(draft, context, policy)])
     if not any(verdict.effect is Effect.APPROVE for verdict in verdicts):
         verdicts.append(_default_verdict(context, policy))
     deciding = decide(verdicts)

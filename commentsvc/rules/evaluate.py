@@ -3,9 +3,9 @@
 from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.domain.metric_memory import Recorder
 from commentsvc.domain.metrics import VERDICTS
-from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Site, Thread
+from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Effect, Site, Thread
 from commentsvc.domain.networks import truncate_address
-from commentsvc.rules import compiled, engine, verdicts
+from commentsvc.rules import compiled, engine, verdicts, weak_signals
 from commentsvc.rules.engine import Judgement
 from commentsvc.rules.facts import Submission, collect_context
 from commentsvc.rules.verdicts import Policy, Verdict
@@ -42,7 +42,10 @@ async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None
 
 
 async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdict]:
-    """Return the verdicts on how a comment was sent, unless a person has decided since."""
+    """Return the verdicts on how a comment was sent, unless a person has decided since.
+
+    A weak signal may have called the earlier text spam; here it has its own effect again.
+    """
     latest = await decisions.get_latest(unit, comment_id)
     if latest is None:
         return []
@@ -50,7 +53,13 @@ async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdi
     earlier = [(latest.actor, effects[latest.status], latest.reason)]
     earlier += [(one.actor, one.effect, one.reason) for one in latest.verdicts]
     return [
-        Verdict(effect, reason, f"rule:{actor.name}", actor.id, unproven=verdicts.is_unproven(reason))
+        Verdict(
+            Effect.HOLD if weak_signals.is_weak(reason) else effect,
+            reason,
+            f"rule:{actor.name}",
+            actor.id,
+            unproven=verdicts.is_unproven(reason),
+        )
         for actor, effect, reason in earlier
         if reason and actor.kind is ActorKind.RULE and engine.is_about_submission(f"rule:{actor.name}", reason)
     ]

@@ -29,6 +29,7 @@ class Kind:
     by_email: bool = False
     expires: bool = False
     default: str = ""  # what an empty text means
+    is_sign: bool = True  # a match says something against the comment: see ``weak_signals``
     refusal: Callable[[Message], Refusal] = RejectedByRule
 
 
@@ -103,12 +104,12 @@ KINDS: Final[dict[RuleKind, Kind]] = {
         label="Old threads: more than this many days old",
         expected=translatable("Enter a whole number of days, 1 to 36,500."),
         compile=text_checks.compile_closing_age, effects=(Effect.HOLD, Effect.REFUSE, Effect.NOTE),
-        refusal=ThreadClosed,
+        refusal=ThreadClosed, is_sign=False,  # it holds every comment of the thread
     ),
     RuleKind.NEWCOMER: Kind(
         label="New commenters: with fewer approved comments than this",
         expected=translatable("Enter a whole number of approved comments, 1 to 1,000, or nothing for 1."),
-        compile=sender_checks.compile_newcomer, default="1",
+        compile=sender_checks.compile_newcomer, default="1", is_sign=False,  # everybody is one once
     ),
     RuleKind.ALL: Kind(
         label="Combined: all of several conditions",

@@ -50,31 +50,6 @@ async def list_versions(
     return {row["id"]: row["version"] for row in rows}
 
 
-async def list_versions_by_author(
-    unit: PrivateRead, author_id: str, search: Search, most: int
-) -> dict[str, int | None]:
-    """Return the versions of one author's comments by id, newest first, up to ``most``.
-
-    The search has the status, the sites and the times; its other filters are ignored.
-    """
-    on_sites, values = site_condition("site_id", search.sites)
-    times = {"since": search.values.get("since", ""), "as_of": search.values.get("as_of", "9")}
-    rows = await unit.all(
-        f"""
-        SELECT id, version FROM comment
-        WHERE author_id = :author_id AND status = :status AND erased_at IS NULL AND moderator_id IS NULL AND {on_sites}
-          AND created_at >= :since AND created_at <= :as_of
-        ORDER BY id DESC LIMIT CAST(:most AS BIGINT)
-        """,
-        author_id=author_id,
-        status=search.status,
-        most=most,
-        **times,
-        **values,
-    )
-    return {row["id"]: row["version"] for row in rows}
-
-
 async def count_same_text(
     unit: PrivateRead, comment_ids: Sequence[str], sites: Sequence[str] | None, most: int
 ) -> dict[str, int]:

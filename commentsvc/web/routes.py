@@ -53,6 +53,7 @@ from commentsvc.domain.errors import (
     VersionRequired,
 )
 from commentsvc.domain.models import Scope
+from commentsvc.moderation.ban_schemas import BanChoices, BanQuery, BanRecord, NewBan
 from commentsvc.moderation.schemas import (
     Action,
     CommentPage,
@@ -162,6 +163,10 @@ ROUTES: Final[tuple[Route, ...]] = (
           takes=NewReply, gives=ReplyReceipt, status=(201,), scope=Scope.MODERATE,
           refuses=(MalformedRequest, Unauthorized, Forbidden, NotFound, Conflict, VersionConflict, Invalid,
           Unavailable)),
+    Route(method="GET", path="/v1/moderation/comments/{id}/bans", handler=moderation.list_bans, asks=BanQuery,
+          gives=BanChoices, scope=Scope.READ, refuses=(*ASK_FAULTS, NotFound)),
+    Route(method="POST", path="/v1/moderation/comments/{id}/bans", handler=moderation.ban_commenter, takes=NewBan,
+          gives=BanRecord, status=(201,), scope=Scope.MODERATE, refuses=(*ASK_FAULTS, NotFound, ExpectationFailed)),
     Route(method="POST", path="/v1/moderation/actions", handler=moderation.decide, takes=Action,
           gives=ActionResult, scope=Scope.MODERATE,
           refuses=(MalformedRequest, Unauthorized, Forbidden, ExpectationFailed, Invalid, Unavailable)),

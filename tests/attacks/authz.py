@@ -94,6 +94,8 @@ REQUESTS: dict[str, Request] = {
     "PATCH /v1/moderation/comments/{id}": Request("comment", json={"note": "Seen."}, headers=SAW),
     "DELETE /v1/moderation/comments/{id}": Request("trashed comment"),
     "POST /v1/moderation/comments/{id}/replies": Request("comment", json={"comment": "An answer."}, by_person=True),
+    "GET /v1/moderation/comments/{id}/bans": Request("comment"),
+    "POST /v1/moderation/comments/{id}/bans": Request("comment", json={"kind": "author"}),
     "POST /v1/moderation/actions": Request(json={"action": "hold", "ids": [NOWHERE]}),
     "POST /v1/moderation/actions/{id}/undo": Request("action"),
     "GET /v1/threads": Request(),

@@ -848,3 +848,33 @@ def test_hostile_comments_cannot_control_a_real_terminal(tmp_path):
         assert seen.end() == (0, True)
     shown = seen.shown.replace("\r\n", "")
     assert all(character.isprintable() for character in shown), ascii(shown)
+
+
+def test_a_moderator_bans_by_a_command_marks_what_they_counted_and_undoes_both(tmp_path):
+    one, two = pending_comments(tmp_path, "pills", "more pills", website="https://www.shop.example/")
+    assert command(tmp_path, "ban", one).text.splitlines() == [
+        "--kind network  network 198.51.100.0/24 (256 addresses): 2 waiting, 0 public",
+        "--kind author  this browser: 1 waiting, 0 public",
+        "--kind email  email address mia@example.com: 2 waiting, 0 public",
+        "--kind email_domain  email domain example.com: 1 waiting, 0 public",
+        "--kind website  website shop.example: 2 waiting, 0 public",
+    ]
+    wrong = command(tmp_path, "ban", one, "--kind", "website", "--waiting", "3")
+    assert (wrong.code, "2 match now, not 3" in wrong.errors) == (1, True)
+    done = command(tmp_path, "ban", one, "--kind", "website", "--waiting", "2", "--note", "a shop")
+    action = re.fullmatch(r"Banned\. 2 comments marked as spam\. Undo both with: commentsvc undo (\S+)", done.text)[1]
+    assert (status_of(tmp_path, one), status_of(tmp_path, two)) == ("spam", "spam")
+    (rule,) = command(tmp_path, "rule", "list", "--json").json()["rules"]
+    assert (rule["kind"], rule["match"], rule["site"], rule["note"]) == ("website", "shop.example", "blog", "a shop")
+    assert command(tmp_path, "undo", action).code == 0
+    assert (status_of(tmp_path, one), status_of(tmp_path, two)) == ("pending", "pending")
+    assert command(tmp_path, "rule", "list", "--json").json()["rules"] == []
+
+
+async def test_a_moderator_is_warned_of_a_known_name_with_another_address(service):
+    for number in range(3):
+        known = await post(service, f"Mine {number}.", name="Sam Lee", email="sam@example.net")
+        await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[known]))
+    await post(service, "Not his.", name="sam lee", email="sam.l@mail.example")
+    output = " ".join((await Person("q").reviews(service)).split())
+    assert "same name as a commenter with 3 approved comments, other address" in output

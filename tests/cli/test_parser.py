@@ -47,6 +47,8 @@ def test_an_operator_can_choose_every_value_of_each_enumeration():
         ("queue", "order"): ["oldest", "newest"],
         ("search", "status"): list(StatusFilter),
         ("search", "order"): ["oldest", "newest"],
+        ("ban", "kind"): ["network", "author", "email", "email_domain", "website"],
+        ("ban", "effect"): list(Effect),
         ("rule add", "kind"): list(RuleKind),
         ("rule add", "effect"): list(Effect),
         ("rule test", "kind"): list(RuleKind),

@@ -93,6 +93,19 @@ async def test_the_first_comment_is_mailed_at_once_then_a_digest_comes(mailing, 
     assert "5 more comments are waiting" in mail.text
 
 
+async def test_a_mail_and_its_page_say_that_a_name_is_a_known_commenters_of_another_address(mailing, postbox, clock):
+    for number in range(3):
+        await act(mailing, ActionVerb.APPROVE, await post(mailing, f"Mine {number}.", name="Sam Lee"))
+    await postbox.collect(mailing)
+    await a_moderator(mailing)
+    clock.move(hours=1)
+    await post(mailing, "Not his.", name="S\u0430m Lee", email="sam.l@mail.example", address="192.0.2.1")
+    (mail,) = await postbox.collect(mailing)
+    warning = "Same name as a commenter with 3 approved comments, other address"
+    assert warning in mail.text
+    assert warning in mail.html
+
+
 async def test_two_mails_are_never_closer_than_the_minutes(mailing, postbox, clock):
     await a_moderator(mailing)
     sent = []

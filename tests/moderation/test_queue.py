@@ -33,6 +33,8 @@ from commentsvc.moderation.schemas import Action, CommentUpdate, PrivateSearch, 
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.service import private_read, write
+from commentsvc.sites import manage as sites
+from commentsvc.sites.schemas import SiteChange
 from commentsvc.storage import contacts, search
 from commentsvc.storage import queue as storage_queue
 from commentsvc.storage.sqlite import SqliteDatabase
@@ -357,6 +359,29 @@ async def test_a_namesake_is_found_on_both_engines_until_they_are_renamed(servic
     await actions.update_comment(service, EVERYTHING, known[0], 2, CommentUpdate(name="Someone else"))
     (one,) = (await queue.search_comments(service, EVERYTHING, waiting)).comments
     assert one.namesake == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "warned"),
+    [
+        ("\u0405am L\u0435e", "sam.l@mail.example", 3),  # with Cyrillic letters that look the same
+        ("sam  lee", "sam.l@mail.example", 3),
+        ("Sam Lee", None, 3),
+        ("Sam Lee", "SAM@example.net", 0),  # himself, as far as the address says
+        ("Sam Leeds", "sam.l@mail.example", 0),
+        ("Bo", "sam.l@mail.example", 0),  # two approved comments are no record yet
+    ],
+)
+async def test_the_name_of_a_known_commenter_is_marked_under_another_address(service, name, email, warned):
+    (site,) = (await sites.list_sites(service, EVERYTHING)).sites
+    await sites.change_site(service, EVERYTHING, site.id, SiteChange(email_required=False))
+    known = [await post(service, f"S {number}", name="Sam Lee", email="sam@example.net") for number in range(3)]
+    known += [await post(service, f"B {number}", name="Bo", email="bo@example.net") for number in range(2)]
+    for one in known:
+        await act(service, ActionVerb.APPROVE, one)
+    await post(service, "not his", name=name, email=email)
+    (card,) = (await queue.search_comments(service, EVERYTHING, QueueQuery())).comments
+    assert card.namesake == warned
 
 
 async def test_the_count_of_similar_comments_has_a_limit(service):

@@ -16,6 +16,7 @@ from commentsvc.moderation.withdraw import decide_without
 from commentsvc.rules import manage
 from commentsvc.rules.context import Context
 from commentsvc.rules.engine import evaluate_rules
+from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.schemas import NewRule, RuleUndo
 from commentsvc.rules.verdicts import Policy, actor_of
 from commentsvc.storage.decisions import StoredDecision, StoredVerdict
@@ -183,12 +184,20 @@ async def test_an_interrupted_undo_is_continued(open_service, monkeypatch):
     approvals=st.integers(0, 2),
     digests=st.sampled_from([frozenset(), frozenset({"k:digest"})]),
     address=st.sampled_from(["198.51.100.7", None]),
+    trapped=st.booleans(),
+    form=st.sampled_from(FormTokenState),
     text=st.sampled_from(["casino", "https://a.example", "https://casino.example", "a longer text"]),
 )
 def test_without_the_rule_a_comment_has_the_status_that_it_would_have_had(
-    stored_rules, mode, approvals, digests, address, text
+    stored_rules, mode, approvals, digests, address, trapped, form, text
 ):
-    context = Context(approved_comments=approvals, address=address, email_digests=digests)
+    context = Context(
+        approved_comments=approvals,
+        address=address,
+        email_digests=digests,
+        honeypot_filled=trapped,
+        form_token=form,
+    )
     judged = evaluate_rules(draft(comment=text), context, Policy(mode, tuple(stored_rules)))
     latest = StoredDecision(
         seq=1,

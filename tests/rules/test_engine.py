@@ -111,6 +111,38 @@ JUDGEMENTS = [
     ("trusted", [], {"form_token": FormTokenState.ABSENT, "approved_comments": 1}, {}, APPROVED, "rule:known_author"),
     ("none", [("links", "0")], {"form_token": FormTokenState.ABSENT}, {"comment": "https://a.example"}, PENDING,
      "rule:form_token"),
+    # A weak signal and another sign together call a comment spam
+    ("all", [], {"honeypot_filled": True, "form_token": FormTokenState.TOO_QUICK}, {}, SPAM, "rule:honeypot"),
+    ("none", [("words", "casino")], {"honeypot_filled": True}, {"comment": "casino"}, SPAM, "rule:honeypot"),
+    ("none", [("links", "0")], {"form_token": FormTokenState.TOO_QUICK}, {"comment": "https://a.example"}, SPAM,
+     "rule:form_token"),
+    ("none", [("links", "0")], {"form_token": FormTokenState.INVALID}, {"comment": "https://a.example"}, SPAM,
+     "rule:form_token"),
+    ("trusted", [("network", "198.51.100.0/24")], {"honeypot_filled": True, "address": "198.51.100.7"}, {}, SPAM,
+     "rule:honeypot"),
+    ("none", [("too_many", "5")], {"honeypot_filled": True, "comments_last_hour": 5}, {}, SPAM, "rule:honeypot"),
+    ("none", [("email", "k:digest")], {"honeypot_filled": True, "email_digests": {"k:digest"}}, {}, SPAM,
+     "rule:honeypot"),
+    ("none", [], {"honeypot_filled": True, "has_staff_name": True}, {}, SPAM, "rule:honeypot"),
+    ("none", [], {"honeypot_filled": True, "proof_of_work": ProofState.ABSENT}, {}, SPAM, "rule:honeypot"),
+    # … but not with the mode, with what holds a whole thread, or with a rule that only approves
+    ("all", [], {"form_token": FormTokenState.TOO_QUICK}, {}, PENDING, "rule:form_token"),
+    ("none", [("closing_age", "90")], {"honeypot_filled": True, "thread_age_days": 91.0}, {}, PENDING,
+     "rule:honeypot"),
+    ("all", [("trust", "3")], {"honeypot_filled": True, "approved_comments": 3}, {}, PENDING, "rule:honeypot"),
+    # … and people have old tabs, press Back, and have both at once
+    ("none", [("links", "0")], {"form_token": FormTokenState.EXPIRED}, {"comment": "https://a.example"}, PENDING,
+     "rule:form_token"),
+    ("none", [("too_fast", "30")], {"form_token": FormTokenState.USED, "seconds_since_last": 4.0}, {}, PENDING,
+     "rule:form_token"),
+    ("none", [], {"form_token": FormTokenState.EXPIRED, "proof_of_work": ProofState.INVALID}, {}, PENDING,
+     "rule:form_token"),
+    ("none", [], {"form_token": FormTokenState.USED, "proof_of_work": ProofState.USED}, {}, PENDING,
+     "rule:form_token"),
+    ("none", [], {"form_token": FormTokenState.INVALID, "proof_of_work": ProofState.INVALID}, {}, PENDING,
+     "rule:form_token"),
+    # A rule that calls spam decides itself
+    ("none", [("links", "0", "spam")], {"honeypot_filled": True}, {"comment": "https://a.example"}, SPAM, "rule:links"),
     ("none", [], {"proof_of_work": ProofState.ABSENT}, {}, PENDING, "rule:proof_of_work"),
     ("none", [], {"proof_of_work": ProofState.VALID}, {}, APPROVED, "rule:none"),
 ]  # fmt: skip
@@ -190,6 +222,43 @@ def test_disposable_email_is_recognised_if_the_list_is_installed():
     judgement = judge("all", stored("disposable"), context=Context(email_domain="mailinator.com"))
     assert judgement.decision.actor.name == "disposable"
     assert judge("all", stored("disposable"), context=Context(email_domain="example.com")).decision.actor.name == "mode"
+
+
+HOLDING_RULES = [
+    stored("links", "0", number=1),
+    stored("words", "casino", number=2),
+    stored("network", "198.51.100.0/24", number=3),
+    stored("closing_age", "30", number=4),
+    stored("trust", "1", number=5),
+]
+SIGNALS = st.fixed_dictionaries(
+    {"honeypot_filled": st.booleans(), "form_token": st.sampled_from(FormTokenState)},
+    optional={"proof_of_work": st.sampled_from(ProofState)},
+)
+
+
+@given(
+    signals=SIGNALS,
+    mode=st.sampled_from(Mode),
+    approvals=st.integers(0, 2),
+    age=st.sampled_from([1.0, 31.0]),
+    text=st.sampled_from(["hi", "casino", "https://a.example"]),
+)
+def test_one_cause_alone_never_calls_a_comment_spam_and_a_signal_is_never_published(
+    signals, mode, approvals, age, text
+):
+    context = Context(**signals, approved_comments=approvals, thread_age_days=age)
+    judgement = engine.evaluate_rules(draft(comment=text), context, Policy(mode, tuple(HOLDING_RULES)))
+    token, trap = context.form_token, context.honeypot_filled
+    weak = trap or token not in {FormTokenState.VALID, FormTokenState.ABSENT}
+    if weak:
+        assert judgement.deciding.effect in {Effect.HOLD, Effect.SPAM}
+    if judgement.deciding.effect is Effect.SPAM:
+        by_proof = context.proof_of_work not in {ProofState.NOT_REQUIRED, ProofState.VALID}
+        of_form = by_proof or token not in {FormTokenState.VALID, FormTokenState.ABSENT}
+        assert weak
+        assert (trap, of_form, text != "hi").count(True) >= 2
+        assert trap or token not in {FormTokenState.EXPIRED, FormTokenState.USED}, "an old tab is a person's"
 
 
 SOME_RULES = [

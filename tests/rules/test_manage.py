@@ -433,6 +433,20 @@ async def test_an_edit_does_not_clear_the_verdicts_on_how_a_comment_was_sent(dat
         assert [reason["actor"]["name"] for reason in reasons["pending"]] == ["form_token", "proof_of_work"]
 
 
+async def test_an_edit_that_takes_away_the_second_sign_leaves_a_weak_signal_that_holds(open_service, client_of):
+    client = await client_of(open_service)
+    key = await a_key(open_service, Scope.MODERATE)
+    await add_rule(client, key, "words", "casino")
+    _, posted = await write(client, topic="filled by a browser", comment="Play at my casino.")
+    (spam,) = await queue(client, key, status="spam")
+    assert [reason["code"] for reason in spam["reasons"]] == ["honeypot_filled", "word_listed"]
+
+    token = {"Authorization": f"Bearer {posted['edit_token']}"}
+    await answer(await client.patch(f"/v1/comments/{posted['id']}", json={"comment": "A dot."}, headers=token), 200)
+    (held,) = await queue(client, key, status="pending")
+    assert [reason["code"] for reason in held["reasons"]] == ["honeypot_filled"]
+
+
 async def test_a_missing_form_token_alone_does_not_hold_a_comment_or_its_edit(database_url, clock, client_of):
     async with a_service(database_url, clock, moderation=Mode.NONE, form_seconds="3-86400") as service:
         client = await client_of(service)

@@ -7,13 +7,23 @@ from contextlib import closing
 import pytest
 
 from commentsvc.comments.post import post_comment
-from commentsvc.domain.models import Mode
-from commentsvc.storage import comments, contacts, duplicates, network_contacts, thread_numbers, thread_pages, threads
+from commentsvc.domain.models import Mode, Status
+from commentsvc.storage import (
+    comments,
+    contacts,
+    duplicates,
+    network_contacts,
+    sweeps,
+    thread_numbers,
+    thread_pages,
+    threads,
+)
 from commentsvc.storage.public_state import counts_check, latest_check, read_basis, thread_check
 from tests.conftest import a_service, draft, visit
 
 TIME = "2026-11-22T16:00:00.000Z"
 POSITION = thread_pages.Position("000001", "01a2233b-2a21-7000-acb4-45d0ce9c6c6f")
+SWEPT = sweeps.Range(status=Status.PENDING, sites=("s",), since=TIME, as_of=TIME)
 
 
 def list_page(view, order, after=None):
@@ -88,6 +98,19 @@ QUERIES = {
     "commenters with one name": (
         lambda unit, _: contacts.find_namesakes(unit, [("s", "mia"), ("s", "bo")], 100),
         {"contact_name"},
+    ),
+    "what an author wrote": (lambda unit, _: sweeps.list_by_author(unit, "a", SWEPT, 100), {"comment_author"}),
+    "what a network wrote": (
+        lambda unit, _: sweeps.list_by_network(unit, "10.0.0.0/24", SWEPT, 100),
+        {"contact_network", "sqlite_autoindex_comment_1"},
+    ),
+    "what an address wrote": (
+        lambda unit, _: sweeps.list_by_address(unit, ["d"], (True,), SWEPT, 100),
+        {"contact_email", "sqlite_autoindex_comment_1"},
+    ),
+    "what was sent with a website": (
+        lambda unit, _: sweeps.list_with_website(unit, ["a.example"], SWEPT, 100),
+        {"comment_site"},
     ),
     "pending comments of a network": (
         lambda unit, _: contacts.count_pending_by_network(unit, ["a", "b"], None, 100),

@@ -69,6 +69,14 @@ async def show(browser, path, status=HTTPStatus.OK, **headers):
     return page
 
 
+async def test_the_page_of_a_link_warns_of_a_known_name_with_another_address(mailing, mailed, browser):
+    for number in range(3):
+        known = await post(mailing, f"Mine {number}.", name="Sam Lee")
+        await actions.apply_action(mailing, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[known]))
+    _, links = await mailed("Not his.", name="Sam Lee", email="sam.l@mail.example")
+    assert "Same name as a commenter with 3 approved comments, other address" in await show(browser, links["approve"])
+
+
 async def press(browser, path, act, *, page=None, status=HTTPStatus.OK, **headers):
     """Press a button of the page; return the page that follows."""
     page = page or await show(browser, path)

@@ -129,6 +129,10 @@ async def tell_of_moderators(story, mia, bo):
     seen = await story.tell("inspectComment", id=mia)
     version = f'"{seen["version"]}"'
     await story.tell("updateComment", id=mia, headers={"If-Match": version}, body={"note": "A regular reader."})
+    ways = await story.tell("listBans", id=bo)
+    ban = {"kind": "author", "waiting": 1, "as_of": ways["as_of"], "note": "A shop."}
+    banned = await story.tell("banCommenter", id=bo, body=ban)
+    await story.tell("undoAction", id=banned["action"])
     await story.tell("decide", body={"action": "spam", "where": {"q": "shop"}, "expect": 1})
     await story.tell("eraseComment", id=bo)
     await story.tell("suppressAddress", body={"email": "gone@example.com", "reason": "bounce"})

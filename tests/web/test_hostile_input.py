@@ -27,6 +27,7 @@ from commentsvc.delivery.schemas import RetryRequest
 from commentsvc.delivery.webhook_schemas import NewWebhook, WebhookChange
 from commentsvc.domain import markdown
 from commentsvc.domain.models import Mode
+from commentsvc.moderation.ban_schemas import NewBan
 from commentsvc.moderation.schemas import (
     Action,
     CommentUpdate,
@@ -430,6 +431,7 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     CommentUpdate: {},
     Action: {"action": "hold"},
     NewReply: {"comment": "An answer."},
+    NewBan: {"kind": "author"},
     PrivateCommentFilter: {},
     ThreadChange: {},
     ThreadsRemoval: {"expect": 0},

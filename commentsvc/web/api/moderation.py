@@ -7,7 +7,8 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
-from commentsvc.moderation import actions, audit, queue, replies, rule_undo, thread_removal, threads, undo
+from commentsvc.moderation import actions, audit, ban, queue, replies, rule_undo, thread_removal, threads, undo
+from commentsvc.moderation.ban_schemas import BanChoices, BanQuery, BanRecord, NewBan
 from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import (
     Action,
@@ -82,6 +83,16 @@ def _versions_seen(request: web.Request) -> Container[int] | None:
 async def reply_to_comment(request: web.Request, new: NewReply) -> ReplyReceipt:
     """Publish a reply to a comment as a moderator, and approve the comment if requested."""
     return await replies.post_reply(request.app[SERVICE], request[WHO], request.match_info["id"], new)
+
+
+async def list_bans(request: web.Request, query: BanQuery) -> BanChoices:
+    """Return the ways to ban the commenter of a comment, and how many earlier comments each would mark as spam."""
+    return await ban.list_choices(request.app[SERVICE], request[WHO], request.match_info["id"], query)
+
+
+async def ban_commenter(request: web.Request, new: NewBan) -> BanRecord:
+    """Ban the commenter of a comment, and mark what they wrote as spam if requested: one action."""
+    return await ban.add_ban(request.app[SERVICE], request[WHO], request.match_info["id"], new)
 
 
 async def decide(request: web.Request, action: Action) -> ActionResult:

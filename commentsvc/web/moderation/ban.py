@@ -14,8 +14,9 @@ from commentsvc.domain.errors import Conflict, FieldError, Invalid, Refusal, Una
 from commentsvc.domain.fields import Note, SiteName
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Effect, RuleKind, Scope
-from commentsvc.moderation import ban, queue
-from commentsvc.moderation.ban import Sweep, SweepRange
+from commentsvc.moderation import ban, queue, sweep
+from commentsvc.moderation.ban_schemas import DAYS, MOST_DAYS
+from commentsvc.moderation.sweep import Sweep, SweepRange
 from commentsvc.rules import backtest
 from commentsvc.rules.schemas import BacktestRequest, BacktestResult, NewRule
 from commentsvc.web.moderation import layout
@@ -60,9 +61,9 @@ class BanForm(Struct, frozen=True, kw_only=True):
     kind: RuleKind | None = None
     effect: Effect | None = None
     site: SiteName | None = None
-    days: Annotated[int, Meta(ge=0, le=36_500)] = 30
+    days: Annotated[int, Meta(ge=0, le=MOST_DAYS)] = DAYS
     note: Note | None = None
-    since: Annotated[int, Meta(ge=0, le=36_500)] = 30
+    since: Annotated[int, Meta(ge=0, le=MOST_DAYS)] = DAYS
     waiting: Annotated[str, Meta(max_length=10)] | None = None
     public: Annotated[str, Meta(max_length=10)] | None = None
     shown: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=10)] = field(default_factory=list)
@@ -117,11 +118,13 @@ async def _test_options(request: web.Request, bans: Mapping[RuleKind, str], form
     service, who = request.app[SERVICE], request[WHO]
     trials = [BacktestRequest(kind=kind, match=match, site=form.site, last=form.last) for kind, match in bans.items()]
     try:
-        sweeps = await ban.find_sweeps(service, who, request.match_info["id"], bans, _sweep_range(request, form))
+        found = await sweep.find_sweeps(service, who, request.match_info["id"], bans, _sweep_range(request, form))
         tests = await backtest.backtest_rules(service, who, trials) if trials else []
     except (Unavailable, Invalid):  # a ban must not have to wait for its test, and a site that is none has none
         return [BanOption(kind, match) for kind, match in bans.items()]
-    return [BanOption(kind, match, sweeps[kind], test) for (kind, match), test in zip(bans.items(), tests, strict=True)]
+    return [
+        BanOption(kind, match, found.get(kind), test) for (kind, match), test in zip(bans.items(), tests, strict=True)
+    ]
 
 
 def _sweep_range(request: web.Request, form: BanForm, as_of: str | None = None) -> SweepRange:
@@ -153,23 +156,27 @@ async def ban_commenter(request: web.Request, form: BanForm) -> web.Response:
         expires_at=service.ahead(days=form.days) if form.days else None,
         note=form.note,
     )
-    rule = await ban.ban_commenter(service, who, new, targets)
-    return layout.redirect_back(form.back, done=rule.action)
+    done = await ban.ban_commenter(service, who, new, targets)
+    return layout.redirect_back(form.back, done=done.action)
 
 
 async def _list_targets(
     request: web.Request, kind: RuleKind, match: str, form: BanForm
 ) -> dict[str, int | None] | None:
-    """Return the comments that the ban marks as spam; None if these are more than the page showed."""
+    """Return the comments that the ban marks as spam; None if these are more than the page showed.
+
+    Raises:
+        Unavailable: the search took too long.
+    """
     if not (form.waiting or form.public):
         return {}
     service, who = request.app[SERVICE], request[WHO]
     where = _sweep_range(request, form, form.as_of)
-    sweep = (await ban.find_sweeps(service, who, request.match_info["id"], {kind: match}, where))[kind]
+    swept = await sweep.find_sweep(service, who, request.match_info["id"], kind, match, where)
     numbers = {match[1]: (int(match[2]), int(match[3])) for match in map(SHOWN.fullmatch, form.shown) if match}
     waiting, public = numbers.get(kind, (0, 0))
     targets: dict[str, int | None] = {}
-    for chosen, found, most in ((form.waiting, sweep.waiting, waiting), (form.public, sweep.public, public)):
+    for chosen, found, most in ((form.waiting, swept.waiting, waiting), (form.public, swept.public, public)):
         if chosen:
             targets |= found
             if len(found) > most:
