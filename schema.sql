@@ -281,6 +281,7 @@ CREATE TABLE contact (
     status         TEXT NOT NULL,  -- of the comment; copied so that counts read one table
     name_key       TEXT,           -- of the comment's name; equal for names that look alike
     verified       BIGINT NOT NULL DEFAULT 0, -- 1: the commenter had confirmed this address in the browser they used
+    spam_score     BIGINT NOT NULL DEFAULT -1, -- of the comment, in thousandths, by the site's filter; -1: unknown
     row_digest     TEXT            -- of comment_id and email_sealed: finds damage; NULL without an email address
 ) WITHOUT ROWID;
 
@@ -288,6 +289,8 @@ CREATE INDEX contact_email ON contact (email_digest, status, comment_id, site_id
 CREATE INDEX contact_network ON contact (network, status, comment_id, site_id, created_at);
 -- Approved comments by name, to warn of another commenter with the same name.
 CREATE INDEX contact_name ON contact (site_id, name_key, comment_id, email_digest) WHERE status = 'approved';
+-- The queue, least likely spam first.
+CREATE INDEX contact_score ON contact (spam_score, comment_id, site_id, status) WHERE status = 'pending';
 
 -- All decisions on comments, by rules and people. Rows are only added.
 CREATE TABLE decision (
@@ -318,7 +321,44 @@ CREATE TABLE memory (
     source     TEXT   NOT NULL CHECK (source IN ('person', 'import')),
     approved   BIGINT NOT NULL,                             -- 1: a person approved it at some time
     decided_at TEXT   NOT NULL,
-    learned    TEXT   CHECK (learned IN ('spam', 'good'))   -- as what the filter learned it; NULL: not yet
+    learned    TEXT   CHECK (learned IN ('spam', 'good')),  -- as what the filter learned it; NULL: not yet
+    pruned     BIGINT NOT NULL DEFAULT 0,                   -- 1: its comment was erased for its age
+    features   TEXT                                         -- of such a comment, for the filter: hashes of words
+);
+
+CREATE INDEX memory_pruned ON memory (decided_at) WHERE pruned = 1;
+CREATE INDEX memory_site ON memory (site_id, decided_at, comment_id) WHERE label IS NOT NULL;
+-- The filter has still to learn or unlearn these.
+CREATE INDEX memory_unlearned ON memory (site_id, decided_at, comment_id)
+    WHERE label IS NULL OR learned IS NULL OR label <> learned;
+
+-- What the spam filter of a site has learned from the decisions in memory. It can be made again from them.
+CREATE TABLE spam_filter (
+    site_id    TEXT   NOT NULL PRIMARY KEY REFERENCES site (id),
+    version    BIGINT NOT NULL,  -- random; servers keep a filter in memory under it
+    good       BIGINT NOT NULL,  -- numbers of comments that it has learned
+    spam       BIGINT NOT NULL,
+    state      TEXT   NOT NULL,  -- its weights: see commentsvc/spam/filter.py
+    stale      BIGINT NOT NULL,  -- 1: memory does not have all that it has learned; it must be made again
+    learned_at TEXT   NOT NULL
+);
+
+-- By which new comments are compared with those in memory: keyed hashes of the site with the text, with a part of it that
+-- texts nearly the same share, or with a host (commentsvc/spam/keys.py).
+CREATE TABLE memory_key (
+    key        BIGINT NOT NULL,
+    label      TEXT   NOT NULL CHECK (label IN ('spam', 'import', 'good')),  -- import: spam in an imported archive
+    comment_id TEXT   NOT NULL,
+    PRIMARY KEY (key, label, comment_id)
+) WITHOUT ROWID;
+
+CREATE INDEX memory_key_comment ON memory_key (comment_id);
+
+-- One row: the key of these hashes, and the decision up to which memory was filled in the background.
+CREATE TABLE memory_state (
+    id         BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    key_sealed TEXT   NOT NULL,            -- encrypted: with the database alone, nobody can test a guessed text
+    filled_seq BIGINT NOT NULL DEFAULT 0
 );
 
 -- Moderators' rules: bans, word lists, limits. Removed rules are kept for a while, so that removing can be undone.

@@ -13,9 +13,10 @@ from bench.lag import report_lag
 from bench.load import require_wrk
 from bench.measure import GROUPS, Effort, Rows
 from bench.ratios import TABLE, compare, find_missing, read_table, write_table
+from bench.spam import main as judge_spam
 
 ALL: Final = tuple(GROUPS)
-NAMED: Final = ("lag", "deliveries", "imports")  # only if they are named: they have no rows in the table
+NAMED: Final = ("lag", "deliveries", "imports", "spam")  # only if they are named: they have no rows in the table
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -45,8 +46,10 @@ def main(words: Sequence[str] | None = None) -> int:
             measure_deliveries()
         if "imports" in given.groups:
             measure_imports()
+        missed = "spam" in given.groups and judge_spam([])
         effort = Effort(given.rounds, given.seconds, tuple(given.only))
-        return report({group: GROUPS[group](effort) for group in chosen}, write=given.write, whole=not given.only)
+        found = {group: GROUPS[group](effort) for group in chosen}
+        return report(found, write=given.write, whole=not given.only) or int(missed)
 
 
 def report(found: dict[str, Rows], *, write: bool, whole: bool) -> int:

@@ -6,6 +6,7 @@ from commentsvc.domain.email_address import Email
 from commentsvc.domain.networks import truncate_address
 from commentsvc.domain.urls import parse_thread
 from commentsvc.domain.visible_text import read_visible_text
+from commentsvc.spam.near_text import read_fingerprint
 from tests.conftest import OLD_SECRET, SECRET
 
 
@@ -16,7 +17,7 @@ def test_few_addresses_of_people_stay_in_memory():
 
 
 def test_texts_and_pages_stay_in_memory_up_to_a_limit():
-    for kept in (search_words, visible_digest, read_visible_text, parse_thread):
+    for kept in (search_words, visible_digest, read_visible_text, parse_thread, read_fingerprint):
         assert 0 < kept.cache_info().maxsize <= 256
 
 

@@ -31,6 +31,7 @@ ON_DATABASE: Final = (
     "deliveries",
     "erasures",
     "export",
+    "filters",
     "keys",
     "moderate",
     "moderators",

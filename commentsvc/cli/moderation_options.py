@@ -22,7 +22,7 @@ from commentsvc.domain.text import is_empty
 from commentsvc.moderation.ban_schemas import NewBan
 from commentsvc.moderation.schemas import QueueQuery
 from commentsvc.moderation.wording import EFFECTS, RULE_KINDS
-from commentsvc.storage.comment_filter import CommentFilter
+from commentsvc.spam.schemas import FilterQuery
 
 EXAMPLES: Final = {RuleKind.AUTHOR: "the id of the comment", RuleKind.DISPOSABLE: "no MATCH"}
 KINDS: Final = {
@@ -34,7 +34,7 @@ RULE_HELP: Final = f"""\
 Kinds, with an example of what to match:
 {format_choices(KINDS)}
 
-Effects; the default is hold, and for trust approve:
+Effects; the default is hold, for trust approve, and for learned note:
 {format_choices({effect.value: str(words) for effect, words in EFFECTS.items()})}
 
 Which effects a kind may have: see docs/moderating.md#rules.
@@ -46,13 +46,14 @@ def add_commands(commands: Any) -> None:
     _add_queue_commands(commands)
     _add_action_commands(commands)
     _add_rule_commands(commands)
+    _add_filter_commands(commands)
     _add_audit_commands(commands)
 
 
 def _add_queue_commands(commands: Any) -> None:
     moderate = add_command(commands, "moderate", "review comments one by one; one key press decides")
     queue = add_command(commands, "queue", "list pending comments, one per line")
-    add_field_options(moderate, CommentFilter)
+    add_field_options(moderate, QueueQuery, but=("limit", "cursor"))
     add_field_options(queue, QueueQuery)
     add_moderator_option(moderate)
     search = add_command(commands, "search", "find comments by words, in any status unless --status is given")
@@ -97,7 +98,10 @@ def _add_rule_commands(commands: Any) -> None:
     add_expiry_option(add, "when the rule ends")
     add.add_argument("--note", metavar="TEXT", help="a note for moderators")
     test.add_argument(
-        "--last", type=int, default=200, metavar="NUMBER", help="how many past decisions, 1 to 1000 (default: 200)"
+        "--last",
+        type=int,
+        metavar="NUMBER",
+        help="how many past decisions, 1 to 1000 (default: 200); learned: 1 to 5000 (default: 500)",
     )
     add_site_option(add_command(rule, "list", "list rules"))
     remove = add_command(rule, "remove", "delete a rule")
@@ -105,6 +109,13 @@ def _add_rule_commands(commands: Any) -> None:
     add_moderator_option(add)
     add_moderator_option(remove)
     add_rule_file_commands(rule)
+
+
+def _add_filter_commands(commands: Any) -> None:
+    group = add_group(commands, "filter", "show and rebuild the spam filters, which learn from decisions")
+    add_field_options(add_command(group, "list", "list what the filter of each site has learned"), FilterQuery)
+    rebuild = add_command(group, "rebuild", "make filters again from all decisions that count now")
+    add_field_options(rebuild, FilterQuery)
 
 
 def _read_file(file: str) -> str:

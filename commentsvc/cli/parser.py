@@ -40,7 +40,7 @@ SECTIONS: Final = {
     "run the service": ("serve", "work", "migrate", "config", "doctor", "healthcheck", "openapi"),
     "moderate": (
         *("moderate", "queue", "search", "approve", "hold", "spam", "trash", "restore", "ban", "undo"),
-        *("thread", "rule", "stats"),
+        *("thread", "rule", "filter", "stats"),
     ),
     "people and sites": ("moderator", "key", "session", "site", "audit"),
     "mail and webhooks": ("mail", "delivery", "webhook"),

@@ -9,7 +9,6 @@ from commentsvc.audit.schemas import ActionResult
 from commentsvc.cli import cards, responses
 from commentsvc.cli.review_state import NextStep, ReviewDecision, ReviewState
 from commentsvc.cli.terminal import DIM, Keys
-from commentsvc.domain import pagination
 from commentsvc.domain.columns import wrap_text
 from commentsvc.domain.errors import Conflict, Invalid, NotFound, Refusal, VersionConflict
 from commentsvc.domain.models import ActionVerb, Status, StatusFilter
@@ -42,7 +41,7 @@ STATUS_DONE: Final = {Status.APPROVED: "Approved.", Status.SPAM: "Marked as spam
 
 @dataclass
 class Review(ReviewState):
-    """A moderator's review of comments, oldest first. Each comment is loaded when it is shown."""
+    """A moderator's review of comments, by default oldest first. Each comment is loaded when it is shown."""
 
     async def run(self) -> None:
         """Show comments and take decisions until none is left or the moderator quits.
@@ -63,8 +62,7 @@ class Review(ReviewState):
     # ----------------------------------------------------------------------------- one comment
 
     async def _review_next(self, keys: Keys) -> NextStep:
-        cursor = pagination.encode_cursor(self.after) if self.after else None
-        query = msgspec.structs.replace(self.query, limit=1, cursor=cursor)
+        query = msgspec.structs.replace(self.query, limit=1, cursor=self.after)
         found = await queue.search_comments(self.service, self.moderator, query)
         if not found.comments:
             return await self._finish(keys)

@@ -41,7 +41,7 @@ class ReviewState:
     terminal: Terminal
     query: QueueQuery
     json: bool = False
-    after: str | None = None  # the last comment that was skipped
+    after: str | None = None  # the cursor after the last comment that was skipped
     skipped: list[str] = field(default_factory=list)
     came_from: dict[str, str | None] = field(default_factory=dict)  # ``after`` when a comment was skipped
     drafts: dict[str, str] = field(default_factory=dict)  # texts that were refused, by key and comment
@@ -69,7 +69,7 @@ class ReviewState:
         """Leave a comment unchanged, and go on."""
         self.skipped.append(card.id)
         self.came_from[card.id] = self.after
-        self.after = card.id
+        self.after = queue.cursor_after(card, self.query.order)
         return NextStep.SHOW_COMMENT
 
     def go_back(self) -> NextStep:

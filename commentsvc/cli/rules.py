@@ -6,6 +6,7 @@ from typing import Final
 
 from commentsvc.cli.escape import escape_line
 from commentsvc.cli.moderate import OPERATOR, find_principal
+from commentsvc.cli.replay import describe_replay
 from commentsvc.cli.tables import Column, Table, format_table
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal, join_rows
 from commentsvc.config.program import command_line
@@ -79,24 +80,31 @@ async def _remove_rule(service: Service, arguments: argparse.Namespace, _termina
     return CommandResult(removed, f"Rule deleted. Undo with: {command_line('undo', removed.action or '')}")
 
 
-async def _test_rule(service: Service, arguments: argparse.Namespace, _terminal: Terminal) -> CommandResult:
+async def _test_rule(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
     fields = _rule_fields(arguments) | {"last": arguments.last}
     request = validation.validate(BacktestRequest, fields, service.config.limits)
     result = await backtest.backtest_rule(service, OPERATOR, request)
-    return CommandResult(result, "\n".join(_describe_backtest(result)))
+    return CommandResult(result, "\n".join(_describe_backtest(result, terminal)))
 
 
-def _describe_backtest(result: BacktestResult) -> Iterator[str]:
-    split = f"{result.rejected:,} that moderators rejected, {result.approved:,} that they approved"
-    done = EFFECT_DONE[result.effect]
-    yield f"Would have {done} {result.hit:,} of the last {result.tried:,} decided comments: {split}."
-    if result.missed:
-        yield f"Misses {result.missed:,} that moderators rejected."
+def _describe_backtest(result: BacktestResult, terminal: Terminal) -> Iterator[str]:
+    if result.learned:
+        yield from describe_replay(result, result.learned, terminal)
+    else:
+        yield from _describe_hits(result)
     if result.disagreements:
         yield "Disagreements, newest first:"
     for other in result.disagreements:
         facts = (other.comment, other.status, other.name, other.excerpt[:EXCERPT_LENGTH], other.reason)
         yield "  ".join(map(escape_line, facts))
+
+
+def _describe_hits(result: BacktestResult) -> Iterator[str]:
+    split = f"{result.rejected:,} that moderators rejected, {result.approved:,} that they approved"
+    done = EFFECT_DONE[result.effect]
+    yield f"Would have {done} {result.hit:,} of the last {result.tried:,} decided comments: {split}."
+    if result.missed:
+        yield f"Misses {result.missed:,} that moderators rejected."
 
 
 COMMANDS: Final[Commands] = {

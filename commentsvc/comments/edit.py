@@ -16,7 +16,7 @@ from commentsvc.domain.models import ActorKind, Comment, Status, Visit, author_o
 from commentsvc.rules import compiled, evaluate
 from commentsvc.service import Service, write
 from commentsvc.spam import memory
-from commentsvc.storage import comments, decisions, revisions, threads
+from commentsvc.storage import comments, contacts, decisions, revisions, threads
 from commentsvc.storage.database import PrivateRead, Write
 
 
@@ -54,6 +54,7 @@ async def _edit_comment(unit: Write, comment_id: str, token: str | None, text: C
     edited = await comments.set_text(unit, comment, new, now)
     if await _may_reevaluate(unit, comment):
         edited = await _reevaluate(unit, edited, visit)
+    await memory.remember_decisions(unit, [comment.id])  # nobody has decided on the new text
     was_public, is_public = comment.status is Status.APPROVED, edited.status is Status.APPROVED
     if was_public or is_public:
         await threads.record_change(unit, comment, is_public - was_public, now)
@@ -78,10 +79,10 @@ async def _reevaluate(unit: Write, comment: Comment, visit: Visit) -> Comment:
     if judgement.refusal:
         raise judgement.refusal
     await evaluate.save_judgement(unit, comment, judgement, new=False)
+    await contacts.set_spam_scores(unit, {comment.id: judgement.spam_score})
     status = judgement.decision.status
     if status is not comment.status:
         comment = await comments.set_status(unit, comment, status, unit.now())
-    await memory.remember_decisions(unit, [comment.id])  # nobody has decided on the new text
     return comment
 
 

@@ -55,10 +55,13 @@ async def erase_comment(
     )
 
 
-async def erase_content(unit: Write, comment: Comment, decision: Decision, action_id: str | None = None) -> Comment:
+async def erase_content(
+    unit: Write, comment: Comment, decision: Decision, action_id: str | None = None, *, is_kept: bool = False
+) -> Comment:
     """Erase the content of a comment and the private data of its author, and return it.
 
-    The caller has locked its thread, and logs the change last.
+    The caller has locked its thread, and logs the change last. ``is_kept``: memory keeps what it needs of the comment
+    (``memory.keep_memory``); otherwise it forgets it.
     """
     now = unit.now()
     erased = await comments.erase(unit, comment, now)
@@ -67,7 +70,8 @@ async def erase_content(unit: Write, comment: Comment, decision: Decision, actio
     await contacts.delete_many(unit, [comment.id])
     await decisions.erase(unit, comment.id)
     await decisions.add(unit, [comment.id], decision, action_id)
-    await memory.remember_decisions(unit, [comment.id])
+    if not is_kept:
+        await memory.forget_comments(unit, [comment.id])
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, -1, now)
     await audit.erase_notes(unit, [comment.id])

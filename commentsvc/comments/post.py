@@ -46,6 +46,7 @@ from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
 from commentsvc.service import Service, public_read, write_in_queue
 from commentsvc.sites import requirements, resolve
+from commentsvc.spam.near_text import prepare_fingerprint
 from commentsvc.storage import address_contacts, comments, contacts, duplicates, submissions, threads, used_tokens
 from commentsvc.storage.database import PublicRead, Write
 
@@ -73,6 +74,7 @@ async def post_comment(service: Service, draft: NewComment, visit: Visit, *, lan
         counted = service.config.deliverability == "on" and await require_deliverable(service, draft, visit)
         async with nullcontext() if counted else rate_limit.charging_refusals(service, visit):
             text, attempt = await comment_text.render(draft.comment), site_limits.Attempt()
+            await prepare_fingerprint(text.html, draft.website)
             return await compiled.with_compiled_rules(
                 service, lambda: _post_comment(service, draft, text, visit, attempt, language, counted=counted)
             )
@@ -155,7 +157,8 @@ async def _post_comment(
     author = Author(author_id, draft.name, draft.website)
     comment = build_comment(comment_id, placement, author, text, judgement.decision.status, unit.now())
     await save_comment(unit, comment, placement.thread, digest)
-    await contacts.add(unit, build_contact(unit, comment, draft.email, visit, verified=submission.is_verified))
+    contact = build_contact(unit, comment, draft.email, visit, verified=submission.is_verified)
+    await contacts.add(unit, contact, judgement.spam_score)
     await evaluate.save_judgement(unit, comment, judgement, new=True)
     await mail_request.request_mail(unit, draft, comment, language)
     if draft.submission and comment.status is Status.APPROVED:  # to its author, spam looks like pending

@@ -36,3 +36,12 @@ class RetentionConfig(BackupConfig, frozen=True, kw_only=True):
             "stay. `0`: as long as the comments.",
         ),
     ] = 0
+    memory_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3650,
+            description="Keep what is remembered of decisions so many days, after spam was erased for its age: keyed "
+            "hashes, no text. `0`: forget it with the comment.",
+        ),
+    ] = 365

@@ -5,6 +5,7 @@ that they look like.
 """
 
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from commentsvc.domain import confusables_data
@@ -54,6 +55,7 @@ def is_disguised(text: str) -> bool:
     return any(map(_is_styled, others)) and any(map(str.isalpha, set(text) - others))
 
 
+@lru_cache(maxsize=4096)
 def _is_styled(character: str) -> bool:
     plain = folded(character)
     # The Turkish capital of i loses its dot when it is folded; it is no other style of i.

@@ -55,6 +55,9 @@ REFUSALS: Final = _counter("commentsvc_refusals", "Requests that were refused, b
 VERDICTS: Final = _counter(
     "commentsvc_verdicts", "Verdicts on new and edited comments, by kind of rule and effect.", "rule", "effect"
 )
+LEARNED: Final = _counter(
+    "commentsvc_spam_learned", "Decisions that spam filters learned, by label; none: unlearned.", "label"
+)
 ANSWERS: Final = _counter("commentsvc_answers", "Public questions, answered from memory (hit) or not (miss).", "result")
 CONNECTIONS_REFUSED: Final = _counter(
     "commentsvc_connections_refused", "Connections that were refused or closed because there were too many."
@@ -71,6 +74,7 @@ METRICS: Final = {
         WRITE_WAIT,
         REFUSALS,
         VERDICTS,
+        LEARNED,
         ANSWERS,
         CONNECTIONS_REFUSED,
         CONNECTIONS,

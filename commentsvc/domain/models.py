@@ -84,6 +84,7 @@ class RuleKind(StrEnum):
     NEWCOMER = "newcomer"
     ALL = "all"
     TRUST = "trust"
+    LEARNED = "learned"
 
 
 class ActorKind(StrEnum):

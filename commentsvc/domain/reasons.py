@@ -10,7 +10,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from commentsvc.domain.messages import FormattedMessage, Message, Plural, PluralMessage, translatable
+from commentsvc.domain.dates import word_date
+from commentsvc.domain.feature_wording import word_features
+from commentsvc.domain.messages import FormattedMessage, Message, Plural, PluralMessage, Value, translatable
 from commentsvc.domain.networks import truncate_address
 
 
@@ -35,6 +37,23 @@ TEMPLATES: Final[dict[str, str | Plural]] = {
     "moderator_name": translatable("Uses a moderator's name, or one that looks like it."),
     "staff_name": translatable("Has a name of the site's staff, such as Admin."),
     "moderator_email": translatable("Uses a moderator's email address."),
+    "repeat_same": translatable("The same text was marked as spam on %(date)s."),
+    "repeat_imported": translatable("The same text was spam in an imported archive."),
+    "repeat_near": Plural(
+        "%(found)s comment like this was marked as spam.", "%(found)s comments like this were marked as spam.", "found"
+    ),
+    "repeat_host": translatable("Links to %(host)s, as comments marked as spam did."),
+    "repeat_website": translatable("The website is on %(host)s, as in comments marked as spam."),
+    "repeat_network": Plural(
+        "%(found)s comment from this network was marked as spam.",
+        "%(found)s comments from this network were marked as spam.",
+        "found",
+    ),
+    "repeat_author": Plural(
+        "%(found)s comment by this commenter was marked as spam.",
+        "%(found)s comments by this commenter were marked as spam.",
+        "found",
+    ),
     "author_approved": Plural(
         "The commenter has %(found)s approved comment.", "The commenter has %(found)s approved comments.", "found"
     ),
@@ -85,6 +104,7 @@ TEMPLATES: Final[dict[str, str | Plural]] = {
     "thread_old": Plural(
         "The thread is more than %(limit)s day old.", "The thread is more than %(limit)s days old.", "limit"
     ),
+    "learned": translatable("Spam score %(score)s%%: %(features)s."),
     "no_approved_comments": translatable("The commenter has no approved comments yet."),
     "few_approved_comments": Plural(
         "The commenter has only %(found)s approved comment (rule: fewer than %(limit)s).",
@@ -125,11 +145,19 @@ def split_reason(reason: Reason) -> list[Reason]:
 
 
 def fill_template(template: str | Plural, arguments: Mapping[str, str | int]) -> FormattedMessage | PluralMessage:
-    """Return the message of a template and the arguments of a reason. Some may be missing."""
+    """Return the message of a template and the arguments of a reason. Some may be missing.
+
+    ``date`` is an ISO date, ``features`` are those of ``write_features``.
+    """
+    values: dict[str, Value] = dict(arguments)
+    if isinstance(features := arguments.get("features"), str):
+        values["features"] = word_features(features)
+    if isinstance(day := arguments.get("date"), str):
+        values["date"] = word_date(day)
     if not isinstance(template, Plural):
-        return FormattedMessage(template, arguments)
+        return FormattedMessage(template, values)
     number = arguments.get(template.number)
-    return template.about(number if isinstance(number, int) else 0, **arguments)
+    return template.about(number if isinstance(number, int) else 0, **values)
 
 
 def word_reason(reason: Reason) -> Message:

@@ -1,5 +1,6 @@
 """Read the moderation queue, search comments, and read one comment with its history."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -26,7 +27,18 @@ from commentsvc.moderation.schemas import (
 )
 from commentsvc.service import Service, private_read, search_read
 from commentsvc.sites import resolve
-from commentsvc.storage import actions, comments, contacts, decisions, queue, reports, revisions, threads, totals
+from commentsvc.storage import (
+    actions,
+    comments,
+    contacts,
+    decisions,
+    queue,
+    reports,
+    revisions,
+    score_order,
+    threads,
+    totals,
+)
 from commentsvc.storage.actors import actor_of
 from commentsvc.storage.comment_filter import CommentFilter, conditions
 from commentsvc.storage.database import PrivateRead, PublicRead
@@ -34,13 +46,16 @@ from commentsvc.storage.queue_plan import Search
 
 MAX_REPORTS: Final = 1000  # counted of the last hour
 WAVE: Final = 20  # reports of the last hour that moderators are warned of: somebody may organise them
+ONLY_PENDING: Final = translatable("Only pending comments can be in the order of their score. Use status=pending.")
+NO_WORDS: Final = translatable("Comments that are found by words cannot be in the order of their score. Use oldest.")
+SCORE: Final = re.compile("-1|[0-9]{1,4}")
 
 
 async def search_comments(service: Service, who: Principal, query: QueueQuery | PrivateSearch) -> CommentPage:
     """Return a page of matching comments, each with the data that a decision needs.
 
     Raises:
-        Invalid: for the field ``site``, ``thread``, ``same_text``, ``same_name``, ``cursor`` or a time.
+        Invalid: for the field ``site``, ``thread``, ``same_text``, ``same_name``, ``order``, ``cursor`` or a time.
         Unavailable: the search took too long.
     """
     filtered = any(getattr(query, name, None) is not None for name, _ in conditions())
@@ -49,17 +64,45 @@ async def search_comments(service: Service, who: Principal, query: QueueQuery | 
 
 async def _read_page(unit: PrivateRead, who: Principal, query: QueueQuery | PrivateSearch) -> CommentPage:
     search = await build_search(unit, who, query)
-    after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
-    rows = await queue.list_page(unit, search, after=after, newest_first=query.order == "newest", limit=query.limit + 1)
-    page = rows[: query.limit]
-    cards = await queue_cards.build_cards(unit, who, page)
-    cursor = pagination.encode_cursor(page[-1].id) if len(rows) > query.limit else None
+    rows = await _list_rows(unit, search, query)
+    cards = [ModeratorComment(**card) for card in await queue_cards.build_cards(unit, who, rows[: query.limit])]
     return CommentPage(
-        [ModeratorComment(**card) for card in cards],
+        cards,
         await _count_by_status.within(unit, search.sites),
-        cursor,
+        cursor_after(cards[-1], query.order) if len(rows) > query.limit else None,
         await reports.count_since(unit, unit.ago(hours=1), search.sites, MAX_REPORTS),
     )
+
+
+async def _list_rows(unit: PrivateRead, search: Search, query: QueueQuery | PrivateSearch) -> list[Comment]:
+    """Return the comments of a page, and the first one of the next page."""
+    limit = query.limit + 1
+    if query.order != "score":
+        after = pagination.decode_cursor(query.cursor, 1)[0] if query.cursor else None
+        return await queue.list_page(unit, search, after=after, newest_first=query.order == "newest", limit=limit)
+    if search.status is not Status.PENDING:
+        raise Invalid(FieldError("order", "invalid", ONLY_PENDING))
+    if search.terms is not None:
+        raise Invalid(FieldError("order", "invalid", NO_WORDS))
+    ids = await score_order.list_by_score(unit, search, after=_read_score_cursor(query.cursor), limit=limit)
+    found = await comments.get_many(unit, ids)
+    return [found[id_] for id_ in ids]
+
+
+def _read_score_cursor(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    score, id_ = pagination.decode_cursor(cursor, 2)
+    if not SCORE.fullmatch(score):
+        raise pagination.invalid_cursor()
+    return int(score), id_
+
+
+def cursor_after(card: ModeratorComment, order: str) -> str:
+    """Return the cursor of the page that begins after a comment."""
+    if order != "score":
+        return pagination.encode_cursor(card.id)
+    return pagination.encode_cursor(str(-1 if card.spam_score is None else round(1000 * card.spam_score)), card.id)
 
 
 _queue_page, _search_page = private_read(_read_page), search_read(_read_page)

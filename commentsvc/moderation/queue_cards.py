@@ -12,6 +12,7 @@ from commentsvc.domain.models import Actor, Comment, Contact, Effect, Principal,
 from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.moderation.schemas import AuthorRecord, ReasonRecord
 from commentsvc.sites import closing, resolve
+from commentsvc.spam.recall import Comparable, count_like_spam
 from commentsvc.storage import comments, contacts, decisions, queue, reports, threads
 from commentsvc.storage.database import Environment, PrivateRead
 from commentsvc.storage.decisions import StoredDecision
@@ -31,15 +32,17 @@ async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]
     ids = [comment.id for comment in page]
     contact_by_id = await _load_contacts(unit, who, ids)
     latest = await decisions.list_latest(unit, ids)
-    waiting = [comment.id for comment in page if comment.status is Status.PENDING]
-    by_rules = latest | await decisions.list_latest(unit, waiting, by_rules=True)
+    waiting = [comment for comment in page if comment.status is Status.PENDING]
+    by_rules = latest | await decisions.list_latest(unit, [comment.id for comment in waiting], by_rules=True)
     by_id = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
     parents = await comments.get_many(unit, sorted({comment.parent_id for comment in page if comment.parent_id}))
     records = await _records(unit, who, [one.email_digest for one in contact_by_id.values() if one.email_digest])
     namesakes = await _namesakes(unit, page, contact_by_id)
     reasons = await reports.list_reasons(unit, [comment.id for comment in page if comment.reports], MAX_REPORTS)
+    scores = await contacts.get_spam_scores(unit, ids)
     in_network = await contacts.count_pending_by_network(unit, ids, who.sites, MAX_SIMILAR + 1)
     with_text = await queue.count_same_text(unit, ids, who.sites, MAX_SIMILAR + 1)
+    like_spam = await count_like_spam(unit, list(map(_comparable, waiting)))
     sites = {site.id: site for site in (await resolve.read_directory.within(unit)).sites}
     return [
         _card(
@@ -56,9 +59,15 @@ async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]
             "site": sites[comment.site_id].name,
             "report_reasons": reasons.get(comment.id, []),
             "namesake": namesakes.get(comment.id, 0),
+            "spam_score": scores[comment.id] / 1000 if comment.id in scores else None,
+            "like_spam": like_spam.get(comment.id, 0),
         }
         for comment in page
     ]
+
+
+def _comparable(comment: Comment) -> Comparable:
+    return Comparable(comment.id, comment.site_id, comment.html, comment.website)
 
 
 async def _load_contacts(unit: PrivateRead, who: Principal, ids: Sequence[str]) -> dict[str, Contact]:

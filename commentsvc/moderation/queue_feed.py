@@ -31,6 +31,7 @@ QUOTING: Final = {
     "too_many_links_to": RuleKind.LINKS,
     "website_banned": RuleKind.WEBSITE,
     "email_domain_banned": RuleKind.EMAIL_DOMAIN,
+    "learned": RuleKind.LEARNED,
 }
 NEVER_QUOTED: Final = frozenset({"email_domain_banned"})
 

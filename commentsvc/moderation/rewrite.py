@@ -6,6 +6,7 @@ from commentsvc.domain.comment_text import CommentText
 from commentsvc.domain.confusables import skeleton
 from commentsvc.domain.initials import find_hue
 from commentsvc.domain.models import Actor, Comment, Status
+from commentsvc.spam import memory
 from commentsvc.storage import comments, contacts, revisions, threads
 from commentsvc.storage.database import Write
 
@@ -23,6 +24,7 @@ async def change_text(unit: Write, actor: Actor, comment: Comment, name: str, te
         await contacts.set_name_key(unit, comment.id, skeleton(name))
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, 0, now)
+    await memory.remember_decisions(unit, [comment.id])
     return after
 
 

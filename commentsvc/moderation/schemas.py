@@ -9,7 +9,9 @@ from commentsvc.domain.fields import Cursor, Id, Name, Note, SiteName, Text, Thr
 from commentsvc.domain.models import ActionVerb, Actor, Effect, Mode, Status
 from commentsvc.storage.comment_filter import CommentFilter, PrivateCommentFilter
 
-Order: TypeAlias = Annotated[Literal["oldest", "newest"], Meta(description="Oldest or newest comments first.")]
+Order: TypeAlias = Annotated[
+    Literal["oldest", "newest", "score"], Meta(description="Oldest or newest first; score: least likely spam first.")
+]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200, description="Maximum number of results, 1 to 200.")]
 
 Seen: TypeAlias = Annotated[
@@ -62,6 +64,7 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
     ]
     verified: Annotated[bool, Meta(description="Whether the address was confirmed in the browser that sent this.")]
     network: Annotated[str | None, Meta(description="null for keys with scope read only.")]
+    spam_score: Annotated[float | None, Meta(description="From 0 to 1; null until the site's filter is ready.")]
     reasons: list[ReasonRecord]
     author: AuthorRecord
     parent_name: str | None
@@ -69,6 +72,7 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
     similar: Annotated[int, Meta(description="The larger of the next two numbers.")]
     similar_network: Annotated[int, Meta(description="Other pending comments from this network; at most 1,000.")]
     similar_text: Annotated[int, Meta(description="Other pending comments with this text; at most 1,000.")]
+    like_spam: Annotated[int, Meta(description="Spam with this text or nearly the same; 0 unless it is pending.")]
     namesake: Annotated[int, Meta(description="Approved comments of a known commenter with this name, other address.")]
     thread: PublicThread
     thread_id: Id

@@ -114,6 +114,9 @@ RULE_KINDS: Final = {
     ),
     RuleKind.ALL: RuleWording(translatable("Combined"), translatable("all of these conditions, one per line")),
     RuleKind.TRUST: RuleWording(translatable("Trusted commenters"), translatable("this many approved comments"), "3"),
+    RuleKind.LEARNED: RuleWording(
+        translatable("Learned filter"), translatable("spam, with this percentage of good comments kept"), "99.5"
+    ),
 }
 # Rules that always exist, by the name in decisions.
 BUILT_IN_RULES: Final = {
@@ -124,6 +127,7 @@ BUILT_IN_RULES: Final = {
     "form_token": translatable("form check"),
     "honeypot": translatable("honeypot"),
     "proof_of_work": translatable("proof of work"),
+    "repeat": translatable("marked as spam before"),
     "impersonation": translatable("moderator impersonation"),
     "reports": translatable("reader reports"),
 }

@@ -17,9 +17,10 @@ from commentsvc.config.settings import OLDEST_SECONDS
 from commentsvc.delivery import outbox
 from commentsvc.domain.deliveries import PARCEL_DAYS
 from commentsvc.moderation import bulk
-from commentsvc.operations import backup, clock_trust, erasures, imports
+from commentsvc.operations import backup, clock_trust, erasures, imports, training_rounds
 from commentsvc.privacy import retention
 from commentsvc.service import Service, private_read, write
+from commentsvc.spam import fill
 from commentsvc.storage import (
     actions,
     addresses,
@@ -73,6 +74,8 @@ async def run_forever(service: Service, *, is_leading: bool = True, is_alone: bo
             group.create_task(_clean_files_forever(service), name="cleanup of files")
             group.create_task(backup.back_up_daily(service), name="daily backup")
             group.create_task(imports.run_forever(service), name="imports")
+            group.create_task(training_rounds.run_forever(service), name="spam filters")
+            group.create_task(fill.fill_forever(service), name="memory of decisions")
         await _work_forever(service, is_leading=is_leading, is_alone=is_alone)
 
 

@@ -1,4 +1,4 @@
-"""Encrypt with the newest secret key what is kept for mails and webhooks."""
+"""Encrypt with the newest secret key what is kept for mails, for webhooks and in memory of decisions."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ import msgspec
 
 from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.service import Service, write
+from commentsvc.spam import keys
 from commentsvc.storage import sealed
 from commentsvc.storage.database import Write
 
@@ -42,7 +43,13 @@ async def reseal_deliveries(service: Service) -> Resealed:
         while after is not None:
             batch, after = await _reseal_texts(service, table, column, after)
             done += batch
+    await _reseal_memory(service)
     return done
+
+
+@write
+async def _reseal_memory(unit: Write) -> None:
+    await keys.reseal_key(unit)
 
 
 @write

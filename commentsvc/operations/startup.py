@@ -11,6 +11,7 @@ from commentsvc.service import schema_write
 from commentsvc.sites import resolve
 from commentsvc.sites.manage import insert_site, log_site
 from commentsvc.sites.resolve import SiteDirectory
+from commentsvc.spam import keys
 from commentsvc.storage import installation, sites
 from commentsvc.storage.database import Write
 
@@ -28,6 +29,7 @@ async def prepare_database(unit: Write) -> None:
         await installation.set_fingerprint(unit, unit.keyring.fingerprints[0], unit.now())
     await key_check.check_keys.within(unit)
     await installation.remove_found_keys(unit, unit.keyring.fingerprints)
+    await keys.prepare_key(unit)
     await _create_sites(unit)
 
 

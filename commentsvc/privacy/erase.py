@@ -124,11 +124,14 @@ async def _erase_piece(unit: Write, email: Email, actor: Actor) -> list[str]:
     return ids
 
 
-async def erase_comments(unit: Write, ids: Sequence[str], decision: Decision) -> None:
-    """Erase comments, and what is kept about them for mails. Comments that were erased before are left out."""
+async def erase_comments(unit: Write, ids: Sequence[str], decision: Decision, *, is_kept: bool = False) -> None:
+    """Erase comments, and what is kept about them for mails. Comments that were erased before are left out.
+
+    ``is_kept``: as in ``erase_content``.
+    """
     await threads.lock_of_comments(unit, ids)
     found = [one for one in (await comments.get_many(unit, ids)).values() if not one.erased_at]
-    changes = [(one, await erase_content(unit, one, decision)) for one in found]
+    changes = [(one, await erase_content(unit, one, decision, is_kept=is_kept)) for one in found]
     await person_data.delete_of_comments(unit, ids)
     await log.add_status_changes(unit, actor=decision.actor, verb="erase", changes=changes)
 

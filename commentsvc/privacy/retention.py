@@ -1,6 +1,6 @@
 """Erase what the settings say is kept for too long. The maintenance calls this every hour."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from commentsvc.audit import log
@@ -10,7 +10,9 @@ from commentsvc.domain.models import Actor, ActorKind, Decision, Status
 from commentsvc.domain.reasons import Reason
 from commentsvc.privacy.erase import COMMENTS, erase_comments
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import contacts, retention, threads
+from commentsvc.spam.kept_features import pack_comments
+from commentsvc.spam.memory import forget_comments, keep_memory
+from commentsvc.storage import contacts, memory, retention, threads
 from commentsvc.storage.database import Environment, PrivateRead, Write
 
 RETENTION: Final = Actor(ActorKind.SYSTEM, None, "retention")
@@ -18,12 +20,14 @@ PIECE: Final = 100  # rows in one unit of work, so that other writers wait less
 
 
 async def delete_old_data(service: Service) -> None:
-    """Erase old spam and trash, and old email addresses."""
+    """Erase old spam and trash, old email addresses, and what is remembered of comments that are long erased."""
     for status, days in ((Status.SPAM, service.config.spam_days), (Status.TRASH, service.config.trash_days)):
         if days:
             await erase_old_comments(service, status, days)
     if service.config.contact_days:
         await _erase_old_emails(service)
+    while await _forget_outdated(service) == PIECE:
+        pass
 
 
 async def erase_old_comments(
@@ -35,7 +39,7 @@ async def erase_old_comments(
     """
     after, number = "", 0
     while ids := await _list_old(service, status, days, after, sites):
-        erased = await _erase_piece(service, ids, status, days, actor)
+        erased = await _erase_piece(service, ids, status, days, actor, await pack_comments(service, ids))
         await note_erasures(service, "comment", erased)
         after, number = ids[-1], number + len(erased)
     return number
@@ -59,10 +63,13 @@ async def _list_old(unit: PrivateRead, status: Status, days: int, after: str, si
 
 
 @write
-async def _erase_piece(unit: Write, ids: Sequence[str], status: Status, days: int, actor: Actor) -> list[str]:
+async def _erase_piece(
+    unit: Write, ids: Sequence[str], status: Status, days: int, actor: Actor, features: Mapping[str, str]
+) -> list[str]:
     await threads.lock_of_comments(unit, ids)
     old = await retention.keep_old(unit, ids, status, **_times(unit, days))
-    await erase_comments(unit, old, Decision(Status.TRASH, actor, Reason("erased")))
+    await keep_memory(unit, old, features)
+    await erase_comments(unit, old, Decision(Status.TRASH, actor, Reason("erased")), is_kept=True)
     return old
 
 
@@ -83,3 +90,10 @@ async def _erase_some_emails(unit: Write) -> int:
 @write
 async def _log_emails(unit: Write, number: int) -> None:
     await log.add_entry(unit, actor=RETENTION, verb="contacts_erase", site_id=None, body={"comments": number})
+
+
+@write
+async def _forget_outdated(unit: Write) -> int:
+    outdated = await memory.list_outdated(unit, unit.ago(days=unit.config.memory_days), PIECE)
+    await forget_comments(unit, outdated)
+    return len(outdated)

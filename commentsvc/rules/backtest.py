@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from commentsvc.domain.models import Comment, Effect, Principal, Status
+from commentsvc.domain.errors import FieldError, Invalid
+from commentsvc.domain.messages import translatable_format
+from commentsvc.domain.models import Comment, Effect, Principal, RuleKind, Status
 from commentsvc.domain.reasons import Reason, reason_text
-from commentsvc.rules import evaluate, facts, manage, requested
+from commentsvc.rules import evaluate, facts, manage, replay, requested
 from commentsvc.rules.context import Fact
 from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Disagreement, LineResult
 from commentsvc.rules.verdicts import CompiledRule
@@ -21,6 +23,8 @@ MAX_DISAGREEMENTS: Final = 100
 MAX_LINES: Final = 20
 EXCERPT: Final = 160
 MAX_SECONDS: Final = 30.0
+MAX_LAST: Final = 1000
+DEFAULT_LAST: Final = 200
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ async def backtest_rule(service: Service, who: Principal, trial: BacktestRequest
     Raises:
         Invalid, Forbidden: see ``manage.add_rule``.
     """
+    if trial.kind is RuleKind.LEARNED:
+        return await replay.replay_filter(service, who, trial)
     (result,) = await backtest_rules(service, who, [trial])
     return result
 
@@ -55,28 +61,45 @@ async def backtest_rules(service: Service, who: Principal, trials: Sequence[Back
 
     The first rule says on which site, and on how many comments. ``Raises`` as ``backtest_rule``.
     """
+    _check_last(trials[0].last)
     for trial in trials:
         await requested.check_match(trial.kind, trial.match)
     return await _backtest_trials(service, who, trials)
 
 
-async def backtest_stored_rule(service: Service, who: Principal, rule_id: str, last: int) -> BacktestResult:
+async def backtest_stored_rule(service: Service, who: Principal, rule_id: str, last: int | None) -> BacktestResult:
     """Return what a stored rule would have done to this number of comments. ``Raises`` as ``backtest_rule``.
 
     Raises:
         NotFound: no rule has this id, or it is for another site.
     """
     rule = await manage.find_rule(service, rule_id)
+    if rule is not None and rule.kind is RuleKind.LEARNED:
+        return await replay.replay_stored_filter(service, who, rule_id, last)
     if rule is not None:
         await requested.check_match(rule.kind, rule.matching)
-    return await _backtest_stored(service, who, rule_id, last)
+    return await _backtest_stored(service, who, rule_id, _check_last(last))
+
+
+def _check_last(last: int | None) -> int:
+    """Return the number of comments to test on.
+
+    Raises:
+        Invalid: for the field ``last``: it is more than a rule of this kind can be tested on.
+    """
+    if last is not None and last > MAX_LAST:
+        message = translatable_format(
+            "Enter %(most)s or less. Only the learned filter can be tested on more.", most=MAX_LAST
+        )
+        raise Invalid(FieldError("last", "invalid", message))
+    return last or DEFAULT_LAST
 
 
 async def _test_trials(unit: PrivateRead, who: Principal, trials: Sequence[BacktestRequest]) -> list[BacktestResult]:
     directory = await resolve.read_directory.within(unit)
     site_id = requested.rule_site(directory, who, trials[0].site)
     rules = [requested.require_compiled(await requested.read_rule(unit, who, trial, site_id)) for trial in trials]
-    return await _run_backtest(unit, rules, (site_id,) if site_id else who.sites, trials[0].last)
+    return await _run_backtest(unit, rules, (site_id,) if site_id else who.sites, _check_last(trials[0].last))
 
 
 async def _test_stored(unit: PrivateRead, who: Principal, rule_id: str, last: int) -> BacktestResult:

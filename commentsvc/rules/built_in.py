@@ -5,6 +5,7 @@ from typing import Final
 
 from commentsvc.domain.models import Draft, Effect, Mode, RuleKind
 from commentsvc.domain.reasons import Reason
+from commentsvc.rules import learned, repeat
 from commentsvc.rules.context import Context
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
@@ -77,6 +78,17 @@ def check_known_author(_draft: Draft, context: Context, policy: Policy) -> Verdi
     return Verdict(Effect.APPROVE, reason, "rule:known_author")
 
 
+def check_learned(_draft: Draft, context: Context, policy: Policy) -> Verdict | None:
+    """Note the score of a comment that the site's spam filter takes for spam. It holds nothing.
+
+    If the site has a rule of kind ``learned``, this check does nothing.
+    """
+    if any(rule.kind is RuleKind.LEARNED for rule in policy.stored):
+        return None
+    reason = learned.find_spam(context)
+    return Verdict(Effect.NOTE, reason, "rule:learned") if reason else None
+
+
 BuiltInRule = Callable[[Draft, Context, Policy], Verdict | None]
 
 # Moderators see the verdicts in this order.
@@ -86,5 +98,12 @@ BUILT_IN_RULES: Final[tuple[BuiltInRule, ...]] = (
     check_moderator_email,
     check_form_token,
     check_proof_of_work,
+    repeat.check_same_text,
+    repeat.check_near_text,
+    repeat.check_spam_host,
+    repeat.check_spam_website,
+    repeat.check_spam_network,
+    repeat.check_spam_author,
     check_known_author,
+    check_learned,
 )

@@ -18,6 +18,7 @@ from commentsvc.rules.checks import RuleCheck
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.verdicts import CompiledRule
 from commentsvc.service import Service, private_read
+from commentsvc.spam.scoring import FilterNotLoaded, load_filter
 from commentsvc.storage import rules, sites
 from commentsvc.storage.database import Environment, PrivateRead
 
@@ -63,16 +64,18 @@ def compiled_rules(env: Environment, site: Site) -> SiteRules:
 
 
 async def with_compiled_rules(service: Service, run: Callable[[], Awaitable[T]]) -> T:
-    """Run a unit that evaluates rules; compile them first if necessary.
+    """Run a unit that evaluates rules; compile them, and load the spam filter of the site, first if necessary.
 
     Raises:
-        Unavailable: The rules changed at every attempt.
+        Unavailable: The rules or the filter changed at every attempt.
     """
     for _ in range(ATTEMPTS):
         try:
             return await run()
         except RulesNotCompiled as error:
             await _compile_site(service, error.site_id)
+        except FilterNotLoaded as error:
+            await load_filter(service, error.site_id)
     raise Unavailable(translatable("The rules of this site are changing. Try again."))
 
 

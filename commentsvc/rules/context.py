@@ -7,6 +7,8 @@ from commentsvc.domain.models import Draft
 from commentsvc.domain.visible_text import VisibleText
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
+from commentsvc.spam.recall import NOTHING, Recalled
+from commentsvc.spam.scoring import Score
 
 
 class Fact(StrEnum):
@@ -14,6 +16,7 @@ class Fact(StrEnum):
 
     PACE = "pace"
     SAME_TEXT = "same_text"
+    MEMORY = "memory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +37,12 @@ class Context:
     seconds_since_last: float | None = None  # since the last comment from the same network
     comments_last_hour: int = 0  # earlier ones from the same network
     same_text_comments: int = 0  # in other threads
+    recalled: Recalled = NOTHING  # of comments like this one
     thread_age_days: float = 0.0  # since the thread became public
     form_token: FormTokenState = FormTokenState.VALID
     proof_of_work: ProofState = ProofState.NOT_REQUIRED
     honeypot_filled: bool = False
+    score: Score | None = None  # by the site's spam filter; None: it has not learned enough
 
     def texts_of(self, draft: Draft) -> list[str]:
         """Return the comment as it was typed, and as readers see it."""

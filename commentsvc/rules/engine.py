@@ -17,15 +17,20 @@ from commentsvc.rules.context import Context
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.verdicts import Policy, Verdict, actor_of
 from commentsvc.rules.weak_signals import combine_signals
+from commentsvc.spam.scoring import UNKNOWN
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict that decides, and the other verdicts; ``by_email``: with another email address they could differ."""
+    """The verdict that decides, the other verdicts, and the score of the comment.
+
+    ``by_email``: with another email address they could differ.
+    """
 
     deciding: Verdict
     others: tuple[Verdict, ...] = ()
     by_email: bool = False
+    spam_score: int = UNKNOWN  # in thousandths
 
     @property
     def decision(self) -> Decision:
@@ -62,7 +67,7 @@ def evaluate_rules(draft: Draft, context: Context, policy: Policy, earlier: Sequ
     deciding = decide(verdicts)
     others = (verdict for verdict in verdicts if verdict is not deciding and verdict.rule != "rule:none")
     by_email = context.moderators_have_email or any(rule.by_email for rule in policy.stored)
-    return Judgement(deciding, tuple(others), by_email)
+    return Judgement(deciding, tuple(others), by_email, context.score.thousandths if context.score else UNKNOWN)
 
 
 def decide(verdicts: Sequence[Verdict]) -> Verdict:

@@ -1,15 +1,21 @@
 """Evaluate the rules on a new or edited comment."""
 
+from dataclasses import replace
+
 from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.domain.metric_memory import Recorder
 from commentsvc.domain.metrics import VERDICTS
 from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Effect, Site, Thread
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, engine, verdicts, weak_signals
+from commentsvc.rules.context import Context
 from commentsvc.rules.engine import Judgement
 from commentsvc.rules.facts import Submission, collect_context
 from commentsvc.rules.verdicts import Policy, Verdict
 from commentsvc.sites import resolve
+from commentsvc.spam import scoring
+from commentsvc.spam.features import sample_of
+from commentsvc.spam.samples import measure_age
 from commentsvc.storage import address_contacts, contacts, decisions, threads
 from commentsvc.storage.database import Environment, PrivateRead, Write
 from commentsvc.storage.decisions import StoredVerdict
@@ -18,8 +24,22 @@ from commentsvc.storage.decisions import StoredVerdict
 async def evaluate_draft(unit: PrivateRead, draft: Draft, html: str, submission: Submission) -> Judgement:
     """Return the judgement on a draft, whose comment is shown as this HTML: its status and the verdict of each rule."""
     policy = policy_of(unit, submission.site, submission.thread, submission.at)
-    context = await collect_context(unit, draft, html, submission, policy.needs)
+    context = await _collect_context(unit, draft, html, submission, policy)
     return _count_verdicts(unit, engine.evaluate_rules(draft, context, policy))
+
+
+async def _collect_context(
+    unit: PrivateRead, draft: Draft, html: str, submission: Submission, policy: Policy
+) -> Context:
+    """Return the facts about a draft, with its score.
+
+    Raises:
+        FilterNotLoaded: ``with_compiled_rules`` handles this.
+    """
+    context = await collect_context(unit, draft, html, submission, policy.needs)
+    thread = submission.thread
+    sample = sample_of(draft.name, draft.website, html, measure_age(thread.published_at, submission.at))
+    return replace(context, score=await scoring.score_sample(unit, submission.site.id, sample))
 
 
 def _count_verdicts(unit: PrivateRead, judgement: Judgement) -> Judgement:
@@ -36,7 +56,7 @@ async def evaluate_edit(unit: PrivateRead, comment: Comment, address: str | None
     submission = await submission_of(unit, comment, contact, address, unit.now())
     draft = draft_of_comment(unit, comment, contact)
     policy = policy_of(unit, submission.site, submission.thread, submission.at)
-    context = await collect_context(unit, draft, comment.html, submission, policy.needs)
+    context = await _collect_context(unit, draft, comment.html, submission, policy)
     earlier = await _submission_verdicts(unit, comment.id)
     return _count_verdicts(unit, engine.evaluate_rules(draft, context, policy, earlier))
 

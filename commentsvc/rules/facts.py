@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
-from commentsvc.domain import staff_names
+from commentsvc.domain import staff_names, urls
 from commentsvc.domain.comment_text import visible_digest
 from commentsvc.domain.models import Draft, Site, Thread
 from commentsvc.domain.timestamps import format_time, parse_time
@@ -14,6 +14,8 @@ from commentsvc.domain.visible_text import read_visible_text
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.form_token import FormTokenState
 from commentsvc.rules.proof_of_work import ProofState
+from commentsvc.sites import resolve
+from commentsvc.spam.recall import NOTHING, Recalled, recall
 from commentsvc.storage import comments, duplicates, moderators, network_contacts
 from commentsvc.storage.database import PrivateRead
 
@@ -65,6 +67,7 @@ async def collect_context(
         seconds_since_last=since,
         comments_last_hour=number,
         same_text_comments=await _count_same_text(unit, html, submission) if Fact.SAME_TEXT in needs else 0,
+        recalled=await _recall(unit, draft, html, submission) if Fact.MEMORY in needs else NOTHING,
         thread_age_days=_thread_age(submission),
         form_token=submission.form_token,
         proof_of_work=submission.proof_of_work,
@@ -118,6 +121,27 @@ async def _recent_activity(unit: PrivateRead, submission: Submission) -> tuple[f
 
 async def _count_same_text(unit: PrivateRead, html: str, submission: Submission) -> int:
     return await duplicates.count_same_text(unit, visible_digest(html), submission.thread, before=submission.at)
+
+
+async def _recall(unit: PrivateRead, draft: Draft, html: str, submission: Submission) -> Recalled:
+    directory = await resolve.read_directory.within(unit)
+    return await recall(
+        unit,
+        site_id=submission.site.id,
+        html=html,
+        website=draft.website,
+        own_hosts=_hosts_of(tuple(directory.origins_of(submission.site))),
+        network=submission.network,
+        author_id=submission.author_id,
+        comment_id=submission.comment_id,
+    )
+
+
+@lru_cache(maxsize=64)
+def _hosts_of(origins: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(
+        urls.host_of(origin).partition(":")[0].removeprefix("*.").removeprefix("www.") for origin in origins
+    )
 
 
 def _seconds_between(earlier: str, later: str) -> float:

@@ -10,6 +10,7 @@ from commentsvc.domain.models import Effect, RuleKind
 from commentsvc.rules import combined, sender_checks, text_checks
 from commentsvc.rules.checks import RuleCheck
 from commentsvc.rules.context import Fact
+from commentsvc.rules.learned import compile_learned
 from commentsvc.rules.word_check import compile_words
 
 BLOCKING_EFFECTS: Final = (Effect.HOLD, Effect.SPAM, Effect.REFUSE, Effect.NOTE)
@@ -104,12 +105,14 @@ KINDS: Final[dict[RuleKind, Kind]] = {
         label="Old threads: more than this many days old",
         expected=translatable("Enter a whole number of days, 1 to 36,500."),
         compile=text_checks.compile_closing_age, effects=(Effect.HOLD, Effect.REFUSE, Effect.NOTE),
-        refusal=ThreadClosed, is_sign=False,  # it holds every comment of the thread
+        refusal=ThreadClosed,
+        is_sign=False,  # it holds every comment of the thread
     ),
     RuleKind.NEWCOMER: Kind(
         label="New commenters: with fewer approved comments than this",
         expected=translatable("Enter a whole number of approved comments, 1 to 1,000, or nothing for 1."),
-        compile=sender_checks.compile_newcomer, default="1", is_sign=False,  # everybody is one once
+        compile=sender_checks.compile_newcomer, default="1",
+        is_sign=False,  # everybody writes a first comment
     ),
     RuleKind.ALL: Kind(
         label="Combined: all of several conditions",
@@ -120,6 +123,12 @@ KINDS: Final[dict[RuleKind, Kind]] = {
         label="Trust: commenters with at least this many approved comments",
         expected=translatable("Enter a whole number of approved comments, 1 to 1,000."),
         compile=sender_checks.compile_trust, effects=(Effect.APPROVE,),
+    ),
+    # A filter errs, so it only shows its score until somebody chooses more.
+    RuleKind.LEARNED: Kind(
+        label="Spam filter: score higher than this percentage of good comments",
+        expected=translatable("Enter the percentage of good comments to keep, 90 to 100, such as 99.5."),
+        compile=compile_learned, effects=(Effect.NOTE, Effect.HOLD, Effect.SPAM),
     ),
 }  # fmt: skip
 

@@ -65,6 +65,18 @@ async def get_rules(unit: PrivateRead, who: Principal, rule_ids: Sequence[str]) 
     }
 
 
+@private_read
+async def find_rule_of_kind(unit: PrivateRead, who: Principal, kind: RuleKind, site: str | None) -> RuleRecord | None:
+    """Return the oldest rule of a kind that is for exactly this site, or for every site that the principal reaches.
+
+    Raises:
+        Invalid: for the field ``site``.
+    """
+    directory = await resolve.read_directory.within(unit)
+    rule = await rules.find_of_kind(unit, kind, requested.rule_site(directory, who, site))
+    return _record(unit, who, directory, rule) if rule else None
+
+
 async def load_rule(unit: PrivateRead, who: Principal, rule_id: str) -> Rule:
     """Return a stored rule. ``Raises`` as ``get_rule``."""
     rule = await rules.get(unit, rule_id)

@@ -123,7 +123,9 @@ class RulePage(Struct, frozen=True):
 class BacktestRequest(RuleText, frozen=True, kw_only=True):
     """A rule to test on the comments that people decided on last."""
 
-    last: Annotated[int, Meta(ge=1, le=1000)] = 200
+    last: (
+        Annotated[int, Meta(ge=1, le=5000, description="At most 1,000; `learned`: 5,000. Default: 200; 500.")] | None
+    ) = None
 
 
 class Disagreement(Struct, frozen=True, kw_only=True):
@@ -147,6 +149,41 @@ class LineResult(Struct, frozen=True, kw_only=True):
     approved: Annotated[int, Meta(description="Comments that people approved.")]
 
 
+class FeatureRecord(Struct, frozen=True):
+    """A feature that the learned filter weighs."""
+
+    kind: str
+    value: str
+    text: Annotated[str, Meta(description="The feature in English words.")]
+
+
+class CurvePoint(Struct, frozen=True, kw_only=True):
+    """The replay with another share of good comments to keep."""
+
+    keep: Annotated[float, Meta(description="In percent.")]
+    caught: Annotated[int, Meta(description="Spam that it would have caught.")]
+    lost: Annotated[int, Meta(description="Good comments that it would have caught.")]
+
+
+class LearnedResult(Struct, frozen=True, kw_only=True):
+    """The replay of a learned filter: each comment was judged only by decisions made before it."""
+
+    keep: Annotated[float, Meta(description="The share of good comments to keep, in percent.")]
+    good: Annotated[int, Meta(description="Number of good comments that were tested.")]
+    spam: Annotated[int, Meta(description="Number of spam comments that were tested.")]
+    from_good: Annotated[int, Meta(description="Good comments that the filter has learned from in the end.")]
+    from_spam: Annotated[int, Meta(description="Spam comments that the filter has learned from in the end.")]
+    missing_good: Annotated[int, Meta(description="Good comments that are missing before it says anything.")]
+    missing_spam: Annotated[int, Meta(description="Spam comments that are missing before it says anything.")]
+    curve: Annotated[list[CurvePoint], Meta(description="From 98 to 100 percent of good comments to keep.")]
+    spam_features: Annotated[
+        list[FeatureRecord], Meta(description="Features that speak for spam most often, at most 4.")
+    ]
+    good_features: Annotated[
+        list[FeatureRecord], Meta(description="Features that speak against it most often, at most 3.")
+    ]
+
+
 class BacktestResult(Struct, frozen=True, kw_only=True):
     """The result of a backtest."""
 
@@ -161,3 +198,4 @@ class BacktestResult(Struct, frozen=True, kw_only=True):
         list[LineResult],
         Meta(description="Word lists only: the lines that matched, with most approved comments first; at most 20."),
     ]
+    learned: Annotated[LearnedResult, Meta(description="Kind `learned` only.")] | None = None

@@ -63,6 +63,9 @@ class CompiledRule:
         return frozenset[Fact]().union(*(KINDS[kind].needs for kind in self.kinds))
 
 
+ALWAYS_NEEDED: Final = frozenset({Fact.MEMORY})  # by built-in rules
+
+
 @dataclass(frozen=True)
 class Policy:
     """The moderation mode and the rules that apply to a draft."""
@@ -73,7 +76,7 @@ class Policy:
     @property
     def needs(self) -> frozenset[Fact]:
         """Facts that must be looked up before the rules can run."""
-        return frozenset[Fact]().union(*(rule.needs for rule in self.stored))
+        return ALWAYS_NEEDED.union(*(rule.needs for rule in self.stored))
 
 
 def actor_of(verdict: Verdict) -> Actor:

@@ -3,16 +3,48 @@
 import itertools
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
-from commentsvc.domain.folding import comparable
+from commentsvc.domain.confusables import drawn
+from commentsvc.domain.folding import folded
+from commentsvc.domain.visible_text import read_visible_text
+from commentsvc.spam.text_shape import list_character_features
 
-BUCKETS: Final = 1 << 18
+BUCKETS: Final = 1 << 16
 # A kind, such as ``word`` or ``link``, and its value. ``spam/wording.py`` says each in words.
 Feature: TypeAlias = tuple[str, str]
-WORD: Final = re.compile(r"\w+")
+
+# Bounds of the work. The rest of a longer text is ignored, between its beginning and its end.
+BEGINNING: Final = 800  # characters
+END: Final = 400
+MOST_NAME: Final = 200
+MOST_LETTERS: Final = 24  # of a word
+MOST_HOSTS: Final = 20
+MOST_PATH_WORDS: Final = 10
+MOST_LINKS: Final = 4  # from which on their number is the same feature
+MOST_BITS: Final = 8
+MOST_NAME_WORDS: Final = 5
+PART: Final = 5  # characters of a part of a word, with the spaces around the word
+
+PAIR: Final = "words"  # the kind of two words in a row
+DIGITS: Final = 6  # of a value, so that a stored one is the same
+# Kinds whose features share their weight: a host is the same in a link and in the website field.
+_SAME: Final = {"website": "host", "link": "host"}
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# Letters of scripts without spaces between words: each two neighbours count as a word.
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
+)
+_HOST_WORD: Final = re.compile(r"[.-]")
+_AGES: Final = ((1, "day"), (7, "week"), (31, "month"), (366, "year"))  # of a thread, in days
+
+
+_PART_START: Final = zlib.crc32(b"word_part\0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,32 +54,190 @@ class Sample:
     text: str  # as readers see it
     name: str
     website_host: str = ""
+    website_path: str = ""
     link_hosts: tuple[str, ...] = ()
+    links: int = 0  # with those that lead to the same host
+    has_code: bool = False
     thread_age_days: float = 0.0
+
+
+class Trait(NamedTuple):
+    """A feature that people can read, and the features that count with it, such as the parts of a word."""
+
+    shown: Feature
+    features: Sequence[Feature]
+
+
+class _HashedWord(NamedTuple):
+    hash: int
+    buckets: Sequence[int]  # of the word and its parts
+
+
+def sample_of(name: str, website: str | None, html: str, thread_age_days: float) -> Sample:
+    """Return the sample of a comment as it is stored, with its HTML."""
+    visible = read_visible_text(html)
+    host, path = _split_address(website or "")
+    targets = filter(None, (_split_address(target)[0] for target in visible.targets.split("\n")))
+    return Sample(
+        text=visible.text,
+        name=name,
+        website_host=host,
+        website_path=path,
+        link_hosts=tuple(itertools.islice(dict.fromkeys(targets), MOST_HOSTS)),
+        links=visible.links,
+        has_code="<code" in html,
+        thread_age_days=thread_age_days,
+    )
+
+
+def _split_address(address: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "").removeprefix("www."), f"{parts.path}?{parts.query}".strip("/?")
+    except ValueError:
+        return "", ""
+
+
+def weigh_features(sample: Sample) -> Mapping[int, float]:
+    """Return the values of a comment's features by bucket.
+
+    The groups of features (text, name, addresses, shape) count alike: in each, the squares of the values have the
+    sum 1. So a long text does not hide what the name says.
+    """
+    words = split_words(_ends(sample.text))
+    hashed = [*map(_hash_word, words)]
+    text = set().union(*[word.buckets for word in hashed])
+    text.update([_mix(first.hash, second.hash) % BUCKETS for first, second in itertools.pairwise(hashed)])
+    values = dict.fromkeys(text, _value(len(text)))
+    for group in _other_groups(sample, len(words)):
+        buckets = _buckets(group)
+        value = _value(len(buckets))
+        for bucket in buckets:
+            values[bucket] = round(values[bucket] + value, DIGITS) if bucket in values else value
+    return values
+
+
+def _ends(text: str) -> str:
+    return text if len(text) <= BEGINNING + END else f"{text[:BEGINNING]}\n{text[-END:]}"
+
+
+def _value(count: int) -> float:
+    return round(count**-0.5, DIGITS) if count else 0.0
 
 
 def list_features(sample: Sample) -> Iterator[Feature]:
     """Yield the features of a comment. The same one may come several times."""
-    words = WORD.findall(comparable(sample.text))
+    for trait in list_traits(sample):
+        yield from trait.features
+
+
+def list_traits(sample: Sample) -> Iterator[Trait]:
+    """Yield what people can read about the features of a comment. The same one may come several times."""
+    words = split_words(_ends(sample.text))
     for word in words:
-        yield "word", word
-    for first, second in itertools.pairwise(words):
-        yield "words", f"{first} {second}"
-    for word in WORD.findall(comparable(sample.name)):
-        yield "name_word", word
-    yield "links", str(min(len(sample.link_hosts), 5))
-    for host in sample.link_hosts:
-        yield "link", host
-    if sample.website_host:
-        yield "website", sample.website_host
+        yield _word("word", word)
+    yield from _pairs(words)
+    yield from itertools.chain.from_iterable(_other_groups(sample, len(words)))
 
 
+@lru_cache(maxsize=1 << 13)
 def bucket_of(feature: Feature) -> int:
     """Return the number under which the weight of a feature is kept. Several features may share one."""
-    return zlib.crc32("\0".join(feature).encode()) % BUCKETS
+    return _hash(feature) % BUCKETS
 
 
-def weigh_features(sample: Sample) -> Mapping[int, float]:
-    """Return the values of a comment's features by bucket; the squares of all values have the sum 1."""
-    found = {bucket_of(feature) for feature in list_features(sample)}
-    return dict.fromkeys(found, len(found) ** -0.5)
+def _hash(feature: Feature) -> int:
+    kind, value = feature
+    if kind == PAIR:
+        first, second = value.split(" ")
+        return _mix(_hash(("word", first)), _hash(("word", second)))
+    return zlib.crc32(f"{_SAME.get(kind, kind)}\0{value}".encode("utf-8", "replace"))
+
+
+def _mix(first: int, second: int) -> int:
+    return first * 31 + second
+
+
+def split_words(text: str) -> Sequence[str]:
+    """Return the words of a text by their looks. Scripts without spaces have pairs of letters instead."""
+    found: list[str] = _WORD.findall(drawn(folded(text)))
+    if text.isascii() or not _UNSPACED.search(text):
+        return found
+    words = []
+    for word in found:
+        if _UNSPACED.search(word):
+            words += [word[at : at + 2] for at in range(max(1, len(word) - 1))]
+        else:
+            words.append(word)
+    return words
+
+
+def _other_groups(sample: Sample, words: int) -> Iterator[Iterable[Trait]]:
+    name = split_words(sample.name[:MOST_NAME])
+    yield [_word("name_word", word) for word in name]
+    yield _addresses(sample)
+    yield (Trait(feature, [feature]) for feature in _shape(sample, words, len(name)))
+
+
+def _buckets(traits: Iterable[Trait]) -> frozenset[int]:
+    return frozenset(bucket_of(feature) for trait in traits for feature in trait.features)
+
+
+@lru_cache(maxsize=1 << 15)  # most words of a comment are frequent ones; 8 MB
+def _hash_word(word: str) -> _HashedWord:
+    number = _hash(("word", word[:MOST_LETTERS]))
+    framed = f" {word} "
+    parts = [
+        zlib.crc32(framed[at : at + PART].encode("utf-8", "replace"), _PART_START) % BUCKETS
+        for at in range(len(framed) - PART + 1)
+    ]
+    return _HashedWord(number, array("H", [number % BUCKETS, *parts]))
+
+
+def _word(kind: str, word: str) -> Trait:
+    shown, framed = (kind, word[:MOST_LETTERS]), f" {word} "
+    parts = ((f"{kind}_part", framed[at : at + PART]) for at in range(len(framed) - PART + 1))
+    return Trait(shown, [shown, *parts])
+
+
+def _pairs(words: Iterable[str]) -> Iterator[Trait]:
+    for first, second in itertools.pairwise(words):
+        feature = PAIR, f"{first[:MOST_LETTERS]} {second[:MOST_LETTERS]}"
+        yield Trait(feature, [feature])
+
+
+def _addresses(sample: Sample) -> Iterator[Trait]:
+    if sample.website_host:
+        yield _host("website", sample.website_host)
+        for word in split_words(sample.website_path[:MOST_NAME])[:MOST_PATH_WORDS]:
+            feature = "path_word", word
+            yield Trait(feature, [feature])
+    for host in sample.link_hosts[:MOST_HOSTS]:
+        yield _host("link", host)
+
+
+def _host(kind: str, host: str) -> Trait:
+    # Not the top-level domain: .com is soon what most spam has in common, and many good comments.
+    words = filter(None, _HOST_WORD.split(host.rpartition(".")[0]))
+    return Trait((kind, host), [(kind, host), *(("host_word", word) for word in words)])
+
+
+def _shape(sample: Sample, words: int, name_words: int) -> Iterator[Feature]:
+    links = max(sample.links, len(sample.link_hosts))
+    yield "length", _power(words)
+    yield "links", str(min(links, MOST_LINKS))
+    if links:
+        yield "words_a_link", _power(words // links)
+    yield from list_character_features(_ends(sample.text))
+    if sample.has_code:
+        yield "code", ""
+    yield "name_words", str(min(name_words, MOST_NAME_WORDS))
+    if any(map(str.isdigit, sample.name)):
+        yield "name_digit", ""
+    yield "website_is", ("page" if sample.website_path else "home") if sample.website_host else "none"
+    yield "thread_age", next((name for days, name in _AGES if sample.thread_age_days < days), "older")
+
+
+def _power(count: int) -> str:
+    """Return the bits of a number: 8 is from 128 on."""
+    return str(min(count.bit_length(), MOST_BITS))

@@ -39,9 +39,10 @@ LABELS: Final = {Status.SPAM: Label.SPAM, Status.APPROVED: Label.GOOD}
 TEACHERS: Final = frozenset({ActorKind.PERSON, ActorKind.IMPORT})
 
 
-def find_label(history: Sequence[Step]) -> Labelled | None:
+def find_label(history: Sequence[Step], edited_at: str | None = None) -> Labelled | None:
     """Return the label that a comment's decisions give it, oldest first; None if no person or import decided last.
 
+    Decisions before ``edited_at``, when the author last changed the text, are about another text: they give no label.
     An undo brings back the decision before the action that it undoes, and so does undoing the undo.
     """
     latest: Step | None = None
@@ -53,9 +54,12 @@ def find_label(history: Sequence[Step]) -> Labelled | None:
             latest, approved = before.get(step.undoes, (None, False))
         else:
             latest = step
-            approved = approved or (step.status is Status.APPROVED and step.actor_kind is ActorKind.PERSON)
+            is_approval = step.status is Status.APPROVED and step.actor_kind is ActorKind.PERSON
+            approved = approved or (is_approval and step.created_at > (edited_at or ""))
         if step.action_id is not None:
             before.setdefault(step.action_id, known)
     if latest is None or latest.actor_kind not in TEACHERS or latest.status not in LABELS:
+        return None
+    if edited_at is not None and latest.created_at <= edited_at:
         return None
     return Labelled(LABELS[latest.status], latest.actor_kind, latest.created_at, approved)

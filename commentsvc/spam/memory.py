@@ -1,37 +1,47 @@
 """Remember what people decide about comments, and forget what they undo."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from commentsvc.spam.labels import LABELS, Step, find_label
-from commentsvc.storage import memory
+from commentsvc.domain.models import ActorKind
+from commentsvc.spam import keys
+from commentsvc.spam.keys import Keys
+from commentsvc.spam.labels import LABELS, Label, Step, find_label
+from commentsvc.spam.near_text import read_fingerprint
+from commentsvc.storage import memory, memory_keys
 from commentsvc.storage.database import Write
+
+GOOD: Final = "good"
 
 
 async def remember_decisions(unit: Write, comment_ids: Sequence[str], undoes: str | None = None) -> None:
-    """Give comments the label that their decisions give them now. Call it after a decision on them.
+    """Give comments the label that their decisions give them now. Call it after a decision on them, or a new text.
 
-    ``undoes`` is the action that the latest decision took back, which is stored later.
+    ``undoes`` is the action that the latest decision took back, which is stored later. Erased comments stay as they
+    are: see ``forget_comments``.
     """
+    labelled, others = [], []
     rows = await memory.list_histories(unit, comment_ids)
-    labelled = []
-    for _, history in groupby(rows, key=lambda row: row["comment_id"]):
-        if row := _label(list(history), undoes):
+    for comment_id, history in groupby(rows, key=lambda row: str(row["comment_id"])):
+        row = _label(list(history), undoes)
+        if row:
             labelled.append(row)
+        else:
+            others.append(comment_id)
     await memory.save_labels(unit, labelled)
-    rest = {*comment_ids} - {row["comment_id"] for row in labelled}
-    if rest:
-        await memory.remove_labels(unit, sorted(rest))
+    await memory.remove_labels(unit, others)
+    await _save_keys(unit, {row["comment_id"]: row for row in labelled})
 
 
 def _label(history: Sequence[Mapping[str, Any]], undoes: str | None) -> dict[str, Any] | None:
     steps = [msgspec.convert({name: row[name] for name in Step.__struct_fields__}, Step) for row in history]
     if undoes:
         steps[-1] = msgspec.structs.replace(steps[-1], undoes=undoes)
-    found, last = find_label(steps), history[-1]
+    last = history[-1]
+    found = find_label(steps, last["edited_at"])
     if found is None or LABELS.get(last["now"]) is not found.label:
         return None
     return {
@@ -42,3 +52,43 @@ def _label(history: Sequence[Mapping[str, Any]], undoes: str | None) -> dict[str
         "approved": int(found.approved),
         "decided_at": found.decided_at,
     }
+
+
+async def _save_keys(unit: Write, labelled: Mapping[str, Mapping[str, Any]]) -> None:
+    key = await keys.find_key(unit)
+    if key is None or not labelled:
+        return
+    rows = []
+    for comment in await memory_keys.list_texts(unit, list(labelled)):
+        found = keys.hash_fingerprint(key, comment["site_id"], read_fingerprint(comment["html"], comment["website"]))
+        for label, number in _list_keys(labelled[comment["id"]], found):
+            rows.append({"key": number, "label": label, "comment_id": comment["id"]})
+    await memory_keys.replace(unit, list(labelled), rows)
+
+
+def _list_keys(row: Mapping[str, Any], found: Keys) -> Iterator[tuple[str, int]]:
+    """Yield the keys of a labelled comment. Bands are for spam only: much that is good looks like other good."""
+    compared = dict.fromkeys([*([] if found.text is None else [found.text]), *found.hosts.values()])
+    if row["label"] == Label.SPAM:
+        label = "import" if row["source"] == ActorKind.IMPORT else "spam"
+        yield from ((label, number) for number in dict.fromkeys([*compared, *found.bands]))
+    if row["label"] == Label.GOOD or row["approved"]:
+        yield from ((GOOD, number) for number in compared)
+
+
+async def forget_comments(unit: Write, comment_ids: Sequence[str]) -> None:
+    """Remove what is remembered of comments that a person erases."""
+    await memory.remove_labels(unit, comment_ids)
+
+
+async def keep_memory(unit: Write, comment_ids: Sequence[str], features: Mapping[str, str]) -> None:
+    """Complete what is remembered of comments, before they are erased for their age. It is kept for a time.
+
+    ``features`` are those of ``kept_features.pack_comments``, from which the filter of the site can be made again.
+    The setting ``memory_days`` says for how long after the decision; with 0, nothing is kept.
+    """
+    if not unit.config.memory_days:
+        await forget_comments(unit, comment_ids)
+        return
+    await remember_decisions(unit, comment_ids)  # an import may not have been read yet
+    await memory.mark_pruned(unit, comment_ids, features)

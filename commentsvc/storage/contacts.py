@@ -1,6 +1,6 @@
 """Private data of commenters. No other module names the table ``contact``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +12,7 @@ from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_c
 
 COLUMNS: Final = ", ".join(Contact.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Contact.__struct_fields__)
-INSERT: Final = f"INSERT INTO contact ({COLUMNS}, row_digest) VALUES ({VALUES}, :row_digest)"
+INSERT: Final = f"INSERT INTO contact ({COLUMNS}, spam_score, row_digest) VALUES ({VALUES}, :spam_score, :row_digest)"
 
 # For searches by private data: other modules build their statements.
 TABLE: Final = "contact"
@@ -26,9 +26,9 @@ DIGESTED: Final = """
 """
 
 
-async def add(unit: Write, contact: Contact) -> None:
-    """Insert the private data of a comment."""
-    await unit.later(INSERT, **_row_of(contact))
+async def add(unit: Write, contact: Contact, spam_score: int) -> None:
+    """Insert the private data of a comment, and its score: in thousandths, or -1."""
+    await unit.later(INSERT, **_row_of(contact, spam_score))
 
 
 async def add_many(unit: Write, added: Sequence[Contact]) -> None:
@@ -36,9 +36,10 @@ async def add_many(unit: Write, added: Sequence[Contact]) -> None:
     await unit.run_many(INSERT, list(map(_row_of, added)))
 
 
-def _row_of(contact: Contact) -> dict[str, Any]:
+def _row_of(contact: Contact, spam_score: int = -1) -> dict[str, Any]:
     digest = digest_email(contact.comment_id, contact.email_sealed)
-    return {name: getattr(contact, name) for name in Contact.__struct_fields__} | {"row_digest": digest}
+    values = {name: getattr(contact, name) for name in Contact.__struct_fields__}
+    return values | {"spam_score": spam_score, "row_digest": digest}
 
 
 async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, Contact]:
@@ -136,6 +137,39 @@ async def count_pending_by_network(
         **more,
     )
     return {row["network"]: row["number"] for row in rows}
+
+
+async def get_spam_scores(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, int]:
+    """Return the scores of comments by id, in thousandths; unknown ones are missing."""
+    ids, values = in_list("id", comment_ids)
+    rows = await unit.all(
+        f"SELECT comment_id, spam_score FROM contact WHERE comment_id IN {ids} AND spam_score >= 0", **values
+    )
+    return {row["comment_id"]: row["spam_score"] for row in rows}
+
+
+async def list_pending_scores(unit: PrivateRead, site_id: str, most: int) -> dict[str, int]:
+    """Return the scores of the newest pending comments of a site by id, newest first, up to ``most``."""
+    rows = await unit.all(
+        """
+        SELECT comment_id, spam_score FROM contact WHERE comment_id IN (
+            SELECT id FROM comment WHERE site_id = :site AND status = 'pending'
+            ORDER BY id DESC LIMIT CAST(:most AS BIGINT)
+        )
+        ORDER BY comment_id DESC
+        """,
+        site=site_id,
+        most=most,
+    )
+    return {row["comment_id"]: row["spam_score"] for row in rows}
+
+
+async def set_spam_scores(unit: Write, scores: Mapping[str, int]) -> None:
+    """Store the scores of comments, by id."""
+    await unit.run_many(
+        "UPDATE contact SET spam_score = :score WHERE comment_id = :id",
+        [{"id": id_, "score": scores[id_]} for id_ in sorted(scores)],
+    )
 
 
 async def delete_many(unit: Write, comment_ids: Sequence[str]) -> None:

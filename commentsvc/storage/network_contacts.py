@@ -68,6 +68,38 @@ async def has_spam_from(unit: PrivateRead, network: str) -> bool:
     return row is not None
 
 
+async def count_marked(
+    unit: PrivateRead, network: str | None, author_id: str | None, site_id: str, *, but: str
+) -> tuple[int, int]:
+    """Return how many comments on a site a person called spam: of a network, and of an author.
+
+    It looks at up to 100 comments of each, so that it takes the same time with many.
+    """
+    is_marked = "memory.site_id = :site_id AND memory.label = 'spam' AND memory.source = 'person'"
+    row = await unit.one(
+        f"""
+        SELECT
+            (
+                SELECT COUNT(*) FROM (
+                    SELECT comment_id FROM {contacts.TABLE} WHERE network = CAST(:network AS TEXT) AND status = 'spam'
+                    ORDER BY comment_id DESC LIMIT 100
+                ) AS latest JOIN memory ON memory.comment_id = latest.comment_id
+                WHERE latest.comment_id <> :but AND {is_marked}
+            ) AS of_network,
+            (
+                SELECT COUNT(*) FROM (
+                    SELECT id FROM comment WHERE author_id = CAST(:author_id AS TEXT) LIMIT 100
+                ) AS theirs JOIN memory ON memory.comment_id = theirs.id WHERE theirs.id <> :but AND {is_marked}
+            ) AS of_author
+        """,
+        network=network,
+        author_id=author_id,
+        site_id=site_id,
+        but=but,
+    )
+    return (int(row["of_network"]), int(row["of_author"])) if row else (0, 0)
+
+
 async def count_since(unit: PrivateRead, network: str, since: str, until: str) -> int:
     """Return the number of comments from a network between two times."""
     row = await unit.one(

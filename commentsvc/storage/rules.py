@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from commentsvc.domain.models import Rule
+from commentsvc.domain.models import Rule, RuleKind
 from commentsvc.storage import directory_version, sealed
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list, site_condition
 
@@ -50,6 +50,19 @@ async def update(unit: Write, rule: Rule) -> None:
     """Update a rule that was changed, removed or restored."""
     await unit.run(f"UPDATE rule SET {CHANGES} WHERE id = :id", **msgspec.structs.asdict(rule))
     await _update_sites(unit, rule.site_id)
+
+
+async def find_of_kind(unit: PrivateRead, kind: RuleKind, site_id: str | None) -> Rule | None:
+    """Return the oldest rule of a kind for exactly this site; None: for all sites. Removed ones are left out."""
+    row = await unit.one(
+        f"""
+        SELECT {COLUMNS} FROM rule
+        WHERE kind = :kind AND COALESCE(site_id, '') = :site_id AND removed_at IS NULL ORDER BY id LIMIT 1
+        """,
+        kind=kind.value,
+        site_id=site_id or "",
+    )
+    return msgspec.convert(dict(row), Rule) if row else None
 
 
 async def list_active(unit: PrivateRead, site_id: str) -> list[Rule]:

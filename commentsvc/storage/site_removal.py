@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from commentsvc.storage import contacts, day_totals, directory_version, events, search
+from commentsvc.storage import contacts, day_totals, directory_version, events, memory, search
 from commentsvc.storage.database import PrivateRead, Write, in_list
 
 IS_LEAF: Final = "NOT EXISTS (SELECT 1 FROM comment reply WHERE reply.parent_id = comment.id)"
@@ -16,7 +16,7 @@ OF_COMMENTS: Final = (
 OF_SITES: Final = (
     "event parcel subscription confirmation verified_author queue_feed webhook import_job "
     "imported thread_name thread site_total arrival_total thread_total wait_total rule_total "
-    "memory rule submission api_key moderator_site site_origin"
+    "memory spam_filter rule submission api_key moderator_site site_origin"
 )
 
 
@@ -91,6 +91,7 @@ async def delete_comments(unit: Write, comment_ids: Sequence[str]) -> None:
         **values,
     )
     await day_totals.forget_decisions(unit, comment_ids)
+    await memory.remove_labels(unit, comment_ids)
     await contacts.delete_many(unit, comment_ids)
     await search.delete_many(unit, comment_ids)
     for table in OF_COMMENTS:

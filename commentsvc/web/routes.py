@@ -86,6 +86,7 @@ from commentsvc.service import Service
 from commentsvc.web.admin_routes import ADMIN_ROUTES
 from commentsvc.web.api import comments, feeds, health, moderation
 from commentsvc.web.api.openapi import document
+from commentsvc.web.filter_routes import FILTER_ROUTES
 from commentsvc.web.mail_routes import MAIL
 from commentsvc.web.moderation.routes import MODERATION_PAGE
 from commentsvc.web.pages import assets, demo, docs, refused, thread
@@ -201,6 +202,7 @@ ROUTES: Final[tuple[Route, ...]] = (
           ExpectationFailed, Invalid, Unavailable)),
     Route(method="GET", path="/v1/audit", handler=moderation.list_audit, asks=AuditQuery, gives=AuditLog,
           scope=Scope.MODERATE, refuses=(MalformedRequest, Unauthorized, Forbidden, Invalid, Unavailable)),
+    *FILTER_ROUTES,
     *STATISTICS_ROUTES,
 
     # Operators

@@ -31,6 +31,7 @@ LEFT_OUT = {
     "thread.version": "of the ETags of one database",
     "comment.row_digest": COMPUTED,
     "contact.row_digest": COMPUTED,
+    "contact.spam_score": COMPUTED,
     "decision.seq": "decisions are in order",
 }
 OTHER_TABLES = {
@@ -44,7 +45,8 @@ OTHER_TABLES = {
     **dict.fromkeys(("action", "action_item", "action_target", "audit"), "undo and the audit log end at a move"),
     **dict.fromkeys(("site_total", "arrival_total", "thread_total", "wait_total", "rule_total"), COMPUTED),
     **dict.fromkeys(("comment_search", "thread_search"), COMPUTED),
-    "memory": "of the decisions",
+    "spam_filter": "learned again from the decisions",
+    **dict.fromkeys(("memory", "memory_key", "memory_state"), "of the decisions"),
     "import_job": "its file is in a folder of one server",
 }
 

@@ -110,6 +110,8 @@ REQUESTS: dict[str, Request] = {
     "DELETE /v1/rules/{id}": Request("rule"),
     "POST /v1/rules/{id}/undo": Request("rule", json={"since": "2026-01-01T00:00:00Z"}),
     "GET /v1/audit": Request(),
+    "GET /v1/filters": Request(),
+    "POST /v1/filters/rebuild": Request(json={"site": OURS}),
     "GET /v1/stats": Request(),
     "GET /v1/keys": Request(),
     "POST /v1/keys": Request(json={"name": "{new}", "scopes": ["read"], "site": OURS}),

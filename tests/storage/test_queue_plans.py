@@ -8,6 +8,7 @@ from commentsvc.domain.models import Status
 from commentsvc.domain.search_tokens import terms
 from commentsvc.service import private_read, write
 from commentsvc.storage.queue_plan import Plan, Search
+from commentsvc.storage.score_order import build_statement
 from commentsvc.storage.thread_list import ThreadPlan
 from tests.conftest import a_service, post
 
@@ -41,7 +42,7 @@ def statements(search, newest_first):
 
 
 async def explain(unit, statement, values):
-    rows = await unit.all(f"EXPLAIN QUERY PLAN {statement}", **values, limit=50)
+    rows = await unit.all(f"EXPLAIN QUERY PLAN {statement}", **{"limit": 50} | values)
     return [row["detail"] for row in rows]
 
 
@@ -116,5 +117,28 @@ async def test_searches_for_threads_read_a_range_of_an_index(filled):
             statement, values = plan.matching(terms("word"), None)
             lines = await explain(unit, statement, values)
             assert not any(line.startswith(("SCAN thread ", "SCAN thread_search")) for line in lines), lines
+
+    await private_read(check)(filled)
+
+
+async def test_the_order_of_scores_reads_the_index_of_pending_comments_and_sorts_nothing(filled):
+    async def check(unit):
+        for place, after in itertools.product(PLACES[:3], (None, (500, "an id"))):
+            statement, values = build_statement(Search(Status.PENDING, **place), after)
+            plan = await unit.all(f"EXPLAIN QUERY PLAN {statement}", wanted=50, **values)
+            (line,) = [row["detail"] for row in plan]
+            assert "COVERING INDEX contact_score" in line, (place, after)
+
+    await private_read(check)(filled)
+
+
+async def test_a_search_in_the_order_of_scores_reads_no_whole_table(filled):
+    async def check(unit):
+        for names, place in itertools.product(COMBINATIONS, PLACES):
+            search = Search(Status.PENDING, values={name: FILTERS[name] for name in names}, **place)
+            if search.terms is None and (names or "thread_id" in place):
+                statement, values = build_statement(search, (500, "an id"))
+                plan = await explain(unit, statement.replace(":wanted", "50"), values | {"limit": 9})
+                assert all(is_limited(search, "page", line) or "found" in line for line in plan), plan
 
     await private_read(check)(filled)

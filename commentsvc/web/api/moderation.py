@@ -7,7 +7,17 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from commentsvc.audit.schemas import ActionResult, AuditLog, AuditQuery
-from commentsvc.moderation import actions, audit, ban, queue, replies, rule_undo, thread_removal, threads, undo
+from commentsvc.moderation import (
+    actions,
+    audit,
+    ban,
+    queue,
+    replies,
+    rule_undo,
+    thread_removal,
+    threads,
+    undo,
+)
 from commentsvc.moderation.ban_schemas import BanChoices, BanQuery, BanRecord, NewBan
 from commentsvc.moderation.erase import erase_permanently
 from commentsvc.moderation.schemas import (

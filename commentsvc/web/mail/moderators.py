@@ -182,8 +182,10 @@ def _sample_comment() -> ModeratorComment:
     return ModeratorComment(
         id=SAMPLE_ID, parent=None, in_reply_to=None, depth=0, hue=None, website=None, edited_at=None,
         by_moderator=False, deleted=False, name="Mia Thornton", html=f"<p>{text}</p>", created_at=SAMPLE_TIME,
-        status=Status.PENDING, comment=text, email="mia@example.com", verified=False, network=None, reasons=[reason],
+        status=Status.PENDING, comment=text, email="mia@example.com", verified=False, network=None,
+        spam_score=None, reasons=[reason],
         author=AuthorRecord(), parent_name=None, parent_excerpt=None, similar=0, similar_network=0, similar_text=0,
-        namesake=0, thread=PublicThread("/indexes/", "https://blog.example/indexes/", "A post about indexes", False, 0),
+        like_spam=0, namesake=0,
+        thread=PublicThread("/indexes/", "https://blog.example/indexes/", "A post about indexes", False, 0),
         thread_id=SAMPLE_ID, site="blog.example", note=None, version=1, reports=0, report_reasons=[],
     )  # fmt: skip

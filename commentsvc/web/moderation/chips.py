@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from commentsvc.domain.feature_wording import word_features
 from commentsvc.domain.messages import (
     Plural,
     translatable,
@@ -63,7 +64,16 @@ REASONS: Final[dict[str, tuple[Weight, str | Plural]]] = {
         Weight.DANGER,
         Plural("Same text in %(found)s comment", "Same text in %(found)s comments", "found"),
     ),
+    "repeat_same": (Weight.DANGER, translatable("Same text was spam on %(date)s")),
+    "repeat_imported": (Weight.DANGER, translatable("Same text was spam in an archive")),
+    "repeat_near": (
+        Weight.DANGER,
+        Plural("%(found)s like this was marked as spam", "%(found)s like this were marked as spam", "found"),
+    ),
+    "repeat_host": (Weight.DANGER, translatable("Link to %(host)s was in spam")),
+    "repeat_website": (Weight.DANGER, translatable("Website on %(host)s was in spam")),
     "honeypot_filled": (Weight.DANGER, translatable("Filled in a hidden field")),
+    "learned": (Weight.DANGER, translatable("Spam score %(score)s%%")),
     "word_listed": (Weight.WARNING, translatable("Word list: %(word)s")),
     "words_listed": (
         Weight.WARNING,
@@ -91,6 +101,14 @@ REASONS: Final[dict[str, tuple[Weight, str | Plural]]] = {
         Weight.WARNING,
         Plural("Only %(found)s approved comment", "Only %(found)s approved comments", "found"),
     ),
+    "repeat_network": (
+        Weight.WARNING,
+        Plural("%(found)s spam from this network", "%(found)s spam from this network", "found"),
+    ),
+    "repeat_author": (
+        Weight.WARNING,
+        Plural("%(found)s spam by this commenter", "%(found)s spam by this commenter", "found"),
+    ),
     "author_approved": (Weight.POSITIVE, translatable("Known commenter")),
     "form_expired": (Weight.MUTED, translatable("Form opened long ago")),
     "form_token_missing": (Weight.MUTED, translatable("Sent without the form")),
@@ -100,6 +118,11 @@ REASONS: Final[dict[str, tuple[Weight, str | Plural]]] = {
         Plural("Only %(found)s approved comment", "Only %(found)s approved comments", "found"),
     ),
 }
+# These help a decision as much when they hold nothing.
+TELLING: Final = frozenset(
+    {"learned", "repeat_network", "repeat_author", "repeat_same", "repeat_imported", "repeat_near"}
+)
+LIKE_SPAM: Final = "repeat_near"
 ORDER: Final = {code: at for at, code in enumerate(REASONS)}
 # All comments of a site have these, or another part of the card says so.
 IDLE: Final = frozenset({"mode_all", "mode_none", "author_new", "reported"})
@@ -107,8 +130,18 @@ IDLE: Final = frozenset({"mode_all", "mode_none", "author_new", "reported"})
 
 def list_chips(locale: Locale, card: ModeratorComment) -> list[Chip]:
     """Return why a comment has its status, most important first. ``quoted`` and the arguments are strangers' words."""
-    found = [*_list_reported(locale, card), *_list_reasons(locale, card), *_list_first(locale, card)]
+    lists = (_list_reported, _list_like_spam, _list_reasons, _list_first)
+    found = [chip for list_some in lists for chip in list_some(locale, card)]
     return sorted(found, key=lambda chip: chip.weight)  # stable: otherwise as they are listed
+
+
+def word_score(locale: Locale, card: ModeratorComment) -> str:
+    """Return the features that made the learned filter match, as one line; "" if it did not."""
+    for reason in card.reasons:
+        for part in split_reason(Reason(reason.code or "", reason.args)):
+            if part.code == "learned" and isinstance(features := part.args.get("features"), str):
+                return locale.translate(word_features(features))
+    return ""
 
 
 def _list_reported(locale: Locale, card: ModeratorComment) -> Iterator[Chip]:
@@ -118,11 +151,18 @@ def _list_reported(locale: Locale, card: ModeratorComment) -> Iterator[Chip]:
         yield Chip(Weight.DANGER, locale.translate(text), quoted)
 
 
+def _list_like_spam(locale: Locale, card: ModeratorComment) -> Iterator[Chip]:
+    """Yield how many comments like this are spam now, also if they were marked after this one came."""
+    if card.like_spam:
+        weight, text = _shorten(locale, Reason(LIKE_SPAM, {"found": card.like_spam}))
+        yield Chip(weight, text)
+
+
 def _list_reasons(locale: Locale, card: ModeratorComment) -> Iterator[Chip]:
     for reason in sorted(card.reasons, key=lambda one: ORDER.get(one.code or "", len(ORDER))):
         if reason.actor.kind in DECIDERS:
             yield Chip(Weight.PERSON, _describe_decision(locale, reason))
-        elif reason.code not in IDLE:
+        elif reason.code not in IDLE and not (card.like_spam and reason.code == LIKE_SPAM):
             yield _describe_reason(locale, reason)
 
 
@@ -146,7 +186,7 @@ def _describe_reason(locale: Locale, reason: ReasonRecord) -> Chip:
     if not all(text for _, text in parts):  # a code of another version of the service
         return Chip(Weight.WARNING, sentence, sentence=sentence)
     text = " + ".join(text for _, text in parts)
-    if reason.effect is Effect.NOTE:
+    if reason.effect is Effect.NOTE and reason.code not in TELLING:
         text = locale.translate(translatable_format("Noted: %(reason)s", reason=text))
         return Chip(Weight.MUTED, text, sentence=sentence)
     return Chip(min(weight for weight, _ in parts), text, sentence=sentence)

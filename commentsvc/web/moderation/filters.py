@@ -10,6 +10,7 @@ from markupsafe import Markup
 from commentsvc.audit.lookup import ActionSummary
 from commentsvc.domain import links, networks
 from commentsvc.domain.bidi import show_controls
+from commentsvc.domain.feature_wording import word_features, write_features
 from commentsvc.domain.messages import (
     FormattedMessage,
     Message,
@@ -26,7 +27,8 @@ from commentsvc.moderation.schemas import ModeratorComment, ReasonRecord
 from commentsvc.moderation.wording import actor_name, format_count
 from commentsvc.rules import domains
 from commentsvc.rules.schemas import BacktestResult, Disagreement, RuleRecord
-from commentsvc.web.moderation.chips import DECIDERS, list_chips
+from commentsvc.web.moderation.chips import DECIDERS, list_chips, word_score
+from commentsvc.web.moderation.curve import build_curve, format_percent
 from commentsvc.web.moderation.rendered import show_html
 from commentsvc.web.pages.i18n import Locale
 
@@ -197,11 +199,15 @@ def template_functions(locale: Locale) -> dict[str, Any]:
         "describe_commenter": partial(describe_commenter, locale),
         "describe_entry": partial(describe_entry, locale),
         "list_chips": partial(list_chips, locale),
+        "word_score": partial(word_score, locale),
         "reason_words": partial(reason_words, locale),
         "rule_kind_label": partial(rule_kind_label, locale),
         "excerpt": partial(excerpt, locale),
         "count_addresses": networks.count_addresses,
         "is_bad_test": is_bad_test,
+        "curve_of": partial(build_curve, locale),
+        "feature_words": lambda one: translate(word_features(write_features([(one.kind, one.value)]))),
+        "format_percent": format_percent,
         "diff_lines": diff_lines,
         "changed_fields": {name: translate(text) for name, text in wording.CHANGED_FIELDS.items()},
         "split_links": split_links,

@@ -11,13 +11,14 @@ from commentsvc.delivery import mail_state
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import Scope
 from commentsvc.moderation import actions, audit, queue
-from commentsvc.moderation.schemas import CommentPage, ModeratorComment, Totals
+from commentsvc.moderation.schemas import CommentPage, ModeratorComment, Order, Totals
 from commentsvc.web.moderation import decisions, layout
 from commentsvc.web.moderation.search import (
     QueuePageQuery,
     build_filter,
     build_search,
-    is_newest_first,
+    choose_order,
+    list_orders,
     unseal_search,
 )
 from commentsvc.web.server.responses import match_etag, respond
@@ -33,7 +34,7 @@ async def show_queue(request: web.Request, query: QueuePageQuery) -> web.Respons
     private = unseal_search(request, query.sealed)
     found = await queue.search_comments(service, who, build_search(query, private, PAGE_SIZE))
     totals = await queue.count_by_status(service, who) if query.site else found.totals
-    newest_first = is_newest_first(query)
+    order = choose_order(query, private)
     return await layout.render_page(
         request,
         "queue.html",
@@ -41,12 +42,13 @@ async def show_queue(request: web.Request, query: QueuePageQuery) -> web.Respons
         tab=query.status,
         query=query,
         search_text=private.get("email") or private.get("network") or private.get("q") or query.q or "",
-        cards=await _merge_changed(request, query, found),
+        cards=await _merge_changed(request, query, found, order),
         next_page=found.next_cursor and _with_query(query, cursor=found.next_cursor),
         first_page=_with_query(query),
-        other_order=_with_query(query, order="oldest" if newest_first else "newest"),
-        newest_first=newest_first,
-        oldest=found.comments[0].created_at if found.comments and not (newest_first or query.cursor) else None,
+        order=order,
+        orders=list_orders(query, private),
+        kept=[(name, value) for name, value in _kept_parameters(query).items() if name != "order"],
+        oldest=found.comments[0].created_at if found.comments and order == "oldest" and not query.cursor else None,
         totals=totals,
         as_of=as_of,
         matching=await _count_matching(request, query, found, as_of) if who.may(Scope.MODERATE) else 0,
@@ -83,12 +85,17 @@ async def _count_matching(request: web.Request, query: QueuePageQuery, found: Co
 
 def _with_query(query: QueuePageQuery, **changed: str) -> str:
     """Return the URL of the first page, with some parameters changed."""
-    values = {**msgspec.structs.asdict(query), "cursor": None} | changed
-    return layout.build_url(**{name: value for name, value in values.items() if name not in layout.RESULT_PARAMETERS})
+    return layout.build_url(**_kept_parameters(query) | changed)
+
+
+def _kept_parameters(query: QueuePageQuery) -> dict[str, str]:
+    """Return the filters and the order of a page of the queue."""
+    values = msgspec.structs.asdict(query)
+    return {name: values[name] for name in values if values[name] and name not in {"cursor", *layout.RESULT_PARAMETERS}}
 
 
 async def _merge_changed(
-    request: web.Request, query: QueuePageQuery, found: CommentPage
+    request: web.Request, query: QueuePageQuery, found: CommentPage, order: Order
 ) -> list[tuple[ModeratorComment, bool]]:
     """Return the page's comments, and in their places those it showed before that someone else changed.
 
@@ -100,7 +107,12 @@ async def _merge_changed(
     others = await queue.get_comments(request.app[SERVICE], request[WHO], list(seen))
     changed = [card for card in others if card.version != seen[card.id]]
     together = [(card, False) for card in found.comments] + [(card, True) for card in changed]
-    return sorted(together, key=lambda one: one[0].id, reverse=is_newest_first(query))
+    return sorted(together, key=lambda one: _place_in_order(one[0], order), reverse=order == "newest")
+
+
+def _place_in_order(card: ModeratorComment, order: Order) -> tuple[float, str]:
+    score = -1.0 if card.spam_score is None else card.spam_score
+    return (score if order == "score" else 0.0, card.id)
 
 
 async def _state_tag(request: web.Request, totals: Totals) -> str:

@@ -55,6 +55,7 @@ TEXT_KINDS: Final = (
     RuleKind.AUTHOR,
     RuleKind.LENGTH,
     RuleKind.SCRIPT,
+    RuleKind.LEARNED,
 )
 # The conditions of a combined rule, each with an example.
 EXAMPLES: Final = {
@@ -109,6 +110,7 @@ class MatchFields(Struct, frozen=True, kw_only=True):
     hold_spam_note: Effect | None = None
     hold_spam_refuse_note: Effect | None = None
     hold_refuse_note: Effect | None = None
+    note_hold_spam: Effect | None = None
     effect: Effect | None = None
     last: Last = BACKTEST_COMMENTS
     remove: Annotated[str, Meta(max_length=500, description="A line of the word list to remove.")] | None = None
@@ -146,6 +148,7 @@ class NewRuleForm(MatchFields, frozen=True, kw_only=True):
     site: SiteName | None = None
     expires: Day | None = None
     note: Note | None = None
+    version: Annotated[int, Meta(ge=1, description="Version of the stored rule of kind learned.")] | None = None
     do: Literal["test", "save"] = "test"
 
 

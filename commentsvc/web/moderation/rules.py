@@ -32,8 +32,9 @@ from commentsvc.rules.schemas import (
     RuleRecord,
     RuleUndo,
 )
-from commentsvc.web.moderation import layout, rule_forms
+from commentsvc.web.moderation import layout, learned, rule_forms
 from commentsvc.web.moderation.layout import BackQuery, ResultQuery
+from commentsvc.web.moderation.learned import LearnedPanel
 from commentsvc.web.moderation.rule_forms import FIXED_MATCH, NewRuleForm, RuleForm, RuleUndoForm
 from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
@@ -72,6 +73,7 @@ async def _render_rules(
     form: Mapping[str, Any] | None = None,
     test: BacktestResult | None = None,
     error: Refusal | None = None,
+    panel: LearnedPanel | None = None,
 ) -> web.Response:
     found = await manage.list_rules(request.app[SERVICE], request[WHO], RuleQuery(cursor=query.cursor))
     shown: dict[str, Any] = {
@@ -80,12 +82,15 @@ async def _render_rules(
         "form": form or rule_forms.form_values({}) | {"kind": RuleKind.WORDS},
         "test": test,
         "error": error,
+        "filter": panel or await learned.load_panel(request),
     }
     return await layout.render_page(request, "rules.html", status=status, result=query, tab="rules", **shown | CHOICES)
 
 
 async def submit_rule(request: web.Request, form: NewRuleForm) -> web.Response:
     """Test a new rule on past comments, or save it."""
+    if form.kind is RuleKind.LEARNED:
+        return await _submit_filter(request, form)
     service, who = request.app[SERVICE], request[WHO]
     text: dict[str, Any] = {
         "kind": form.kind,
@@ -100,6 +105,14 @@ async def submit_rule(request: web.Request, form: NewRuleForm) -> web.Response:
     expires_at = layout.start_of_day(form.expires) if KINDS[form.kind].expires else None
     rule = await manage.add_rule(service, who, NewRule(**text, expires_at=expires_at, note=form.note))
     return layout.redirect_back("/moderate/rules", done=rule.action)
+
+
+async def _submit_filter(request: web.Request, form: NewRuleForm) -> web.Response:
+    """Show what the learned filter would have caught with another setting, or save the setting."""
+    if form.do == "test":
+        return await _render_rules(request, RulesPageQuery(), panel=await learned.load_panel(request, form))
+    rule = await learned.save_filter(request, form)
+    return layout.redirect_back("/moderate/rules", done=rule.action or layout.UNCHANGED)
 
 
 @layout.on_field_errors

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from commentsvc.domain.errors import FieldError, Forbidden, Invalid, InvalidValu
 from commentsvc.domain.fields import Cursor
 from commentsvc.domain.messages import translatable, translatable_format
 from commentsvc.domain.models import Scope, StatusFilter
-from commentsvc.moderation.schemas import PrivateSearch
+from commentsvc.moderation.schemas import Order, PrivateSearch
 from commentsvc.storage.comment_filter import CommentFilter, PrivateCommentFilter, conditions
 from commentsvc.web.moderation import layout
 from commentsvc.web.server.routing import SERVICE, SESSION, WHO
@@ -32,7 +33,7 @@ class QueuePageQuery(CommentFilter, frozen=True, kw_only=True):
     done: Annotated[str, Meta(max_length=100)] | None = None
     skipped: Annotated[list[str], Meta(max_length=50)] = msgspec.field(default_factory=list)
     more: Annotated[str, Meta(max_length=200)] | None = None  # the next step of an action on many comments
-    order: Literal["oldest", "newest"] | None = None
+    order: Order | None = None
     cursor: Cursor | None = None
     sealed: Annotated[str, Meta(max_length=2500, description="An encrypted search that no URL may show.")] | None = None
     shown: Annotated[list[str], Meta(max_length=200)] = msgspec.field(default_factory=list)
@@ -46,9 +47,17 @@ class SearchForm(CommentFilter, frozen=True, kw_only=True):
     order: Annotated[str, Meta(max_length=10)] | None = None
 
 
-def is_newest_first(query: QueuePageQuery) -> bool:
-    """Return the order: waiting comments start with the oldest, decided comments with the newest."""
-    return query.order == "newest" if query.order else query.status not in {"pending", REPORTED}
+def list_orders(query: QueuePageQuery, private: Mapping[str, str]) -> Sequence[Order]:
+    """Return the orders that a page of the queue can have. Only waiting comments, not found by words, have scores."""
+    by_score = query.status == "pending" and not (query.q or "q" in private)
+    return ("oldest", "newest", "score") if by_score else ("oldest", "newest")
+
+
+def choose_order(query: QueuePageQuery, private: Mapping[str, str]) -> Order:
+    """Return the order of a page of the queue: by default the oldest first if they wait, else the newest."""
+    if query.order and query.order in list_orders(query, private):
+        return query.order
+    return "oldest" if query.status in {"pending", REPORTED} else "newest"
 
 
 def build_search(query: QueuePageQuery, private: dict[str, str], limit: int = 1) -> PrivateSearch:
@@ -57,7 +66,7 @@ def build_search(query: QueuePageQuery, private: dict[str, str], limit: int = 1)
     filters |= {name: layout.start_of_day(filters[name]) for name, sql in conditions() if sql.time}
     filters |= {name: private[name] for name in ("network", "q") if name in private}
     filters["cursor"] = query.cursor
-    filters |= {"order": "newest" if is_newest_first(query) else "oldest", "limit": limit}
+    filters |= {"order": choose_order(query, private), "limit": limit}
     if "email" in private:
         filters["email"] = fields.parse_email(private["email"], fields.Limits())
     if query.status == REPORTED:

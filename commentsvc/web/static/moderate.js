@@ -160,6 +160,9 @@ addEventListener("change", ({ target }) => {
 })
 addEventListener("reset", () => setTimeout(countSelected))
 
+// Sort at once. Somebody who chooses with keys goes through all the options, and presses the button.
+addEventListener("change", ({ target }) => { if (target.matches(".sort select:not(:focus-visible)")) target.form.requestSubmit() })
+
 // The text area with text that is not sent yet.
 let typed
 addEventListener("input", ({ target }) => { if (target.matches("textarea")) typed = target })

@@ -1,0 +1,77 @@
+"""Features of the characters of a text: scripts, capitals, digits, emoji and disguised words."""
+
+import re
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import filterfalse
+from typing import Final
+
+from commentsvc.domain.confusables import is_disguised, skeleton
+
+LATIN: Final = "LATIN"
+SHORT: Final = 10  # characters; so that "OK" is not a text in capitals
+# The shares from which a text has some, and many.
+CAPITALS: Final = (0.2, 0.5)
+DIGITS: Final = (0.08, 0.2)
+_CAPITALS: Final = string.ascii_uppercase.encode()
+_DIGITS: Final = string.digits.encode()
+_LETTERS: Final = string.ascii_letters.encode()
+_WORD: Final = re.compile(r"[^\W\d_]+")
+
+
+def list_character_features(text: str) -> Iterator[tuple[str, str]]:
+    """Yield features of a text that its words do not show."""
+    plain = text.encode("ascii", "ignore")
+    others = Counter() if len(plain) == len(text) else Counter(filterfalse(str.isascii, text))
+    length = max(SHORT, len(text))
+    capitals = len(plain) - len(plain.translate(None, _CAPITALS)) + _count(others, str.isupper)
+    yield "capitals", _level(capitals / length, CAPITALS)
+    digits = len(plain) - len(plain.translate(None, _DIGITS)) + _count(others, str.isdigit)
+    yield "digits", _level(digits / length, DIGITS)
+    yield "script", _main_script(plain, others)
+    if not others:
+        return
+    if emoji := _count(others, _is_emoji):
+        yield "emoji", str(min(emoji.bit_length(), 3))
+    if any(map(_looks_latin, others)) and (is_disguised(text) or any(map(_is_mixed, _WORD.findall(text)))):
+        yield "disguised", ""
+
+
+def _count(counts: Mapping[str, int], wanted: Callable[[str], bool]) -> int:
+    return sum([counts[character] for character in filter(wanted, counts)])
+
+
+def _level(share: float, levels: tuple[float, float]) -> str:
+    return str(bool(share) + sum(share > level for level in levels))
+
+
+def _main_script(plain: bytes, others: Mapping[str, int]) -> str:
+    scripts = {LATIN: len(plain) - len(plain.translate(None, _LETTERS)) if others else 0}
+    for letter, count in others.items():
+        if letter.isalpha():
+            script = _script_of(letter)
+            scripts[script] = scripts.get(script, 0) + count
+    return max(sorted(scripts), key=scripts.__getitem__)
+
+
+@cache
+def _script_of(letter: str) -> str:
+    # The first word of a letter's name (Unicode Standard, 4.8: names never change).
+    return unicodedata.name(letter, "UNKNOWN").partition(" ")[0].partition("-")[0]
+
+
+def _is_emoji(character: str) -> bool:
+    return unicodedata.category(character) == "So"
+
+
+@cache
+def _looks_latin(character: str) -> bool:
+    return character.isalnum() and skeleton(character).isascii()
+
+
+def _is_mixed(word: str) -> bool:
+    """Return whether a word has letters that look like Latin ones among Latin ones."""
+    return not word.isascii() and any(map(str.isascii, word)) and skeleton(word).isascii()

@@ -1,0 +1,129 @@
+"""Keyed hashes of what comments in memory have in common with new ones, and the state of memory as a whole."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list
+
+MOST_COUNTED: Final = 1000  # comments with one key: nobody decides otherwise after more
+
+
+async def replace(unit: Write, comment_ids: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace the keys of comments. Each row has ``key, label, comment_id``."""
+    ids, values = in_list("id", comment_ids)
+    await unit.run(f"DELETE FROM memory_key WHERE comment_id IN {ids}", **values)
+    if rows:
+        await unit.run_many("INSERT INTO memory_key (key, label, comment_id) VALUES (:key, :label, :comment_id)", rows)
+
+
+async def count(unit: PrivateRead, asked: Mapping[str, Sequence[int]]) -> Sequence[Row]:
+    """Return what memory knows of keys, which are given by the comment that has them; unknown ones are left out.
+
+    Each row has ``comment_id, key``, the numbers of other comments with that key that people called spam (``spam``),
+    that were spam in an archive (``imported``) and that were good (``good``), and ``marked_at``: when the newest one
+    was called spam. No number is above ``MOST_COUNTED``.
+    """
+    pairs = [(comment_id, key) for comment_id, keys in asked.items() for key in keys]
+    if not pairs:
+        return []
+    values = {f"c{at}": pair[0] for at, pair in enumerate(pairs)} | {f"k{at}": pair[1] for at, pair in enumerate(pairs)}
+    listed = ", ".join(f"(CAST(:c{at} AS TEXT), CAST(:k{at} AS BIGINT))" for at in range(len(pairs)))
+    return await unit.all(
+        f"""
+        WITH asked (comment_id, key) AS (VALUES {listed})
+        SELECT comment_id, key,
+            {_number("spam")} AS spam, {_number("import")} AS imported, {_number("good", 1)} AS good, (
+                SELECT MAX(memory.decided_at) FROM memory WHERE memory.comment_id = (
+                    SELECT MAX(known.comment_id) FROM memory_key AS known
+                    WHERE known.key = asked.key AND known.label = 'spam' AND known.comment_id <> asked.comment_id
+                )
+            ) AS marked_at
+        FROM asked WHERE EXISTS (SELECT 1 FROM memory_key AS known WHERE known.key = asked.key)
+        ORDER BY comment_id, key
+        """,
+        **values,
+    )
+
+
+def _number(label: str, most: int = MOST_COUNTED) -> str:
+    return f"""
+        (
+            SELECT COUNT(*) FROM (
+                SELECT 1 AS found FROM memory_key AS known
+                WHERE known.key = asked.key AND known.label = '{label}' AND known.comment_id <> asked.comment_id
+                LIMIT {most}
+            ) AS counted
+        )
+    """
+
+
+async def find_key(unit: PrivateRead) -> str | None:
+    """Return the encrypted key of the hashes; None if none was made yet."""
+    row = await unit.one("SELECT key_sealed FROM memory_state WHERE id = 1")
+    return row["key_sealed"] if row else None
+
+
+async def add_key(unit: Write, sealed: str) -> None:
+    """Store the key of the hashes, unless there is one."""
+    await unit.run(
+        "INSERT INTO memory_state (id, key_sealed) VALUES (1, :sealed) ON CONFLICT (id) DO NOTHING", sealed=sealed
+    )
+
+
+async def replace_sealed(unit: Write, before: str, sealed: str) -> None:
+    """Store the same key encrypted in another way, unless another process has done so."""
+    await unit.run(
+        "UPDATE memory_state SET key_sealed = :sealed WHERE id = 1 AND key_sealed = :before",
+        before=before,
+        sealed=sealed,
+    )
+
+
+async def start_again(unit: Write, sealed: str) -> None:
+    """Store another key. Hashes with the earlier one are deleted, and memory is filled from the first decision."""
+    await unit.run("DELETE FROM memory_key")
+    await unit.run("UPDATE memory_state SET key_sealed = :sealed, filled_seq = 0 WHERE id = 1", sealed=sealed)
+
+
+async def read_progress(unit: PrivateRead) -> tuple[int, int]:
+    """Return the number of the decision up to which memory was filled, and that of the latest decision."""
+    row = await unit.one(
+        """
+        SELECT COALESCE((SELECT filled_seq FROM memory_state WHERE id = 1), 0) AS filled,
+            COALESCE((SELECT MAX(seq) FROM decision), 0) AS latest
+        """
+    )
+    return (int(row["filled"]), int(row["latest"])) if row else (0, 0)
+
+
+async def set_filled(unit: Write, seq: int) -> None:
+    """Note that memory was filled up to a decision. It never goes back."""
+    await unit.run(
+        "UPDATE memory_state SET filled_seq = CAST(:seq AS BIGINT) WHERE id = 1 AND filled_seq < CAST(:seq AS BIGINT)",
+        seq=seq,
+    )
+
+
+async def list_missing(unit: PrivateRead, after: int, until: int) -> list[str]:
+    """Return the comments that people or imports called spam or good in these decisions, and that have no keys."""
+    rows = await unit.all(
+        """
+        SELECT DISTINCT comment_id FROM decision
+        WHERE seq > CAST(:after AS BIGINT) AND seq <= CAST(:until AS BIGINT) AND status IN ('spam', 'approved')
+            AND actor_kind IN ('person', 'import')
+            AND NOT EXISTS (SELECT 1 FROM memory_key WHERE memory_key.comment_id = decision.comment_id)
+        ORDER BY comment_id
+        """,
+        after=after,
+        until=until,
+    )
+    return [row["comment_id"] for row in rows]
+
+
+async def list_texts(unit: PrivateRead, comment_ids: Sequence[str]) -> Sequence[Row]:
+    """Return ``id, site_id, html, website`` of comments that are not erased."""
+    ids, values = in_list("id", comment_ids)
+    return await unit.all(
+        f"SELECT id, site_id, html, website FROM comment WHERE id IN {ids} AND erased_at IS NULL ORDER BY id",
+        **values,
+    )

@@ -1,0 +1,101 @@
+"""The comments from which the filter of a site learns, and those that wait for its score."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from commentsvc.storage.database import PrivateRead, Row, Write, in_list
+
+# As the index has it.
+UNLEARNED: Final = "(label IS NULL OR learned IS NULL OR label <> learned)"
+
+
+async def count_labels(unit: PrivateRead, site_id: str, most: int) -> int:
+    """Return the number of comments of a site with a label, up to ``most``."""
+    row = await unit.one(
+        """
+        SELECT COUNT(*) AS number FROM (
+            SELECT 1 AS one FROM memory WHERE site_id = :site AND label IS NOT NULL LIMIT CAST(:most AS BIGINT)
+        ) AS counted
+        """,
+        site=site_id,
+        most=most,
+    )
+    return int(row["number"]) if row else 0
+
+
+async def list_newest(unit: PrivateRead, site_id: str, most: int) -> list[Row]:
+    """Return ``comment_id, label`` of the comments of a site that were decided last, oldest first."""
+    rows = await unit.all(
+        """
+        SELECT comment_id, label FROM memory WHERE site_id = :site AND label IS NOT NULL
+        ORDER BY decided_at DESC, comment_id DESC LIMIT CAST(:most AS BIGINT)
+        """,
+        site=site_id,
+        most=most,
+    )
+    return list(reversed(rows))
+
+
+async def list_unlearned(unit: PrivateRead, site_id: str) -> list[Row]:
+    """Return ``comment_id, label, learned`` of what the filter has still to learn or unlearn, oldest first."""
+    rows = await unit.all(
+        f"""
+        SELECT comment_id, label, learned FROM memory WHERE site_id = :site AND {UNLEARNED}
+        ORDER BY decided_at, comment_id
+        """,
+        site=site_id,
+    )
+    return list(rows)
+
+
+async def keep_labelled(unit: PrivateRead, comment_ids: Sequence[str]) -> list[str]:
+    """Return those of these comments that have a label."""
+    ids, values = in_list("id", comment_ids)
+    rows = await unit.all(
+        f"SELECT comment_id FROM memory WHERE comment_id IN {ids} AND label IS NOT NULL ORDER BY comment_id", **values
+    )
+    return [row["comment_id"] for row in rows]
+
+
+async def get_texts(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, Row]:
+    """Return what the filter reads of comments by id, without erased ones.
+
+    Each row has ``id, name, website, html, created_at`` and ``thread_since``: when its thread became public.
+    """
+    ids, values = in_list("id", comment_ids)
+    rows = await unit.all(
+        f"""
+        SELECT comment.id, comment.name, comment.website, comment.html, comment.created_at,
+            thread.published_at AS thread_since
+        FROM comment JOIN thread ON thread.id = comment.thread_id
+        WHERE comment.id IN {ids} AND comment.erased_at IS NULL ORDER BY comment.id
+        """,
+        **values,
+    )
+    return {row["id"]: row for row in rows}
+
+
+async def get_features(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, str]:
+    """Return the features of comments whose text was deleted for its age, by id."""
+    ids, values = in_list("id", comment_ids)
+    rows = await unit.all(
+        f"""
+        SELECT comment_id, features FROM memory WHERE comment_id IN {ids} AND features IS NOT NULL
+        ORDER BY comment_id
+        """,
+        **values,
+    )
+    return {row["comment_id"]: row["features"] for row in rows}
+
+
+async def set_learned(unit: Write, rows: Sequence[Row]) -> None:
+    """Note as what the filter has learned these comments: the label in each row, or None.
+
+    A comment that it has not learned, and that has no label any more, is forgotten.
+    """
+    noted = [{"id": row["comment_id"], "learned": row["label"]} for row in rows]
+    if not noted:
+        return
+    await unit.run_many("UPDATE memory SET learned = :learned WHERE comment_id = :id", noted)
+    ids, values = in_list("id", [one["id"] for one in noted if one["learned"] is None])
+    await unit.run(f"DELETE FROM memory WHERE comment_id IN {ids} AND label IS NULL AND learned IS NULL", **values)

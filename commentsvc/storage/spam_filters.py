@@ -1,0 +1,86 @@
+"""The spam filter of each site, as text, and which sites have decisions that it has not learned."""
+
+import secrets
+from collections.abc import Sequence
+
+from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
+from commentsvc.storage.spam_examples import UNLEARNED
+
+
+async def get_version(unit: PrivateRead, site_id: str) -> int | None:
+    """Return the version of a site's filter; None if it has learned nothing yet."""
+    row = await unit.one("SELECT version FROM spam_filter WHERE site_id = :site_id", site_id=site_id)
+    return row["version"] if row else None
+
+
+async def get(unit: PrivateRead, site_id: str) -> Row | None:
+    """Return ``version, state, stale`` of a site's filter."""
+    return await unit.one("SELECT version, state, stale FROM spam_filter WHERE site_id = :site_id", site_id=site_id)
+
+
+async def list_filters(unit: PrivateRead, sites: Sequence[str] | None) -> Sequence[Row]:
+    """Return ``site_id, good, spam, learned_at`` of the filters of these sites."""
+    on_sites, values = site_condition("site_id", sites)
+    return await unit.all(
+        f"SELECT site_id, good, spam, learned_at FROM spam_filter WHERE {on_sites} ORDER BY site_id", **values
+    )
+
+
+async def list_due_sites(unit: PrivateRead) -> list[str]:
+    """Return the ids of sites whose filter has something to learn or unlearn."""
+    rows = await unit.all(
+        f"""
+        SELECT site_id FROM memory WHERE {UNLEARNED} GROUP BY site_id
+        UNION SELECT site_id FROM spam_filter WHERE stale = 1
+        ORDER BY site_id
+        """
+    )
+    return [row["site_id"] for row in rows]
+
+
+async def save(
+    unit: Write, site_id: str, *, was: int | None, good: int, spam: int, state: str, stale: bool, now: str
+) -> int | None:
+    """Store a filter that was made from the version ``was``; return its new version.
+
+    Return None, and store nothing, if somebody else stored another one since. The version is random: a counter could
+    give the version of a rolled-back change to another one.
+    """
+    values = {"site": site_id, "good": good, "spam": spam, "state": state, "stale": int(stale), "now": now}
+    version = secrets.randbits(62)
+    if was is None:
+        stored = await unit.run(
+            """
+            INSERT INTO spam_filter (site_id, version, good, spam, state, stale, learned_at)
+            VALUES (:site, CAST(:version AS BIGINT), :good, :spam, :state, :stale, :now)
+            ON CONFLICT (site_id) DO NOTHING
+            """,
+            version=version,
+            **values,
+        )
+    else:
+        stored = await unit.run(
+            """
+            UPDATE spam_filter SET version = CAST(:version AS BIGINT), good = :good, spam = :spam, state = :state,
+                stale = :stale, learned_at = :now
+            WHERE site_id = :site AND version = CAST(:was AS BIGINT)
+            """,
+            version=version,
+            was=was,
+            **values,
+        )
+    return version if stored else None
+
+
+async def set_complete(unit: Write, site_id: str, version: int) -> None:
+    """Note that memory has all that this version of a filter has learned."""
+    await unit.run(
+        "UPDATE spam_filter SET stale = 0 WHERE site_id = :site AND version = CAST(:version AS BIGINT)",
+        site=site_id,
+        version=version,
+    )
+
+
+async def set_stale(unit: Write, site_id: str) -> None:
+    """Have the filter of a site made again from memory."""
+    await unit.run("UPDATE spam_filter SET stale = 1 WHERE site_id = :site", site=site_id)

@@ -1,0 +1,17 @@
+"""Handlers of the API for spam filters."""
+
+from aiohttp import web
+
+from commentsvc.spam import manage
+from commentsvc.spam.schemas import FilterList, FilterQuery
+from commentsvc.web.server.routing import SERVICE, WHO
+
+
+async def list_filters(request: web.Request, query: FilterQuery) -> FilterList:
+    """Return how many decisions the spam filter of each site has learned, and whether it is ready."""
+    return await manage.list_filters(request.app[SERVICE], request[WHO], query)
+
+
+async def rebuild_filters(request: web.Request, body: FilterQuery) -> FilterList:
+    """Make spam filters again from all decisions that count now. It takes some seconds for thousands of them."""
+    return await manage.rebuild_filters(request.app[SERVICE], request[WHO], body)
