@@ -1,8 +1,9 @@
-"""Measure what the memory of decisions costs a post: python -m bench.memory FILE [--posts 300].
+"""Measure what the memory of decisions costs a post: python -m bench.memory FILE [--posts 300] [--remembered 1000000].
 
-FILE is a database of ``bench.seed_database``. Every comment of it gets a row in memory, and keys: random ones, as the
-fingerprints of a million texts would take minutes. Then comments are posted with memory and without it in turn, and
-the processor time and the duration of both are compared: of new texts, and of a text that is spam in 10,000 comments.
+FILE is a database of ``bench.seed_database``. Memory gets rows of its comments, and of erased ones up to the number
+``--remembered``, 3 % of them spam. Their keys are random: the fingerprints of a million texts would take minutes. Then
+comments are posted with memory and without it in turn, and the processor time and the duration of both are compared:
+of new texts, and of a text that is spam in 10,000 comments.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from commentsvc.config.settings import Config
 from commentsvc.domain.comment_text import render_text
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.fields import Limits
+from commentsvc.domain.ids import Ids
 from commentsvc.domain.models import Visit
 from commentsvc.domain.validation import validate
 from commentsvc.operations import secret_file
@@ -39,6 +41,7 @@ CAMPAIGN: Final = (
 )
 COPIES: Final = 10_000
 BANDS: Final = 8
+SPAM_SHARE: Final = 0.03
 
 
 async def _without_memory(*_args: Any, **_given: Any) -> Recalled:
@@ -55,10 +58,12 @@ def _make_keys(rng: random.Random, comment_id: str, *, is_spam: bool) -> Iterato
         yield rng.getrandbits(64) - (1 << 63), label, comment_id
 
 
-def fill(file: Path, key: bytes) -> int:
-    """Put every comment of the database into memory, unless they are there; return their number."""
+def fill(file: Path, key: bytes, number: int) -> int:
+    """Put this number of comments into memory, unless there are some; return their number."""
     connection, rng = sqlite3.connect(file, isolation_level=None), random.Random(7)  # noqa: S311 -- not secret
     rows = connection.execute("SELECT id, site_id, status = 'spam' FROM comment ORDER BY id").fetchall()
+    new_id = Ids()
+    rows += [(new_id(), rows[0][1], int(rng.random() < SPAM_SHARE)) for _ in range(number - len(rows))]
     if connection.execute("SELECT COUNT(*) FROM memory").fetchone()[0]:
         return len(rows)
     for name, value in (("cache_size", -500_000), ("foreign_keys", 0), ("synchronous", 0)):
@@ -122,12 +127,12 @@ def report(name: str, found: dict[str, list[tuple[float, float]]]) -> None:
         print(f"{name}: {medians['with']:.3f} {what} with memory, {medians['without']:.3f} without: {ratio:.2f}x")
 
 
-async def run(file: Path, number: int) -> None:
+async def run(file: Path, number: int, remembered: int) -> None:
     """Fill memory, then measure."""
     service = await open_service(file)
     try:
         key = await _read_key(service)
-        print(f"{fill(file, key):,} comments in memory")
+        print(f"{fill(file, key, remembered):,} comments in memory")
         texts = make_texts(random.Random(11))  # noqa: S311 -- not secret
         await measure(service, texts, number // 5)  # the first ones fill the caches
         report("new texts", await measure(service, texts, number))
@@ -149,8 +154,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--posts", type=int, default=300)
+    parser.add_argument("--remembered", type=int, default=1_000_000)
     given = parser.parse_args()
-    asyncio.run(run(given.file, given.posts))
+    asyncio.run(run(given.file, given.posts, given.remembered))
 
 
 if __name__ == "__main__":

@@ -148,13 +148,12 @@ async def _post_comment(
     known = unit.keyring.subject("author", draft.author_token or "", unit.clock(), site_id=place.site.id)
     await site_limits.check_site_limits.within(unit, place.site, visit, known, attempt)
     placement = await _find_placement(unit, place, draft)
-    author_id = known or unit.new_id()
     submission = await _collect_submission(unit, draft, visit, place, placement.thread, known)
     judgement = await evaluate.evaluate_draft(unit, draft, text.html, submission)
     if judgement.refusal:
         raise judgement.refusal
     digest = await _refuse_duplicate(unit, draft, text, placement.thread)
-    author = Author(author_id, draft.name, draft.website)
+    author = Author(known or unit.new_id(), draft.name, draft.website)
     comment = build_comment(comment_id, placement, author, text, judgement.decision.status, unit.now())
     await save_comment(unit, comment, placement.thread, digest)
     contact = build_contact(unit, comment, draft.email, visit, verified=submission.is_verified)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from commentsvc.spam import keys
 from commentsvc.spam.keys import Keys
 from commentsvc.spam.near_text import EXACT_LENGTH, read_fingerprint
-from commentsvc.storage import memory_keys, network_contacts
+from commentsvc.storage import memory_keys
 from commentsvc.storage.database import PrivateRead, Row
 
 NEW: Final = ""  # instead of the id of a comment that is not stored yet
@@ -53,8 +53,10 @@ async def recall(
     own = comment_id or NEW
     fingerprint = read_fingerprint(html, website)
     found = keys.hash_fingerprint(key, site_id, fingerprint)
-    known = {row["key"]: row for row in await memory_keys.count(unit, {own: found.list_all()})}
-    from_network, by_author = await network_contacts.count_marked(unit, network, author_id, site_id, but=own)
+    rows, from_network, by_author = await memory_keys.recall(
+        unit, own, found.list_all(), site_id=site_id, network=network, author_id=author_id
+    )
+    known = {row["key"]: row for row in rows}
     text = known.get(found.text) if found.text is not None else None
     spam = [host for host, number in found.hosts.items() if host not in own_hosts and _is_spam(known.get(number))]
     return Recalled(

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from commentsvc.storage import network_contacts
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
-MOST_COUNTED: Final = 1000  # comments with one key: nobody decides otherwise after more
+MOST_COUNTED: Final = 100  # comments with one key: nobody decides otherwise after more
 
 
 async def replace(unit: Write, comment_ids: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -17,19 +18,47 @@ async def replace(unit: Write, comment_ids: Sequence[str], rows: Sequence[Mappin
 
 
 async def count(unit: PrivateRead, asked: Mapping[str, Sequence[int]]) -> Sequence[Row]:
-    """Return what memory knows of keys, which are given by the comment that has them; unknown ones are left out.
-
-    Each row has ``comment_id, key``, the numbers of other comments with that key that people called spam (``spam``),
-    that were spam in an archive (``imported``) and that were good (``good``), and ``marked_at``: when the newest one
-    was called spam. No number is above ``MOST_COUNTED``.
-    """
+    """Return the rows of ``recall`` for keys that are given by the comment that has them."""
     pairs = [(comment_id, key) for comment_id, keys in asked.items() for key in keys]
     if not pairs:
         return []
-    values = {f"c{at}": pair[0] for at, pair in enumerate(pairs)} | {f"k{at}": pair[1] for at, pair in enumerate(pairs)}
-    listed = ", ".join(f"(CAST(:c{at} AS TEXT), CAST(:k{at} AS BIGINT))" for at in range(len(pairs)))
-    return await unit.all(
+    known, values = _list_known(pairs)
+    return await unit.all(f"{known} ORDER BY comment_id, key", **values)
+
+
+async def recall(
+    unit: PrivateRead, own: str, keys: Sequence[int], *, site_id: str, network: str | None, author_id: str | None
+) -> tuple[Sequence[Row], int, int]:
+    """Return what memory knows of the keys of a comment, and how much spam is of its network and by its author.
+
+    Each row has ``comment_id, key``, the numbers of other comments with that key that people called spam (``spam``),
+    that were spam in an archive (``imported``) and that were good (``good``), and ``marked_at``: when the newest one
+    was called spam. No number is above ``MOST_COUNTED``; unknown keys are left out. It is one statement.
+    """
+    known, values = _list_known([(own, key) for key in keys]) if keys else ("", {})
+    rows = await unit.all(
         f"""
+        {known} {"UNION ALL" if known else ""}
+        SELECT CAST(:own AS TEXT) AS comment_id, CAST(NULL AS BIGINT) AS key, of_network AS spam, of_author AS imported,
+            0 AS good, CAST(NULL AS TEXT) AS marked_at
+        FROM (SELECT {network_contacts.MARKED}) AS sender
+        ORDER BY key
+        """,
+        own=own,
+        site_id=site_id,
+        network=network,
+        author_id=author_id,
+        **values,
+    )
+    (sender,) = [row for row in rows if row["key"] is None]
+    return [row for row in rows if row["key"] is not None], int(sender["spam"]), int(sender["imported"])
+
+
+def _list_known(pairs: Sequence[tuple[str, int]]) -> tuple[str, dict[str, Any]]:
+    values: dict[str, Any] = {f"c{at}": pair[0] for at, pair in enumerate(pairs)}
+    values |= {f"k{at}": pair[1] for at, pair in enumerate(pairs)}
+    listed = ", ".join(f"(CAST(:c{at} AS TEXT), CAST(:k{at} AS BIGINT))" for at in range(len(pairs)))
+    known = f"""
         WITH asked (comment_id, key) AS (VALUES {listed})
         SELECT comment_id, key,
             {_number("spam")} AS spam, {_number("import")} AS imported, {_number("good", 1)} AS good, (
@@ -39,10 +68,8 @@ async def count(unit: PrivateRead, asked: Mapping[str, Sequence[int]]) -> Sequen
                 )
             ) AS marked_at
         FROM asked WHERE EXISTS (SELECT 1 FROM memory_key AS known WHERE known.key = asked.key)
-        ORDER BY comment_id, key
-        """,
-        **values,
-    )
+    """
+    return known, values
 
 
 def _number(label: str, most: int = MOST_COUNTED) -> str:

@@ -13,6 +13,24 @@ OF_NETWORK: Final = (
     f"network = :network AND status IN ({', '.join(repr(one.value) for one in Status)}) AND comment_id > :first"
 )
 
+# Numbers of comments on a site that a person called spam: of a network, and of an author. It looks at up to 100
+# comments of each, so that it takes the same time with many.
+_IS_MARKED: Final = "memory.site_id = :site_id AND memory.label = 'spam' AND memory.source = 'person'"
+MARKED: Final = f"""
+    (
+        SELECT COUNT(*) FROM (
+            SELECT comment_id FROM {contacts.TABLE} WHERE network = CAST(:network AS TEXT) AND status = 'spam'
+            ORDER BY comment_id DESC LIMIT 100
+        ) AS latest JOIN memory ON memory.comment_id = latest.comment_id
+        WHERE latest.comment_id <> :own AND {_IS_MARKED}
+    ) AS of_network,
+    (
+        SELECT COUNT(*) FROM (
+            SELECT id FROM comment WHERE author_id = CAST(:author_id AS TEXT) LIMIT 100
+        ) AS theirs JOIN memory ON memory.comment_id = theirs.id WHERE theirs.id <> :own AND {_IS_MARKED}
+    ) AS of_author
+"""
+
 
 async def recent_activity(
     unit: PrivateRead, network: str, site_id: str, *, day_ago: str, hour_ago: str, before: str, but: str | None
@@ -66,38 +84,6 @@ async def has_spam_from(unit: PrivateRead, network: str) -> bool:
         network=network,
     )
     return row is not None
-
-
-async def count_marked(
-    unit: PrivateRead, network: str | None, author_id: str | None, site_id: str, *, but: str
-) -> tuple[int, int]:
-    """Return how many comments on a site a person called spam: of a network, and of an author.
-
-    It looks at up to 100 comments of each, so that it takes the same time with many.
-    """
-    is_marked = "memory.site_id = :site_id AND memory.label = 'spam' AND memory.source = 'person'"
-    row = await unit.one(
-        f"""
-        SELECT
-            (
-                SELECT COUNT(*) FROM (
-                    SELECT comment_id FROM {contacts.TABLE} WHERE network = CAST(:network AS TEXT) AND status = 'spam'
-                    ORDER BY comment_id DESC LIMIT 100
-                ) AS latest JOIN memory ON memory.comment_id = latest.comment_id
-                WHERE latest.comment_id <> :but AND {is_marked}
-            ) AS of_network,
-            (
-                SELECT COUNT(*) FROM (
-                    SELECT id FROM comment WHERE author_id = CAST(:author_id AS TEXT) LIMIT 100
-                ) AS theirs JOIN memory ON memory.comment_id = theirs.id WHERE theirs.id <> :but AND {is_marked}
-            ) AS of_author
-        """,
-        network=network,
-        author_id=author_id,
-        site_id=site_id,
-        but=but,
-    )
-    return (int(row["of_network"]), int(row["of_author"])) if row else (0, 0)
 
 
 async def count_since(unit: PrivateRead, network: str, since: str, until: str) -> int:

@@ -10,8 +10,11 @@ import pytest
 
 from commentsvc.domain.deliveries import Channel
 from commentsvc.domain.metrics import METRICS, MetricKind
-from commentsvc.domain.models import Mode
-from tests.conftest import fields_of
+from commentsvc.domain.models import ActionVerb, Mode
+from commentsvc.moderation import actions
+from commentsvc.moderation.schemas import Action
+from commentsvc.spam import training
+from tests.conftest import EVERYTHING, fields_of
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 ALERTS, DASHBOARD = DEPLOY / "prometheus" / "alerts.yml", DEPLOY / "grafana" / "commentsvc.json"
@@ -36,7 +39,9 @@ async def scraped(live, browser_less, tmp_path):
     await service.db.write(note_backup)
     for path in ("/v1/comments?thread=/a/", "/v1/comments?thread=/a/", "/v1/keys"):
         await (await browser_less.get(url + path)).read()
-    await (await browser_less.post(f"{url}/v1/comments", json=fields_of())).read()
+    sent = await (await browser_less.post(f"{url}/v1/comments", json=fields_of())).json()
+    await actions.apply_action(service, EVERYTHING, Action(action=ActionVerb.APPROVE, ids=[sent["id"]]))
+    await training.train_sites(service)
     async with browser_less.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
         return await answer.text()
 

@@ -40,6 +40,7 @@ from commentsvc.moderation.schemas import (
 from commentsvc.privacy.schemas import PersonRequest
 from commentsvc.rules.schemas import BacktestRequest, NewRule, RuleChange, RuleUndo
 from commentsvc.sites.schemas import NewSite, SiteChange
+from commentsvc.spam.schemas import FilterQuery
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.subscriptions.schemas import LiftedSuppression, NewProof, NewSubscription, NewSuppression
 from commentsvc.web.moderation.decision_links import DecisionForm
@@ -450,6 +451,7 @@ VALID_BODIES: dict[type, dict[str, Any]] = {
     NewSuppression: {"email": "mia@example.com", "reason": "bounce"},
     LiftedSuppression: {"email": "mia@example.com"},
     SubscriptionsForm: {},
+    FilterQuery: {},
 }
 
 
