@@ -103,7 +103,7 @@ async def measure(service: Service, texts: Iterator[str], number: int) -> dict[s
     for at in range(number):
         for way in random.sample([*ways], 2):  # in any order, so that none profits from the other's pages
             vars(facts)["recall"], vars(post)["prepare_fingerprint"] = ways[way]
-            fields = {"name": f"{way} {at}", "email": f"mia{at}@example.com", "comment": next(texts)}
+            fields = {"name": service.new_id(), "email": f"mia{at}@example.com", "comment": next(texts)}
             draft = validate(NewComment, {"thread": "https://blog0.example/posts/3", **fields}, Limits())
             started, used = time.perf_counter(), time.process_time()
             await post.post_comment(service, draft, Visit(address=f"203.0.{at % 250}.7"))

@@ -9,8 +9,8 @@ from commentsvc.spam import fill
 from commentsvc.storage import decisions
 from tests.archives.made import PAGE, a_comment, import_records
 from tests.comments.test_post import everything_in
-from tests.conftest import post
-from tests.spam.test_memory import KIND, NEARLY, PILLS, act, judged
+from tests.conftest import a_service, post
+from tests.spam.test_memory import KIND, NEARLY, PILLS, PROGRAM, act, judged
 
 IMPORT = Actor(ActorKind.IMPORT, None, "import")
 
@@ -72,21 +72,21 @@ async def test_a_restart_goes_on_where_everything_is_certain(service, clock):
     assert state["filled_seq"] == last["seq"]
 
 
-async def test_a_decision_that_is_committed_after_later_ones_is_found(service, clock, engine):
+async def test_a_decision_that_is_committed_after_later_ones_is_found(service, database_url, clock, engine):
     first, second = await post(service, PILLS), await post(service, KIND)
+    await act(service, ActionVerb.SPAM, first, who=PROGRAM)
     may_end, has_number = asyncio.Event(), asyncio.Event()
 
     @write
     async def import_slowly(unit):
-        await unit.run("UPDATE comment SET status = 'spam' WHERE id = :id", id=first)
         await decisions.add(unit, [first], Decision(Status.SPAM, IMPORT))
         await unit.all("SELECT seq FROM decision WHERE comment_id = :id ORDER BY seq", id=first)  # it has its number
         has_number.set()
         if engine == "postgres":
             await may_end.wait()
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(import_slowly(service))
+    async with a_service(database_url, clock) as other, asyncio.TaskGroup() as group:
+        group.create_task(import_slowly(other))
         await has_number.wait()
         await act(service, ActionVerb.APPROVE, second)
         await fill.fill_memory(service)
