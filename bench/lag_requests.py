@@ -249,6 +249,7 @@ def _of_readers(data: Data) -> list[Probe]:
                 "/import.css",
                 "/embed.js",
                 "/thread.css",
+                "/rules.css",
                 "/statistics.css",
                 *assets.NAMES_ELSEWHERE,
             )

@@ -1,10 +1,11 @@
-"""The routes of the API for spam filters."""
+"""The routes of the API for spam filters, and the style of their panel on the pages of rules."""
 
 from typing import Final
 
 from commentsvc.domain.models import Scope
 from commentsvc.spam.schemas import FilterList, FilterQuery
 from commentsvc.web.api import filters
+from commentsvc.web.pages import assets
 from commentsvc.web.server.refusals import ASK_FAULTS
 from commentsvc.web.server.routing import Route
 
@@ -14,4 +15,5 @@ FILTER_ROUTES: Final[tuple[Route, ...]] = (
           scope=Scope.READ, refuses=ASK_FAULTS),
     Route(method="POST", path="/v1/filters/rebuild", handler=filters.rebuild_filters, takes=FilterQuery,
           gives=FilterList, scope=Scope.MODERATE, refuses=ASK_FAULTS),
+    Route(method="GET", path="/rules.css", handler=assets.rules_stylesheet, page=True, status=(200, 304)),
 )

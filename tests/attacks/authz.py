@@ -223,6 +223,7 @@ OPEN = {
         "GET /moderate.css",
         "GET /import.js",
         "GET /import.css",
+        "GET /rules.css",
         "GET /statistics.css",
         "GET /embed.js",
         *(f"GET {path}" for path in assets.NAMES_ELSEWHERE),

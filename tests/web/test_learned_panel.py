@@ -33,6 +33,7 @@ async def list_filters(service):
 
 
 async def decide_later(service, site="blog"):
+    """Teach a site's filter, then decide on ten spam and ten good comments, and approve one that looks like spam."""
     """Teach the filter of a site, then decide on ten spam and ten good comments, approve one like spam."""
     await teach(service, site=site)
     spam = await write_comments(service, SPAM, 10, thread="/later/", site=site)

@@ -175,3 +175,4 @@ async def test_new_comments_do_not_move_the_current_card(at_desk):
 async def test_the_moderation_script_is_at_most_4_kb_and_its_style_5_kb_and_a_half():
     assert len(assets.moderate().packed) <= 4_000
     assert len(assets.moderate_style().packed) <= 5_700
+    assert len(assets.rules_style().packed) <= 1_000

@@ -120,6 +120,12 @@ def moderate_style() -> Asset:
 
 
 @cache
+def rules_style() -> Asset:
+    """Return the style of the pages of rules, which comes after that of the moderation page."""
+    return _asset(STYLE, rcssmin.cssmin(_text("rules.css")))
+
+
+@cache
 def statistics_style() -> Asset:
     """Return the style of the page of statistics, which comes after that of the moderation page."""
     return _asset(STYLE, rcssmin.cssmin(_text("statistics.css")))
@@ -213,6 +219,11 @@ async def moderate_script(request: web.Request) -> web.Response:
 async def moderate_stylesheet(request: web.Request) -> web.Response:
     """Serve the moderation page's style."""
     return _served(request, moderate_style(), SHORT)
+
+
+async def rules_stylesheet(request: web.Request) -> web.Response:
+    """Serve the style of the pages of rules."""
+    return _served(request, rules_style(), SHORT)
 
 
 async def statistics_stylesheet(request: web.Request) -> web.Response:
