@@ -361,6 +361,21 @@ CREATE TABLE memory_state (
     filled_seq BIGINT NOT NULL DEFAULT 0
 );
 
+-- The answers of the external check (COMMENTSVC_VERDICT_URL) about comments. A new answer replaces the one before.
+CREATE TABLE hook_verdict (
+    comment_id TEXT   NOT NULL PRIMARY KEY REFERENCES comment (id),
+    site_id    TEXT   NOT NULL REFERENCES site (id),
+    version    BIGINT NOT NULL,             -- of the comment that was asked about
+    effect     TEXT   CHECK (effect IN ('spam', 'hold', 'approve', 'none')),  -- NULL: it gave no verdict in time
+    permille   BIGINT,                      -- its score times 1000
+    reason     TEXT   NOT NULL,             -- in its words; without a verdict: the error
+    asked_at   TEXT   NOT NULL,
+    applied    BIGINT NOT NULL,             -- 1: the verdict changed the comment's status
+    submitted  TEXT   CHECK (submitted IN ('spam', 'good'))  -- what Akismet was last told about people's decisions
+);
+
+CREATE INDEX hook_verdict_site ON hook_verdict (site_id, asked_at);
+
 -- Moderators' rules: bans, word lists, limits. Removed rules are kept for a while, so that removing can be undone.
 CREATE TABLE rule (
     id           TEXT   NOT NULL PRIMARY KEY,
@@ -519,15 +534,15 @@ CREATE INDEX event_comment ON event (comment_id) WHERE comment_id IS NOT NULL;
 -- same one. Delivered mails are deleted; requests to webhooks are kept for a week, with the response.
 CREATE TABLE parcel (
     id           TEXT   NOT NULL PRIMARY KEY,
-    channel      TEXT   NOT NULL CHECK (channel IN ('mail', 'webhook')),
-    kind         TEXT   NOT NULL,            -- which mail; of a webhook: the type of the event
+    channel      TEXT   NOT NULL CHECK (channel IN ('mail', 'webhook', 'verdict')),
+    kind         TEXT   NOT NULL,            -- which mail; of a webhook: the type of the event; verdict or teach
     site_id      TEXT   REFERENCES site (id),
     thread_id    TEXT,
     comment_id   TEXT,                       -- erasing this comment deletes the parcel
     owner        TEXT,                       -- id of the moderator, subscription or webhook
     email_sealed TEXT,                       -- recipient of a mail
     email_digest TEXT,
-    detail       TEXT   NOT NULL,            -- of a mail: ids, JSON; of a webhook: the encrypted body
+    detail       TEXT   NOT NULL,            -- of a mail or verdict: ids and codes, JSON; of a webhook: the encrypted body
     state        TEXT   NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
     attempts     BIGINT NOT NULL DEFAULT 0,
     urgent       BIGINT NOT NULL DEFAULT 0 CHECK (urgent IN (0, 1)),  -- 1: somebody waits for it; it goes before others

@@ -230,6 +230,12 @@ def join_outlets(config: Config) -> Outlets:
 
     fan_outs: list[FanOut] = [tell_webhooks]
     senders: dict[Channel, Sender] = {Channel.WEBHOOK: WebhookSender(Outbound(parse_networks(config.outbound_allow)))}
+    if config.verdict_url:
+        from commentsvc.delivery.verdict_events import ask_about_comments  # noqa: PLC0415 -- see ``listen``
+        from commentsvc.delivery.verdict_sender import VerdictSender  # noqa: PLC0415 -- see ``listen``
+
+        fan_outs.append(ask_about_comments)
+        senders[Channel.VERDICT] = VerdictSender(config)
     if config.smtp_url:
         from commentsvc.delivery.smtp import MailSender  # noqa: PLC0415 -- see ``listen``
         from commentsvc.web.mail.renderers import RENDERERS  # noqa: PLC0415 -- see ``listen``

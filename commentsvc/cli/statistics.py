@@ -9,6 +9,7 @@ from commentsvc.cli.terminal import CommandResult, Commands, Terminal
 from commentsvc.domain import validation
 from commentsvc.moderation import statistics, wording
 from commentsvc.moderation.statistics_schemas import (
+    ExternalVerdicts,
     MedianWait,
     PeriodRecord,
     RuleStatistics,
@@ -29,6 +30,7 @@ async def _show_statistics(service: Service, arguments: argparse.Namespace, term
         "",
         *format_table(PERIODS, found.periods, terminal),
         *_titled("Rules", format_table(RULES, found.rules, terminal)),
+        *_titled("External check", format_table(EXTERNAL, found.external_check, terminal)),
         *_titled("Busiest threads", format_table(THREADS, found.threads, terminal)),
     ]
     return CommandResult(found, "\n".join(lines))
@@ -70,6 +72,13 @@ RULES: Final[Table[RuleStatistics]] = (
     (Column("CAUGHT"), lambda one: f"{one.caught:,}"),
     (Column("OVERRULED"), lambda one: f"{one.overruled:,} ({100 * one.overruled / one.caught:.0f}%)"),
     (Column("RULE", optional=True), lambda one: one.rule or ""),
+)
+EXTERNAL: Final[Table[ExternalVerdicts]] = (
+    (Column("VERDICT"), lambda one: one.verdict),
+    (Column("COMMENTS"), lambda one: f"{one.comments:,}"),
+    (Column("APPLIED", optional=True), lambda one: f"{one.applied:,}"),
+    (Column("PEOPLE: SPAM"), lambda one: f"{one.spam:,}"),
+    (Column("PEOPLE: GOOD"), lambda one: f"{one.good:,}"),
 )
 THREADS: Final[Table[ThreadStatistics]] = (
     (Column("APPROVED"), lambda one: f"{one.approved:,}"),

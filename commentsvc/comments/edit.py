@@ -1,5 +1,7 @@
 """Edit a comment as its author."""
 
+from typing import Final
+
 import msgspec
 
 from commentsvc.access import rate_limit
@@ -18,6 +20,8 @@ from commentsvc.service import Service, write
 from commentsvc.spam import memory
 from commentsvc.storage import comments, contacts, decisions, revisions, threads
 from commentsvc.storage.database import PrivateRead, Write
+
+STRICTER_THAN_RULES: Final = frozenset({ActorKind.PERSON, ActorKind.HOOK})
 
 
 async def edit_comment(
@@ -66,11 +70,11 @@ async def _edit_comment(unit: Write, comment_id: str, token: str | None, text: C
 async def _may_reevaluate(unit: PrivateRead, comment: Comment) -> bool:
     """Return whether rules may change the status of an edited comment.
 
-    They may not if a person decided to hold or remove it, or if reader reports did.
+    They may not if a person or the external check decided to hold or remove it, or if reader reports did.
     """
     if comment.status in {Status.PENDING, Status.SPAM}:
         latest = await decisions.get_latest(unit, comment.id)
-        return latest is None or (latest.actor != REPORTS and latest.actor.kind is not ActorKind.PERSON)
+        return latest is None or (latest.actor != REPORTS and latest.actor.kind not in STRICTER_THAN_RULES)
     return comment.status is Status.APPROVED
 
 

@@ -9,7 +9,7 @@ from commentsvc.domain.models import Comment, Decision, Status, author_of
 from commentsvc.domain.reasons import Reason
 from commentsvc.service import Service, write
 from commentsvc.spam import memory
-from commentsvc.storage import actions, audit, comments, contacts, decisions, empty_threads, threads
+from commentsvc.storage import actions, audit, comments, contacts, decisions, empty_threads, hook_verdicts, threads
 from commentsvc.storage.database import Write
 
 
@@ -72,6 +72,7 @@ async def erase_content(
     await decisions.add(unit, [comment.id], decision, action_id)
     if not is_kept:
         await memory.forget_comments(unit, [comment.id])
+    await hook_verdicts.delete_of_comments(unit, [comment.id])
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, -1, now)
     await audit.erase_notes(unit, [comment.id])

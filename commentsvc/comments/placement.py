@@ -167,7 +167,9 @@ def build_contact(
     )
 
 
-async def save_comment(unit: Write, comment: Comment, thread: Thread, posted_digest: str | None = None) -> None:
-    """Insert a new comment, and count it in its thread, which this unit has locked."""
-    await comments.add(unit, comment, posted_digest)
+async def save_comment(
+    unit: Write, comment: Comment, thread: Thread, posted_digest: str | None = None, language: str | None = None
+) -> None:
+    """Insert a new comment, whose form has a language, and count it in its thread, which this unit has locked."""
+    await comments.add(unit, comment, posted_digest, language)
     await thread_numbers.count_new(unit, comment, thread)

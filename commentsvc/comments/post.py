@@ -155,7 +155,7 @@ async def _post_comment(
     digest = await _refuse_duplicate(unit, draft, text, placement.thread)
     author = Author(known or unit.new_id(), draft.name, draft.website)
     comment = build_comment(comment_id, placement, author, text, judgement.decision.status, unit.now())
-    await save_comment(unit, comment, placement.thread, digest)
+    await save_comment(unit, comment, placement.thread, digest, language)
     contact = build_contact(unit, comment, draft.email, visit, verified=submission.is_verified)
     await contacts.add(unit, contact, judgement.spam_score)
     await evaluate.save_judgement(unit, comment, judgement, new=True)

@@ -12,6 +12,7 @@ from commentsvc.config.database_url import find_fault
 from commentsvc.config.mail_server import parse_mail_from, parse_smtp_url
 from commentsvc.config.origins import parse_site_origin
 from commentsvc.config.settings import OLDEST_SECONDS, Config
+from commentsvc.config.verdict_checks import find_verdict_faults
 from commentsvc.domain.crypto import MIN_SECRET_LENGTH, Keyring
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.networks import drop_zone
@@ -247,4 +248,5 @@ CHECKS: Final[dict[tuple[str, ...], Callable[[Config], Iterator[str]]]] = {
     ("smtp_url",): _check_smtp_url,
     ("smtp_url", "mail_from"): _check_mail_from,
     ("smtp_url", "public_url"): _check_links_in_mails,
+    ("verdict_url", "verdict_secret", "verdict_dialect", "verdict_send"): find_verdict_faults,
 }

@@ -21,7 +21,10 @@ from commentsvc.domain.errors import ConfigurationError, InvalidValue
 from commentsvc.domain.validation import convert_setting
 
 SECRETS: Final = frozenset(
-    {"secret_key", "admin_key", "database_url", "reader_database_url", "read_database_url", "smtp_url", "metrics_token"}
+    {
+        *("secret_key", "admin_key", "database_url", "reader_database_url", "read_database_url", "smtp_url"),
+        *("metrics_token", "verdict_url", "verdict_secret"),
+    }
 )
 UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how PowerShell writes a file
 # Words for two of our values in other programs.

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from commentsvc.config.delivery_settings import DeliveryConfig
+from commentsvc.config.verdict_settings import VerdictConfig
 
 
-class MetricsConfig(DeliveryConfig, frozen=True, kw_only=True):
+class MetricsConfig(VerdictConfig, frozen=True, kw_only=True):
     """The settings of metrics. See ``Config``."""
 
     metrics_token: Annotated[

@@ -64,6 +64,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     body: str = ""
     retry_after: str | None = None
     location: str | None = None
+    headers: Mapping[str, str] = {}  # names in lower case
+    is_cut: bool = False  # there is more than was read
     error: str | None = None
     timed_out: bool = False
     milliseconds: int = 0
@@ -82,11 +84,17 @@ class Outbound:
     """A client that reaches the internet and the allowed networks only, follows nothing and remembers nothing."""
 
     def __init__(
-        self, allowed: Sequence[Network], *, seconds: float = SECONDS, resolver: AbstractResolver | None = None
+        self,
+        allowed: Sequence[Network],
+        *,
+        seconds: float = SECONDS,
+        most_bytes: int = MOST_RESPONSE_BYTES,
+        resolver: AbstractResolver | None = None,
     ) -> None:
-        """Prepare; the first request opens the session."""
+        """Prepare; the first request opens the session. The first ``most_bytes`` of a response are read."""
         self._allowed = allowed
         self._seconds = seconds
+        self._most_bytes = most_bytes
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
@@ -119,13 +127,15 @@ class Outbound:
             return Answer(error=INVALID_WEBSITE)
         self._session = self._session or self._open_session()
         async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
-            read = await _read_start(response)
+            read = await _read_start(response, self._most_bytes + 1)
             response.close()
             return Answer(
                 status=response.status,
-                body=read.decode("utf-8", "replace").replace("\0", "�"),
+                body=read[: self._most_bytes].decode("utf-8", "replace").replace("\0", "�"),
                 retry_after=response.headers.get("Retry-After"),
                 location=response.headers.get("Location"),
+                headers={name.lower(): value for name, value in response.headers.items()},
+                is_cut=len(read) > self._most_bytes,
             )
 
     def _open_session(self) -> aiohttp.ClientSession:
@@ -188,11 +198,11 @@ def _kind_of(error: Exception) -> type[Exception]:
     return next((kind for kind in _EXPLAINED if isinstance(error, kind)), Exception)
 
 
-async def _read_start(response: aiohttp.ClientResponse) -> bytes:
+async def _read_start(response: aiohttp.ClientResponse, most: int) -> bytes:
     """Return the first bytes of the body."""
     read = bytearray()
-    while len(read) < MOST_RESPONSE_BYTES:
-        piece = await response.content.read(MOST_RESPONSE_BYTES - len(read))
+    while len(read) < most:
+        piece = await response.content.read(most - len(read))
         if not piece:
             break
         read += piece

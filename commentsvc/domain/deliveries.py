@@ -9,7 +9,7 @@ from msgspec import Struct
 class EventKind(StrEnum):
     """The kind of an event. ``thread.changed`` and the decisions on a comment are derived from the comment's events."""
 
-    COMMENT_CREATED = "comment.created"  # detail: status
+    COMMENT_CREATED = "comment.created"  # detail: status; language of the form
     COMMENT_DECIDED = "comment.decided"  # detail: from, to; first if it was never public before
     COMMENT_EDITED = "comment.edited"
     COMMENT_DELETED = "comment.deleted"  # detail: from, the status before
@@ -26,6 +26,7 @@ class Channel(StrEnum):
 
     MAIL = "mail"
     WEBHOOK = "webhook"
+    VERDICT = "verdict"  # the external check
 
 
 class MailMode(StrEnum):

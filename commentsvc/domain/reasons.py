@@ -112,6 +112,12 @@ TEMPLATES: Final[dict[str, str | Plural]] = {
         "found",
     ),
     "all_matched": translatable("All conditions match."),
+    # The external check; the detail is its score, and what it says
+    "external_spam": translatable("External check: spam%(detail)s"),
+    "external_hold": translatable("External check: hold%(detail)s"),
+    "external_approve": translatable("External check: approve%(detail)s"),
+    "external_none": translatable("External check: nothing found%(detail)s"),
+    "external_failed": translatable("The external check gave no verdict."),
     # Readers, commenters and moderators
     "reported": Plural("Reported by %(count)s reader.", "Reported by %(count)s readers.", "count"),
     "withdrawn": translatable("Deleted by its commenter."),

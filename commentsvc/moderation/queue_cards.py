@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET
 
 from commentsvc.comments import shown
 from commentsvc.comments.schemas import PublicThread
-from commentsvc.domain.models import Actor, Comment, Contact, Effect, Principal, Scope, Status, Thread
+from commentsvc.domain.hook_verdicts import HOOK, HookVerdict, describe_verdict
+from commentsvc.domain.models import Actor, ActorKind, Comment, Contact, Effect, Principal, Scope, Status, Thread
 from commentsvc.domain.reasons import Reason, reason_text
 from commentsvc.moderation.schemas import AuthorRecord, ReasonRecord
 from commentsvc.sites import closing, resolve
 from commentsvc.spam.recall import Comparable, count_like_spam
-from commentsvc.storage import comments, contacts, decisions, queue, reports, threads
+from commentsvc.storage import comments, contacts, decisions, hook_verdicts, queue, reports, threads
 from commentsvc.storage.database import Environment, PrivateRead
 from commentsvc.storage.decisions import StoredDecision
 
@@ -35,6 +35,7 @@ async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]
     waiting = [comment for comment in page if comment.status is Status.PENDING]
     by_rules = latest | await decisions.list_latest(unit, [comment.id for comment in waiting], by_rules=True)
     by_id = await threads.get_many(unit, sorted({comment.thread_id for comment in page}))
+    checked = await hook_verdicts.get_many(unit, ids)
     parents = await comments.get_many(unit, sorted({comment.parent_id for comment in page if comment.parent_id}))
     records = await _records(unit, who, [one.email_digest for one in contact_by_id.values() if one.email_digest])
     namesakes = await _namesakes(unit, page, contact_by_id)
@@ -49,7 +50,7 @@ async def build_cards(unit: PrivateRead, who: Principal, page: Sequence[Comment]
             comment,
             email=_email(unit, who, contact_by_id.get(comment.id)),
             contact=contact_by_id.get(comment.id),
-            reasons=_reasons(latest.get(comment.id), by_rules.get(comment.id)),
+            reasons=_reasons(latest.get(comment.id), by_rules.get(comment.id), checked.get(comment.id)),
             records=records,
             waiting=(_from_network(contact_by_id.get(comment.id), in_network), with_text.get(comment.text_digest, 0)),
             parent=parents.get(comment.parent_id or ""),
@@ -179,17 +180,22 @@ def reason_fields(actor: Actor, reason: Reason | None, note: str | None = None) 
     }
 
 
-def _reasons(latest: StoredDecision | None, by_rules: StoredDecision | None) -> list[ReasonRecord]:
+def _reasons(
+    latest: StoredDecision | None, by_rules: StoredDecision | None, checked: HookVerdict | None
+) -> list[ReasonRecord]:
     """Return the reasons for a comment's status: the latest decision first, then the other rules that matched.
 
-    For a comment that a person moved back to pending, the reasons of the rules that held it follow.
+    For a comment that a person moved back to pending, the reasons of the rules that held it follow. The verdict of the
+    external check is the last one, unless it is the latest decision.
     """
     deciding = {one.seq: one for one in (latest, by_rules) if one is not None}  # they may be the same decision
-    others = by_rules.verdicts if by_rules else ()
-    return [ReasonRecord(**reason_fields(one.actor, one.reason, one.note)) for one in deciding.values()] + [
-        ReasonRecord(**reason_fields(one.actor, one.reason), effect=one.effect if one.effect is Effect.NOTE else UNSET)
-        for one in others
-    ]
+    found = [reason_fields(one.actor, one.reason, one.note) for one in deciding.values()]
+    for one in by_rules.verdicts if by_rules else ():
+        fields = reason_fields(one.actor, one.reason)
+        found.append(fields | ({"effect": one.effect} if one.effect is Effect.NOTE else {}))
+    if checked and not (latest and latest.actor.kind is ActorKind.HOOK):
+        found.append(reason_fields(HOOK, describe_verdict(checked)))
+    return [ReasonRecord(**fields) for fields in found]
 
 
 def _excerpt(parent: Comment | None) -> str | None:

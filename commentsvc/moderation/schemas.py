@@ -72,7 +72,6 @@ class ModeratorComment(PublicComment, frozen=True, kw_only=True):
     similar: Annotated[int, Meta(description="The larger of the next two numbers.")]
     similar_network: Annotated[int, Meta(description="Other pending comments from this network; at most 1,000.")]
     similar_text: Annotated[int, Meta(description="Other pending comments with this text; at most 1,000.")]
-    like_spam: Annotated[int, Meta(description="Spam with nearly the same text; 0 for comments that do not wait.")]
     like_spam: Annotated[int, Meta(description="Spam with this text or nearly the same; 0 unless it is pending.")]
     namesake: Annotated[int, Meta(description="Approved comments of a known commenter with this name, other address.")]
     thread: PublicThread

@@ -14,6 +14,7 @@ from commentsvc.domain.time_zones import DEFAULT, find_zone
 from commentsvc.domain.timestamps import format_time
 from commentsvc.moderation.statistics_schemas import (
     AgeRecord,
+    ExternalVerdicts,
     MedianWait,
     Outcomes,
     PeriodRecord,
@@ -26,7 +27,7 @@ from commentsvc.moderation.statistics_schemas import (
 )
 from commentsvc.service import private_read
 from commentsvc.sites import resolve
-from commentsvc.storage import day_totals, sites, totals
+from commentsvc.storage import day_totals, hook_verdicts, sites, totals
 from commentsvc.storage.database import PrivateRead, Row
 from commentsvc.storage.day_totals import BOUNDS, QUARTER_SECONDS, QUARTERS_PER_DAY, Period
 
@@ -38,6 +39,7 @@ AGES: Final = (15 * 60, 3600, 6 * 3600, 24 * 3600)  # seconds: the limits of how
 MAX_COUNTED: Final = 5000  # waiting comments; the ages of more are known to a quarter of an hour
 EPOCH: Final = date(1970, 1, 1)
 COUNTED: Final = ("approved", "spam", "trash", "pending", "erased")
+VERDICTS: Final = ("spam", "hold", "approve", "none", "failed")  # of the external check
 Buckets = Counter[int]
 
 
@@ -76,6 +78,7 @@ async def read_statistics(
         median_wait=find_median(_merge(waits.values())),
         periods=[_build_period_record(days, arrivals, waits) for days in split_days(first, last, query.by)],
         rules=[_rule_record(row) for row in await day_totals.sum_rules(unit, site_ids, noons, MAX_RULES)],
+        external_check=await _read_external_check(unit, site_ids, period),
         threads=[
             _thread_record(row, names)
             for row in await day_totals.sum_threads(unit, site_ids, noons.utc_days, MAX_THREADS)
@@ -196,6 +199,22 @@ async def _read_queue(unit: PrivateRead, site_ids: Sequence[str] | None) -> Queu
         for low, high, before, until in steps
     ]
     return QueueRecord(waiting=waiting, oldest_at=oldest, ages=ages)
+
+
+async def _read_external_check(unit: PrivateRead, site_ids: Sequence[str], period: Period) -> list[ExternalVerdicts]:
+    start, end = (
+        format_time(datetime.fromtimestamp(quarter * QUARTER_SECONDS, UTC)) for quarter in (period.start, period.end)
+    )
+    numbers: dict[str, Counter[str]] = {}
+    for row in await hook_verdicts.count(unit, site_ids, start, end):
+        counted = numbers.setdefault(row["effect"] or "failed", Counter())
+        counted.update({"comments": row["number"], "applied": row["applied"]})
+        counted.update({row["label"]: row["number"]} if row["label"] else {})
+    return [ExternalVerdicts(verdict=one, **_only(numbers[one])) for one in VERDICTS if one in numbers]
+
+
+def _only(numbers: Counter[str]) -> dict[str, int]:
+    return {name: int(numbers[name]) for name in ("comments", "applied", "spam", "good")}
 
 
 def _rule_record(row: Row) -> RuleStatistics:

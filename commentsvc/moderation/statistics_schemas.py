@@ -2,7 +2,7 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
@@ -115,6 +115,18 @@ class ThreadStatistics(Struct, frozen=True, kw_only=True):
     approved: Annotated[int, Meta(description="Approved comments that arrived on these days, counted in UTC.")]
 
 
+class ExternalVerdicts(Struct, frozen=True, kw_only=True):
+    """Numbers of comments with one verdict of the external check, and how people decided on them."""
+
+    verdict: Annotated[
+        Literal["spam", "hold", "approve", "none", "failed"], Meta(description="`failed`: it gave none in time.")
+    ]
+    comments: int
+    applied: Annotated[int, Meta(description="Comments whose status it changed.")]
+    spam: Annotated[int, Meta(description="Comments that people marked as spam.")]
+    good: Annotated[int, Meta(description="Comments that people approved.")]
+
+
 class Statistics(Struct, frozen=True, kw_only=True):
     """Statistics of one or more sites."""
 
@@ -128,4 +140,5 @@ class Statistics(Struct, frozen=True, kw_only=True):
     median_wait: MedianWait | None
     periods: Annotated[list[PeriodRecord], Meta(description="Oldest first, also those without comments.")]
     rules: Annotated[list[RuleStatistics], Meta(description="Those that caught most, up to 50.")]
+    external_check: Annotated[list[ExternalVerdicts], Meta(description="Comments that were asked about on these days.")]
     threads: Annotated[list[ThreadStatistics], Meta(description="Those with most approved comments, up to 10.")]

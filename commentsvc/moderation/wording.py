@@ -179,6 +179,8 @@ def actor_name(actor: Actor) -> Message:
             return translatable_format("Rule “%(rule)s”", rule=FormattedMessage(str(rule_name(actor.name)), {}))
         case ActorKind.PROGRAM:
             return translatable_format("API key “%(name)s”", name=actor.name)
+        case ActorKind.HOOK:
+            return translatable("The external check")
         case ActorKind.SYSTEM:
             return translatable_format("The system (%(part)s)", part=actor.name)
         case _:

@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from commentsvc.audit import log
 from commentsvc.comments.schemas import PublicThread
 from commentsvc.comments.unpublished import is_not_published
 from commentsvc.domain import pagination
 from commentsvc.domain.email_address import Email
+from commentsvc.domain.hook_verdicts import describe_verdict
 from commentsvc.domain.models import Actor, Comment, Status, Thread
+from commentsvc.domain.reasons import reason_text
 from commentsvc.moderation import queue
 from commentsvc.moderation.schemas import ReportRecord
 from commentsvc.privacy.schemas import (
@@ -25,12 +28,14 @@ from commentsvc.privacy.schemas import (
     PersonModerator,
     PersonRevision,
     PersonSubscription,
+    PersonVerdict,
 )
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.sites.resolve import SiteDirectory
-from commentsvc.storage import comments, contacts, moderators, person_data, reports, revisions, threads
+from commentsvc.storage import comments, contacts, hook_verdicts, moderators, person_data, reports, revisions, threads
 from commentsvc.storage.database import PrivateRead, Row, Write
+from commentsvc.storage.hook_verdicts import StoredHookVerdict
 
 PIECE: Final = 50  # comments in one unit of work, so that it is short
 PAGE: Final = 1000  # comments in one export: some megabytes
@@ -133,11 +138,16 @@ async def _fields_of_operators(unit: PrivateRead, comment: Comment, contact: Row
         "agent": contact["agent"],
         "note": comment.note,
         "decisions": await queue.list_decisions(unit, comment.id),
+        "external_check": _verdict(await hook_verdicts.get(unit, comment.id)),
         "reports": [
             ReportRecord(row["reason"], row["created_at"], row["settled_at"])
             for row in await reports.list_of_comment(unit, comment.id)
         ],
     }
+
+
+def _verdict(stored: StoredHookVerdict | None) -> PersonVerdict | UnsetType:
+    return PersonVerdict(reason_text(describe_verdict(stored)), stored.asked_at) if stored else UNSET
 
 
 async def _status_for_author(unit: PrivateRead, comment: Comment) -> str:

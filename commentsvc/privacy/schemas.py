@@ -44,6 +44,13 @@ class PersonDelivery(Struct, frozen=True):
     created_at: Time
 
 
+class PersonVerdict(Struct, frozen=True):
+    """The verdict of the external check on a comment."""
+
+    text: Annotated[str, Meta(description="The verdict in English, or that the check gave no verdict.")]
+    asked_at: Time
+
+
 class PersonComment(Struct, frozen=True, kw_only=True):
     """A comment that gives the address. Fields for operators are left out for the person."""
 
@@ -67,6 +74,7 @@ class PersonComment(Struct, frozen=True, kw_only=True):
     decisions: list[DecisionRecord] | UnsetType = UNSET
     reports: Annotated[list[ReportRecord], Meta(description="By readers, about this comment.")] | UnsetType = UNSET
     deliveries: list[PersonDelivery] | UnsetType = UNSET
+    external_check: PersonVerdict | UnsetType = UNSET
 
 
 class PersonAddress(Struct, frozen=True):
@@ -160,6 +168,7 @@ class PersonCounts(Struct, frozen=True, kw_only=True):
     deliveries: Annotated[int, Meta(description="Mails and requests to webhooks, about comments.")] = 0
     comment_events: Annotated[int, Meta(description="Events about comments, not yet sent to anybody.")] = 0
     links: Annotated[int, Meta(description="Links to decide on comments by mail.")] = 0
+    verdicts: Annotated[int, Meta(description="Verdicts of the external check on comments.")] = 0
     reply_subscriptions: Annotated[int, Meta(description="Subscriptions to replies to comments.")] = 0
     addresses: Annotated[int, Meta(description="The address: confirmed or not, or suppressed.")] = 0
     subscriptions: int = 0

@@ -35,8 +35,11 @@ def digest_comment(comment: Comment) -> str:
     return digest_row(comment.id, comment.name, comment.text, comment.html, comment.created_at)
 
 
-async def add(unit: Write, comment: Comment, posted_digest: str | None = None) -> None:
-    """Insert a comment. ``thread_numbers.count_new`` counts it; its decision adds it to the search index."""
+async def add(unit: Write, comment: Comment, posted_digest: str | None = None, language: str | None = None) -> None:
+    """Insert a comment; ``language`` is that of its form.
+
+    ``thread_numbers.count_new`` counts it; its decision adds it to the search index.
+    """
     await unit.later(
         f"""
         INSERT INTO comment ({PLAIN_COLUMNS}, posted_digest, row_digest)
@@ -46,7 +49,8 @@ async def add(unit: Write, comment: Comment, posted_digest: str | None = None) -
         posted_digest=posted_digest,
         row_digest=digest_comment(comment),
     )
-    await events.add_of_comment(unit, EventKind.COMMENT_CREATED, comment, {"status": comment.status.value})
+    detail = {"status": comment.status.value} | ({"language": language} if language else {})
+    await events.add_of_comment(unit, EventKind.COMMENT_CREATED, comment, detail)
 
 
 async def get_readable(unit: PublicRead, comment_id: str) -> ReadableComment | None:

@@ -1,6 +1,7 @@
 """Events, until a worker has turned them into parcels.
 
-Each is written in the transaction of what happened, and only if there is a mail server or a webhook to tell.
+Each is written in the transaction of what happened, and only if there is a mail server, an external check or a
+webhook to tell.
 """
 
 from collections import defaultdict
@@ -16,8 +17,8 @@ from commentsvc.storage.database import PrivateRead, Write, in_list
 
 COLUMNS: Final = ", ".join(Event.__struct_fields__)
 MOST_FAILURES: Final = 5
-# Without a mail server or a webhook nobody reads events.
-IS_READ: Final = "(CAST(:has_mail AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM webhook WHERE disabled_at IS NULL))"
+# Without a mail server, an external check or a webhook nobody reads events.
+IS_READ: Final = "(CAST(:has_reader AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM webhook WHERE disabled_at IS NULL))"
 
 
 async def add(
@@ -46,7 +47,7 @@ async def add(
         sealed=unit.keyring.seal(email) if email else None,
         digest=unit.keyring.digest(email) if email else None,
         now=unit.now(),
-        has_mail=_has_mail(unit),
+        has_reader=_has_reader(unit),
     )
 
 
@@ -82,7 +83,7 @@ async def add_decisions(unit: Write, found: Sequence[Comment], status: Status) -
         """,
         kind=EventKind.COMMENT_DECIDED.value,
         now=unit.now(),
-        has_mail=_has_mail(unit),
+        has_reader=_has_reader(unit),
         **values,
     )
 
@@ -97,7 +98,7 @@ async def add_thread_changes(unit: Write, thread_ids: Sequence[str]) -> None:
         """,
         kind=EventKind.THREAD_CHANGED.value,
         now=unit.now(),
-        has_mail=0,  # only webhooks tell
+        has_reader=0,  # only webhooks tell
         **values,
     )
 
@@ -202,8 +203,8 @@ async def delete_expired(unit: Write, before: str, most: int) -> int:
     )
 
 
-def _has_mail(unit: Write) -> int:
-    return int(bool(unit.config.smtp_url))
+def _has_reader(unit: Write) -> int:
+    return int(bool(unit.config.smtp_url or unit.config.verdict_url))
 
 
 def _json(value: Mapping[str, Any]) -> str:

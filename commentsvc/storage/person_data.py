@@ -32,6 +32,7 @@ OF_COMMENTS: Final = {
     "deliveries": f"parcel WHERE comment_id IN {{ids}} AND kind <> '{EventKind.COMMENT_DELETED.value}'",
     "comment_events": f"event WHERE comment_id IN {{ids}} AND kind <> '{EventKind.COMMENT_DELETED.value}'",
     "links": "decision_link WHERE comment_id IN {ids}",
+    "verdicts": "hook_verdict WHERE comment_id IN {ids}",
     "reply_subscriptions": "subscription WHERE comment_id IN {ids}",
     "notes": "action WHERE note IS NOT NULL AND id IN (SELECT action_id FROM action_item WHERE comment_id IN {ids})",
 }

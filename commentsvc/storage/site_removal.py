@@ -10,13 +10,13 @@ IS_LEAF: Final = "NOT EXISTS (SELECT 1 FROM comment reply WHERE reply.parent_id 
 # Tables whose rows belong to one comment.
 OF_COMMENTS: Final = (
     *("decision", "revision", "action_item", "report"),
-    *("event", "parcel", "subscription", "decision_link"),
+    *("event", "parcel", "subscription", "decision_link", "hook_verdict"),
 )
 # Tables whose rows belong to one site, in the order in which foreign keys allow deleting them.
 OF_SITES: Final = (
     "event parcel subscription confirmation verified_author queue_feed webhook import_job "
     "imported thread_name thread site_total arrival_total thread_total wait_total rule_total "
-    "memory spam_filter rule submission api_key moderator_site site_origin"
+    "hook_verdict memory spam_filter rule submission api_key moderator_site site_origin"
 )
 
 

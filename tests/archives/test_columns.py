@@ -47,6 +47,8 @@ OTHER_TABLES = {
     **dict.fromkeys(("comment_search", "thread_search"), COMPUTED),
     "spam_filter": "learned again from the decisions",
     **dict.fromkeys(("memory", "memory_key", "memory_state"), "of the decisions"),
+    "memory": "of the decisions",
+    "hook_verdict": "what another program said; the decisions that came of it are archived",
     "import_job": "its file is in a folder of one server",
 }
 

@@ -29,6 +29,8 @@ class Receiver:
         if answer == "close":
             request.transport.abort()
             return web.Response()
+        if callable(answer):
+            return await answer(request)
         if answer == "huge":
             return await self._answer_huge(request)
         return answer

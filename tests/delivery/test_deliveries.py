@@ -47,9 +47,10 @@ async def test_an_operator_lists_what_was_given_up_with_its_error(client, servic
     assert [one["id"] for one in page["deliveries"]] == [failed[1], failed[0]]
     shown = page["deliveries"][0]
     assert (shown["error"], shown["recipient"], shown["next_at"]) == ("550 no such mailbox", "m…@example.com", None)
-    (mail, webhooks) = page["channels"]
+    (mail, webhooks, check) = page["channels"]
     assert (mail["waiting"], mail["dead"], mail["error"]) == (1, 2, "550 no such mailbox")
     assert (webhooks["waiting"], webhooks["dead"], webhooks["error"]) == (0, 0, None)
+    assert (check["channel"], check["waiting"], check["error"]) == ("verdict", 0, None)
     assert "canary" not in await answer.text()
 
 

@@ -66,7 +66,7 @@ async def work(service, receiver):
 
 async def test_a_comment_is_an_event_only_if_somebody_is_told(service, mailing):
     await post(mailing, "Hello.")
-    assert await read_events(mailing) == [("comment.created", '{"status":"pending"}')]
+    assert await read_events(mailing) == [("comment.created", '{"status":"pending","language":"en"}')]
     assert await outbox.expand_events(mailing, []) == 1
     assert await read_events(mailing) == []
 

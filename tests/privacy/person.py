@@ -5,14 +5,16 @@ from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit, NewReport
 from commentsvc.domain.deliveries import Channel, EventKind, NewParcel
 from commentsvc.domain.email_address import Email
+from commentsvc.domain.hook_verdicts import HookEffect
 from commentsvc.domain.models import ActionVerb, RuleKind
 from commentsvc.moderation import actions
 from commentsvc.moderation.schemas import Action, CommentUpdate
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
 from commentsvc.service import write
-from commentsvc.storage import addresses, confirmations, events, parcels, verified_authors
+from commentsvc.storage import addresses, comments, confirmations, events, hook_verdicts, parcels, verified_authors
 from commentsvc.storage.confirmations import Confirmation
+from commentsvc.storage.hook_verdicts import StoredHookVerdict
 from tests.conftest import EVERYTHING, draft, visit
 
 MAIL = {"smtp_url": "smtp://localhost:2525?tls=off", "mail_from": "comments@blog.example"}
@@ -46,7 +48,23 @@ async def fill(service, email=EMAIL, mark=MARK, thread="/a-page/"):
     await reports.report_comment(service, posted[1].id, NewReport(reason=f"{mark} reason"), visit())
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.EMAIL, match=email.reveal(), note=f"{mark} ban"))
     await add_mail_rows(service, email, posted[0].id)
+    await add_verdict(service, posted[0].id, f"{mark} offers a casino")
     return posted
+
+
+@write
+async def add_verdict(unit, comment_id, reason, effect=HookEffect.SPAM):
+    comment = await comments.get(unit, comment_id)
+    verdict = StoredHookVerdict(
+        effect=effect,
+        permille=930,
+        reason=reason,
+        comment_id=comment.id,
+        site_id=comment.site_id,
+        version=comment.version,
+        asked_at=unit.now(),
+    )
+    await hook_verdicts.save(unit, verdict)
 
 
 @write

@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+from commentsvc.cli import statistics
+from commentsvc.cli.parser import parse_arguments
+from commentsvc.domain.hook_verdicts import HookEffect
 from commentsvc.domain.models import ActionVerb, RuleKind, Scope
 from commentsvc.moderation import actions
 from commentsvc.moderation.schemas import Action
@@ -17,7 +20,9 @@ from commentsvc.sites.schemas import SiteChange
 from commentsvc.web.moderation.chart import HEIGHT, build_chart, find_step
 from commentsvc.web.pages import assets
 from commentsvc.web.pages.i18n import find_locale
+from tests.cli.test_moderate import Person
 from tests.conftest import EVERYTHING, a_key, post
+from tests.privacy.person import add_verdict
 
 
 async def fill(service, clock):
@@ -27,6 +32,7 @@ async def fill(service, clock):
         held = await post(
             service, f"See https://example.com/{number}", title="A <b>post</b>", address=f"192.0.2.{number}"
         )
+        await add_verdict(service, held, "casino words", HookEffect.SPAM if number % 2 else HookEffect.NONE)
         clock.move(minutes=20)
         if number < 7:
             verb = ActionVerb.SPAM if number % 3 == 0 else ActionVerb.APPROVE
@@ -34,7 +40,7 @@ async def fill(service, clock):
         clock.move(hours=7)
 
 
-async def read_page(client, key, query=""):
+async def read_page(client, key, query="", path="/moderate/stats"):
     signed_in = await client.post(
         "/moderate/sign-in",
         data={"key": key["Authorization"].removeprefix("Bearer ")},
@@ -42,7 +48,7 @@ async def read_page(client, key, query=""):
         allow_redirects=False,
     )
     cookie = {"Cookie": signed_in.headers["Set-Cookie"].partition(";")[0], "Sec-Fetch-Site": "same-origin"}
-    return await client.get(f"/moderate/stats{query}", headers=cookie)
+    return await client.get(f"{path}{query}", headers=cookie)
 
 
 async def test_a_moderator_without_script_sees_figures_charts_and_tables_that_agree(client, service, clock, key):
@@ -58,6 +64,9 @@ async def test_a_moderator_without_script_sees_figures_charts_and_tables_that_ag
     assert re.search(r"Waiting 2\b", main)
     assert re.search(r'class="share doubtful">4 \(44%\)</td><td class="try"><a ', main)
     assert "Days in <bdi>UTC</bdi>" in main
+    verdicts = main.split('id="h-verdicts"')[1].split("</section>")[0]
+    found = re.findall(r'<th scope="row">([^<]+)</th>.*?<b>(\d+)</b>.*?class="share">([^<]+)<', verdicts)
+    assert found == [("Spam", "4", "2 of 3"), ("Nothing found", "5", "2 of 4")]
     assert "/statistics.css" in head
 
 
@@ -121,3 +130,22 @@ def test_time_runs_to_the_left_in_languages_from_right_to_left():
 
 def test_the_style_of_statistics_is_at_most_2_kb():
     assert len(assets.statistics_style().packed) <= 2_000
+
+
+async def test_the_words_of_the_external_check_are_text_on_the_page_of_a_comment(client, service, key):
+    comment = await post(service, "Hello.")
+    await add_verdict(service, comment, "<script>alert(1)</script>")
+    page = await (await read_page(client, key, path=f"/moderate/comments/{comment}")).text()
+    assert "External check: spam (0.93): &lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert" not in page
+
+
+async def test_an_operator_reads_in_a_terminal_how_the_external_check_agrees_with_people(service, clock):
+    await fill(service, clock)
+    run = statistics.COMMANDS["stats", "stats"]
+    printed = (await run(service, parse_arguments(["stats"]), Person().terminal)).text
+    table = printed.split("External check:\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split() for line in table] == [
+        ["spam", "4", "0", "1", "2"],
+        ["none", "5", "0", "2", "2"],
+    ]

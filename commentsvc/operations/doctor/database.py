@@ -8,6 +8,7 @@ from commentsvc.audit import verification
 from commentsvc.domain.errors import ConfigurationError
 from commentsvc.operations import integrity, key_check, servers
 from commentsvc.operations.backlog import measure_backlog
+from commentsvc.operations.doctor.external_check import check_latest_question
 from commentsvc.operations.doctor.findings import Finding, fault, from_error, ok, warning
 from commentsvc.service import Service, private_read
 from commentsvc.storage import backups, schema
@@ -166,6 +167,7 @@ DATABASE_CHECKS: Final = {
     "replica": check_replica,
     "servers": check_servers,
     "outbox": check_outbox,
+    "external check": check_latest_question,
     "audit log": check_audit_log,
     "backups": check_last_backup,
 }

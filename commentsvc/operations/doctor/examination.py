@@ -11,7 +11,7 @@ from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Refusal
 from commentsvc.operations import secret_file
-from commentsvc.operations.doctor import computer, mail, page, public, settings
+from commentsvc.operations.doctor import computer, external_check, mail, page, public, settings
 from commentsvc.operations.doctor.database import DATABASE_CHECKS
 from commentsvc.operations.doctor.fetch import FetchFailed
 from commentsvc.operations.doctor.findings import Finding, Level, fault, from_error
@@ -32,6 +32,7 @@ async def examine_inside(config: Config, given: Collection[str], open_service: O
         found += await _examine_database(open_service)
     found += _collect("backups", lambda: computer.check_backups(config))
     found += await _await_findings("mail", mail.check_mail(config))
+    found += await _await_findings("external check", external_check.check_external_check(config))
     return found
 
 

@@ -19,6 +19,7 @@ ONLY_POSTGRES: Final = (
 )
 ONLY_SQLITE: Final = ("database_check", "min_free_mb")
 ONLY_MAIL: Final = ("mail_from", "mail_minutes")
+ONLY_CHECK: Final = ("verdict_secret", "verdict_mode", "verdict_timeout", "verdict_dialect", "verdict_send")
 
 
 def check_settings(config: Config, given: Collection[str]) -> Iterator[Finding]:
@@ -48,6 +49,7 @@ def _find_idle(config: Config, given: Collection[str]) -> Iterator[tuple[str, st
         (config.sqlite_path is not None, ONLY_POSTGRES, "the database is SQLite"),
         (config.sqlite_path is None, ONLY_SQLITE, "the database is PostgreSQL"),
         (not config.smtp_url, ONLY_MAIL, f"{PREFIX}SMTP_URL is not set"),
+        (not config.verdict_url, ONLY_CHECK, f"{PREFIX}VERDICT_URL is not set"),
         (config.socket_path is None, ("socket_mode",), f"{PREFIX}HOST is no socket file"),
         (config.socket_path is not None, ("port",), f"{PREFIX}HOST is a socket file"),
         (config.proof_of_work == "off", ("proof_cost",), f"{PREFIX}PROOF_OF_WORK is off"),

@@ -74,6 +74,7 @@ REASONS: Final[dict[str, tuple[Weight, str | Plural]]] = {
     "repeat_website": (Weight.DANGER, translatable("Website on %(host)s was in spam")),
     "honeypot_filled": (Weight.DANGER, translatable("Filled in a hidden field")),
     "learned": (Weight.DANGER, translatable("Spam score %(score)s%%")),
+    "external_spam": (Weight.DANGER, translatable("External check: spam")),
     "word_listed": (Weight.WARNING, translatable("Word list: %(word)s")),
     "words_listed": (
         Weight.WARNING,
@@ -109,6 +110,8 @@ REASONS: Final[dict[str, tuple[Weight, str | Plural]]] = {
         Weight.WARNING,
         Plural("%(found)s spam by this commenter", "%(found)s spam by this commenter", "found"),
     ),
+    "external_hold": (Weight.WARNING, translatable("External check: hold")),
+    "external_approve": (Weight.POSITIVE, translatable("External check: approve")),
     "author_approved": (Weight.POSITIVE, translatable("Known commenter")),
     "form_expired": (Weight.MUTED, translatable("Form opened long ago")),
     "form_token_missing": (Weight.MUTED, translatable("Sent without the form")),
@@ -125,7 +128,7 @@ TELLING: Final = frozenset(
 LIKE_SPAM: Final = "repeat_near"
 ORDER: Final = {code: at for at, code in enumerate(REASONS)}
 # All comments of a site have these, or another part of the card says so.
-IDLE: Final = frozenset({"mode_all", "mode_none", "author_new", "reported"})
+IDLE: Final = frozenset({"mode_all", "mode_none", "author_new", "reported", "external_none", "external_failed"})
 
 
 def list_chips(locale: Locale, card: ModeratorComment) -> list[Chip]:

@@ -23,6 +23,7 @@ STATES: Final[dict[ParcelState, Message]] = {
 CHANNELS: Final[dict[Channel, Message]] = {
     Channel.MAIL: translatable("Mail"),
     Channel.WEBHOOK: translatable("Webhooks"),
+    Channel.VERDICT: translatable("External check"),
 }
 # Mails by their kind. A webhook request shows the type of its event.
 KINDS: Final[dict[str, Message]] = {
@@ -36,6 +37,8 @@ KINDS: Final[dict[str, Message]] = {
     "approved": translatable("Comment published"),
     "own_comments": translatable("Link to own comments"),
     "test": translatable("Test"),
+    "verdict": translatable("Question about a comment"),
+    "teach": translatable("Decision of a moderator"),
 }
 
 

@@ -15,7 +15,7 @@ from commentsvc.domain.messages import Message, translatable, translatable_forma
 from commentsvc.domain.models import RuleKind
 from commentsvc.domain.timestamps import parse_time
 from commentsvc.moderation import statistics, wording
-from commentsvc.moderation.statistics_schemas import RuleStatistics, Span, Statistics, StatisticsQuery
+from commentsvc.moderation.statistics_schemas import ExternalVerdicts, RuleStatistics, Span, Statistics, StatisticsQuery
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import RuleRecord
 from commentsvc.web.moderation import layout
@@ -44,6 +44,14 @@ AGE_NAMES: Final = (
 TELLING_KINDS: Final = frozenset(
     {RuleKind.LINKS, RuleKind.LENGTH, RuleKind.SCRIPT, RuleKind.SAME_TEXT, RuleKind.TOO_FAST, RuleKind.TOO_MANY}
 )
+VERDICTS: Final = {
+    "spam": translatable("Spam"),
+    "hold": translatable("Hold"),
+    "approve": translatable("Approve"),
+    "none": translatable("Nothing found"),
+    "failed": translatable("No answer"),
+}
+AGAINST: Final = frozenset({"spam", "hold"})
 
 
 class StatisticsPageQuery(layout.ResultQuery, frozen=True, kw_only=True):
@@ -51,6 +59,16 @@ class StatisticsPageQuery(layout.ResultQuery, frozen=True, kw_only=True):
 
     site: SiteName | None = None
     days: Days = "30"
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """A verdict of the external check in the table: decided by moderators, and decided otherwise."""
+
+    label: Message
+    comments: int
+    decided: int
+    overruled: int
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,7 @@ async def show_statistics(request: web.Request, query: StatisticsPageQuery) -> w
         ages=list(zip(map(locale.translate, AGE_NAMES), (age.number for age in found.queue.ages), strict=True)),
         waited=max(0, int(waited.total_seconds())) if waited is not None else None,
         rules=await _list_rules(request, locale, found.rules[:SHOWN_RULES]),
+        verdicts=[_verdict_row(one) for one in found.external_check],
         threads=found.threads[:SHOWN_THREADS],
         rows=found.periods[::-1],
         shown_rows=SHOWN_ROWS,
@@ -98,6 +117,11 @@ async def _read(request: web.Request, query: StatisticsPageQuery) -> Statistics:
     days = int(query.days)
     wanted = StatisticsQuery(site=query.site, by=Span.DAY if days <= MOST_BARS else Span.WEEK)
     return await statistics.read_statistics(request.app[SERVICE], request[WHO], wanted, days)
+
+
+def _verdict_row(found: ExternalVerdicts) -> VerdictRow:
+    overruled = 0 if found.verdict == "failed" else found.good if found.verdict in AGAINST else found.spam
+    return VerdictRow(VERDICTS[found.verdict], found.comments, found.spam + found.good, overruled)
 
 
 async def _list_rules(request: web.Request, locale: Locale, found: Sequence[RuleStatistics]) -> list[RuleRow]:
