@@ -81,9 +81,9 @@ async def memory_of(service):
     return sorted(str(sorted(row.items())) for row in rows)
 
 
-@given(texts=st.lists(TEXTS, min_size=3, max_size=3), steps=st.lists(STEPS, max_size=12))
+@given(texts=st.lists(TEXTS, min_size=3, max_size=3), steps=st.lists(STEPS, min_size=6, max_size=20))
 @settings(
-    max_examples=25 * MORE_EXAMPLES,
+    max_examples=40 * MORE_EXAMPLES,
     deadline=None,
     derandomize=True,
     database=None,
