@@ -32,7 +32,9 @@ async def reply(review: ReviewState, card: ModeratorComment) -> NextStep:
         review.show(f"{await review.describe_conflict(card)} Press r to send your reply.")
         return NextStep.SHOW_COMMENT
     del review.drafts[draft]
-    review.decisions.append(ReviewDecision(reply.action, Status.APPROVED, int(approve), review.after))
+    review.decisions.append(
+        ReviewDecision(reply.action, Status.APPROVED, int(approve), review.after, len(review.skipped))
+    )
     review.show("Replied, and approved the comment." if approve else "Replied.", reply)
     return NextStep.SHOW_COMMENT if approve else review.skip(card)
 
@@ -62,7 +64,9 @@ async def ban(review: ReviewState, card: ModeratorComment) -> NextStep:
     if banned is None:
         review.show("Nobody was banned.")
         return NextStep.READ_KEY
-    review.decisions.append(ReviewDecision(banned.action, Status.SPAM, banned.marked, review.after))
+    review.decisions.append(
+        ReviewDecision(banned.action, Status.SPAM, banned.marked, review.after, len(review.skipped))
+    )
     marked = format_count(banned.marked, "waiting comment")
     review.show(f"Banned for {DAYS} days. {marked} marked as spam. Press u to undo both.", banned)
     return NextStep.SHOW_COMMENT

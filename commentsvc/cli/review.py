@@ -173,9 +173,9 @@ class Review(ReviewState):
         return NextStep.SHOW_COMMENT
 
     def _record_decision(self, card: ModeratorComment, done: ActionResult, status: Status, text: str) -> None:
-        self.decisions.append(ReviewDecision(done.id, status, done.changed, self.after))
+        self.decisions.append(ReviewDecision(done.id, status, done.changed, self.after, len(self.skipped)))
         if self.query.status is StatusFilter.ANY:
-            self.after = card.id  # it still matches
+            self.after = queue.cursor_after(card, self.query.order)  # it still matches
         self.show(text, done)
 
     async def _undo(self) -> NextStep:
@@ -193,7 +193,7 @@ class Review(ReviewState):
         self.decisions.pop()
         self.show(_format_undo(done), done)
         self.after = decision.after
-        self.skipped = [one for one in self.skipped if decision.after and one <= decision.after]
+        del self.skipped[decision.skipped :]
         return NextStep.SHOW_COMMENT
 
 

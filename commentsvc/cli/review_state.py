@@ -30,6 +30,7 @@ class ReviewDecision:
     status: Status
     number: int
     after: str | None
+    skipped: int  # comments that were left unchanged by then
 
 
 @dataclass

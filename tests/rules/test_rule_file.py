@@ -58,7 +58,7 @@ async def list_matches(service):
     return [(rule.kind, rule.match, rule.effect) for rule in found.rules]
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30)
 MARKS = ['"', '""', '"""', "\\", "\n", "\t", "\r", "\x7f", "\u202e", "a", " "]
 
 

@@ -30,7 +30,7 @@ async def fill(service, clock):
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
     for number in range(9):
         held = await post(
-            service, f"See https://example.com/{number}", title="A <b>post</b>", address=f"192.0.2.{number}"
+            service, f"See https://site{number}.example/", title="A <b>post</b>", address=f"192.0.2.{number}"
         )
         await add_verdict(service, held, "casino words", HookEffect.SPAM if number % 2 else HookEffect.NONE)
         clock.move(minutes=20)
