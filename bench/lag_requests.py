@@ -408,8 +408,8 @@ def _of_programs(data: Data) -> list[Probe]:
             "/v1/suppressions/feedback",
         ),
         get("audit log", "/v1/audit?limit=200", key),
-        get("spam filters", "/v1/filters", key),
-        send("rebuild of a spam filter", "POST", "/v1/filters/rebuild", {}, key),
+        get("learned filters", "/v1/filters", key),
+        send("rebuild of a learned filter", "POST", "/v1/filters/rebuild", {}, key),
         get("statistics", "/v1/stats?by=week", key),
     ]
 

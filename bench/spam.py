@@ -1,4 +1,4 @@
-"""Judge the memory of decisions and the spam filter on labelled comments: python -m bench.spam [FOLDER].
+"""Judge the memory of decisions and the learned filter on labelled comments: python -m bench.spam [FOLDER].
 
 FOLDER has ``spam`` (labelled sets) and ``archives`` (of real blogs). The exit code is 1 if a bar is missed.
 """

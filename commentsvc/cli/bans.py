@@ -56,7 +56,7 @@ def _describe_keys(choices: Mapping[BanKind, BanChoice], site: str) -> str:
 
 
 def describe_choice(choice: BanChoice) -> str:
-    """Return what a ban would be of."""
+    """Return a way to ban in words, with what it matches."""
     name, match = NAMES[choice.kind], choice.match
     if choice.kind == "author":
         return name

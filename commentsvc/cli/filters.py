@@ -1,4 +1,4 @@
-"""Run the commands about spam filters."""
+"""Run the commands about learned filters."""
 
 import argparse
 from typing import Final
@@ -35,7 +35,7 @@ def _describe_state(one: FilterRecord) -> str:
     missing = [
         f"{number:,} {word}" for number, word in ((one.missing_good, "good"), (one.missing_spam, "spam")) if number
     ]
-    return f"silent: {' and '.join(missing)} missing"
+    return f"needs {' and '.join(missing)}"
 
 
 COLUMNS: Final[Table[FilterRecord]] = (

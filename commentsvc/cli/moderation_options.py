@@ -112,9 +112,9 @@ def _add_rule_commands(commands: Any) -> None:
 
 
 def _add_filter_commands(commands: Any) -> None:
-    group = add_group(commands, "filter", "show and rebuild the spam filters, which learn from decisions")
+    group = add_group(commands, "filter", "show and rebuild the learned filters")
     add_field_options(add_command(group, "list", "list what the filter of each site has learned"), FilterQuery)
-    rebuild = add_command(group, "rebuild", "make filters again from all decisions that count now")
+    rebuild = add_command(group, "rebuild", "learn again from all decisions")
     add_field_options(rebuild, FilterQuery)
 
 

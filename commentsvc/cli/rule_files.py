@@ -34,7 +34,7 @@ def _read_scope(arguments: argparse.Namespace) -> FileScope:
 
 
 def _describe_left_out(number: int) -> str:
-    return f" Left out: {format_count(number, 'ban')} of persons or expired." if number else ""
+    return f" Left out: {format_count(number, 'rule')} (bans of people, or expired)." if number else ""
 
 
 async def _apply_rules(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
@@ -57,10 +57,10 @@ def _read_file(name: str, terminal: Terminal) -> str:
 
 def _describe(done: AppliedFile, *, is_dry_run: bool) -> tuple[AppliedFile, str]:
     counts = f"Rules added: {done.added:,}, changed: {done.changed:,}, deleted: {done.removed:,}, "
-    total = f"{counts}as before: {done.unchanged:,}.{_describe_left_out(done.left_out)}"
+    total = f"{counts}unchanged: {done.unchanged:,}.{_describe_left_out(done.left_out)}"
     if is_dry_run:
         expect = f" with --expect {done.removed}" if done.removed else ""
-        total += f" Nothing was changed. Do it without --dry-run{expect}."
+        total += f" Nothing was changed. To apply it, leave out --dry-run{expect}."
     elif done.action:
         total += f" Undo with: {command_line('undo', done.action)}"
     return done, "\n".join([*map(escape_line, done.difference.splitlines()), total])
@@ -78,12 +78,12 @@ async def _undo_rule(service: Service, arguments: argparse.Namespace, _terminal:
     except NotFound:
         raise NotFound("Rule not found. See: commentsvc rule list") from None
     if done.action:
-        freed = f"{format_count(done.action.changed, 'comment')} decided without the rule."
+        freed = f"{format_count(done.action.changed, 'comment')} decided again, without the rule."
         return CommandResult(done, f"{freed} Undo with: {command_line('undo', done.action.id)}")
     matching = format_count(done.matching, "comment")
     if arguments.dry_run:
-        return CommandResult(done, f"{matching} would be decided without the rule. Nothing was changed.")
-    raise ExpectationFailed(f"{matching} would be decided without the rule. To do it, add: --expect {done.matching}")
+        return CommandResult(done, f"{matching} would be decided again, without the rule. Nothing was changed.")
+    raise ExpectationFailed(f"{matching} would be decided again, without the rule. Add: --expect {done.matching}")
 
 
 COMMANDS: Final[Commands] = {

@@ -41,7 +41,7 @@ class RetentionConfig(BackupConfig, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=3650,
-            description="Keep what is remembered of decisions so many days, after spam was erased for its age: keyed "
-            "hashes, no text. `0`: forget it with the comment.",
+            description="Days to keep the memory of spam after the spam was erased for its age: keyed hashes, no text. "
+            "`0`: forget it with the comment.",
         ),
     ] = 365

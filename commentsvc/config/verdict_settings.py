@@ -14,7 +14,7 @@ class VerdictConfig(DeliveryConfig, frozen=True, kw_only=True):
         str,
         Meta(
             description="Address that is asked about each new comment: `https://check.example/verdict`; for Akismet "
-            "`https://rest.akismet.com/1.1`. If empty, nobody is asked. See [external check](external-check.md)."
+            "`https://rest.akismet.com/1.1`. If empty, nothing is asked. See [external check](external-check.md)."
         ),
     ] = ""
     verdict_secret: Annotated[
@@ -35,13 +35,14 @@ class VerdictConfig(DeliveryConfig, frozen=True, kw_only=True):
         int, Meta(ge=1, le=30, description="How many seconds an answer of the external check may take.")
     ] = 10
     verdict_dialect: Annotated[
-        Literal["standard", "akismet"], Meta(description="The protocol of the external check: our own, or Akismet's.")
+        Literal["standard", "akismet"],
+        Meta(description="The protocol of the external check: that of commentsvc, or Akismet's."),
     ] = "standard"
     verdict_send: Annotated[
         str,
         Meta(
             pattern=r"^(email|network)(\s+(email|network))*$",
-            description="Personal data that questions have too, separated by spaces. `email`: an address that its "
+            description="Personal data to send too, separated by spaces. `email`: an address that its "
             "commenter has confirmed. `network`: the /24 or /64 of the IP address, which Akismet requires.",
             extra={"expected": "email, network, or both separated by a space"},
         ),

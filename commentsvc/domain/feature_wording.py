@@ -1,4 +1,4 @@
-"""The features of a comment that made a spam filter score it high: as a text to store, and in words.
+"""The features of a comment that made a learned filter score it high: as a text to store, and in words.
 
 A reason stores them as a text, one a line: the kind of a feature, a space, and its value.
 """
@@ -35,7 +35,7 @@ TEMPLATES: Final[dict[str, str | dict[str, str]]] = {
         "0": translatable("no digits in the text"),
         "1": translatable("few digits in the text"),
         "2": translatable("many digits in the text"),
-        "3": translatable("a text full of digits"),
+        "3": translatable("very many digits in the text"),
     },
     "script": translatable("mostly in %(value)s script"),
     "emoji": {
@@ -44,7 +44,7 @@ TEMPLATES: Final[dict[str, str | dict[str, str]]] = {
         "3": translatable("4 emoji or more"),
     },
     "disguised": translatable("look-alike letters"),
-    "code": translatable("code"),
+    "code": translatable("contains code"),
     "name_word": translatable("name with “%(value)s”"),
     "name_words": {
         "0": translatable("name without words"),
@@ -58,8 +58,8 @@ TEMPLATES: Final[dict[str, str | dict[str, str]]] = {
     "website": translatable("website %(value)s"),
     "website_is": {
         "none": translatable("no website"),
-        "home": translatable("a home page as website"),
-        "page": translatable("a page below the home page as website"),
+        "home": translatable("website is a home page"),
+        "page": translatable("website is not a home page"),
     },
     "path_word": translatable("website address with “%(value)s”"),
     "link": translatable("link to %(value)s"),

@@ -56,7 +56,7 @@ VERDICTS: Final = _counter(
     "commentsvc_verdicts", "Verdicts on new and edited comments, by kind of rule and effect.", "rule", "effect"
 )
 LEARNED: Final = _counter(
-    "commentsvc_spam_learned", "Decisions that spam filters learned, by label; none: unlearned.", "label"
+    "commentsvc_spam_learned", "Decisions that learned filters have learned, by label; none: taken back.", "label"
 )
 ANSWERS: Final = _counter("commentsvc_answers", "Public questions, answered from memory (hit) or not (miss).", "result")
 CONNECTIONS_REFUSED: Final = _counter(

@@ -38,12 +38,12 @@ TEMPLATES: Final[dict[str, str | Plural]] = {
     "staff_name": translatable("Has a name of the site's staff, such as Admin."),
     "moderator_email": translatable("Uses a moderator's email address."),
     "repeat_same": translatable("The same text was marked as spam on %(date)s."),
-    "repeat_imported": translatable("The same text was spam in an imported archive."),
+    "repeat_imported": translatable("The same text was imported as spam."),
     "repeat_near": Plural(
         "%(found)s comment like this was marked as spam.", "%(found)s comments like this were marked as spam.", "found"
     ),
-    "repeat_host": translatable("Links to %(host)s, as comments marked as spam did."),
-    "repeat_website": translatable("The website is on %(host)s, as in comments marked as spam."),
+    "repeat_host": translatable("Links to %(host)s, seen only in spam so far."),
+    "repeat_website": translatable("Website on %(host)s, seen only in spam so far."),
     "repeat_network": Plural(
         "%(found)s comment from this network was marked as spam.",
         "%(found)s comments from this network were marked as spam.",

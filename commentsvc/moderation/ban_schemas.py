@@ -48,7 +48,9 @@ class NewBan(Struct, frozen=True, kw_only=True):
 
     kind: Annotated[BanKind, Meta(description="How to ban: one of the ways that are listed for the comment.")]
     effect: Annotated[Effect, Meta(description="For new comments. Default: hold.")] | None = None
-    all_sites: Annotated[bool, Meta(description="Ban and sweep on all sites of the key, not only on this one.")] = False
+    all_sites: Annotated[
+        bool, Meta(description="Ban and mark comments on all sites of the key, not only on this one.")
+    ] = False
     days: Annotated[int, Meta(ge=0, le=MOST_DAYS, description="How long the ban lasts; 0: without an end.")] = DAYS
     note: Annotated[Note, Meta(description="A note for moderators.")] | None = None
     sweep_days: Annotated[
@@ -56,7 +58,9 @@ class NewBan(Struct, frozen=True, kw_only=True):
     ] = DAYS
     waiting: Annotated[Expected, Meta(description="Mark the pending comments: how many you expect.")] | None = None
     public: Annotated[Expected, Meta(description="Mark the approved comments too: how many you expect.")] | None = None
-    as_of: Annotated[str, Meta(max_length=40, description="Leave out comments written or edited later.")] | None = None
+    as_of: (
+        Annotated[str, Meta(max_length=40, description="Leave out comments written or edited after this time.")] | None
+    ) = None
 
 
 class BanRecord(Struct, frozen=True, kw_only=True):

@@ -46,8 +46,8 @@ from commentsvc.storage.queue_plan import Search
 
 MAX_REPORTS: Final = 1000  # counted of the last hour
 WAVE: Final = 20  # reports of the last hour that moderators are warned of: somebody may organise them
-ONLY_PENDING: Final = translatable("Only pending comments can be in the order of their score. Use status=pending.")
-NO_WORDS: Final = translatable("Comments that are found by words cannot be in the order of their score. Use oldest.")
+ONLY_PENDING: Final = translatable("Only pending comments can be sorted by score. Use status=pending.")
+NO_WORDS: Final = translatable("A search for words cannot be sorted by score. Use order=oldest.")
 SCORE: Final = re.compile("-1|[0-9]{1,4}")
 
 

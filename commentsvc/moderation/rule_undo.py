@@ -39,7 +39,11 @@ async def undo_rule(service: Service, who: Principal, rule: str, undo: RuleUndo)
     """
     since = validation.parse_time_field("since", undo.since)
     if since is None:
-        raise Invalid(FieldError("since", "required", translatable("Send the time from which on to undo.")))
+        raise Invalid(
+            FieldError(
+                "since", "required", translatable("Enter a time. Everything that the rule did since then is undone.")
+            )
+        )
     actor, matching = await _list_matching(service, who, rule, since)
     if len(matching) > MAX_COMMENTS:
         raise Conflict(

@@ -84,7 +84,7 @@ VERBS: Final = {
     "rule_change": Wording(translatable("Rule changed."), translatable("%(actor)s changed %(link)sa rule%(end)s")),
     "rule_remove": Wording(translatable("Rule deleted."), translatable("%(actor)s deleted %(link)sa rule%(end)s")),
     "rule_undo": Wording(
-        Plural("%(num)s comment decided without the rule.", "%(num)s comments decided without the rule."),
+        Plural("%(num)s comment decided again, without the rule.", "%(num)s comments decided again, without the rule."),
         Plural(
             "%(actor)s undid what a rule did to %(num)s comment", "%(actor)s undid what a rule did to %(num)s comments"
         ),

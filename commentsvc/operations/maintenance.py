@@ -74,7 +74,7 @@ async def run_forever(service: Service, *, is_leading: bool = True, is_alone: bo
             group.create_task(_clean_files_forever(service), name="cleanup of files")
             group.create_task(backup.back_up_daily(service), name="daily backup")
             group.create_task(imports.run_forever(service), name="imports")
-            group.create_task(training_rounds.run_forever(service), name="spam filters")
+            group.create_task(training_rounds.run_forever(service), name="learned filters")
             group.create_task(fill.fill_forever(service), name="memory of decisions")
         await _work_forever(service, is_leading=is_leading, is_alone=is_alone)
 

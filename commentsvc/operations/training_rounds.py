@@ -1,4 +1,4 @@
-"""Let the spam filters learn what people decide, seconds after they do."""
+"""Update the learned filters with what people decide, seconds after they do."""
 
 import asyncio
 import logging
@@ -22,8 +22,8 @@ async def run_forever(service: Service) -> None:
         try:
             await training.train_sites(service)
         except Unavailable:
-            LOG.warning("the database cannot be used; spam filters learn later")
+            LOG.warning("the database cannot be used; the learned filters are updated later")
         except Exception:
-            LOG.exception("maintenance failed: learning the spam filters; next attempt later")
+            LOG.exception("maintenance failed: updating the learned filters; next attempt later")
         pause = PAUSE_PER_SECOND * (time.monotonic() - started)
         await asyncio.sleep(min(max(LOOK_SECONDS, pause), MOST_PAUSE))

@@ -79,7 +79,7 @@ def check_known_author(_draft: Draft, context: Context, policy: Policy) -> Verdi
 
 
 def check_learned(_draft: Draft, context: Context, policy: Policy) -> Verdict | None:
-    """Note the score of a comment that the site's spam filter takes for spam. It holds nothing.
+    """Note the score of a comment that the site's learned filter takes for spam. It holds nothing.
 
     If the site has a rule of kind ``learned``, this check does nothing.
     """

@@ -64,7 +64,7 @@ def compiled_rules(env: Environment, site: Site) -> SiteRules:
 
 
 async def with_compiled_rules(service: Service, run: Callable[[], Awaitable[T]]) -> T:
-    """Run a unit that evaluates rules; compile them, and load the spam filter of the site, first if necessary.
+    """Run a unit that evaluates rules; compile them, and load the learned filter of the site, first if necessary.
 
     Raises:
         Unavailable: The rules or the filter changed at every attempt.

@@ -42,7 +42,7 @@ class Context:
     form_token: FormTokenState = FormTokenState.VALID
     proof_of_work: ProofState = ProofState.NOT_REQUIRED
     honeypot_filled: bool = False
-    score: Score | None = None  # by the site's spam filter; None: it has not learned enough
+    score: Score | None = None  # by the site's learned filter; None: it has not learned enough
 
     def texts_of(self, draft: Draft) -> list[str]:
         """Return the comment as it was typed, and as readers see it."""

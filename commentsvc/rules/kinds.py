@@ -90,14 +90,12 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     RuleKind.TOO_FAST: Kind(
         label="Pace: fewer seconds than this since the network's last comment",
         expected=translatable("Enter a whole number of seconds, 1 to 86,400."),
-
         compile=sender_checks.compile_too_fast, needs=frozenset({Fact.PACE}),
         refusal=lambda _reason: RateLimited(60, by_rule=True),
     ),
     RuleKind.TOO_MANY: Kind(
         label="Pace: more than this many comments from one network in an hour",
         expected=translatable("Enter a whole number of comments an hour, 1 to 10,000."),
-
         compile=sender_checks.compile_too_many, needs=frozenset({Fact.PACE}),
         refusal=lambda _reason: RateLimited(3600, by_rule=True),
     ),
@@ -126,7 +124,7 @@ KINDS: Final[dict[RuleKind, Kind]] = {
     ),
     # A filter errs, so it only shows its score until somebody chooses more.
     RuleKind.LEARNED: Kind(
-        label="Spam filter: score higher than this percentage of good comments",
+        label="Learned filter: spam, with this percentage of good comments kept",
         expected=translatable("Enter the percentage of good comments to keep, 90 to 100, such as 99.5."),
         compile=compile_learned, effects=(Effect.NOTE, Effect.HOLD, Effect.SPAM),
     ),

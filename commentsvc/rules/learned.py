@@ -1,4 +1,4 @@
-"""The rule by the score of the spam filter that a site's decisions have trained."""
+"""The rule by the score of the learned filter that a site's decisions have trained."""
 
 import re
 from collections.abc import Sequence

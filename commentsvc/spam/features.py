@@ -1,4 +1,4 @@
-"""The features of a comment that the learning filter weighs. The email address is never one of them."""
+"""The features of a comment that the learned filter weighs. The email address is never one of them."""
 
 import itertools
 import re
@@ -16,7 +16,7 @@ from commentsvc.domain.visible_text import read_visible_text
 from commentsvc.spam.text_shape import list_character_features
 
 BUCKETS: Final = 1 << 16
-# A kind, such as ``word`` or ``link``, and its value. ``spam/wording.py`` says each in words.
+# A kind, such as ``word`` or ``link``, and its value. ``domain/feature_wording.py`` has each in words.
 Feature: TypeAlias = tuple[str, str]
 
 # Bounds of the work. The rest of a longer text is ignored, between its beginning and its end.

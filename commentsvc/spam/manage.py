@@ -1,4 +1,4 @@
-"""Show what the spam filters of sites have learned, and make them again."""
+"""Show the state of the learned filters of sites, and rebuild them."""
 
 from commentsvc.domain.models import Principal
 from commentsvc.service import Service, private_read

@@ -1,4 +1,4 @@
-"""Requests and responses about spam filters: numbers, and no data of a person."""
+"""Requests and responses about learned filters: numbers, and no data of a person."""
 
 from typing import Annotated, ClassVar
 
@@ -16,7 +16,7 @@ class FilterQuery(Struct, frozen=True, kw_only=True):
 
 
 class FilterRecord(Struct, frozen=True, kw_only=True):
-    """The spam filter of a site. It scores comments once it is ready."""
+    """The learned filter of a site. It scores comments once it is ready."""
 
     site: str
     good: Annotated[int, Meta(description="Approved comments that it has learned, by people and imports.")]
@@ -28,6 +28,6 @@ class FilterRecord(Struct, frozen=True, kw_only=True):
 
 
 class FilterList(Struct, frozen=True):
-    """The spam filters of sites, by name of the site."""
+    """The learned filters of sites, by name of the site."""
 
     filters: list[FilterRecord]

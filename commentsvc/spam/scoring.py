@@ -128,7 +128,7 @@ async def load_filter(service: Service, site_id: str) -> None:
     version, state = stored
     learned = await asyncio.to_thread(decode_filter, state)
     if learned is None:
-        LOG.warning("the spam filter of site %s cannot be read; it is learned again", site_id)
+        LOG.warning("the learned filter of site %s cannot be read; it is learned again", site_id)
         await _note_unreadable(service, site_id)
     await keep_filter(service, site_id, version, learned or SpamFilter())
 

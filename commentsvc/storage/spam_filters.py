@@ -1,4 +1,4 @@
-"""The spam filter of each site, as text, and which sites have decisions that it has not learned."""
+"""The learned filter of each site, as text, and which sites have decisions that it has not learned."""
 
 import secrets
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The routes of the API for spam filters, and the style of their panel on the pages of rules."""
+"""The routes of the API for learned filters, and the style of their panel on the pages of rules."""
 
 from typing import Final
 

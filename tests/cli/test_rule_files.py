@@ -26,11 +26,11 @@ def test_an_operator_reviews_the_difference_then_applies_a_file_and_undoes_it(tm
     seen = command(tmp_path, "rule", "apply", str(rules_file), "--dry-run").text.splitlines()
     assert '+match = "2"' in seen
     assert seen[-1] == (
-        "Rules added: 1, changed: 0, deleted: 0, as before: 0. Nothing was changed. Do it without --dry-run."
+        "Rules added: 1, changed: 0, deleted: 0, unchanged: 0. Nothing was changed. To apply it, leave out --dry-run."
     )
     assert command(tmp_path, "rule", "list").text == "No rules yet."
     done = command(tmp_path, "rule", "apply", str(rules_file)).text.splitlines()[-1]
-    assert done.startswith("Rules added: 1, changed: 0, deleted: 0, as before: 0. Undo with: commentsvc undo ")
+    assert done.startswith("Rules added: 1, changed: 0, deleted: 0, unchanged: 0. Undo with: commentsvc undo ")
     assert command(tmp_path, "rule", "export", "--json").json() == {"text": FILE, "rules": 1, "left_out": 0}
     rules_file.write_text("", encoding="utf-8")
     refused = command(tmp_path, "rule", "apply", str(rules_file))
@@ -49,7 +49,7 @@ def test_an_export_is_written_as_it_is_and_says_beside_it_what_is_left_out(tmp_p
         assert run_main(tmp_path, "rule", *words).returncode == 0
     done = run(tmp_path, "rule", "export")
     assert (done.returncode, done.stdout) == (0, FILE)
-    assert "1 rule exported. Left out: 1 ban of persons or expired." in done.stderr
+    assert "1 rule exported. Left out: 1 rule (bans of people, or expired)." in done.stderr
     assert "mia@example.com" in run(tmp_path, "rule", "export", "--contacts").stdout
 
 
@@ -75,12 +75,12 @@ def test_a_moderator_undoes_what_a_rule_did_once_they_know_how_much(tmp_path):
     (spam,) = pending_comments(tmp_path, "https://docs.example") or [None]
     since = ("--since", "2000-01-01T00:00:00Z")
     counted = command(tmp_path, "rule", "undo", rule, *since, "--dry-run").text
-    assert counted == "1 comment would be decided without the rule. Nothing was changed."
+    assert counted == "1 comment would be decided again, without the rule. Nothing was changed."
     unsure = command(tmp_path, "rule", "undo", rule, *since)
-    assert (unsure.code, unsure.errors) == (1, "1 comment would be decided without the rule. To do it, add: --expect 1")
+    assert (unsure.code, unsure.errors) == (1, "1 comment would be decided again, without the rule. Add: --expect 1")
     assert command(tmp_path, "rule", "undo", rule, *since, "--expect", "2").code == 1
     done = command(tmp_path, "rule", "undo", "rule:links", *since, "--yes").text
-    assert done.startswith("1 comment decided without the rule. Undo with: commentsvc undo ")
+    assert done.startswith("1 comment decided again, without the rule. Undo with: commentsvc undo ")
     assert status_of(tmp_path, spam) == "pending"
     command(tmp_path, "undo", done.split()[-1])
     assert status_of(tmp_path, spam) == "spam"

@@ -1,7 +1,10 @@
-"""A receiver of webhooks on loopback, with the faults that real ones have."""
+"""Programs that answer us on loopback: a receiver of webhooks, with the faults that real ones have, and others."""
 
 import asyncio
 import json
+import os
+import re
+import sys
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -46,17 +49,42 @@ class Receiver:
 
 
 @asynccontextmanager
-async def a_receiver():
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", receiver.handle)
+async def listening(app):
+    """Serve an application on loopback; yield its address."""
     runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook?token=very-secret"
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield receiver
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
-        receiver.stop.set()
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def a_receiver():
+    receiver, app = Receiver(), web.Application()
+    app.router.add_route("*", "/{path:.*}", receiver.handle)
+    async with listening(app) as url:
+        receiver.url = f"{url}/hook?token=very-secret"
+        try:
+            yield receiver
+        finally:
+            receiver.stop.set()
+
+
+@asynccontextmanager
+async def running_script(script, **environment):
+    """Run a Python program that serves on the port that it prints; yield its address."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        script,
+        env=os.environ | environment | {"PORT": "0"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        line = (await process.stdout.readline()).decode()
+        yield f"http://127.0.0.1:{re.search(r'[0-9]+', line)[0]}/"
+    finally:
+        process.kill()
+        await process.wait()

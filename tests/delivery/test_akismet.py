@@ -11,6 +11,7 @@ from commentsvc.domain.models import ActionVerb, Status
 from commentsvc.moderation import undo
 from commentsvc.operations.doctor.external_check import check_external_check
 from tests.conftest import EVERYTHING, a_service, post
+from tests.delivery.receiver import listening
 from tests.delivery.test_external_check import act, card_of, read_rows, reasons_of, work
 
 KEY = "abc123def456"
@@ -52,14 +53,9 @@ async def an_akismet():
     app.router.add_post("/1.1/submit-spam", akismet.learn)
     app.router.add_post("/1.1/submit-ham", akismet.learn)
     app.router.add_post("/1.1/verify-key", akismet.verify)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    akismet.url = f"http://127.0.0.1:{runner.addresses[0][1]}/1.1"
-    try:
+    async with listening(app) as url:
+        akismet.url = f"{url}/1.1"
         yield akismet
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture

@@ -1,10 +1,6 @@
 """The program in deploy/external-check asks Ollama and rspamd, and takes no orders from comments."""
 
-import asyncio
 import json
-import os
-import re
-import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -15,6 +11,7 @@ from aiohttp import web
 
 from commentsvc.domain.models import Status
 from tests.conftest import post
+from tests.delivery.receiver import listening, running_script
 from tests.delivery.test_external_check import SECRET, card_of, read_rows, reasons_of, work
 
 ADAPTER = Path(__file__).parent.parent.parent / "deploy" / "external-check" / "adapter.py"
@@ -45,32 +42,12 @@ async def a_backend():
     backend, app = Backend(), web.Application()
     app.router.add_post("/api/chat", backend.chat)
     app.router.add_post("/checkv2", backend.check)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    backend.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app) as backend.url:
         yield backend
-    finally:
-        await runner.cleanup()
 
 
-@asynccontextmanager
-async def an_adapter(check, backend):
-    settings = {"CHECK": check, "BACKEND_URL": backend.url, "MODEL": "small", "VERDICT_SECRET": SECRET, "PORT": "0"}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        ADAPTER,
-        env=os.environ | settings,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        line = (await process.stdout.readline()).decode()
-        yield f"http://127.0.0.1:{re.search(r'[0-9]+', line)[0]}/"
-    finally:
-        process.kill()
-        await process.wait()
+def an_adapter(check, backend):
+    return running_script(ADAPTER, CHECK=check, BACKEND_URL=backend.url, MODEL="small", VERDICT_SECRET=SECRET)
 
 
 @pytest.fixture

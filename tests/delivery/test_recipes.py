@@ -1,14 +1,10 @@
 """The programs in docs/webhooks.md verify our requests, and tell chats about them."""
 
-import asyncio
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import time
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +13,7 @@ import pytest
 from commentsvc.delivery import signature, webhook_deliveries, webhooks
 from commentsvc.delivery.webhook_schemas import WebhookChange, WebhookEvent
 from tests.conftest import EVERYTHING, post
-from tests.delivery.receiver import LOOPBACK, a_receiver
+from tests.delivery.receiver import LOOPBACK, a_receiver, running_script
 from tests.delivery.test_webhooks import add, deliveries, work
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "webhooks.md"
@@ -66,23 +62,10 @@ def test_a_node_programmer_can_paste_the_code_that_verifies(wrong, tmp_path):
     assert (json.loads(done.stdout) is not None) == wrong.startswith("nothing")
 
 
-@asynccontextmanager
-async def a_relay(tmp_path, **settings):
+def a_relay(tmp_path, **settings):
     script = tmp_path / "relay.py"
     script.write_text(blocks("python")[1], encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        script,
-        env=os.environ | settings | {"PORT": "0"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        line = (await process.stdout.readline()).decode()
-        yield f"http://127.0.0.1:{re.search(r'[0-9]+', line)[0]}/"
-    finally:
-        process.kill()
-        await process.wait()
+    return running_script(script, **settings)
 
 
 CHATS = {

@@ -41,12 +41,12 @@ async def test_imported_spam_holds_and_never_decides_more_while_approved_texts_p
     assert await labels(service) == [("good", "import", 0), *[("spam", "import", 0)] * 3]
     assert await judged(service, PILLS) == (
         Status.PENDING,
-        [(Effect.HOLD, "The same text was spam in an imported archive.")],
+        [(Effect.HOLD, "The same text was imported as spam.")],
     )
     assert await judged(service, NEARLY) == (Status.PENDING, [(Effect.HOLD, "1 comment like this was marked as spam.")])
     assert await judged(service, "Nice post!") == (
         Status.PENDING,
-        [(Effect.NOTE, "The same text was spam in an imported archive.")],
+        [(Effect.NOTE, "The same text was imported as spam.")],
     )
     assert await judged(service, KIND) == (Status.PENDING, [])
 

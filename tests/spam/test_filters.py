@@ -31,12 +31,12 @@ async def test_an_operator_reads_how_many_decisions_are_missing_and_when_the_fil
     async with a_service(database_url, clock, sites=SITES) as service:
         await teach(service, good=19, spam=8, thread="https://one.example/a/")
         assert [line.split() for line in (await run_command(service, "filter", "list")).text.splitlines()] == [
-            ["one.example", "0", "0", "silent:", "20", "good", "and", "5", "spam", "missing"],
-            ["two.example", "0", "0", "silent:", "20", "good", "and", "5", "spam", "missing"],
+            ["one.example", "0", "0", "needs", "20", "good", "and", "5", "spam"],
+            ["two.example", "0", "0", "needs", "20", "good", "and", "5", "spam"],
         ]
         await training.train_sites(service)
         shown = (await run_command(service, "filter", "list", "--site", "one.example")).text
-        assert " ".join(shown.split()) == "one.example 19 8 silent: 1 good missing 2026-11-22T16:02:11.000Z"
+        assert " ".join(shown.split()) == "one.example 19 8 needs 1 good 2026-11-22T16:02:11.000Z"
         await teach(service, good=1, spam=0, thread="https://one.example/b/")
         done = await run_command(service, "filter", "rebuild", "--site", "one.example")
         (record,) = done.data.filters

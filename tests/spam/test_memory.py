@@ -91,11 +91,11 @@ async def test_a_host_that_was_in_spam_holds_and_one_that_was_good_too_does_not(
         await act(service, ActionVerb.SPAM, spam)
         assert await judged(service, "I read this: https://PILLS.example/other?x=1") == (
             Status.PENDING,
-            [(Effect.HOLD, "Links to pills.example, as comments marked as spam did.")],
+            [(Effect.HOLD, "Links to pills.example, seen only in spam so far.")],
         )
         assert await judged(service, "I am new here", website="http://win.example/me") == (
             Status.PENDING,
-            [(Effect.HOLD, "The website is on win.example, as in comments marked as spam.")],
+            [(Effect.HOLD, "Website on win.example, seen only in spam so far.")],
         )
         fine = await post(service, "A talk about bicycles: https://video.example/watch")
         await act(service, ActionVerb.APPROVE, fine)

@@ -150,7 +150,10 @@ async def tell_of_threads_and_rules(story):
     await story.tell("listRules")
     await story.tell("getRule", id=added["id"])
     await story.tell("changeRule", id=added["id"], body={"match": "shop\ncasino\nloan"})
+    await story.tell("undoRule", id=added["id"], body={"since": "2026-11-01T00:00:00Z"})
     await story.tell("removeRule", id=added["id"])
+    await story.tell("listFilters", query={"site": "blog.example.org"})
+    await story.tell("rebuildFilters", body={"site": "blog.example.org"})
     threads = await story.tell("listThreads")
     thread = threads["threads"][0]["id"]
     await story.tell("changeThread", id=thread, body={"closed": True})

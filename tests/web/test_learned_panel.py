@@ -12,19 +12,11 @@ from tests.conftest import EVERYTHING, post
 from tests.spam.teaching import GOOD, SPAM, decide, teach, write_comments
 from tests.web.test_bans_and_rules import words_of
 from tests.web.test_moderation_page import open_page, press, wait_for_status
+from tests.web.test_statistics_looks import DEVICES
 from tests.web.test_widget_looks import assert_accessible
 
 pytest_plugins = ("tests.browser",)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-PHONE = {"viewport": {"width": 375, "height": 667}, "is_mobile": True, "has_touch": True}
-DEVICES = [
-    {"color_scheme": "light"},
-    {"color_scheme": "dark", **PHONE},
-    {"locale": "ar"},
-    {"forced_colors": "active"},
-    {"viewport": {"width": 320, "height": 700}},
-]
 
 
 async def list_filters(service):

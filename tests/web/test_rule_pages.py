@@ -83,7 +83,7 @@ async def test_a_moderator_undoes_what_a_rule_did_after_seeing_how_much(at_desk)
     assert await ada.get_by_label("Since").input_value() == "2000-01-01"
     await press(ada, "Count again")
     await press(ada, "Undo for 3 comments")
-    assert "3 comments decided without the rule." in await words_of(ada.locator("#status"))
+    assert "3 comments decided again, without the rule." in await words_of(ada.locator("#status"))
     assert {row["status"] for row in await everything_in(service, "comment")} == {"pending"}
     await ada.locator("#status").get_by_role("button", name="Undo").click()
     assert {row["status"] for row in await everything_in(service, "comment")} == {"spam"}

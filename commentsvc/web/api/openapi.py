@@ -40,7 +40,7 @@ TAGS: Final = {
     "moderation": MODERATION,
     "threads": ("threads", "Threads", "Close, rename, merge and delete threads."),
     "rules": ("rules", "Rules", "Decide on new comments automatically, and test rules on earlier comments."),
-    "filters": ("filters", "Spam filters", "Filters that learn from decisions, one for each site."),
+    "filters": ("filters", "Learned filters", "Filters that learn from decisions, one for each site."),
     "subscriptions": MAIL,
     "suppressions": MAIL,
     "stats": ("stats", "Statistics", "Numbers of comments by day, waiting times, rules and threads."),
