@@ -11,7 +11,7 @@ from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.domain.hook_verdicts import HookEffect
 from commentsvc.domain.models import ActorKind, Comment, Contact, ManagedSite, Status, Thread
 from commentsvc.domain.reasons import Reason, reason_text
-from commentsvc.rules.verdicts import UNPROVEN_CODES
+from commentsvc.rules.verdicts import is_unproven
 from commentsvc.service import private_read
 from commentsvc.storage import comments, contacts, decisions, hook_verdicts, revisions, sites, threads
 from commentsvc.storage.database import PrivateRead
@@ -120,7 +120,7 @@ def _open_email(unit: PrivateRead, contact: Contact) -> str | None:
 def _list_reasons(latest: StoredDecision | None) -> list[Reason]:
     """Return why a comment has its status, without reasons that depend on the typed address."""
     found = [latest.reason, *(one.reason for one in latest.verdicts)] if latest else []
-    return [reason for reason in found if reason and reason.code not in UNPROVEN_CODES]
+    return [reason for reason in found if reason and not is_unproven(reason)]
 
 
 def describe_reasons(question: Question) -> list[dict[str, str]]:

@@ -12,11 +12,11 @@ from commentsvc.domain.models import Actor, ActorKind, Principal, RuleKind
 from commentsvc.moderation import bulk
 from commentsvc.moderation.actions import MAX_COMMENTS
 from commentsvc.moderation.bulk import StartedAction
-from commentsvc.moderation.withdraw import withdraw_rule
+from commentsvc.moderation.withdraw import BY_ADDRESS, is_decided_by, withdraw_rule
 from commentsvc.moderation.wording import BUILT_IN_RULES, describe_mismatch
 from commentsvc.rules.schemas import RuleUndo, RuleUndone
 from commentsvc.service import Service, search_read, write
-from commentsvc.storage import actions, rule_decisions, rules, threads
+from commentsvc.storage import actions, decisions, rule_decisions, rules, threads
 from commentsvc.storage.database import PrivateRead, Write
 
 PREFIX: Final = "rule:"
@@ -67,7 +67,11 @@ async def _list_matching(unit: PrivateRead, who: Principal, rule: str, since: st
     found = await rule_decisions.list_decided_by_rule(
         unit, actor.name, actor.id, since=since, sites=who.sites, limit=MAX_COMMENTS + 1
     )
-    return actor, found
+    on_top = await rule_decisions.list_also_by_rule(
+        unit, BY_ADDRESS, actor.id or actor.name, since=since, sites=who.sites, limit=MAX_COMMENTS + 1
+    )
+    latest = await decisions.list_latest(unit, list(on_top)) if on_top else {}
+    return actor, found | {id_: on_top[id_] for id_, one in latest.items() if is_decided_by(one, actor)}
 
 
 async def _find_rule(unit: PrivateRead, who: Principal, rule: str) -> Actor:

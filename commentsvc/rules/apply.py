@@ -169,7 +169,7 @@ async def _list_stored(unit: PrivateRead, who: Principal, scope: FileScope) -> t
     if scope.site is None and who.sites is not None:
         raise Forbidden(translatable("Rules that apply to all sites need a moderator of all sites. Name a site."))
     directory = await resolve.read_directory.within(unit)
-    site_id = resolve.require_site(directory, who, scope.site).id if scope.site else None
+    site_id = resolve.require_site(directory, who, scope.site).id if scope.site is not None else None
     found = await rules.list_own(unit, site_id)
     kept = [rule for rule in found if _is_kept(unit, rule, scope)]
     return kept, len(found) - len(kept)

@@ -21,7 +21,9 @@ from commentsvc.storage.database import Environment, PrivateRead, Write
 
 ERASED: Final = "erased"  # the address of a ban that was erased for its owner: only its digest is left
 HIDDEN: Final = "…"  # the network of a rule, for keys that may not see networks
-NETWORK_LINE: Final = re.compile(r"^(\s*network\s*:\s*)(.*)$", re.IGNORECASE | re.MULTILINE)  # of a combined rule
+NETWORK_LINE: Final = re.compile(
+    r"^([^\S\n]*network[^\S\n]*:[^\S\n]*)(.*)$", re.IGNORECASE | re.MULTILINE
+)  # of a combined rule
 
 
 @private_read
@@ -121,7 +123,12 @@ def _record(
 
 
 def _hide_network(who: Principal, network: str) -> str:
-    return networks.truncate_address(network.partition("/")[0].strip()) if who.may(Scope.MODERATE) else HIDDEN
+    if not who.may(Scope.MODERATE):
+        return HIDDEN
+    try:
+        return networks.truncate_address(network.partition("/")[0].strip())
+    except ValueError:  # a list has the beginnings of matches, which may end within an address
+        return HIDDEN
 
 
 async def add_rule(service: Service, who: Principal, new: NewRule) -> RuleRecord:

@@ -105,6 +105,8 @@ def _read_tables(text: str) -> Sequence[Mapping[str, Any]]:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Invalid(FieldError("file", "invalid", f"This is not valid TOML. {error}")) from None
+    except RecursionError:
+        raise Invalid(FieldError("file", "invalid", "This is not valid TOML. It is nested too deeply.")) from None
     faults = validation.unknown_fields(found, {TABLE})
     tables: Any = found.get(TABLE, [])
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):

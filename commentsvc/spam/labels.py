@@ -27,9 +27,12 @@ class Step(Struct, frozen=True):
 
 
 class Labelled(Struct, frozen=True):
-    """The label of a comment: who decided it and when. ``approved``: a person approved the comment at some time."""
+    """The label of a comment: who decided it and when. ``approved``: a person approved the comment at some time.
 
-    label: Label
+    Without a label, only that approval counts.
+    """
+
+    label: Label | None
     source: ActorKind
     decided_at: str
     approved: bool
@@ -40,10 +43,11 @@ TEACHERS: Final = frozenset({ActorKind.PERSON, ActorKind.IMPORT})
 
 
 def find_label(history: Sequence[Step], edited_at: str | None = None) -> Labelled | None:
-    """Return the label that a comment's decisions give it, oldest first; None if no person or import decided last.
+    """Return the label that a comment's decisions give it, oldest first.
 
-    Decisions before ``edited_at``, when the author last changed the text, are about another text: they give no label.
-    An undo brings back the decision before the action that it undoes, and so does undoing the undo.
+    It has none if no person or import decided last; None if no person ever approved it either. Decisions before
+    ``edited_at``, when the author last changed the text, are about another text: they give no label. An undo brings
+    back the decision before the action that it undoes, and so does undoing the undo.
     """
     latest: Step | None = None
     approved = False
@@ -58,8 +62,8 @@ def find_label(history: Sequence[Step], edited_at: str | None = None) -> Labelle
             approved = approved or (is_approval and step.created_at > (edited_at or ""))
         if step.action_id is not None:
             before.setdefault(step.action_id, known)
-    if latest is None or latest.actor_kind not in TEACHERS or latest.status not in LABELS:
+    if latest is None:
         return None
-    if edited_at is not None and latest.created_at <= edited_at:
-        return None
-    return Labelled(LABELS[latest.status], latest.actor_kind, latest.created_at, approved)
+    is_old = edited_at is not None and latest.created_at <= edited_at
+    label = LABELS.get(latest.status) if latest.actor_kind in TEACHERS and not is_old else None
+    return Labelled(label, latest.actor_kind, latest.created_at, approved) if label or approved else None

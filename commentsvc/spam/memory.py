@@ -23,17 +23,27 @@ async def remember_decisions(unit: Write, comment_ids: Sequence[str], undoes: st
     ``undoes`` is the action that the latest decision took back, which is stored later. Erased comments stay as they
     are: see ``forget_comments``.
     """
-    labelled, others = [], []
+    await _remember(unit, comment_ids, undoes)
+
+
+async def _remember(unit: Write, comment_ids: Sequence[str], undoes: str | None = None) -> list[str]:
+    """Do the work of ``remember_decisions``; return the comments that have no label now."""
+    labelled, others, approved = [], [], []
     rows = await memory.list_histories(unit, comment_ids)
     for comment_id, history in groupby(rows, key=lambda row: str(row["comment_id"])):
         row = _label(list(history), undoes)
-        if row:
+        if row and row["label"]:
             labelled.append(row)
-        else:
-            others.append(comment_id)
+            continue
+        others.append(comment_id)
+        if row and row["approved"]:
+            approved.append(row)
     await memory.save_labels(unit, labelled)
     await memory.remove_labels(unit, others)
-    await _save_keys(unit, {row["comment_id"]: row for row in labelled})
+    # A text that a person approved stays known as such, also once the comment is held or in the trash: otherwise the
+    # same text would become spam for everybody.
+    await _save_keys(unit, {row["comment_id"]: row for row in (*labelled, *approved)})
+    return others
 
 
 def _label(history: Sequence[Mapping[str, Any]], undoes: str | None) -> dict[str, Any] | None:
@@ -42,12 +52,13 @@ def _label(history: Sequence[Mapping[str, Any]], undoes: str | None) -> dict[str
         steps[-1] = msgspec.structs.replace(steps[-1], undoes=undoes)
     last = history[-1]
     found = find_label(steps, last["edited_at"])
-    if found is None or LABELS.get(last["now"]) is not found.label:
+    if found is None:
         return None
+    is_now = found.label is not None and LABELS.get(last["now"]) is found.label
     return {
         "comment_id": last["comment_id"],
         "site_id": last["site_id"],
-        "label": found.label.value,
+        "label": found.label.value if found.label and is_now else None,
         "source": found.source.value,
         "approved": int(found.approved),
         "decided_at": found.decided_at,
@@ -67,7 +78,7 @@ async def _save_keys(unit: Write, labelled: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _list_keys(row: Mapping[str, Any], found: Keys) -> Iterator[tuple[str, int]]:
-    """Yield the keys of a labelled comment. Bands are for spam only: much that is good looks like other good."""
+    """Yield the keys of a comment. Bands are for spam only: much that is good looks like other good."""
     compared = dict.fromkeys([*([] if found.text is None else [found.text]), *found.hosts.values()])
     if row["label"] == Label.SPAM:
         label = "import" if row["source"] == ActorKind.IMPORT else "spam"
@@ -90,5 +101,5 @@ async def keep_memory(unit: Write, comment_ids: Sequence[str], features: Mapping
     if not unit.config.memory_days:
         await forget_comments(unit, comment_ids)
         return
-    await remember_decisions(unit, comment_ids)  # an import may not have been read yet
+    await forget_comments(unit, await _remember(unit, comment_ids))  # an import may not have been read yet
     await memory.mark_pruned(unit, comment_ids, features)

@@ -5,7 +5,7 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from itertools import filterfalse
 from typing import Final
 
@@ -16,6 +16,7 @@ SHORT: Final = 10  # characters; so that "OK" is not a text in capitals
 # The shares from which a text has some, and many.
 CAPITALS: Final = (0.2, 0.5)
 DIGITS: Final = (0.08, 0.2)
+CHARACTERS_KEPT: Final = 1 << 13  # of a million that strangers can send
 _CAPITALS: Final = string.ascii_uppercase.encode()
 _DIGITS: Final = string.digits.encode()
 _LETTERS: Final = string.ascii_letters.encode()
@@ -57,7 +58,7 @@ def _main_script(plain: bytes, others: Mapping[str, int]) -> str:
     return max(sorted(scripts), key=scripts.__getitem__)
 
 
-@cache
+@lru_cache(maxsize=CHARACTERS_KEPT)
 def _script_of(letter: str) -> str:
     # The first word of a letter's name (Unicode Standard, 4.8: names never change).
     return unicodedata.name(letter, "UNKNOWN").partition(" ")[0].partition("-")[0]
@@ -67,7 +68,7 @@ def _is_emoji(character: str) -> bool:
     return unicodedata.category(character) == "So"
 
 
-@cache
+@lru_cache(maxsize=CHARACTERS_KEPT)
 def _looks_latin(character: str) -> bool:
     return character.isalnum() and skeleton(character).isascii()
 

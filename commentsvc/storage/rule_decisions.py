@@ -1,9 +1,9 @@
 """Find the comments that a rule holds or marked as spam."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from commentsvc.storage.database import PrivateRead, site_condition
+from commentsvc.storage.database import PrivateRead, in_list, site_condition
 
 # The same condition as that of the index ``decision_by_rule``.
 BY_RULE: Final = """
@@ -19,20 +19,46 @@ async def list_decided_by_rule(
 
     ``rule_id`` None means every rule of this name.
     """
+    condition = "(CAST(:rule_id AS TEXT) IS NULL OR decision.actor_id = :rule_id)"
+    return await _list(unit, [name], condition, since=since, sites=sites, limit=limit, rule_id=rule_id)
+
+
+async def list_also_by_rule(
+    unit: PrivateRead, names: Sequence[str], rule: str, *, since: str, sites: Sequence[str] | None, limit: int
+) -> dict[str, int]:
+    """Return such comments that rules with one of these names decided on, and about which another rule said something.
+
+    ``rule`` is its id or name. Some of the comments may only mention it.
+    """
+    quoted = "".join(f"\\{one}" if one in "\\%_" else one for one in rule)
+    condition = "decision.verdicts LIKE :rule ESCAPE '\\'"
+    return await _list(unit, names, condition, since=since, sites=sites, limit=limit, rule=f'%"{quoted}"%')
+
+
+async def _list(
+    unit: PrivateRead,
+    names: Sequence[str],
+    condition: str,
+    *,
+    since: str,
+    sites: Sequence[str] | None,
+    limit: int,
+    **more: Any,
+) -> dict[str, int]:
     on_sites, values = site_condition("comment.site_id", sites)
+    listed, named = in_list("name", names)
     rows = await unit.all(
         f"""
         SELECT comment.id, comment.version FROM decision JOIN comment ON comment.id = decision.comment_id
-        WHERE {BY_RULE} AND decision.actor_name = :name AND decision.created_at >= :since
-          AND (CAST(:rule_id AS TEXT) IS NULL OR decision.actor_id = :rule_id)
+        WHERE {BY_RULE} AND decision.actor_name IN {listed} AND decision.created_at >= :since AND {condition}
           AND decision.status = comment.status AND comment.erased_at IS NULL AND {on_sites}
           AND decision.seq = (SELECT MAX(latest.seq) FROM decision AS latest WHERE latest.comment_id = comment.id)
         ORDER BY comment.id LIMIT CAST(:limit AS BIGINT)
         """,
-        name=name,
-        rule_id=rule_id,
         since=since,
         limit=limit,
         **values,
+        **named,
+        **more,
     )
     return {row["id"]: row["version"] for row in rows}

@@ -217,6 +217,28 @@ async def test_whether_a_comment_is_published_tells_nothing_about_the_address_th
     assert "banned" not in json.dumps([payload["data"]["reasons"] for payload in checker.payloads()])
 
 
+@pytest.mark.parametrize(
+    ("kind", "match"),
+    [
+        (RuleKind.EMAIL, "banned@banned.example"),
+        (RuleKind.EMAIL_DOMAIN, "banned.example"),
+        (RuleKind.ALL, "newcomer\nemail_domain: banned.example"),
+    ],
+)
+@pytest.mark.parametrize("moderation", [Mode.NONE, Mode.ALL])
+async def test_the_check_reads_nothing_that_depends_on_a_typed_address(asking, checker, kind, match, moderation):
+    service = await asking(verdict_mode="enforce", verdict_send="email network", moderation=moderation)
+    await manage.add_rule(service, EVERYTHING, NewRule(kind=kind, match=match, effect=Effect.HOLD))
+    for one in ("banned", "free"):
+        await post(service, f"Words by {one}", email=f"{one}@{one}.example")
+    await work(service)
+    banned, free = (
+        {name: value for name, value in payload["data"].items() if name not in {"id", "text"}}
+        for payload in checker.payloads()
+    )
+    assert banned == free
+
+
 async def test_a_person_who_decided_in_between_is_never_overruled(asking, checker):
     service = await asking(verdict_mode="enforce")
     comment = await post(service, "Not spam.")

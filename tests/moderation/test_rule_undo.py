@@ -12,7 +12,7 @@ from commentsvc.domain.errors import Conflict, ExpectationFailed, Invalid, NotFo
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Mode, Principal, RuleKind, Scope, Status
 from commentsvc.moderation import actions, bulk, queue, rule_undo, undo
 from commentsvc.moderation.schemas import Action, QueueQuery
-from commentsvc.moderation.withdraw import decide_without
+from commentsvc.moderation.withdraw import decide_without, is_decided_by
 from commentsvc.rules import manage
 from commentsvc.rules.context import Context
 from commentsvc.rules.engine import evaluate_rules
@@ -151,6 +151,29 @@ async def test_a_moderator_of_one_site_undoes_a_rule_there_only(open_service):
         await rule_undo.undo_rule(open_service, elsewhere, own.id, RuleUndo(since=START))
 
 
+@pytest.mark.parametrize(
+    ("kind", "match", "effect"),
+    [
+        ("email", "banned@banned.example", "spam"),
+        ("email_domain", "banned.example", "hold"),
+        ("all", "newcomer\nemail_domain: banned.example", "spam"),
+    ],
+)
+async def test_what_becomes_public_does_not_tell_which_address_is_banned(open_service, kind, match, effect):
+    ban = await add_rule(open_service, RuleKind(kind), match, effect=effect)
+    links = await add_rule(open_service, effect="hold")
+    words = await add_rule(open_service, RuleKind.WORDS, "shop", effect="hold")
+    found = [await post(open_service, f"{LINK} {one}", email=f"{one}@{one}.example") for one in ("banned", "free")]
+    for rule, public in ((words, False), (links, False), (words, True)):
+        await undo_all(open_service, rule.id)
+        rows = {row["id"]: row["status"] for row in await everything_in(open_service, "comment")}
+        assert {rows[one] == "approved" for one in found} == {public}, rule.kind
+    banned = await queue.get_comment_detail(open_service, EVERYTHING, found[0])
+    assert ban.id in {reason.actor.id for reason in banned.reasons}
+    free = await post(open_service, f"{LINK} again", email="free@free.example")
+    assert (await undo_all(open_service, ban.id)).matching == 0, free
+
+
 async def test_the_filter_learns_nothing_from_an_undone_rule(open_service):
     rule = await add_rule(open_service)
     await post(open_service, f"{LINK} 1")
@@ -199,20 +222,56 @@ def test_without_the_rule_a_comment_has_the_status_that_it_would_have_had(
         form_token=form,
     )
     judged = evaluate_rules(draft(comment=text), context, Policy(mode, tuple(stored_rules)))
-    latest = StoredDecision(
-        seq=1,
-        comment_id="a-comment",
-        action_id=None,
-        status=judged.decision.status,
-        actor=judged.decision.actor,
-        reason=judged.decision.reason,
-        note=None,
-        verdicts=tuple(StoredVerdict(actor_of(one), one.effect, one.reason) for one in judged.others),
-        created_at="",
-    )
+    latest = stored_of(judged)
     assume(latest.status is not Status.APPROVED and latest.actor.id)
     others = tuple(rule for rule in stored_rules if rule.id != latest.actor.id)
     wanted = evaluate_rules(draft(comment=text), context, Policy(mode, others))
     decision, verdicts = decide_without(latest, latest.actor)
     assert decision == wanted.decision
     assert verdicts == [StoredVerdict(actor_of(one), one.effect, one.reason) for one in wanted.others]
+
+
+@given(
+    order=st.permutations([*SOME_RULES[:2], *SOME_RULES[5:]]),
+    mode=st.sampled_from([Mode.NONE, Mode.TRUSTED]),
+    approvals=st.integers(0, 1),
+    trapped=st.booleans(),
+    form=st.sampled_from(FormTokenState),
+    moderator=st.booleans(),
+    undone=st.permutations(["links", "website", "honeypot", "form_token", "links"]),
+)
+def test_whatever_is_undone_no_typed_address_changes_what_is_published(
+    order, mode, approvals, trapped, form, moderator, undone
+):
+    facts = {"approved_comments": approvals, "honeypot_filled": trapped, "form_token": form}
+    typed = {"email_digests": frozenset({"k:digest"}), "has_moderator_email": moderator}
+    written = draft(comment="https://a.example", website="https://shop.example")
+    found = [
+        stored_of(evaluate_rules(written, Context(**facts, **more), Policy(mode, tuple(order)))) for more in ({}, typed)
+    ]
+    for name in undone:
+        rule = Actor(ActorKind.RULE, None, name)
+        chosen = [one.status is not Status.APPROVED and is_decided_by(one, rule) for one in found]
+        found = [
+            after_of(*decide_without(one, rule)) if is_chosen else one
+            for one, is_chosen in zip(found, chosen, strict=True)
+        ]
+        assert len({one.status is Status.APPROVED for one in found}) == 1
+
+
+def stored_of(judged):
+    return after_of(judged.decision, [StoredVerdict(actor_of(one), one.effect, one.reason) for one in judged.others])
+
+
+def after_of(decision, others):
+    return StoredDecision(
+        seq=1,
+        comment_id="a-comment",
+        action_id=None,
+        status=decision.status,
+        actor=decision.actor,
+        reason=decision.reason,
+        note=None,
+        verdicts=tuple(others),
+        created_at="",
+    )

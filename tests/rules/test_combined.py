@@ -1,5 +1,7 @@
 """Rules with several conditions, rules for new commenters, and rules that only note."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,9 @@ from commentsvc.rules import combined, engine
 from commentsvc.rules.context import Context, Fact
 from commentsvc.rules.kinds import KINDS, allowed_effects
 from commentsvc.rules.verdicts import CompiledRule, Policy
-from tests.conftest import a_key, draft
+from commentsvc.sites.manage import list_sites
+from commentsvc.storage.rules import LISTED_CHARACTERS
+from tests.conftest import EVERYTHING, a_key, draft
 from tests.rules.test_engine import judge, stored
 from tests.rules.test_manage import add_rule, answer, client_of, open_service, queue, write
 
@@ -121,6 +125,34 @@ async def test_a_key_for_one_site_does_not_see_the_network_of_a_combined_rule_fo
     reader = await a_key(service, Scope.READ)
     (rule,) = (await answer(await client.get("/v1/rules", headers=reader), 200))["rules"]
     assert rule["match"] == "links: 0\nnetwork: …"
+
+
+@pytest.mark.parametrize("address", ["198.51.100.20", "2001:db8:7:8::9", "2001:db8:7:8:9:a:b:c"])
+async def test_a_network_that_a_list_of_rules_cuts_does_not_break_the_list(client, key, service, address):
+    (site,) = (await list_sites(service, EVERYTHING)).sites
+    limited = await a_key(service, Scope.MODERATE, site=site.name)
+    for number in range(len(address)):
+        start = f"links: 0\n# {'x' * (LISTED_CHARACTERS - 21 - number)}\n"
+        await add_rule(client, key, "all", f"{start}network: {address}")
+    for headers in (limited, await a_key(service, Scope.READ)):
+        for rule in (await answer(await client.get("/v1/rules", headers=headers), 200))["rules"]:
+            assert address not in rule["match"]
+
+
+async def test_a_rule_full_of_blank_lines_is_read_in_no_time(client, key, service):
+    rule = await add_rule(client, key, "all", "links: 0\n" + "\n" * 60_000 + "network: 198.51.100.7")
+    reader = await a_key(service, Scope.READ)
+    started = time.process_time()
+    shown = await answer(await client.get(f"/v1/rules/{rule['id']}", headers=reader), 200)
+    assert shown["match"].endswith("network: …")
+    assert time.process_time() - started < 3  # with a search that goes back at each line: 35
+
+
+@pytest.mark.parametrize("separator", ["\r", "\v", "\f", "\x1c", "\x85", "\u2028"])
+async def test_only_a_new_line_separates_conditions_so_that_no_network_is_hidden_in_another_one(client, key, separator):
+    sent = {"kind": "all", "match": f"links: 0{separator}network: 198.51.100.7\nnewcomer"}
+    problem = await answer(await client.post("/v1/rules", json=sent, headers=key), 422)
+    assert problem["errors"][0]["field"] == "match"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in RuleKind if kind is not RuleKind.TRUST])

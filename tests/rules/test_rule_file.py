@@ -157,6 +157,7 @@ async def test_a_file_deletes_rules_only_if_their_number_is_expected(service):
     ("text", "errors"),
     [
         ("[[rule]", ["file: This is not valid TOML. "]),
+        (f"a = {'[' * 50_000}", ["file: This is not valid TOML. It is nested too deeply."]),
         ("[[rules]]\nkind = 1", ["rules: Unknown field. Known fields: rule."]),
         ("rule = 3", ["rule: Write a table for each rule, such as [[rule]]."]),
         (
@@ -220,6 +221,9 @@ async def test_a_moderator_of_one_site_applies_files_there_only(service):
     noa = Principal(Actor(ActorKind.PERSON, None, "Noa"), frozenset({Scope.MODERATE}), (site["id"],))
     with pytest.raises(Forbidden):
         await apply.apply_file(service, noa, FILE, ALL_SITES)
+    for who in (noa, EVERYTHING):  # an empty name means no site, and never all of them
+        with pytest.raises(Invalid):
+            await apply.apply_file(service, who, FILE, FileScope(site=""))
     done = await apply.apply_file(service, noa, FILE, FileScope(site="blog"))
     assert done.added == 3
     assert await export(service) == ""

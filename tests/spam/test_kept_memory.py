@@ -39,6 +39,17 @@ async def test_spam_that_was_pruned_is_still_recognised_until_its_memory_is_too_
         assert await judged(service, f"{PILLS}.", name="Cy") == (Status.APPROVED, [])
 
 
+async def test_an_approved_text_goes_with_its_comment_from_the_trash(database_url, clock):
+    async with a_service(database_url, clock, trash_days=30, memory_days=100) as service:
+        id_ = await post(service, PILLS)
+        for verb in (ActionVerb.APPROVE, ActionVerb.TRASH):
+            await act(service, verb, id_)
+        assert await remembered(service) == (0, 1)
+        clock.move(days=31)
+        await maintenance.delete_expired(service)
+        assert await remembered(service) == (0, 0)
+
+
 async def test_without_days_for_memory_it_goes_with_the_comment(database_url, clock):
     async with a_service(database_url, clock, spam_days=30, memory_days=0) as service:
         await act(service, ActionVerb.SPAM, await post(service, PILLS))

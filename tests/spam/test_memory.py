@@ -78,6 +78,17 @@ async def test_an_approval_that_was_taken_back_by_the_same_moderator_still_count
     assert await judged(service, PILLS, name="Bo") == (Status.PENDING, [])
 
 
+@pytest.mark.parametrize("who", [EVERYTHING, PROGRAM], ids=["by a person", "by a program"])
+@pytest.mark.parametrize("verb", [ActionVerb.HOLD, ActionVerb.TRASH])
+async def test_an_approved_text_that_was_held_or_deleted_later_was_approved_once(service, verb, who):
+    id_ = await post(service, PILLS, name="Ada")
+    await act(service, ActionVerb.APPROVE, id_)
+    await act(service, ActionVerb.SPAM, await post(service, PILLS, name="Eve"))
+    await act(service, verb, id_, who=who)
+    assert await judged(service, PILLS, name="Bo") == (Status.PENDING, [])
+    assert [row["label"] for row in await everything_in(service, "memory")] == ["spam"]
+
+
 async def test_a_program_teaches_nothing(service):
     await act(service, ActionVerb.SPAM, await post(service, PILLS), who=PROGRAM)
     assert await judged(service, PILLS, name="Bo") == (Status.PENDING, [])
