@@ -339,7 +339,7 @@ CREATE TABLE spam_filter (
     good       BIGINT NOT NULL,  -- numbers of comments that it has learned
     spam       BIGINT NOT NULL,
     state      TEXT   NOT NULL,  -- its weights: see commentsvc/spam/filter.py
-    stale      BIGINT NOT NULL,  -- 1: memory does not have all that it has learned; it must be made again
+    stale      BIGINT NOT NULL,  -- above 0: memory does not have all that it has learned; it must be made again
     learned_at TEXT   NOT NULL
 );
 

@@ -58,7 +58,7 @@ async def _edit_comment(unit: Write, comment_id: str, token: str | None, text: C
     edited = await comments.set_text(unit, comment, new, now)
     if await _may_reevaluate(unit, comment):
         edited = await _reevaluate(unit, edited, visit)
-    await memory.remember_decisions(unit, [comment.id])  # nobody has decided on the new text
+    await memory.remember_text(unit, comment.id)  # nobody has decided on the new text
     was_public, is_public = comment.status is Status.APPROVED, edited.status is Status.APPROVED
     if was_public or is_public:
         await threads.record_change(unit, comment, is_public - was_public, now)

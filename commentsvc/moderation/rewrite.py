@@ -24,7 +24,7 @@ async def change_text(unit: Write, actor: Actor, comment: Comment, name: str, te
         await contacts.set_name_key(unit, comment.id, skeleton(name))
     if comment.status is Status.APPROVED:
         await threads.record_change(unit, comment, 0, now)
-    await memory.remember_decisions(unit, [comment.id])
+    await memory.remember_text(unit, comment.id)
     return after
 
 

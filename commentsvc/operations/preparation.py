@@ -56,12 +56,13 @@ async def require_schema(database: Database, config: Config) -> None:
     """Check that the database has the schema of this version.
 
     Raises:
-        ConfigurationError: it has no schema, or an older or newer one.
+        ConfigurationError: it has no schema, or an older or newer one, or one of an unreleased version.
     """
     number = await schema.read_number(database)
     if not number:
         raise _no_database(config)
     schema.check_number(number)
+    await schema.check_tables(database)
 
 
 def refuse_lost_database(config: Config, lock: ServerLock) -> None:

@@ -11,14 +11,20 @@ from commentsvc.spam import keys
 from commentsvc.spam.keys import Keys
 from commentsvc.spam.labels import LABELS, Label, Step, find_label
 from commentsvc.spam.near_text import read_fingerprint
-from commentsvc.storage import memory, memory_keys
+from commentsvc.storage import memory, memory_keys, spam_filters
 from commentsvc.storage.database import Write
 
 GOOD: Final = "good"
 
 
+async def remember_text(unit: Write, comment_id: str) -> None:
+    """Remember a comment with its new text, and have the filter forget the one before."""
+    await spam_filters.set_stale_of_comment(unit, comment_id)  # first, as when the filter has learned: no deadlocks
+    await remember_decisions(unit, [comment_id])
+
+
 async def remember_decisions(unit: Write, comment_ids: Sequence[str], undoes: str | None = None) -> None:
-    """Give comments the label that their decisions give them now. Call it after a decision on them, or a new text.
+    """Give comments the label that their decisions give them now. Call it after a decision on them.
 
     ``undoes`` is the action that the latest decision took back, which is stored later. Erased comments stay as they
     are: see ``forget_comments``.

@@ -39,6 +39,7 @@ class _Task:
     """The comments that a filter learns, and the rows of memory that it has dealt with then."""
 
     was: int | None  # the version of the stored filter
+    stale: int  # for how many reasons that one is stale
     state: str | None  # the filter that learns; None: a new one
     examples: Sequence[Row]
     noted: Sequence[Row]
@@ -93,15 +94,22 @@ async def _find_task(unit: PrivateRead, site_id: str, *, afresh: bool) -> _Task 
     """Return what the filter of a site has to learn; None if there is nothing."""
     stored = await spam_filters.get(unit, site_id)
     unlearned = await spam_examples.list_unlearned(unit, site_id)
-    is_stale = stored is not None and bool(stored["stale"])
-    if not (unlearned or is_stale or afresh):
+    was, stale = (stored["version"], stored["stale"]) if stored else (None, 0)
+    if not (unlearned or stale or afresh):
         return None
-    was = stored["version"] if stored else None
-    is_changed = any(row["learned"] for row in unlearned)
-    few = await spam_examples.count_labels(unit, site_id, FEW) < FEW
-    if stored is None or afresh or is_stale or is_changed or few or len(unlearned) > PIECE:
-        return _Task(was, None, await spam_examples.list_newest(unit, site_id, MOST), unlearned)
-    return _Task(was, stored["state"], unlearned, unlearned)
+    if stored is None or stale or afresh or await _needs_another(unit, site_id, unlearned):
+        return _Task(was, stale, None, await spam_examples.list_newest(unit, site_id, MOST), unlearned)
+    return _Task(was, stale, stored["state"], unlearned, unlearned)
+
+
+async def _needs_another(unit: PrivateRead, site_id: str, unlearned: Sequence[Row]) -> bool:
+    """Return whether the stored filter cannot just learn these decisions after those that it has learned."""
+    return (
+        any(row["learned"] for row in unlearned)
+        or len(unlearned) > PIECE
+        or await spam_examples.count_labels(unit, site_id, FEW) < FEW
+        or await spam_examples.has_learned_later(unit, site_id, unlearned[0])
+    )
 
 
 async def _learn(service: Service, learned: SpamFilter, examples: Sequence[Row]) -> None:
@@ -134,11 +142,11 @@ async def _store(service: Service, site_id: str, learned: SpamFilter, task: _Tas
     """Store a filter and note what it has learned; return False if another server stored one since.
 
     Many rows are noted in pieces. Until the last one the filter counts as stale: if this process stops, it is made
-    again.
+    again. It is also made again if a decision that it has learned was taken back while it learned.
     """
     state = await asyncio.to_thread(learned.encode)
     pieces = [task.noted[start : start + PIECE] for start in range(0, len(task.noted), PIECE)] or [()]
-    version = await _save(service, site_id, learned, state, task.was, pieces[0], last=len(pieces) == 1)
+    version = await _save(service, site_id, learned, state, task, pieces[0], last=len(pieces) == 1)
     if version is None:
         return False
     for number, piece in enumerate(pieces[1:], start=2):
@@ -152,25 +160,26 @@ async def _store(service: Service, site_id: str, learned: SpamFilter, task: _Tas
 
 @write
 async def _save(
-    unit: Write, site_id: str, learned: SpamFilter, state: str, was: int | None, noted: Sequence[Row], *, last: bool
+    unit: Write, site_id: str, learned: SpamFilter, state: str, task: _Task, noted: Sequence[Row], *, last: bool
 ) -> int | None:
     version = await spam_filters.save(
         unit,
         site_id,
-        was=was,
+        was=task.was,
         good=learned.good,
         spam=learned.spam,
         state=state,
-        stale=not last,
+        stale=(0 if last else 1) - task.stale,
         now=unit.now(),
     )
-    if version is not None:
-        await spam_examples.set_learned(unit, noted)
+    if version is not None and not await spam_examples.set_learned(unit, noted):
+        await spam_filters.set_stale(unit, site_id)
     return version
 
 
 @write
 async def _note(unit: Write, site_id: str, version: int, noted: Sequence[Row], *, last: bool) -> None:
-    await spam_examples.set_learned(unit, noted)
     if last:
         await spam_filters.set_complete(unit, site_id, version)
+    if not await spam_examples.set_learned(unit, noted):
+        await spam_filters.set_stale(unit, site_id)

@@ -15,6 +15,8 @@ CREATE_STEP_TABLE: Final = """
     CREATE TABLE IF NOT EXISTS schema_step (number BIGINT NOT NULL PRIMARY KEY, applied_at TEXT NOT NULL)
 """
 COUNT_STEP_TABLES: Final = "SELECT COUNT(*) AS number FROM sqlite_master WHERE tbl_name = 'schema_step'"
+LIST_TABLES: Final = "SELECT tbl_name AS name FROM sqlite_master ORDER BY name"
+CREATED_TABLE: Final = re.compile(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 NEWEST_STEP: Final = "SELECT MAX(number) AS newest FROM schema_step"
 # With PostgreSQL, a rename waits until no other transaction has read the table, as ``refuse_newer_schema`` does in
 # every write; and writes that begin later wait for the migration, and are then refused.
@@ -28,7 +30,7 @@ async def migrate(database: Database, now: str) -> int:
     """Create the schema or bring it up to date; return the number of steps that were applied.
 
     Raises:
-        ConfigurationError: a newer version of the program has migrated this database.
+        ConfigurationError: a newer version of the program has migrated this database, or an unreleased one made it.
     """
     applied = await database.write_exclusively(lambda statements: _migrate(statements, now, database.schema_sql))
     await database.protect()
@@ -44,6 +46,26 @@ async def _read_number(statements: Statements, dialect: Callable[[str], str]) ->
     table = await statements.one(dialect(COUNT_STEP_TABLES))
     row = await statements.one(NEWEST_STEP) if table and table["number"] else None
     return row["newest"] if row and row["newest"] else 0
+
+
+async def check_tables(database: Database) -> None:
+    """Check that a database with the newest schema has all its tables.
+
+    Raises:
+        ConfigurationError: one is missing, since an unreleased version of the program made the database.
+    """
+    await database.read_private(lambda statements: _check_tables(statements, database.schema_sql))
+
+
+async def _check_tables(statements: Statements, dialect: Callable[[str], str]) -> None:
+    found = {row["name"] for row in await statements.all(dialect(LIST_TABLES))}
+    missing = [table for table in CREATED_TABLE.findall(read_schema()) if table not in found]
+    if missing:
+        raise ConfigurationError(
+            f"The database has no table {missing[0]}: a version before the first release made it, and such a database "
+            "cannot be upgraded. With that version, run: commentsvc export --output FILE. Then, with this version "
+            "and a new database, run: commentsvc import jsonl FILE"
+        )
 
 
 def check_number(number: int) -> None:
@@ -91,6 +113,8 @@ async def _migrate(statements: Statements, now: str, dialect: Callable[[str], st
         raise _too_new(current)
     if not current:
         await _run(statements, dialect(read_schema()))
+    elif current == newest_step():
+        await _check_tables(statements, dialect)
     elif current < newest_step():
         for statement in LOCK_OUT_WRITERS:
             await statements.run(statement)

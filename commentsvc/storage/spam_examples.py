@@ -37,15 +37,35 @@ async def list_newest(unit: PrivateRead, site_id: str, most: int) -> list[Row]:
 
 
 async def list_unlearned(unit: PrivateRead, site_id: str) -> list[Row]:
-    """Return ``comment_id, label, learned`` of what the filter has still to learn or unlearn, oldest first."""
+    """Return ``comment_id, label, learned, decided_at`` of what the filter has to learn or unlearn, oldest first."""
     rows = await unit.all(
         f"""
-        SELECT comment_id, label, learned FROM memory WHERE site_id = :site AND {UNLEARNED}
+        SELECT comment_id, label, learned, decided_at FROM memory WHERE site_id = :site AND {UNLEARNED}
         ORDER BY decided_at, comment_id
         """,
         site=site_id,
     )
     return list(rows)
+
+
+async def has_learned_later(unit: PrivateRead, site_id: str, row: Row) -> bool:
+    """Tell whether the filter of a site has learned decisions after that in a row of ``list_unlearned``.
+
+    Decisions from a time when the clock was ahead do not count.
+    """
+    found = await unit.one(
+        """
+        SELECT 1 AS found FROM memory
+        WHERE site_id = :site AND label IS NOT NULL AND learned IS NOT NULL AND decided_at <= :now
+            AND (decided_at, comment_id) > (CAST(:decided_at AS TEXT), CAST(:id AS TEXT))
+        LIMIT 1
+        """,
+        site=site_id,
+        now=unit.now(),
+        decided_at=row["decided_at"],
+        id=row["comment_id"],
+    )
+    return found is not None
 
 
 async def keep_labelled(unit: PrivateRead, comment_ids: Sequence[str]) -> list[str]:
@@ -88,14 +108,26 @@ async def get_features(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[st
     return {row["comment_id"]: row["features"] for row in rows}
 
 
-async def set_learned(unit: Write, rows: Sequence[Row]) -> None:
-    """Note as what the filter has learned these comments: the label in each row, or None.
+async def set_learned(unit: Write, rows: Sequence[Row]) -> bool:
+    """Note as what the filter has learned these comments of ``list_unlearned``: the label in each row, or None.
 
-    A comment that it has not learned, and that has no label any more, is forgotten.
+    A comment that it has not learned, and that has no label any more, is forgotten. Return False if some were decided
+    on otherwise, or forgotten, since they were read: the filter has learned what memory no longer has.
     """
-    noted = [{"id": row["comment_id"], "learned": row["label"]} for row in rows]
-    if not noted:
-        return
-    await unit.run_many("UPDATE memory SET learned = :learned WHERE comment_id = :id", noted)
-    ids, values = in_list("id", [one["id"] for one in noted if one["learned"] is None])
+    if not rows:
+        return True
+    read = {row["comment_id"]: row for row in rows}
+    ids, values = in_list("id", list(read))
+    await unit.run_many(
+        "UPDATE memory SET learned = :learned WHERE comment_id = :id AND decided_at = :decided_at",
+        # In the order in which decisions write these rows, to avoid deadlocks.
+        [{"id": id_, "learned": read[id_]["label"], "decided_at": read[id_]["decided_at"]} for id_ in sorted(read)],
+    )
+    now = await unit.all(
+        f"SELECT comment_id, decided_at FROM memory WHERE comment_id IN {ids} ORDER BY comment_id", **values
+    )
+    ids, values = in_list("id", [id_ for id_, row in read.items() if row["label"] is None])
     await unit.run(f"DELETE FROM memory WHERE comment_id IN {ids} AND label IS NULL AND learned IS NULL", **values)
+    return {row["comment_id"]: row["decided_at"] for row in now} == {
+        id_: row["decided_at"] for id_, row in read.items()
+    }

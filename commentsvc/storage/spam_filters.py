@@ -31,7 +31,7 @@ async def list_due_sites(unit: PrivateRead) -> list[str]:
     rows = await unit.all(
         f"""
         SELECT site_id FROM memory WHERE {UNLEARNED} GROUP BY site_id
-        UNION SELECT site_id FROM spam_filter WHERE stale = 1
+        UNION SELECT site_id FROM spam_filter WHERE stale > 0
         ORDER BY site_id
         """
     )
@@ -39,14 +39,15 @@ async def list_due_sites(unit: PrivateRead) -> list[str]:
 
 
 async def save(
-    unit: Write, site_id: str, *, was: int | None, good: int, spam: int, state: str, stale: bool, now: str
+    unit: Write, site_id: str, *, was: int | None, good: int, spam: int, state: str, stale: int, now: str
 ) -> int | None:
     """Store a filter that was made from the version ``was``; return its new version.
 
-    Return None, and store nothing, if somebody else stored another one since. The version is random: a counter could
-    give the version of a rolled-back change to another one.
+    ``stale`` is added to that of the row, so what made the filter stale while it learned is not lost. Return None, and
+    store nothing, if somebody else stored another one since. The version is random: a counter could give the version
+    of a rolled-back change to another one.
     """
-    values = {"site": site_id, "good": good, "spam": spam, "state": state, "stale": int(stale), "now": now}
+    values = {"site": site_id, "good": good, "spam": spam, "state": state, "stale": stale, "now": now}
     version = secrets.randbits(62)
     if was is None:
         stored = await unit.run(
@@ -62,7 +63,7 @@ async def save(
         stored = await unit.run(
             """
             UPDATE spam_filter SET version = CAST(:version AS BIGINT), good = :good, spam = :spam, state = :state,
-                stale = :stale, learned_at = :now
+                stale = stale + CAST(:stale AS BIGINT), learned_at = :now
             WHERE site_id = :site AND version = CAST(:was AS BIGINT)
             """,
             version=version,
@@ -73,9 +74,9 @@ async def save(
 
 
 async def set_complete(unit: Write, site_id: str, version: int) -> None:
-    """Note that memory has all that this version of a filter has learned."""
+    """Note that memory has all that this version of a filter has learned: it is stale for one reason less."""
     await unit.run(
-        "UPDATE spam_filter SET stale = 0 WHERE site_id = :site AND version = CAST(:version AS BIGINT)",
+        "UPDATE spam_filter SET stale = stale - 1 WHERE site_id = :site AND version = CAST(:version AS BIGINT)",
         site=site_id,
         version=version,
     )
@@ -83,4 +84,12 @@ async def set_complete(unit: Write, site_id: str, version: int) -> None:
 
 async def set_stale(unit: Write, site_id: str) -> None:
     """Have the filter of a site made again from memory."""
-    await unit.run("UPDATE spam_filter SET stale = 1 WHERE site_id = :site", site=site_id)
+    await unit.run("UPDATE spam_filter SET stale = stale + 1 WHERE site_id = :site", site=site_id)
+
+
+async def set_stale_of_comment(unit: Write, comment_id: str) -> None:
+    """Have the filter made again that has learned a comment, or is learning it now."""
+    await unit.run(
+        "UPDATE spam_filter SET stale = stale + 1 WHERE site_id = (SELECT site_id FROM memory WHERE comment_id = :id)",
+        id=comment_id,
+    )

@@ -271,6 +271,21 @@ async def test_a_verdict_on_an_earlier_text_decides_nothing_and_the_new_text_is_
     assert [payload["data"]["text"] for payload in checker.payloads()] == ["First.", "Second."]
 
 
+async def test_a_comment_that_is_erased_while_the_check_thinks_gets_no_verdict(asking, checker):
+    service = await asking(verdict_mode="enforce")
+    receipt = await post_comment(service, draft(comment="Casino."), visit())
+
+    async def erase_first(_request):
+        await withdraw_comment(service, receipt.id, receipt.edit_token)
+        return answer(SPAM)
+
+    checker.answers = [erase_first]
+    await work(service)
+    assert await read_rows(service) == []
+    assert await read_rows(service, "parcel") == []
+    assert [row["actor_kind"] for row in await read_rows(service, "decision")] == ["rule", "author"]
+
+
 async def test_a_spammer_cannot_edit_the_verdict_away(asking, checker):
     service = await asking(verdict_mode="enforce", moderation=Mode.NONE)
     checker.answers = [answer(SPAM)]

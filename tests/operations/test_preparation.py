@@ -280,3 +280,14 @@ async def test_a_command_refuses_a_database_whose_first_start_did_not_finish(lai
     with pytest.raises(ConfigurationError, match="did not finish"):
         async with app.open_service(config):
             pass
+
+
+@pytest.mark.parametrize("command", [("serve",), ("migrate",), ("site", "list"), ("doctor",)])
+def test_a_database_of_an_unreleased_version_is_refused_with_the_cure(tmp_path, command):
+    run_main(tmp_path, "migrate")
+    with closing(sqlite3.connect(tmp_path / "data" / "commentsvc.db")) as database:
+        database.execute("DROP TABLE memory_state")
+    done = run_main(tmp_path, *command)
+    assert done.returncode == (1 if command == ("doctor",) else 78)
+    assert "no table memory_state: a version before the first release made it" in done.stdout + done.stderr
+    assert "commentsvc export" in done.stdout + done.stderr

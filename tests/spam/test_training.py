@@ -152,7 +152,7 @@ async def test_two_servers_that_learn_at_the_same_time_lose_no_decision(database
 
 @write
 async def save_old(unit, site_id, was):
-    return await spam_filters.save(unit, site_id, was=was, good=0, spam=0, state="", stale=False, now=unit.now())
+    return await spam_filters.save(unit, site_id, was=was, good=0, spam=0, state="", stale=0, now=unit.now())
 
 
 async def test_a_server_that_has_read_an_older_filter_does_not_overwrite_a_newer_one(service):
@@ -167,8 +167,8 @@ async def test_a_server_that_has_read_an_older_filter_does_not_overwrite_a_newer
 async def stop_in_the_middle(unit, site_id, version):
     """Leave the database as a process that was killed after the first of several pieces."""
     await spam_filters.set_stale(unit, site_id)
-    rows = await spam_examples.list_newest(unit, site_id, 10)
-    await spam_examples.set_learned(unit, [{"comment_id": row["comment_id"], "label": None} for row in rows])
+    for row in await spam_examples.list_newest(unit, site_id, 10):
+        await unit.run("UPDATE memory SET learned = NULL WHERE comment_id = :id", id=row["comment_id"])
 
 
 async def test_a_process_that_was_killed_while_it_learned_leaves_nothing_learned_twice(service):
