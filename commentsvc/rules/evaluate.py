@@ -39,7 +39,8 @@ async def _collect_context(
     context = await collect_context(unit, draft, html, submission, policy.needs)
     thread = submission.thread
     sample = sample_of(draft.name, draft.website, html, measure_age(thread.published_at, submission.at))
-    return replace(context, score=await scoring.score_sample(unit, submission.site.id, sample))
+    score = scoring.score_sample(unit, submission.site.id, context.recalled.filter_version, sample)
+    return replace(context, score=score)
 
 
 def _count_verdicts(unit: PrivateRead, judgement: Judgement) -> Judgement:

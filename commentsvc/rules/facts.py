@@ -124,13 +124,16 @@ async def _count_same_text(unit: PrivateRead, html: str, submission: Submission)
 
 
 async def _recall(unit: PrivateRead, draft: Draft, html: str, submission: Submission) -> Recalled:
-    directory = await resolve.read_directory.within(unit)
+    async def read_own_hosts() -> frozenset[str]:
+        directory = await resolve.read_directory.within(unit)
+        return _hosts_of(tuple(directory.origins_of(submission.site)))
+
     return await recall(
         unit,
         site_id=submission.site.id,
         html=html,
         website=draft.website,
-        own_hosts=_hosts_of(tuple(directory.origins_of(submission.site))),
+        read_own_hosts=read_own_hosts,
         network=submission.network,
         author_id=submission.author_id,
         comment_id=submission.comment_id,

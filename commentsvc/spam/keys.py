@@ -39,6 +39,9 @@ class Keys(Struct, frozen=True):
         return list(dict.fromkeys([*texts, *self.bands, *self.hosts.values()]))
 
 
+NONE: Final = Keys(None, (), {})
+
+
 async def find_key(unit: PrivateRead) -> bytes | None:
     """Return the key of the hashes; None if it was not made yet, or no secret key opens it."""
     kept = unit.part(KeptKey)

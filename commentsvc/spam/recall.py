@@ -1,6 +1,6 @@
 """Recall what people decided about comments like a new one."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -27,6 +27,7 @@ class Recalled(Struct, frozen=True, kw_only=True):
     website: str | None = None  # host of the commenter's website: as ``host``
     from_network: int = 0  # that a person called spam
     by_author: int = 0
+    filter_version: int | None = None  # of the site's spam filter; None: it has learned nothing yet
 
 
 NOTHING: Final = Recalled()
@@ -38,27 +39,26 @@ async def recall(
     site_id: str,
     html: str,
     website: str | None,
-    own_hosts: Collection[str],
+    read_own_hosts: Callable[[], Awaitable[Collection[str]]],
     network: str | None,
     author_id: str | None,
     comment_id: str | None,
 ) -> Recalled:
-    """Return what memory knows about a comment. ``own_hosts`` are those of the site, which anybody may link to.
+    """Return what memory knows about a comment, with one statement.
 
+    ``read_own_hosts`` returns the hosts of the site, which anybody may link to; it is called if a host was in spam.
     A stored comment is not compared with itself.
     """
-    key = await keys.find_key(unit)
-    if key is None:
-        return NOTHING
-    own = comment_id or NEW
+    key, own = await keys.find_key(unit), comment_id or NEW
     fingerprint = read_fingerprint(html, website)
-    found = keys.hash_fingerprint(key, site_id, fingerprint)
-    rows, from_network, by_author = await memory_keys.recall(
+    found = keys.hash_fingerprint(key, site_id, fingerprint) if key else keys.NONE
+    rows, sender = await memory_keys.recall(
         unit, own, found.list_all(), site_id=site_id, network=network, author_id=author_id
     )
     known = {row["key"]: row for row in rows}
     text = known.get(found.text) if found.text is not None else None
-    spam = [host for host, number in found.hosts.items() if host not in own_hosts and _is_spam(known.get(number))]
+    spam = {host for host, number in found.hosts.items() if _is_spam(known.get(number))}
+    spam -= {*await read_own_hosts()} if spam else set()
     return Recalled(
         is_long=fingerprint.length >= EXACT_LENGTH,
         same=text["spam"] if text else 0,
@@ -66,10 +66,11 @@ async def recall(
         marked_at=text["marked_at"] if text else None,
         is_approved=bool(text and text["good"]),
         near=_count_near(found, known),
-        host=next((host for host in spam if host in fingerprint.hosts), None),
+        host=next((host for host in fingerprint.hosts if host in spam), None),
         website=fingerprint.website if fingerprint.website in spam else None,
-        from_network=from_network,
-        by_author=by_author,
+        from_network=sender["of_network"],
+        by_author=sender["of_author"],
+        filter_version=sender["filter_version"],
     )
 
 

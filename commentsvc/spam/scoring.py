@@ -18,7 +18,7 @@ from commentsvc.service import Service, private_read, write
 from commentsvc.spam.features import Feature, Sample, weigh_features
 from commentsvc.spam.filter import SpamFilter
 from commentsvc.storage import spam_filters
-from commentsvc.storage.database import PrivateRead, Write
+from commentsvc.storage.database import Environment, PrivateRead, Write
 
 LOG: Final = logging.getLogger(__name__)
 MOST_LOADED: Final = 100  # filters of sites; one has up to a few megabytes
@@ -100,16 +100,15 @@ def to_thousandths(score: float) -> int:
     return round(1000 * score)
 
 
-async def score_sample(unit: PrivateRead, site_id: str, sample: Sample) -> Score | None:
-    """Return the score of a comment; None if the filter of its site has not learned enough.
+def score_sample(env: Environment, site_id: str, version: int | None, sample: Sample) -> Score | None:
+    """Return the score of a comment by this version of the filter of its site; None if it has not learned enough.
 
     Raises:
         FilterNotLoaded: The filter is not in memory. ``load_filter`` puts it there.
     """
-    version = await spam_filters.get_version(unit, site_id)
     if version is None:
         return None
-    loaded = unit.part(LoadedFilters).get(site_id)
+    loaded = env.part(LoadedFilters).get(site_id)
     if loaded is None or loaded.version != version:
         raise FilterNotLoaded(site_id)
     if not loaded.learned.is_ready:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from commentsvc.storage import network_contacts
+from commentsvc.storage import network_contacts, spam_filters
 from commentsvc.storage.database import PrivateRead, Row, Write, in_list
 
 MOST_COUNTED: Final = 100  # comments with one key: nobody decides otherwise after more
@@ -28,10 +28,11 @@ async def count(unit: PrivateRead, asked: Mapping[str, Sequence[int]]) -> Sequen
 
 async def recall(
     unit: PrivateRead, own: str, keys: Sequence[int], *, site_id: str, network: str | None, author_id: str | None
-) -> tuple[Sequence[Row], int, int]:
-    """Return what memory knows of the keys of a comment, and how much spam is of its network and by its author.
+) -> tuple[Sequence[Row], Row]:
+    """Return what memory knows of the keys of a comment, and ``of_network, of_author, filter_version``.
 
-    Each row has ``comment_id, key``, the numbers of other comments with that key that people called spam (``spam``),
+    These are the numbers of spam comments of its network and by its author, and the version of the site's spam filter.
+    Each row of the keys has ``comment_id, key``, the numbers of other comments with that key that people called spam (``spam``),
     that were spam in an archive (``imported``) and that were good (``good``), and ``marked_at``: when the newest one
     was called spam. No number is above ``MOST_COUNTED``; unknown keys are left out. It is one statement.
     """
@@ -39,8 +40,8 @@ async def recall(
     rows = await unit.all(
         f"""
         {known} {"UNION ALL" if known else ""}
-        SELECT CAST(:own AS TEXT) AS comment_id, CAST(NULL AS BIGINT) AS key, of_network AS spam, of_author AS imported,
-            0 AS good, CAST(NULL AS TEXT) AS marked_at
+        SELECT CAST(:own AS TEXT) AS comment_id, CAST(NULL AS BIGINT) AS key, 0 AS spam, 0 AS imported, 0 AS good,
+            CAST(NULL AS TEXT) AS marked_at, of_network, of_author, {spam_filters.VERSION} AS filter_version
         FROM (SELECT {network_contacts.MARKED}) AS sender
         ORDER BY key
         """,
@@ -51,7 +52,7 @@ async def recall(
         **values,
     )
     (sender,) = [row for row in rows if row["key"] is None]
-    return [row for row in rows if row["key"] is not None], int(sender["spam"]), int(sender["imported"])
+    return [row for row in rows if row["key"] is not None], sender
 
 
 def _list_known(pairs: Sequence[tuple[str, int]]) -> tuple[str, dict[str, Any]]:
@@ -66,7 +67,7 @@ def _list_known(pairs: Sequence[tuple[str, int]]) -> tuple[str, dict[str, Any]]:
                     SELECT MAX(known.comment_id) FROM memory_key AS known
                     WHERE known.key = asked.key AND known.label = 'spam' AND known.comment_id <> asked.comment_id
                 )
-            ) AS marked_at
+            ) AS marked_at, 0 AS of_network, 0 AS of_author, CAST(NULL AS BIGINT) AS filter_version
         FROM asked WHERE EXISTS (SELECT 1 FROM memory_key AS known WHERE known.key = asked.key)
     """
     return known, values

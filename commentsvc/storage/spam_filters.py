@@ -2,15 +2,14 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import Final
 
 from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
 from commentsvc.storage.spam_examples import UNLEARNED
 
 
-async def get_version(unit: PrivateRead, site_id: str) -> int | None:
-    """Return the version of a site's filter; None if it has learned nothing yet."""
-    row = await unit.one("SELECT version FROM spam_filter WHERE site_id = :site_id", site_id=site_id)
-    return row["version"] if row else None
+# The version of a site's filter; NULL if it has learned nothing yet. It is part of other statements.
+VERSION: Final = "(SELECT version FROM spam_filter WHERE site_id = :site_id)"
 
 
 async def get(unit: PrivateRead, site_id: str) -> Row | None:
