@@ -10,7 +10,7 @@ import msgspec
 from commentsvc.storage.comment_filter import Sql
 
 # Other options show their own name.
-METAVARS: Final = {"q": "TEXT", "site": "NAME", "same_text": "ID", "same_name": "ID"}
+METAVARS: Final = {"q": "TEXT", "site": "NAME", "same_text": "ID", "same_name": "ID", "note": "TEXT", "as_of": "TIME"}
 
 
 def add_field_options(command: argparse.ArgumentParser, shape: type[msgspec.Struct], but: Collection[str] = ()) -> None:

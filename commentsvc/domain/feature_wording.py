@@ -58,8 +58,8 @@ TEMPLATES: Final[dict[str, str | dict[str, str]]] = {
     "website": translatable("website %(value)s"),
     "website_is": {
         "none": translatable("no website"),
-        "home": translatable("website is a home page"),
-        "page": translatable("website is not a home page"),
+        "home": translatable("website address without a path"),
+        "page": translatable("website address with a path"),
     },
     "path_word": translatable("website address with “%(value)s”"),
     "link": translatable("link to %(value)s"),

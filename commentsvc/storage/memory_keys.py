@@ -31,10 +31,10 @@ async def recall(
 ) -> tuple[Sequence[Row], Row]:
     """Return what memory knows of the keys of a comment, and ``of_network, of_author, filter_version``.
 
-    These are the numbers of spam comments of its network and by its author, and the version of the site's spam filter.
-    Each row of the keys has ``comment_id, key``, the numbers of other comments with that key that people called spam (``spam``),
-    that were spam in an archive (``imported``) and that were good (``good``), and ``marked_at``: when the newest one
-    was called spam. No number is above ``MOST_COUNTED``; unknown keys are left out. It is one statement.
+    These are the numbers of spam comments of its network and by its author, and the version of the site's filter.
+    Each row of the keys has ``comment_id, key``, the numbers of other comments with that key that people called spam
+    (``spam``), that were spam in an archive (``imported``) and that were good (``good``), and ``marked_at``: when the
+    newest one was called spam. No number is above ``MOST_COUNTED``; unknown keys are left out. It is one statement.
     """
     known, values = _list_known([(own, key) for key in keys]) if keys else ("", {})
     rows = await unit.all(

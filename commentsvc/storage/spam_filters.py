@@ -7,7 +7,6 @@ from typing import Final
 from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
 from commentsvc.storage.spam_examples import UNLEARNED
 
-
 # The version of a site's filter; NULL if it has learned nothing yet. It is part of other statements.
 VERSION: Final = "(SELECT version FROM spam_filter WHERE site_id = :site_id)"
 

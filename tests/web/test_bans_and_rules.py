@@ -56,6 +56,12 @@ async def test_a_ban_takes_two_clicks_and_one_undo(at_desk):
         "30 days",
         "hold new comments",
     ]
+    assert await ada.get_by_label("Since when").locator("option").all_inner_texts() == [
+        "since 21 Nov",
+        "since 15 Nov",
+        "since 23 Oct",
+        "at any time",
+    ]
     result = await words_of(ada.locator("#test-result"))
     assert "Would catch 2 of the 2 that you rejected, and 1 that you approved." in result
     button = ada.get_by_role("button", name="Ban and mark 3 as spam")

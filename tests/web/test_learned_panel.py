@@ -3,6 +3,7 @@
 import pytest
 
 from commentsvc.domain.models import ActionVerb, RuleKind
+from commentsvc.moderation import undo
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import RuleQuery
 from commentsvc.sites import manage as sites
@@ -162,6 +163,19 @@ async def test_a_card_counts_the_spam_like_it_that_was_marked_after_it_came(at_d
     await decide(service, ActionVerb.SPAM, others)
     await ada.reload()
     assert (await ada.locator(".chip").all_inner_texts())[0] == "3 like this were marked as spam"
+
+
+async def test_a_card_that_was_held_for_spam_like_it_does_not_say_so_after_an_undo(at_desk):
+    ada, service = await at_desk(script=False)
+    text = "Best casino bonus: win money tonight, play slots with {} at our house"
+    marked = await decide(service, ActionVerb.SPAM, [await post(service, text.format("cheap friends"))])
+    await post(service, text.format("good friends"), address="192.0.2.8")
+    await ada.reload()
+    like_this = ada.locator(".chip").get_by_text("1 like this was marked as spam")
+    assert await like_this.count() == 1
+    await undo.undo_action(service, EVERYTHING, marked)
+    await ada.reload()
+    assert (await ada.locator(".card").count(), await like_this.count()) == (2, 0)
 
 
 async def test_without_a_script_the_queue_is_sorted_by_a_button_and_keeps_its_filters(at_desk):

@@ -25,7 +25,7 @@ from commentsvc.web.moderation.rule_forms import BACKTEST_COMMENTS, LAST_CHOICES
 from commentsvc.web.server import forms, problems
 from commentsvc.web.server.routing import SERVICE, WHO
 
-# How long a ban lasts, and how far back it sweeps, in days; 0: for ever, and everything.
+# How long a ban lasts, in days; 0: for ever.
 DURATIONS: Final = {
     1: translatable("1 day"),
     7: translatable("7 days"),
@@ -33,12 +33,7 @@ DURATIONS: Final = {
     365: translatable("1 year"),
     0: translatable("all time"),
 }
-REACHES: Final = {
-    1: translatable("in the last day"),
-    7: translatable("in the last 7 days"),
-    30: translatable("in the last 30 days"),
-    0: translatable("at any time"),
-}
+REACHES: Final = (1, 7, 30, 0)  # how many days back a ban sweeps; 0: everything
 EFFECTS: Final = {
     Effect.HOLD: translatable("hold new comments"),
     Effect.SPAM: translatable("mark new comments as spam"),
@@ -47,7 +42,6 @@ EFFECTS: Final = {
 MORE_COMMENTS: Final = translatable("More comments match now. Check the number, then ban again.")
 CHOICES: Final = {
     "durations": DURATIONS,
-    "reaches": REACHES,
     "ban_effects": EFFECTS,
     "last_choices": LAST_CHOICES,
 }
@@ -109,6 +103,7 @@ async def _render_form(
         "first": form.do == "test" and not form.shown,
         "error": error,
         "back": layout.safe_back_url(back),
+        "reaches": {days: _first_day(request, days) for days in REACHES},
     }
     return await layout.render_page(request, "ban.html", status=status, **shown | CHOICES)
 
@@ -128,8 +123,13 @@ async def _test_options(request: web.Request, bans: Mapping[RuleKind, str], form
 
 
 def _sweep_range(request: web.Request, form: BanForm, as_of: str | None = None) -> SweepRange:
-    since = request.app[SERVICE].ago(days=form.since) if form.since else None
-    return SweepRange(site=form.site, since=since, as_of=as_of)
+    day = _first_day(request, form.since)
+    return SweepRange(site=form.site, since=f"{day}T00:00:00.000Z" if day else None, as_of=as_of)
+
+
+def _first_day(request: web.Request, days: int) -> str | None:
+    """Return the day in UTC with which a sweep of so many days begins, since the page names a day; None: none."""
+    return request.app[SERVICE].ago(days=days)[:10] if days else None
 
 
 async def ban_commenter(request: web.Request, form: BanForm) -> web.Response:

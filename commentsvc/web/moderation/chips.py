@@ -155,7 +155,7 @@ def _list_reported(locale: Locale, card: ModeratorComment) -> Iterator[Chip]:
 
 
 def _list_like_spam(locale: Locale, card: ModeratorComment) -> Iterator[Chip]:
-    """Yield how many comments like this are spam now, also if they were marked after this one came."""
+    """Yield how many comments like this are spam now, not when this one came: decisions are undone."""
     if card.like_spam:
         weight, text = _shorten(locale, Reason(LIKE_SPAM, {"found": card.like_spam}))
         yield Chip(weight, text)
@@ -165,7 +165,7 @@ def _list_reasons(locale: Locale, card: ModeratorComment) -> Iterator[Chip]:
     for reason in sorted(card.reasons, key=lambda one: ORDER.get(one.code or "", len(ORDER))):
         if reason.actor.kind in DECIDERS:
             yield Chip(Weight.PERSON, _describe_decision(locale, reason))
-        elif reason.code not in IDLE and not (card.like_spam and reason.code == LIKE_SPAM):
+        elif reason.code not in IDLE and not (reason.code == LIKE_SPAM and card.status is Status.PENDING):
             yield _describe_reason(locale, reason)
 
 

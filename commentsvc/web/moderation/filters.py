@@ -27,6 +27,7 @@ from commentsvc.moderation.schemas import ModeratorComment, ReasonRecord
 from commentsvc.moderation.wording import actor_name, format_count
 from commentsvc.rules import domains
 from commentsvc.rules.schemas import BacktestResult, Disagreement, RuleRecord
+from commentsvc.web.moderation.chart import format_date
 from commentsvc.web.moderation.chips import DECIDERS, list_chips, word_score
 from commentsvc.web.moderation.curve import build_curve, format_percent
 from commentsvc.web.moderation.rendered import show_html
@@ -196,6 +197,7 @@ def template_functions(locale: Locale) -> dict[str, Any]:
         "status_names": {status: translate(text) for status, text in wording.STATUSES.items()},
         "rule_kinds": {kind: _translate_rule_kind(locale, words) for kind, words in wording.RULE_KINDS.items()},
         "format_count": format_count,
+        "format_date": partial(format_date, locale),
         "describe_commenter": partial(describe_commenter, locale),
         "describe_entry": partial(describe_entry, locale),
         "list_chips": partial(list_chips, locale),
