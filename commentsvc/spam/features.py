@@ -3,7 +3,6 @@
 import itertools
 import re
 import zlib
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +29,8 @@ MOST_LINKS: Final = 4  # from which on their number is the same feature
 MOST_BITS: Final = 8
 MOST_NAME_WORDS: Final = 5
 PART: Final = 5  # characters of a part of a word, with the spaces around the word
+MIX: Final = 31  # of the hashes of two words
+SPACED: Final = 3  # single letters in a row that are one word: "w i n"
 
 PAIR: Final = "words"  # the kind of two words in a row
 DIGITS: Final = 6  # of a value, so that a stored one is the same
@@ -41,10 +42,10 @@ _UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
 )
 _HOST_WORD: Final = re.compile(r"[.-]")
+_STRETCHED: Final = re.compile(r"(.)\1{2,}")
+_DIGIT: Final = re.compile(r"\d")
+_NUMBERS: Final = tuple(range(BUCKETS))  # each once in memory, however many words have it
 _AGES: Final = ((1, "day"), (7, "week"), (31, "month"), (366, "year"))  # of a thread, in days
-
-
-_PART_START: Final = zlib.crc32(b"word_part\0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class Trait(NamedTuple):
 
 class _HashedWord(NamedTuple):
     hash: int
-    buckets: Sequence[int]  # of the word and its parts
+    buckets: Sequence[int]  # of the word, its parts and its form
 
 
 def sample_of(name: str, website: str | None, html: str, thread_age_days: float) -> Sample:
@@ -104,13 +105,21 @@ def weigh_features(sample: Sample) -> Mapping[int, float]:
     The groups of features (text, name, addresses, shape) count alike: in each, the squares of the values have the
     sum 1. So a long text does not hide what the name says.
     """
-    words = split_words(_ends(sample.text))
-    hashed = [*map(_hash_word, words)]
-    text = set().union(*[word.buckets for word in hashed])
-    text.update([_mix(first.hash, second.hash) % BUCKETS for first, second in itertools.pairwise(hashed)])
+    drawn_text = _draw(_ends(sample.text))
+    words = _split(drawn_text)
+    hashed = dict(zip(words, map(_hash_word, words), strict=True))
+    text = set().union(*[word.buckets for word in hashed.values()])
+    hashes = [hashed[word].hash for word in words]
+    text.update([(first * MIX + second) % BUCKETS for first, second in itertools.pairwise(hashes)])
+    text.update(map(_bucket_of_sign, _signs(drawn_text)))
+    name = split_words(sample.name[:MOST_NAME])
+    groups = (
+        set().union(*map(_buckets_of_name_word, name)),
+        {bucket_of(feature) for trait in _addresses(sample) for feature in trait.features},
+        {*map(bucket_of, _shape(sample, len(words), len(name)))},
+    )
     values = dict.fromkeys(text, _value(len(text)))
-    for group in _other_groups(sample, len(words)):
-        buckets = _buckets(group)
+    for buckets in groups:
         value = _value(len(buckets))
         for bucket in buckets:
             values[bucket] = round(values[bucket] + value, DIGITS) if bucket in values else value
@@ -133,11 +142,14 @@ def list_features(sample: Sample) -> Iterator[Feature]:
 
 def list_traits(sample: Sample) -> Iterator[Trait]:
     """Yield what people can read about the features of a comment. The same one may come several times."""
-    words = split_words(_ends(sample.text))
-    for word in words:
-        yield _word("word", word)
+    drawn_text = _draw(_ends(sample.text))
+    words, name = _split(drawn_text), split_words(sample.name[:MOST_NAME])
+    yield from (_word("word", word) for word in words)
     yield from _pairs(words)
-    yield from itertools.chain.from_iterable(_other_groups(sample, len(words)))
+    yield from (Trait(("word", sign), [("word", sign)]) for sign in _signs(drawn_text))
+    yield from (_word("name_word", word) for word in name)
+    yield from _addresses(sample)
+    yield from (Trait(feature, [feature]) for feature in _shape(sample, len(words), len(name)))
 
 
 @lru_cache(maxsize=1 << 13)
@@ -150,18 +162,24 @@ def _hash(feature: Feature) -> int:
     kind, value = feature
     if kind == PAIR:
         first, second = value.split(" ")
-        return _mix(_hash(("word", first)), _hash(("word", second)))
+        return _hash(("word", first)) * MIX + _hash(("word", second))
     return zlib.crc32(f"{_SAME.get(kind, kind)}\0{value}".encode("utf-8", "replace"))
-
-
-def _mix(first: int, second: int) -> int:
-    return first * 31 + second
 
 
 def split_words(text: str) -> Sequence[str]:
     """Return the words of a text by their looks. Scripts without spaces have pairs of letters instead."""
-    found: list[str] = _WORD.findall(drawn(folded(text)))
-    if text.isascii() or not _UNSPACED.search(text):
+    return _split(_draw(text))
+
+
+def _draw(text: str) -> str:
+    return drawn(folded(text))
+
+
+def _split(drawn_text: str) -> Sequence[str]:
+    found: list[str] = _WORD.findall(drawn_text)
+    if b"\1" * SPACED in bytes([len(word) == 1 for word in found]):
+        found = [*_join_letters(found)]
+    if drawn_text.isascii() or not _UNSPACED.search(drawn_text):
         return found
     words = []
     for word in found:
@@ -172,31 +190,52 @@ def split_words(text: str) -> Sequence[str]:
     return words
 
 
-def _other_groups(sample: Sample, words: int) -> Iterator[Iterable[Trait]]:
-    name = split_words(sample.name[:MOST_NAME])
-    yield [_word("name_word", word) for word in name]
-    yield _addresses(sample)
-    yield (Trait(feature, [feature]) for feature in _shape(sample, words, len(name)))
+def _join_letters(words: Iterable[str]) -> Iterator[str]:
+    """Join letters that were written apart: "w i n" is a word."""
+    for is_letter, group in itertools.groupby(words, lambda word: len(word) == 1):
+        letters = [*group]
+        if is_letter and len(letters) >= SPACED:
+            yield "".join(letters)
+        else:
+            yield from letters
 
 
-def _buckets(traits: Iterable[Trait]) -> frozenset[int]:
-    return frozenset(bucket_of(feature) for trait in traits for feature in trait.features)
+def _signs(drawn_text: str) -> Iterable[str]:
+    """Return the emoji and punctuation marks of a text, in an order that is the same in each process."""
+    return sorted([sign for sign in set(drawn_text) if not (sign.isalnum() or sign.isspace())])
 
 
-@lru_cache(maxsize=1 << 15)  # most words of a comment are frequent ones; 8 MB
+@lru_cache(maxsize=1 << 12)
+def _bucket_of_sign(sign: str) -> int:
+    return _hash(("word", sign)) % BUCKETS
+
+
+@lru_cache(maxsize=1 << 15)  # most words of a comment are frequent ones; 10 MB
 def _hash_word(word: str) -> _HashedWord:
-    number = _hash(("word", word[:MOST_LETTERS]))
-    framed = f" {word} "
-    parts = [
-        zlib.crc32(framed[at : at + PART].encode("utf-8", "replace"), _PART_START) % BUCKETS
-        for at in range(len(framed) - PART + 1)
-    ]
-    return _HashedWord(number, array("H", [number % BUCKETS, *parts]))
+    features = _word("word", word).features
+    return _HashedWord(_hash(features[0]), _buckets(features))
+
+
+@lru_cache(maxsize=1 << 12)
+def _buckets_of_name_word(word: str) -> Sequence[int]:
+    return _buckets(_word("name_word", word).features)
+
+
+def _buckets(features: Iterable[Feature]) -> Sequence[int]:
+    return tuple([_NUMBERS[_hash(feature) % BUCKETS] for feature in features])
+
+
+def _shorten(word: str) -> str:
+    return _STRETCHED.sub(r"\1\1", word)
 
 
 def _word(kind: str, word: str) -> Trait:
-    shown, framed = (kind, word[:MOST_LETTERS]), f" {word} "
-    parts = ((f"{kind}_part", framed[at : at + PART]) for at in range(len(framed) - PART + 1))
+    shown, framed = (kind, word[:MOST_LETTERS]), f" {_shorten(word)} "
+    parts = [(f"{kind}_part", framed[at : at + PART]) for at in range(len(framed) - PART + 1)]
+    if len(framed) < len(word) + 2:  # "sooooo" is "soo" too
+        parts += [(kind, framed[1:-1][:MOST_LETTERS]), ("stretched", "")]
+    if _DIGIT.search(word):  # an amount, a date or a name with another number
+        parts.append((f"{kind}_form", _DIGIT.sub("0", word[:MOST_LETTERS])))
     return Trait(shown, [shown, *parts])
 
 

@@ -24,6 +24,7 @@ MOST_REPEATED: Final = 8000  # their features
 RECENT: Final = 3000  # comments of each class whose scores give the threshold
 ENOUGH: Final = 5  # recent good comments above the threshold, so that it needs no estimate
 FLOOR: Final = 2.0  # the least logit of spam while it is estimated: a score of 0.88
+LEAST_RECENT: Final = 10  # of the spams, of which the last quarter is recent
 NEARER: Final = 0.5  # share of the upper quartile of spam's logits: nearer to spam than to an unknown text
 STEM: Final = 4  # letters with which words of one family begin
 WRITTEN: Final = {"word", "words", "name_word", "path_word"}
@@ -112,7 +113,9 @@ class SpamFilter:
         if not self.is_ready:
             return 1.0
         lost = max(100 - keep, LEAST_LOST) / 100
-        recent, spam = self._logits[0][-math.ceil(ENOUGH / lost) :], sorted(self._logits[1])
+        recent = self._logits[0][-math.ceil(ENOUGH / lost) :]
+        # Not the first ones: scores spread the more, the more it has learned.
+        spam = sorted(self._logits[1][-max(LEAST_RECENT, len(self._logits[1]) // 4) :])
         good = sorted(recent, reverse=True)
         above = int((len(good) + 1) * lost + ROUNDING)  # as many of the next n + 1 good comments may be above it
         if above >= ENOUGH:

@@ -9,13 +9,15 @@ from functools import lru_cache
 from itertools import filterfalse
 from typing import Final
 
-from commentsvc.domain.confusables import is_disguised, skeleton
+from commentsvc.domain.confusables import skeleton
 
 LATIN: Final = "LATIN"
 SHORT: Final = 10  # characters; so that "OK" is not a text in capitals
 # The shares from which a text has some, and many.
 CAPITALS: Final = (0.2, 0.5)
 DIGITS: Final = (0.08, 0.2)
+STYLES: Final = {"<font>", "<circle>", "<wide>", "<square>", "<narrow>"}  # such as bold letters
+_ASCII: Final = {*map(chr, range(128))}
 CHARACTERS_KEPT: Final = 1 << 13  # of a million that strangers can send
 _CAPITALS: Final = string.ascii_uppercase.encode()
 _DIGITS: Final = string.digits.encode()
@@ -37,7 +39,8 @@ def list_character_features(text: str) -> Iterator[tuple[str, str]]:
         return
     if emoji := _count(others, _is_emoji):
         yield "emoji", str(min(emoji.bit_length(), 3))
-    if any(map(_looks_latin, others)) and (is_disguised(text) or any(map(_is_mixed, _WORD.findall(text)))):
+    latin = [*filter(_looks_latin, others)]
+    if latin and (any(map(_is_styled, latin)) or any(map(_is_mixed, _WORD.findall(text)))):
         yield "disguised", ""
 
 
@@ -70,9 +73,22 @@ def _is_emoji(character: str) -> bool:
 
 @lru_cache(maxsize=CHARACTERS_KEPT)
 def _looks_latin(character: str) -> bool:
-    return character.isalnum() and skeleton(character).isascii()
+    """Return whether it looks like a Latin letter or digit in the place of one; not m², № and ligatures."""
+    plain = skeleton(character)
+    return plain.isascii() and plain.isalnum() and _style_of(character) in {"", *STYLES}
+
+
+def _is_styled(character: str) -> bool:
+    return _style_of(character) in STYLES
+
+
+@lru_cache(maxsize=CHARACTERS_KEPT)
+def _style_of(character: str) -> str:
+    # Of "<font> 0061": the Unicode Standard, 5.7.3.
+    decomposition = unicodedata.decomposition(character)
+    return decomposition.partition(" ")[0] if decomposition.startswith("<") else ""
 
 
 def _is_mixed(word: str) -> bool:
     """Return whether a word has letters that look like Latin ones among Latin ones."""
-    return not word.isascii() and any(map(str.isascii, word)) and skeleton(word).isascii()
+    return any(map(str.isascii, word)) and skeleton(word).isascii() and any(map(_looks_latin, set(word) - _ASCII))

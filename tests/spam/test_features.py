@@ -72,12 +72,38 @@ def test_a_disguised_word_is_the_word_that_readers_see(disguised):
     assert ("word", "casino") in list_features(sample(f"the {disguised} here"))
 
 
+@pytest.mark.parametrize("apart", ["w i n", "W.I.N", "w-i-n", "𝗪 𝗜 𝗡"])
+def test_letters_that_are_written_apart_are_a_word(apart):
+    assert ("word", "win") in list_features(sample(f"You can {apart} here"))
+
+
+def test_two_single_letters_are_no_word():
+    assert ("word", "ai") not in list_features(sample("Plan A I like"))
+
+
+def test_a_stretched_word_is_the_word_too():
+    one, other = ({*list_features(sample(text))} for text in ("gacorrrrrr", "gacorrr"))
+    assert {("word", "gacorr"), ("stretched", "")} <= one & other
+
+
+def test_amounts_and_names_with_other_numbers_have_a_feature_in_common():
+    one, other = ({*list_features(sample(text))} for text in ("50rb pas4d", "80rb pas7d"))
+    assert {("word_form", "00rb"), ("word_form", "pas0d")} <= one & other
+
+
+def test_emoji_and_punctuation_are_features_that_people_can_read():
+    shown = [trait.shown for trait in list_traits(sample("Win $$$ now! 🔥🔥"))]
+    assert [value for kind, value in shown if kind == "word"] == ["win", "now", "!", "$", "🔥"]
+
+
 @pytest.mark.parametrize(
     ("text", "is_disguised"),
     [
         ("the саsіnо here", True),
         ("win at 𝗖𝗔𝗦𝗜𝗡𝗢 now", True),
+        ("ⓒⓐⓢⓘⓝⓞ", True),
         ("the casino here", False),
+        ("42 m², apa² at 5ª", False),
         ("le café est là", False),
         ("мама мыла раму", False),
         ("Ελλάδα and Россия", False),
