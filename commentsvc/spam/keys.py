@@ -6,7 +6,6 @@ The key is encrypted with the secret keys, so a copy of the database alone does 
 import hashlib
 import logging
 import secrets
-from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -83,13 +82,14 @@ def _open(unit: PrivateRead, sealed: str) -> bytes | None:
 
 def hash_fingerprint(key: bytes, site_id: str, found: Fingerprint) -> Keys:
     """Return the hashes of a fingerprint. The same text has other hashes on another site."""
+    site = f"{site_id} ".encode()
 
-    def number(kind: bytes, value: str | Sequence[int]) -> int:
-        digest = hashlib.blake2b(f"{site_id} {value}".encode(), digest_size=8, key=key, person=kind)
-        return int.from_bytes(digest.digest(), signed=True)
+    def number(kind: bytes, value: bytes) -> int:
+        digest = hashlib.blake2b(site + value, digest_size=8, key=key, person=kind).digest()
+        return int.from_bytes(digest, signed=True)
 
     return Keys(
-        number(b"text", found.text) if found.text else None,
+        number(b"text", found.text.encode()) if found.text else None,
         tuple(number(b"band", band) for band in found.bands),
-        {host: number(b"host", host) for host in found.all_hosts},
+        {host: number(b"host", host.encode()) for host in found.all_hosts},
     )
