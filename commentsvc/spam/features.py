@@ -23,6 +23,7 @@ BEGINNING: Final = 800  # characters
 END: Final = 400
 MOST_NAME: Final = 200
 MOST_LETTERS: Final = 24  # of a word
+MOST_KEPT: Final = 40  # of a word whose hashes are kept in memory
 MOST_HOSTS: Final = 20
 MOST_PATH_WORDS: Final = 10
 MOST_LINKS: Final = 4  # from which on their number is the same feature
@@ -107,7 +108,8 @@ def weigh_features(sample: Sample) -> Mapping[int, float]:
     """
     drawn_text = _draw(_ends(sample.text))
     words = _split(drawn_text)
-    hashed = dict(zip(words, map(_hash_word, words), strict=True))
+    # Only short words are kept in memory, which strangers could fill with long ones.
+    hashed = {word: (_hash_word if len(word) <= MOST_KEPT else _hash_word.__wrapped__)(word) for word in words}
     text = set().union(*[word.buckets for word in hashed.values()])
     hashes = [hashed[word].hash for word in words]
     text.update([(first * MIX + second) % BUCKETS for first, second in itertools.pairwise(hashes)])

@@ -43,10 +43,15 @@ SCHEMA = {
 }
 
 
+def read_number(text):
+    """Return the number in a header; -1 if it is none, or has more digits than a time or a length needs."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1
+
+
 def read_question(secret, headers, body):
     """Return the question of a request; None if it is not signed with the secret, or older than five minutes."""
     sent = headers.get("webhook-timestamp", "")
-    if not (sent.isascii() and sent.isdigit()) or abs(time.time() - int(sent)) > 300:
+    if abs(time.time() - read_number(sent)) > 300:
         return None
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{headers.get('webhook-id', '')}.{sent}.".encode() + body
@@ -133,8 +138,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         """Answer one question."""
-        length = self.headers.get("Content-Length", "")
-        body = self.rfile.read(int(length)) if length.isdigit() and int(length) <= MOST_BYTES else b""
+        length = read_number(self.headers.get("Content-Length", ""))
+        body = self.rfile.read(length) if 0 <= length <= MOST_BYTES else b""
         question = read_question(os.environ["VERDICT_SECRET"], self.headers, body)
         if question is None:
             self.answer(401, {"error": "Not signed with VERDICT_SECRET, or too old."})

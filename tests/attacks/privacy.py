@@ -26,13 +26,15 @@ from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.models import ActionVerb, Effect, Mode, RuleKind, Scope
-from commentsvc.moderation import actions, erase, threads
+from commentsvc.moderation import actions, ban, erase, rule_undo, threads
+from commentsvc.moderation.ban_schemas import NewBan
 from commentsvc.moderation.schemas import Action, CommentUpdate, ThreadChange, ThreadListQuery
 from commentsvc.rules import kinds, manage
-from commentsvc.rules.schemas import NewRule
+from commentsvc.rules.schemas import NewRule, RuleUndo
 from commentsvc.service import Service
 from commentsvc.sites.manage import change_site, list_sites
 from commentsvc.sites.schemas import SiteChange
+from commentsvc.spam.training import train_sites
 from commentsvc.web.routes import application
 from tests.attacks.command import Figures, run
 from tests.attacks.leaks import LEAKS, leaking
@@ -58,7 +60,8 @@ RULES = {
     RuleKind.EMAIL: "mia@example.com", RuleKind.EMAIL_DOMAIN: "example.com", RuleKind.DISPOSABLE: "",
     RuleKind.NETWORK: "127.0.0.0/8", RuleKind.WEBSITE: "mia.example", RuleKind.WORDS: f"casino\n{CANARY}",
     RuleKind.LINKS: "0", RuleKind.LENGTH: "20..", RuleKind.SCRIPT: "el", RuleKind.SAME_TEXT: "1",
-    RuleKind.TOO_FAST: "60", RuleKind.TOO_MANY: "1", RuleKind.TRUST: "5",
+    RuleKind.TOO_FAST: "60", RuleKind.TOO_MANY: "1", RuleKind.TRUST: "5", RuleKind.NEWCOMER: "2",
+    RuleKind.ALL: "newcomer\nemail_domain: example.com", RuleKind.LEARNED: "99",
 }  # fmt: skip
 
 
@@ -180,6 +183,25 @@ async def add_notes_and_reports(world):
         await reports.report_comment(world.hidden, world.shown.id, report, visit(address=address))
 
 
+async def ban_and_sweep(world):
+    receipt = await hide(world)
+    new = NewBan(kind="author", note=CANARY, waiting=1, sweep_days=0)  # ids here have no time
+    await ban.add_ban(world.hidden, EVERYTHING, receipt.id, new)
+
+
+async def undo_rules(world):
+    since = "2020-01-01T00:00:00Z"
+    for name in ("rule:all", "rule:email", "rule:repeat"):
+        found = await rule_undo.undo_rule(world.hidden, EVERYTHING, name, RuleUndo(since=since))
+        await rule_undo.undo_rule(world.hidden, EVERYTHING, name, RuleUndo(since=since, expect=found.matching))
+
+
+async def teach_filter(world):
+    for verb, number in ((ActionVerb.SPAM, 8), (ActionVerb.TRASH, 4)):
+        await decide(world, verb, *[(await hide(world)).id for _ in range(number)])
+    await train_sites(world.hidden)
+
+
 async def spam_tombstone(world):
     await decide(world, ActionVerb.SPAM, world.tombstone.id)
 
@@ -212,7 +234,8 @@ async def change_everything(world):
 
 CHANGES = (
     hide_pending, hide_replies, hide_in_unknown_thread, hide_spam_and_trash, hide_erased, hide_edit,
-    change_modes, add_holding_rules, add_spam_rules, add_people, add_notes_and_reports, spam_tombstone, erase_tombstone,
+    change_modes, ban_and_sweep, add_holding_rules, add_spam_rules, teach_filter, undo_rules,
+    add_people, add_notes_and_reports, spam_tombstone, erase_tombstone,
     erase_removed, spam_my_comment, trash_my_comment,
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The program in deploy/external-check asks Ollama and rspamd, and takes no orders from comments."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -135,3 +136,24 @@ async def test_the_adapter_answers_nobody_without_the_secret(served, clock, back
         [parcel] = await read_rows(service, "parcel")
         assert "401" in parcel["error"]
         assert backend.chats == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"webhook-timestamp": "9" * 400},
+        {"webhook-timestamp": "\u00b2"},
+        {"webhook-timestamp": "-1"},
+        {"Content-Length": "9" * 5000},
+        {"Content-Length": "\u00b2"},
+        {"Content-Length": "-1"},
+        {},
+    ],
+)
+async def test_numbers_in_headers_that_are_none_are_refused_as_unsigned(backend, headers):
+    async with an_adapter("ollama", backend) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.strip("/").rpartition(":")[2]))
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        writer.write("\r\n".join(["POST / HTTP/1.0", *lines, "", ""]).encode("latin-1"))
+        assert (await reader.readline()).split()[1] == b"401"
+        writer.close()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commentsvc.domain.markdown import render
+from commentsvc.spam import features, text_shape
 from commentsvc.spam.features import (
     BEGINNING,
     END,
@@ -46,6 +47,19 @@ def test_the_features_that_people_read_about_are_those_that_are_weighed(one):
 def test_a_comment_weighs_at_most_as_much_as_its_four_groups_of_features(one):
     squares = sum(value * value for value in weigh_features(one).values())
     assert 0 < squares < 6  # more than 4 only if features of two groups share a bucket
+
+
+def test_words_and_characters_that_strangers_make_up_do_not_fill_the_memory():
+    def kept():
+        return [one.cache_info().currsize for one in (features._hash_word, text_shape._looks_latin)]
+
+    before = kept()
+    for number in range(200):
+        weigh_features(Sample(text=f"{'x' * 600}{number}", name="Mia"))
+    assert kept() == before
+    for start in range(0xF0000, 0xF0000 + 3 * text_shape.CHARACTERS_KEPT, 1000):
+        weigh_features(Sample(text="".join(map(chr, range(start, start + 1000))), name="Mia"))
+    assert kept()[1] <= text_shape.CHARACTERS_KEPT
 
 
 def test_a_long_text_does_not_hide_what_the_name_says():
