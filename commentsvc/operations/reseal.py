@@ -1,4 +1,4 @@
-"""Encrypt with the newest secret key what is kept for mails, for webhooks and in memory of decisions."""
+"""Encrypt with the newest secret key what is kept for mails and for webhooks."""
 
 from typing import Final
 
@@ -6,7 +6,6 @@ import msgspec
 
 from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.service import Service, write
-from commentsvc.spam import keys
 from commentsvc.storage import sealed
 from commentsvc.storage.database import Write
 
@@ -43,13 +42,7 @@ async def reseal_deliveries(service: Service) -> Resealed:
         while after is not None:
             batch, after = await _reseal_texts(service, table, column, after)
             done += batch
-    await _reseal_memory(service)
     return done
-
-
-@write
-async def _reseal_memory(unit: Write) -> None:
-    await keys.reseal_key(unit)
 
 
 @write

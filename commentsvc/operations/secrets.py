@@ -17,6 +17,7 @@ from commentsvc.operations.key_check import Sealed
 from commentsvc.operations.reseal import Resealed, reseal_deliveries
 from commentsvc.operations.servers import ServerRecord
 from commentsvc.service import Service, private_read, write
+from commentsvc.spam.keys import reseal_key
 from commentsvc.storage import contacts, installation, moderators, rules, sealed
 from commentsvc.storage.database import PrivateRead, Row, Write
 from commentsvc.storage.servers import SEEN_SECONDS
@@ -156,7 +157,7 @@ async def reseal_emails(service: Service, *, alone: bool = False) -> Resealed:
     """
     if not alone:
         await _require_key_everywhere(service)
-    await _store_newest_key(service)
+    await _begin_reseal(service)
     if not alone:
         await _require_key_everywhere(service)  # a server that started since the first check has seen the newest key
     done, after = Resealed(), ""
@@ -179,8 +180,10 @@ async def _require_key_everywhere(service: Service) -> None:
 
 
 @write
-async def _store_newest_key(unit: Write) -> None:
+async def _begin_reseal(unit: Write) -> None:
+    """Note the newest key. The key of memory goes with it: nothing counts what is encrypted for memory."""
     await installation.set_fingerprint(unit, unit.keyring.fingerprints[0], unit.now())
+    await reseal_key(unit)
 
 
 @write

@@ -21,7 +21,7 @@ from commentsvc.rules.rule_file import FileRule
 from commentsvc.rules.schemas import NewRule, RuleChange
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
-from commentsvc.storage import actions, rules
+from commentsvc.storage import actions, installation, rules
 from commentsvc.storage.database import Environment, PrivateRead, Write
 
 CONTEXT_LINES: Final = 2  # of a difference
@@ -141,6 +141,7 @@ def _refuse_contact(rule: FileRule) -> None:
 async def _apply(
     unit: Write, who: Principal, wanted: Sequence[FileRule], scope: FileScope, expect: int | None
 ) -> AppliedFile:
+    await installation.lock_names(unit)  # two files that are applied at once would both add their rules
     stored, left_out = await _list_stored(unit, who, scope)
     plan = _make_plan(unit, stored, wanted)
     if len(plan.removed) != (expect or 0):

@@ -6,10 +6,12 @@ unlearn learns the new decisions alone.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.metric_memory import Recorder
 from commentsvc.domain.metrics import LEARNED
 from commentsvc.service import Service, private_read, write
@@ -21,6 +23,7 @@ from commentsvc.spam.labels import Label
 from commentsvc.storage import spam_examples, spam_filters
 from commentsvc.storage.database import PrivateRead, Row, Write
 
+LOG: Final = logging.getLogger(__name__)
 FEW: Final = 2_000  # with fewer decisions a filter is always made again, which takes less than a second
 MOST: Final = 20_000  # decisions from which a filter is made; older ones no longer count
 PIECE: Final = 100  # comments that are read, or noted as learned, at once
@@ -46,10 +49,21 @@ class _Task:
 
 
 async def train_sites(service: Service) -> int:
-    """Let the filters of all sites learn the decisions that are new to them; return the number of these sites."""
+    """Let the filters of all sites learn the decisions that are new to them; return the number of these sites.
+
+    A filter that fails is logged, and keeps no other from learning.
+
+    Raises:
+        Unavailable: the database cannot be used.
+    """
     due = await _list_due_sites(service)
     for site_id in due:
-        await train_site(service, site_id)
+        try:
+            await train_site(service, site_id)
+        except Unavailable:
+            raise
+        except Exception:
+            LOG.exception("the spam filter of site %s did not learn; next attempt later", site_id)
     return len(due)
 
 

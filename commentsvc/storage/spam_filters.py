@@ -42,8 +42,8 @@ async def save(
     """Store a filter that was made from the version ``was``; return its new version.
 
     ``stale`` is added to that of the row, so what made the filter stale while it learned is not lost. Return None, and
-    store nothing, if somebody else stored another one since. The version is random: a counter could give the version
-    of a rolled-back change to another one.
+    store nothing, if somebody else stored another one or removed the site since. The version is random: a counter could
+    give the version of a rolled-back change to another one.
     """
     values = {"site": site_id, "good": good, "spam": spam, "state": state, "stale": stale, "now": now}
     version = secrets.randbits(62)
@@ -51,7 +51,9 @@ async def save(
         stored = await unit.run(
             """
             INSERT INTO spam_filter (site_id, version, good, spam, state, stale, learned_at)
-            VALUES (:site, CAST(:version AS BIGINT), :good, :spam, :state, :stale, :now)
+            SELECT id, CAST(:version AS BIGINT), CAST(:good AS BIGINT), CAST(:spam AS BIGINT), CAST(:state AS TEXT),
+                CAST(:stale AS BIGINT), CAST(:now AS TEXT)
+            FROM site WHERE id = :site
             ON CONFLICT (site_id) DO NOTHING
             """,
             version=version,

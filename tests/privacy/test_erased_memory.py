@@ -4,7 +4,7 @@ import struct
 
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.models import ActionVerb
-from commentsvc.operations import maintenance
+from commentsvc.operations import erasures, maintenance
 from commentsvc.privacy.erase import erase_person
 from commentsvc.spam import training
 from tests.comments.test_post import everything_in
@@ -48,3 +48,25 @@ async def test_hashes_and_weights_of_an_erased_comment_are_in_no_file(laid_file,
         await maintenance.finish_erasing(service)
     content = b"".join(file.read_bytes() for file in files if file.exists())
     assert [one for one in gone | packed if one in content] == []
+
+
+async def test_memory_and_filter_of_a_restored_backup_forget_what_was_erased_since(laid_file, tmp_path, clock):
+    url, path = copied(laid_file, tmp_path, "live.db"), tmp_path / "live.db"
+    async with a_service(url, clock) as service:
+        await teach(service)
+        await learned_state(service)
+        clock.move(minutes=1)
+        told = await post(service, TOLD, email=EMAIL, name="A Patient")
+        await decide(service, ActionVerb.SPAM, [told])
+        with_it = await learned_state(service)
+    backup = path.read_bytes()
+    async with a_service(url, clock) as service:
+        await erase_person(service, Email(EMAIL))
+        without = await learned_state(service)
+    path.write_bytes(backup)
+    async with a_service(url, clock) as service:
+        assert await learned_state(service) == with_it != without
+        await erasures.apply_journal(service)
+        assert await learned_state(service) == without
+        rows = [*await everything_in(service, "memory"), *await everything_in(service, "memory_key")]
+        assert told not in {row["comment_id"] for row in rows}

@@ -108,6 +108,15 @@ async def test_a_new_secret_key_leaves_memory_as_it_was(database_url, clock):
         assert (await judged(service, PILLS, name="Bo"))[0] is Status.SPAM
 
 
+async def test_an_interrupted_reseal_leaves_memory_with_the_newest_key(database_url, clock):
+    async with a_service(database_url, clock, secrets=[OLD_SECRET]) as service:
+        await act(service, ActionVerb.SPAM, await post(service, PILLS))
+    async with a_service(database_url, clock, secrets=[SECRET, OLD_SECRET]) as service:
+        await secrets._begin_reseal(service)
+        opened = dataclasses.replace(service, keyring=Keyring([SECRET]), parts={})
+        assert (await judged(opened, PILLS, name="Bo"))[0] is Status.SPAM
+
+
 async def test_a_lost_secret_key_makes_memory_start_again_from_the_comments_that_are_here(database_url, clock, caplog):
     async with a_service(database_url, clock, secrets=[OLD_SECRET]) as service:
         await act(service, ActionVerb.SPAM, await post(service, PILLS))

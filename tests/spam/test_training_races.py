@@ -8,6 +8,10 @@ from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import ActionVerb
 from commentsvc.moderation import actions, erase, undo
 from commentsvc.moderation.schemas import CommentUpdate
+from commentsvc.service import write
+from commentsvc.sites import manage as manage_sites
+from commentsvc.sites import removal
+from commentsvc.sites.schemas import NewSite, SiteRemoval
 from commentsvc.spam import manage, training
 from commentsvc.spam.schemas import FilterQuery
 from tests.comments.test_post import everything_in
@@ -140,12 +144,42 @@ async def test_a_decision_that_comes_back_after_later_ones_is_learned_in_its_ord
 
 async def test_a_disk_that_is_too_full_for_the_filter_stops_no_comments(tmp_path, clock):
     async with a_service(f"sqlite:///{tmp_path}/comments.db", clock) as service:
-        await teach(service)
+        long = [await post(service, " ".join(f"word{page}x{at}" for at in range(400))) for page in range(10)]
+        await decide(service, ActionVerb.APPROVE, long[:5])
+        await decide(service, ActionVerb.SPAM, long[5:])
         (pages,) = await (await service.db._writer.execute("PRAGMA page_count")).fetchone()
-        await service.db._writer.execute(f"PRAGMA max_page_count = {pages + 1}")
+        await service.db._writer.execute(f"PRAGMA max_page_count = {pages + 3}")
         with pytest.raises(Unavailable):
             await training.train_sites(service)
         await post(service, "There is room for a comment.")
         assert await everything_in(service, "spam_filter") == []
         await service.db._writer.execute("PRAGMA max_page_count = 100000")
         await assert_rebuild_changes_nothing(service)
+
+
+async def test_a_site_that_is_removed_while_its_filter_learns_stays_removed(service, taught):
+    other = await manage_sites.add_site(service, EVERYTHING, NewSite(name="other", origins=["https://other.example"]))
+    told = await write_comments(service, TOLD, 1, site="other")
+    await decide(service, ActionVerb.SPAM, told)
+    lesson = Lesson(service, other.id)
+    await lesson.read()
+    await removal.remove_site(service, EVERYTHING, other.id, SiteRemoval(expect=1))
+    assert not await lesson.store()
+    assert [row["site_id"] for row in await everything_in(service, "spam_filter")] == [taught.site_id]
+    assert await training.train_sites(service) == 0
+
+
+@write
+async def damage_features(unit, comment_id):
+    await unit.run("UPDATE memory SET features = 'damaged' WHERE comment_id = :id", id=comment_id)
+
+
+async def test_a_filter_that_cannot_learn_keeps_no_other_from_learning(service, taught, caplog):
+    await manage_sites.add_site(service, EVERYTHING, NewSite(name="other", origins=["https://other.example"]))
+    damaged = await write_comments(service, TOLD, 1, site="blog")
+    await decide(service, ActionVerb.SPAM, damaged)
+    await decide(service, ActionVerb.SPAM, await write_comments(service, TOLD, 1, site="other"))
+    await damage_features(service, damaged[0])
+    assert await training.train_sites(service) == 2
+    assert [row["site_id"] for row in await unlearned(service)] == [taught.site_id]
+    assert "did not learn; next attempt later" in caplog.text
