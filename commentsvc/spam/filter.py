@@ -23,7 +23,8 @@ REPEATED: Final = 48  # recent examples of each class that are learned again
 MOST_REPEATED: Final = 8000  # their features
 RECENT: Final = 3000  # comments of each class whose scores give the threshold
 ENOUGH: Final = 5  # recent good comments above the threshold, so that it needs no estimate
-FLOOR: Final = 2.0  # the least logit of spam while it is estimated: a score of 0.88
+CAREFUL: Final = 99  # percent of good comments to keep, from which on spam has at least the logit FLOOR
+FLOOR: Final = 2.0  # also while the threshold is estimated: a score of 0.88
 LEAST_RECENT: Final = 10  # of the spams, of which the last quarter is recent
 NEARER: Final = 0.5  # share of the upper quartile of spam's logits: nearer to spam than to an unknown text
 STEM: Final = 4  # letters with which words of one family begin
@@ -107,8 +108,9 @@ class SpamFilter:
     def threshold(self, keep: float) -> float:
         """Return the score from which a comment counts as spam, so that this percentage of good comments is kept.
 
-        It is a score of recent good comments if there are enough of them. Otherwise it is estimated, with care for
-        comments that resemble none before: a score must be nearer to that of spam.
+        It is a score of recent good comments if there are enough of them, and at least 0.88 if 99 % or more are to be
+        kept. Otherwise it is estimated, with care for comments that resemble none before: a score must be nearer to
+        that of spam.
         """
         if not self.is_ready:
             return 1.0
@@ -119,7 +121,7 @@ class SpamFilter:
         good = sorted(recent, reverse=True)
         above = int((len(good) + 1) * lost + ROUNDING)  # as many of the next n + 1 good comments may be above it
         if above >= ENOUGH:
-            return _just_above(good[above - 1])
+            return _just_above(max(good[above - 1], FLOOR if keep >= CAREFUL else -LARGEST))
         mean = fmean(good)
         spread = math.sqrt(fmean([(logit - mean) ** 2 for logit in good]) * (1 + 1 / len(good)))
         bound = mean + NormalDist().inv_cdf(1 - lost) * spread
