@@ -103,5 +103,5 @@ def looks_of(name: str) -> frozenset[str]:
 def _readings(name: str) -> set[tuple[str, ...]]:
     """Return the words of a name, as they look: with its digits as letters, and without numbers at their ends."""
     drawn = skeleton(name)
-    texts = (drawn, drawn.translate(_DRAWN_LETTERS), _NUMBERS.sub(" ", drawn))
+    texts = {drawn, drawn.translate(_DRAWN_LETTERS), _NUMBERS.sub(" ", drawn)}  # mostly one: few names have digits
     return {tuple(map(impression, re.findall(r"[^\W_]+", text))) for text in texts}

@@ -5,7 +5,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -165,7 +165,12 @@ def _hash(feature: Feature) -> int:
     if kind == PAIR:
         first, second = value.split(" ")
         return _hash(("word", first)) * MIX + _hash(("word", second))
-    return zlib.crc32(f"{_SAME.get(kind, kind)}\0{value}".encode("utf-8", "replace"))
+    return zlib.crc32(value.encode("utf-8", "replace"), _hash_kind(kind))
+
+
+@cache
+def _hash_kind(kind: str) -> int:
+    return zlib.crc32(f"{_SAME.get(kind, kind)}\0".encode())
 
 
 def split_words(text: str) -> Sequence[str]:
@@ -232,8 +237,8 @@ def _shorten(word: str) -> str:
 
 
 def _word(kind: str, word: str) -> Trait:
-    shown, framed = (kind, word[:MOST_LETTERS]), f" {_shorten(word)} "
-    parts = [(f"{kind}_part", framed[at : at + PART]) for at in range(len(framed) - PART + 1)]
+    shown, framed, part = (kind, word[:MOST_LETTERS]), f" {_shorten(word)} ", f"{kind}_part"
+    parts = [(part, framed[at : at + PART]) for at in range(len(framed) - PART + 1)]
     if len(framed) < len(word) + 2:  # "sooooo" is "soo" too
         parts += [(kind, framed[1:-1][:MOST_LETTERS]), ("stretched", "")]
     if _DIGIT.search(word):  # an amount, a date or a name with another number

@@ -1,6 +1,7 @@
 """Keyed hashes of what comments in memory have in common with new ones, and the state of memory as a whole."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from commentsvc.storage import network_contacts, spam_filters
@@ -22,7 +23,9 @@ async def count(unit: PrivateRead, asked: Mapping[str, Sequence[int]]) -> Sequen
     pairs = [(comment_id, key) for comment_id, keys in asked.items() for key in keys]
     if not pairs:
         return []
-    known, values = _list_known(pairs)
+    values: dict[str, Any] = {f"c{at}": pair[0] for at, pair in enumerate(pairs)}
+    values |= {f"k{at}": pair[1] for at, pair in enumerate(pairs)}
+    known = _list_known([f"(CAST(:c{at} AS TEXT), CAST(:k{at} AS BIGINT))" for at in range(len(pairs))])
     return await unit.all(f"{known} ORDER BY comment_id, key", **values)
 
 
@@ -38,31 +41,29 @@ async def recall(
     (``spam``), that were spam in an archive (``imported``) and that were good (``good``), and ``marked_at``: when the
     newest one was called spam. No number is above ``MOST_COUNTED``; unknown keys are left out. It is one statement.
     """
-    known, values = _list_known([(own, key) for key in keys]) if keys else ("", {})
+    given = {f"k{at}": key for at, key in enumerate(keys)}
     rows = await unit.all(
-        f"""
-        {known} {"UNION ALL" if known else ""}
-        SELECT CAST(:own AS TEXT) AS comment_id, CAST(NULL AS BIGINT) AS key, 0 AS spam, 0 AS imported, 0 AS good,
-            CAST(NULL AS TEXT) AS marked_at, of_network, of_author, {spam_filters.VERSION} AS filter_version
-        FROM (SELECT {network_contacts.MARKED}) AS sender
-        ORDER BY key
-        """,
-        own=own,
-        site_id=site_id,
-        network=network,
-        author_id=author_id,
-        **values,
+        _build_recall(len(keys)), own=own, site_id=site_id, network=network, author_id=author_id, **given
     )
     (sender,) = [row for row in rows if row["key"] is None]
     return [row for row in rows if row["key"] is not None], sender
 
 
-def _list_known(pairs: Sequence[tuple[str, int]]) -> tuple[str, dict[str, Any]]:
-    values: dict[str, Any] = {f"c{at}": pair[0] for at, pair in enumerate(pairs)}
-    values |= {f"k{at}": pair[1] for at, pair in enumerate(pairs)}
-    listed = ", ".join(f"(CAST(:c{at} AS TEXT), CAST(:k{at} AS BIGINT))" for at in range(len(pairs)))
-    known = f"""
-        WITH asked (comment_id, key) AS (VALUES {listed})
+@lru_cache(maxsize=64)  # it is long, and every new comment needs it
+def _build_recall(keys: int) -> str:
+    known = _list_known([f"(CAST(:own AS TEXT), CAST(:k{at} AS BIGINT))" for at in range(keys)])
+    return f"""
+        {f"{known} UNION ALL" if keys else ""}
+        SELECT CAST(:own AS TEXT) AS comment_id, CAST(NULL AS BIGINT) AS key, 0 AS spam, 0 AS imported, 0 AS good,
+            CAST(NULL AS TEXT) AS marked_at, of_network, of_author, {spam_filters.VERSION} AS filter_version
+        FROM (SELECT {network_contacts.MARKED}) AS sender
+        ORDER BY key
+    """
+
+
+def _list_known(asked: Sequence[str]) -> str:
+    return f"""
+        WITH asked (comment_id, key) AS (VALUES {", ".join(asked)})
         SELECT comment_id, key,
             {_number("spam")} AS spam, {_number("import")} AS imported, {_number("good", 1)} AS good, (
                 SELECT MAX(memory.decided_at) FROM memory WHERE memory.comment_id = (
@@ -72,7 +73,6 @@ def _list_known(pairs: Sequence[tuple[str, int]]) -> tuple[str, dict[str, Any]]:
             ) AS marked_at, 0 AS of_network, 0 AS of_author, CAST(NULL AS BIGINT) AS filter_version
         FROM asked WHERE EXISTS (SELECT 1 FROM memory_key AS known WHERE known.key = asked.key)
     """
-    return known, values
 
 
 def _number(label: str, most: int = MOST_COUNTED) -> str:
