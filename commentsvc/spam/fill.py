@@ -52,9 +52,11 @@ async def fill_memory(service: Service) -> int:
     first = settled if progress.after is None else progress.after
     number = await _fill(service, first, latest)
     progress.after = latest
-    progress.seen.append((service.clock(), latest))
-    until = settled
-    while progress.seen and progress.seen[0][0] <= service.clock() - SETTLED:
+    now, until = service.clock(), settled
+    while progress.seen and progress.seen[0][0] > now:  # the clock was ahead then
+        progress.seen.popleft()
+    progress.seen.append((now, latest))
+    while progress.seen and progress.seen[0][0] <= now - SETTLED:
         until = progress.seen.popleft()[1]
     if until > settled:
         number += await _fill(service, settled, until)

@@ -72,6 +72,15 @@ async def test_a_restart_goes_on_where_everything_is_certain(service, clock):
     assert state["filled_seq"] == last["seq"]
 
 
+async def test_progress_is_stored_again_after_the_clock_was_ahead(service, clock):
+    await act(service, ActionVerb.SPAM, await post(service, PILLS))
+    for moved in (timedelta(days=365), timedelta(days=-365), fill.SETTLED):
+        clock.time += moved
+        await fill.fill_memory(service)
+    (state,) = await everything_in(service, "memory_state")
+    assert state["filled_seq"] > 0
+
+
 async def test_a_decision_that_is_committed_after_later_ones_is_found(service, database_url, clock, engine):
     first, second = await post(service, PILLS), await post(service, KIND)
     await act(service, ActionVerb.SPAM, first, who=PROGRAM)
