@@ -16,7 +16,9 @@ HIDDEN: Final = "(hidden)"
 # Settings that are a secret as a whole. The others of ``SECRETS`` are addresses, which may have a password in them.
 KEYS: Final = frozenset({"secret_key", "admin_key", "metrics_token", "verdict_secret"})
 ADDRESS: Final = re.compile(r"(?P<scheme>[a-z0-9+.-]*://)(?P<login>.*)@", re.IGNORECASE | re.DOTALL)
-PARAMETER: Final = re.compile(r"((?:^|[?&])[^=&?]*(?:password|passwd|pwd|secret|token)[^=&?]*=)[^&]*", re.IGNORECASE)
+PARAMETER: Final = re.compile(
+    r"((?:^|[?&])[^=&?]*(?:password|passwd|pwd|secret|token|auth|(?<!ssl)key)[^=&?]*=)[^&]*", re.IGNORECASE
+)
 
 
 class Source(StrEnum):

@@ -13,6 +13,7 @@ _BREAK: Final = re.compile(r"<br ?/?>|</?(?:p|li|ul|ol|pre|blockquote|hr|table|t
 _TAG: Final = re.compile(r'<(?:[^>"]|"[^"]*")*>')
 _LINK: Final = re.compile(r'<a ((?:[^>"]|"[^"]*")*)>.*?</a>', re.DOTALL)
 _ATTRIBUTE: Final = re.compile(r'\b(?:href|title)="([^"]*)"')
+_ADDRESS: Final = re.compile(r'\bhref="([^"]*)"')
 _UNSEEN: Final = re.compile(f"{INVISIBLE.pattern}|[{JOINERS}]")
 # A web address in running text, even without a link.
 ADDRESS: Final = re.compile(r"(?<![a-z0-9])(?:https?://|www\.)[^\s<>]", re.IGNORECASE)
@@ -22,11 +23,16 @@ TEXTS_IN_WORK: Final = 80
 
 @dataclass(frozen=True)
 class VisibleText:
-    """The text that readers see: its words, its number of links, and the link targets and titles."""
+    """The text that readers see: its words, its number of links, and the link targets and titles.
+
+    ``addresses`` are where the links lead. Nothing that is only written in a target or a title is among them:
+    otherwise a link to one host could teach the filter about another one, and moderators would not see it.
+    """
 
     text: str
     links: int
     targets: str  # one a line, also without percent-encoding
+    addresses: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=TEXTS_IN_WORK)
@@ -35,8 +41,11 @@ def read_visible_text(comment_html: str) -> VisibleText:
     links = _LINK.findall(comment_html)
     written = (html.unescape(value) for link in links for value in _ATTRIBUTE.findall(link))
     targets = dict.fromkeys(target for value in written for target in (value, unquote(value)))
+    addresses = tuple(html.unescape(value) for link in links for value in _ADDRESS.findall(link))
     outside = _UNSEEN.sub("", plain_text(_LINK.sub(" ", comment_html)))
-    return VisibleText(plain_text(comment_html), len(links) + len(ADDRESS.findall(outside)), "\n".join(targets))
+    return VisibleText(
+        plain_text(comment_html), len(links) + len(ADDRESS.findall(outside)), "\n".join(targets), addresses
+    )
 
 
 def plain_text(comment_html: str) -> str:

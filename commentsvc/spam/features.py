@@ -79,7 +79,7 @@ def sample_of(name: str, website: str | None, html: str, thread_age_days: float)
     """Return the sample of a comment as it is stored, with its HTML."""
     visible = read_visible_text(html)
     host, path = _split_address(website or "")
-    targets = filter(None, (_split_address(target)[0] for target in visible.targets.split("\n")))
+    targets = filter(None, (_split_address(target)[0] for target in visible.addresses))
     return Sample(
         text=visible.text,
         name=name,
@@ -229,7 +229,8 @@ def _buckets_of_name_word(word: str) -> Sequence[int]:
 
 
 def _buckets(features: Iterable[Feature]) -> Sequence[int]:
-    return tuple([_NUMBERS[_hash(feature) % BUCKETS] for feature in features])
+    hashes = [zlib.crc32(value.encode("utf-8", "replace"), _hash_kind(kind)) for kind, value in features]
+    return tuple([_NUMBERS[number % BUCKETS] for number in hashes])
 
 
 def _shorten(word: str) -> str:
@@ -241,7 +242,7 @@ def _word(kind: str, word: str) -> Trait:
     parts = [(part, framed[at : at + PART]) for at in range(len(framed) - PART + 1)]
     if len(framed) < len(word) + 2:  # "sooooo" is "soo" too
         parts += [(kind, framed[1:-1][:MOST_LETTERS]), ("stretched", "")]
-    if _DIGIT.search(word):  # an amount, a date or a name with another number
+    if not word.isalpha() and _DIGIT.search(word):  # an amount, a date or a name with another number
         parts.append((f"{kind}_form", _DIGIT.sub("0", word[:MOST_LETTERS])))
     return Trait(shown, [shown, *parts])
 

@@ -65,7 +65,7 @@ def read_fingerprint(html: str, website: str | None) -> Fingerprint:
     """Return the fingerprint of a comment. It takes up to 5 ms: call ``prepare_fingerprint`` before a unit."""
     visible = read_visible_text(html)
     text = skeleton(visible.text)
-    hosts = filter(None, map(_host_of, visible.targets.split("\n")))
+    hosts = filter(None, map(_host_of, visible.addresses))
     return Fingerprint(
         text,
         visible_length(visible.text),

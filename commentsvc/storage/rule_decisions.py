@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from commentsvc.storage.database import PrivateRead, in_list, site_condition
+from commentsvc.storage.word_search import without_index
 
 # The same condition as that of the index ``decision_by_rule``.
 BY_RULE: Final = """
@@ -47,11 +48,12 @@ async def _list(
 ) -> dict[str, int]:
     on_sites, values = site_condition("comment.site_id", sites)
     listed, named = in_list("name", names)
+    holds = without_index(f"decision.status = comment.status AND {on_sites}")
     rows = await unit.all(
         f"""
-        SELECT comment.id, comment.version FROM decision JOIN comment ON comment.id = decision.comment_id
+        SELECT comment.id, comment.version FROM decision CROSS JOIN comment
         WHERE {BY_RULE} AND decision.actor_name IN {listed} AND decision.created_at >= :since AND {condition}
-          AND decision.status = comment.status AND comment.erased_at IS NULL AND {on_sites}
+          AND comment.id = decision.comment_id AND comment.erased_at IS NULL AND {holds}
           AND decision.seq = (SELECT MAX(latest.seq) FROM decision AS latest WHERE latest.comment_id = comment.id)
         ORDER BY comment.id LIMIT CAST(:limit AS BIGINT)
         """,

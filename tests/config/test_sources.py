@@ -17,6 +17,9 @@ from commentsvc.config.sources import hide_passwords
         ("postgresql:///c?sslpassword=secret&host=db", "postgresql:///c?sslpassword=(hidden)&host=db"),
         ("smtps://ada%40example.com:secret@mail.example", "smtps://ada%40example.com:(hidden)@mail.example"),
         ("https://blog.example https://other.example", "https://blog.example https://other.example"),
+        ("https://check.example/v?key=k-7&page=2", "https://check.example/v?key=(hidden)&page=2"),
+        ("https://check.example/v?api_key=k-7", "https://check.example/v?api_key=(hidden)"),
+        ("postgresql://db.example/comments?sslkey=/keys/ours", "postgresql://db.example/comments?sslkey=/keys/ours"),
     ],
 )
 def test_addresses_are_shown_without_their_password(address, shown):

@@ -5,11 +5,13 @@ import pytest
 from commentsvc.comments import edit
 from commentsvc.comments.post import post_comment
 from commentsvc.comments.schemas import CommentEdit
+from commentsvc.domain.markdown import render
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Effect, Mode, Principal, Scope, Status, StatusFilter
 from commentsvc.domain.reasons import reason_text
 from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate, QueueQuery
 from commentsvc.service import private_read
+from commentsvc.spam.features import sample_of
 from commentsvc.storage import decisions
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, a_service, draft, post, visit
@@ -111,6 +113,26 @@ async def test_a_host_that_was_in_spam_holds_and_one_that_was_good_too_does_not(
         fine = await post(service, "A talk about bicycles: https://video.example/watch")
         await act(service, ActionVerb.APPROVE, fine)
         assert await judged(service, "Another talk: https://video.example/bikes") == (Status.APPROVED, [])
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "[wiki](https://wiki.example/X%0Ahttps://hidden.example/)",
+        "<https://wiki.example/X%0D%0Ahttps://hidden.example/>",
+        "[wiki](https://hidden.example%2f@wiki.example/)",
+        '[wiki](https://wiki.example/ "https://hidden.example/")',
+        '[wiki](https://wiki.example/ "X\nhttps://hidden.example/")',
+        "[wiki](https://wiki.example/?u=https://hidden.example/)",
+    ],
+)
+async def test_a_link_teaches_nothing_about_a_host_to_which_it_does_not_lead(database_url, clock, link):
+    async with a_service(database_url, clock, moderation=Mode.NONE) as service:
+        await act(service, ActionVerb.SPAM, await post(service, f"Read it here: {link}", name="Eve"))
+        assert (await judged(service, "As I said on https://wiki.example/other"))[0] is Status.PENDING
+        assert await judged(service, "As I said on https://hidden.example/other") == (Status.APPROVED, [])
+    sample = sample_of("Mia", None, render(link), 0.0)
+    assert sample.link_hosts == ("wiki.example",)
 
 
 async def test_links_to_the_sites_own_pages_are_never_held(served):

@@ -13,6 +13,7 @@ from commentsvc.storage import (
     contacts,
     duplicates,
     network_contacts,
+    rule_decisions,
     sweeps,
     thread_numbers,
     thread_pages,
@@ -54,6 +55,16 @@ QUERIES = {
     "newest tree, before a comment": (list_before("tree", "newest"), {"sqlite_autoindex_comment_2"}),
     "oldest flat, before a comment": (list_before("flat", "oldest"), {"comment_thread"}),
     "newest flat, before a comment": (list_before("flat", "newest"), {"comment_thread"}),
+    "comments that a rule holds": (
+        lambda unit, _: rule_decisions.list_decided_by_rule(unit, "links", None, since=TIME, sites=("s",), limit=9),
+        {"decision_by_rule", "sqlite_autoindex_comment_1", "decision_comment"},
+    ),
+    "comments that a rule holds below another": (
+        lambda unit, _: rule_decisions.list_also_by_rule(
+            unit, ("all", "email"), "links", since=TIME, sites=("s",), limit=9
+        ),
+        {"decision_by_rule", "sqlite_autoindex_comment_1", "decision_comment"},
+    ),
     "a comment of a thread": (
         lambda unit, _: thread_pages.find_comment(unit, "t", POSITION.id),
         {"sqlite_autoindex_comment_1"},
