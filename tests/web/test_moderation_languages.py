@@ -18,7 +18,7 @@ from tests.conftest import EVERYTHING, post, visit
 
 # Texts that no language changes: names, addresses, values, and what commenters wrote.
 SAME = re.compile(
-    r"\S*[@/]\S*|commentsvc.*|\S+\.example|\b(?:blog|owner|operator|settings|Ana|Buy|pills|links|ms|Enter|Deutsch|UTC|API"
+    r"\S*[@/]\S*|commentsvc.*|\S+\.example|\b(?:blog|owner|operator|settings|Ana|Buy|pills|links|newcomer|ms|Enter|Deutsch|UTC|API"
     r"|[a-zX]|S|\d+T\S+)\b"
 )
 SHOWN_ATTRIBUTES = {"aria-label", "placeholder", "title", "alt"}
