@@ -22,7 +22,7 @@ def describe_replay(result: BacktestResult, learned: LearnedResult, terminal: Te
         f"and {result.approved:,} of {learned.good:,} good comments."
     )
     yield from format_table(_curve(learned), learned.curve, terminal)
-    for label, features in (("Speaks for spam", learned.spam_features), ("Speaks against it", learned.good_features)):
+    for label, features in (("Speaks for spam", learned.spam_features), ("Speaks against spam", learned.good_features)):
         if features:
             yield f"{label}: {', '.join(escape_line(one.text) for one in features)}"
 
