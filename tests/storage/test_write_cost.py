@@ -50,14 +50,14 @@ async def empty_log(service):
 async def test_a_comment_is_stored_with_few_statements(quick):
     async with statements_of(quick) as statements:
         await post(quick, "A second comment.")
-    assert len(statements) <= 16, "\n".join(statements)
+    assert len(statements) <= 15, "\n".join(statements)
 
 
 async def test_a_reply_is_stored_with_few_statements(quick):
     answered = await post(quick, "A second comment.")
     async with statements_of(quick) as statements:
         await post(quick, "A reply.", parent=answered)
-    assert len(statements) <= 18, "\n".join(statements)
+    assert len(statements) <= 17, "\n".join(statements)
 
 
 async def test_comments_that_are_stored_together_are_checked_for_a_newer_schema_once(quick):
