@@ -16,6 +16,7 @@ import dns.message
 import dns.rcode
 import dns.resolver
 import dns.rrset
+import hypothesis
 import pytest
 import uvloop
 from aiohttp.test_utils import TestServer
@@ -48,6 +49,8 @@ EVERYTHING = Principal(Actor(ActorKind.PERSON, None, "ada"), frozenset(Scope), N
 pytest.register_assert_rewrite("tests.browser")  # before anything imports it
 # `make check` searches for unexpected inputs five times as long.
 MORE_EXAMPLES = int(os.environ.get("COMMENTSVC_TEST_EXAMPLES", "1"))
+hypothesis.settings.register_profile("untimed", deadline=None)  # no test fails because the machine is busy
+hypothesis.settings.load_profile("untimed")
 PROJECT = Path(__file__).parent / "project"  # documents, the image, deployment files
 STORAGE = Path(__file__).parent / "storage"  # the drivers: other tests on PostgreSQL check SQL, with one Python
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
