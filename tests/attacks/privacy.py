@@ -336,7 +336,7 @@ async def observe(url: str, change: Callable[..., Awaitable[None]], *, email="mi
     """Return the public answers before and after a hidden change, each with its request."""
     answers = []
     config = {
-        "rate_limit": "34/60", "form_seconds": "off", "surrogate_keys": "on", "moderation": Mode.ALL, **settings
+        "rate_limit": "46/60", "form_seconds": "off", "surrogate_keys": "on", "moderation": Mode.ALL, **settings
     }  # fmt: skip
     database = await open_database(url)
     settings = Config(database_url=url, **config)
