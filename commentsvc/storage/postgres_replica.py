@@ -57,6 +57,7 @@ class Replica:
         self._seen_at = math.inf  # when a check first found no problem
         self._next_check = -math.inf
         self._checking: asyncio.Task[None] | None = None
+        self._checked_at = -math.inf
         self._problem: str | None = ""  # what the log says already; None: that it is used
         self._may_read = False
 
@@ -88,6 +89,9 @@ class Replica:
                 problem = await self._find_problem(started)
         except FAILURES as error:
             problem = f"does not answer ({type(error).__name__})"
+        if started < self._checked_at:  # a later check was faster
+            return
+        self._checked_at = started
         if problem is not None:
             self._report(problem)
             return
