@@ -35,7 +35,7 @@ def list_bans(card: ModeratorComment) -> dict[RuleKind, str]:
         bans[RuleKind.EMAIL] = card.email
         bans[RuleKind.EMAIL_DOMAIN] = card.email.rpartition("@")[2]
     with suppress(ValueError):  # such as localhost
-        bans[RuleKind.WEBSITE] = domains.parse_domain(sweep.host_of(card.website or "").removeprefix("www."))
+        bans[RuleKind.WEBSITE] = domains.parse_domain(domains.website_host(card.website or "").removeprefix("www."))
     return bans
 
 

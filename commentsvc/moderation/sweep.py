@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from commentsvc.access import permissions
 from commentsvc.domain import validation
@@ -65,35 +64,17 @@ async def find_sweep(
         Invalid: for the field ``site`` or a time.
         Unavailable: the search took too long.
     """
-    waiting, public = [
-        await _find_comments(service, who, comment_id, kind, match, scope, status)
-        for status in (Status.PENDING, Status.APPROVED)
-    ]
-    return Sweep(waiting, public)
-
-
-async def _find_comments(
-    service: Service,
-    who: Principal,
-    comment_id: str,
-    kind: RuleKind,
-    match: str,
-    scope: SweepRange,
-    status: Status,
-) -> Versions:
-    found = await _list_comments(service, who, comment_id, kind, match, scope, status)
-    if kind is RuleKind.WEBSITE:
-        found = await asyncio.to_thread(_list_at_domain, found, domains.parse_domain(match))
-    return {row["id"]: row["version"] for row in found}
+    found = []
+    for status in (Status.PENDING, Status.APPROVED):
+        rows = await _list_comments(service, who, comment_id, kind, match, scope, status)
+        if kind is RuleKind.WEBSITE:
+            rows = await asyncio.to_thread(_list_at_domain, rows, domains.parse_domain(match))
+        found.append({row["id"]: row["version"] for row in rows})
+    return Sweep(*found)
 
 
 def _list_at_domain(rows: Sequence[Row], domain: str) -> Sequence[Row]:
-    return [row for row in rows if domains.is_within(host_of(row["website"]), domain)]
-
-
-def host_of(website: str) -> str:
-    """Return the host of a commenter's website, in lower case and ASCII."""
-    return domains.normalise_domain(urlsplit(website).hostname or "")
+    return [row for row in rows if domains.is_within(domains.website_host(row["website"]), domain)]
 
 
 @search_read

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from functools import cache
+from urllib.parse import urlsplit
 
 import idna
 
@@ -33,6 +34,11 @@ def normalise_domain(host: str) -> str:
         return urls.normalise_host(host)
     except ValueError:
         return host.lower().rstrip(".")
+
+
+def website_host(website: str) -> str:
+    """Return the host of a commenter's website, in lower case and ASCII; empty without a website."""
+    return normalise_domain(urlsplit(website).hostname or "")
 
 
 def is_within(host: str, domain: str) -> bool:

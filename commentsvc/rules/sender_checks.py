@@ -2,7 +2,6 @@
 
 import ipaddress
 from typing import Final
-from urllib.parse import urlsplit
 
 from commentsvc.domain.models import Draft
 from commentsvc.domain.reasons import Reason
@@ -60,7 +59,7 @@ def compile_website(text: str) -> RuleCheck:
     domain = domains.parse_domain(text)
 
     def check(draft: Draft, _context: Context) -> Reason | None:
-        host = domains.normalise_domain(urlsplit(draft.website or "").hostname or "")
+        host = domains.website_host(draft.website or "")
         return Reason("website_banned", {"domain": domain}) if domains.is_within(host, domain) else None
 
     return check

@@ -32,7 +32,7 @@ _WEAK: Final = _OF_PEOPLE | {"honeypot_filled", "form_too_quick", "form_token_in
 
 
 def is_weak(reason: Reason) -> bool:
-    """Tell whether a reason is that of a weak signal."""
+    """Return whether a reason is that of a weak signal."""
     return reason.code in _WEAK
 
 
@@ -54,7 +54,7 @@ def combine_signals(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _is_sign(verdict: Verdict) -> bool:
-    """Tell whether a verdict says something against the comment or its writer."""
+    """Return whether a verdict is evidence against the comment or its writer."""
     if verdict.effect is not Effect.HOLD or verdict.reason.code == "form_token_missing":
         return False
     return verdict.rule not in _NO_SIGNS

@@ -169,7 +169,7 @@ class SpamFilter:
 
 
 def _overlap(one: Feature, other: Feature) -> bool:
-    """Tell whether two features say the same: "casino" and "casinos", or "free" and "free shipping"."""
+    """Return whether two features say the same: "casino" and "casinos", or "free" and "free shipping"."""
     if not {one[0], other[0]} <= WRITTEN:
         return False
     return any(

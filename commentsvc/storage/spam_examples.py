@@ -49,7 +49,7 @@ async def list_unlearned(unit: PrivateRead, site_id: str) -> list[Row]:
 
 
 async def has_learned_later(unit: PrivateRead, site_id: str, row: Row) -> bool:
-    """Tell whether the filter of a site has learned decisions after that in a row of ``list_unlearned``.
+    """Return whether the filter of a site has learned decisions after that in a row of ``list_unlearned``.
 
     Decisions from a time when the clock was ahead do not count.
     """

@@ -1,4 +1,4 @@
-"""What memory and the spam filter know of an erased person is in no file."""
+"""No file has anything that memory and the spam filter knew of an erased person."""
 
 import struct
 

@@ -18,7 +18,7 @@ STOPPING = {Effect.HOLD, Effect.SPAM}
 
 
 class PeoplesMemory:
-    """What memory knows if a person decides on each comment at once. No database, so that thousands take seconds."""
+    """A memory of a person who decides on each comment at once. Without a database, thousands take seconds."""
 
     def __init__(self):
         self.spam, self.good = defaultdict(Counter), defaultdict(set)

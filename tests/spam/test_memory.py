@@ -1,4 +1,4 @@
-"""What people decided about a comment counts for comments like it, until they undo it or the comment is erased."""
+"""A decision on a comment counts for comments like it, until somebody undoes it or the comment is erased."""
 
 import pytest
 

@@ -30,12 +30,31 @@ STEPS = st.one_of(
 )
 
 
+def histories(examples):
+    """Return the settings of a property of histories, each of which takes many statements."""
+    return settings(
+        max_examples=examples * MORE_EXAMPLES,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+
+
 class Conversation:
     """Three comments, and what is done to them."""
 
-    def __init__(self, service, clock, receipts):
-        self.service, self.clock, self.receipts = service, clock, receipts
-        self.done = []
+    def __init__(self, service, clock):
+        self.service, self.clock = service, clock
+        self.receipts, self.done = [], []
+
+    async def live_through(self, texts, steps):
+        """Post comments with these texts, and take the steps. Earlier examples on the database have other texts."""
+        for number, text in enumerate(texts):
+            unlike = f"{text} #{self.clock.time.timestamp()}-{number}"
+            self.receipts.append(await posted(self.service, unlike, name=f"N{number}"))
+        for step in steps:
+            await self.take(step)
+        self.clock.move(minutes=1)
 
     async def take(self, step):
         self.clock.move(seconds=1)
@@ -82,25 +101,12 @@ async def memory_of(service):
 
 
 @given(texts=st.lists(TEXTS, min_size=3, max_size=3), steps=st.lists(STEPS, min_size=6, max_size=20))
-@settings(
-    max_examples=40 * MORE_EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@histories(40)
 def test_memory_is_what_the_decisions_say_after_any_history(harness, texts, steps):
     run, service, clock = harness
 
     async def live_through():
-        receipts = [
-            await posted(service, f"{text} #{clock.time.timestamp()}-{number}", name=f"N{number}")
-            for number, text in enumerate(texts)
-        ]
-        told = Conversation(service, clock, receipts)
-        for step in steps:
-            await told.take(step)
-        clock.move(minutes=1)
+        await Conversation(service, clock).live_through(texts, steps)
         before = await memory_of(service)
         await empty_memory(service)
         service.parts.pop(fill.Progress, None)

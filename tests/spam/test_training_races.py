@@ -1,4 +1,4 @@
-"""What people do while a filter learns, or after it: it is always what it would be if it were made again."""
+"""People decide while a filter learns, and after it: the filter is always the same as one that is made again."""
 
 import asyncio
 
