@@ -17,7 +17,6 @@ from commentsvc.storage.database import Write
 from commentsvc.storage.decisions import StoredDecision, StoredVerdict
 
 MODES: Final = frozenset({"rule:mode", "rule:new_author"})
-EFFECTS: Final = {status: effect for effect, status in engine.STATUS_OF_EFFECT.items()}
 # Rules whose verdicts may depend on what anybody can type, and then decide only what is held anyway.
 BY_ADDRESS: Final = ("all", "form_token", "impersonation", *(kind.value for kind, row in KINDS.items() if row.by_email))
 
@@ -65,7 +64,7 @@ def is_decided_by(latest: StoredDecision, rule: Actor) -> bool:
         return True
     if latest.actor.kind is not ActorKind.RULE or not (latest.reason and verdicts.is_unproven(latest.reason)):
         return False
-    proven = _combine([one for one in map(_read_verdict, latest.verdicts) if not one.unproven])
+    proven = _combine([one for one in map(weak_signals.read_verdict, latest.verdicts) if not one.unproven])
     return bool(proven) and is_by_rule(actor_of(engine.decide(proven)), rule)
 
 
@@ -78,20 +77,13 @@ def _combine(found: Sequence[Verdict]) -> list[Verdict]:
 def decide_without(latest: StoredDecision, rule: Actor) -> tuple[Decision, list[StoredVerdict]]:
     """Return what the other verdicts of a decision decide, and those that did not decide."""
     every = (
-        [StoredVerdict(latest.actor, EFFECTS[latest.status], latest.reason), *latest.verdicts]
+        [StoredVerdict(latest.actor, engine.EFFECT_OF_STATUS[latest.status], latest.reason), *latest.verdicts]
         if latest.reason
         else latest.verdicts
     )
-    found = _combine([_read_verdict(one) for one in every if not is_by_rule(one.actor, rule)])
+    found = _combine([weak_signals.read_verdict(one) for one in every if not is_by_rule(one.actor, rule)])
     if all(one.unproven or one.effect is Effect.NOTE for one in found):
         found.append(Verdict(Effect.APPROVE, Reason("mode_none"), "rule:none"))  # which is not stored when others match
     deciding = engine.decide(found)
     others = [StoredVerdict(actor_of(one), one.effect, one.reason) for one in found if one is not deciding]
     return Decision(engine.STATUS_OF_EFFECT[deciding.effect], actor_of(deciding), deciding.reason), others
-
-
-def _read_verdict(stored: StoredVerdict) -> Verdict:
-    """Return a stored verdict. The rule that is left out may have confirmed a weak signal, which holds without it."""
-    effect = Effect.HOLD if weak_signals.is_weak(stored.reason) else stored.effect
-    unproven = verdicts.is_unproven(stored.reason)
-    return Verdict(effect, stored.reason, f"rule:{stored.actor.name}", stored.actor.id, unproven=unproven)

@@ -8,7 +8,7 @@ from typing import Final
 from commentsvc.domain.errors import FieldError, Invalid
 from commentsvc.domain.messages import translatable_format
 from commentsvc.domain.models import Comment, Effect, Principal, RuleKind, Status
-from commentsvc.domain.reasons import Reason, reason_text
+from commentsvc.domain.reasons import Reason
 from commentsvc.rules import evaluate, facts, manage, replay, requested
 from commentsvc.rules.context import Fact
 from commentsvc.rules.schemas import BacktestRequest, BacktestResult, Disagreement, LineResult
@@ -21,7 +21,6 @@ from commentsvc.storage.database import PrivateRead
 
 MAX_DISAGREEMENTS: Final = 100
 MAX_LINES: Final = 20
-EXCERPT: Final = 160
 MAX_SECONDS: Final = 30.0
 MAX_LAST: Final = 1000
 DEFAULT_LAST: Final = 200
@@ -161,13 +160,11 @@ def _count_lines(tried: Sequence[_Tried]) -> list[LineResult]:
 
 
 def _disagreement(comment: Comment, reason: Reason) -> Disagreement:
-    return Disagreement(
+    return Disagreement.of_comment(
+        reason,
         comment=comment.id,
         status=comment.status,
         name=comment.name,
-        excerpt=" ".join(comment.text.split())[:EXCERPT],
+        text=comment.text,
         created_at=comment.created_at,
-        reason=reason_text(reason),
-        code=reason.code,
-        args=reason.args,
     )

@@ -53,6 +53,7 @@ STATUS_OF_EFFECT: Final = {
     Effect.HOLD: Status.PENDING,
     Effect.APPROVE: Status.APPROVED,
 }
+EFFECT_OF_STATUS: Final = {status: effect for effect, status in STATUS_OF_EFFECT.items()}
 
 
 def evaluate_rules(draft: Draft, context: Context, policy: Policy, earlier: Sequence[Verdict] = ()) -> Judgement:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from commentsvc.domain.email_address import UNREADABLE
 from commentsvc.domain.metric_memory import Recorder
 from commentsvc.domain.metrics import VERDICTS
-from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Effect, Site, Thread
+from commentsvc.domain.models import ActorKind, Comment, Contact, Draft, Site, Thread
 from commentsvc.domain.networks import truncate_address
 from commentsvc.rules import compiled, engine, verdicts, weak_signals
 from commentsvc.rules.context import Context
@@ -70,19 +70,13 @@ async def _submission_verdicts(unit: PrivateRead, comment_id: str) -> list[Verdi
     latest = await decisions.get_latest(unit, comment_id)
     if latest is None:
         return []
-    effects = {status: effect for effect, status in engine.STATUS_OF_EFFECT.items()}
-    earlier = [(latest.actor, effects[latest.status], latest.reason)]
-    earlier += [(one.actor, one.effect, one.reason) for one in latest.verdicts]
+    earlier = list(latest.verdicts)
+    if latest.reason:
+        earlier.insert(0, StoredVerdict(latest.actor, engine.EFFECT_OF_STATUS[latest.status], latest.reason))
     return [
-        Verdict(
-            Effect.HOLD if weak_signals.is_weak(reason) else effect,
-            reason,
-            f"rule:{actor.name}",
-            actor.id,
-            unproven=verdicts.is_unproven(reason),
-        )
-        for actor, effect, reason in earlier
-        if reason and actor.kind is ActorKind.RULE and engine.is_about_submission(f"rule:{actor.name}", reason)
+        weak_signals.read_verdict(one)
+        for one in earlier
+        if one.actor.kind is ActorKind.RULE and engine.is_about_submission(f"rule:{one.actor.name}", one.reason)
     ]
 
 

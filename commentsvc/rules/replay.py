@@ -10,7 +10,6 @@ from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.feature_wording import word_features, write_features
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Effect, Principal, Rule, Status
-from commentsvc.domain.reasons import reason_text
 from commentsvc.rules import learned, manage, requested
 from commentsvc.rules.schemas import (
     BacktestRequest,
@@ -34,7 +33,6 @@ MAX_SECONDS: Final = 30.0
 MAX_WARM_UP: Final = 5000  # decisions before the judged ones that the filter learns from
 DEFAULT_LAST: Final = 500
 MAX_DISAGREEMENTS: Final = 100
-EXCERPT: Final = 160
 MOST_KEPT: Final = 8  # replays in memory
 
 
@@ -183,13 +181,11 @@ def _feature(feature: Feature) -> FeatureRecord:
 
 def _disagreement(one: Judged, row: Row) -> Disagreement:
     reason = learned.reason_of(one.score, one.strongest)
-    return Disagreement(
+    return Disagreement.of_comment(
+        reason,
         comment=row["comment_id"],
         status=Status(row["status"]),
         name=row["name"],
-        excerpt=" ".join(row["text"].split())[:EXCERPT],
+        text=row["text"],
         created_at=row["created_at"],
-        reason=reason_text(reason),
-        code=reason.code,
-        args=reason.args,
     )

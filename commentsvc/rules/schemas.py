@@ -1,12 +1,13 @@
 """Request and response bodies for rules and proofs of work."""
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.audit.schemas import ActionResult
 from commentsvc.domain.fields import Cursor, Id, Note, SiteName, Time
 from commentsvc.domain.models import Effect, RuleKind, Status
+from commentsvc.domain.reasons import Reason, reason_text
 
 
 class ChallengeParameters(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -30,6 +31,7 @@ class Challenge(Struct, frozen=True):
 
 
 MAX_MATCH: Final = 2_000_000  # characters
+EXCERPT: Final = 160  # characters
 Matching: TypeAlias = Annotated[
     str,
     Meta(
@@ -139,6 +141,20 @@ class Disagreement(Struct, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(description="The reason that the rule would have given, in English.")]
     code: Annotated[str, Meta(description="The code of this reason.")]
     args: Annotated[dict[str, str | int], Meta(description="The values in its text.")]
+
+    @classmethod
+    def of_comment(cls, reason: Reason, *, comment: str, status: Status, name: str, text: str, created_at: str) -> Self:
+        """Return the disagreement about a comment for which a rule gives this reason."""
+        return cls(
+            comment=comment,
+            status=status,
+            name=name,
+            excerpt=" ".join(text.split())[:EXCERPT],
+            created_at=created_at,
+            reason=reason_text(reason),
+            code=reason.code,
+            args=reason.args,
+        )
 
 
 class LineResult(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ from typing import Final
 from commentsvc.domain.models import Effect
 from commentsvc.domain.reasons import Reason
 from commentsvc.rules.kinds import KINDS
-from commentsvc.rules.verdicts import Verdict
+from commentsvc.rules.verdicts import Verdict, is_unproven
+from commentsvc.storage.decisions import StoredVerdict
 
 
 class Cause(StrEnum):
@@ -58,3 +59,10 @@ def _is_sign(verdict: Verdict) -> bool:
     if verdict.effect is not Effect.HOLD or verdict.reason.code == "form_token_missing":
         return False
     return verdict.rule not in _NO_SIGNS
+
+
+def read_verdict(stored: StoredVerdict) -> Verdict:
+    """Return a stored verdict. That of a weak signal has its own effect: the sign that confirmed it may be gone."""
+    effect = Effect.HOLD if is_weak(stored.reason) else stored.effect
+    unproven = is_unproven(stored.reason)
+    return Verdict(effect, stored.reason, f"rule:{stored.actor.name}", stored.actor.id, unproven=unproven)
