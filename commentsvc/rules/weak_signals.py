@@ -62,7 +62,10 @@ def _is_sign(verdict: Verdict) -> bool:
 
 
 def read_verdict(stored: StoredVerdict) -> Verdict:
-    """Return a stored verdict. That of a weak signal has its own effect: the sign that confirmed it may be gone."""
+    """Return a stored verdict, with the effect of a weak signal if it is one.
+
+    The stored effect may come from a second sign, which can be absent now.
+    """
     effect = Effect.HOLD if is_weak(stored.reason) else stored.effect
     unproven = is_unproven(stored.reason)
     return Verdict(effect, stored.reason, f"rule:{stored.actor.name}", stored.actor.id, unproven=unproven)
