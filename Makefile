@@ -17,6 +17,8 @@ LANGUAGES = de fr es pt it nl pl uk ar he fa zh ja ko
 ATTACKS = crash mail powercut privacy timing authz xss fuzz slow cost erase outage rolling
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Python keeps compiled modules: tests start the service hundreds of times.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test check $(ATTACKS) bench generators lint format types words examples confusables wheel typescript sbom release lock
