@@ -1,6 +1,7 @@
 """The folder of uploaded archives: one file for each import, which nobody else can read."""
 
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -13,7 +14,9 @@ from typing import BinaryIO, Final, Self
 
 from commentsvc.config.settings import Config
 from commentsvc.domain.errors import Conflict, TooLarge, Unavailable
+from commentsvc.storage import durable_files
 
+LOG: Final = logging.getLogger(__name__)
 MEBIBYTE: Final = 1024 * 1024
 RESERVED: Final = 64 * MEBIBYTE  # of the disk: comments that arrive during an upload need room too
 ID_FILE: Final = "folder.id"
@@ -21,6 +24,7 @@ PART: Final = ".part"  # the end of the name of an upload that is not complete
 MOST_NAME: Final = 100
 # Only what has such a name is ours to delete: an operator may have named a folder with other files.
 OURS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.part)?|folder\.id\.[0-9a-f]{8}")
+NOT_STORED: Final = "The file cannot be stored"
 NO_FOLDER: Final = "This service has no folder for uploads. Set COMMENTSVC_UPLOAD_FOLDER, then restart it."
 
 
@@ -69,20 +73,21 @@ class UploadFolder:
         path = find_folder(config)
         if path is None:
             raise Conflict(NO_FOLDER)
-        try:
+        with _refusing("The folder for uploads cannot be used"):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create_id(path)
             return cls(path)
-        except OSError as error:
-            raise Unavailable(f"The folder for uploads cannot be used ({error.strerror}).") from None
 
     def file_of(self, job_id: str) -> Path:
         """Return the file of an import."""
         return self.path / job_id
 
     def remove(self, job_id: str) -> None:
-        """Delete the file of an import, if it is here."""
-        self.file_of(job_id).unlink(missing_ok=True)
+        """Delete the file of an import, if it is here. If the disk refuses that, ``remove_others`` does it later."""
+        try:
+            self.file_of(job_id).unlink(missing_ok=True)
+        except OSError as error:
+            LOG.warning("the file of an import was not deleted yet: %s", error)
 
     def remove_others(self, kept: Collection[str], before: float) -> None:
         """Delete the uploads that belong to none of these imports and were not changed since a time."""
@@ -107,26 +112,45 @@ class UploadFolder:
                 yield True
 
 
+@contextmanager
+def _refusing(sentence: str) -> Iterator[None]:
+    """Turn a fault of the disk into a refusal that begins with this sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"{sentence} ({error.strerror}).") from None
+
+
 def _create_id(path: Path) -> None:
     part = path / f"{ID_FILE}.{secrets.token_hex(4)}"
-    if not (path / ID_FILE).exists():
-        part.write_text(secrets.token_hex(8), encoding="ascii")
-        try:
-            with suppress(FileExistsError):
-                os.link(part, path / ID_FILE)  # of two processes the first one wins
-        finally:
-            part.unlink()
+    if (path / ID_FILE).exists():
+        return
+    try:
+        with part.open("x", encoding="ascii") as file:
+            file.write(secrets.token_hex(8))
+            file.flush()
+            os.fsync(file.fileno())  # an empty one after a power cut would be the id of other folders too
+        with suppress(FileExistsError):
+            os.link(part, path / ID_FILE)  # of two processes the first one wins
+    finally:
+        part.unlink(missing_ok=True)
+    durable_files.sync_folder(path)
 
 
 class Upload:
     """A file that is arriving. It is removed unless it was kept."""
 
     def __init__(self, folder: UploadFolder, job_id: str, most: int, reserved: int) -> None:
-        """Create the file. It may have ``most`` bytes, and so many stay ``reserved`` on the disk."""
+        """Create the file. It may have ``most`` bytes, and so many stay ``reserved`` on the disk.
+
+        Raises:
+            Unavailable: the disk is full, or cannot be written to.
+        """
         self.folder, self.job_id, self.bytes = folder, job_id, 0
         self._most, self._reserved = most, reserved
         self._part = folder.path / f"{job_id}{PART}"
-        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with _refusing(NOT_STORED):
+            descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=0)
 
     def require_room(self, more: int) -> None:
@@ -148,21 +172,26 @@ class Upload:
             TooLarge, Unavailable: see ``require_room``.
         """
         self.require_room(len(chunk))
-        try:
+        with _refusing(NOT_STORED):
             view = memoryview(chunk)
             while view:
                 view = view[self._file.write(view) :]
-        except OSError as error:
-            raise Unavailable(f"The file cannot be stored ({error.strerror}).") from None
         self.bytes += len(chunk)
 
     def keep(self) -> None:
-        """Give the complete file its name. After a power cut, it is whole or not there."""
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._part.rename(self.folder.file_of(self.job_id))
+        """Give the complete file its name. When this returns, it stays there after a power cut.
+
+        Raises:
+            Unavailable: the disk is full, or cannot be written to.
+        """
+        with _refusing(NOT_STORED):
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._part.rename(self.folder.file_of(self.job_id))
+            durable_files.sync_folder(self.folder.path)
 
     def discard(self) -> None:
-        """Remove what has arrived, unless it was kept."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        """Remove what has arrived, unless it was kept. If the disk refuses that, ``remove_others`` does it later."""
+        with suppress(OSError):
+            self._file.close()
+            self._part.unlink(missing_ok=True)

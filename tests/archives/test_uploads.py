@@ -17,10 +17,11 @@ from commentsvc.sites import manage
 from commentsvc.sites.schemas import NewSite
 from commentsvc.web.routes import application
 from commentsvc.web.server import upload
-from tests.conftest import EVERYTHING, a_key, a_service
+from tests.conftest import EVERYTHING, a_key, a_service, copied
 
 ARCHIVE = Path(__file__).parent.joinpath("small.wxr.xml").read_bytes()
 NOTHING = {uploads.ID_FILE}
+LONGEST_PATH = 4096  # of Linux
 
 
 @pytest.fixture
@@ -193,6 +194,32 @@ async def test_without_a_folder_the_answer_names_the_setting(clock, postgres_url
         client = await aiohttp_client(application(service))
         problem = await send(client, await a_key(service), status=409)
         assert "COMMENTSVC_UPLOAD_FOLDER" in problem["detail"]
+
+
+async def test_a_disk_that_takes_no_file_is_a_refusal_that_says_so(clock, laid_file, tmp_path, aiohttp_client):
+    folder = tmp_path
+    while len(str(folder)) < LONGEST_PATH - 250:
+        folder /= "x" * 200
+    folder /= "x" * (LONGEST_PATH - 30 - len(str(folder)))  # room for the name of the id, not for that of an upload
+    folder.mkdir(parents=True)
+    (folder / uploads.ID_FILE).write_text("0123456789abcdef")
+    async with a_service(copied(laid_file, tmp_path), clock, upload_folder=str(folder)) as service:
+        client = await aiohttp_client(application(service))
+        problem = await send(client, await a_key(service), status=503)
+    assert problem["detail"] == "The file cannot be stored (File name too long)."
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_an_import_is_cancelled_also_while_the_disk_keeps_its_file(client, key, tmp_path, caplog):
+    job = await send(client, key)
+    file = tmp_path / "up" / job["id"]
+    file.unlink()
+    file.mkdir()  # as little can be deleted as on a read-only disk
+    async with client.delete(f"/v1/imports/{job['id']}", headers=key) as response:
+        assert response.status == 204
+    async with client.get(f"/v1/imports/{job['id']}", headers=key) as response:
+        assert (await response.json())["state"] == "cancelled"
+    assert "the file of an import was not deleted yet" in caplog.text
 
 
 @given(st.text(max_size=400))
