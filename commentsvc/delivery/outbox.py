@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeAlias
 from commentsvc.domain.deliveries import Channel, Event, Outcome, Parcel, ParcelState
 from commentsvc.domain.errors import Unavailable
 from commentsvc.service import Service, private_read, write
-from commentsvc.storage import deliveries, events, parcels
+from commentsvc.storage import deliveries, events, installation, parcels
 from commentsvc.storage.database import PrivateRead, Write
 
 LOG: Final = logging.getLogger(__name__)
@@ -137,15 +137,24 @@ async def claim(unit: Write, channel: Channel, most: int, but: Sequence[str] = (
 
 @write
 async def settle(unit: Write, parcel: Parcel, outcome: Outcome, milliseconds: int) -> Outcome:
-    """Store how an attempt went; return the outcome as it was stored: dead if it was tried for long enough."""
+    """Store how an attempt went; return the outcome as it was stored: dead if it was tried for long enough.
+
+    Nothing is given up because of one jump of the clock.
+    """
     due_at = None
     if outcome.state is ParcelState.WAITING:
-        if parcel.created_at < unit.ago(days=GIVE_UP_DAYS):
+        if parcel.created_at < unit.ago(days=GIVE_UP_DAYS) and not await installation.is_clock_doubtful(unit):
             outcome = _give_up(outcome)
         else:
             due_at = unit.ahead(seconds=max(outcome.retry_after or 0, pause_after(parcel.attempts)))
     await parcels.settle(unit, parcel, outcome, due_at=due_at, milliseconds=milliseconds)
     return outcome
+
+
+@private_read
+async def is_clock_doubtful(unit: PrivateRead) -> bool:
+    """Return whether the clock may have jumped. Then nothing is too old."""
+    return await installation.is_clock_doubtful(unit)
 
 
 @write

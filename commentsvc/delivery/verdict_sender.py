@@ -8,6 +8,7 @@ again for an hour at most, since a verdict after that helps nobody.
 from typing import Final
 
 from commentsvc.config.settings import Config
+from commentsvc.delivery.outbox import is_clock_doubtful
 from commentsvc.delivery.verdict_answer import NoVerdictError
 from commentsvc.delivery.verdict_client import VerdictClient
 from commentsvc.delivery.verdict_decision import store_verdict
@@ -48,7 +49,7 @@ class VerdictSender:
         question = await load_question(service, parcel)
         if question is None:
             return NOTHING
-        if parcel.created_at < service.ago(minutes=MOST_MINUTES):
+        if parcel.created_at < service.ago(minutes=MOST_MINUTES) and not await is_clock_doubtful(service):
             await store_verdict(service, question.comment, HookVerdict(effect=None, reason=NOT_IN_TIME))
             return NOTHING
         try:

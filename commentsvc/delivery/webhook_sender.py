@@ -12,6 +12,7 @@ import msgspec
 from commentsvc.audit import log
 from commentsvc.delivery import signature
 from commentsvc.delivery.outbound import Answer, Outbound
+from commentsvc.delivery.outbox import is_clock_doubtful
 from commentsvc.domain.deliveries import Channel, NewParcel, Outcome, Parcel, ParcelState
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.models import Actor, ActorKind
@@ -77,7 +78,7 @@ class WebhookSender:
         if outcome.status_code == HTTPStatus.GONE:
             reason = "gone"
         elif webhook.failing_since and webhook.failing_since < service.ago(days=FAILING_DAYS):
-            reason = "failing"
+            reason = None if await is_clock_doubtful(service) else "failing"
         if reason is None:
             if not webhook.failing_since:
                 await _note_failure(service, webhook.id)

@@ -14,7 +14,6 @@ from commentsvc.storage import installation
 from commentsvc.storage.database import Write
 
 LOG: Final = logging.getLogger(__name__)
-GAP: Final = timedelta(days=2)  # between two cleanups, which are hourly: a longer one may be a jump
 PROOF: Final = timedelta(days=1)
 
 
@@ -28,7 +27,7 @@ class Judgement(NamedTuple):
 
 def judge_clock(now: datetime, cleaned_at: datetime | None, doubted_at: datetime | None) -> Judgement:
     """Judge the clock by the time of the last cleanup, and by the time at which it was first doubted."""
-    if cleaned_at is None or abs(now - cleaned_at) <= GAP:
+    if cleaned_at is None or abs(now - cleaned_at) <= installation.CLEANUP_GAP:
         return Judgement(trusted=True, cleaned_at=now, doubted_at=None)
     if doubted_at is None or now < doubted_at:
         return Judgement(trusted=False, cleaned_at=cleaned_at, doubted_at=now)

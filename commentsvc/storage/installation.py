@@ -1,8 +1,13 @@
 """The row of the installation: its secret key, what health checks write, and a lock for names. Also lost keys."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
 
+from commentsvc.domain.timestamps import parse_time
 from commentsvc.storage.database import PrivateRead, Write, in_list
+
+CLEANUP_GAP: Final = timedelta(days=2)  # between two cleanups, which are hourly: a longer one may be a jump
 
 
 async def get_fingerprint(unit: PrivateRead) -> str | None:
@@ -56,6 +61,12 @@ async def get_cleanup(unit: PrivateRead) -> tuple[str, str]:
     """Return when expired data was last deleted, and since when the clock is in doubt; empty if it never was."""
     row = await unit.one("SELECT cleaned_at AS cleaned, doubted_at AS doubted FROM installation WHERE id = 1")
     return (row["cleaned"], row["doubted"]) if row else ("", "")
+
+
+async def is_clock_doubtful(unit: PrivateRead) -> bool:
+    """Return whether the clock may have jumped: the last cleanup is days away, or has doubted the clock."""
+    cleaned, doubted = await get_cleanup(unit)
+    return bool(doubted) or (bool(cleaned) and abs(unit.clock() - parse_time(cleaned)) > CLEANUP_GAP)
 
 
 async def set_cleanup(unit: Write, cleaned_at: str, doubted_at: str) -> None:

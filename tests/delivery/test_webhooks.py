@@ -28,7 +28,7 @@ from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Sc
 from commentsvc.domain.networks import parse_networks
 from commentsvc.moderation import actions, erase, thread_removal, threads
 from commentsvc.moderation.schemas import Action, CommentUpdate, ThreadChange, ThreadListQuery, ThreadRemoval
-from commentsvc.operations import secrets
+from commentsvc.operations import maintenance, secrets
 from commentsvc.service import private_read
 from commentsvc.sites import manage, removal
 from commentsvc.sites.schemas import NewSite, SiteRemoval
@@ -357,6 +357,20 @@ async def test_a_webhook_that_fails_for_days_is_switched_off_and_moderators_are_
         mails = [row for row in await read_table(service, "parcel") if row["kind"] == "webhook_disabled"]
         assert [service.keyring.unseal(row["email_sealed"]).reveal() for row in mails] == ["noa@example.com"]
         assert "webhook_disable" in {row["verb"] for row in await read_table(service, "audit")}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_a_webhook_is_not_switched_off_because_of_one_jump_of_the_clock(calling, receiver, clock):
+    webhook = await add(calling, receiver, [WebhookEvent.HELD])
+    await maintenance._clean_up(calling)
+    receiver.answers = [500, 500]
+    for jump in (365, -365):
+        await post(calling, f"Hello before a jump of {jump} days.")
+        await work(calling)
+        clock.move(days=jump)
+    record = await webhooks.get_webhook(calling, EVERYTHING, webhook.id)
+    assert (record.enabled, len(receiver.got)) == (True, 3)
+    assert {one.state for one in await deliveries(calling, webhook)} <= {ParcelState.WAITING, ParcelState.DELIVERED}
 
 
 async def test_one_success_ends_the_days_of_failing(calling, receiver, clock):
