@@ -16,6 +16,7 @@ from commentsvc.domain.errors import ExpectationFailed, FieldError, Forbidden, I
 from commentsvc.domain.messages import translatable
 from commentsvc.domain.models import Principal, Rule, RuleKind, Scope
 from commentsvc.rules import combined, manage, requested, rule_file
+from commentsvc.rules.checks import RuleCheck
 from commentsvc.rules.kinds import KINDS
 from commentsvc.rules.rule_file import FileRule
 from commentsvc.rules.schemas import NewRule, RuleChange
@@ -85,7 +86,7 @@ async def export_rules(unit: PrivateRead, who: Principal, scope: FileScope) -> R
 
 async def preview_file(service: Service, who: Principal, text: str, scope: FileScope) -> AppliedFile:
     """Return what applying a file would change. ``Raises`` as ``apply_file``."""
-    wanted = await _read_file(service, text, scope)
+    wanted, _ = await _read_file(service, text, scope)
     return await _preview(service, who, wanted, scope)
 
 
@@ -108,16 +109,16 @@ async def apply_file(
         ExpectationFailed: another number of rules would be deleted.
         Forbidden: see ``export_rules``.
     """
-    wanted = await _read_file(service, text, scope)
+    wanted, _checks = await _read_file(service, text, scope)  # they are kept until the unit ends
     return await _apply(service, who, wanted, scope, expect)
 
 
-async def _read_file(service: Service, text: str, scope: FileScope) -> list[FileRule]:
-    """Return the rules of a file that have not expired; their matches are compiled, so that no unit has to."""
-    wanted, faults = [], list[FieldError]()
+async def _read_file(service: Service, text: str, scope: FileScope) -> tuple[list[FileRule], list[RuleCheck | None]]:
+    """Return the rules of a file that have not expired, and their checks: a unit that needs these compiles nothing."""
+    wanted, checks, faults = [], list[RuleCheck | None](), list[FieldError]()
     for place, rule in rule_file.read_rules(text, service.config.limits):
         try:
-            await requested.check_match(rule.kind, rule.match)
+            checks.append(await requested.check_match(rule.kind, rule.match))
             if not scope.contacts:
                 _refuse_contact(rule)
             requested.check_effect(rule.kind, rule.match, rule.effect or KINDS[rule.kind].effects[0])
@@ -128,7 +129,7 @@ async def _read_file(service: Service, text: str, scope: FileScope) -> list[File
             faults += rule_file.name_faults(error, place)
     if faults:
         raise Invalid(*faults)
-    return wanted
+    return wanted, checks
 
 
 def _refuse_contact(rule: FileRule) -> None:

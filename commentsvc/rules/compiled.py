@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.messages import translatable
@@ -25,6 +26,8 @@ from commentsvc.storage.database import Environment, PrivateRead
 LOG: Final = logging.getLogger(__name__)
 ATTEMPTS: Final = 5  # rules would have to change five times while one comment is posted
 T = TypeVar("T")
+# Checks that somebody holds: the rules of a site, or a file that is being applied, may have more than any cache.
+_IN_USE: Final = WeakValueDictionary[tuple[RuleKind, str], RuleCheck]()
 
 
 class RulesNotCompiled(Exception):  # noqa: N818 -- not an error: the unit runs again
@@ -110,11 +113,18 @@ def compile_rule(rule: Rule) -> CompiledRule:
     return CompiledRule(rule.id, rule.kind, rule.effect, check, rule.expires_at)
 
 
-@lru_cache(maxsize=64)
 def compile_check(kind: RuleKind, matching: str) -> RuleCheck:
-    """Compile the text of a rule. The last 64 are cached: a word list takes up to a second.
+    """Compile the text of a rule, unless its check is in use or among the last 64: a word list takes up to a second.
 
     Raises:
         ValueError: The text is not what the kind expects.
     """
+    check = _IN_USE.get((kind, matching))
+    if check is None:
+        check = _IN_USE[kind, matching] = _compile(kind, matching)
+    return check
+
+
+@lru_cache(maxsize=64)
+def _compile(kind: RuleKind, matching: str) -> RuleCheck:
     return KINDS[kind].compile(matching)

@@ -10,6 +10,7 @@ from commentsvc.domain.errors import FieldError, Invalid, InvalidValue, NotFound
 from commentsvc.domain.messages import Message, translatable, translatable_format
 from commentsvc.domain.models import Effect, Principal, Rule, RuleKind
 from commentsvc.rules import compiled
+from commentsvc.rules.checks import RuleCheck
 from commentsvc.rules.kinds import KINDS, allowed_effects
 from commentsvc.rules.schemas import RuleText
 from commentsvc.rules.verdicts import CompiledRule
@@ -112,17 +113,20 @@ def clean_match(kind: RuleKind, text: str) -> str:
     return text.strip().replace("\r\n", "\n") or KINDS[kind].default
 
 
-async def check_match(kind: RuleKind, match: str) -> None:
-    """Compile a match in a thread, before the unit of work starts: a long word list takes time. The result is cached.
+async def check_match(kind: RuleKind, match: str) -> RuleCheck | None:
+    """Compile a match in a thread, before the unit of work starts: a long word list takes time. Return its check.
+
+    For as long as the caller keeps the check, the unit need not compile it. None: a unit compiles it at no cost.
 
     Raises:
         Invalid: for the field ``match``.
     """
-    if kind not in {RuleKind.EMAIL, RuleKind.AUTHOR}:
-        try:
-            await asyncio.to_thread(compiled.compile_check, kind, clean_match(kind, match))
-        except ValueError as error:
-            raise _invalid_match(kind, error) from None
+    if kind in {RuleKind.EMAIL, RuleKind.AUTHOR}:
+        return None
+    try:
+        return await asyncio.to_thread(compiled.compile_check, kind, clean_match(kind, match))
+    except ValueError as error:
+        raise _invalid_match(kind, error) from None
 
 
 def _invalid_match(kind: RuleKind, error: ValueError) -> Invalid:
