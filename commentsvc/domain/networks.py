@@ -30,6 +30,11 @@ MAPPED_BITS: Final = 96  # the length of the prefix of an IPv4 address that is w
 HOP: Final = re.compile(
     r"(?:\[([0-9a-f:.]+(?:%\w+)?)\]|(?:::ffff:)?(\d+(?:\.\d+){3}))(?::[0-9_a-z.-]*)?", re.IGNORECASE
 )
+# Addresses in a text, with a zone or the length of a prefix. Only the parser knows whether a run is an address.
+IPV4: Final = re.compile(r"(?<!\d)(?<!\d\.)(\d{1,3}(?:\.\d{1,3}){3})(?:/(\d{1,2}))?(?!\d)(?!\.\d)")
+IPV6: Final = re.compile(r"(?<!\w)([0-9a-f:.]+)(?:%\w+)?(?:/(\d{1,3}))?(?!\w)", re.IGNORECASE)
+LEAST_COLONS: Final = 2
+MOST_GROUPS: Final = 10  # with a word before an address that looks like one: cafe:2001:db8::9
 # One name=value of RFC 7239, with what separates it from the next one.
 FORWARDED: Final = re.compile(r'\s*([\w!#$%&\'*+.^`|~-]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;,"]*))?\s*([;,]|$)')
 
@@ -85,6 +90,38 @@ def _find_network(address: str, ipv6_prefix: int) -> str:
     parsed = parse_address(address)
     prefix = 24 if isinstance(parsed, ipaddress.IPv4Address) else ipv6_prefix
     return str(ipaddress.ip_network((parsed, prefix), strict=False))
+
+
+def mask_addresses(text: str) -> str:
+    """Return a text in which each IP address is cut to its network, also within punctuation: ``(203.0.113.0/24)``."""
+    return IPV4.sub(_mask_ipv4, IPV6.sub(_mask_ipv6, text))
+
+
+def _mask_ipv4(found: re.Match[str]) -> str:
+    return _mask(found[1], found[2]) or found[0]
+
+
+def _mask_ipv6(found: re.Match[str]) -> str:
+    run = found[1].rstrip(".")
+    address = run if run.endswith("::") else run.rstrip(":")
+    if not LEAST_COLONS <= run.count(":") <= MOST_GROUPS or not run.strip(":"):
+        return found[0]
+    while address:
+        if masked := _mask(address, found[2]):
+            start, rest = run.index(address), found[1][len(run) :]
+            return f"{run[:start]}{masked}{run[start + len(address) :]}{rest}"
+        address = address.partition(":")[2]
+    return found[0]
+
+
+def _mask(address: str, prefix: str | None) -> str:
+    """Return the network of an address, or the larger one that a prefix gives; "" if this is no address."""
+    try:
+        network = truncate_address(address)
+    except ValueError:
+        return ""
+    start, _, length = network.partition("/")
+    return f"{start}/{min(int(prefix or length), int(length))}"
 
 
 def count_addresses(text: str) -> str:

@@ -3,7 +3,6 @@
 The arguments must not hold an email address or a full IP address: reasons are shown to keys that may not see those.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -13,7 +12,7 @@ from msgspec import Struct
 from commentsvc.domain.dates import word_date
 from commentsvc.domain.feature_wording import word_features
 from commentsvc.domain.messages import FormattedMessage, Message, Plural, PluralMessage, Value, translatable
-from commentsvc.domain.networks import truncate_address
+from commentsvc.domain.networks import mask_addresses
 
 
 class Reason(Struct, frozen=True):
@@ -198,7 +197,8 @@ def reason_text(reason: Reason) -> str:
     return str(word_reason(reason))
 
 
-_EMAIL: Final = re.compile(r"(\w)[^\s@]*@(?=[^\s@]+\.)")
+# It begins where a run of characters does: else a long text without spaces takes quadratic time.
+_EMAIL: Final = re.compile(r"(?<![^\s@])([^\s@\w]*\w)[^\s@]*@(?=[^\s@]+\.)")
 
 
 def mask_personal_data(text: str) -> str:
@@ -206,12 +206,4 @@ def mask_personal_data(text: str) -> str:
 
     White space becomes single spaces.
     """
-    return " ".join(map(_mask_address, _EMAIL.sub(r"\1…@", text).split()))
-
-
-def _mask_address(word: str) -> str:
-    try:
-        ipaddress.ip_address(word)
-    except ValueError:
-        return word
-    return truncate_address(word)
+    return " ".join(mask_addresses(_EMAIL.sub(r"\1…@", text)).split())

@@ -2,6 +2,7 @@
 
 import gettext
 import re
+import time
 from pathlib import Path
 
 import msgspec
@@ -182,3 +183,30 @@ def test_a_reason_can_be_translated():
     assert german("form_token_invalid") == "Ungültiges Formular-Token."
     assert german("too_many_links", {"found": 1, "limit": 0}) == "Höchstens 0: ein Link."
     assert german("too_many_links", {"found": 1234, "limit": 2}) == "Höchstens 2: 1.234 Links."
+
+
+def test_a_reason_shows_no_whole_address_whatever_is_written_around_it():
+    masked = {
+        "(203.0.113.9)": "(203.0.113.0/24)",
+        "from 203.0.113.9.": "from 203.0.113.0/24.",
+        "ip=203.0.113.9:4711, 203.0.113.10": "ip=203.0.113.0/24:4711, 203.0.113.0/24",
+        "203.0.113.9/32": "203.0.113.0/24",
+        "[2001:db8:1:2::9]:443": "[2001:db8:1:2::/64]:443",
+        "ip:2001:db8:1:2::9.": "ip:2001:db8:1:2::/64.",
+        "cafe:2001:db8:1:2:3:4:5:6": "cafe:2001:db8:1:2::/64",
+        "::ffff:203.0.113.9; fe80::1%eth0": "203.0.113.0/24; fe80::/64",
+        "<mia.s@example.com>": "<m…@example.com>",
+    }
+    assert {text: reasons.mask_personal_data(text) for text in masked} == masked
+    for text in ("10.0.0.0/8", "2001:db8::/32", "std::vector", "at 12:30:45", "1.2.3", "1.2.3.4.5", "::", "999.1.1.1"):
+        assert reasons.mask_personal_data(text) == text
+
+
+def test_the_time_to_mask_a_reason_grows_with_its_length_only():
+    def seconds(text):
+        started = time.process_time()
+        reasons.mask_personal_data(text)
+        return time.process_time() - started
+
+    for piece in ("a", "a@", "a.b@", ":", "a:", "1::", "1.1.", "é", "1.2.3.4/"):
+        assert seconds(piece * 4000) < 0.05, piece
