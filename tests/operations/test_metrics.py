@@ -10,6 +10,7 @@ from commentsvc.domain.metric_memory import CELLS, MetricMemory
 from commentsvc.domain.metrics import ANSWERS, CONNECTIONS, METRICS, REQUESTS, UNITS
 from commentsvc.domain.models import Mode
 from commentsvc.operations import metrics
+from commentsvc.web.server.metrics import MOST_CONNECTIONS
 from tests.conftest import a_key, fields_of
 from tests.processes.running import service_with_workers
 
@@ -58,6 +59,18 @@ async def test_an_address_of_its_own_needs_no_token(live, tmp_path):
         async with prometheus.get("http://metrics/v1/latest") as answer:
             assert answer.status == 404  # nothing else is there
     assert file.stat().st_mode & 0o7 == 0
+
+
+async def test_many_connections_that_say_nothing_neither_pile_up_nor_keep_prometheus_out(live, tmp_path):
+    file = tmp_path / "metrics.sock"
+    await live(metrics_listen=f"unix:{file}")
+    silent = [await asyncio.open_unix_connection(str(file)) for _ in range(MOST_CONNECTIONS + 10)]
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(file))) as prometheus:
+        assert (await scrape(prometheus, "http://metrics/metrics"))["commentsvc_database_up"] == 1
+        assert await asyncio.gather(*(reader.read() for reader, _ in silent[:11])) == [b""] * 11
+        assert not any(reader.at_eof() for reader, _ in silent[11:])
+    for _, writer in silent:
+        writer.close()
 
 
 async def test_requests_units_verdicts_and_answers_are_counted(live, browser_less):

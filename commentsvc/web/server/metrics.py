@@ -1,5 +1,6 @@
 """Answer ``GET /metrics``: with a token on the address of the service, or without one on an address of its own."""
 
+import asyncio
 import errno
 import hmac
 import os
@@ -7,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
@@ -20,6 +21,7 @@ from commentsvc.web.server import security
 from commentsvc.web.server.routing import SERVICE
 
 KIND: Final = "text/plain; version=0.0.4; charset=utf-8"
+MOST_CONNECTIONS: Final = 32  # to the address of metrics alone, which usually has one reader
 SETTING: Final = f"{PREFIX}METRICS_LISTEN"
 
 
@@ -55,13 +57,55 @@ async def listen_for_metrics(service: Service) -> AsyncIterator[None]:
 
     app = web.Application()
     app.router.add_get("/metrics", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = _Runner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.SockSite(runner, listener).start()
     try:
         yield
     finally:
         await runner.cleanup()
+
+
+class _Connection(web.RequestHandler):
+    """A connection of a program that reads metrics. Of too many, the oldest is closed: who reads is done in no time."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self, opened: "dict[_Connection, None]", *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._open = opened
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Serve the client; if there are too many, no longer the one that came first."""
+        super().connection_made(transport)
+        self._open[self] = None
+        if len(self._open) > MOST_CONNECTIONS:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            if oldest.transport is not None:
+                oldest.transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the client."""
+        self._open.pop(self, None)
+        super().connection_lost(exc)
+
+
+class _Server(web.Server):
+    opened: dict[_Connection, None]
+
+    def __call__(self) -> _Connection:
+        return _Connection(self.opened, self, loop=self._loop, **self._kwargs)
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        # aiohttp creates its server itself and has no option for the class of its connections.
+        server.__class__ = _Server
+        assert isinstance(server, _Server)  # noqa: S101 -- for the type checker
+        server.opened = {}
+        return server
 
 
 def _open_listener(place: str) -> socket.socket:
