@@ -10,8 +10,16 @@ from commentsvc.storage.database import PrivateRead, Row
 
 FIRST_MODERATOR: Final = "owner"
 # Actors that are not moderators, and the first moderator, who may not exist yet.
-RESERVED_NAMES: Final = ("operator", "COMMENTSVC_ADMIN_KEY", FIRST_MODERATOR, "commenter", "the commenter", "settings")
-RESERVED: Final = frozenset(map(impression, RESERVED_NAMES))
+RESERVED_NAMES: Final = (
+    *("operator", "COMMENTSVC_ADMIN_KEY", FIRST_MODERATOR, "commenter", "the commenter", "settings"),
+    *("external check", "the external check"),
+)
+# An import decides under the name of its format, written like the name of a person.
+IMPORT_NAMES: Final = (
+    *("wxr", "disqus", "twikoo", "waline", "valine", "isso", "remark42", "cusdis", "commento", "staticman"),
+    *("wp2hugo", "artrans", "jsonl"),
+)
+RESERVED: Final = frozenset(map(impression, (*RESERVED_NAMES, *IMPORT_NAMES)))
 # How the log writes actors that are not persons: ``API key “backup”``, ``Rule “Links”``, ``The system (settings)``.
 LIKE_AN_ACTOR: Final = re.compile(r"(?:api key|rule|the system)\W*[^\w\s]")
 

@@ -1,6 +1,6 @@
 """Request and response bodies for keys and moderators."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -12,6 +12,8 @@ from commentsvc.domain.models import Scope
 
 class NewKey(Struct, frozen=True, kw_only=True):
     """A key to create."""
+
+    refuses_null: ClassVar[bool] = True  # a variable that a script forgot to set must not make a key for all sites
 
     name: Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)]

@@ -29,16 +29,18 @@ EFFECT_DONE: Final = {
 
 
 async def _add_rule(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
-    fields = _rule_fields(arguments) | {"expires_at": arguments.expires, "note": arguments.note}
+    fields = _rule_fields(arguments, expires_at=arguments.expires, note=arguments.note)
     new = validation.validate(NewRule, fields, service.config.limits)
     rule = await manage.add_rule(service, await find_principal(service, arguments), new)
     shown = "\n".join(format_table(COLUMNS, [rule], terminal))
     return CommandResult(rule, f"{shown}\nDelete with: {command_line('rule', 'remove', rule.id)}")
 
 
-def _rule_fields(arguments: argparse.Namespace) -> dict[str, str | None]:
-    match = arguments.match if arguments.file is None else arguments.file  # None: for a kind that matches nothing more
-    return {"kind": arguments.kind, "match": match, "effect": arguments.effect, "site": arguments.site}
+def _rule_fields(arguments: argparse.Namespace, **more: str | int | None) -> dict[str, str | int]:
+    """Return the fields that were given. A kind that matches nothing more has no match."""
+    match = arguments.match if arguments.file is None else arguments.file
+    fields = {"kind": arguments.kind, "match": match, "effect": arguments.effect, "site": arguments.site} | more
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 async def _list_rules(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
@@ -81,8 +83,9 @@ async def _remove_rule(service: Service, arguments: argparse.Namespace, _termina
 
 
 async def _test_rule(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
-    fields = _rule_fields(arguments) | {"last": arguments.last}
-    request = validation.validate(BacktestRequest, fields, service.config.limits)
+    request = validation.validate(
+        BacktestRequest, _rule_fields(arguments, last=arguments.last), service.config.limits
+    )
     result = await backtest.backtest_rule(service, OPERATOR, request)
     return CommandResult(result, "\n".join(_describe_backtest(result, terminal)))
 

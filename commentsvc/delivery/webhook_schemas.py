@@ -1,7 +1,7 @@
 """Request and response bodies for webhooks."""
 
 from enum import StrEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -35,6 +35,8 @@ WebhookNote: TypeAlias = Annotated[str, Meta(max_length=200, description="For mo
 
 class NewWebhook(Struct, frozen=True, kw_only=True):
     """A webhook to add."""
+
+    refuses_null: ClassVar[bool] = True  # a variable that a script forgot to set must not tell it about all sites
 
     url: Url
     events: Events

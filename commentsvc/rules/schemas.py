@@ -1,6 +1,6 @@
 """Request and response bodies for rules and proofs of work."""
 
-from typing import Annotated, Final, Self, TypeAlias
+from typing import Annotated, ClassVar, Final, Self, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -42,6 +42,8 @@ Matching: TypeAlias = Annotated[
 
 class RuleText(Struct, frozen=True, kw_only=True):
     """A rule without expiry and note."""
+
+    refuses_null: ClassVar[bool] = True  # a variable that a script forgot to set must not make a rule for all sites
 
     kind: RuleKind
     match: Matching = ""

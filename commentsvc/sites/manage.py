@@ -109,8 +109,8 @@ async def change_site(unit: Write, who: Principal, site_id: str, change: SiteCha
     Raises:
         NotFound: the site does not exist, or the principal has no access to it.
         Forbidden: the origins change, and the principal is limited to some sites.
-        Invalid: for the field ``name``: another site has or had it; for ``origins``: see ``add_site``; or
-            COMMENTSVC_SITES has one that would be removed.
+        Invalid: for the field ``name``: another site has or had it, or one that looks like it; for ``origins``: see
+            ``add_site``; or COMMENTSVC_SITES has one that would be removed.
     """
     await installation.lock_names(unit)
     directory = await resolve.read_directory.within(unit)
@@ -122,7 +122,7 @@ async def change_site(unit: Write, who: Principal, site_id: str, change: SiteCha
     became = was | {name: value for name in was if (value := getattr(change, name)) is not UNSET and value != was[name]}
     action = None
     if became != was:
-        if (directory.by_name(became["name"]) or site).id != site.id:
+        if became["name"] != site.name and {one.id for one in directory.list_alike(became["name"])} - {site.id}:
             raise Invalid(NAME_TAKEN)
         await sites.update(unit, site, msgspec.structs.replace(site, **became))
         subject = ("site", site.id, site.id)
@@ -135,7 +135,8 @@ async def add_site(service: Service, who: Principal, new: NewSite) -> SiteRecord
 
     Raises:
         Forbidden: the principal is limited to some sites.
-        Invalid: for the field ``origins``: a value is not an origin, or its host belongs to another site.
+        Invalid: for the field ``origins``: a value is not an origin, or its host belongs to another site; for ``name``:
+            a site has another name that looks like it.
     """
     require_all_sites(who, "add one")
     return await _add_site(service, who, new)
@@ -145,7 +146,11 @@ async def add_site(service: Service, who: Principal, new: NewSite) -> SiteRecord
 async def _add_site(unit: Write, who: Principal, new: NewSite) -> SiteRecord:
     await installation.lock_names(unit)
     directory = await resolve.read_directory.within(unit)
-    site = directory.by_name(new.name) or await insert_site(unit, new.name)
+    site = directory.by_name(new.name)
+    if site is None:
+        if directory.list_alike(new.name):
+            raise Invalid(NAME_TAKEN)
+        site = await insert_site(unit, new.name)
     origins = parse_origins(new.origins)
     await _add_origins(unit, directory, site, origins)
     await log_site(unit, who.actor, site, " ".join(origins))

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from commentsvc.domain import urls
+from commentsvc.domain.confusables import skeleton
 from commentsvc.domain.errors import FieldError, Invalid, OriginNotAllowed
 from commentsvc.domain.models import Principal, Site
 from commentsvc.domain.tracking import STANDARD, DroppedParameters
@@ -43,6 +44,11 @@ class SiteDirectory:
     def by_name(self, name: str) -> Site | None:
         """Return the site that has this name, or had it."""
         return self._by_name.get(name)
+
+    def list_alike(self, name: str) -> list[Site]:
+        """Return the sites that have or had a name that looks like this one."""
+        looks = skeleton(name)
+        return [site for site in self.sites if looks in map(skeleton, site.names)]
 
     def by_id(self, site_id: str) -> Site:
         """Return the site with this id."""

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from commentsvc import app
-from commentsvc.access import keys, moderators
+from commentsvc.access import keys, moderators, names
 from commentsvc.access.schemas import NewKey
+from commentsvc.archives import jobs
+from commentsvc.archives.formats import registry
 from commentsvc.config.settings import Config
 from commentsvc.domain.errors import Conflict, Invalid
 from commentsvc.domain.models import Scope
@@ -120,3 +122,15 @@ def test_the_owner_acts_at_the_command_line_with_all_their_scopes(tmp_path):
     assert (refused.code, refused.errors) == (1, "Changing a site needs a key with scope admin.")
     assert command(tmp_path, "undo", renamed["action"], "--as", "owner").code == 0
     assert command(tmp_path, "site", "list").text == "blog  localhost only"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_nobody_can_be_named_like_the_external_check_or_an_import(service):
+    formats = {one.name for one in registry.FORMATS} | {jobs.OWN}
+    assert set(names.IMPORT_NAMES) == formats
+    for name in ("The external check", "externaI check", *formats, "Dísqus"):
+        with pytest.raises(Invalid):
+            await create_key(service, name, person=True)
+        with pytest.raises(Invalid):
+            await moderators.add_moderator(service, name, None, [])
+    assert (await create_key(service, "Disqus import")).name == "Disqus import"

@@ -118,6 +118,21 @@ async def test_a_site_cannot_take_a_name_that_another_has_or_had(service, client
     assert (added.name, added.origins) == ("a", ["https://a.example", "https://more.example"])
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
+@pytest.mark.parametrize("name", ["Notes", "nоtes", "Ｎotes"])
+async def test_a_site_cannot_have_a_name_that_looks_like_anothers(service, client, key, name):
+    notes = await add_site(service, "notes", "https://notes.example")
+    other = await add_site(service, "travel", "https://travel.example")
+    new = {"name": name, "origins": ["https://new.example"]}
+    for answer in (
+        await client.post("/v1/sites", json=new, headers=key),
+        await client.patch(f"/v1/sites/{other.id}", json={"name": name}, headers=key),
+    ):
+        assert (answer.status, (await answer.json())["errors"][0]["code"]) == (422, "name_taken")
+    renamed = await manage.change_site(service, EVERYTHING, notes.id, SiteChange(name="NOTES"))
+    assert renamed.name == "NOTES"
+
+
 async def test_the_settings_find_a_site_that_was_renamed(database_url, clock):
     async with a_service(database_url, clock, sites="https://x.example") as service:
         [site] = (await manage.list_sites(service, EVERYTHING)).sites

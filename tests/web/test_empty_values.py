@@ -6,11 +6,15 @@ import re
 import msgspec
 import pytest
 
+from commentsvc.access.schemas import NewKey
 from commentsvc.cli.parser import build_parser, parse_arguments
+from commentsvc.delivery.webhook_schemas import NewWebhook
 from commentsvc.domain.errors import Invalid
 from commentsvc.domain.fields import Limits
 from commentsvc.domain.validation import inner_schemas, validate
+from commentsvc.moderation.ban_schemas import NewBan
 from commentsvc.moderation.schemas import PrivateSearch, ThreadsRemoval, UnpublishedThreads
+from commentsvc.rules.schemas import BacktestRequest, NewRule
 from commentsvc.storage.comment_filter import PrivateCommentFilter
 from commentsvc.web.routes import ROUTES
 from tests.cli.test_parser import parsers
@@ -70,6 +74,12 @@ def test_a_filter_without_a_value_does_not_find_everything():
     for schema in (PrivateSearch, PrivateCommentFilter, UnpublishedThreads):
         for name in schema.__struct_fields__:
             assert name in {"order", "limit", "cursor"} or faults_of(schema, {name: None}) == {name}
+
+
+def test_a_value_that_a_script_did_not_find_does_not_widen_what_it_creates():
+    for schema in (NewKey, NewRule, BacktestRequest, NewWebhook, NewBan):
+        for name in schema.__struct_fields__:
+            assert faults_of(schema, VALID_BODIES[schema] | {name: None}) == {name}
 
 
 @pytest.mark.parametrize("empty", ["", " ", "\u200b", None])

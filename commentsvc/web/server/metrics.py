@@ -67,7 +67,10 @@ async def listen_for_metrics(service: Service) -> AsyncIterator[None]:
 
 
 class _Connection(web.RequestHandler):
-    """A connection of a program that reads metrics. Of too many, the oldest is closed: who reads is done in no time."""
+    """A connection of a program that reads metrics. If there are too many, the oldest one is closed.
+
+    A program that reads is done at once, so this closes those that only wait.
+    """
 
     __slots__ = ("_open",)
 
