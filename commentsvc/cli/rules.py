@@ -83,9 +83,7 @@ async def _remove_rule(service: Service, arguments: argparse.Namespace, _termina
 
 
 async def _test_rule(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
-    request = validation.validate(
-        BacktestRequest, _rule_fields(arguments, last=arguments.last), service.config.limits
-    )
+    request = validation.validate(BacktestRequest, _rule_fields(arguments, last=arguments.last), service.config.limits)
     result = await backtest.backtest_rule(service, OPERATOR, request)
     return CommandResult(result, "\n".join(_describe_backtest(result, terminal)))
 

@@ -26,7 +26,6 @@ from commentsvc.storage.database import Environment, PrivateRead, Write
 from commentsvc.storage.webhooks import Webhook
 
 MOST_WEBHOOKS: Final = 50  # each event is compared with all of them
-OLD_SECRET_HOURS: Final = 24
 
 
 @private_read
@@ -128,7 +127,7 @@ async def _change_webhook(
 
 @write
 async def rotate_secret(unit: Write, who: Principal, webhook_id: str) -> CreatedWebhook:
-    """Give a webhook a new secret. The old one signs too for ``OLD_SECRET_HOURS``.
+    """Give a webhook a new secret. The old one signs too for ``webhooks.OLD_SECRET_HOURS``.
 
     Raises:
         NotFound: the principal's sites have no webhook with this id.
@@ -138,7 +137,7 @@ async def rotate_secret(unit: Write, who: Principal, webhook_id: str) -> Created
         webhook,
         secret_sealed=unit.keyring.encrypt_text(secret),
         old_secret_sealed=webhook.secret_sealed,
-        old_secret_until=unit.ahead(hours=OLD_SECRET_HOURS),
+        old_secret_until=unit.ahead(hours=webhooks.OLD_SECRET_HOURS),
     )
     await webhooks.update(unit, webhook)
     await _log(unit, who, "webhook_rotate", webhook)

@@ -1,6 +1,6 @@
 """Links in mails that decide on a comment without a sign-in.
 
-A link is for one moderator, one comment and one decision, and works for ``LINK_DAYS`` days. Opening it changes nothing.
+A link is for one moderator, one comment and one decision, and works for seven days. Opening it changes nothing.
 The links of one mail work once, together: who used one can undo that, but not decide again.
 """
 

@@ -20,7 +20,6 @@ from commentsvc.storage import comments, decision_links, moderator_mail, thread_
 from commentsvc.storage.database import PrivateRead, Write
 from commentsvc.storage.decision_links import StoredLink
 
-LINK_DAYS: Final = 7
 MOST_PAGES: Final = 10  # that a digest names
 
 
@@ -84,7 +83,7 @@ async def open_links(
     if comment is None:
         return None
     (card,) = await queue_cards.build_cards(unit, recipient.who, [comment])
-    expires_at = format_time(parse_time(created_at) + timedelta(days=LINK_DAYS))
+    expires_at = format_time(parse_time(created_at) + timedelta(days=decision_links.LINK_DAYS))
     link_id = str(uuid5(UUID(parcel_id), comment.id))
     link = StoredLink(
         id=link_id,

@@ -40,6 +40,7 @@ from commentsvc.storage import (
     submissions,
     subscriptions,
     used_tokens,
+    webhooks,
 )
 from commentsvc.storage.clock import DatabaseClock
 from commentsvc.storage.database import PrivateRead, Write
@@ -162,7 +163,13 @@ async def _erase_networks(unit: Write, comment_ids: Sequence[str]) -> None:
 
 
 async def delete_mail_rows(service: Service) -> None:
-    """Delete what mail leaves behind, in pieces: expired parcels, events and confirmations, and unused addresses."""
+    """Delete what mail leaves behind, in pieces: expired parcels, events and confirmations, and unused addresses.
+
+    Subscriptions from a time when the clock was ahead are told about comments again.
+    """
+    ahead = await _list_subscriptions_ahead(service)
+    for start in range(0, len(ahead), BATCH_SIZE):
+        await _bring_back_subscriptions(service, ahead[start : start + BATCH_SIZE])
     asked_before, before = service.ago(days=UNCONFIRMED_DAYS), service.ago(days=PARCEL_DAYS)
     await _delete_in_pieces(service, parcels.delete_expired, before)
     await _delete_in_pieces(service, events.delete_expired, before)
@@ -170,6 +177,16 @@ async def delete_mail_rows(service: Service) -> None:
     await _delete_in_pieces(service, confirmations.delete_expired, asked_before)
     await _delete_in_pieces(service, subscriptions.delete_unconfirmed, asked_before)
     await _delete_in_pieces(service, addresses.delete_unused, asked_before)
+
+
+@private_read
+async def _list_subscriptions_ahead(unit: PrivateRead) -> list[str]:
+    return await subscriptions.list_ahead(unit, unit.ahead(days=1))
+
+
+@write
+async def _bring_back_subscriptions(unit: Write, subscription_ids: Sequence[str]) -> None:
+    await subscriptions.bring_back(unit, subscription_ids, unit.ahead(days=1), unit.now())
 
 
 async def _delete_in_pieces(service: Service, delete: DeletePiece, before: str) -> None:
@@ -251,6 +268,8 @@ async def _delete_rows(unit: Write) -> None:
         unit, unit.ahead(hours=2 * SIGN_IN_LINK_HOURS), unit.ahead(hours=SIGN_IN_LINK_HOURS)
     )
     await moderators.delete_expired_invitations(unit, unit.ago(days=1))
+    await webhooks.bring_back(unit, unit.ahead(days=1), unit.now(), unit.ahead(hours=webhooks.OLD_SECRET_HOURS + 1))
+    await decision_links.bring_back(unit, unit.ahead(days=decision_links.LINK_DAYS + 1))
     await decision_links.delete_expired(unit, unit.now())
     await used_tokens.delete_expired(unit, unit.ago(seconds=OLDEST_SECONDS))
     # In the order in which posting a comment locks these rows, to avoid deadlocks.

@@ -38,15 +38,17 @@ async def get(unit: PrivateRead, confirmation_id: str) -> Confirmation | None:
     return msgspec.convert(dict(row), Confirmation) if row else None
 
 
-async def list_since(unit: PrivateRead, address_id: str, since: str) -> list[Confirmation]:
-    """Return the confirmations that an address got since a time, newest first."""
+async def list_since(unit: PrivateRead, address_id: str, since: str, until: str) -> list[Confirmation]:
+    """Return the confirmations that an address got since a time and before another, newest first."""
     rows = await unit.all(
         f"""
-        SELECT {COLUMNS} FROM confirmation WHERE address_id = :address_id AND created_at >= :since
+        SELECT {COLUMNS} FROM confirmation
+        WHERE address_id = :address_id AND created_at >= :since AND created_at < :until
         ORDER BY created_at DESC, id DESC
         """,
         address_id=address_id,
         since=since,
+        until=until,
     )
     return [msgspec.convert(dict(row), Confirmation) for row in rows]
 

@@ -1,11 +1,14 @@
 """Links in mails to moderators, which decide on a waiting comment. One row is all the links of one mail."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from commentsvc.storage.database import PrivateRead, Write, in_list
+
+LINK_DAYS: Final = 7  # for which a link works
 
 
 class StoredLink(Struct, frozen=True, kw_only=True):
@@ -71,3 +74,8 @@ async def delete_of_moderator(unit: Write, moderator_id: str) -> None:
 async def delete_expired(unit: Write, now: str) -> None:
     """Delete links that are not valid any more."""
     await unit.run("DELETE FROM decision_link WHERE expires_at < :now", now=now)
+
+
+async def bring_back(unit: Write, latest: str) -> None:
+    """Let links that expire after ``latest`` expire then: the clock was ahead when their mail was written."""
+    await unit.run("UPDATE decision_link SET expires_at = :latest WHERE expires_at > :latest", latest=latest)

@@ -148,5 +148,23 @@ async def delete_unconfirmed(unit: Write, before: str, most: int) -> int:
     )
 
 
+async def list_ahead(unit: PrivateRead, latest: str) -> list[str]:
+    """Return the ids of subscriptions that began, or were confirmed, after a time: the clock was ahead then."""
+    rows = await unit.all(
+        "SELECT id FROM subscription WHERE confirmed_at > :latest OR created_at > :latest ORDER BY id", latest=latest
+    )
+    return [row["id"] for row in rows]
+
+
+async def bring_back(unit: Write, subscription_ids: Sequence[str], latest: str, now: str) -> None:
+    """Let what these subscriptions date after ``latest`` be of now: they are told nothing that is older than they."""
+    ids, values = in_list("id", subscription_ids)
+    changed = ", ".join(
+        f"{name} = CASE WHEN {name} > :latest THEN CAST(:now AS TEXT) ELSE {name} END"
+        for name in ("created_at", "confirmed_at")
+    )
+    await unit.run(f"UPDATE subscription SET {changed} WHERE id IN {ids}", latest=latest, now=now, **values)
+
+
 def _subscription(row: Row) -> Subscription:
     return msgspec.convert(dict(row), Subscription)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from commentsvc.storage.database import PrivateRead, Row, Write, site_condition
 
+OLD_SECRET_HOURS: Final = 24  # for which the secret before the last one signs too
 DisabledFor: TypeAlias = Literal["failing", "gone", "moderator"]
 
 
@@ -112,6 +113,14 @@ async def disable(unit: Write, webhook_id: str, reason: DisabledFor, now: str) -
         reason=reason,
     )
     return changed == 1
+
+
+async def bring_back(unit: Write, latest: str, now: str, old_secret_until: str) -> None:
+    """Let webhooks that fail since a time after ``latest`` fail since now, and old secrets sign no longer than said."""
+    await unit.run("UPDATE webhook SET failing_since = :now WHERE failing_since > :latest", now=now, latest=latest)
+    await unit.run(
+        "UPDATE webhook SET old_secret_until = :until WHERE old_secret_until > :until", until=old_secret_until
+    )
 
 
 def _values(webhook: Webhook) -> dict[str, Any]:

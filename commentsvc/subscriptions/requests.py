@@ -66,7 +66,9 @@ async def _add_subscription(unit: Write, event: Event, site_id: str, email: Emai
 
 async def _ask_for_confirmation(unit: Write, address: Address, subscription: Subscription, event: Event) -> None:
     """Join the open confirmation of the address. If it may get another mail, write one."""
-    recent = await confirmations.list_since(unit, address.id, unit.ago(hours=JOIN_HOURS))
+    # Those that are ahead are of a wrong clock: they must not keep the address from another mail until it is right.
+    present = unit.ago(hours=JOIN_HOURS), unit.ahead(hours=JOIN_HOURS)
+    recent = await confirmations.list_since(unit, address.id, *present)
     unused = [one for one in recent if one.used_at is None]
     # Somebody who confirms one page must not confirm what a stranger asked for on another.
     fitting = [one for one in unused if address.confirmed_at is None or one.thread_id == event.thread_id]

@@ -373,6 +373,22 @@ async def test_a_webhook_is_not_switched_off_because_of_one_jump_of_the_clock(ca
     assert {one.state for one in await deliveries(calling, webhook)} <= {ParcelState.WAITING, ParcelState.DELIVERED}
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_a_webhook_does_not_keep_the_times_of_a_wrong_clock(calling, receiver, clock):
+    webhook = await add(calling, receiver, [WebhookEvent.HELD])
+    await maintenance._clean_up(calling)
+    clock.move(days=365)
+    receiver.answers = [500]
+    await post(calling, "Hello.")
+    await work(calling)
+    await webhooks.rotate_secret(calling, EVERYTHING, webhook.id)
+    clock.move(days=-365)
+    await maintenance._clean_up(calling)
+    record = await webhooks.get_webhook(calling, EVERYTHING, webhook.id)
+    assert record.failing_since == calling.now()
+    assert calling.now() < record.old_secret_until <= calling.ahead(hours=25)
+
+
 async def test_one_success_ends_the_days_of_failing(calling, receiver, clock):
     webhook = await add(calling, receiver, [WebhookEvent.HELD])
     for day in range(10):

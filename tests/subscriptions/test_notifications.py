@@ -11,6 +11,7 @@ from commentsvc.domain.email_address import Email
 from commentsvc.domain.models import Actor, ActorKind, Decision, Mode, Status
 from commentsvc.moderation import actions, erase, replies, undo
 from commentsvc.moderation.schemas import Action, NewReply
+from commentsvc.operations import maintenance
 from commentsvc.service import private_read, write
 from commentsvc.storage import addresses, decisions, verified_authors
 from commentsvc.subscriptions import notifications
@@ -47,6 +48,19 @@ async def careful(database_url, clock):
 
 async def decide(service, verb, *ids):
     return await actions.apply_action(service, EVERYTHING, Action(action=verb, ids=list(ids)))
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_who_confirmed_while_the_clock_was_ahead_is_told_about_the_next_comment(service, clock):
+    about = await post(service, "A question?")
+    await maintenance._clean_up(service)
+    clock.move(days=365)
+    await subscribe(service, ANA, "thread", about)
+    clock.move(days=-365)
+    await maintenance._clean_up(service)
+    clock.move(hours=1)
+    await post(service, "An answer.", email="eve@example.com")
+    assert await told(service) == [(ANA, REPLY)]
 
 
 async def test_subscribers_to_replies_to_a_page_and_to_a_site_are_told(service):

@@ -11,6 +11,7 @@ from commentsvc.delivery import outbox
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.models import Mode
 from commentsvc.domain.timestamps import parse_time
+from commentsvc.operations import maintenance
 from commentsvc.service import private_read, write
 from commentsvc.storage import (
     addresses,
@@ -147,6 +148,19 @@ async def test_all_that_is_asked_for_in_a_day_joins_one_mail(mailing, client, cl
     assert len(joined) == 1
     clock.move(hours=5)
     await ask(client, comment="Four.")
+    await expand(mailing)
+    assert len(await confirmation_parcels(mailing)) == 2
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_an_address_that_asked_a_wrong_clock_is_not_ignored_until_that_is_right(mailing, client, clock):
+    await maintenance._clean_up(mailing)
+    clock.move(days=365)
+    await ask(client, comment="From a year ahead.")
+    await expand(mailing)
+    clock.move(days=-365)
+    await maintenance._clean_up(mailing)
+    await ask(client, comment="From today.")
     await expand(mailing)
     assert len(await confirmation_parcels(mailing)) == 2
 

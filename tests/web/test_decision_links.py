@@ -14,6 +14,7 @@ from commentsvc.domain.email_address import Email
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind
 from commentsvc.moderation import actions, decision_links, erase, queue, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate
+from commentsvc.operations import maintenance
 from commentsvc.service import write
 from commentsvc.sites.manage import add_site
 from commentsvc.sites.schemas import NewSite
@@ -254,6 +255,18 @@ async def test_links_end_after_seven_days(mailing, browser, mailed, clock):
     assert "This link does not work" in await show(browser, links["approve"], HTTPStatus.NOT_FOUND)
     await press(browser, links["approve"], "approve", page=page, status=HTTPStatus.NOT_FOUND)
     assert await status_of(mailing, comment) == "pending"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_links_of_a_wrong_clock_end_some_days_after_it_is_right(mailing, browser, mailed, clock):
+    await maintenance._clean_up(mailing)
+    clock.move(days=365)
+    _, links = await mailed()
+    clock.move(days=-365)
+    await maintenance._clean_up(mailing)
+    await show(browser, links["approve"])
+    clock.move(days=8, seconds=1)
+    assert "This link does not work" in await show(browser, links["approve"], HTTPStatus.NOT_FOUND)
 
 
 async def test_a_moderator_who_was_removed_or_lost_the_comment_learns_nothing(mailing, browser, mailed):
