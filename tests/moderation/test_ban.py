@@ -18,8 +18,10 @@ from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule, RuleQuery
 from commentsvc.service import write
 from commentsvc.storage.database import in_list
+from commentsvc.web.routes import application
+from tests.access.test_sessions import SAME_ORIGIN, read_csrf_token
 from tests.comments.test_post import everything_in
-from tests.conftest import EVERYTHING, a_service, post
+from tests.conftest import EVERYTHING, a_key, a_service, post
 
 WEBSITE = "https://shop.example/a"
 NETWORK = "203.0.113.0/24"
@@ -254,3 +256,25 @@ async def test_moderators_teach_by_a_sweep_and_take_it_back_by_its_undo(service)
     assert [(row["label"], row["source"]) for row in remembered] == [("spam", "person")] * 2
     await undo.undo_action(service, EVERYTHING, done.action)
     assert await everything_in(service, "memory") == []
+
+
+async def test_a_ban_form_without_its_site_bans_on_the_site_of_the_comment(served, aiohttp_client):
+    service = await served(sites="https://one.example https://two.example")
+    mine = await post(service, "pills", thread="https://one.example/a/", address="203.0.113.9")
+    theirs = await post(service, "pills too", thread="https://two.example/a/", address="203.0.113.9")
+    client = await aiohttp_client(application(service))
+    token = (await a_key(service))["Authorization"].removeprefix("Bearer ")
+    await client.post("/moderate/sign-in", data={"key": token}, headers=SAME_ORIGIN)
+    form = {"csrf": await read_csrf_token(client), "kind": "network", "do": "save", "waiting": "on"}
+    for place, banned in (({}, ["one.example"]), ({"site": ""}, ["one.example", None])):
+        sent = form | place | {"shown": "network 2 0"}
+        answer = await client.post(f"/moderate/comments/{mine}/ban", data=sent, headers=SAME_ORIGIN)
+        assert (answer.status, await sites_of_rules(service)) == (200, banned)
+        assert (await queue.get_comment_detail(service, EVERYTHING, mine)).status == "spam"
+        is_everywhere = None in banned
+        status = (await queue.get_comment_detail(service, EVERYTHING, theirs)).status
+        assert status == ("spam" if is_everywhere else "pending")
+
+
+async def sites_of_rules(service):
+    return [rule.site for rule in (await manage.list_rules(service, EVERYTHING, RuleQuery())).rules]

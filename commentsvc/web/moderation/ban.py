@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from commentsvc.domain.errors import Conflict, FieldError, Invalid, Refusal, Unavailable
 from commentsvc.domain.fields import Note, SiteName
@@ -54,7 +54,7 @@ class BanForm(Struct, frozen=True, kw_only=True):
 
     kind: RuleKind | None = None
     effect: Effect | None = None
-    site: SiteName | None = None
+    site: SiteName | UnsetType | None = UNSET  # empty: all sites; missing: that of the comment
     days: Annotated[int, Meta(ge=0, le=MOST_DAYS)] = DAYS
     note: Note | None = None
     since: Annotated[int, Meta(ge=0, le=MOST_DAYS)] = DAYS
@@ -92,7 +92,7 @@ async def _render_form(
 ) -> web.Response:
     """Show the form as it was sent; None: as it is at first."""
     card = await queue.get_comment_detail(request.app[SERVICE], request[WHO], request.match_info["id"])
-    form = form or BanForm(site=card.site)
+    form = _with_site(form or BanForm(), card.site)
     bans = ban.list_bans(card)
     kind = form.kind if form.kind in bans else next(iter(bans), None)
     shown: dict[str, Any] = {
@@ -108,10 +108,23 @@ async def _render_form(
     return await layout.render_page(request, "ban.html", status=status, **shown | CHOICES)
 
 
+def _with_site(form: BanForm, site: str) -> BanForm:
+    """Return a form that names the site of the comment if the field is missing: that must not widen the ban."""
+    return msgspec.structs.replace(form, site=site) if form.site is UNSET else form
+
+
+def _site_of(form: BanForm) -> str | None:
+    """Return the site of a form that has one; None: all sites."""
+    if isinstance(form.site, UnsetType):
+        raise TypeError("the form has no site yet")
+    return form.site
+
+
 async def _test_options(request: web.Request, bans: Mapping[RuleKind, str], form: BanForm) -> list[BanOption]:
     """Return each way to ban the commenter, with what it would sweep and have caught."""
     service, who = request.app[SERVICE], request[WHO]
-    trials = [BacktestRequest(kind=kind, match=match, site=form.site, last=form.last) for kind, match in bans.items()]
+    site = _site_of(form)
+    trials = [BacktestRequest(kind=kind, match=match, site=site, last=form.last) for kind, match in bans.items()]
     try:
         found = await sweep.find_sweeps(service, who, request.match_info["id"], bans, _sweep_range(request, form))
         tests = await backtest.backtest_rules(service, who, trials) if trials else []
@@ -124,7 +137,7 @@ async def _test_options(request: web.Request, bans: Mapping[RuleKind, str], form
 
 def _sweep_range(request: web.Request, form: BanForm, as_of: str | None = None) -> SweepRange:
     day = _first_day(request, form.since)
-    return SweepRange(site=form.site, since=f"{day}T00:00:00.000Z" if day else None, as_of=as_of)
+    return SweepRange(site=_site_of(form), since=f"{day}T00:00:00.000Z" if day else None, as_of=as_of)
 
 
 def _first_day(request: web.Request, days: int) -> str | None:
@@ -140,6 +153,7 @@ async def ban_commenter(request: web.Request, form: BanForm) -> web.Response:
     kind = form.kind
     if kind is None or kind not in bans:
         raise Invalid(FieldError("kind", "invalid", translatable("Choose what to ban.")))
+    form = _with_site(form, card.site)
     if form.site is None and who.sites is not None:
         form = msgspec.structs.replace(form, site=card.site)
     if form.do == "test":
@@ -152,7 +166,7 @@ async def ban_commenter(request: web.Request, form: BanForm) -> web.Response:
         kind=kind,
         match=bans[kind],
         effect=form.effect,
-        site=form.site,
+        site=_site_of(form),
         expires_at=service.ahead(days=form.days) if form.days else None,
         note=form.note,
     )
@@ -190,6 +204,6 @@ async def show_ban_error(request: web.Request, error: Invalid, body: bytes) -> w
     sent, form = forms.parse_leniently(BanForm, body), BanForm()
     for name, value in sent.items():
         with suppress(msgspec.ValidationError):
-            form = msgspec.convert({**msgspec.structs.asdict(form), name: value}, BanForm, strict=False)
+            form = msgspec.convert({**msgspec.to_builtins(form), name: value}, BanForm, strict=False)
     status = problems.STATUS_OF_ERROR[Invalid]
     return await _render_form(request, form, back=form.back, status=status, error=error)
