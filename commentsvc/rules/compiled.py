@@ -6,9 +6,10 @@ rules raises ``RulesNotCompiled``, and runs again after they are compiled.
 
 import asyncio
 import logging
+import threading
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -28,6 +29,10 @@ ATTEMPTS: Final = 5  # rules would have to change five times while one comment i
 T = TypeVar("T")
 # Checks that somebody holds: the rules of a site, or a file that is being applied, may have more than any cache.
 _IN_USE: Final = WeakValueDictionary[tuple[RuleKind, str], RuleCheck]()
+MOST_KEPT: Final = 64
+MOST_CHARACTERS_KEPT: Final = 4_000_000  # a list of two million needs 130 MB
+_LAST: Final = OrderedDict[tuple[RuleKind, str], RuleCheck]()
+_LOCK: Final = threading.Lock()  # lists are compiled in threads
 
 
 class RulesNotCompiled(Exception):  # noqa: N818 -- not an error: the unit runs again
@@ -114,17 +119,24 @@ def compile_rule(rule: Rule) -> CompiledRule:
 
 
 def compile_check(kind: RuleKind, matching: str) -> RuleCheck:
-    """Compile the text of a rule, unless its check is in use or among the last 64: a word list takes up to a second.
+    """Compile the text of a rule, unless its check is in use or was compiled lately: a word list takes up to a second.
 
     Raises:
         ValueError: The text is not what the kind expects.
     """
     check = _IN_USE.get((kind, matching))
     if check is None:
-        check = _IN_USE[kind, matching] = _compile(kind, matching)
+        check = _IN_USE[kind, matching] = KINDS[kind].compile(matching)
+    _keep(kind, matching, check)
     return check
 
 
-@lru_cache(maxsize=64)
-def _compile(kind: RuleKind, matching: str) -> RuleCheck:
-    return KINDS[kind].compile(matching)
+def _keep(kind: RuleKind, matching: str, check: RuleCheck) -> None:
+    """Keep a check, and as many of the last ones as memory allows."""
+    with _LOCK:
+        _LAST[kind, matching] = check
+        _LAST.move_to_end((kind, matching))
+        size = sum(len(text) for _, text in _LAST)
+        while len(_LAST) > 1 and (len(_LAST) > MOST_KEPT or size > MOST_CHARACTERS_KEPT):
+            (_, text), _ = _LAST.popitem(last=False)
+            size -= len(text)

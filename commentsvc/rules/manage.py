@@ -13,12 +13,14 @@ from commentsvc.domain.errors import FieldError, Forbidden, Invalid, NotFound, V
 from commentsvc.domain.messages import translatable, translatable_format
 from commentsvc.domain.models import Principal, Rule, RuleKind, Scope
 from commentsvc.rules import requested
-from commentsvc.rules.schemas import NewRule, RuleChange, RulePage, RuleQuery, RuleRecord, RuleText
+from commentsvc.rules.schemas import MAX_MATCH, NewRule, RuleChange, RulePage, RuleQuery, RuleRecord, RuleText
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
 from commentsvc.storage import rules
 from commentsvc.storage.database import Environment, PrivateRead, Write
 
+MAX_CHARACTERS: Final = 2 * MAX_MATCH  # of all rules that apply to a site; compiled, they need 65 bytes for each
+LONG: Final = 1000  # characters
 ERASED: Final = "erased"  # the address of a ban that was erased for its owner: only its digest is left
 HIDDEN: Final = "…"  # the network of a rule, for keys that may not see networks
 NETWORK_LINE: Final = re.compile(
@@ -149,6 +151,7 @@ async def add_checked_rule(unit: Write, who: Principal, new: NewRule) -> RuleRec
     rule = await requested.read_rule(unit, who, new, requested.rule_site(directory, who, new.site))
     expires_at = requested.read_expiry(unit, new.kind, new.expires_at)
     rule = msgspec.structs.replace(rule, expires_at=expires_at, note=new.note)
+    await _require_memory(unit, rule)
     await rules.add(unit, rule)
     became = undoable_changes.undoable_state("rule", rule)
     was = became | {"removed_at": rule.created_at}
@@ -173,6 +176,21 @@ async def change_rule(
     if rule is not None and change.match is not None:
         await requested.check_match(rule.kind, change.match)
     return await change_checked_rule(service, who, rule_id, change, seen)
+
+
+async def _require_memory(unit: Write, rule: Rule) -> None:
+    """Check that the rules of a site do not need too much memory together. Each server has all of them compiled.
+
+    Short rules are not checked, since all others have to be read for that.
+
+    Raises:
+        Invalid: for the field ``match``.
+    """
+    if len(rule.matching) < LONG:
+        return
+    if await rules.sum_lengths(unit, rule.site_id, rule.id) + len(rule.matching) > MAX_CHARACTERS:
+        message = f"All rules of a site have at most {MAX_CHARACTERS:,} characters. Shorten this one, or delete others."
+        raise Invalid(FieldError("match", "too_long", message))
 
 
 @write
@@ -201,6 +219,8 @@ async def change_checked_rule(
         changed["note"] = change.note
     after, action = msgspec.structs.replace(rule, **changed), None
     if after != rule:
+        if len(after.matching) > len(rule.matching):
+            await _require_memory(unit, after)
         if after.effect is not rule.effect:
             requested.check_effect(after.kind, after.matching, after.effect)
         after = msgspec.structs.replace(after, version=rule.version + 1)

@@ -77,6 +77,19 @@ async def list_active(unit: PrivateRead, site_id: str) -> list[Rule]:
     return [msgspec.convert(dict(row), Rule) for row in rows]
 
 
+async def sum_lengths(unit: PrivateRead, site_id: str | None, but: str) -> int:
+    """Return the characters of all rules that apply to a site, or to all sites (None), except one rule."""
+    row = await unit.one(
+        """
+        SELECT COALESCE(SUM(LENGTH(matching)), 0) AS number FROM rule
+        WHERE removed_at IS NULL AND (site_id IS NULL OR site_id = CAST(:site_id AS TEXT)) AND id <> :but
+        """,
+        site_id=site_id,
+        but=but,
+    )
+    return int(row["number"]) if row else 0
+
+
 async def list_own(unit: PrivateRead, site_id: str | None) -> list[Rule]:
     """Return the rules of a site alone, or those for all sites (None), without removed ones, oldest first."""
     rows = await unit.all(
