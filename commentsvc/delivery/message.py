@@ -27,7 +27,7 @@ class UnsafeMailError(Exception):
     """A mail that cannot be written without a risk. It is a fault of this program."""
 
 
-def build_message(mail: Mail, sender: MailFrom, message_id: str, created_at: datetime) -> bytes:
+def build_message(mail: Mail, sender: MailFrom, message_id: str, written_at: datetime) -> bytes:
     """Return a mail as bytes with CRLF, in ASCII but for an address that is not.
 
     ``message_id`` is the same at every attempt, so that a second copy can be recognised.
@@ -35,7 +35,7 @@ def build_message(mail: Mail, sender: MailFrom, message_id: str, created_at: dat
     Raises:
         UnsafeMailError: an address or a link has characters that it must not have, or there is an unexpected header.
     """
-    headers = _list_headers(mail, sender, message_id, created_at)
+    headers = _list_headers(mail, sender, message_id, written_at)
     block = "".join(f"{name}: {value}\r\n" for name, value in headers)
     raw = block.encode() + _write_body(mail)
     _require_headers(raw, [name for name, _ in headers])
@@ -55,13 +55,13 @@ def write_address(email: Email) -> str:
     return address
 
 
-def _list_headers(mail: Mail, sender: MailFrom, message_id: str, created_at: datetime) -> list[tuple[str, str]]:
+def _list_headers(mail: Mail, sender: MailFrom, message_id: str, written_at: datetime) -> list[tuple[str, str]]:
     own = write_address(sender.email)
     name = encode_name(mail.sender_name or sender.name)
     if not _LANGUAGE.fullmatch(mail.language):
         raise UnsafeMailError("this is not a language")
     headers = [
-        ("Date", format_datetime(created_at)),
+        ("Date", format_datetime(written_at)),
         ("From", f"{name}{FOLD}<{own}>" if name else own),
         ("To", write_address(mail.to)),
         ("Subject", encode_subject(mail.subject)),

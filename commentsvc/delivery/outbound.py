@@ -47,6 +47,8 @@ PRIVATE_ADDRESS: Final = translatable(
     "This address is in a private network. The operator can allow it with COMMENTSVC_OUTBOUND_ALLOW."
 )
 PRIVATE_HOST: Final = "The host has the address {}, in a private network. To allow it: COMMENTSVC_OUTBOUND_ALLOW={}"
+# A TimeoutError is an OSError, and so are those of the guard.
+FAULTS: Final = (aiohttp.ClientError, OSError, ValueError, ssl.CertificateError)
 SockAddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 AddrInfo: TypeAlias = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, SockAddr]
 Refused: TypeAlias = list[str]
@@ -58,7 +60,10 @@ class PrivateAddressError(OSError):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """The result of one request: a status with the beginning of the body, or an error without any part of the URL."""
+    """The result of one request: a status with the beginning of the body, or an error without any part of the URL.
+
+    It has both if the connection broke, or the time was over, within the body.
+    """
 
     status: int | None = None
     body: str = ""
@@ -111,7 +116,7 @@ class Outbound:
         token = REFUSED.set(refused)
         try:
             answer = await self._request(method, url, body, headers)
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, ssl.CertificateError) as error:
+        except FAULTS as error:
             answer = self._explain(error, refused)
         finally:
             REFUSED.reset(token)
@@ -127,9 +132,11 @@ class Outbound:
             return Answer(error=INVALID_WEBSITE)
         self._session = self._session or self._open_session()
         async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
-            read = await _read_start(response, self._most_bytes + 1)
+            read, fault = await self._read_start(response)
             response.close()
             return Answer(
+                error=fault.error if fault else None,
+                timed_out=fault.timed_out if fault else False,
                 status=response.status,
                 body=read[: self._most_bytes].decode("utf-8", "replace").replace("\0", "�"),
                 retry_after=response.headers.get("Retry-After"),
@@ -137,6 +144,22 @@ class Outbound:
                 headers={name.lower(): value for name, value in response.headers.items()},
                 is_cut=len(read) > self._most_bytes,
             )
+
+    async def _read_start(self, response: aiohttp.ClientResponse) -> tuple[bytes, Answer | None]:
+        """Return the first bytes of the body: one more than are kept, if there are. With them, why there are no more.
+
+        A fault here does not undo the status: the receiver has got the request, and has said what it made of it.
+        """
+        read = bytearray()
+        try:
+            while len(read) <= self._most_bytes:
+                piece = await response.content.read(self._most_bytes + 1 - len(read))
+                if not piece:
+                    break
+                read += piece
+        except FAULTS as error:
+            return bytes(read), self._explain(error, [])
+        return bytes(read), None
 
     def _open_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -196,17 +219,6 @@ _EXPLAINED: Final[Mapping[type[Exception], str]] = {
 
 def _kind_of(error: Exception) -> type[Exception]:
     return next((kind for kind in _EXPLAINED if isinstance(error, kind)), Exception)
-
-
-async def _read_start(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the first bytes of the body."""
-    read = bytearray()
-    while len(read) < most:
-        piece = await response.content.read(most - len(read))
-        if not piece:
-            break
-        read += piece
-    return bytes(read)
 
 
 async def require_possible(text: str, allowed: Sequence[Network]) -> str:

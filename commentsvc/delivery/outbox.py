@@ -33,6 +33,9 @@ class Sender(Protocol):
         """Try to deliver a parcel. A failure is an outcome, never an exception.
 
         Nothing is delivered if there is nothing to say any more; that counts as delivered.
+
+        Raises:
+            Unavailable: it was not tried.
         """
 
     async def close(self) -> None:

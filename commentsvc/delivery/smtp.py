@@ -39,21 +39,29 @@ class MailSender:
         self._connections = SmtpConnections(server, self._sender.email.domain(), times)
 
     async def deliver(self, service: Service, parcel: Parcel) -> Outcome:
-        """Render the mail of a parcel and send it. Each attempt has the same ``Message-ID``."""
+        """Render the mail of a parcel and send it. Each attempt has the same ``Message-ID``.
+
+        ``Date`` is that of the attempt, as its text is: a digest is planned up to a day before it is written, and spam
+        filters distrust mails from yesterday.
+
+        Raises:
+            Unavailable: nothing was sent: the database is away, or other mails keep every connection busy.
+        """
         mail = await self._renderers[parcel.kind](service, parcel)
         if mail is None:
             return Outcome(state=ParcelState.DELIVERED, was_sent=False)
-        return await self.send(mail, parcel.id, parse_time(parcel.created_at))
+        return await self.send(mail, parcel.id, parse_time(parcel.tried_at or parcel.created_at))
 
-    async def send(self, mail: Mail, message_id: str, created_at: datetime) -> Outcome:
+    async def send(self, mail: Mail, message_id: str, written_at: datetime) -> Outcome:
         """Send a mail. The outcome's ``response`` is what the server said.
 
         Raises:
             UnsafeMailError: see ``build_message``.
+            Unavailable: other mails keep every connection busy.
         """
         if mail.to == UNREADABLE:
             return smtp_answers.given_up("The address cannot be read: its secret key is not in COMMENTSVC_SECRET_KEY.")
-        raw = build_message(mail, self._sender, message_id, created_at)
+        raw = build_message(mail, self._sender, message_id, written_at)
         try:
             async with self._connections.lend() as connection:
                 return await self._transfer(connection, mail, raw)

@@ -27,6 +27,8 @@ _ADDRESS: Final = re.compile(
 # Enhanced status codes (RFC 3463, 3.8) about security and policy: the settings or the relay are wrong, not the address.
 _POLICY: Final = re.compile(r"[45]\.7\.\d+\b")
 _POLICY_CODES: Final = frozenset({NO_LOGIN, 534, 535, 538})
+# Too much was sent (RFC 3463, 3.5). Providers refuse each mail with a permanent code then, until the next day.
+_QUOTA: Final = re.compile(r"[45]\.4\.5\b")
 
 
 class FailedError(Exception):
@@ -116,28 +118,36 @@ def refused_sender(code: int, answer: str) -> Outcome:
             "Add user and password to COMMENTSVC_SMTP_URL.",
             code,
         )
-    return channel_failed(
-        f"The mail server refused the sender: {clean_answer(code, answer)}. Check COMMENTSVC_MAIL_FROM.", code
-    )
+    if nothing_now := _nothing_now(code, answer):
+        return nothing_now
+    error = f"The mail server refused the sender: {clean_answer(code, answer).rstrip('.')}."
+    return channel_failed(f"{error} Check COMMENTSVC_MAIL_FROM." if code in PERMANENT else error, code)
 
 
 def refused_recipient(code: int, answer: str, recipient: Email) -> Outcome:
     """Return the outcome if the server did not accept the recipient: given up if the address is to blame."""
-    if code == UNAVAILABLE:
-        return channel_failed(f"The mail server is not available: {clean_answer(code, answer, recipient)}", code)
     is_policy = code in _POLICY_CODES or _POLICY.match(answer) is not None
     state = ParcelState.DEAD if code in PERMANENT and not is_policy else ParcelState.WAITING
     error = f"The mail server refused the recipient: {clean_answer(code, answer, recipient)}"
-    return Outcome(state=state, status_code=code, error=error)
+    return _nothing_now(code, answer, recipient) or Outcome(state=state, status_code=code, error=error)
 
 
 def refused_content(code: int, answer: str, recipient: Email) -> Outcome:
     """Return the outcome if the server did not accept the mail itself."""
-    if code == UNAVAILABLE:
-        return channel_failed(f"The mail server is not available: {clean_answer(code, answer, recipient)}", code)
     state = ParcelState.DEAD if code in PERMANENT else ParcelState.WAITING
     error = f"The mail server refused the mail: {clean_answer(code, answer, recipient)}"
-    return Outcome(state=state, status_code=code, error=error)
+    return _nothing_now(code, answer, recipient) or Outcome(state=state, status_code=code, error=error)
+
+
+def _nothing_now(code: int, answer: str, recipient: Email | None = None) -> Outcome | None:
+    """Return the outcome if the server accepts no mail of ours for some time; None if it refused only this one."""
+    if code == UNAVAILABLE:
+        return channel_failed(f"The mail server is not available: {clean_answer(code, answer, recipient)}", code)
+    if _QUOTA.match(answer):
+        return channel_failed(
+            f"The mail server accepts no more mails for some time: {clean_answer(code, answer, recipient)}", code
+        )
+    return None
 
 
 def given_up(error: str) -> Outcome:

@@ -12,6 +12,7 @@ import aiosmtplib
 from commentsvc.config.mail_server import MailServer
 from commentsvc.delivery import smtp_answers
 from commentsvc.delivery.smtp_answers import FailedError
+from commentsvc.domain.errors import Unavailable
 
 CONNECTIONS: Final = 4  # relays often allow ten of one client
 MAILS_ON_ONE: Final = 100  # after these a new connection is made: relays limit the mails of one
@@ -24,7 +25,8 @@ class Times:
 
     step: float = 20  # one command and its answer
     content: float = 40  # the answer after the mail itself, which a relay may look through for spam
-    total: float = 60  # one mail, with the wait for its connection: below outbox.LEASE_SECONDS
+    wait: float = 20  # until another mail leaves its connection
+    total: float = 60  # then one mail; with the wait: below outbox.LEASE_SECONDS
     idle: float = 20  # then an unused connection is closed
 
 
@@ -52,8 +54,9 @@ class SmtpConnections:
         Raises:
             FailedError: there is no connection, or ``FailedError`` was raised while it was lent.
             TimeoutError: everything together took too long.
+            Unavailable: other mails keep every connection busy.
         """
-        async with asyncio.timeout(self._times.total), self._slots:
+        async with self._slot(), asyncio.timeout(self._times.total):
             connection = await self._find_unused() or await self._open()
             try:
                 yield connection
@@ -64,6 +67,23 @@ class SmtpConnections:
                 self._forget(connection)  # an answer may still come, and would be taken for that of the next mail
                 raise
             self._keep(connection)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """Wait for one of the connections.
+
+        The wait takes nothing from the time of the mail: a slow server may accept a mail at the moment when we leave,
+        and would get it again and again.
+        """
+        try:
+            async with asyncio.timeout(self._times.wait):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Unavailable("The mail server is slow: other mails keep every connection busy.") from None
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     async def _find_unused(self) -> aiosmtplib.SMTP | None:
         """Return a connection that still works; the server may have closed those that wait."""

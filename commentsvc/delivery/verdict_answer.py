@@ -47,9 +47,9 @@ def require_success(answer: Answer) -> str:
     """Return the body of an answer.
 
     Raises:
-        NoVerdictError: no answer came, its status is not 200, or it is too large.
+        NoVerdictError: no whole answer came, its status is not 200, or it is too large.
     """
-    if answer.status is None:
+    if answer.error or answer.status is None:
         raise NoVerdictError(answer.error or "The connection failed.", is_outage=True)
     if answer.status != HTTPStatus.OK:
         raise NoVerdictError(describe_status(answer.status), is_outage=answer.status not in OF_COMMENT)

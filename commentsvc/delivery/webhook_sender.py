@@ -107,16 +107,20 @@ def _sign(environment: Environment, parcel_id: str, body: bytes, keys: Sequence[
 
 
 def read_outcome(environment: Environment, answer: Answer) -> Outcome:
-    """Return what an answer means: delivered with any status of success; otherwise it is tried again."""
+    """Return what an answer means: delivered with any status of success; otherwise it is tried again.
+
+    The status counts, also if the connection broke within the body.
+    """
     response = environment.keyring.encrypt_text(answer.body) if answer.body else None
     delivered = answer.status is not None and HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+    failed = answer.error if answer.status is None else describe_status(answer.status)
     return Outcome(
         state=ParcelState.DELIVERED if delivered else ParcelState.WAITING,
         keep=True,
-        retry_after=_seconds_to_wait(environment, answer.retry_after),
+        retry_after=None if delivered else _seconds_to_wait(environment, answer.retry_after),
         status_code=answer.status,
         response=response,
-        error=None if delivered else answer.error or describe_status(answer.status or 0),
+        error=None if delivered else failed,
     )
 
 
@@ -135,7 +139,7 @@ def _seconds_to_wait(environment: Environment, text: str | None) -> float | None
         return min(float(text[:9]), MOST_RETRY_AFTER)
     try:
         until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: of a time zone with many digits
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

@@ -81,7 +81,7 @@ class Worker:
             return
         try:
             outcome = await self._outlets.senders[channel].deliver(self._service, parcel)
-        except Unavailable:  # the database was away before anything was sent
+        except Unavailable:  # before anything was sent: the database was away, or every connection was in use
             await self._store(lambda: outbox.release(self._service, parcel))
             return
         except Exception:

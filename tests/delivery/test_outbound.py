@@ -227,6 +227,26 @@ async def test_a_broken_answer_is_explained(head, error):
     server.close()
 
 
+@pytest.mark.parametrize("ending", ["closes", "waits"])
+async def test_a_status_counts_although_the_body_never_ends(ending):
+    stop = asyncio.Event()
+
+    async def answer_in_part(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        await writer.drain()
+        if ending == "waits":
+            await stop.wait()
+        writer.close()
+
+    server = await asyncio.start_server(answer_in_part, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    answer = await post(f"http://127.0.0.1:{port}/", parse_networks("127.0.0.1"), seconds=0.2)
+    assert (answer.status, answer.body, answer.timed_out) == (200, "half", ending == "waits")
+    stop.set()
+    server.close()
+
+
 async def test_errors_never_show_the_address_that_was_entered():
     async with a_receiver() as receiver:
         port = receiver.url.split(":")[2].split("/")[0]

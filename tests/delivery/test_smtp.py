@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from datetime import timedelta
 
 import pytest
 
@@ -12,10 +13,11 @@ from commentsvc.delivery.mail import Mail
 from commentsvc.delivery.outbox import Outlets
 from commentsvc.delivery.smtp import MailSender
 from commentsvc.delivery.smtp_answers import clean_answer
-from commentsvc.delivery.smtp_connections import MAILS_ON_ONE, TIMES, Times
+from commentsvc.delivery.smtp_connections import CONNECTIONS, MAILS_ON_ONE, TIMES, Times
 from commentsvc.delivery.worker import Worker
 from commentsvc.domain.deliveries import Channel, NewParcel, ParcelState
 from commentsvc.domain.email_address import UNREADABLE, Email
+from commentsvc.domain.errors import Unavailable
 from commentsvc.domain.timestamps import parse_time
 from commentsvc.service import private_read, write
 from commentsvc.storage import parcels
@@ -130,6 +132,10 @@ async def test_a_refused_recipient_is_given_up_only_if_a_retry_cannot_help(refus
         ({"MAIL": "550 5.7.1 comments@blog.example is not yours"}, "Check COMMENTSVC_MAIL_FROM"),
         ({"MAIL": "451 4.3.0 later"}, "refused the sender: 451 4.3.0 later"),
         ({"MAIL": "530 5.7.0 Authentication required"}, "Add user and password"),
+        ({"MAIL": "421 4.3.2 going down"}, "not available: 421 4.3.2 going down"),
+        ({"MAIL": "550 5.4.5 Daily limit exceeded"}, "no more mails for some time: 550 5.4.5 Daily limit exceeded"),
+        ({"RCPT": "550 5.4.5 Daily limit exceeded"}, "no more mails for some time: 550 5.4.5 Daily limit exceeded"),
+        ({"after DATA": "550 5.4.5 Limit of mia@example.com"}, "no more mails for some time: 550 5.4.5 Limit of …"),
         ({"RCPT": "421 4.3.2 going down"}, "not available: 421 4.3.2 going down"),
         ({"DATA": "421 4.3.2 going down"}, "not available: 421 4.3.2 going down"),
         ({"EHLO": "554 5.7.1 go away"}, "did not accept the connection: 554 5.7.1 go away"),
@@ -161,6 +167,35 @@ async def test_a_mail_that_takes_too_long_in_all_leaves_no_half_used_connection(
         server.hangs = set()
         assert (await send(sender)).state is ParcelState.DELIVERED
         assert server.connections == 2
+
+
+async def test_a_mail_that_waited_for_a_connection_has_as_much_time_as_others():
+    async with mail_server(hangs={"RCPT"}) as server, sending(server.url, Times(total=0.25)) as sender:
+        mails = [asyncio.create_task(send(sender, message_id=f"{number}")) for number in range(CONNECTIONS + 1)]
+        await server.until(lambda: server.commands.count("RCPT") == CONNECTIONS)
+        server.hangs = set()
+        outcomes = await asyncio.gather(*mails)
+    assert [outcome.state for outcome in outcomes].count(ParcelState.DELIVERED) == 1
+    assert len(server.mails) == 1
+
+
+async def test_a_mail_for_which_no_connection_is_free_in_time_was_not_tried(database_url, clock):
+    async def render(_service, _parcel):
+        return a_mail()
+
+    async with (
+        mail_server(hangs={"RCPT"}) as server,
+        a_service(database_url, clock, **settings(server.url)) as service,
+    ):
+        sender = MailSender({"test": render}, service.config, Times(step=0.3, wait=0.05))
+        stuck = [asyncio.create_task(send(sender)) for _ in range(CONNECTIONS)]
+        await server.until(lambda: server.commands.count("RCPT") == CONNECTIONS)
+        await add_parcel(service)
+        [parcel] = await outbox.claim(service, Channel.MAIL, 1)
+        with pytest.raises(Unavailable):
+            await sender.deliver(service, parcel)
+        await asyncio.gather(*stuck)
+        await sender.close()
 
 
 async def test_a_server_that_accepts_connections_but_says_nothing_is_left():
@@ -329,6 +364,8 @@ async def test_a_mail_in_the_outbox_is_sent_again_with_the_same_id_and_the_page_
         clock.move(minutes=30)
         await work_once(service, sender)
         assert [mail.message["Message-ID"] for mail in server.mails] == [f"<{parcel}@blog.example>"] * 2
+        first, second = (mail.message["Date"].datetime for mail in server.mails)
+        assert (first, second) == (clock() - timedelta(minutes=30), clock()), "spam filters distrust an old date"
         record, states = await read_state(service)
         assert states == []
         assert record["delivered_at"] == service.now() > record["failed_at"] > failed_at
@@ -365,3 +402,4 @@ async def test_one_wrong_address_is_no_error_of_the_mail_server(database_url, cl
 
 def test_an_attempt_ends_before_another_worker_may_claim_the_mail():
     assert TIMES.step < TIMES.content < TIMES.total < 0.75 * outbox.LEASE_SECONDS
+    assert TIMES.wait + TIMES.total < 0.9 * outbox.LEASE_SECONDS

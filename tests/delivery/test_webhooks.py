@@ -306,7 +306,10 @@ async def test_a_receiver_says_when_to_try_again(calling, receiver, clock, wait)
     assert [one.state for one in await deliveries(calling, webhook)] == [ParcelState.DELIVERED]
 
 
-@pytest.mark.parametrize("wait", ["999999999999", "-1", "soon", "Fri, 31 Dec 9999 23:59:59 GMT", "²"])
+@pytest.mark.parametrize(
+    "wait",
+    ["999999999999", "-1", "soon", "Fri, 31 Dec 9999 23:59:59 GMT", f"Fri, 31 Dec 9999 23:59:59 +{'9' * 20}", "²"],
+)
 async def test_a_receiver_cannot_ask_to_wait_for_ever(calling, receiver, clock, wait):
     webhook = await add(calling, receiver, [WebhookEvent.HELD])
     receiver.answers = [web.Response(status=503, headers={"Retry-After": wait})]
@@ -315,6 +318,23 @@ async def test_a_receiver_cannot_ask_to_wait_for_ever(calling, receiver, clock, 
     clock.move(hours=12, minutes=1)
     await work(calling)
     assert [one.state for one in await deliveries(calling, webhook)] == [ParcelState.DELIVERED]
+
+
+async def test_what_was_accepted_is_not_sent_again_for_the_rest_of_the_answer(calling, receiver):
+    async def accept_and_break(request):
+        response = web.StreamResponse(headers={"Retry-After": f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}"})
+        response.content_length = 9
+        await response.prepare(request)
+        await response.write(b"half")
+        request.transport.close()
+        return response
+
+    webhook = await add(calling, receiver, [WebhookEvent.HELD])
+    receiver.answers = [accept_and_break]
+    await post(calling, "Hello.")
+    await work(calling)
+    [delivered] = await deliveries(calling, webhook)
+    assert (delivered.state, delivered.response, delivered.error) == (ParcelState.DELIVERED, "half", None)
 
 
 async def test_a_receiver_that_is_gone_is_not_called_again(calling, receiver):
