@@ -4,7 +4,7 @@ The first comment that waits is mailed at once; then comes a digest, at most eve
 waits when it is delivered, so one that is planned is enough, whatever comes until then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -102,17 +102,26 @@ def _due_at(env: Environment, last: str | None, minutes: int, *, at_once: bool) 
 
 
 def _of_comments(waiting: Sequence[Comment]) -> NewParcel:
-    """Return the mail about the first of these comments that still waits when it is delivered."""
-    first = waiting[0]
+    """Return the mail about the first of these comments that still waits when it is delivered.
+
+    It belongs to a comment, a thread or a site only if all of them do: else it would go when one of them is erased,
+    and nobody would hear of the others.
+    """
     return NewParcel(
         channel=Channel.MAIL,
         kind=HELD,
         urgent=1,
-        site_id=first.site_id,
-        thread_id=first.thread_id,
-        comment_id=first.id,
+        site_id=_only(comment.site_id for comment in waiting),
+        thread_id=_only(comment.thread_id for comment in waiting),
+        comment_id=_only(comment.id for comment in waiting),
         detail=msgspec.json.encode({"comments": [comment.id for comment in waiting]}).decode(),
     )
+
+
+def _only(ids: Iterable[str]) -> str | None:
+    """Return the id that all of these are; None if they differ."""
+    found = set(ids)
+    return found.pop() if len(found) == 1 else None
 
 
 def _digest() -> NewParcel:

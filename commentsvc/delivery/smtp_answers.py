@@ -140,7 +140,7 @@ def refused_content(code: int, answer: str, recipient: Email) -> Outcome:
 
 
 def _nothing_now(code: int, answer: str, recipient: Email | None = None) -> Outcome | None:
-    """Return the outcome if the server accepts no mail of ours for some time; None if it refused only this one."""
+    """Return the outcome if the server accepts no mail from us for some time; None if it refused only this one."""
     if code == UNAVAILABLE:
         return channel_failed(f"The mail server is not available: {clean_answer(code, answer, recipient)}", code)
     if _QUOTA.match(answer):

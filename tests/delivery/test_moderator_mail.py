@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from commentsvc import app
 from commentsvc.access import moderators, preferences
 from commentsvc.access.preferences import Preferences
 from commentsvc.comments import reports
@@ -172,6 +173,17 @@ async def test_a_comment_that_was_decided_in_time_is_not_mailed(mailing, postbox
     await act(mailing, ActionVerb.APPROVE, third)
     clock.move(hours=1)
     assert await postbox.collect(mailing) == [], "nothing waits when the digest is due"
+
+
+async def test_a_comment_that_is_erased_takes_the_mail_about_others_not_along(mailing, postbox):
+    await a_moderator(mailing)
+    first = await post(mailing, "What is an index?")
+    await post(mailing, "How long did it take?")
+    await outbox.expand_events(mailing, app.join_outlets(mailing.config).fan_outs)
+    await act(mailing, ActionVerb.TRASH, first)
+    await erase.erase_permanently(mailing, EVERYTHING, first)
+    (mail,) = await postbox.collect(mailing)
+    assert "> How long did it take?" in mail.text
 
 
 async def test_a_moderators_own_decision_is_mailed_to_the_others(mailing, postbox):
