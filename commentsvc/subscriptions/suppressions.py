@@ -1,7 +1,9 @@
 """Addresses that get no mail: because of bounces and complaints, which a mail provider reports, or on request."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from commentsvc.audit import log
 from commentsvc.domain import fields
@@ -47,26 +49,38 @@ async def lift_suppression(unit: Write, who: Principal, lifted: LiftedSuppressio
     return SuppressionResult(suppressed=False, changed=changed)
 
 
-@write
-async def apply_feedback(
-    unit: Write, who: Principal, mapping: FeedbackMapping, happened: Sequence[Any]
-) -> FeedbackResult:
-    """Stop mail to each address of which a mail provider says that it bounced or complained.
+class Feedback(NamedTuple):
+    """An address of which a mail provider says that it bounced or complained."""
 
-    Other events are counted only: providers send all kinds to one webhook. ``Raises`` as ``suppress``.
+    email: Email
+    reason: SuppressedFor
+
+
+def read_feedback(mapping: FeedbackMapping, happened: Sequence[Any]) -> list[Feedback]:
+    """Return what events of a mail provider say. Other events are left out: providers send all kinds to one webhook.
+
+    Call it in a thread: a thousand events take some milliseconds.
     """
-    require_all_sites(who, PURPOSE)
     reasons: dict[str, SuppressedFor] = {
         **dict.fromkeys(mapping.bounce or [], "bounce"),
         **dict.fromkeys(mapping.complaint or [], "complaint"),
     }
-    suppressed = 0
+    found = []
     for event in happened:
-        reason, email = reasons.get(str(_find(event, mapping.event))), _read_email(_find(event, mapping.email))
+        kinds, email = _write_kind(_find(event, mapping.event)), _read_email(_find(event, mapping.email))
+        reason = next((reasons[kind] for kind in kinds if kind in reasons), None)
         if reason and email:
-            await _suppress(unit, who, email, reason)
-            suppressed += 1
-    return FeedbackResult(suppressed=suppressed, ignored=len(happened) - suppressed)
+            found.append(Feedback(email, reason))
+    return found
+
+
+@write
+async def apply_feedback(unit: Write, who: Principal, found: Sequence[Feedback], number: int) -> FeedbackResult:
+    """Stop mail to addresses; ``number``: of all events. ``Raises`` as ``suppress``."""
+    require_all_sites(who, PURPOSE)
+    for one in found:
+        await _suppress(unit, who, one.email, one.reason)
+    return FeedbackResult(suppressed=len(found), ignored=number - len(found))
 
 
 async def _suppress(unit: Write, who: Principal, email: Email, reason: SuppressedFor) -> bool:
@@ -79,14 +93,32 @@ async def _suppress(unit: Write, who: Principal, email: Email, reason: Suppresse
     return True
 
 
+def _write_kind(value: Any) -> Sequence[str]:
+    """Return how a query may write a kind of event: a boolean as in JSON, or as in Python."""
+    return (str(value), str(value).lower()) if isinstance(value, bool) else (str(value),)
+
+
 def _find(value: Any, pointer: str) -> Any:
-    """Return the part of a JSON value at a pointer (RFC 6901); None if it does not exist."""
+    """Return the part of a JSON value at a pointer (RFC 6901); None if it does not exist.
+
+    A pointer leads into a text that is JSON itself: Amazon SNS wraps the events of others so.
+    """
     for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
+        name, within = step.replace("~1", "/").replace("~0", "~"), _unwrap(value)
+        if isinstance(within, list) and name.isdecimal() and int(name) < len(within):
+            value = within[int(name)]
         else:
-            value = value.get(name) if isinstance(value, dict) else None
+            value = within.get(name) if isinstance(within, dict) else None
+    return value
+
+
+def _unwrap(value: Any) -> Any:
+    """Return the JSON that a text is, or the value itself."""
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        try:
+            return msgspec.json.decode(value.encode(errors="replace"))
+        except (ValueError, RecursionError):
+            return None
     return value
 
 

@@ -194,6 +194,19 @@ PROVIDERS = {
         {"event-data": {"severity": "permanent", "recipient": "mia@example.com"}},
         "bounce",
     ),
+    "a boolean": (
+        "email=/email&event=/hard_bounce&bounce=true",
+        [{"hard_bounce": False, "email": "noa@example.com"}, {"hard_bounce": True, "email": "mia@example.com"}],
+        "bounce",
+    ),
+    "JSON in a text": (
+        "email=/Message/mail/destination/0&event=/Message/bounce/bounceType&bounce=Permanent",
+        {
+            "Type": "Notification",
+            "Message": '{"bounce": {"bounceType": "Permanent"}, "mail": {"destination": ["mia@example.com"]}}',
+        },
+        "bounce",
+    ),
     "pointer into a list": (
         "email=/mail~1to/0/a&event=/is~0bounce&bounce=True",
         {"mail/to": [{"a": "mia@example.com"}], "is~bounce": True},
@@ -215,7 +228,8 @@ async def test_the_webhook_of_a_mail_provider_stops_mail(mailing, client, provid
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], "text", 7, False, {"e": "b"}, {"e": "b", "a": "nonsense"}, {"e": ["b"], "a": {}}]
+    "body",
+    [{}, [], "text", 7, False, {"e": "b"}, {"e": "b", "a": "nonsense"}, {"e": ["b"], "a": {}}, {"e": "[b", "a": "{"}],
 )
 async def test_events_without_an_address_are_counted_only(mailing, client, body):
     path = "/v1/suppressions/feedback?email=/a&event=/e&bounce=b"

@@ -13,6 +13,7 @@ from commentsvc.subscriptions.schemas import (
     SubscriptionReceipt,
     SuppressionResult,
 )
+from commentsvc.subscriptions.suppressions import Feedback
 from commentsvc.web.pages.templates import page, request_locale
 from commentsvc.web.server import parsing
 from commentsvc.web.server.off_loop import run_off_loop
@@ -45,8 +46,14 @@ async def receive_feedback(request: web.Request, mapping: FeedbackMapping) -> Fe
 
     The query says where they have the address and the kind of event, and which kinds count. Others are ignored.
     """
-    body = await run_off_loop(lambda: parsing.parse_json(request[BODY]))
-    happened = body if isinstance(body, list) else [body]
+    found, number = await run_off_loop(lambda: _read_events(mapping, request[BODY]))
+    return await suppressions.apply_feedback(request.app[SERVICE], request[WHO], found, number)
+
+
+def _read_events(mapping: FeedbackMapping, body: bytes) -> tuple[list[Feedback], int]:
+    """Return what the events say, and how many there are."""
+    value = parsing.parse_json(body)
+    happened = value if isinstance(value, list) else [value]
     if len(happened) > suppressions.MOST_EVENTS:
         raise MalformedRequest(f"The body has more than {suppressions.MOST_EVENTS:,} events.")
-    return await suppressions.apply_feedback(request.app[SERVICE], request[WHO], mapping, happened)
+    return suppressions.read_feedback(mapping, happened), len(happened)

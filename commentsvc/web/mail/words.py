@@ -16,7 +16,10 @@ MOST_WORDS: Final = 2000  # characters of a comment in a mail; its page has all
 MOST_LINE: Final = 100
 _LINK: Final = re.compile(r'<a (?:[^>"]|"[^"]*")*?\bhref="([^"]*)"(?:[^>"]|"[^"]*")*>(.*?)</a>', re.DOTALL)
 _TAG: Final = re.compile(r'<(?:[^>"]|"[^"]*")*>')
-_ADDRESS: Final = re.compile(r"(?:[a-z][a-z0-9+.-]{0,20}://|www\.)[^\s<>]*", re.IGNORECASE)
+# With a scheme, with www., or a host with a path: mail programs make links of all. Node.js is none.
+_ADDRESS: Final = re.compile(
+    r"(?:([a-z][a-z0-9+.-]{0,20}://)|www\.|(?<![\w@./-])(?:[\w-]{1,63}\.){1,10}[^\W\d_]{2,24}/)[^\s<>]*", re.IGNORECASE
+)
 _WWW: Final = re.compile(r"\b(www)\.", re.IGNORECASE)
 _HOST: Final = re.compile(r"[^/?#]*")
 
@@ -48,7 +51,7 @@ def _describe_link(link: re.Match[str]) -> str:
 
 
 def _disarm(address: re.Match[str]) -> str:
-    return _write_address(address[0].partition("://")[2] or address[0])
+    return _write_address(address[0].removeprefix(address[1] or "") or address[0])
 
 
 def _write_address(address: str) -> str:
