@@ -27,7 +27,8 @@ class Item(Struct, frozen=True, kw_only=True):
     html: str
     created_at: str
     site: str
-    page: str  # its title, or its address
+    title: str | None  # of its page
+    page: str  # host and path
     scope: SubscriptionScope  # of the subscription that it is told for
     answered_name: str | None = None
     answered_html: str | None = None
@@ -117,7 +118,8 @@ def _item(
         html=comment.html,
         created_at=comment.created_at,
         site=site.name,
-        page=page.title or name_page(directory, site, page.key),
+        title=page.title,
+        page=name_page(directory, site, page.key),
         scope=scope,
         answered_name=shown.name if shown else None,
         answered_html=shown.html if shown else None,

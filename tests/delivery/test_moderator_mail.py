@@ -230,6 +230,13 @@ async def test_a_mail_has_nothing_of_the_commenter_but_name_and_text(mailing, po
     assert mail.one_click
 
 
+async def test_a_name_or_title_in_another_direction_does_not_turn_the_line_around(mailing, postbox):
+    await a_moderator(mailing)
+    await post(mailing, "Hello.", name="עמר", title="مرحبا (1)")
+    (mail,) = await postbox.collect(mailing)
+    assert "\u2068עמר\u2069 (First comment) wrote on “\u2068مرحبا (1)\u2069”" in mail.text
+
+
 async def test_a_long_comment_is_cut(mailing, postbox):
     await a_moderator(mailing)
     await post(mailing, "words " * 1500)

@@ -18,7 +18,7 @@ from commentsvc.moderation.mailed import HeldComment, Recipient, Waiting, Waitin
 from commentsvc.moderation.schemas import AuthorRecord, ModeratorComment, ReasonRecord
 from commentsvc.service import Service
 from commentsvc.web.mail.compose import compose
-from commentsvc.web.mail.words import plain_line, plain_words
+from commentsvc.web.mail.words import isolate, plain_line, plain_words
 from commentsvc.web.moderation.chips import list_chips
 from commentsvc.web.moderation.filters import describe_commenter, reason_words
 from commentsvc.web.pages.i18n import ENGLISH, Locale, find_locale
@@ -84,9 +84,9 @@ def write_held(
         stop_url,
         subject=subject,
         site=card.site,
-        name=plain_line(card.name or ""),
+        name=isolate(plain_line(card.name or ""), locale),
         record=record,
-        page=plain_line(card.thread.title or card.thread.key),
+        page=isolate(plain_line(card.thread.title or card.thread.key), locale),
         page_url=card.thread.url,
         time=locale.format_time(card.created_at),
         words=plain_words(card.html or ""),
@@ -108,7 +108,7 @@ def write_held_digest(config: Config, locale: Locale, waiting: Waiting, stop_url
         waiting.recipient,
         stop_url,
         subject=_describe_waiting(waiting),
-        pages=[(page.pending, plain_line(page.title), page.url, page.site) for page in waiting.pages],
+        pages=[(page.pending, isolate(plain_line(page.title), locale), page.url, page.site) for page in waiting.pages],
         others=max(0, waiting.pending - shown),
         has_one_site=waiting.site is not None,
         pending=waiting.pending,

@@ -1,6 +1,5 @@
 """Mails to subscribers: a new comment, the comments of a day, and to commenters: theirs was approved."""
 
-import unicodedata
 from typing import Final
 
 from msgspec import Struct
@@ -14,14 +13,12 @@ from commentsvc.service import Service
 from commentsvc.subscriptions import news
 from commentsvc.subscriptions.news import Item, News
 from commentsvc.web.mail.compose import compose
-from commentsvc.web.mail.words import plain_line, plain_words
+from commentsvc.web.mail.words import isolate, plain_line, plain_words
 from commentsvc.web.pages.i18n import Locale, find_locale
 
 MOST_WORDS: Final = 1500  # characters of a comment; its page has all
 MOST_IN_DIGEST: Final = 400
 MOST_ANSWERED: Final = 200
-ISOLATE: Final = "\u2068{}\u2069"  # the direction of what is between them does not change the rest (UAX #9)
-RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
 
 
 class Shown(Struct, frozen=True):
@@ -114,21 +111,15 @@ def _write(
 
 def _show(config: Config, locale: Locale, item: Item, most: int) -> Shown:
     return Shown(
-        name=_isolate(plain_line(item.name), locale),
-        page=_isolate(plain_line(item.page), locale),
+        name=isolate(plain_line(item.name), locale),
+        page=isolate(plain_line(item.title) if item.title else item.page, locale),
         by_moderator=item.by_moderator,
         created_at=item.created_at,
         url=f"{config.own_url}/c/{item.id}",
         words=plain_words(item.html, most),
-        answered_name=_isolate(plain_line(item.answered_name), locale) if item.answered_name else None,
+        answered_name=isolate(plain_line(item.answered_name), locale) if item.answered_name else None,
         answered_words=plain_words(item.answered_html, MOST_ANSWERED) if item.answered_html else None,
     )
-
-
-def _isolate(text: str, locale: Locale) -> str:
-    """Return a text that keeps its direction to itself; unchanged if it has only that of the language."""
-    others = {"L"} if locale.dir == "rtl" else RIGHT_TO_LEFT
-    return ISOLATE.format(text) if others & {unicodedata.bidirectional(one) for one in text} else text
 
 
 def _show_news(locale: Locale, *items: Item) -> News:
@@ -145,7 +136,8 @@ def _example(name: str, html: str, scope: SubscriptionScope, **more: str) -> Ite
         html=html,
         created_at="2026-11-22T16:02:11.000Z",
         site="blog.example",
-        page="A small garden in winter",
+        title="A small garden in winter",
+        page="blog.example/garden",
         scope=scope,
         **more,
     )

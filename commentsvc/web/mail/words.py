@@ -6,11 +6,13 @@ is written as ``shop[.]example/3x``: it can be read, but neither clicked nor cou
 
 import html
 import re
+import unicodedata
 from typing import Final
 
 from commentsvc.domain.text import CONTROL, INVISIBLE, SELECTORS, limit_marks, shorten
 from commentsvc.domain.visible_text import plain_text
 from commentsvc.web.moderation.rendered import describe_target
+from commentsvc.web.pages.i18n import Locale
 
 MOST_WORDS: Final = 2000  # characters of a comment in a mail; its page has all
 MOST_LINE: Final = 100
@@ -21,6 +23,8 @@ _ADDRESS: Final = re.compile(
     r"(?:([a-z][a-z0-9+.-]{0,20}://)|www\.|(?<![\w@./-])(?:[\w-]{1,63}\.){1,10}[^\W\d_]{2,24}/)[^\s<>]*", re.IGNORECASE
 )
 _WWW: Final = re.compile(r"\b(www)\.", re.IGNORECASE)
+ISOLATE: Final = "\u2068{}\u2069"  # the direction of what is between them does not change the rest (UAX #9)
+RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
 _HOST: Final = re.compile(r"[^/?#]*")
 
 
@@ -35,6 +39,12 @@ def plain_words(comment_html: str, most: int = MOST_WORDS) -> str:
 def plain_line(text: str, most: int = MOST_LINE) -> str:
     """Return a name or a title on one line, with at most this many characters and a sign if it goes on."""
     return _tame(" ".join(text.split()), most)
+
+
+def isolate(text: str, locale: Locale) -> str:
+    """Return a text that keeps its direction to itself; unchanged if it has only that of the language."""
+    others = {"L"} if locale.dir == "rtl" else RIGHT_TO_LEFT
+    return ISOLATE.format(text) if others & {unicodedata.bidirectional(one) for one in text} else text
 
 
 def _tame(text: str, most: int) -> str:
