@@ -27,6 +27,8 @@ _ADDRESS: Final = re.compile(
 # Enhanced status codes (RFC 3463, 3.8) about security and policy: the settings or the relay are wrong, not the address.
 _POLICY: Final = re.compile(r"[45]\.7\.\d+\b")
 _POLICY_CODES: Final = frozenset({NO_LOGIN, 534, 535, 538})
+# About the address or the mailbox of the recipient (RFC 3463, 3.2 and 3.3), such as one that is full.
+_MAILBOX: Final = re.compile(r"[45]\.[12]\.\d+\b")
 # Too much was sent (RFC 3463, 3.5). Providers refuse each mail with a permanent code then, until the next day.
 _QUOTA: Final = re.compile(r"[45]\.4\.5\b")
 
@@ -129,7 +131,9 @@ def refused_recipient(code: int, answer: str, recipient: Email) -> Outcome:
     is_policy = code in _POLICY_CODES or _POLICY.match(answer) is not None
     state = ParcelState.DEAD if code in PERMANENT and not is_policy else ParcelState.WAITING
     error = f"The mail server refused the recipient: {clean_answer(code, answer, recipient)}"
-    return _nothing_now(code, answer, recipient) or Outcome(state=state, status_code=code, error=error)
+    is_theirs = _MAILBOX.match(answer) is not None
+    outcome = Outcome(state=state, of_recipient=is_theirs, status_code=code, error=error)
+    return _nothing_now(code, answer, recipient) or outcome
 
 
 def refused_content(code: int, answer: str, recipient: Email) -> Outcome:

@@ -92,8 +92,8 @@ class Worker:
         outcome = await self._store(functools.partial(outbox.settle, self._service, parcel, outcome, milliseconds))
         if outcome.error:
             LOG.warning("parcel %s (%s): %s", parcel.id, parcel.kind, outcome.state.value)
-        if outcome.state is ParcelState.WAITING or (outcome.state is ParcelState.DELIVERED and outcome.was_sent):
-            await self._note(channel, outcome.error)  # a refusal of one parcel says nothing about the channel
+        if _is_news(outcome):
+            await self._note(channel, outcome.error)
 
     async def _store(self, change: Callable[[], Awaitable[T]]) -> T:
         """Store how an attempt went. Try until the database is back: what was accepted must not go out again."""
@@ -140,3 +140,10 @@ class Worker:
         await asyncio.gather(*running, return_exceptions=True)
         for sender in self._outlets.senders.values():
             await sender.close()
+
+
+def _is_news(outcome: Outcome) -> bool:
+    """Return whether an outcome says that the channel works or fails. A refusal of one parcel says neither."""
+    if outcome.state is ParcelState.DELIVERED:
+        return outcome.was_sent
+    return outcome.state is ParcelState.WAITING and not outcome.of_recipient

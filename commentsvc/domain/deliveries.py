@@ -128,6 +128,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     keep: bool = False  # whether a delivered parcel stays, with the response
     retry_after: float | None = None  # seconds, if the receiver said so
     channel_failed: bool = False  # nothing can be delivered on the channel now, such as with no mail server
+    of_recipient: bool = False  # only this recipient is to blame: it says nothing about the channel
     status_code: int | None = None
     response: str | None = None
     error: str | None = None

@@ -384,19 +384,20 @@ async def test_a_mail_that_is_not_needed_any_more_counts_neither_as_delivered_no
         await sender.close()
 
 
-async def test_one_wrong_address_is_no_error_of_the_mail_server(database_url, clock):
+@pytest.mark.parametrize(("answer", "state"), [("550 5.1.1 unknown", "dead"), ("452 4.2.2 full", "waiting")])
+async def test_one_wrong_address_is_no_error_of_the_mail_server(database_url, clock, answer, state):
     async def render(_service, _parcel):
         return a_mail()
 
     async with (
-        mail_server(answers={"RCPT": "550 5.1.1 unknown"}) as server,
+        mail_server(answers={"RCPT": answer}) as server,
         a_service(database_url, clock, **settings(server.url)) as service,
     ):
         await add_parcel(service)
         await work_once(service, sender := MailSender({"test": render}, service.config))
         record, states = await read_state(service)
         assert record is None
-        assert states == [("dead", "The mail server refused the recipient: 550 5.1.1 unknown")]
+        assert states == [(state, f"The mail server refused the recipient: {answer}")]
         await sender.close()
 
 
