@@ -4,7 +4,7 @@ A schema is a msgspec ``Struct`` whose types name its fields' validators. msgspe
 error, so each field is converted on its own.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -192,7 +192,13 @@ def _expectation(kind: Any) -> str:
     names = {int: "a whole number", str: "text", bool: "true or false"}
     if base in names:
         return f"This must be {names[base]}{_bounds(meta)}."
-    return f"This must be a list{_bounds(meta)}."
+    return f"This must be a list{_bounds(meta)}.{_each(options)}"
+
+
+def _each(options: Sequence[Any]) -> str:
+    """Describe the parts of a list, if only some values are allowed."""
+    expected = _expectation(options[0]) if options else ""
+    return f" Each{expected.removeprefix('This')}" if " one of: " in expected else ""
 
 
 def _bounds(meta: msgspec.Meta) -> str:

@@ -1,11 +1,14 @@
 """Request and response bodies for subscriptions, addresses that get no mail, and confirmed addresses."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from commentsvc.domain.fields import Address, Language, SiteName, ThreadName
+from commentsvc.domain.errors import InvalidValue
+from commentsvc.domain.fields import Address, Language, Limits, SiteName, ThreadName, Validator
 from commentsvc.storage.addresses import SuppressedFor
+
+MOST_POINTER: Final = 200  # characters
 
 
 class NewSubscription(Struct, frozen=True, kw_only=True):
@@ -48,11 +51,20 @@ class SuppressionResult(Struct, frozen=True):
     changed: bool
 
 
+def _require_pointer(text: str, _limits: Limits) -> str:
+    if not text.startswith("/") or len(text) > MOST_POINTER:
+        raise InvalidValue("invalid", f"This must be a JSON pointer, at most {MOST_POINTER} long, such as /recipient.")
+    return text
+
+
+Pointer: TypeAlias = Annotated[str, Validator(_require_pointer), Meta(max_length=MOST_POINTER, pattern="^/")]
+
+
 class FeedbackMapping(Struct, frozen=True, kw_only=True):
     """The places of address and event in the JSON of a mail provider. Paths are JSON pointers (RFC 6901)."""
 
-    email: Annotated[str, Meta(max_length=200, description="Path of the address: /recipient.")]
-    event: Annotated[str, Meta(max_length=200, description="Path of the kind of event: /event.")]
+    email: Annotated[Pointer, Meta(description="Path of the address: /recipient.")]
+    event: Annotated[Pointer, Meta(description="Path of the kind of event: /event.")]
     bounce: Annotated[
         list[str] | None, Meta(description="Kinds of events that mean: the address cannot be reached.")
     ] = None

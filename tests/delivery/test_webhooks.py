@@ -24,8 +24,10 @@ from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.deliveries import Channel, ParcelState
 from commentsvc.domain.email_address import Email
 from commentsvc.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from commentsvc.domain.fields import Limits
 from commentsvc.domain.models import ActionVerb, Actor, ActorKind, Principal, Scope
 from commentsvc.domain.networks import parse_networks
+from commentsvc.domain.validation import validate
 from commentsvc.moderation import actions, erase, thread_removal, threads
 from commentsvc.moderation.schemas import Action, CommentUpdate, ThreadChange, ThreadListQuery, ThreadRemoval
 from commentsvc.operations import maintenance, secrets
@@ -217,6 +219,14 @@ async def test_a_site_that_is_deleted_is_told_to_webhooks_of_all_sites(calling, 
             "surrogate_keys": [f"site-{site.id}"], "thread": None, "site": {"id": site.id, "name": "gone"},
         }  # fmt: skip
         assert own.got == []
+
+
+def test_an_unknown_event_is_refused_with_those_that_exist():
+    with pytest.raises(Invalid) as refused:
+        validate(NewWebhook, {"url": "https://hooks.example/", "events": ["comment.posted"]}, Limits())
+    (fault,) = refused.value.faults
+    assert fault.field == "events"
+    assert "Each must be one of: comment.created, comment.held" in fault.message
 
 
 async def test_a_webhook_hears_only_of_its_site_and_its_events(calling, receiver):

@@ -239,6 +239,17 @@ async def test_events_without_an_address_are_counted_only(mailing, client, body)
     assert await everything_in(mailing, "address") == []
 
 
+async def test_a_place_that_is_no_pointer_is_refused_and_loses_no_bounce(mailing, client):
+    response = await client.post(
+        "/v1/suppressions/feedback?email=a&event=/e&bounce=b",
+        json={"a": "mia@example.com", "e": "b"},
+        headers=await a_key(mailing),
+    )
+    assert response.status == 422
+    (fault,) = (await response.json())["errors"]
+    assert (fault["field"], "/recipient" in fault["detail"]) == ("email", True)
+
+
 async def test_feedback_that_is_no_json_or_too_long_is_refused(mailing, client):
     key = await a_key(mailing)
     path = "/v1/suppressions/feedback?email=/a&event=/e"
