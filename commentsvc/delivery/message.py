@@ -74,7 +74,7 @@ def _list_headers(mail: Mail, sender: MailFrom, message_id: str, written_at: dat
         if not _OWN_LINK.fullmatch(mail.unsubscribe_url):
             raise UnsafeMailError("this is not a link")
         headers.append(("List-Unsubscribe", f"<{mail.unsubscribe_url}>"))
-        if mail.one_click and mail.unsubscribe_url.startswith("https://"):  # providers end nothing over http
+        if mail.one_click:
             headers.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))  # RFC 8058, 3.1
     return headers
 

@@ -151,11 +151,6 @@ def test_an_address_or_a_link_that_could_end_a_header_is_not_sent(changed):
         build(a_mail(**changed))
 
 
-def test_one_click_is_offered_over_https_only():
-    mail = a_mail(unsubscribe_url="http://comments.example/u/abc", one_click=True)
-    assert [name for name in email.message_from_bytes(build(mail)) if name.startswith("List")] == ["List-Unsubscribe"]
-
-
 def test_the_name_in_the_settings_is_used_if_a_mail_has_no_own():
     assert b'From: "My Blog"\r\n <comments@blog.example>' in build(a_mail(), "My Blog <comments@blog.example>")
     assert b"From: comments@blog.example\r\n" in build(a_mail())
