@@ -17,7 +17,7 @@ from commentsvc.domain.text import escape_surrogates
 
 BODY_HEADERS: Final = ("MIME-Version", "Content-Type")
 MOST_ASCII: Final = 126
-_SAFE_ADDRESS: Final = re.compile(r"[^\s\x00-\x20\x7f-\x9f<>(),;:\\\"]{1,254}")
+_SAFE_ADDRESS: Final = re.compile(r"(?!.*=\?)[^\s\x00-\x20\x7f-\x9f<>(),;:\\\"]{1,254}")
 _OWN_LINK: Final = re.compile(r"https?://[!-;=?-~]{1,900}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9-]{2,20}")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")

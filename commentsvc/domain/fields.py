@@ -86,6 +86,7 @@ def _require_length(text: str, limit: int, factor: int = 1) -> str:
 
 
 # ASCII as East Asian keyboards type it.
+ENCODED_WORD: Final = "=?"  # its beginning
 FULL_WIDTH: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)} | str.maketrans(
     "\u3002\uff61\ufe52\ufe6b", "...@"
 )
@@ -103,6 +104,9 @@ MAX_EMAIL = 254
 def parse_email(text: str, _limits: Limits) -> Email:
     """Return an address that mail could reach, by its syntax alone (RFC 5321, 6531; IDNA 2008).
 
+    One that looks like an encoded word (RFC 2047) is refused, although its syntax is valid: programs decode it, and
+    read another address, or a line break with a header of a stranger.
+
     Raises:
         InvalidValue: it is too long or not an email address.
     """
@@ -110,9 +114,9 @@ def parse_email(text: str, _limits: Limits) -> Email:
     try:
         valid = email_validator.validate_email(text, check_deliverability=False, strict=True)
     except email_validator.EmailNotValidError:
-        raise InvalidValue(
-            "invalid_email", translatable("Enter a valid email address, like name@example.com.")
-        ) from None
+        valid = None
+    if valid is None or ENCODED_WORD in valid.normalized:
+        raise InvalidValue("invalid_email", translatable("Enter a valid email address, like name@example.com."))
     return Email(valid.normalized)
 
 

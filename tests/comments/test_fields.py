@@ -38,7 +38,12 @@ def test_a_pasted_email_address_is_understood(typed):
     assert parse_email(typed, Limits()).reveal() == "mia@example.com"
 
 
-@pytest.mark.parametrize("typed", ["mia example.com", "mia@@example.com", "mia＠", "\u200b", "a" * 250 + "@x.de"])
+ENCODED = ["=?utf-8?q?a=0D=0ABcc=3A_eve=40evil.example?=@example.com", "＝？utf-8?b?eA0KQmNjOiB4?=@example.com"]
+
+
+@pytest.mark.parametrize(
+    "typed", ["mia example.com", "mia@@example.com", "mia＠", "\u200b", "a" * 250 + "@x.de", *ENCODED]
+)
 def test_an_email_address_that_is_none_is_refused(typed):
     with pytest.raises(InvalidValue):
         parse_email(typed, Limits())

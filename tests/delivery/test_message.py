@@ -140,6 +140,7 @@ def test_both_bodies_arrive_as_they_were_written(text, long):
         {"to": Email("mia@example.com>\r\nBcc: eve@evil.example")},
         {"to": Email("mia@example.com, eve@evil.example")},
         {"to": Email("eve@evil.example,mia@example.com")},
+        {"to": Email("=?utf-8?q?a=0D=0ABcc=3A_eve=40evil.example?=@example.com")},
         {"unsubscribe_url": "https://x.example/\r\nBcc: eve@evil.example"},
         {"unsubscribe_url": "https://x.example/> <mailto:eve@evil.example"},
         {"unsubscribe_url": "mailto:eve@evil.example"},
