@@ -21,6 +21,8 @@ PAUSES: Final = (30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 8 * 360
 JITTER: Final = 0.2  # a pause is up to this part shorter or longer, so that parcels do not come back together
 OVERDUE_MINUTES: Final = 30
 GIVE_UP_DAYS: Final = 3
+# A parcel that waited while the service, or its whole channel, was away for days has this many attempts nevertheless.
+LEAST_ATTEMPTS: Final = 5
 
 # Turns events into parcels, within one unit of work.
 FanOut: TypeAlias = Callable[[Write, Sequence[Event]], Awaitable[None]]
@@ -146,7 +148,7 @@ async def settle(unit: Write, parcel: Parcel, outcome: Outcome, milliseconds: in
     """
     due_at = None
     if outcome.state is ParcelState.WAITING:
-        if parcel.created_at < unit.ago(days=GIVE_UP_DAYS) and not await installation.is_clock_doubtful(unit):
+        if parcel.attempts >= LEAST_ATTEMPTS and parcel.created_at < unit.ago(days=GIVE_UP_DAYS):
             outcome = _give_up(outcome)
         else:
             due_at = unit.ahead(seconds=max(outcome.retry_after or 0, pause_after(parcel.attempts)))

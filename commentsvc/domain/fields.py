@@ -85,8 +85,8 @@ def _require_length(text: str, limit: int, factor: int = 1) -> str:
     return text
 
 
-# ASCII as East Asian keyboards type it.
 ENCODED_WORD: Final = "=?"  # its beginning
+# ASCII as East Asian keyboards type it.
 FULL_WIDTH: Final = {0xFEE0 + code: code for code in range(0x21, 0x7F)} | str.maketrans(
     "\u3002\uff61\ufe52\ufe6b", "...@"
 )
