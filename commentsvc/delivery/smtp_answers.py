@@ -80,13 +80,16 @@ def broken_tls(server: MailServer, error: BaseException) -> Outcome:
             f"The certificate of the mail server {server.place} is not valid: {reason}. "
             "Use the name that the certificate has. SSL_CERT_FILE can name a file of certificates to trust."
         )
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        answer = clean_answer(error.code, error.message)
+        return channel_failed(f"The mail server {server.place} refused to start TLS: {answer}", error.code)
+    if isinstance(error, ssl.SSLError) and server.encryption == "tls":
         return channel_failed(
             f"The mail server {server.place} does not use TLS from the start. "
             "For port 587 or 25, write smtp:// in COMMENTSVC_SMTP_URL."
-            if server.encryption == "tls"
-            else f"The mail server {server.place} failed to start TLS."
         )
+    if isinstance(error, OSError):  # the connection broke, or was too slow
+        return channel_failed(f"The mail server {server.place} failed to start TLS.")
     return channel_failed(
         f"The mail server {server.place} offers no encryption (STARTTLS). For port 465, write smtps:// in "
         "COMMENTSVC_SMTP_URL. For a server on your own computer or network, add ?tls=off."
@@ -96,11 +99,9 @@ def broken_tls(server: MailServer, error: BaseException) -> Outcome:
 def refused_login(server: MailServer, error: aiosmtplib.SMTPException) -> Outcome:
     """Return the outcome if the server did not let us log in."""
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return channel_failed(
-            f"The mail server {server.place} refused the login: {clean_answer(error.code, error.message)}. "
-            "Check user and password in COMMENTSVC_SMTP_URL.",
-            error.code,
-        )
+        answer = clean_answer(error.code, error.message).rstrip(".")
+        advice = "" if error.code in TRANSIENT else " Check user and password in COMMENTSVC_SMTP_URL."
+        return channel_failed(f"The mail server {server.place} refused the login: {answer}.{advice}", error.code)
     return channel_failed(
         f"The mail server {server.place} offers no login. Remove user and password from COMMENTSVC_SMTP_URL."
     )

@@ -254,6 +254,21 @@ async def test_mails_are_encrypted_if_the_certificate_is_trusted(tls, tmp_path, 
         assert (await send_once(server)).state is ParcelState.DELIVERED
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"answers": {"STARTTLS": "454 4.7.0 no TLS now"}}, "refused to start TLS: 454 4.7.0 no TLS now"),
+        ({"drops": {"STARTTLS"}}, "failed to start TLS."),
+        ({"hangs": {"STARTTLS"}}, "failed to start TLS."),
+    ],
+)
+async def test_a_server_that_cannot_encrypt_now_is_not_said_to_offer_no_encryption(tmp_path, fault, said):
+    async with mail_server(tls="starttls", folder=tmp_path, **fault) as server:
+        outcome = await send_once(server, times=QUICK)
+    assert outcome.channel_failed
+    assert outcome.error.endswith(said)
+
+
 async def test_nothing_is_sent_to_a_server_without_encryption_unless_the_operator_wants_it():
     async with mail_server() as server:
         async with sending(f"smtp://127.0.0.1:{server.port}") as sender:
@@ -278,6 +293,10 @@ async def test_a_user_logs_in(tmp_path, monkeypatch):
         assert "refused the login: 535" in outcome.error
         assert server.commands.count("AUTH") == 2, "one attempt each: others would lock the account"
         assert not {"wrong", "cret", "ada"} & set(outcome.error.replace(":", " ").split())
+        server.answers = {"AUTH": "454 4.7.0 Temporary failure"}
+        async with sending(f"smtp://ada%40x:se%20cret@{place}") as sender:
+            outcome = await send(sender)
+        assert outcome.error.endswith("refused the login: 454 4.7.0 Temporary failure."), "the password may be right"
 
 
 async def test_a_server_without_logins_is_named():
