@@ -112,7 +112,9 @@ async def observe_undo(url, mode, email):
 
 
 @pytest.mark.parametrize("observe", [observe_check, observe_undo])
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize(
+    "mode", [Mode.NONE, *(pytest.param(mode, marks=pytest.mark.slow) for mode in (Mode.ALL, Mode.TRUSTED))]
+)
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_memory_filter_check_and_undone_rules_publish_the_same_for_every_address(tmp_path, engine, mode, observe):
     expected = await observe(f"{engine}:///{tmp_path}/stranger.db", mode, STRANGER)

@@ -107,6 +107,7 @@ async def test_an_export_that_nobody_reads_ends_in_time(service):
         await export(service, None, ExportFormat.JSONL, Contacts.SEALED, never_read, seconds=0.05)
 
 
+@pytest.mark.slow
 async def test_only_two_exports_run_at_once(service):
     waiting = asyncio.Event()
 

@@ -134,6 +134,7 @@ def test_what_was_erased_stays_erased_after_an_older_backup_and_another_import(r
     assert len(found) == 4 - erased["before"]["comments"]
 
 
+@pytest.mark.slow
 def test_people_comment_while_an_archive_is_imported(ready):
     archive = write_wxr(ready, comments=4000, threads=40)
     with serving(ready, RATE_LIMIT="off") as (_, printed):

@@ -60,6 +60,7 @@ async def test_a_form_without_javascript_also_has_a_form_token(service, clock):
     assert form_token.read_form_token(service.keyring, token, clock(), (60, 61))[0] == FormTokenState.VALID
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proof", ["off", "on"])
 async def test_the_service_opens_a_form_without_the_database(tmp_path, clock, proof):
     closed = await open_database(f"sqlite:///{tmp_path}/closed.db")

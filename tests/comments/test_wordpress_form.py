@@ -84,6 +84,7 @@ async def write(page, *, author="Mia", email="mia@example.com", url="", comment=
     return await press(page)
 
 
+@pytest.mark.slow
 async def test_two_readers_comment_with_the_form_of_a_wordpress_theme(blog, browse, curl):
     _, origin, url, service = await blog()
     key = await a_key(service)

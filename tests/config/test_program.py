@@ -81,6 +81,7 @@ def test_commands_in_errors_are_complete_and_other_words_stay():
     )
 
 
+@pytest.mark.slow
 def test_a_printed_command_works_as_it_is_printed_from_another_terminal(tmp_path):
     """The settings of the first command are not in the second terminal."""
     theirs = {name: value for name, value in os.environ.items() if not name.startswith("COMMENTSVC_")}

@@ -108,6 +108,7 @@ async def test_no_spelling_of_loopback_is_reached(spelling):
         assert connected == []
 
 
+@pytest.mark.slow
 async def test_without_the_guard_most_of_these_spellings_reach_loopback():
     async with listening() as (port, connected):
         reached = [one for one in SPELLINGS if (await post(f"http://{one}:{port}/", EVERYWHERE)).status == 200]

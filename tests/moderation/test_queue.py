@@ -234,6 +234,7 @@ def _matches(fact, filters):
     )
 
 
+@pytest.mark.slow
 async def test_every_combination_of_filters_finds_the_matching_comments(archive):
     service, facts = archive
     choices = {

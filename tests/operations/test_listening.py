@@ -122,6 +122,7 @@ def ask(path, method, route, body, **headers):
     return response.status
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["660", "0600", "666"])
 def test_a_proxy_reaches_the_service_by_a_socket_file_with_these_permissions(tmp_path, mode):
     file = tmp_path / "http.sock"
@@ -216,6 +217,7 @@ def works(process, port):
     return process.wait(15)
 
 
+@pytest.mark.slow
 def test_a_closed_standard_output_does_not_stop_the_start(tmp_path):
     with starting(tmp_path, tmp_path / "log", preexec_fn=lambda: os.close(1)) as (process, port, lines):
         assert "Standard output is closed." in lines
@@ -250,6 +252,7 @@ def test_a_pipe_that_nobody_reads_does_not_stop_the_start(tmp_path):
     os.close(writing)
 
 
+@pytest.mark.slow
 def test_a_pipe_whose_reader_has_gone_does_not_stop_the_start(tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
@@ -259,6 +262,7 @@ def test_a_pipe_whose_reader_has_gone_does_not_stop_the_start(tmp_path):
     os.close(writing)
 
 
+@pytest.mark.slow
 def test_a_command_whose_output_is_lost_fails(tmp_path):
     command = [sys.executable, "-m", "commentsvc", "openapi"]
     with Path("/dev/full").open("w", encoding="utf-8") as full:

@@ -25,6 +25,7 @@ def requests_in(log):
     return [line for line in log if line["logger"] == "commentsvc.access"]
 
 
+@pytest.mark.slow
 def test_an_operator_reads_how_long_a_quick_request_took(tmp_path):
     times = [line["milliseconds"] for line in requests_in(log_of(tmp_path))]
     assert len(times) == 11
@@ -32,6 +33,7 @@ def test_an_operator_reads_how_long_a_quick_request_took(tmp_path):
     assert all(re.fullmatch(r"\d+\.\d", str(time)) for time in times)
 
 
+@pytest.mark.slow
 def test_an_operator_turns_off_the_access_log(tmp_path):
     log = log_of(tmp_path, ACCESS_LOG="off")
     assert requests_in(log) == []
@@ -42,6 +44,7 @@ def test_an_operator_logs_problems_only(tmp_path):
     assert log_of(tmp_path, LOG_LEVEL="warning", SLOW_UNIT_MS="60000") == []
 
 
+@pytest.mark.slow
 def test_an_operator_sees_every_unit_of_work_with_its_time(tmp_path):
     log = log_of(tmp_path, LOG_LEVEL="debug")
     units = [line for line in log if line["level"] == "debug"]

@@ -114,6 +114,7 @@ async def test_what_must_be_alone_refuses_while_a_server_runs(tmp_path):
         assert server_lock.is_server_running(config)
 
 
+@pytest.mark.slow
 def test_an_operator_deletes_the_lock_file_of_a_running_server(tmp_path, newer_program):
     with serving(tmp_path) as (process, printed):
         (tmp_path / f"{DATABASE}.lock").unlink()

@@ -58,6 +58,7 @@ def test_an_operator_gets_exit_code_75_if_the_database_stays_away(tmp_path, comm
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_service_waits_for_postgresql_and_starts_when_it_is_there(tmp_path, postgres_url):
     address, _, folder = postgres_url.partition("?host=")
     later = Path(os.path.relpath(tmp_path / "pg", "/"))
@@ -142,6 +143,7 @@ def test_an_operator_waits_only_for_what_may_pass(error, away):
     assert is_away(error) is away
 
 
+@pytest.mark.slow
 def test_a_service_finishes_its_requests_and_ends_when_its_terminal_closes(tmp_path):
     with hangups(signal.SIG_DFL), serving(tmp_path) as (process, printed):
         port = port_of(printed)
@@ -151,6 +153,7 @@ def test_a_service_finishes_its_requests_and_ends_when_its_terminal_closes(tmp_p
         assert "stopping: no new connections are accepted" in process.stderr.read()
 
 
+@pytest.mark.slow
 def test_a_service_under_nohup_goes_on_when_its_terminal_closes(tmp_path):
     # As nohup does.
     with hangups(signal.SIG_IGN), serving(tmp_path) as (process, printed):

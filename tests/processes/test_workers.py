@@ -47,6 +47,7 @@ def connected_to(running, worker):
     return readers
 
 
+@pytest.mark.slow
 def test_a_commenter_finds_their_comment_in_every_worker(tmp_path, database_url):
     with service_with_workers(tmp_path, DATABASE_URL=database_url, SECRET_KEY=SECRET) as running:
         readers = [reader for worker in sorted(running.workers()) for reader in connected_to(running, worker)]
@@ -66,6 +67,7 @@ def test_a_commenter_finds_their_comment_in_every_worker(tmp_path, database_url)
     assert workers_in(log, "GET /v1/comments 200") == {1, 2}, "both workers were asked"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_no_comment_is_lost(tmp_path):
     with service_with_workers(tmp_path) as running:
         with Load(running.port) as load:
@@ -115,6 +117,7 @@ def test_a_signal_to_the_whole_group_stops_the_service_in_order(tmp_path, name, 
     assert (process.returncode, "stopped" in log) == (0, True), log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["1", "2"])
 def test_an_impatient_operator_ends_the_service_with_a_second_signal(tmp_path, number):
     with serving(tmp_path, WORKERS=number) as (process, printed):

@@ -379,6 +379,7 @@ def test_ci_is_executable_and_fails_if_a_test_is_skipped():
     assert "COMMENTSVC_TEST_ALL" in (ROOT / "tests" / "conftest.py").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "code", "words"),
     [

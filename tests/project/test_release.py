@@ -77,6 +77,7 @@ def test_each_command_of_the_release_is_in_the_checkout():
     assert image["sbom"] is True
 
 
+@pytest.mark.slow
 def test_the_source_archive_builds_the_same_wheel(tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "--target"]
     assert run(ROOT, *build, "sdist", "--directory", tmp_path / "source").returncode == 0

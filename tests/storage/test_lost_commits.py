@@ -76,6 +76,7 @@ async def read_sites(unit):
     return [row["name"] for row in await unit.all("SELECT name FROM site")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hangs", [False, True])
 async def test_a_commenter_whose_answer_was_lost_sends_again_and_is_saved_once(
     postgres_url, tmp_path, aiohttp_client, monkeypatch, hangs

@@ -42,6 +42,7 @@ async def test_a_request_goes_on_after_a_unit_that_refused_late(hurried, kind):
     await post(hurried, "Part of the same request")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [private_read, write])
 async def test_a_request_fails_at_once_after_a_unit_that_got_no_answer(hurried, kind):
     with pytest.raises(Unavailable):

@@ -39,6 +39,7 @@ def after(port, url):
     return url.replace(f"?host={folder}", f"?host=127.0.0.1,{folder}&port={port},5432&connect_timeout=2")
 
 
+@pytest.mark.slow
 async def test_an_operator_whose_first_machine_is_silent_has_a_service(postgres_url):
     with silent_machine() as (port, count):
         database = await PostgresDatabase.open(after(port, postgres_url), Keyring([SECRET]))
@@ -50,6 +51,7 @@ async def test_an_operator_whose_first_machine_is_silent_has_a_service(postgres_
         assert (first, count()) == (1, 0)
 
 
+@pytest.mark.slow
 async def test_an_operator_whose_machines_are_all_silent_reads_it(postgres_url):
     with silent_machine() as (port, _), silent_machine() as (other, _):
         url = f"postgresql://app@127.0.0.1:{port},127.0.0.1:{other}/x?connect_timeout=1&sslmode=disable"

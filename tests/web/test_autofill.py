@@ -20,7 +20,7 @@ from tests.chromium import ARGUMENTS
 from tests.conftest import EVERYTHING
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PAGE = "/t?thread=/a-post/"
 WHOLE_BROWSER = os.environ.get("COMMENTSVC_TEST_BROWSER")

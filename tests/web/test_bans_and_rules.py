@@ -14,7 +14,7 @@ from tests.web.test_moderation_page import open_page, press, standing, wait_for_
 from tests.web.test_widget_looks import assert_accessible
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def decide(service, verb, *ids):

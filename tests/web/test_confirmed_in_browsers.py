@@ -17,7 +17,7 @@ from tests.subscriptions.test_confirm import ask_to_confirm
 from tests.web.test_widget import comment, focused, stored, write
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 CONFIRMED = "Your email address is confirmed."
 

@@ -6,7 +6,7 @@ from tests.web.test_widget import post_approved
 from tests.web.test_widget_looks import LATER
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 DARK = "@media (prefers-color-scheme: dark) { body { color: #dcdcda; background: #16171a } }"
 # For each, its rules for the elements of a comment, in our own words, with the values and the weight of the original.

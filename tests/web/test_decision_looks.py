@@ -12,7 +12,7 @@ from tests.web.test_decision_links import links_of, stop_link
 from tests.web.test_widget_looks import LONG, assert_accessible
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PHONE = {"viewport": {"width": 375, "height": 667}, "has_touch": True, "is_mobile": True}
 NARROW = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}

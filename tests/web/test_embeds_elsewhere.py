@@ -8,7 +8,7 @@ from tests.browser import POST
 from tests.conftest import post
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 LOADER = """<script>
 for (const name of remark_config.components || ['embed']) {

@@ -10,7 +10,7 @@ from tests.conftest import a_key
 from tests.web.test_widget_looks import assert_accessible
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 LINE = '<script async src="{}/embed.js"></script>'
 

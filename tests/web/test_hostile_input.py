@@ -587,6 +587,7 @@ async def test_no_path_causes_a_server_error(client, key):
     assert sorted(prober.choked) == []
 
 
+@pytest.mark.slow
 async def test_no_header_causes_a_server_error(served, aiohttp_client):
     service = await served()
     key = await a_key(service)
@@ -871,6 +872,7 @@ def test_markdown_makes_no_payload_inside_other_markup_active(shared):
     assert unsafe == {}
 
 
+@pytest.mark.slow
 async def test_no_payload_adds_elements_to_a_page(shared, visitor):
     headers = FORM | {"Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 

@@ -19,7 +19,7 @@ from commentsvc.storage.import_jobs import ImportJob, JobState
 from tests.conftest import SECRET, post
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 PICTURES = os.environ.get("COMMENTSVC_PICTURES", "")
 ARCHIVE = Path(__file__).parent.parent / "archives" / "small.wxr.xml"
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}

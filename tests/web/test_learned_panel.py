@@ -17,7 +17,7 @@ from tests.web.test_statistics_looks import DEVICES
 from tests.web.test_widget_looks import assert_accessible
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def list_filters(service):

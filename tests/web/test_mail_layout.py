@@ -65,6 +65,7 @@ def test_a_mail_program_loads_and_runs_nothing(name):
     assert own <= set(mail.text.split()), "each link to the service is in the plain text too"
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_mail_is_accessible_in_light_and_dark_and_on_a_small_phone(name, scheme, chromium):  # noqa: F811

@@ -187,6 +187,7 @@ async def test_many_waiting_mails_are_not_counted_to_the_last(mailing, aiohttp_c
     assert "More than 1,000 mails are waiting." in await read_page(owner, "/moderate")
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("size", [16, 32], ids=["usual text", "text of twice the size"])
 async def test_all_deliveries_fit_on_a_phone(at_desk, size):

@@ -84,6 +84,7 @@ async def test_a_queue_of_a_hundred_is_cleared_with_46_keys(at_desk):
     assert await ada.title() == "Pending · Moderation"
 
 
+@pytest.mark.slow
 async def test_ten_steps_are_undone_one_by_one(at_desk):
     ada, service = await at_desk()
     for number in range(12):
@@ -353,6 +354,7 @@ async def test_all_from_one_network_and_all_with_one_text_go_together(at_desk):
     assert sorted((await standing(service)).values()) == ["pending", "spam", "spam", "spam", "trash"]
 
 
+@pytest.mark.slow
 async def test_comments_newer_than_the_page_are_not_decided(at_desk, clock):
     ada, service = await at_desk()
     receipts = [
@@ -462,6 +464,7 @@ async def test_a_card_that_another_moderator_decided_on_says_so(at_desk):
     assert (await standing(service))["Another."] == "pending", "the key had no card to act on"
 
 
+@pytest.mark.slow
 async def test_no_key_acts_on_a_card_that_moved_into_the_place_of_another(at_desk):
     ada, service = await at_desk()
     ids = [await post(service, text, address=f"192.0.{n}.1") for n, text in enumerate(("one", "two", "three"))]
@@ -481,6 +484,7 @@ async def test_no_key_acts_on_a_card_that_moved_into_the_place_of_another(at_des
     assert (await standing(service))["three"] == "spam"
 
 
+@pytest.mark.slow
 async def test_every_error_of_several_requests_is_shown(at_desk, clock):
     ada, service = await at_desk()
     await post(service, "one", address="192.0.2.1")
@@ -552,6 +556,7 @@ async def test_a_moderator_can_do_everything_without_script(at_desk):
     assert await ada.locator("kbd").first.is_hidden()
 
 
+@pytest.mark.slow
 async def test_no_url_shows_an_email_address_or_a_network(at_desk):
     ada, service = await at_desk(script=False)
     await post(service, "Mine.", email="mia@example.com", address="203.0.113.5")
@@ -578,6 +583,7 @@ async def test_no_url_shows_an_email_address_or_a_network(at_desk):
     assert "Another's." in await ada.locator(".card").inner_text()
 
 
+@pytest.mark.slow
 async def test_a_search_url_works_only_for_the_moderator_who_searched(at_desk, browse):
     ada, service = await at_desk(script=False)
     await post(service, "Mine.", email="mia@example.com")
@@ -601,6 +607,7 @@ async def test_a_search_url_works_only_for_the_moderator_who_searched(at_desk, b
         assert "needs a key with scope moderate" in await reader.get_by_role("alert").inner_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["mia\uff20example.com", "mia%40example.com", "mia@", "203.0.113.9:443", "[2001:db8::1]"]
 )
@@ -616,6 +623,7 @@ async def test_no_url_shows_part_of_an_email_address_or_a_network(at_desk, text)
         assert "q=" not in ada.url
 
 
+@pytest.mark.slow
 async def test_filters_narrow_down_what_is_shown(at_desk):
     ada, service = await at_desk(script=False, sites="https://one.example https://two.example")
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.LINKS, match="0"))
@@ -722,6 +730,7 @@ async def test_a_form_with_a_mistake_comes_back_filled_in(at_desk):
     assert await ada.get_by_label("Also approve this comment").is_checked()
 
 
+@pytest.mark.slow
 async def test_only_an_admin_deletes_permanently_and_confirms_first(at_desk):
     owner, service = await at_desk("owner", script=False)
     mine = await post(service, "Forget me.")
@@ -740,6 +749,7 @@ async def test_only_an_admin_deletes_permanently_and_confirms_first(at_desk):
     assert await owner.get_by_text("This comment was permanently deleted.").count() == 1
 
 
+@pytest.mark.slow
 async def test_threads_are_closed_renamed_moved_and_merged(at_desk):
     ada, service = await at_desk(script=False, moderation=Mode.NONE)
     titled = [await post(service, "here", thread="/a-post/", title="A post")]
@@ -772,6 +782,7 @@ async def test_threads_are_closed_renamed_moved_and_merged(at_desk):
     assert await ada.get_by_text("1 comment", exact=True).count() == 2
 
 
+@pytest.mark.slow
 async def test_the_audit_log_shows_who_did_what_and_undoes_it(at_desk):
     ada, service = await at_desk(script=False)
     await post(service, "Hello.")
@@ -829,6 +840,7 @@ async def test_a_moderator_chooses_the_language_of_the_page_and_keeps_it(at_desk
     assert await elsewhere.evaluate(language) == ["ar", "rtl"], "it is kept for the person, not for the browser"
 
 
+@pytest.mark.slow
 async def test_an_operator_renames_a_site_and_undoes_it(at_desk):
     ada, service = await at_desk("owner", script=False)
     elsewhere, _ = await at_desk("owner", beside=service, script=False)
@@ -981,6 +993,7 @@ async def assert_inert(page):
     assert state == {"canary": 0, "scripts": ["/moderate.js"], "strange": 0, "handlers": [], "links": []}
 
 
+@pytest.mark.slow
 async def test_a_scanner_that_follows_every_link_changes_nothing(at_desk, curl):
     ada, service = await at_desk("owner", script=False)
     mine = await post(service, "Hello, see https://shop.example", website="https://mia.example")

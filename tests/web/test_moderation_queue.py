@@ -128,6 +128,7 @@ async def test_all_that_match_a_search_are_decided_on_every_page(at_desk, monkey
     assert set((await standing(service)).values()) == {"pending"}
 
 
+@pytest.mark.slow
 async def test_all_from_a_network_or_a_thread_are_decided_in_steps_without_script(at_desk, monkeypatch):
     monkeypatch.setattr(moderation_queue, "PAGE_SIZE", 2)
     monkeypatch.setattr(actions, "MAX_COMMENTS", 3)
@@ -158,6 +159,7 @@ async def test_all_from_a_network_or_a_thread_are_decided_in_steps_without_scrip
     assert (await standing(service))["a thought"] == "pending"
 
 
+@pytest.mark.slow
 async def test_nothing_is_decided_if_the_number_that_matches_has_changed(at_desk, monkeypatch):
     monkeypatch.setattr(moderation_queue, "PAGE_SIZE", 2)
     ada, service = await at_desk(script=False)
@@ -206,6 +208,7 @@ async def test_reports_show_their_reasons_and_harm_comes_first(at_desk, clock):
     assert "Thread changed." in await ada.locator("#status").inner_text(), "a thread is closed with two clicks"
 
 
+@pytest.mark.slow
 async def test_colours_of_the_system_tell_the_current_card_the_tab_and_the_focus_apart(at_desk):
     ada, service = await at_desk(person={"forced_colors": "active", "bypass_csp": True, **PHONE})
     await fill_queue(service)
@@ -221,6 +224,7 @@ async def test_colours_of_the_system_tell_the_current_card_the_tab_and_the_focus
     assert await ada.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "dashed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("person", [PHONE, {"viewport": {"width": 1100, "height": 800}}], ids=["phone", "desk"])
 async def test_text_of_twice_the_size_fits_and_hides_nothing(at_desk, person):
     ada, service = await at_desk(person=person)

@@ -432,6 +432,7 @@ async def test_a_developer_searches_the_docs_and_follows_a_link_to_an_operation(
     assert not await without_script.locator("search").is_visible()
 
 
+@pytest.mark.slow
 async def test_the_docs_are_accessible_on_a_dark_phone(opened, browse):
     url, _ = await opened()
     # The Content-Security-Policy of the page would block the script of the accessibility checker.

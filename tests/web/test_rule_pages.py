@@ -12,7 +12,7 @@ from tests.web.test_moderation_page import open_page, press
 from tests.web.test_widget_looks import assert_accessible
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def test_a_moderator_combines_conditions_without_a_script(at_desk):

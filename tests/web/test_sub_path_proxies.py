@@ -10,7 +10,7 @@ from tests.browser import in_shared_loop
 from tests.web.test_widget import PENDING, comment, write
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 OWN_CERTIFICATE = {"ignore_https_errors": True}
 

@@ -10,7 +10,7 @@ from tests.delivery.receiver import LOOPBACK, a_receiver
 from tests.delivery.test_webhooks import work
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 PICTURES = os.environ.get("COMMENTSVC_PICTURES", "")
 
 

@@ -360,6 +360,7 @@ async def test_a_reader_loads_more_comments(at_post, clock):
     assert await focused(mia) == await comment(mia, "Number 49.").get_attribute("id")
 
 
+@pytest.mark.slow
 async def test_a_reader_chooses_when_new_comments_are_shown(at_post, clock):
     element = '<comment-thread live="1"></comment-thread>'
     mia, service = await at_post(element=element, moderation=Mode.NONE)

@@ -5,7 +5,7 @@ import pytest
 from tests.browser import POST, in_shared_loop
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PATH = "/print/a-post/?size=large"
 

@@ -12,7 +12,7 @@ from tests.conftest import draft, visit
 from tests.web.test_widget import PENDING, box, post_approved, write
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 WCAG = {
     "resultTypes": ["violations"],

@@ -8,7 +8,7 @@ from tests.browser import in_shared_loop
 from tests.conftest import post
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 LINE = "<script async src='{service}/embed.js'></script>"
 COUNTED = "<p><a href='/a/' data-comment-count>Comments</a></p>"

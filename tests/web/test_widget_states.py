@@ -13,7 +13,7 @@ from tests.web.test_widget import post_approved, queue, reload, write
 from tests.web.test_widget_looks import assert_accessible
 
 pytest_plugins = ("tests.browser",)
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 LISTS = "**/v1/comments.html*"
 

@@ -70,6 +70,7 @@ async def fail_while_set(page, requests):
     return offline
 
 
+@pytest.mark.slow
 async def test_a_reader_chooses_the_order_and_it_is_kept(at_post, clock):
     mia, service = await at_post(moderation=Mode.NONE)
     await post_many(service, mia, clock, 3)
@@ -98,6 +99,7 @@ async def test_a_reader_chooses_the_order_and_it_is_kept(at_post, clock):
     assert (await mia.locator(".ct-text").all_inner_texts())[0].strip() == "Number 1."
 
 
+@pytest.mark.slow
 async def test_a_reader_copies_the_link_to_a_comment(at_post):
     mia, service = await at_post(person={"permissions": ["clipboard-read", "clipboard-write"]})
     posted = await post_approved(service, mia)
@@ -146,6 +148,7 @@ async def test_a_reader_reports_a_comment_with_the_keyboard(at_post):
     assert (row.id, row.reports) == (posted.id, 1)
 
 
+@pytest.mark.slow
 async def test_a_reader_prints_and_opens_folded_replies(at_post, clock):
     mia, service = await at_post(moderation=Mode.NONE)
     root = await post_approved(service, mia, comment="The first.")
