@@ -62,9 +62,11 @@ class Questions:
             get(hdrs.ACCEPT_ENCODING),
             get(hdrs.ACCEPT_LANGUAGE),
         )
-        question = self._known.get(raw) or self._parse(request)
-        if question is not None and raw not in self._known:
-            self._remember(raw, question)
+        question = self._known.get(raw)
+        if question is None:
+            question = self._parse(request)
+            if question is not None:
+                self._remember(raw, question)
         return question
 
     def _remember(self, raw: Raw, question: Question) -> None:
