@@ -19,6 +19,7 @@ from commentsvc.moderation import actions, queue
 from commentsvc.moderation.schemas import Action, PrivateSearch, QueueQuery
 from commentsvc.rules import manage
 from commentsvc.rules.schemas import NewRule
+from commentsvc.spam import training
 from commentsvc.web.moderation import queue as moderation_queue
 from commentsvc.web.routes import ROUTES
 from tests.comments.test_post import everything_in, standing
@@ -1001,6 +1002,7 @@ async def test_a_scanner_that_follows_every_link_changes_nothing(at_desk, curl):
     await post(service, "Another.")
     await manage.add_rule(service, EVERYTHING, NewRule(kind=RuleKind.WORDS, match="pills"))
     invitation = await moderators.create_sign_in_link(service, "owner")
+    await training.train_sites(service)  # the running service would do it at any time
     before = await rows_without_session_times(service)
 
     url = service.config.own_origin
