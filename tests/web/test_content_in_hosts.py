@@ -1,4 +1,4 @@
-"""The content of comments looks the same inside the style sheets of popular frameworks, light and dark."""
+"""The content of comments looks the same inside the style sheets of popular frameworks and themes, light and dark."""
 
 import pytest
 
@@ -30,6 +30,21 @@ HOSTS = {
         code, kbd, pre { font-family: monospace; font-size: 1em } table { text-indent: 0; border-collapse: collapse }
         hr { height: 0; color: inherit; border-top-width: 1px } summary { display: list-item }
         button, input, select { font: inherit; color: inherit; background: transparent; border-radius: 0 }
+        .prose :where(blockquote p:first-of-type):not(:where([class~=not-prose]))::before { content: open-quote }
+        .prose :where(code):not(:where([class~=not-prose]))::before { content: "`" }
+        .prose :where(code):not(:where([class~=not-prose]))::after { content: "`" }
+        """,
+    "theme with ids": """
+        #content { text-indent: 2em; white-space: pre-wrap; font-weight: 300 }
+        #content a { color: #c00; text-decoration: none; border-bottom: 1px solid } #content p { margin: 2em 0 }
+        #content blockquote { border: 0; background: #ffd; font-style: italic; padding: 2em }
+        #content ul { list-style: none; padding: 0 } #content code { color: #fff; background: #000 }
+        #content blockquote::before { content: "\\201c"; position: absolute; font-size: 4em }
+        #content li::before { content: "- " } #content a[href^=http]::after { content: " \\2197" }
+        #content p:first-of-type::first-letter { float: left; font-size: 4em }
+        #content :is(td, tr) { background: #eee; border: 0 } #content hr { border: 5px solid; opacity: .5 }
+        #content :is(button, input) { width: 100%; float: left; background: red } #content label::after { content: ":" }
+        #content :is(details, summary) { background: #ffd; padding: 1em; margin: 0 }
         """,
     "Pico": """
         *, ::before, ::after { box-sizing: border-box } blockquote { display: block; margin: 1rem 0; padding: 1rem;
@@ -104,7 +119,14 @@ LOOK = """() => {
     line: [style("hr").borderTopWidth, style("hr").opacity],
     words: [style("strong").fontWeight, style("del").textDecorationLine, style("del").color == ink],
     fold: [getComputedStyle(fold).color == ink, getComputedStyle(fold).margin],
-    "after the fold": getComputedStyle(fold, "::after").content,
+    "signs of the page": [...document.querySelectorAll(".ct *")].filter(one => !one.matches(".ct-text code *"))
+      .flatMap(one => [getComputedStyle(one, "::before"), getComputedStyle(one, "::after")])
+      .filter(sign => !["none", "normal"].includes(sign.content)).length,
+    "large first letters": style("p", "::first-letter").float,
+    "first lines": [style("p").textIndent, style("p").whiteSpace],
+    buttons: getComputedStyle(document.querySelector(".ct-copy")).backgroundColor,
+    hints: getComputedStyle(document.querySelector(".ct-aid code")).color
+      == getComputedStyle(document.querySelector(".ct-hint")).color,
     branch: [getComputedStyle(fold.parentNode).padding, getComputedStyle(fold.parentNode).backgroundColor],
   }
 }"""
@@ -123,14 +145,19 @@ EXPECTED = {
     "line": ["1px", "1"],
     "words": ["700", "line-through", True],
     "fold": [True, "0px 0px 0px 48px"],
-    "after the fold": "none",
+    "signs of the page": 0,
+    "large first letters": "none",
+    "first lines": ["0px", "normal"],
+    "buttons": NOTHING,
+    "hints": True,
     "branch": ["0px", NOTHING],
 }
 
 
 @pytest.mark.parametrize("host", HOSTS)
 async def test_the_content_of_comments_looks_right_in_every_framework(at_post, host):
-    mia, service = await at_post(head=f"<style>{DARK}{HOSTS[host]}{HIGHLIGHTER}</style>")
+    style = f"<style>{DARK}{HOSTS[host]}{HIGHLIGHTER}</style>"
+    mia, service = await at_post(head=f"{style}<article id=content class=prose>")
     first = await post_approved(service, mia, comment=TEXT)
     for text in ("One.", "Two."):
         await post_approved(service, mia, comment=text, parent=first.id)

@@ -60,7 +60,7 @@ def embed_elsewhere() -> Asset:
 
 
 def _widget() -> str:
-    style = json.dumps(rcssmin.cssmin(_text("thread.css")))
+    style = json.dumps(_widget_style("thread.css"))
     script: str = rjsmin.jsmin(_text("embed.js")).replace('"thread.css"', style)
     form = embed_form()
     script = script.replace('"embed-form.js"', f'"embed-form.{form.digest}.js"')
@@ -71,7 +71,7 @@ def _widget() -> str:
 def embed_form() -> Asset:
     """Return what only some readers need of the widget; its script loads it when somebody first needs it."""
     script = rjsmin.jsmin(_text("embed-more.js") + ";" + _text("embed-form.js"))
-    script = script.replace('"thread-form.css"', json.dumps(rcssmin.cssmin(_text("thread-form.css"))))
+    script = script.replace('"thread-form.css"', json.dumps(_widget_style("thread-form.css")))
     script = script.replace('"email_typos.py"', json.dumps(" ".join(KNOWN)))
     return _asset(SCRIPT, script.replace('"words"', _by_language(FAILED)))
 
@@ -86,7 +86,16 @@ def _by_language(messages: tuple[Message, ...]) -> str:
 @cache
 def thread_style() -> Asset:
     """Return the widget's style alone, for pages that have a thread's HTML and no script."""
-    return _asset(STYLE, rcssmin.cssmin(_text("thread.css") + _text("thread-form.css")))
+    return _asset(STYLE, _widget_style("thread.css", "thread-form.css"))
+
+
+def _widget_style(*names: str) -> str:
+    """Return a style of the widget whose rules weigh more than those of a page for elements inside an id.
+
+    No element has the id in it.
+    """
+    style: str = rcssmin.cssmin("".join(map(_text, names)))
+    return style.replace(".ct ", ".ct:not(#ct) ")
 
 
 @cache
