@@ -455,6 +455,10 @@ async def test_a_commenter_without_local_storage_reads_and_writes(at_post):
     await comment(mia, "First.").wait_for()
     await write(mia)
     await mia.get_by_text(PENDING).wait_for()
+    await mia.get_by_role("button", name="Edit").click()
+    await box(mia).fill("Better words.")
+    await mia.get_by_role("button", name="Save").click()
+    await comment(mia, "Better words.").wait_for()
 
 
 async def test_a_reader_keeps_the_link_of_the_blog_if_the_service_is_down(at_post):

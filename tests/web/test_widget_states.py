@@ -64,6 +64,18 @@ async def test_a_blogger_reads_on_the_page_which_origin_to_allow(at_post):
     assert help_page == f"{service.config.own_origin}/docs#origin_not_allowed"
 
 
+async def test_a_blogger_reads_which_attribute_is_wrong(at_post):
+    element = '<comment-thread order="best" site="elsewhere"></comment-thread>'
+    mia, _ = await at_post(line='<script async src="{service}/embed.js"></script>', element=element)
+    await mia.get_by_text("order: This must be one of: oldest, newest.").wait_for()
+    await mia.locator("comment-thread").evaluate("thread => thread.setAttribute('order', 'newest')")
+    await mia.get_by_text("site: There is no site of this name.").wait_for()
+    # An order that a later version had stored.
+    await mia.evaluate("localStorage['commentsvc:order'] = '\"best\"'")
+    await mia.locator("comment-thread").evaluate("thread => thread.removeAttribute('site')")
+    await mia.get_by_text("No comments yet").wait_for()
+
+
 async def test_a_commenter_sees_what_is_not_public_and_what_a_person_removed(at_post, clock):
     mia, service = await at_post()
     await write(mia)

@@ -15,14 +15,20 @@ CommentThread.style("thread-form.css")
 // The words if comments could not be loaded, by language.
 CommentThread.words = "words"
 
+const errorsOf = answer => {
+  try { return JSON.parse(answer).errors ?? [] } catch { return [] }
+}
+
 Object.assign(CommentThread.prototype, {
   // ------------------------------------------------------------------ failures
 
-  // Offers to try again. The page of an origin that is not allowed gets HTML that says so.
+  // Offers to try again. The page of an origin that is not allowed gets HTML that says so, and a wrong attribute of the
+  // element an error that names it.
   fail(answer) {
-    if (answer?.matches?.(".ct-foreign")) {
-      this.replaceChildren(answer)
-      answer.querySelector("code")?.append(location.origin)
+    const foreign = parse(`${answer}`)
+    if (foreign?.matches(".ct-foreign")) {
+      this.replaceChildren(foreign)
+      foreign.querySelector("code")?.append(location.origin)
       return
     }
     const again = this.part("again")?.matches(":focus")
@@ -30,6 +36,7 @@ Object.assign(CommentThread.prototype, {
     const state = this.say(words)
     state.lang = this.language
     state.classList.add("ct")
+    for (const { field, detail } of errorsOf(answer)) state.append(` ${field}: ${detail}`)
     state.append(parse('<button class="ct-button ct-again" type="button"></button>'))
     state.lastChild.textContent = button
     if (again) state.lastChild.focus()

@@ -44,14 +44,18 @@ const parse = html => {
   return content.firstElementChild
 }
 
-// Reads or writes the localStorage of the page's site; does nothing where the browser forbids it.
+// Reads or writes the localStorage of the page's site. What the browser does not store is kept until the page is left.
+const kept = {}
 const store = (name, value) => {
+  name = `commentsvc:${name}`
   try {
-    name = `commentsvc:${name}`
-    if (value === undefined) return JSON.parse(localStorage.getItem(name))
+    if (value === undefined) return kept[name] ?? JSON.parse(localStorage.getItem(name))
     if (value) localStorage.setItem(name, JSON.stringify(value))
     else localStorage.removeItem(name)
-  } catch {}
+    delete kept[name]
+  } catch {
+    if (value !== undefined) kept[name] = value
+  }
 }
 
 const loadCounts = async (threads, lang, site = "") => {
@@ -73,6 +77,7 @@ const loadForm = () => formScript ??= new Promise((resolve, reject) => {
   more.remove()
 })
 
+const orders = ["oldest", "newest"]
 const idOf = comment => comment.id.slice(8)
 const repliesOf = item => item.querySelector(":scope > .ct-list, :scope > .ct-branch > .ct-list")
 
@@ -174,11 +179,11 @@ class CommentThread extends HTMLElement {
   }
 
   async load(more) {
-    const asked = { lang: this.language, thread: this.thread, site: this.attr("site"), order: store("order") ?? this.attr("order"), ...more }
+    const asked = { lang: this.language, thread: this.thread, site: this.attr("site"), order: orders.find(order => order == store("order")) ?? this.attr("order"), ...more }
     // The browser asks whether its copy is the latest: the reader or a moderator may just have changed something.
     const response = await api(`comments.html?${encode(asked)}`, { cache: "no-cache" })
     const html = await response.text()
-    if (!response.ok) throw response.status == 403 && parse(html)
+    if (!response.ok) throw html
     return parse(html)
   }
 
