@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from commentsvc.archives.html_tree import read_html
+from commentsvc.archives.html_tree import Node, read_html
 from commentsvc.archives.markdown_escapes import EMPTY_LINES, escape_all, escape_lines
 from commentsvc.archives.markdown_writer import TreeWriter, read_seen
+from commentsvc.archives.mixed_markup import render_mixed
 from commentsvc.archives.records import Markup
 from commentsvc.domain import markdown
 from commentsvc.domain.markdown_source import ILLEGAL
@@ -26,6 +27,8 @@ _LINE_BREAKS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 def convert(text: str, markup: Markup) -> tuple[str, str]:
     """Return a text as Markdown and as HTML, both empty if readers would see nothing."""
     text = _LINE_BREAKS.sub("\n", text)
+    if markup is Markup.MIXED:
+        return _convert_mixed(ILLEGAL.sub("", text))
     if markup is not Markup.MARKDOWN and _is_literal(lines := _clean_lines(text, markup)):
         return lines, _render_literal(lines)  # most comments
     text = ILLEGAL.sub("", text).strip("\n")
@@ -36,7 +39,15 @@ def convert(text: str, markup: Markup) -> tuple[str, str]:
         lines = text if markup is not Markup.HTML else " ".join(text.split())
         ways: Sequence[Callable[[], str]] = (lambda: escape_lines(lines), lambda: escape_all(lines))
         return _first_faithful(lines, ways)
-    tree = read_html(text, breaks_lines=markup is Markup.WORDPRESS)
+    return _convert_tree(read_html(text, breaks_lines=markup is Markup.WORDPRESS))
+
+
+def _convert_mixed(text: str) -> tuple[str, str]:
+    rendered = render_mixed(text)
+    return convert(text, Markup.MARKDOWN) if rendered is None else _convert_tree(read_html(rendered))
+
+
+def _convert_tree(tree: Node) -> tuple[str, str]:
     return _first_faithful(
         read_seen(tree),
         (

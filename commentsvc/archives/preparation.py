@@ -90,7 +90,7 @@ def prepare(record: CommentRecord, limits: Limits) -> Prepared:
 
 def _list_words(name: str, text: str, html: str, markup: Markup) -> str:
     # The source has other words than readers see only if it has links, or if a person wrote it.
-    if markup is Markup.MARKDOWN or "<a " in html:
+    if markup in {Markup.MARKDOWN, Markup.MIXED} or "<a " in html:
         return " ".join(dict.fromkeys((*tokens(name), *search_words(text, html))))
     return " ".join(tokens(f"{name}\n{read_visible_text(html).text}"))
 

@@ -16,6 +16,7 @@ class Markup(StrEnum):
     """The markup of a text."""
 
     MARKDOWN = "markdown"
+    MIXED = "mixed"  # Markdown in which the tags of HTML have their meaning
     HTML = "html"
     WORDPRESS = "wordpress"  # HTML in which a line break is a <br>, and an empty line a paragraph
     PLAIN = "plain"

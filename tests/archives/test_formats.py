@@ -93,7 +93,7 @@ def test_waline_texts_are_markdown_but_older_ones_html(name, tmp_path):
     assert [one.status for one in found.values()] == [
         *(Status.APPROVED, Status.PENDING, Status.SPAM, Status.APPROVED),
     ]
-    assert [one.markup for one in found.values()] == [Markup.MARKDOWN] * 3 + [Markup.HTML]
+    assert [one.markup for one in found.values()] == [Markup.MIXED] * 3 + [Markup.HTML]
     assert found["1"].author == "7"
     assert found["2"].parent == "1"
     assert found["1"].created_at == datetime(2022, 5, 5, 10, 11, 12)  # noqa: DTZ001 -- it names no zone
@@ -137,7 +137,7 @@ def test_remark42_gives_markdown_if_it_has_it_and_emails_from_the_first_line(nam
     records = read(name, tmp_path)
     found = comments(records)
     assert [(one.text, one.markup) for one in found.values()] == [
-        ("**Hi**", Markup.MARKDOWN),
+        ("**Hi**", Markup.MIXED),
         ("<p>From <b>Disqus</b></p>", Markup.HTML),
     ]
     assert (found["r1"].email, found["r3"].email, found["r1"].address) == ("mia@example.com", None, None)
@@ -178,7 +178,7 @@ def test_isso_comments_come_with_their_network_and_without_deleted_ones(tmp_path
     records = read("isso", tmp_path)
     found = comments(records)
     assert threads(records) == [ThreadRecord(id="1", links=("/hello/",), title="Hello")]
-    assert (found["1"].text, found["1"].markup, found["1"].address) == ("Hi *all*", Markup.MARKDOWN, "192.0.2.0")
+    assert (found["1"].text, found["1"].markup, found["1"].address) == ("Hi *all*", Markup.MIXED, "192.0.2.0")
     assert found["1"].created_at == datetime(2021, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC)
     assert found["3"].status == Status.PENDING
     assert LeftOut(reason=LeftOutReason.DELETED, id="2", parent="1") in records
@@ -234,7 +234,7 @@ def test_a_blog_that_went_from_valine_to_waline_publishes_nothing_that_waits(tmp
         found = comments(BY_NAME[name].read(file))
         assert [(one.status, one.markup) for one in found.values()] == [
             (Status.APPROVED, Markup.HTML),
-            (Status.PENDING, Markup.MARKDOWN),
+            (Status.PENDING, Markup.MIXED),
         ]
     assert BY_NAME["valine"].name_source(file) == BY_NAME["waline"].name_source(file)
 

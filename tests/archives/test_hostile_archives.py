@@ -158,6 +158,13 @@ def test_archives_with_more_files_than_any_blog_are_refused(tmp_path, monkeypatc
         read(make_folder(tmp_path / "data", {f"comments/a/{number}.yml": GOOD for number in range(9)}))
 
 
+@pytest.mark.parametrize("deep", ["[" * 900 + "]" * 900, '{"a":' * 900 + "1" + "}" * 900, "[" * 100_000, "9" * 9_000])
+def test_deep_and_broken_json_of_a_data_file_is_left_out(deep, tmp_path):
+    records = read(make_folder(tmp_path / "data", {"comments/a/1.yml": GOOD, "comments/a/2.json": deep}))
+    assert ids(records) == ["good"]
+    assert sum(isinstance(one, LeftOut) for one in records) == 1
+
+
 @pytest.mark.parametrize("size", [-1024, 1 << 40])
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
 def test_impossible_lengths_in_a_tar_archive_neither_loop_nor_fill_the_memory(size, kind, tmp_path):

@@ -47,6 +47,30 @@ def test_elements_become_markdown(written, markup, text):
     assert convert(written, markup) == (text, markdown.render(text) if text else "")
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (
+            '<p>From <b>Disqus</b></p><p>two<br>lines, <a href="https://a.example/">a link</a></p>',
+            "From **Disqus**\n\ntwo\nlines, [a link](<https://a.example/>)",
+        ),
+        ("**Typed** and <del>struck</del>\nnext", "**Typed** and ~~struck~~\nnext"),
+        ("> <i>quoted</i>\n\n- one<br/>two", "> *quoted*\n\n- one\n  two"),
+        ("<pre>a\n  b</pre>", "```\na\n  b\n```"),
+        (
+            "<b>bold</b>, but Vector<int> and <script>x</script>",
+            "**bold**, but Vector\\<int> and \\<script>x\\</script>",
+        ),
+        ("put it inside a <div>, *not* after", "put it inside a <div>, *not* after"),
+        ("write `<b>bold</b>`\n\n    <br>", "write `<b>bold</b>`\n\n    <br>"),
+        ("a < b and b > c *here*", "a < b and b > c *here*"),
+        ("<p> </p>", ""),
+    ],
+)
+def test_html_in_markdown_shows_what_readers_saw(written, text):
+    assert convert(written, Markup.MIXED) == (text, markdown.render(text) if text else "")
+
+
 def test_a_mark_that_markdown_cannot_set_costs_no_word_and_no_list():
     text, shown = convert('<ul><li><b>"one"</b>two</li><li>three</li></ul>', HTML)
     assert (text, plain_text(shown)) == ('- "one"two\n- three', '"one"two\nthree')
@@ -78,6 +102,14 @@ def test_no_word_of_html_is_lost(parts, markup):
     quotes = letters(plain_text(shown)).replace("“", "").replace("”", "")
     assert quotes == visible
     assert shown == (markdown.render(text) if text else "")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["b", "i", "div", "script", "int", "a"]), st.booleans(), WORDS), max_size=8))
+@settings(max_examples=100 * MORE_EXAMPLES, deadline=None)
+def test_html_in_markdown_gives_one_text_for_one_html(parts):
+    text, shown = convert("".join(f"<{'/' * closes}{tag}>{words}" for tag, closes, words in parts), Markup.MIXED)
+    assert shown == (markdown.render(text) if text else "")
+    assert not set(re.findall("<([a-z0-9]+)", shown)) - markdown.TAGS
 
 
 @given(WORDS, st.sampled_from([PLAIN, WORDPRESS, HTML]))

@@ -40,7 +40,7 @@ def _records(row: Row, own: str, threads: set[str]) -> Iterator[Record]:
         thread=page,
         parent=parent,
         text=text_of(row["content"]),
-        markup=Markup.MARKDOWN,
+        markup=Markup.MIXED,
         name=text_of(row.get("nick")),
         email=email_of(row.get("email")),
         website=optional(row.get("link")),

@@ -98,7 +98,7 @@ def _comment(row: Row, own: str, parent: str | None, link: str, index: Index) ->
         thread=link,
         parent=parent,
         text=source or text_of(row.get("html")),
-        markup=Markup.MARKDOWN if source else Markup.HTML,
+        markup=Markup.MIXED if source else Markup.HTML,
         name=optional(commenter.get("name")) or first_of(row, "authorName"),
         author=None if author in ANONYMOUS else author,
         email=email_of(commenter.get("email")),

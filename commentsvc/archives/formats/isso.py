@@ -47,7 +47,7 @@ def _record(row: Row) -> CommentRecord | LeftOut:
         thread=thread,
         parent=parent,
         text=text_of(row.get("text")),
-        markup=Markup.MARKDOWN,
+        markup=Markup.MIXED,
         name=text_of(row.get("author")),
         email=email_of(row.get("email")),
         website=optional(row.get("website")),

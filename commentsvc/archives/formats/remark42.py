@@ -82,7 +82,7 @@ def _comment(row: Row, own: str, parent: str | None, meta: Meta) -> CommentRecor
         thread=text_of(_object(row.get("locator")).get("url")),
         parent=parent,
         text=source or text_of(row.get("text")),
-        markup=Markup.MARKDOWN if source else Markup.HTML,
+        markup=Markup.MIXED if source else Markup.HTML,
         name=text_of(user.get("name")),
         author=author,
         email=meta.emails.get(author or "") or email_of(user.get("email")),

@@ -4,167 +4,278 @@ A reply names its parent by id (``replying_to_uid``), or by its place among the 
 replies, in the order of their file names (``replying_to``, from 1). Texts are Markdown.
 """
 
-import io
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.files import ArchiveFile
 from commentsvc.archives.folders import Member, is_folder, read_members
 from commentsvc.archives.formats.archive_format import ArchiveFormat
-from commentsvc.archives.json_rows import decode_row
+from commentsvc.archives.formats.data_files import (
+    BOM,
+    DATA,
+    DATES,
+    FOLDERS,
+    LIST,
+    NAMES,
+    TEXT,
+    TEXTS,
+    DataRow,
+    below_roots,
+    is_comment,
+    is_comments,
+    is_list,
+    read_data_file,
+)
 from commentsvc.archives.records import CommentRecord, LeftOut, LeftOutReason, Markup, Record, Repair, ThreadRecord
-from commentsvc.archives.values import Row, earliest_key, email_of, first_of, optional, text_of
-from commentsvc.archives.yaml_values import read_documents
+from commentsvc.archives.values import Row, earliest_key, email_of, first_of, moment, optional, text_of
+from commentsvc.domain.models import Status
 
-ENDINGS: Final = (".yml", ".yaml", ".json")
 MAX_FILE_BYTES: Final = 2_097_152
-FOLDER: Final = "comments"
-LIST: Final = re.compile(rb"\s*(?:#[^\n]*\n\s*|---[^\n]*\n\s*)*-\s")  # a YAML file with many comments
-SAMPLE_FILES: Final = 50  # of which the format is guessed
-TEXTS: Final = ("message", "comment", "body", "content", "text")
-NAMES: Final = ("name", "author", "nick")
-DATES: Final = ("date", "published", "timestamp", "created")
-WEBSITES: Final = ("url", "website", "link")
-PARENT_IDS: Final = ("replying_to_uid", "replying_to_id", "replyID", "reply_to", "replyThread", "parent_id")
+SAMPLE_ROWS: Final = 50  # of which the format is guessed
+IDS: Final = ("_id", "id", "comment_id", "comment_ID")
+EMAILS: Final = ("email", "author_email", "mail", "comment_author_email")
+WEBSITES: Final = ("url", "website", "link", "author_url", "comment_author_url")
+PARENT_IDS: Final = (
+    *("replying_to_uid", "replying_to_id", "replyID", "reply_to", "replyThread", "parent_id", "parentId"),
+    *("replyto", "in_reply_to", "comment_parent"),
+)
 POSITION: Final = "replying_to"
+# A page in some themes, the parent in others: the parent if it is the id of a comment.
+EITHER: Final = ("_parent", "parent")
+PAGES: Final = ("_parent", "post_url", "page_url", "post_id", "page_id", "post", "page", "slug", "postId", "pageId")
+POST_PAGES: Final = ("permalink", "wordpress_url", "url", "disqus_identifier")  # in the front matter of a post
+GMT: Final = ("date_gmt",)
 NO_PARENT: Final = frozenset({"", "0", "undefined", "null"})
+HIDDEN: Final = ("approved", "published")  # false: it waits for a moderator
+POST_NAME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)-(.+)")  # Jekyll: the default address has these parts
+UNORDERED: Final = "_comments"  # of a plugin that reads all files below it, and the page from each
+ADDRESS: Final = ("http://", "https://")
 
 
 @dataclass(frozen=True)
-class DataFile:
-    """A comment, and where it was found. ``row`` is None if it cannot be read."""
+class Found:
+    """A comment and its thread. ``id`` is the written one, or its place in the files."""
 
-    path: PurePosixPath
-    row: Row | None
+    at: DataRow
+    row: Row
     id: str
     thread: str
-    repairs: tuple[Repair, ...] = ()
 
     @property
     def parent_id(self) -> str | None:
         """Return the id of the comment that it answers, if it names one by id."""
-        names = (text_of((self.row or {}).get(key)) for key in PARENT_IDS)
+        if self.at.above and self.at.above.row is not None:
+            return _id_of(self.at.above)
+        names = (text_of(self.row.get(key)) for key in PARENT_IDS)
         return next((name for name in names if name not in NO_PARENT), None)
 
     @property
     def position(self) -> str | None:
         """Return the place of the comment that it answers."""
-        place = text_of((self.row or {}).get(POSITION))
+        place = text_of(self.row.get(POSITION))
         return None if place in NO_PARENT else place
 
 
 def read(file: ArchiveFile) -> Iterator[Record]:
     """Yield the threads and comments of the data files."""
-    found = _comment_files(read_members(file, ENDINGS, MAX_FILE_BYTES))
-    if not any(one.row for one in found):
+    rows = _rows_of_comments(one for member in _members(file) for one in read_data_file(member))
+    if not any(one.row for one in rows):
         raise UnreadableArchive(f"{file.name} has no data files of comments: YAML or JSON, a folder for each thread.")
-    threads: dict[str, list[DataFile]] = {}
-    for one in sorted(found, key=lambda one: one.path.as_posix()):
-        if one.row is None or not _is_comment(one.row):
+    rows.sort(key=lambda one: (one.path.as_posix(), one.names, one.numbers))
+    ids = {_id_of(one) for one in rows}
+    threads: dict[str, list[Found]] = {}
+    for one in rows:
+        thread = _thread(one, ids)
+        if one.row is None or not is_comment(one.row):
             yield LeftOut(reason=LeftOutReason.UNREADABLE)
-        elif not one.thread:
-            yield LeftOut(reason=LeftOutReason.BAD_THREAD, id=one.id, parent=one.parent_id)
+        elif not thread:
+            yield LeftOut(reason=LeftOutReason.BAD_THREAD, id=_id_of(one))
         else:
-            threads.setdefault(one.thread, []).append(one)
-    for thread, files in threads.items():
-        yield ThreadRecord(id=thread, links=_links(thread, files))
-        tops = [one.id for one in files if one.parent_id is None and one.position is None]
-        yield from (_comment(one, tops) for one in files)
+            threads.setdefault(thread, []).append(Found(one, one.row, _id_of(one), thread))
+    counts = Counter(own for own, _ in {(one.id, one.thread) for found in threads.values() for one in found})
+    for thread, found in threads.items():
+        yield ThreadRecord(id=thread, links=_links(found, ids), title=_title(found))
+        yield from _Thread(found, ids, counts).comments()
 
 
-def _comment_files(members: Iterable[Member]) -> list[DataFile]:
+def _members(file: ArchiveFile) -> Iterator[Member]:
+    """Yield the files of a folder, or the only file: then it is called as it is, so that its thread is the same."""
+    head = file.head()
+    if is_folder(file, head):
+        # The folder of all comments itself may be given.
+        folder = file.path.resolve().name if file.path.is_dir() else ""
+        start = f"{folder}/" if folder in FOLDERS else ""
+        for member in read_members(file, (*DATA, *TEXT), MAX_FILE_BYTES):
+            yield Member(start + member.path, member.data)
+        return
+    ending = ".json" if head.removeprefix(BOM).lstrip().startswith((b"{", b"[")) else ".yml"
+    name = PurePosixPath(file.name)
+    with file.open() as stream:
+        data = stream.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise UnreadableArchive(f"{file.name} has more than 2 MB. Give a folder with smaller files.")
+    yield Member(name.name if name.suffix.lower() in DATA else f"{LIST}{ending}", data)
+
+
+def _rows_of_comments(rows: Iterable[DataRow]) -> list[DataRow]:
     """Return the comments; those below a folder of that name alone, if there is one: a whole blog may be given."""
-    found = [one for member in members for one in _parse(member)]
-    inside = [one for one in found if FOLDER in one.path.parent.parts]
+    found = list(rows)
+    inside = [one for one in found if one.is_inside]
     return inside or found
 
 
-def _parse(member: Member) -> Iterator[DataFile]:
-    path = PurePosixPath(member.path)
-    is_thread = LIST.match(member.data or b"") is not None
-    for number, (row, dropped) in enumerate(_values(member)):
-        known = row if isinstance(row, dict) else None
-        place = path.with_suffix("").as_posix() + (f"#{number + 1}" if is_thread else "")
-        thread = _thread(path.with_suffix("") / path.name if is_thread else path) or text_of(
-            (known or {}).get("_parent")
-        )
-        own = first_of(known or {}, "_id", "id") or place
-        yield DataFile(path, known, own, thread, (Repair.CONTROL_CHARACTERS,) if dropped else ())
+def _id_of(one: DataRow) -> str:
+    return first_of(one.row or {}, *IDS) or one.place
 
 
-def _values(member: Member) -> list[tuple[Any, bool]]:
-    if member.data is None:
-        return [(None, False)]
-    if member.path.lower().endswith(".json"):
-        return [(decode_row(member.data), False)]
-    try:
-        return list(read_documents(io.BytesIO(member.data), member.path)) or [(None, False)]
-    except UnreadableArchive:
-        return [(None, False)]
+def _thread(one: DataRow, ids: set[str]) -> str:
+    """Return the folder of a file below the folder of all comments, or the page that has this folder, or names it."""
+    if one.above:
+        return _thread(one.above, ids)
+    if one.page:
+        return "/".join(below_roots(one.path.with_suffix("").parts))
+    parts = [*one.path.parent.parts, *([one.path.stem] if one.numbers or one.names or one.key else []), *one.names]
+    last = max((place for place, part in enumerate(parts) if part in FOLDERS), default=-1)
+    page, below = _page(one.row, ids), "/".join(parts[last + 1 :])
+    if page and (parts[last] == UNORDERED if last >= 0 else one.numbers):
+        return page
+    return below or page or "/".join(below_roots(parts[: max(last, 0)]))
 
 
-def _thread(path: PurePosixPath) -> str:
-    """Return the folder of a file below the folder of all comments."""
-    parts = path.parent.parts
-    if FOLDER in parts:
-        parts = parts[len(parts) - parts[::-1].index(FOLDER) :]
-    return "/".join(parts)
+def _page(row: Row | None, ids: set[str]) -> str:
+    """Return how a comment names its page."""
+    return next((page for key in PAGES if (page := _page_in(key, row or {}, ids))), "")
 
 
-def _links(thread: str, files: list[DataFile]) -> tuple[str, ...]:
-    pages = [page for one in files if one.row and (page := optional(one.row.get("_parent")))]
-    links = [_link(page) for page in (*pages, thread)]
-    return tuple(dict.fromkeys(links))
+def _page_in(key: str, row: Row, ids: set[str]) -> str:
+    value = optional(row.get(key)) or ""
+    return "" if key in EITHER and value in ids else value
 
 
-def _link(page: str) -> str:
-    return page if page.startswith(("/", "http://", "https://")) else f"/{page}"
+def _links(found: list[Found], ids: set[str]) -> tuple[str, ...]:
+    """Return the addresses of a page, then the path that its folder names."""
+    written = [_page_in(key, one.row, ids) for key in PAGES for one in found]
+    posts = [first_of(found[0].at.page, key) for key in POST_PAGES]
+    name = _address_of_post(found[0].at.path) if found[0].at.page else found[0].thread
+    pages = [*(page for page in (*posts, *written) if "/" in page), name]
+    return tuple(dict.fromkeys(page if page.startswith(("/", *ADDRESS)) else f"/{page}" for page in pages))
 
 
-def _comment(one: DataFile, tops: list[str]) -> CommentRecord:
-    row = one.row or {}
+def _address_of_post(path: PurePosixPath) -> str:
+    """Return where Jekyll puts a post if nothing else is configured."""
+    dated = POST_NAME.fullmatch(path.stem)
+    return "/".join(dated.groups()) + ".html" if dated else "/".join(below_roots(path.with_suffix("").parts))
+
+
+def _title(found: list[Found]) -> str | None:
+    return optional(found[0].at.page.get("title"))
+
+
+class _Thread:
+    """The comments of a thread in their order, and the ids that they have in the whole archive."""
+
+    def __init__(self, found: Sequence[Found], ids: set[str], counts: Counter[str]) -> None:
+        self._found = found
+        self._ids = ids
+        self._counts = counts
+        self._tops = [one.id for one in found if self._parent_id(one) is None and one.position is None]
+
+    def comments(self) -> Iterator[CommentRecord]:
+        """Yield the comments."""
+        texts: dict[str, str] = {}
+        for one in self._found:
+            text = first_of(one.row, *TEXTS)
+            # Two comments with the same id are no copies if they say something else.
+            own = self._name(one.id) if texts.setdefault(one.id, text) == text else one.at.place
+            yield _comment(one, own, self._parent(one), text)
+
+    def _name(self, written: str) -> str:
+        """Return an id that is unique in the archive: some blogs number the comments of each page from 1."""
+        is_unique = not written.isdecimal() and self._counts[written] <= 1
+        return written if is_unique else f"{self._found[0].thread}#{written}"
+
+    def _parent_id(self, one: Found) -> str | None:
+        if one.parent_id is not None:
+            return one.parent_id
+        either = (text_of(one.row.get(key)) for key in EITHER)
+        return next((name for name in either if name in self._ids and name not in NO_PARENT), None)
+
+    def _parent(self, one: Found) -> str | None:
+        parent = self._parent_id(one)
+        if parent is not None:
+            return None if parent == one.id else self._name(parent)
+        place = one.position
+        if place is None:
+            return None
+        if not place.isascii() or not place.isdigit():
+            return self._name(place)  # some themes write the id here
+        number = int(place[:9])
+        if 0 < number <= len(self._tops):
+            return self._name(self._tops[number - 1])
+        return self._name(place)  # an id, or the place of nobody
+
+
+def _comment(one: Found, own: str, parent: str | None, text: str) -> CommentRecord:
+    author = one.row.get("author")
+    person = author if isinstance(author, dict) else one.row
     return CommentRecord(
-        id=one.id,
+        id=own,
         thread=one.thread,
-        parent=_parent(one, tops),
-        text=first_of(row, *TEXTS),
-        markup=Markup.MARKDOWN,
-        name=first_of(row, *NAMES),
-        email=email_of(row.get("email")),  # mostly a hash
-        website=next((found for key in WEBSITES if (found := optional(row.get(key)))), None),
-        created_at=earliest_key(row, DATES),
-        repairs=one.repairs,
+        parent=parent,
+        text=text,
+        markup=Markup.MIXED,
+        name=first_of(person, *NAMES) or first_of(one.row, *NAMES),
+        email=next((found for key in EMAILS if (found := email_of(person.get(key)))), None),  # mostly a hash
+        website=next((found for key in WEBSITES if (found := optional(person.get(key)))), None),
+        created_at=_date(one.row),
+        status=Status.PENDING
+        if any(text_of(one.row.get(key)).lower() == "false" for key in HIDDEN)
+        else Status.APPROVED,
+        repairs=(Repair.CONTROL_CHARACTERS,) if one.at.has_controls else (),
     )
 
 
-def _parent(one: DataFile, tops: list[str]) -> str | None:
-    if one.parent_id is not None or one.position is None:
-        return one.parent_id
-    if not one.position.isascii() or not one.position.isdigit():
-        return one.position  # some themes write the id here
-    place = int(one.position[:9])
-    return tops[place - 1] if 0 < place <= len(tops) else f"{one.thread}#{place}"
-
-
-def _is_comment(row: Row) -> bool:
-    return any(key in row for key in TEXTS) and "by_nickname" not in row
+def _date(row: Row) -> datetime | None:
+    gmt = next((when for key in GMT if (when := moment(row.get(key)))), None)
+    if gmt:
+        return gmt.replace(tzinfo=UTC)  # the importer of Jekyll adds the zone of the blog
+    return earliest_key(row, DATES)
 
 
 def matches(file: ArchiveFile, head: bytes) -> bool:
     """Return whether a file is a folder of such data files, or an archive of one."""
     if not is_folder(file, head):
-        return False
+        return is_list(head)
     try:
-        members = read_members(file, ENDINGS, MAX_FILE_BYTES)
-        some = [one for member, _number in zip(members, range(SAMPLE_FILES), strict=False) for one in _parse(member)]
+        return any(_looks_right(one.row) for one in _sample(file))
     except UnreadableArchive:
         return False
-    rows = [one.row for one in some if one.row and _is_comment(one.row)]
-    return any(any(key in row for key in NAMES) and any(key in row for key in DATES) for row in rows)
+
+
+def _sample(file: ArchiveFile) -> Iterator[DataRow]:
+    """Yield some rows: a blog may have many data files before those with comments."""
+    others = 0
+    for member in _members(file):
+        path = PurePosixPath(member.path)
+        if not is_comments(path):
+            others += 1
+        if is_comments(path) or others <= SAMPLE_ROWS or path.suffix.lower() in TEXT:
+            yield from read_data_file(member)
+
+
+def _looks_right(row: Row | None) -> bool:
+    return (
+        row is not None
+        and is_comment(row)
+        and any(key in row for key in NAMES)
+        and any(key in row for key in (*DATES, *GMT))
+    )
 
 
 FORMAT: Final = ArchiveFormat("staticman", "Staticman, data files of Jekyll and Hugo", read, matches)

@@ -30,7 +30,7 @@ def _status(row: Row) -> Status:
 def _markup(row: Row) -> Markup:
     """Return Markdown for rows of Waline. Those of Valine have no status, or are rendered."""
     is_html = "status" not in row or RENDERED.fullmatch(text_of(row["comment"]))
-    return Markup.HTML if is_html else Markup.MARKDOWN
+    return Markup.HTML if is_html else Markup.MIXED
 
 
 DIALECT: Final = Dialect(OWN_LISTS, TIMES, _status, _markup)

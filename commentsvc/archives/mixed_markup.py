@@ -1,0 +1,51 @@
+"""Render Markdown in which people also wrote HTML, as most comment systems show it.
+
+Isso, Remark42, Commento, Artalk, Waline and the themes for Staticman let tags through. Comments that such a system had
+imported from Disqus or WordPress are HTML altogether. The renderer of new comments shows tags as text instead.
+"""
+
+import re
+from collections import Counter
+from typing import Final
+
+import comrak
+
+# Tags that those systems show. Others are text: ``Vector<int>`` keeps its words, and so does a script.
+_TAGS: Final = (
+    "a|abbr|b|big|blockquote|br|center|cite|code|dd|del|details|dfn|div|dl|dt|em|figcaption|figure|font|h[1-6]|hr|i"
+    "|img|ins|kbd|li|mark|ol|p|pre|q|s|samp|small|span|strike|strong|sub|summary|sup|table|tbody|td|tfoot|th|thead|tr"
+    "|tt|u|ul|var"
+)
+_TAG: Final = re.compile(rf"<(/?)({_TAGS})(?:\s[^<>]*)?>|<({_TAGS})(?:\s[^<>]*)?/>", re.IGNORECASE)
+_NO_TAG: Final = re.compile(rf"<(?!/?(?:{_TAGS})(?:[\s>]|/>))", re.IGNORECASE)
+# Elements whose end may be left out, or that have none.
+_UNCLOSED: Final = frozenset({"br", "dd", "dt", "hr", "img", "li", "p", "tbody", "td", "tfoot", "th", "thead", "tr"})
+_SHOWN, _ESCAPED = comrak.RenderOptions(), comrak.RenderOptions()
+for _options in (_SHOWN, _ESCAPED):
+    _options.unsafe_ = True  # the HTML is only read, never sent to anybody
+    _options.hardbreaks = True
+_ESCAPED.escape = True
+_EXTENSIONS: Final = comrak.ExtensionOptions()
+_EXTENSIONS.strikethrough = _EXTENSIONS.table = True
+
+
+def render_mixed(text: str) -> str | None:
+    """Return the HTML of such a text, not sanitised; None if it is plain Markdown.
+
+    It is plain Markdown without tags, with tags in code only, and where an element has no end: then somebody wrote
+    about a tag, as in "put it inside a <div>".
+    """
+    if not _TAG.search(text):
+        return None
+    shown = _NO_TAG.sub("&lt;", comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_SHOWN))
+    escaped = comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_ESCAPED)
+    tags = _TAG.findall(shown)
+    return shown if len(tags) > len(_TAG.findall(escaped)) and _are_closed(tags) else None
+
+
+def _are_closed(tags: list[tuple[str, str, str]]) -> bool:
+    opened: Counter[str] = Counter()
+    for close, name, _empty in tags:
+        if name and name.lower() not in _UNCLOSED:
+            opened[name.lower()] += -1 if close else 1
+    return not any(opened.values())
