@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from commentsvc.archives.errors import UnreadableArchive
-from commentsvc.archives.zip_archives import MAX_RATIO, SMALL, ZIP_MAGIC, open_only_member
+from commentsvc.archives.utf_16 import as_utf_8
+from commentsvc.archives.zip_archives import MAX_RATIO, SMALL, ZIP_MAGIC, open_content
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 HEAD_BYTES: Final = 65_536  # of which the format is guessed
@@ -33,7 +34,7 @@ class ArchiveFile:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the file, decompressed. If a zip archive has one file, open that file.
+        """Open the file, decompressed; of a zip archive its only file, or its XML files one after the other.
 
         Raises:
             UnreadableArchive: it cannot be read, or becomes too large when it is decompressed.
@@ -44,12 +45,12 @@ class ArchiveFile:
                 magic = file.read(max(len(GZIP_MAGIC), len(ZIP_MAGIC)))
                 file.seek(0)
                 if magic.startswith(GZIP_MAGIC):
-                    yield stack.enter_context(_decompress(file))
-                elif magic == ZIP_MAGIC and (only := open_only_member(stack, file)) is not None:
-                    yield only
+                    yield as_utf_8(stack.enter_context(_decompress(file)))
+                elif magic == ZIP_MAGIC and (content := open_content(stack, file)) is not None:
+                    yield as_utf_8(content)
                 else:
                     file.seek(0)
-                    yield file
+                    yield as_utf_8(file)
         except EOFError as error:
             raise UnreadableArchive(f"{self.name} is cut off. Copy or download it again.") from error
         except (zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:

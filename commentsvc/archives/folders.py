@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.files import ArchiveFile
-from commentsvc.archives.zip_archives import ENCRYPTED, ZIP_MAGIC, open_zip
+from commentsvc.archives.zip_archives import ENCRYPTED, ZIP_MAGIC, is_left_by_system, open_zip
 
 TAR_MAGIC: Final = b"ustar"
 TAR_MAGIC_AT: Final = 257
@@ -63,7 +63,8 @@ def read_members(file: ArchiveFile, endings: tuple[str, ...], max_bytes: int) ->
         UnreadableArchive: the archive is damaged, or unpacks to more than any blog has.
     """
     try:
-        for number, member in enumerate(_members(file, endings, max_bytes)):
+        found = (one for one in _members(file, endings, max_bytes) if not is_left_by_system(one.path))
+        for number, member in enumerate(found):
             if number >= MAX_MEMBERS:
                 raise UnreadableArchive(f"{file.name} has more than {MAX_MEMBERS:,} files. Give the comments alone.")
             yield member

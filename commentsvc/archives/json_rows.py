@@ -39,8 +39,19 @@ def read_rows(file: ArchiveFile, wanted: frozenset[Path]) -> Iterator[tuple[Path
     """
     if _has_lines(file.head(), wanted):
         yield from (((), row) for row in read_lines(file))
-    else:
-        yield from ((path, decode_row(element)) for path, element in read_elements(file, wanted))
+        return
+    for path, element in read_elements(file, wanted):
+        yield from _rows_of_table(path, decode_row(element))
+
+
+def _rows_of_table(path: Path, row: Row | None) -> Iterator[tuple[Path, Row | None]]:
+    """Yield a row, or those of a table: phpMyAdmin exports a list with an object for each, and with notes."""
+    kind, data = (row or {}).get("type"), (row or {}).get("data")
+    if kind == "table" and isinstance(data, list):
+        name = (str((row or {}).get("name")),)
+        yield from ((name, one if isinstance(one, dict) else None) for one in data)
+    elif kind not in {"header", "database"} or path:
+        yield path, row
 
 
 def read_lines(file: ArchiveFile) -> Iterator[Row | None]:
@@ -77,10 +88,10 @@ def sample(head: bytes, wanted: frozenset[Path]) -> Sample:
     """Return what the beginning of a file shows. Anything may be in it."""
     if not head.removeprefix(BOM).lstrip().startswith((b"{", b"[", b"#filetype")):
         return Sample((), ())
-    splitter, found = Splitter(wanted), []
+    splitter, found = Splitter(wanted), list[tuple[Path, Row | None]]()
     for path, element in splitter.feed(head):
-        found.append((path, decode_row(element)))
-        if len(found) == SAMPLE_ROWS:
+        found += _rows_of_table(path, decode_row(element))
+        if len(found) >= SAMPLE_ROWS:
             break
     if not found and _has_lines(head, wanted):
         lines = head.removeprefix(BOM).split(b"\n")

@@ -13,7 +13,8 @@ NOTHING: Final = frozenset({"", "undefined", "null", "NULL", "None", "nil", "~",
 TRUE: Final = frozenset({"true", "1", "yes", "t"})
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 # The first key that has a value says when: LeanCloud, MongoDB.
-WRAPPED: Final = ("iso", "$date", "$numberLong", "$oid", "objectId")
+WRAPPED: Final = ("iso", "$date", "$numberLong", "$numberInt", "$numberDouble", "$oid", "objectId")
+NUMBER: Final = re.compile(r"\d+(?:\.\d+)?(?:[Ee]\+?\d{1,2})?")
 MILLISECONDS_FROM: Final = 1e11  # as seconds that would be the year 5138
 MICROSECONDS_FROM: Final = 1e14
 FIRST_YEAR: Final = 1980  # an earlier time is the zero of some system
@@ -71,7 +72,7 @@ def moment(value: object) -> datetime | None:
         return moment(next((value[key] for key in WRAPPED if key in value), None))
     text = text_of(value)
     try:
-        when = _from_number(float(text)) if re.fullmatch(r"\d+(?:\.\d+)?", text) else _from_text(text)
+        when = _from_number(float(text)) if NUMBER.fullmatch(text) else _from_text(text)
     except (ValueError, OverflowError, TypeError, OSError, IndexError):
         return None
     return when if when and FIRST_YEAR <= when.year < LAST_YEAR else None

@@ -2,8 +2,10 @@
 
 import io
 import zipfile
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import BinaryIO, Final, cast
+from pathlib import PurePosixPath
+from typing import IO, BinaryIO, Final, cast
 
 from commentsvc.archives.errors import UnreadableArchive
 
@@ -12,6 +14,7 @@ ZIP_MAGIC: Final = b"PK\x03\x04"
 MAX_RATIO: Final = 250
 SMALL: Final = 64 * 2**20  # bytes; a file that does not grow beyond it is harmless
 MAX_DIRECTORY_BYTES: Final = 16_777_216
+SYSTEM_FILES: Final = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 ENCRYPTED: Final = 1  # flag of a member
 
 
@@ -49,22 +52,62 @@ def open_zip(stack: ExitStack, file: BinaryIO) -> zipfile.ZipFile:
     return stack.enter_context(zipfile.ZipFile(cast(BinaryIO, _DirectoryGuard(file))))
 
 
-def open_only_member(stack: ExitStack, file: BinaryIO) -> BinaryIO | None:
-    """Open the file in a zip archive that has only one; None if it has several.
+def is_left_by_system(name: str) -> bool:
+    """Return whether a file of an archive was added by an operating system, as macOS and Windows do."""
+    path = PurePosixPath(name)
+    return "__MACOSX" in path.parts or path.name.startswith("._") or path.name in SYSTEM_FILES
+
+
+def open_content(stack: ExitStack, file: BinaryIO) -> BinaryIO | None:
+    """Open the file in a zip archive that has only one, or its XML files one after the other if it has no others.
+
+    WordPress.com packs the parts of a long export so. Return None for other archives with several files.
 
     Raises:
-        UnreadableArchive: the file becomes too large, or is encrypted.
+        UnreadableArchive: a file becomes too large, or is encrypted.
     """
     archive = open_zip(stack, file)
-    members = [info for info in archive.infolist() if not info.is_dir()]
-    if len(members) != 1:
+    members = [info for info in archive.infolist() if not info.is_dir() and not is_left_by_system(info.filename)]
+    if not members or (len(members) > 1 and not all(one.filename.lower().endswith(".xml") for one in members)):
         return None
-    only = members[0]
-    if only.file_size > SMALL and only.file_size > MAX_RATIO * only.compress_size:
+    size, packed = sum(one.file_size for one in members), sum(one.compress_size for one in members)
+    if size > SMALL and size > MAX_RATIO * packed:
         raise UnreadableArchive(
             f"The file becomes more than {MAX_RATIO} times as large when it is decompressed, so it is refused. "
             "Decompress it yourself if you trust it, and import the result."
         )
-    if only.flag_bits & ENCRYPTED:
+    if any(one.flag_bits & ENCRYPTED for one in members):
         raise UnreadableArchive("The zip archive is encrypted. Decompress it yourself, and import the result.")
-    return cast(BinaryIO, stack.enter_context(archive.open(only)))
+    if len(members) == 1:
+        return cast(BinaryIO, stack.enter_context(archive.open(members[0])))
+    members.sort(key=lambda one: one.filename)
+    return cast(BinaryIO, io.BufferedReader(_Joined(archive, members)))
+
+
+class _Joined(io.RawIOBase):
+    """The content of some members of an archive, one after the other."""
+
+    def __init__(self, archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]) -> None:
+        self._archive = archive
+        self._members = list(members)
+        self._current: IO[bytes] | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the stub allows any buffer
+        while self._current or self._members:
+            if self._current is None:
+                self._current = self._archive.open(self._members.pop(0))
+            data = self._current.read(len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+            self._current.close()
+            self._current = None
+        return 0
+
+    def close(self) -> None:
+        if self._current:
+            self._current.close()
+        super().close()

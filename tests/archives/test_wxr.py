@@ -106,6 +106,8 @@ def test_likes_and_mentions_of_other_pages_are_pings(find):
         ("0000-00-00 00:00:00", "0000-00-00 00:00:00", None),
         ("-0001-11-30 00:00:00", "0001-01-01 00:00:00", None),
         ("yesterday", "9999-12-31 23:59:59", None),
+        ("Fri, 01 May 2020 14:00:00 +0200", "", NOON),
+        ("2020-5-1 12:00", "", NOON),
     ],
 )
 def test_the_time_in_gmt_counts_and_then_the_local_one(find, gmt, local, created_at):

@@ -1,6 +1,7 @@
 """The tables of Cusdis: an SQLite file, JSON, CSV, or a folder with one file for each table. Its texts are Markdown."""
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
@@ -21,6 +22,7 @@ TABLES: Final = ("comments", "pages")
 LISTS: Final[frozenset[Path]] = frozenset({(), ("comments",), ("pages",)})
 TOP: Final[frozenset[Path]] = frozenset({()})
 MARK: Final = "by_nickname"  # a field that only Cusdis has
+TABLE_IN_JSON: Final = re.compile(rb'"type":\s*"table",\s*"name":\s*"comments"[^{]*\{[^{}]*"by_nickname"')
 ENDINGS: Final = (".csv", ".json")
 MAX_TABLE_BYTES: Final = 67_108_864  # of a table in a folder
 PAGE_IDS: Final = ("pageId", "pageid", "page_id")
@@ -56,7 +58,7 @@ def _read_csv(file: ArchiveFile) -> Iterator[Record]:
 
 def _read_json(file: ArchiveFile) -> Iterator[Record]:
     pages = _by_id(row for path, row in read_rows(file, LISTS) if path == ("pages",))
-    yield from _records((row for path, row in read_rows(file, LISTS) if path != ("pages",)), pages)
+    yield from _records((row for path, row in read_rows(file, LISTS) if path in {(), ("comments",)}), pages)
 
 
 def _read_folder(file: ArchiveFile) -> Iterator[Record]:
@@ -140,7 +142,9 @@ def matches(file: ArchiveFile, head: bytes) -> bool:
             return "comments" in names and _folder_has_mark(file)
     except UnreadableArchive:
         return False
-    return MARK in csv_header(head) or any(MARK in row for _path, row in sample(head, LISTS).rows)
+    if MARK in csv_header(head) or TABLE_IN_JSON.search(head):
+        return True
+    return any(MARK in row for _path, row in sample(head, LISTS).rows)
 
 
 def _folder_has_mark(file: ArchiveFile) -> bool:

@@ -25,6 +25,8 @@ ROOTS: Final = frozenset(
     {"_data", "_drafts", "_includes", "_posts", "assets", "content", "data", "docs", "source", "src", "static"}
 )
 TEXTS: Final = ("message", "comment", "body", "content", "text", "comment_content")
+# Fields of comments of Cusdis, Twikoo, Valine, Commento, Artalk and Remark42.
+FOREIGN: Final = frozenset({"by_nickname", "isSpam", "$loki", "objectId", "commentHex", "page_key", "locator"})
 NAMES: Final = ("name", "author", "nick", "nickname", "comment_author")
 DATES: Final = (
     *("date", "published", "timestamp", "created", "created_at", "createdAt", "datetime"),
@@ -83,7 +85,7 @@ def is_comments(path: PurePosixPath) -> bool:
 
 def is_comment(row: Row) -> bool:
     """Return whether a row can be a comment."""
-    return any(key in row for key in TEXTS) and "by_nickname" not in row  # that is one of Cusdis
+    return any(key in row for key in TEXTS) and FOREIGN.isdisjoint(row)
 
 
 def is_list(head: bytes) -> bool:

@@ -5,7 +5,7 @@ that begins with ``#filetype``, as a list, or as ``{"results": […]}``; or all 
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -43,8 +43,13 @@ def status_by_spam(row: Row) -> Status:
 
 def read_dialect(file: ArchiveFile, dialect: Dialect) -> Iterator[Record]:
     """Yield the threads and comments of an export."""
+    return records_of(_rows(file, dialect), dialect)
+
+
+def records_of(rows: Iterable[Row | None], dialect: Dialect) -> Iterator[Record]:
+    """Yield the threads and comments of some rows."""
     threads: set[str] = set()
-    for row in _rows(file, dialect):
+    for row in rows:
         if row is None or "comment" not in row:
             yield LeftOut(reason=LeftOutReason.UNREADABLE)
         else:
@@ -80,6 +85,8 @@ def _rows(file: ArchiveFile, dialect: Dialect) -> Iterator[Row | None]:
         yield from _member_rows(file)
         return
     for path, row in read_rows(file, dialect.lists):
+        if path and path not in dialect.lists and not path[-1].endswith("Comment"):
+            continue  # another table of the database
         if dialect.rows_of is None or row is None:
             yield row
         else:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from commentsvc.archives.files import ArchiveFile
 from commentsvc.archives.formats.archive_format import ArchiveFormat
 from commentsvc.archives.records import CommentRecord, LeftOut, LeftOutReason, Markup, Record, Repair, ThreadRecord
+from commentsvc.archives.values import moment
 from commentsvc.archives.xml_scan import Element, Grammar, scan
 from commentsvc.archives.xml_stream import decode_head
 from commentsvc.archives.xml_values import PREFIX, read_content, read_time
@@ -204,10 +205,14 @@ def _read_status(comment: Element) -> Status:
 
 def _read_date(comment: Element) -> datetime | None:
     """Return when a comment was written: in UTC if that is known, or else in the zone of the blog."""
-    moment = read_time(comment.get("comment_date_gmt"))
-    if moment is None:
-        return read_time(comment.get("comment_date"))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    when = _read_time(comment.get("comment_date_gmt"))
+    if when is None:
+        return _read_time(comment.get("comment_date"))
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _read_time(text: str) -> datetime | None:
+    return read_time(text) or moment(text)  # other programs that write this format have other ways to write a time
 
 
 def matches(_file: ArchiveFile, head: bytes) -> bool:

@@ -1,0 +1,115 @@
+"""People make their archives with all sorts of programs: databases, zip programs, other shells."""
+
+import csv
+import io
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from commentsvc.archives.errors import UnreadableArchive
+from commentsvc.archives.files import ArchiveFile
+from commentsvc.archives.formats.registry import FORMATS, find_format
+from commentsvc.archives.records import CommentRecord, LeftOut
+from tests.archives.samples import CUSDIS, STATICMAN, TWIKOO, WALINE, make_sample, make_tar, make_text, make_zip
+from tests.archives.xml_files import wordpress, wordpress_comment
+
+BY_NAME = {one.name: one for one in FORMATS}
+
+
+def read(file):
+    return list(find_format(file).read(file))
+
+
+def as_php_my_admin(tables):
+    header = [{"type": "header", "version": "5.2"}, {"type": "database", "name": "blog"}]
+    return json.dumps([*header, *({"type": "table", "name": name, "data": rows} for name, rows in tables.items())])
+
+
+def as_numbers_of_mongodb(rows):
+    double = ({**row, "created": {"$numberDouble": str(float(row["created"]))}} for row in rows[:1])
+    return "\n".join(map(json.dumps, (*double, *rows[1:])))
+
+
+def columns_of(rows):
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def as_sqlite(path, table, rows):
+    names = columns_of(rows)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"CREATE TABLE {table} ({', '.join(names)})")
+        values = [[row.get(name) for name in names] for row in rows]
+        database.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})", values)
+    return path
+
+
+def as_csv(rows):
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns_of(rows))
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("sample", "make"),
+    [
+        ("twikoo", lambda path: make_text(path, as_numbers_of_mongodb(TWIKOO))),
+        ("twikoo", lambda path: make_text(path, json.dumps(TWIKOO).encode("utf-16"))),
+        ("waline", lambda path: as_sqlite(path, "wl_Comment", WALINE)),
+        ("waline", lambda path: make_text(path, as_csv(WALINE))),
+        ("waline", lambda path: make_text(path, as_php_my_admin({"wl_Users": [{"id": 1}], "wl_Comment": WALINE}))),
+        ("cusdis", lambda path: make_text(path, as_php_my_admin({"users": [{"id": 1}], **CUSDIS}))),
+    ],
+    ids=["mongodb", "utf-16", "sqlite", "csv", "waline-phpmyadmin", "cusdis-phpmyadmin"],
+)
+def test_other_ways_to_write_the_same_rows_are_read_alike(sample, make, tmp_path):
+    file = ArchiveFile(make(tmp_path / "export"))
+    head = file.head()
+    assert [one.name for one in FORMATS if one.matches(file, head)] == [sample]
+    assert read(file) == list(BY_NAME[sample].read(make_sample(sample, tmp_path)))
+
+
+def test_a_table_of_phpmyadmin_that_is_longer_than_the_beginning_is_recognised(tmp_path):
+    rows = [{**WALINE[0], "objectId": number, "comment": "long " * 400} for number in range(60)]
+    file = ArchiveFile(make_text(tmp_path / "export", as_php_my_admin({"wl_Comment": rows})))
+    assert find_format(file).name == "waline"
+
+
+def test_a_database_without_comments_of_waline_is_refused_with_the_reason(tmp_path):
+    path = as_sqlite(tmp_path / "other.db", "notes", [{"id": 1}])
+    with pytest.raises(UnreadableArchive, match="lacks the table wl_Comment"):
+        list(BY_NAME["waline"].read(ArchiveFile(path)))
+
+
+def test_the_folder_of_another_system_is_not_taken_for_data_files(tmp_path):
+    loki = json.dumps({"collections": [{"name": "comment", "data": TWIKOO}]})
+    with pytest.raises(UnreadableArchive, match="no format that is known"):
+        find_format(ArchiveFile(make_tar(tmp_path / "data.tar.gz", {"data/db.json": loki})))
+
+
+LEFT_BY_MACOS = {
+    "blog/.DS_Store": "\x00",
+    "__MACOSX/blog/._a.xml": "\x00",
+    "__MACOSX/comments/hello/._entry1.yml": "\x00",
+}
+
+
+def test_the_parts_of_a_long_export_may_stay_in_their_zip_archive(tmp_path):
+    parts = {
+        f"blog/garden.00{number}.xml": wordpress(wordpress_comment(comment_id=str(number))) for number in (1, 2, 3)
+    }
+    records = read(ArchiveFile(make_zip(tmp_path / "export.zip", {**LEFT_BY_MACOS, **parts})))
+    assert [one.id for one in records if isinstance(one, CommentRecord)] == ["1", "2", "3"]
+
+
+def test_what_macos_adds_to_a_zip_archive_counts_as_nothing(tmp_path):
+    plain = read(ArchiveFile(make_zip(tmp_path / "plain.zip", STATICMAN)))
+    packed = read(ArchiveFile(make_zip(tmp_path / "macos.zip", {**LEFT_BY_MACOS, **STATICMAN})))
+    assert packed == plain
+    one = {"blog/export.json": json.dumps(TWIKOO), "__MACOSX/blog/._export.json": "\x00"}
+    records = read(ArchiveFile(make_zip(tmp_path / "one.zip", one)))
+    assert len(records) > 1
+    assert not any(isinstance(record, LeftOut) for record in records)
