@@ -21,7 +21,15 @@ from commentsvc.domain.visible_text import is_blank, plain_text
 # Paragraphs of lines that have no meaning in Markdown.
 _LINE: Final = r"(?!\d{1,9}[.)](?:\s|$))[^\W_](?:[^\W_]|[ ,.;:?!'\"()%$/@=+-])*"
 _LITERAL: Final = re.compile(rf"{_LINE}(?:\n\n?{_LINE})*")
+# Pictures as data: kilobytes that nobody can read.
+_DATA: Final = r"data:image/[\w.+-]{1,40}(?:;[\w=.-]{1,40}){0,4};base64,[\w+/=%-]*+"
+_PICTURE: Final = re.compile(rf"!\[([^\[\]\n]{{0,500}})\]\(<?{_DATA}>?[^()\n]{{0,500}}\)|{_DATA}")
 _LINE_BREAKS: Final = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+
+
+def drop_pictures(text: str) -> str:
+    """Return a text without pictures that are in it as data; of those in Markdown, the description stays."""
+    return _PICTURE.sub(lambda found: found[1] or "", text) if ";base64," in text else text
 
 
 def convert(text: str, markup: Markup) -> tuple[str, str]:

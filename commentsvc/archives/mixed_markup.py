@@ -20,6 +20,9 @@ _TAG: Final = re.compile(rf"<(/?)({_TAGS})(?:\s[^<>]*)?>|<({_TAGS})(?:\s[^<>]*)?
 _NO_TAG: Final = re.compile(rf"<(?!/?(?:{_TAGS})(?:[\s>]|/>))", re.IGNORECASE)
 # Elements whose end may be left out, or that have none.
 _UNCLOSED: Final = frozenset({"br", "dd", "dt", "hr", "img", "li", "p", "tbody", "td", "tfoot", "th", "thead", "tr"})
+# Links in the page and on the site, such as "[@Mia](#62c7efa8)" in replies of Waline: their words alone are shown.
+_LOCAL: Final = re.compile(r"\]\(<?[#/](?!/)")
+_LOCAL_LINK: Final = re.compile(r'<(?:a href|img src)="[#/](?!/)')
 _SHOWN, _ESCAPED = comrak.RenderOptions(), comrak.RenderOptions()
 for _options in (_SHOWN, _ESCAPED):
     _options.unsafe_ = True  # the HTML is only read, never sent to anybody
@@ -35,12 +38,14 @@ def render_mixed(text: str) -> str | None:
     It is plain Markdown without tags, with tags in code only, and where an element has no end: then somebody wrote
     about a tag, as in "put it inside a <div>".
     """
-    if not _TAG.search(text):
+    if not _TAG.search(text) and not _LOCAL.search(text):
         return None
     shown = _NO_TAG.sub("&lt;", comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_SHOWN))
     escaped = comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_ESCAPED)
     tags = _TAG.findall(shown)
-    return shown if len(tags) > len(_TAG.findall(escaped)) and _are_closed(tags) else None
+    if len(tags) > len(_TAG.findall(escaped)) and _are_closed(tags):
+        return shown
+    return escaped if _LOCAL_LINK.search(escaped) else None
 
 
 def _are_closed(tags: list[tuple[str, str, str]]) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from commentsvc.archives.markup import convert
+from commentsvc.archives.markup import convert, drop_pictures
 from commentsvc.archives.records import CommentRecord, Markup, Repair
 from commentsvc.domain.comment_text import search_words, visible_digest
 from commentsvc.domain.confusables import skeleton
@@ -166,7 +166,10 @@ def _clean_address(text: str) -> str | None:
 
 
 def storable(record: CommentRecord) -> CommentRecord:
-    """Return a comment without what a database cannot store: NUL and lone surrogates. Other fields stay."""
+    """Return a comment without pictures as data, and without what a database cannot store: NUL and lone surrogates."""
+    text = drop_pictures(record.text)
+    if text is not record.text:
+        record = msgspec.structs.replace(record, text=text)
     texts = "\n".join(filter(None, map(record.__getattribute__, _TEXTS)))
     if "\x00" not in texts and (texts.isascii() or not _SURROGATE.search(texts)):
         return record  # nearly all

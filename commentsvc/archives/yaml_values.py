@@ -10,11 +10,11 @@ from typing import Any, BinaryIO, Final
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.text_stream import TextStream
 
-MAX_DEPTH: Final = 16
+MAX_DEPTH: Final = 32  # replies may be nested
 MAX_NODES: Final = 20_000  # of one element
 
 
-def read_documents(file: BinaryIO, name: str) -> Iterator[tuple[Any, bool]]:
+def read_documents(file: BinaryIO, name: str, most_nodes: int = MAX_NODES) -> Iterator[tuple[Any, bool]]:
     """Yield each value at the top of a YAML file, and whether forbidden characters were dropped.
 
     The elements of a list at the top are yielded one by one, so that memory does not depend on the size of the file.
@@ -23,7 +23,7 @@ def read_documents(file: BinaryIO, name: str) -> Iterator[tuple[Any, bool]]:
         UnreadableArchive: the file is no YAML, or nested too deeply, or PyYAML is missing.
     """
     stream = TextStream(file)
-    for value in _top_values(_Events(stream, name)):
+    for value in _top_values(_Events(stream, name), most_nodes):
         yield value, stream.dropped
         stream.dropped = False
 
@@ -54,7 +54,7 @@ class _Events:
         return event
 
 
-def _top_values(events: _Events) -> Iterator[Any]:
+def _top_values(events: _Events, most_nodes: int) -> Iterator[Any]:
     kinds = events.yaml
     depth = 0
     while (event := events.next()) is not None:
@@ -63,18 +63,18 @@ def _top_values(events: _Events) -> Iterator[Any]:
         elif isinstance(event, kinds.SequenceEndEvent):
             depth = 0
         elif isinstance(event, kinds.ScalarEvent | kinds.CollectionStartEvent):
-            yield _value(events, event, 0, [0])
+            yield _value(events, event, 0, [most_nodes])
 
 
-def _value(events: _Events, event: Any, depth: int, count: list[int]) -> Any:
-    count[0] += 1
-    if depth > MAX_DEPTH or count[0] > MAX_NODES:
+def _value(events: _Events, event: Any, depth: int, left: list[int]) -> Any:
+    left[0] -= 1
+    if depth > MAX_DEPTH or left[0] < 0:
         raise UnreadableArchive("The YAML has more nested or more numerous values than a comment needs.")
     if isinstance(event, events.yaml.ScalarEvent):
         return event.value
     values = []
     while not isinstance(one := events.next(), events.yaml.CollectionEndEvent):
-        values.append(_value(events, one, depth + 1, count))
+        values.append(_value(events, one, depth + 1, left))
     if isinstance(event, events.yaml.SequenceStartEvent):
         return values
     return {key: value for key, value in zip(values[::2], values[1::2], strict=False) if isinstance(key, str)}

@@ -1,5 +1,6 @@
 """Blogs made with Jekyll and Hugo keep comments in many layouts. Each comment is found, on its page, once."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -110,6 +111,34 @@ def test_a_list_of_comments_needs_no_folder(tmp_path):
     comments, pages = read(make_text(tmp_path / "all.yml", text))
     assert parents(comments) == {"Mia": None, "Bo": "Mia"}
     assert pages == {"roses": ("/roses",)}
+
+
+def nested(names, key):
+    rows = []
+    for name in reversed(names):
+        rows = [{"name": name, "message": f"<p>{name}</p>", "created": "2020-01-01T00:00:00Z", key: rows}]
+    return rows
+
+
+@pytest.mark.parametrize("key", ["children", "replies"])
+def test_replies_in_replies_come_along_however_deep_they_are(tmp_path, key):
+    names = [f"{number}" for number in range(60)]
+    text = json.dumps({"/roses": nested(names, key), "": nested(["Mia"], key)})
+    comments, pages = read(make_folder(tmp_path / "blog", {"_data/comments.json": text}))
+    above = {one.id: one.name for one in comments}
+    assert {one.name: above.get(one.parent) for one in comments} == {
+        "Mia": None,
+        **dict(zip(names, [None, *names], strict=False)),
+    }
+    assert pages == {"/roses": ("/roses",), "/": ("/",)}
+
+
+def test_a_comment_without_an_id_is_the_same_when_newer_ones_stand_before_it(tmp_path):
+    old, new = one(), one("Bo", "Newer")
+    older = make_text(tmp_path / "1.yml", "- " + old.replace("\n", "\n  "))
+    newer = make_text(tmp_path / "2.yml", "- " + new.replace("\n", "\n  ") + "\n- " + old.replace("\n", "\n  "))
+    (first,), (_, second) = read(older)[0], read(newer)[0]
+    assert first.id.partition("#")[2] == second.id.partition("#")[2]
 
 
 POST = """---

@@ -58,12 +58,13 @@ def as_csv(rows):
     [
         ("twikoo", lambda path: make_text(path, as_numbers_of_mongodb(TWIKOO))),
         ("twikoo", lambda path: make_text(path, json.dumps(TWIKOO).encode("utf-16"))),
+        ("twikoo", lambda path: make_text(path, json.dumps({"code": 0, "data": TWIKOO}))),
         ("waline", lambda path: as_sqlite(path, "wl_Comment", WALINE)),
         ("waline", lambda path: make_text(path, as_csv(WALINE))),
         ("waline", lambda path: make_text(path, as_php_my_admin({"wl_Users": [{"id": 1}], "wl_Comment": WALINE}))),
         ("cusdis", lambda path: make_text(path, as_php_my_admin({"users": [{"id": 1}], **CUSDIS}))),
     ],
-    ids=["mongodb", "utf-16", "sqlite", "csv", "waline-phpmyadmin", "cusdis-phpmyadmin"],
+    ids=["mongodb", "utf-16", "cloudbase", "sqlite", "csv", "waline-phpmyadmin", "cusdis-phpmyadmin"],
 )
 def test_other_ways_to_write_the_same_rows_are_read_alike(sample, make, tmp_path):
     file = ArchiveFile(make(tmp_path / "export"))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commentsvc.archives.html_tree import BLOCKS
-from commentsvc.archives.markup import convert
+from commentsvc.archives.markup import convert, drop_pictures
 from commentsvc.archives.records import Markup
 from commentsvc.domain import markdown
 from commentsvc.domain.visible_text import plain_text
@@ -64,11 +64,29 @@ def test_elements_become_markdown(written, markup, text):
         ("put it inside a <div>, *not* after", "put it inside a <div>, *not* after"),
         ("write `<b>bold</b>`\n\n    <br>", "write `<b>bold</b>`\n\n    <br>"),
         ("a < b and b > c *here*", "a < b and b > c *here*"),
+        ("[@Mia](#62c7efa8): yes, [here](/about) and `[not](#here)`", "@Mia: yes, here and `[not](#here)`"),
+        ("[@Mia](https://a.example/#b): *yes*", "[@Mia](https://a.example/#b): *yes*"),
         ("<p> </p>", ""),
     ],
 )
 def test_html_in_markdown_shows_what_readers_saw(written, text):
     assert convert(written, Markup.MIXED) == (text, markdown.render(text) if text else "")
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("See ![a cat.png](data:image/png;base64,iVBORw0KGgo=) here", "See a cat.png here"),
+        (
+            '<img src="data:image/svg+xml;charset=utf-8;base64,PHN2Zz4" alt="a cat"> here',
+            '<img src="" alt="a cat"> here',
+        ),
+        ("no data:image/png;base64,AA no", "no  no"),
+        ("no data", "no data"),
+    ],
+)
+def test_pictures_as_data_are_no_text(written, text):
+    assert drop_pictures(written) == text
 
 
 def test_a_mark_that_markdown_cannot_set_costs_no_word_and_no_list():

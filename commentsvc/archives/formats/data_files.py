@@ -4,6 +4,7 @@ A file has one comment, a list of them, or a map: of comments, or of lists by pa
 WordPress has the list ``comments`` in its front matter.
 """
 
+import hashlib
 import io
 import json
 import re
@@ -33,7 +34,9 @@ DATES: Final = (
     *("comment_date_gmt", "comment_date"),
 )
 LIST: Final = "comments"  # of the front matter of a post
-REPLIES: Final = "replies"
+REPLIES: Final = ("replies", "children")
+MAX_REPLIES: Final = 100  # of replies to replies
+MAX_NODES: Final = 200_000  # values of a YAML file with a map
 LIST_FILE: Final = re.compile(rb"\s*(?:#[^\n]*\n\s*|---[^\n]*\n\s*)*-\s")  # YAML
 MAP_FILE: Final = re.compile(rb"\s*(?:#[^\n]*\n\s*|---[^\n]*\n\s*)*[^\s{<\[:][^\n:{<]*:[ \t]*\r?\n\s*- ")  # of lists
 MAX_DEPTH: Final = 4  # of maps in maps, and of lists in lists
@@ -54,6 +57,7 @@ class DataRow:
     key: str = ""  # its own key, if it is in a map itself
     numbers: tuple[int, ...] = ()  # its place in the lists that lead to it
     above: "DataRow | None" = None  # the comment that has it among its replies
+    level: int = 0  # of replies to replies
     page: Row = field(default_factory=dict)  # the front matter of the post that has it
     has_controls: bool = False  # characters that YAML forbids were dropped
 
@@ -63,13 +67,20 @@ class DataRow:
         parts = self.path.with_suffix("").parts
         last = max((number for number, part in enumerate(parts[:-2]) if part in FOLDERS), default=-1)
         keys = (self.key,) if self.key else ()
-        steps = (*self.names, *keys, *(f"{number + 1}" for number in self.numbers))
+        # New comments may come first in a list, so its numbers change.
+        digest = (_digest(self.row or {}),) if self.numbers else ()
+        steps = (*self.names, *keys, *digest)
         return "#".join(("/".join(parts[last + 1 :] if last >= 0 else below_roots(parts)), *steps))
 
     @property
     def is_inside(self) -> bool:
         """Return whether it is where blogs keep comments: a whole blog may be given."""
         return bool(self.page) or is_comments(self.path)
+
+
+def _digest(row: Row) -> str:
+    written = "\n".join(first_of(row, *keys) for keys in (NAMES, DATES, TEXTS))
+    return hashlib.blake2b(written.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def below_roots(parts: Sequence[str]) -> Sequence[str]:
@@ -117,7 +128,7 @@ def _read_values(member: Member) -> list[tuple[Any, bool]]:
     try:
         if member.path.lower().endswith(".json"):
             return [(json.loads(member.data.removeprefix(BOM).decode("utf-8", "replace"), strict=False), False)]
-        return list(read_documents(io.BytesIO(member.data), member.path)) or [(None, False)]
+        return list(read_documents(io.BytesIO(member.data), member.path, MAX_NODES)) or [(None, False)]
     except (UnreadableArchive, ValueError, RecursionError):
         return [(None, False)]
 
@@ -147,14 +158,16 @@ def _comments(value: object, at: DataRow) -> Iterator[DataRow]:
     elif isinstance(value, Mapping) and _is_one(value, at):
         own = replace(at, row=value)
         yield own
-        replies = value.get(REPLIES)
-        if isinstance(replies, list | Mapping) and len(at.numbers) < MAX_DEPTH:
-            yield from _comments(replies, replace(at, above=own))
+        replies = next((value[key] for key in REPLIES if isinstance(value.get(key), list) and value[key]), None)
+        if replies and at.level == MAX_REPLIES:
+            yield replace(at, row=None)
+        elif replies:
+            yield from _comments(replies, replace(at, above=own, numbers=(), level=at.level + 1))
     elif isinstance(value, Mapping) and len(at.names) < MAX_DEPTH:
         names = (*at.names, at.key) if at.key else at.names
         for key, one in value.items():
             if isinstance(one, list | Mapping):
-                yield from _comments(one, replace(at, names=names, key=str(key)))
+                yield from _comments(one, replace(at, names=names, key=str(key) or "/"))
 
 
 def _is_one(value: Row, at: DataRow) -> bool:

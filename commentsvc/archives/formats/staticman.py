@@ -4,7 +4,6 @@ A reply names its parent by id (``replying_to_uid``), or by its place among the 
 replies, in the order of their file names (``replying_to``, from 1). Texts are Markdown.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +25,12 @@ from commentsvc.archives.formats.data_files import (
     TEXT,
     TEXTS,
     DataRow,
-    below_roots,
     is_comment,
     is_comments,
     is_list,
     read_data_file,
 )
+from commentsvc.archives.formats.data_pages import EITHER, find_links, find_thread
 from commentsvc.archives.records import CommentRecord, LeftOut, LeftOutReason, Markup, Record, Repair, ThreadRecord
 from commentsvc.archives.values import Row, earliest_key, email_of, first_of, moment, optional, text_of
 from commentsvc.domain.models import Status
@@ -46,16 +45,9 @@ PARENT_IDS: Final = (
     *("replyto", "in_reply_to", "comment_parent"),
 )
 POSITION: Final = "replying_to"
-# A page in some themes, the parent in others: the parent if it is the id of a comment.
-EITHER: Final = ("_parent", "parent")
-PAGES: Final = ("_parent", "post_url", "page_url", "post_id", "page_id", "post", "page", "slug", "postId", "pageId")
-POST_PAGES: Final = ("permalink", "wordpress_url", "url", "disqus_identifier")  # in the front matter of a post
 GMT: Final = ("date_gmt",)
 NO_PARENT: Final = frozenset({"", "0", "undefined", "null"})
 HIDDEN: Final = ("approved", "published")  # false: it waits for a moderator
-POST_NAME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)-(.+)")  # Jekyll: the default address has these parts
-UNORDERED: Final = "_comments"  # of a plugin that reads all files below it, and the page from each
-ADDRESS: Final = ("http://", "https://")
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ def read(file: ArchiveFile) -> Iterator[Record]:
     ids = {_id_of(one) for one in rows}
     threads: dict[str, list[Found]] = {}
     for one in rows:
-        thread = _thread(one, ids)
+        thread = find_thread(one, ids)
         if one.row is None or not is_comment(one.row):
             yield LeftOut(reason=LeftOutReason.UNREADABLE)
         elif not thread:
@@ -100,7 +92,7 @@ def read(file: ArchiveFile) -> Iterator[Record]:
             threads.setdefault(thread, []).append(Found(one, one.row, _id_of(one), thread))
     counts = Counter(own for own, _ in {(one.id, one.thread) for found in threads.values() for one in found})
     for thread, found in threads.items():
-        yield ThreadRecord(id=thread, links=_links(found, ids), title=_title(found))
+        yield ThreadRecord(id=thread, links=find_links([one.at for one in found], thread, ids), title=_title(found))
         yield from _Thread(found, ids, counts).comments()
 
 
@@ -134,45 +126,6 @@ def _id_of(one: DataRow) -> str:
     return first_of(one.row or {}, *IDS) or one.place
 
 
-def _thread(one: DataRow, ids: set[str]) -> str:
-    """Return the folder of a file below the folder of all comments, or the page that has this folder, or names it."""
-    if one.above:
-        return _thread(one.above, ids)
-    if one.page:
-        return "/".join(below_roots(one.path.with_suffix("").parts))
-    parts = [*one.path.parent.parts, *([one.path.stem] if one.numbers or one.names or one.key else []), *one.names]
-    last = max((place for place, part in enumerate(parts) if part in FOLDERS), default=-1)
-    page, below = _page(one.row, ids), "/".join(parts[last + 1 :])
-    if page and (parts[last] == UNORDERED if last >= 0 else one.numbers):
-        return page
-    return below or page or "/".join(below_roots(parts[: max(last, 0)]))
-
-
-def _page(row: Row | None, ids: set[str]) -> str:
-    """Return how a comment names its page."""
-    return next((page for key in PAGES if (page := _page_in(key, row or {}, ids))), "")
-
-
-def _page_in(key: str, row: Row, ids: set[str]) -> str:
-    value = optional(row.get(key)) or ""
-    return "" if key in EITHER and value in ids else value
-
-
-def _links(found: list[Found], ids: set[str]) -> tuple[str, ...]:
-    """Return the addresses of a page, then the path that its folder names."""
-    written = [_page_in(key, one.row, ids) for key in PAGES for one in found]
-    posts = [first_of(found[0].at.page, key) for key in POST_PAGES]
-    name = _address_of_post(found[0].at.path) if found[0].at.page else found[0].thread
-    pages = [*(page for page in (*posts, *written) if "/" in page), name]
-    return tuple(dict.fromkeys(page if page.startswith(("/", *ADDRESS)) else f"/{page}" for page in pages))
-
-
-def _address_of_post(path: PurePosixPath) -> str:
-    """Return where Jekyll puts a post if nothing else is configured."""
-    dated = POST_NAME.fullmatch(path.stem)
-    return "/".join(dated.groups()) + ".html" if dated else "/".join(below_roots(path.with_suffix("").parts))
-
-
 def _title(found: list[Found]) -> str | None:
     return optional(found[0].at.page.get("title"))
 
@@ -189,10 +142,15 @@ class _Thread:
     def comments(self) -> Iterator[CommentRecord]:
         """Yield the comments."""
         texts: dict[str, str] = {}
+        places: Counter[str] = Counter()
         for one in self._found:
             text = first_of(one.row, *TEXTS)
-            # Two comments with the same id are no copies if they say something else.
-            own = self._name(one.id) if texts.setdefault(one.id, text) == text else one.at.place
+            own = one.at.place
+            if one.id != own and texts.setdefault(one.id, text) == text:
+                own = self._name(one.id)
+            else:  # no id, or that of a comment that says something else
+                places[own] += 1
+                own = f"{own} {places[own]}" if places[own] > 1 else own
             yield _comment(one, own, self._parent(one), text)
 
     def _name(self, written: str) -> str:

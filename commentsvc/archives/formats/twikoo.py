@@ -12,7 +12,8 @@ from commentsvc.archives.records import Markup, Record
 from commentsvc.archives.values import Row
 
 COLLECTIONS: Final[Path] = ("collections",)  # of LokiJS: a collection is one element, so 16 MB at most
-OWN_LISTS: Final = LISTS | {COLLECTIONS}
+# Its function on CloudBase answers {"code": 0, "data": […]}, and the browser saves that.
+OWN_LISTS: Final = LISTS | {COLLECTIONS, ("data",)}
 
 
 def _rows(path: Path, row: Row) -> Iterator[Row | None]:
