@@ -40,7 +40,8 @@ def names_backup(arguments: argparse.Namespace) -> bool:
     """Return whether ``restore`` was called with a backup, not with ids of comments."""
     if arguments.check or arguments.without_key:
         return True
-    return len(arguments.ids) == 1 and arguments.ids[0] != "-" and not COMMENT_ID.fullmatch(arguments.ids[0])
+    others = [one for one in arguments.ids if one != "-" and not COMMENT_ID.fullmatch(one)]
+    return len(arguments.ids) == 1 == len(others) or any(Path(one).is_file() for one in others)
 
 
 async def restore_backup(config: Config, arguments: argparse.Namespace) -> CommandResult:

@@ -5,7 +5,6 @@ one rename changes which file has the name.
 """
 
 import asyncio
-import os
 import shutil
 import threading
 from collections.abc import Sequence
@@ -59,7 +58,7 @@ async def check_backup(config: Config, file: Path) -> BackupCheck:
 
 
 def _unreadable(file: Path, error: OSError) -> NotFound:
-    return NotFound(f"Cannot read the backup {file}: {os.strerror(error.errno or 0)}. Check its path.")
+    return NotFound(f"Cannot read the backup {file}: {error.strerror}. Check its path.")
 
 
 def find_key_fault(config: Config, found: Inspection) -> list[str]:
@@ -117,8 +116,7 @@ def _copy(file: Path, new: Path) -> Inspection:
     """Copy a backup beside the database, and check the copy: what is checked is what is used."""
     stop = threading.Event()
     try:
-        with file.open("rb"):
-            pass
+        sqlite_inspection.require_file(file)
     except OSError as error:
         raise _unreadable(file, error) from None
     try:

@@ -1,5 +1,6 @@
 """Inspect an SQLite file as a whole: its pages, its rows, its schema."""
 
+import errno
 import re
 import sqlite3
 import threading
@@ -38,11 +39,10 @@ def inspect(path: Path, stop: threading.Event) -> Inspection:
     """Check a database file that nobody changes: its pages, its rows, its schema. It is read as a whole.
 
     Raises:
-        OSError: there is no such file.
+        OSError: there is no such file, or it is a folder, a device or a pipe.
         Stopped: ``stop`` was set.
     """
-    with path.open("rb"):  # SQLite would say no more than "unable to open"
-        pass
+    require_file(path)
     try:
         with open_read_only(path) as connection:
             connection.set_progress_handler(stop.is_set, STEPS_PER_LOOK)
@@ -56,6 +56,18 @@ def inspect(path: Path, stop: threading.Event) -> Inspection:
         return Inspection(faults)
     checked = check_file(path, lambda: _pause(stop))
     return Inspection([*faults, *map(str, checked.damaged)], fingerprint, checked.rows)
+
+
+def require_file(path: Path) -> None:
+    """Check that a file can be read: SQLite would say no more than "unable to open".
+
+    Raises:
+        OSError: there is no such file, or it is a folder, a device or a pipe, whose end nobody knows.
+    """
+    if path.exists() and not path.is_dir() and not path.is_file():
+        raise OSError(errno.EINVAL, "Not a regular file")
+    with path.open("rb"):
+        pass
 
 
 def _pause(stop: threading.Event) -> None:

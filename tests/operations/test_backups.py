@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from commentsvc.domain.errors import ConfigurationError, Unavailable
+from commentsvc.cli.backups import names_backup, restore_backup
+from commentsvc.cli.parser import parse_arguments
+from commentsvc.config.settings import Config
+from commentsvc.domain.errors import ConfigurationError, Invalid, NotFound, Unavailable
 from commentsvc.domain.models import Mode
-from commentsvc.operations import backup
+from commentsvc.operations import backup, restore
 from commentsvc.operations.backup import back_up, is_due, read_last
 from commentsvc.storage import sqlite_backup, sqlite_inspection
 from commentsvc.storage.backups import LastBackup
@@ -318,6 +321,24 @@ def test_a_file_that_is_no_backup_is_named(tmp_path):
     }.items():
         done = run_main(tmp_path, "restore", name)
         assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+
+
+async def test_a_pipe_is_no_backup_and_nobody_waits_for_its_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for check in (restore.check_backup, restore.restore):
+        with pytest.raises(NotFound, match="Not a regular file"):
+            await check(Config(database_url=f"sqlite:///{tmp_path}/data.db"), tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("words", [["one.db", "two.db"], ["--check", "one.db", "two.db"]])
+def test_of_two_backups_none_is_restored(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one.db", "two.db"):
+        (tmp_path / name).touch()
+    arguments = parse_arguments(["restore", *words])
+    assert names_backup(arguments)
+    with pytest.raises(Invalid, match="Name one backup"):
+        asyncio.run(restore_backup(Config(), arguments))
 
 
 def test_a_backup_of_a_newer_version_is_refused(tmp_path):

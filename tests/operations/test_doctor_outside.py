@@ -169,6 +169,11 @@ http {{
 CORP = "Cross-Origin-Resource-Policy"
 TRUSTED = {"trusted_proxies": "127.0.0.1"}
 TELLS = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header Host $http_host;"
+# Clients write the last address of this header themselves.
+BELIEVES = (
+    "proxy_bind 127.0.0.2; proxy_set_header Host $http_host; "
+    'proxy_set_header X-Forwarded-For "$remote_addr, $http_x_forwarded_for";'
+)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +181,8 @@ TELLS = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_
     [
         (TELLS, TRUSTED, []),
         (TELLS, {}, ["forwarding"]),
+        (f"{TELLS} proxy_bind 127.0.0.2;", {"trusted_proxies": "127.0.0.2"}, []),
+        (BELIEVES, {"trusted_proxies": "127.0.0.2"}, ["forwarding"]),
         (f"{TELLS} proxy_set_header Host other;", TRUSTED, ["forwarding"]),
         (f"{TELLS} add_header Access-Control-Allow-Origin *;", TRUSTED, ["origin"]),
         (f"{TELLS} if ($request_method = OPTIONS) {{ return 204; }}", TRUSTED, ["origin"]),

@@ -98,7 +98,8 @@ def check_backups(config: Config) -> Iterator[Finding]:
     """Yield how old the newest backup is, if there is a folder for backups."""
     if not config.backup_folder:
         if config.sqlite_path:
-            cure = "COMMENTSVC_BACKUP_FOLDER=/var/backups/commentsvc"
+            # Also containers and units of systemd let the service write beside its database.
+            cure = f"COMMENTSVC_BACKUP_FOLDER={config.sqlite_path.absolute().parent / 'backups'}"
             yield warning("backups", "No folder for daily backups is set.", cure)
         return
     folder = Path(config.backup_folder)

@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+
+from commentsvc.operations.doctor.fetch import join_address
 
 # The widget's script, and the names under which themes for other systems load it.
 SCRIPT: Final = re.compile(
-    r"/(embed(\.[0-9a-f]+)?\.js|js/embed\.min\.js|js/count\.min\.js|web/embed\.(js|mjs)|js/cusdis\.es\.js)$"
+    r"^[^?]*/(embed(\.[0-9a-f]+)?\.js|js/embed\.min\.js|js/count\.min\.js|web/embed\.(js|mjs)|js/cusdis\.es\.js)(\?|$)"
 )
 # What makes a browser run a script: https://html.spec.whatwg.org/multipage/scripting.html#attr-script-type
 RUNNABLE: Final = frozenset(
@@ -26,8 +27,8 @@ class ScriptTag:
 
     @property
     def runs(self) -> bool:
-        """Return whether its type lets a browser run it."""
-        return self.attributes.get("type", "").strip().lower() in RUNNABLE
+        """Return whether its attributes let a current browser run it."""
+        return self.attributes.get("type", "").strip().lower() in RUNNABLE and "nomodule" not in self.attributes
 
 
 @dataclass
@@ -38,44 +39,68 @@ class Document:
     scripts: list[ScriptTag] = field(default_factory=list)
     canonical: str = ""
     policies: list[str] = field(default_factory=list)  # of meta elements
-    threads: list[dict[str, str]] = field(default_factory=list)  # attributes of the comment-thread elements
-    has_thread_place: bool = False  # an element of a theme for another system
+    # Attributes of the comment-thread elements, also of those that the script makes in places of other systems.
+    threads: list[dict[str, str]] = field(default_factory=list)
     base: str = ""
 
     @property
     def widgets(self) -> list[ScriptTag]:
         """The scripts that may be the widget's."""
-        return [one for one in self.scripts if SCRIPT.search(urlsplit(one.url).path)]
+        return [one for one in self.scripts if SCRIPT.search(one.url)]
 
 
-PLACES: Final = frozenset({"isso-thread", "remark42", "cusdis_thread"})
+# Places of themes for other systems, and their attributes that name a thread. Only scripts know that of Remark42.
+PLACES: Final = {"isso-thread": ("data-isso-id",), "remark42": (), "cusdis_thread": ("data-page-url", "data-page-id")}
+# Their content is a text or a store: no browser with scripts makes elements of it.
+INERT: Final = frozenset({"iframe", "noembed", "noframes", "noscript", "template", "textarea", "title"})
+# Any other element ends the head, also without its tag (HTML standard, "in head" insertion mode).
+OF_HEAD: Final = frozenset({"base", "basefont", "bgsound", "head", "html", "link", "meta", "script", "style"} | INERT)
 
 
 class _Reader(HTMLParser):
     def __init__(self, url: str) -> None:
         super().__init__()
-        self.document = Document(url, base=url)
-        self._in_head = False
+        self.document = Document(url)
+        self._in_head = True
+        self._inert: list[str] = []  # elements that are open, if no browser reads their content
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        document = self.document
-        if tag in {"head", "body"}:
-            self._in_head = tag == "head"
-        elif tag == "base" and found.get("href"):
-            document.base = urljoin(document.url, found["href"])
-        elif tag == "script" and found.get("src"):
-            document.scripts.append(ScriptTag(urljoin(document.base, found["src"].strip()), found, self._in_head))
-        elif tag == "link" and "canonical" in found.get("rel", "").lower().split() and not document.canonical:
-            document.canonical = urljoin(document.base, found.get("href", ""))
-        elif tag == "meta" and found.get("http-equiv", "").lower() == "content-security-policy":
+        if self._inert:
+            self._inert += [tag] if tag == self._inert[-1] == "template" else []
+            return
+        found = {name: value or "" for name, value in reversed(attrs)}  # the first of two counts
+        self._in_head = self._in_head and tag in OF_HEAD
+        if tag in INERT:
+            self._inert = [tag]
+        elif tag in {"base", "link", "meta"}:
+            self._read_head(tag, found)
+        else:
+            self._read_element(tag, found)
+
+    def _read_head(self, tag: str, found: dict[str, str]) -> None:
+        document, href = self.document, found.get("href", "")
+        if tag == "base":
+            document.base = document.base or join_address(document.url, href)  # the first one counts
+        elif "canonical" in found.get("rel", "").lower().split() and not document.canonical:
+            document.canonical = join_address(document.base or document.url, href) or href
+        elif found.get("http-equiv", "").lower() == "content-security-policy":
             document.policies.append(found.get("content", ""))
+
+    def _read_element(self, tag: str, found: dict[str, str]) -> None:
+        document = self.document
+        if tag == "script" and found.get("src"):
+            address = join_address(document.base or document.url, found["src"])
+            document.scripts += [ScriptTag(address, found, self._in_head)] if address else []
         elif tag == "comment-thread":
             document.threads.append(found)
-        document.has_thread_place = document.has_thread_place or found.get("id") in PLACES
+        elif (names := PLACES.get(found.get("id", ""))) is not None:
+            given = [found[name] for name in names if found.get(name) and "{{" not in found[name]]
+            document.threads.append({"thread": given[0]} if given else {})
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "head":
+        if self._inert and tag == self._inert[-1]:
+            self._inert.pop()
+        elif tag == "head":
             self._in_head = False
 
 

@@ -11,7 +11,7 @@ from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Refusal
 from commentsvc.operations import secret_file
-from commentsvc.operations.doctor import computer, external_check, mail, page, public, settings
+from commentsvc.operations.doctor import computer, external_check, forwarding, mail, page, public, settings
 from commentsvc.operations.doctor.database import DATABASE_CHECKS
 from commentsvc.operations.doctor.fetch import FetchFailed
 from commentsvc.operations.doctor.findings import Finding, Level, fault, from_error
@@ -81,20 +81,23 @@ async def examine_outside(config: Config, url: str | None) -> list[Finding]:
 
 
 def _look_from_outside(config: Config, url: str | None) -> Iterator[Finding]:
-    reached = list(public.check_public_address(config))
+    reached = _collect("address", lambda: public.check_public_address(config))
     yield from reached
     is_there = all(one.level is not Level.FAULT for one in reached)  # else no other check can say more
     if is_there and (token := _make_token(config)):
-        yield from public.check_forwarding(config, token)
-    if url is None:
-        return
+        yield from _collect("forwarding", lambda: forwarding.check_forwarding(config, token))
+    if url is not None:
+        yield from _collect("page", lambda: _look_at_page(config, url))
+
+
+def _look_at_page(config: Config, url: str) -> Iterator[Finding]:
     try:
         found = page.fetch_page(url, config)
     except FetchFailed as error:
         yield fault("page", str(error), "Give the address of a page that has comments, as readers see it.")
         return
-    yield from page.check_page(found, config)
-    yield from public.check_for_page(found)
+    yield from _collect("page", lambda: page.check_page(found, config))
+    yield from _collect("script", lambda: public.check_for_page(found))
 
 
 def _make_token(config: Config) -> str | None:

@@ -1,9 +1,7 @@
 """Check a page of the blog: what a browser would do with the widget on it."""
 
-import base64
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,7 +11,7 @@ from commentsvc.domain import urls
 from commentsvc.domain.errors import Invalid
 from commentsvc.operations.doctor import policy
 from commentsvc.operations.doctor.document import Document, ScriptTag, read_document
-from commentsvc.operations.doctor.fetch import Answer, FetchFailed, Request, fetch, is_success, origin_of
+from commentsvc.operations.doctor.fetch import Answer, FetchFailed, Request, fetch, is_success
 from commentsvc.operations.doctor.findings import Finding, fault, ok, warning
 
 SOON_DAYS: Final = 14
@@ -43,7 +41,13 @@ def fetch_page(url: str, config: Config) -> BlogPage:
         raise FetchFailed(f"{answer.url} is not a page: its type is {answer.kind or 'missing'}.")
     document = read_document(answer.url, answer.text())
     script = _find_widget(document, config.own_url)
+    if script and answer.url.startswith("https:") and policy.upgrades(_list_policies(answer, document)):
+        script = replace(script, url=script.url.replace("http:", "https:", 1))
     return BlogPage(answer, document, script, _service_of(script) if script else config.own_url)
+
+
+def _list_policies(answer: Answer, document: Document) -> list[str]:
+    return [*(answer.headers.get_all("Content-Security-Policy") or []), *document.policies]
 
 
 def _find_widget(document: Document, service: str) -> ScriptTag | None:
@@ -66,7 +70,6 @@ def check_page(page: BlogPage, config: Config) -> Iterator[Finding]:
     if page.script is not None:
         yield from _check_mixed_content(page, page.script)
         yield from _check_policy(page, page.script)
-        yield from _check_isolation(page, page.script)
     yield from _check_thread_name(page, config)
 
 
@@ -118,10 +121,10 @@ def _check_script_tag(page: BlogPage, config: Config) -> Iterator[Finding]:
     elif not script.runs:
         yield fault(
             "script",
-            f"Browsers do not run the script: its type is {script.attributes['type']}. A proxy may have changed it.",
+            f"Browsers do not run the script: it has {_name_attribute(script)}. A proxy may have changed it.",
             f'<script async data-cfasync="false" src="{script.url}"></script>',
         )
-    elif script.in_head and not (page.document.threads or page.document.has_thread_place):
+    elif script.in_head and not page.document.threads:
         yield warning(
             "script",
             "The script is in the head, and the page has no place for comments.",
@@ -129,6 +132,10 @@ def _check_script_tag(page: BlogPage, config: Config) -> Iterator[Finding]:
         )
     else:
         yield ok("script", f"The page loads {script.url}.")
+
+
+def _name_attribute(script: ScriptTag) -> str:
+    return "the attribute nomodule" if "nomodule" in script.attributes else f"the type {script.attributes['type']}"
 
 
 def _check_mixed_content(page: BlogPage, script: ScriptTag) -> Iterator[Finding]:
@@ -141,25 +148,15 @@ def _check_mixed_content(page: BlogPage, script: ScriptTag) -> Iterator[Finding]
 
 
 def _check_policy(page: BlogPage, script: ScriptTag) -> Iterator[Finding]:
-    headers = [*(page.answer.headers.get_all("Content-Security-Policy") or []), *page.document.policies]
+    headers = _list_policies(page.answer, page.document)
     blocked = dict.fromkeys(policy.find_blocked(headers, page.answer.url, script, page.service))
+    blocked |= dict.fromkeys(policy.find_sandbox(page.answer.headers.get_all("Content-Security-Policy") or []))
     for directive, cure in blocked:
         says = f"The Content Security Policy of the page blocks the widget ({directive})."
         # Forms are sent by the script; the action counts only without it.
         yield warning("policy", says, cure) if directive == "form-action" else fault("policy", says, cure)
     if headers and not blocked:
         yield ok("policy", "The Content Security Policy of the page allows the widget.")
-
-
-def _check_isolation(page: BlogPage, script: ScriptTag) -> Iterator[Finding]:
-    needs = page.answer.header("Cross-Origin-Embedder-Policy").partition(";")[0].strip().lower()
-    is_foreign = origin_of(page.answer.url) != origin_of(script.url)
-    if is_foreign and needs == "require-corp" and "crossorigin" not in script.attributes:
-        yield fault(
-            "policy",
-            "The page has Cross-Origin-Embedder-Policy: require-corp, which blocks the script.",
-            f'<script async crossorigin src="{script.url}"></script>',
-        )
 
 
 def _check_thread_name(page: BlogPage, config: Config) -> Iterator[Finding]:
@@ -191,20 +188,3 @@ def _check_thread_name(page: BlogPage, config: Config) -> Iterator[Finding]:
         )
     else:
         yield ok("thread", f"Comments on this page belong to the thread {name}.")
-
-
-def check_integrity_attribute(script: ScriptTag, answer: Answer) -> Iterator[Finding]:
-    """Yield whether the digest in the page is that of the script."""
-    wanted = script.attributes.get("integrity", "").split()
-    if not wanted:
-        return
-    digest = base64.b64encode(hashlib.sha384(answer.body).digest()).decode()
-    ours = [one for one in wanted if one.startswith("sha384-")]
-    if ours and f"sha384-{digest}" not in ours:
-        yield fault(
-            "script",
-            "The integrity in the page is not that of the script, so browsers do not run it.",
-            f'integrity="sha384-{digest}"',
-        )
-    elif "crossorigin" not in script.attributes and origin_of(script.url) != "":
-        yield warning("script", "A script with integrity also needs crossorigin.", 'crossorigin="anonymous"')

@@ -13,6 +13,7 @@ FALLBACKS: Final = {
     "form-action": ("form-action",),
 }
 TYPES: Final = "commentsvc"  # the policy of Trusted Types that the widget creates
+SANDBOX_NEEDS: Final = ("allow-scripts", "allow-same-origin", "allow-forms")
 
 
 def split_policies(headers: Sequence[str]) -> list[dict[str, list[str]]]:
@@ -47,6 +48,20 @@ def find_blocked(headers: Sequence[str], page: str, script: ScriptTag, service: 
         is_required = "'script'" in policy.get("require-trusted-types-for", [])
         if is_required and types is not None and TYPES not in types and "*" not in types:
             yield "trusted-types", _with_source("trusted-types", types, TYPES)
+
+
+def find_sandbox(headers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the sandboxes in which the widget does not work, each with what mends it. Those of pages have no effect."""
+    for policy in split_policies(headers):
+        allowed = policy.get("sandbox")
+        missing = [one for one in SANDBOX_NEEDS if allowed is not None and one not in map(str.lower, allowed)]
+        if missing:
+            yield "sandbox", _with_source("sandbox", allowed or [], " ".join(missing))
+
+
+def upgrades(headers: Sequence[str]) -> bool:
+    """Return whether browsers load the scripts of an https page by https, also those with an http address."""
+    return any("upgrade-insecure-requests" in policy for policy in split_policies(headers))
 
 
 def _with_source(directive: str, sources: list[str], source: str) -> str:
@@ -106,7 +121,7 @@ def _matches_host(authority: str, url: str) -> bool:
     actual = str(target.port or PORTS[target.scheme])
     wanted = port if colon else str(PORTS[target.scheme])
     name = (target.hostname or "").lower()
-    is_host = name.endswith(host[1:]) if host.startswith("*.") else name == host.strip("[]")
+    is_host = name.endswith(host[1:]) if host.startswith("*.") else host in {"*", f"[{name}]", name}
     return is_host and wanted in {"*", actual}
 
 

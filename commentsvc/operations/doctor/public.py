@@ -12,7 +12,8 @@ from commentsvc.config.settings import Config
 from commentsvc.operations.doctor.document import ScriptTag
 from commentsvc.operations.doctor.fetch import Answer, FetchFailed, Request, fetch, is_success, origin_of
 from commentsvc.operations.doctor.findings import Finding, fault, ok, warning
-from commentsvc.operations.doctor.page import BlogPage, check_certificate, check_integrity_attribute
+from commentsvc.operations.doctor.page import BlogPage, check_certificate
+from commentsvc.operations.doctor.script_file import check_digest, check_isolation
 
 JAVASCRIPT: Final = frozenset({"text/javascript", "application/javascript"})
 NGINX_PLAIN: Final = "proxy_pass http://127.0.0.1:8080;"
@@ -72,14 +73,8 @@ def _check_script(page: BlogPage, script: ScriptTag) -> Iterator[Finding]:
             "Let the proxy keep Content-Type. nginx: remove default_type and add_header Content-Type there.",
         )
         return
-    yield from check_integrity_attribute(script, answer)
-    policy = answer.header("Cross-Origin-Resource-Policy").lower()
-    if policy in {"same-origin", "same-site"} and origin_of(page.answer.url) != origin_of(script.url):
-        yield fault(
-            "script",
-            f"A proxy adds Cross-Origin-Resource-Policy: {policy}, so other sites cannot load the script.",
-            "nginx: proxy_hide_header Cross-Origin-Resource-Policy; and remove its add_header",
-        )
+    yield from check_digest(page, script, answer)
+    yield from check_isolation(page, script, answer)
     yield from _check_proxy(answer)
 
 
@@ -161,52 +156,6 @@ def _check_preflight(service: str, origin: str) -> Iterator[Finding]:
             f"A proxy answers OPTIONS itself ({answer.status}), so commenters cannot edit their comments.",
             f"nginx: remove limit_except and if ($request_method = OPTIONS); keep {NGINX_PLAIN}",
         )
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """The answer of the service about of the doctor's request: see ``web/server/seen.py``."""
-
-    host: str
-    peer: str  # address of the connection; empty for a socket file
-    client: str
-    forwarded: list[str] = []  # names of the headers that named a client
-    trusts_peer: bool = False
-
-
-def check_forwarding(config: Config, token: str) -> Iterator[Finding]:
-    """Yield whether the service learns the addresses of readers, and its own name, from the proxy."""
-    try:
-        answer = fetch(Request(f"{config.own_url}/v1/seen", headers={"Authorization": f"Bearer {token}"}))
-        seen = msgspec.json.decode(answer.body, type=Seen)
-    except (FetchFailed, msgspec.DecodeError):
-        yield warning(
-            "forwarding", "The service does not tell how it sees a request: it has other keys, or an older version.", ""
-        )
-        return
-    is_well = True
-    if seen.forwarded and not seen.trusts_peer:
-        is_well = False
-        yield fault(
-            "forwarding",
-            f"The service ignores {seen.forwarded[0]} of the proxy {seen.peer}: all readers share one rate limit.",
-            f"{PREFIX}TRUSTED_PROXIES={seen.peer}",
-        )
-    if not seen.forwarded and config.own_origin.startswith("https://"):
-        is_well = False
-        yield fault(
-            "forwarding",
-            "The proxy does not tell who its clients are: all readers share one rate limit.",
-            "nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
-        )
-    if seen.host != config.own_origin.partition("://")[2]:
-        is_well = False
-        yield warning(
-            "forwarding",
-            f"The service is asked as {seen.host}, not by its public name.",
-            "nginx: proxy_set_header Host $host;",
-        )
-    if is_well:
-        yield ok("forwarding", f"The service sees this request as {seen.host}, from {seen.client}.")
 
 
 def _read_detail(answer: Answer) -> str:

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from commentsvc.domain import networks
 from commentsvc.domain.errors import NotFound
-from commentsvc.operations.doctor.public import Seen
+from commentsvc.operations.doctor.forwarding import Seen
 from commentsvc.web.server import security
 from commentsvc.web.server.responses import respond
 from commentsvc.web.server.routing import SERVICE
