@@ -27,6 +27,7 @@ class Backlog(msgspec.Struct, frozen=True):
     oldest_event_seconds: float
     channels: dict[str, ChannelBacklog]
     backup_seconds: float | None  # age of the last backup; None: none was made
+    backup_failed: bool  # since the last one, or before the first one
 
 
 @private_read
@@ -48,6 +49,7 @@ async def measure_backlog(unit: PrivateRead) -> Backlog:
         oldest_event_seconds=_age(await events.find_oldest(unit), now),
         channels=channels,
         backup_seconds=_age(last.made_at, now) if last.made_at else None,
+        backup_failed=bool(last.failed_at),
     )
 
 

@@ -4,7 +4,9 @@ import asyncio
 import platform
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import commentsvc
@@ -136,10 +138,15 @@ def _describe_service(service: Service) -> Iterator[Any]:
     writes = service.db.writes
     yield _gauge("commentsvc_oldest_write_seconds", "Age of the oldest unfinished write.", writes.longest_wait())
     if path:
-        disk = shutil.disk_usage(path.parent)
-        yield _gauge("commentsvc_disk_free_bytes", "Free space where the SQLite database is.", disk.free)
-        yield _gauge("commentsvc_disk_size_bytes", "Size of the disk with the SQLite database.", disk.total)
-        yield _gauge("commentsvc_database_bytes", "Size of the SQLite database file.", path.stat().st_size)
+        with suppress(OSError):  # the file or its disk is gone: the other numbers are wanted most now
+            yield from _describe_disk(path)
+
+
+def _describe_disk(path: Path) -> Iterator[Any]:
+    disk = shutil.disk_usage(path.parent)
+    yield _gauge("commentsvc_disk_free_bytes", "Free space where the SQLite database is.", disk.free)
+    yield _gauge("commentsvc_disk_size_bytes", "Size of the disk with the SQLite database.", disk.total)
+    yield _gauge("commentsvc_database_bytes", "Size of the SQLite database file.", path.stat().st_size)
 
 
 def _gauge(name: str, meaning: str, value: float) -> Any:
@@ -160,6 +167,8 @@ def _describe_backlog(backlog: Backlog | None, lag: float | None) -> Iterator[An
     yield _gauge("commentsvc_event_oldest_seconds", "Age of the oldest unread event.", backlog.oldest_event_seconds)
     if backlog.backup_seconds is not None:
         yield _gauge("commentsvc_backup_age_seconds", "Age of the last backup.", backlog.backup_seconds)
+    failed = float(backlog.backup_failed)
+    yield _gauge("commentsvc_backup_failed", "1: a backup failed, and none was made since then.", failed)
     yield _gauges("commentsvc_comments", "Comments by status; reported ones count in both.", "status", backlog.comments)
     channels = backlog.channels.items()
     for name, meaning, field in (

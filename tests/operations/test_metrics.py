@@ -6,11 +6,12 @@ import re
 import aiohttp
 import pytest
 
+from commentsvc.domain.errors import ConfigurationError
 from commentsvc.domain.metric_memory import CELLS, MetricMemory
 from commentsvc.domain.metrics import ANSWERS, CONNECTIONS, METRICS, REQUESTS, UNITS
 from commentsvc.domain.models import Mode
 from commentsvc.operations import metrics
-from commentsvc.web.server.metrics import MOST_CONNECTIONS
+from commentsvc.operations.backup import back_up
 from tests.conftest import a_key, fields_of
 from tests.processes.running import service_with_workers
 
@@ -124,6 +125,25 @@ async def test_a_database_that_is_away_leaves_the_other_metrics(live, browser_le
     found = await scrape(browser_less, f"{url}/metrics")
     assert found["commentsvc_database_up"] == 0
     assert "commentsvc_queue_oldest_seconds" not in found
+
+
+async def test_a_database_file_that_is_gone_leaves_the_other_metrics(live, browser_less):
+    url, service = await live(metrics_token=TOKEN)
+    service.config.sqlite_path.unlink()
+    found = await scrape(browser_less, f"{url}/metrics")
+    assert "commentsvc_database_up" in found
+    assert "commentsvc_database_bytes" not in found
+
+
+async def test_a_backup_that_fails_is_seen_also_before_the_first_one(live, browser_less, tmp_path):
+    url, service = await live(metrics_token=TOKEN)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError):
+        await back_up(service, tmp_path / "file")
+    found = await scrape(browser_less, f"{url}/metrics")
+    assert (found["commentsvc_backup_failed"], found.get("commentsvc_backup_age_seconds")) == (1, None)
+    await back_up(service, tmp_path / "backups")
+    assert (await scrape(browser_less, f"{url}/metrics"))["commentsvc_backup_failed"] == 0
 
 
 @pytest.mark.slow
