@@ -14,9 +14,9 @@ from commentsvc.storage.dialect import CONTINUE_NUMBERS, REBUILD
 from commentsvc.storage.schema import read_schema
 
 PAGE: Final = 100
-# What belongs to one database: the steps that created it, the servers that run on it, the state of its own index, and
-# the totals that its triggers add up while comments are inserted.
-OWN: Final = frozenset({"schema_step", "server", "search_cleanup", *DERIVED_TABLES})
+# What belongs to one database: the steps that created it, the servers that run on it, its last backup, the state of its
+# own index, and the totals that its triggers add up while comments are inserted.
+OWN: Final = frozenset({"schema_step", "server", "backup", "search_cleanup", *DERIVED_TABLES})
 LAST: Final = "installation"  # a database without its row is not ready for use
 # A worker of the other database may be sending it: here nobody is.
 CLEARED: Final = {"parcel": "claimed_at"}

@@ -9,9 +9,10 @@ from commentsvc.domain.models import ActionVerb, StatusFilter
 from commentsvc.moderation import actions, queue
 from commentsvc.moderation.schemas import Action, QueueQuery
 from commentsvc.operations import database_copy
+from commentsvc.operations.backup import read_last
 from commentsvc.operations.integrity import find_damaged_rows
 from commentsvc.service import Service, private_read
-from commentsvc.storage import table_copy
+from commentsvc.storage import backups, table_copy
 from commentsvc.storage.schema import read_schema
 from tests.archives.test_export import export_of
 from tests.conftest import EVERYTHING, a_service, copied, open_database, post
@@ -76,6 +77,13 @@ async def test_a_copy_is_the_same_service(service, other_url, clock):
         assert (
             await queue.search_comments(second, EVERYTHING, QueueQuery(q="Written after", status=StatusFilter.APPROVED))
         ).comments
+
+
+async def test_a_copy_has_no_backup_yet(service, other_url, clock):
+    await service.db.write(lambda unit: backups.note_failure(unit, "The disk is full.", "2026-11-22T03:10:00.000Z"))
+    await copy_of(service, other_url)
+    async with a_service(other_url, clock) as second:
+        assert await read_last(second) == backups.LastBackup()
 
 
 async def test_nothing_is_copied_into_a_database_that_is_in_use(service, other_url, clock):
