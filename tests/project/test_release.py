@@ -60,6 +60,14 @@ def test_a_release_stops_before_it_does_something_wrong(project):
     (project / "new").unlink()
     assert run(project, "scripts/release", "7.8.9").returncode == 0
     assert "exists already" in run(project, "scripts/release", "7.8.9").stderr
+    assert "7.8.9 is released already" in run(project, "scripts/release", "7.8.8").stderr
+    assert "says nothing under [Unreleased]" in run(project, "scripts/release", "7.8.10").stderr
+
+
+@pytest.mark.parametrize("version", ["v1.2.3", "1.2", "1.02.3", "01.2.3", "1.2.3-rc1", "1.2.3\nx", "x\n1.2.3"])
+def test_only_the_version_that_python_would_use_is_released(project, version):
+    assert "Name a version" in run(project, "scripts/release", version).stderr
+    assert run(project, "git", "tag").stdout == ""
 
 
 def test_each_command_of_the_release_is_in_the_checkout():
