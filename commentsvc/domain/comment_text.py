@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from commentsvc.domain import markdown
+from commentsvc.domain.confusables import drawn
 from commentsvc.domain.crypto import text_digest
 from commentsvc.domain.folding import comparable
 from commentsvc.domain.meter import metered
@@ -35,9 +36,12 @@ def render_text(text: str) -> CommentText:
 
 @lru_cache(maxsize=TEXTS_IN_WORK)  # up to 3 ms of work, which rules in the unit then find done
 def visible_digest(html: str) -> str:
-    """Return the digest of what readers see in a comment's HTML: words, link targets, first numbers of lists."""
+    """Return the digest of what readers see in a comment's HTML: words, link targets, first numbers of lists.
+
+    Letters that look alike are equal, so that a spammer cannot send a text again with a Cyrillic o in it.
+    """
     visible = read_visible_text(html)
-    return text_digest(comparable(visible.text), visible.targets, " ".join(LIST_START.findall(html)))
+    return text_digest(drawn(comparable(visible.text)), visible.targets, " ".join(LIST_START.findall(html)))
 
 
 @lru_cache(maxsize=TEXTS_IN_WORK)

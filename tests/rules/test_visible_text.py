@@ -81,6 +81,8 @@ async def test_the_same_text_counts_in_every_markup(service, aiohttp_client):
             "The **best** offer of the whole year",
             "THE BEST OFFER of the  whole year",
             "The b&#101;st offer of the whole year",
+            "The best \u043effer \u043ef the whol\u0435 year",  # Cyrillic letters
+            "\U0001d5e7\U0001d5f5\U0001d5f2 be\u200bst offer of the whole year",  # bold letters, and one between
         ]
     ):
         assert await post(client, comment, thread=f"https://localhost/b{number}/") == 202, comment
