@@ -17,6 +17,7 @@ from commentsvc.service import write
 from commentsvc.storage import import_jobs
 from commentsvc.storage.import_jobs import ImportJob, JobState
 from tests.conftest import SECRET, post
+from tests.web.test_moderation_looks import assert_large_targets
 
 pytest_plugins = ("tests.browser",)
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -116,6 +117,7 @@ async def test_the_books_are_a_table_and_their_sum_is_written_out(at_desk, lang)
     job = await add_job(service, JobState.CHECKED)
     await owner.goto(f"/moderate/import/{job}")
     await look(owner, f"import-books-{lang}", with_axe=True)
+    await assert_large_targets(owner)
     rows = [await row.inner_text() for row in await owner.locator("table tbody tr").all()]
     assert [row.split("\t")[1] for row in rows] == [
         "418,206",

@@ -17,6 +17,14 @@ DEVICES = [
     {"forced_colors": "active"},
     {"viewport": {"width": 320, "height": 700}},
 ]
+# The dates below the bars, from left to right.
+LABELS = """() => {
+  const box = one => one.getBoundingClientRect(), card = box(document.querySelector(".chart").parentNode)
+  const dates = [...document.querySelectorAll(".plot .tick")].map(box).filter(one => one.width)
+  dates.sort((one, other) => one.left - other.left)
+  return [dates.every(one => one.left > card.left && one.right < card.right),
+    dates.every((one, at) => !at || one.left > dates[at - 1].right + 4)]
+}"""
 
 
 @pytest.mark.slow
@@ -32,3 +40,4 @@ async def test_the_page_is_accessible_and_fits_every_screen(at_desk, clock, devi
         await ada.locator("main details").first.evaluate("one => one.open = true")
         await assert_accessible(ada)
         assert await ada.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert await ada.evaluate(LABELS) == [True, True], "no date leaves the box or covers another"

@@ -389,6 +389,7 @@ async def test_a_reader_chooses_when_new_comments_are_shown(at_post, clock):
 
 async def test_a_list_of_posts_gets_all_comment_counts_in_one_request(at_post):
     posts = "".join(f'<p><a href="/{name}/" data-comment-count>Comments</a></p>' for name in ("one", "two"))
+    archive = "".join(f'<a href="/{year}/" data-comment-count>Comments</a>' for year in range(250))
     mia, service = await at_post(line=posts, head='<script async src="{service}/embed.js"></script>', path="/")
     host = mia.url.rstrip("/")
     await post_approved(service, mia, thread=f"{host}/one/")
@@ -401,6 +402,9 @@ async def test_a_list_of_posts_gets_all_comment_counts_in_one_request(at_post):
     assert await mia.get_by_role("link", name="1 comment", exact=True).count() == 1
     assert len(requests) == 1
     assert await mia.locator("comment-thread").count() == 0
+    await mia.evaluate("archive => document.body.insertAdjacentHTML('beforeend', archive)", archive)
+    await mia.wait_for_function("document.querySelectorAll('[href=\"/249/\"]')[0].textContent == '0 comments'")
+    assert len(requests) == 3, "200 posts in each request"
 
 
 async def test_a_single_page_application_shows_the_thread_of_each_post(at_post):

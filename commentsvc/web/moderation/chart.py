@@ -12,6 +12,7 @@ HEIGHT: Final = 200  # pixels, of the bars
 LINES: Final = 4  # of the grid, above zero
 STEPS: Final = (1, 2, 3, 5, 10, 15, 20, 25, 30, 50, 75)
 LABELS: Final = 5  # below the bars
+EDGE: Final = 10  # percent of the width, less than half of a label on a phone
 GAP: Final = 1.5  # pixels between two parts of a bar
 STACK: Final = ("approved", "spam", "trash", "erased", "pending")  # from the bottom
 FILLED: Final = 0.76  # of the room for a bar
@@ -34,6 +35,8 @@ class Bar:
     middle: float
     label: str
     shows_label: bool
+    only_wide: bool  # the label: on phones there is room for every second one
+    edge: str  # where the label would leave the chart: left, right or empty
     top: float
     parts: list[Part]
     period: PeriodRecord
@@ -64,6 +67,8 @@ def build_chart(locale: Locale, periods: Sequence[PeriodRecord]) -> Chart:
                 middle=round(room * (place + 0.5), 3),
                 label=format_date(locale, period.from_),
                 shows_label=(number - 1 - at) % every == 0,
+                only_wide=(number - 1 - at) // every % 2 == 1,
+                edge=_find_edge(room * (place + 0.5)),
                 top=top,
                 parts=parts,
                 period=period,
@@ -71,6 +76,10 @@ def build_chart(locale: Locale, periods: Sequence[PeriodRecord]) -> Chart:
         )
     lines = [(step * line, HEIGHT * (1 - line / LINES)) for line in range(LINES + 1)]
     return Chart(bars, round(room * FILLED, 3), lines, _find_peak(bars))
+
+
+def _find_edge(middle: float) -> str:
+    return "left" if middle < EDGE else "right" if middle > 100 - EDGE else ""
 
 
 def find_step(most: int) -> int:

@@ -282,10 +282,16 @@ const scan = async () => {
   if (line && !document.querySelector("comment-thread")) line.after(document.createElement("comment-thread"))
   const named = link => link.dataset.commentCount || link.href.split("#")[0]
   const links = [...document.querySelectorAll("[data-comment-count]")].filter(link => link.counted != (link.counted = named(link)))
-  if (!links.length) return
+  const names = [...new Set(links.map(named))], lang = document.documentElement.lang || navigator.language
   try {
-    const counts = await loadCounts([...new Set(links.map(named))], document.documentElement.lang || navigator.language)
-    for (const link of links) link.textContent = (link.dataset.countAs == "number" ? counts.counts : counts.words)[named(link)]
+    // The server counts 200 threads at once.
+    while (names.length) {
+      const { counts, words } = await loadCounts(names.splice(0, 200), lang)
+      for (const link of links) {
+        const name = named(link)
+        if (name in counts) link.textContent = (link.dataset.countAs == "number" ? counts : words)[name]
+      }
+    }
   } catch {}
 }
 let due
