@@ -87,6 +87,10 @@ TRACKING_VALUES: Final = {
         {"email", "facebook", "feed", "friends_link", "linkedin", "newsletter", "rss", "social", "substack", "twitter"}
     ),
 }
+# These names may select a page, but not with a time in milliseconds (2017 to 2033): scripts that change pages add it,
+# so that no cache answers, and some leave it in the address.
+TIMED: Final = frozenset({"t", "time", "timestamp", "ts", "v"})
+MILLISECONDS: Final = re.compile(r"1[5-9]\d{11}")
 _APPENDING: Final = re.compile("([?;])")
 NAME: Final = re.compile(r"[^\s=&#?*]+\*?")
 
@@ -103,7 +107,8 @@ class DroppedParameters:
         name, _, value = (_unquote(part) for part in pair.partition("="))
         name = name.removeprefix("amp;")  # of an address copied from HTML source
         listed = name in self.names or name.startswith(self.prefixes)
-        return listed or value in TRACKING_VALUES.get(name, ())
+        timed = name in TIMED and MILLISECONDS.fullmatch(value) is not None
+        return listed or timed or value in TRACKING_VALUES.get(name, ())
 
     def remove_from(self, pair: str) -> str:
         """Return a ``name=value`` without what does not count; empty if all of it does not.

@@ -94,6 +94,7 @@ async def test_a_commenter_with_an_invisible_character_in_the_address_is_accepte
         "from=timeline",
         "cb=1",
         "_=1700000000",
+        "t=1795983721585",
         "_x_tr_sl=en&_x_tr_tl=de&_x_tr_hl=de&_x_tr_pto=wapp",
         "replytocom=42",
         "unapproved=42&moderation-hash=0a1b",
@@ -167,7 +168,9 @@ def test_readers_of_a_translated_page_find_its_thread(translated, host):
     assert urls.parse_origin(f"https://{translated}") == f"https://{host}"
 
 
-@pytest.mark.parametrize("query", ["from=2026", "p=17", "page=2", "source=book", "nb=2", "lang=en", "v=1", "id=cb"])
+@pytest.mark.parametrize(
+    "query", ["from=2026", "p=17", "page=2", "source=book", "nb=2", "lang=en", "v=1", "t=17959", "id=cb"]
+)
 def test_a_parameter_that_may_select_a_page_counts(query):
     assert urls.parse_thread(f"{BLOG}/?{query}").name == f"/?{query}"
 
