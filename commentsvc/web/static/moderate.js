@@ -282,10 +282,12 @@ if (cards) {
   addEventListener("focus", () => poll().catch(() => {}))
 }
 
-// Bans and rules: Enter in a list saves, as in a text field. A change of the test's own fields tests again at once.
+// Bans and rules: Enter in a list saves, as in a text field, and Ctrl+Enter in a text of several lines sends every form.
+// A change of the test's own fields tests again at once.
 addEventListener("keydown", event => {
   const { target, key } = event
-  if (key != "Enter" || event.isComposing || !target.matches(".by-kind select")) return
+  const sends = event.ctrlKey || event.metaKey ? "main textarea" : ".by-kind select"
+  if (key != "Enter" || event.isComposing || !target.matches(sends)) return
   event.preventDefault()
   target.form.requestSubmit(find("button", target.form))
 })
