@@ -15,7 +15,7 @@ from commentsvc.web.pages.templates import request_locale
 from commentsvc.web.server import security
 from commentsvc.web.server.cache_headers import accepts_gzip
 from commentsvc.web.server.endpoint import read_query
-from commentsvc.web.server.routing import JSON, Route
+from commentsvc.web.server.routing import Route
 
 METHODS: Final = frozenset({"GET", "HEAD"})
 SEC_FETCH_SITE: Final = istr("Sec-Fetch-Site")
@@ -88,17 +88,17 @@ class Questions:
         return Question(
             path=route.path,
             query=self._normalise(route, query),
-            lang=request_locale(request, lang).lang if lang or route.kind != JSON else None,
+            lang=request_locale(request, lang).lang if lang or route.shared else None,
             origin=security.request_origin(request, self._config),
             origin_header=request.headers.get(hdrs.ORIGIN),
             gzipped=accepts_gzip(request),
         )
 
     def _normalise(self, route: Route, query: msgspec.Struct) -> bytes:
-        """Return a query as JSON. The list of a thread does not repeat its address, so all forms of that are equal."""
+        """Return a query as JSON. JSON of a thread does not repeat its address, so all forms of that are equal."""
         fields = msgspec.structs.asdict(query)
         name = fields.get("thread")
-        if route.kind == JSON and isinstance(name, str):
+        if not route.shared and isinstance(name, str):
             try:
                 ref = urls.parse_thread(name, self._config.dropped)
             except Invalid:

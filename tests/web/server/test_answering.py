@@ -113,6 +113,13 @@ async def test_each_reader_gets_their_language_encoding_and_origin(client):
         assert "Access-Control-Allow-Origin" not in english.headers
 
 
+async def test_each_reader_of_the_page_gets_their_language_and_address(client):
+    for lang, words in {"de": "1 Kommentar", "en": "1 comment", "ar": 'dir="rtl"'}.items():
+        page = await client.get("/t?thread=/a-page/%3Ffbclid=of-one-reader", headers={"Accept-Language": lang})
+        assert words in await page.text()
+    assert "of-one-reader" not in await (await client.get("/t?thread=/a-page/")).text()
+
+
 async def test_the_page_without_script_can_be_loaded_twice_and_sent_twice(client):
     sent = []
     for number in range(2):
