@@ -191,27 +191,6 @@ async def listen(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def work(config: Config, stop: Stop) -> None:
-    """Send mails and call webhooks, without serving, until the process is asked to stop.
-
-    Raises:
-        DatabaseAway: the database does not answer in time.
-        ConfigurationError, Unavailable: see ``open_ready_service``.
-    """
-    async with AsyncExitStack() as stack:
-        opening = wait_for_database(config.database_wait, lambda: stack.enter_async_context(open_ready_service(config)))
-        service = await stop.unless_asked(opening)
-        if service is not None:
-            await stack.enter_async_context(servers.announce_server(service))
-            delivering = asyncio.create_task(deliver(service), name="delivery")
-            LOG.info("sending mails and calling webhooks")
-            await stop.wait()
-            LOG.info("stopping: what is being sent is finished")
-            delivering.cancel()
-            await asyncio.gather(delivering, return_exceptions=True)
-    LOG.info("stopped")
-
-
 async def deliver(service: Service) -> None:
     """Send mails and call webhooks until cancelled; what is being sent then is finished."""
     try:

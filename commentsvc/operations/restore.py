@@ -84,6 +84,10 @@ async def restore(config: Config, file: Path, *, without_key: bool = False) -> R
     path = config.sqlite_path and config.sqlite_path.absolute()
     if path is None:
         raise ConfigurationError(f"A file cannot be restored to PostgreSQL. {POSTGRES}")
+    try:
+        await asyncio.to_thread(file.stat)  # before the lock, which is a new file in a new folder
+    except OSError as error:
+        raise _unreadable(file, error) from None
     async with server_lock.enter_database(config) as lock:
         await lock.require_alone()
         try:

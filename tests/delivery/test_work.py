@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 
 from tests.conftest import SECRET
-from tests.operations.test_operating import environment
+from tests.operations.test_operating import environment, run_main
 
 
 @contextmanager
@@ -36,6 +36,7 @@ def read_until(process, text):
 
 
 def test_a_worker_starts_without_a_port_and_stops_in_order(tmp_path, database_url):
+    assert run_main(tmp_path, "migrate", DATABASE_URL=database_url, SECRET_KEY=SECRET).returncode == 0
     with worker(tmp_path, DATABASE_URL=database_url, SECRET_KEY=SECRET) as process:
         read_until(process, "sending mails and calling webhooks")
         process.terminate()

@@ -12,12 +12,14 @@ import pytest
 
 from commentsvc import app
 from commentsvc.access import keys
+from commentsvc.cli.parser import build_parser
 from commentsvc.comments.post import post_comment
 from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError, Unavailable
 from commentsvc.operations import startup
 from commentsvc.storage import schema
 from commentsvc.web.routes import application
+from tests.cli.test_parser import parsers
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, SECRET, a_key, a_service, draft, fields_of, make_database, visit
 from tests.operations.test_operating import call, port_of, run_main, serving
@@ -29,7 +31,18 @@ COMMANDS = [
     ("thread", "list"), ("thread", "remove", "x"), ("site", "remove", "x"), ("key", "rotate", "x"),
     ("moderator", "list"), ("erasures", "apply"),
     ("secret", "status"), ("secret", "rotate"), ("secret", "lost"),
+    ("work",), ("search", "x"), ("hold", "x"), ("spam", "x"), ("trash", "x"), ("ban", "x"), ("stats",), ("export",),
+    ("restore", "0199aaaa-0000-7000-8000-000000000000"), ("filter", "list"), ("session", "list"), ("webhook", "list"),
+    ("delivery", "list"), ("import", "wxr", "x", "--site", "blog"), ("copy", "--to", "sqlite:///y.db"),
+    ("backup", "saved"), ("prune", "--spam", "30d"), ("person", "export", "mia@example.com"),
 ]  # fmt: skip
+CREATE = {"serve", "migrate"}
+NEED_NONE = {"config", "doctor", "healthcheck", "openapi", "mail"}
+
+
+def test_every_command_is_tried_in_the_wrong_folder():
+    offered = {path[0] for path, _ in parsers(build_parser())}
+    assert {words[0] for words in COMMANDS} == offered - CREATE - NEED_NONE
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
