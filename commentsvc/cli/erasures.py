@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from commentsvc.cli.terminal import CommandResult, Commands, Terminal
-from commentsvc.domain.errors import ConfigurationError
+from commentsvc.domain.errors import ConfigurationError, NotFound
 from commentsvc.operations import erasures
 from commentsvc.service import Service
 from commentsvc.storage.erasure_journal import ErasureJournal, find_journal
@@ -16,7 +16,7 @@ async def _apply_journal(service: Service, arguments: argparse.Namespace, _termi
     if journal is None:
         raise ConfigurationError("COMMENTSVC_ERASURE_JOURNAL names no file. Name one: commentsvc erasures apply FILE")
     if not journal.path.exists():
-        raise ConfigurationError(f"There is no journal of erasures at {journal.path}.")
+        raise NotFound(f"There is no journal of erasures at {journal.path}.")
     done = await erasures.apply_journal(service, journal)
     return CommandResult(
         done,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.cli import AWAY, INTERRUPTED, MISCONFIGURED, REFUSED
 from commentsvc.cli.terminal import Terminal, to_json
+from commentsvc.config.program import with_real_commands
 from commentsvc.domain.errors import ConfigurationError, DatabaseAway, FieldError, Invalid, Refusal, Unavailable
 
 
@@ -20,9 +21,12 @@ class Failure:
     errors: tuple[FieldError, ...] = ()
 
     def to_json(self) -> str:
-        """Return one line of JSON with the fields of the API's errors."""
-        errors = [{"field": one.field, "code": one.code, "detail": one.detail} for one in self.errors]
-        return to_json({"code": self.code, "detail": self.detail, "errors": errors, "exit_code": self.exit_code})
+        """Return one line of JSON with the fields of the API's errors. Commands in it work as they are printed."""
+        errors = [
+            {"field": one.field, "code": one.code, "detail": with_real_commands(one.detail)} for one in self.errors
+        ]
+        detail = with_real_commands(self.detail)
+        return to_json({"code": self.code, "detail": detail, "errors": errors, "exit_code": self.exit_code})
 
 
 def report_errors(terminal: Terminal, work: Callable[[], int], *, as_json: bool = False) -> int:

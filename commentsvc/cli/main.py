@@ -55,14 +55,14 @@ def _run(words: Sequence[str]) -> int:
     from commentsvc.cli.terminal import OutputError, Terminal  # noqa: PLC0415 -- see above
     from commentsvc.cli.writing import find_editor  # noqa: PLC0415 -- see above
 
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal lacks must not stop us
     arguments = parse_arguments(words)
     if arguments.command != "serve":  # ``app.serve`` imports more, then collects
         gc.enable()
     if arguments.command == "healthcheck":
         return _report_health()
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a character that the terminal lacks must not stop us
     terminal = Terminal(
         print_line=_print_at_once if arguments.command == "serve" else _print_line,
         print_error=_print_error_line if arguments.json else _print_error,
@@ -226,7 +226,7 @@ def _print_error(text: str) -> None:
 def _print_error_line(text: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError):
-            sys.stderr.write(f"{program.with_real_commands(text)}\n")
+            sys.stderr.write(f"{text}\n")
 
 
 def _read_lines() -> list[str]:

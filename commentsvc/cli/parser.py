@@ -61,13 +61,19 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     try:
         arguments = parser.parse_all(words)
         _require_utf8(arguments.parser, words)
+        if arguments.json and _names_no_command(arguments):
+            arguments.parser.error("name a command")  # help is for people
     except UsageError as error:
         failure = Failure(UNUSABLE, "usage", str(error))
         error.parser.exit(UNUSABLE, f"{failure.to_json()}\n" if "--json" in words else error.describe())
-    if arguments.command is None or getattr(arguments, "subcommand", "") is None:
+    if _names_no_command(arguments):
         arguments.parser.print_help()
         arguments.parser.exit()
     return arguments
+
+
+def _names_no_command(arguments: argparse.Namespace) -> bool:
+    return arguments.command is None or getattr(arguments, "subcommand", "") is None
 
 
 def _require_utf8(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:

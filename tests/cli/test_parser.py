@@ -3,6 +3,8 @@
 import argparse
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from commentsvc.moderation.schemas import QueueQuery
 from commentsvc.moderation.statistics_schemas import Span
 from commentsvc.rules.kinds import KINDS
 from commentsvc.storage.comment_filter import CommentFilter
-from tests.operations.test_operating import run_main
+from tests.operations.test_operating import environment, run, run_main
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -117,6 +119,21 @@ def test_an_operator_reads_help_and_the_exit_code_is_0(tmp_path, words):
     assert (EPILOG in done.stdout) == (words == "--help")
 
 
+def test_an_operator_reads_help_in_a_terminal_without_unicode(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "commentsvc", "--help"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=environment() | {"PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Exit codes:" in done.stdout
+
+
+def test_an_operator_reads_that_the_service_is_not_running(tmp_path):
+    done = run(tmp_path, "healthcheck", PORT="1")
+    assert (done.returncode, done.stderr) == (1, "commentsvc: commentsvc is not running at 127.0.0.1:1.\n")
+
+
 @pytest.mark.parametrize(
     ("words", "shown"), [("", "check that the service"), ("rule", "test a rule on past decisions")]
 )
@@ -147,6 +164,9 @@ def test_an_operator_reads_every_kind_scope_and_mode_where_they_choose_one(tmp_p
         ("approve nothing --json", 1, "partly_refused", None),
         ("queue --json --limit many", 2, "usage", None),
         ("rule --json nonsense", 2, "usage", None),
+        ("rule --json", 2, "usage", None),
+        ("--json", 2, "usage", None),
+        ("erasures apply nowhere --json", 1, "not_found", None),
     ],
 )
 def test_a_program_reads_errors_as_json(tmp_path, words, exit_code, code, field):

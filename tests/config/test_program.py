@@ -1,5 +1,6 @@
 """Every command that the service prints works as it is printed."""
 
+import json
 import os
 import re
 import shlex
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+from commentsvc.cli.failures import Failure
 from commentsvc.config import program
 from commentsvc.config.program import Start, command_line, with_real_commands
 from tests.replicas import ROOT
@@ -81,7 +83,14 @@ def test_commands_in_errors_are_complete_and_other_words_stay():
     )
 
 
-@pytest.mark.slow
+def test_an_error_in_json_is_json_whatever_the_path_of_the_database():
+    start(environment={"COMMENTSVC_DATABASE_URL": 'sqlite:///a "b"\\.db'})
+    failure = Failure(1, "not_found", "See: commentsvc site list")
+    assert json.loads(failure.to_json())["detail"].endswith(
+        """='sqlite:///a "b"\\.db' .venv/bin/commentsvc site list"""
+    )
+
+
 def test_a_printed_command_works_as_it_is_printed_from_another_terminal(tmp_path):
     """The settings of the first command are not in the second terminal."""
     theirs = {name: value for name, value in os.environ.items() if not name.startswith("COMMENTSVC_")}
