@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import zlib
 
 import pytest
@@ -83,9 +84,23 @@ async def test_a_request_that_cannot_be_parsed_gets_problem_json(live, raw, capl
     assert 400 <= status < 500
     assert headers["Content-Type"].startswith("application/problem+json")
     assert set(json.loads(body)) == PROBLEM
+    assert re.fullmatch("[0-9a-f]{16}", headers["X-Request-ID"])
     assert b"canary" not in body
     assert "canary" not in caplog.text
     assert "127.0.0.1" not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/v1/comments?thread=/a-page/", "/nowhere"])
+async def test_an_expectation_that_nobody_can_meet_gets_problem_json(live, path):
+    url, _ = await live(SHORT_DEADLINES)
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\nConnection: close\r\n\r\n".encode()
+    status, headers, body = parse_answer(await exchange(url, request))
+
+    assert (status, headers["Content-Type"], headers["X-Content-Type-Options"]) == (
+        417, "application/problem+json", "nosniff",
+    )  # fmt: skip
+    assert json.loads(body)["code"] == "expectation_not_met"
+    assert headers["X-Request-ID"]
 
 
 async def test_the_service_refuses_a_compressed_body_without_unpacking_it(live, browser_less):

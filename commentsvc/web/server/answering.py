@@ -26,7 +26,7 @@ from commentsvc.web.pages.blanks import fill_blanks, split_at_blanks
 from commentsvc.web.server.admission import ADMISSION
 from commentsvc.web.server.answer_cache import Answer, AnswerCache, KeptResponse
 from commentsvc.web.server.body import RECEIVED
-from commentsvc.web.server.middleware import DRAINING
+from commentsvc.web.server.middleware import DRAINING, finish_response
 from commentsvc.web.server.questions import Question, Questions
 from commentsvc.web.server.routing import BASIS, SERVICE, UNFILLED, WHOLE
 
@@ -92,6 +92,9 @@ class Answering:
         METER.set(meter)  # of the task of this request
         try:
             return await meter_steps(self._handle_unmetered(request), meter)
+        except web.HTTPException as error:
+            # aiohttp refuses an unknown Expect header before the middleware.
+            return await finish_response(request, partial(_raise, error))
         finally:
             self._admission.charge(request, meter.seconds)
             self._received.release(request)
@@ -137,6 +140,10 @@ class Answering:
         finally:
             del self._in_work[question]
             done.set_result(kept is not None)
+
+
+async def _raise(error: web.HTTPException, _request: web.Request) -> web.StreamResponse:
+    raise error
 
 
 def _labels_of(request: web.Request, response: web.StreamResponse) -> tuple[str, str, str]:

@@ -62,7 +62,7 @@ def depend_on(request: web.Request, basis: Basis, origin: str | None = None) -> 
 
 def accepts_gzip(request: web.BaseRequest) -> bool:
     """Return whether the client accepts gzip (RFC 9110, 12.5.3)."""
-    accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "")
+    accepted = request.headers.get(hdrs.ACCEPT_ENCODING, "").lower()
     return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
 
 

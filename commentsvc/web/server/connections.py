@@ -25,7 +25,7 @@ from commentsvc.web.server.answer_cache import KeptResponse
 from commentsvc.web.server.answering import Answering
 from commentsvc.web.server.connection_limits import ConnectionLimits
 from commentsvc.web.server.last_connections import await_last_requests, stop_accepting
-from commentsvc.web.server.middleware import DRAINING, STARTED
+from commentsvc.web.server.middleware import DRAINING, STARTED, make_request_id
 from commentsvc.web.server.request_parser import LINE_BYTES, HeaderTooLarge, LimitedParser
 from commentsvc.web.server.routing import REQUEST_ID_HEADER, SERVICE
 
@@ -205,6 +205,7 @@ class Connection(web.RequestHandler):
         response = show_unread(self.config, status, unread) or problems.respond(problem, self.config.base_path)
         for name, value in security.HEADERS.items():
             response.headers.setdefault(name, value)
+        response.headers[REQUEST_ID_HEADER] = make_request_id()
         response.force_close()
         return response
 

@@ -61,10 +61,15 @@ async def finish_response(
     return response
 
 
+def make_request_id() -> str:
+    """Return a new id for the header of a response and the log."""
+    return secrets.token_hex(8)
+
+
 @contextmanager
 def _request_id() -> Iterator[str]:
     """Make an id for this request, which the log lines of the request carry."""
-    token = REQUEST_ID.set(secrets.token_hex(8))
+    token = REQUEST_ID.set(make_request_id())
     try:
         yield REQUEST_ID.get()
     finally:
