@@ -4,7 +4,8 @@ A schema is a msgspec ``Struct`` whose types name its fields' validators. msgspe
 error, so each field is converted on its own.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -21,6 +22,7 @@ from commentsvc.domain.timestamps import format_time, parse_time
 
 Schema = TypeVar("Schema", bound=msgspec.Struct)
 EMPTY_MESSAGE: Final = "This is empty. Enter a value, or leave the field out."
+DECODED_PLUS: Final = re.compile(r"(T.*\d) (\d\d:\d\d)$")
 # The honeypot: a program that copies the fields of a form copies it empty, as people leave it.
 MAY_BE_EMPTY: Final = frozenset({"topic"})
 
@@ -63,15 +65,8 @@ def validate(
 
 def unknown_fields(values: Mapping[str, Any], known: Collection[str]) -> list[FieldError]:
     """Return an error for each field that the schema does not have."""
-    return [
-        FieldError(
-            escape_surrogates(name)[:80],
-            "unknown_field",
-            f"Unknown field. Known fields: {', '.join(sorted(known))}.",
-        )
-        for name in values
-        if name not in known
-    ]
+    detail = f"Unknown field. Known fields: {', '.join(sorted(known))}." if known else "Unknown field. Leave it out."
+    return [FieldError(escape_surrogates(name)[:80], "unknown_field", detail) for name in values if name not in known]
 
 
 @dataclass(frozen=True)
@@ -235,13 +230,15 @@ def _describe_setting(kind: Any) -> str:
 def parse_time_field(field: str, text: str | None) -> str | None:
     """Return a time from a request in the format in which times are stored.
 
+    The letters may be small (RFC 3339, 5.6). A space before the offset was a plus sign that a URL did not encode.
+
     Raises:
         Invalid: naming the field.
     """
     if text is None:
         return None
     try:
-        return format_time(parse_time(text))
+        return format_time(parse_time(DECODED_PLUS.sub(r"\1+\2", text.upper())))
     except (ValueError, OverflowError):
         raise Invalid(
             FieldError(field, "invalid_time", "Use RFC 3339 with a time zone, like 2026-11-22T16:02:11Z.")

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from yarl import URL
 
 from commentsvc.comments import post
 from commentsvc.domain.models import ActionVerb, Mode
@@ -171,6 +172,29 @@ async def test_a_cursor_of_another_query_is_refused(open_client):
     for query in (f"&view=flat&cursor={cursor}", "&cursor=nonsense", "&cursor=%FF", f"&order=newest&cursor={cursor}"):
         response = await open_client.get(LIST + query)
         assert response.status in {400, 422}
+
+
+@pytest.mark.parametrize("view", ["tree", "flat"])
+async def test_a_cursor_of_another_thread_is_refused(open_client, view):
+    await post_discussion(open_client)
+    await write(open_client, comment="elsewhere", thread="/another-page/")
+    cursor = (await (await open_client.get(f"{LIST}&limit=2&view={view}")).json())["next_cursor"]
+
+    elsewhere = await open_client.get(f"/v1/comments?thread=/another-page/&view={view}&cursor={cursor}")
+
+    assert (elsewhere.status, (await elsewhere.json())["errors"][0]["code"]) == (422, "invalid_cursor")
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-11-22t16:00:00z", "2026-11-22T16:00:00+00:00", "2026-11-22T16:00:00.123456789Z"]
+)
+async def test_a_program_writes_a_time_in_any_form_of_rfc_3339(open_client, time):
+    await write(open_client, comment="new")
+
+    # The plus sign is not encoded: it arrives as a space.
+    listing = await (await open_client.get(URL(f"{LIST}&since={time}", encoded=True))).json()
+
+    assert [one["html"] for one in listing["comments"]] == ["<p>new</p>"]
 
 
 async def test_a_reader_can_list_only_the_comments_since_a_time(open_client, clock):

@@ -153,6 +153,40 @@ async def test_a_program_learns_which_parameter_to_remove(client, parameter, cur
     assert "Known fields: at, cursor" in fault["detail"]
 
 
+async def test_a_program_learns_all_faults_of_a_query_string_at_once(client):
+    query = "foo=1&foo=2&limit=many&order=best&order=worst&view=heap"
+    faults = (await (await client.get(f"/v1/comments?{query}")).json())["errors"]
+
+    assert {fault["field"]: fault["code"] for fault in faults} == {
+        "foo": "unknown_field", "order": "repeated", "thread": "required", "limit": "invalid", "view": "invalid",
+    }  # fmt: skip
+    assert len(faults) == 5
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/keys?site=blog", None),
+        ("GET", "/v1/webhooks?site=blog", None),
+        ("POST", "/v1/moderation/actions/x/undo?ids=y", None),
+        ("POST", "/v1/moderation/actions/x/undo", {"ids": ["y"]}),
+        ("DELETE", "/v1/rules/x?site=blog", None),
+        ("DELETE", "/v1/rules/x", {"site": "blog"}),
+    ],
+)
+async def test_a_filter_that_does_not_exist_does_not_mean_everything(client, key, method, path, body):
+    response = await client.request(method, path, json=body, headers=key)
+    (fault,) = (await response.json())["errors"]
+
+    assert (response.status, fault["code"], fault["field"] in {"site", "ids"}) == (422, "unknown_field", True)
+
+
+async def test_a_program_may_send_an_empty_object_where_no_field_is_known(client, key):
+    for body in ({}, None):
+        response = await client.post("/v1/moderation/actions/x/undo", data=json.dumps(body), headers={**key, **JSON})
+        assert response.status == 404
+
+
 @pytest.mark.parametrize("target", ["/v1/comments?thread=/café/", "/t?thread=/日本/", "/v1/counts?thread=Привет"])
 async def test_a_program_learns_to_percent_encode_an_address(live, target):
     url, _ = await live()

@@ -1,7 +1,7 @@
 """Read and check a request, call its handler, and send the result. Every route uses this."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, cast
@@ -174,6 +174,8 @@ def _parse_arguments(route: Route, request: web.Request, body: bytes) -> list[An
     """Return the handler's arguments: the query string and the body, as instances of the route's schemas."""
     limits = request.app[SERVICE].config.limits
     arguments = [read_query(route, request, limits)] if route.asks is not None else []
+    if route.strict:
+        _refuse_unknown(route, request, body)
     if route.takes is not None:
         arguments.append(_parse_body(route, route.takes, request, body, limits))
     return arguments
@@ -197,9 +199,43 @@ def read_query(route: Route, request: web.Request, limits: fields.Limits) -> Any
     if route.asks is None:
         raise TypeError("the route takes no query")
     parse = parsing.parse_shared_query if route.shared else parsing.parse_query
-    values = parse(route.asks, request.rel_url.raw_query_string)
     # Our own search forms send their empty fields in the address.
-    return validation.validate(route.asks, values, limits, strict=False, form=route.session_scope is not None)
+    check = partial(validation.validate, route.asks, limits=limits, strict=False, form=route.session_scope is not None)
+    try:
+        values = parse(route.asks, request.rel_url.raw_query_string)
+    except Invalid as error:
+        raise _join_faults(error, check) from None
+    return check(values)
+
+
+def _join_faults(error: Invalid, check: Callable[[Mapping[str, Any]], Any]) -> Invalid:
+    """Return an error that also names the faults of the other values which were sent."""
+    named = {fault.field for fault in error.faults}
+    try:
+        check(error.valid)
+    except Invalid as more:
+        return Invalid(*error.faults, *(fault for fault in more.faults if fault.field not in named))
+    return error
+
+
+def _refuse_unknown(route: Route, request: web.Request, body: bytes) -> None:
+    """Refuse parameters and fields where none is known, so that a filter which does not exist does not mean "all".
+
+    Raises:
+        MalformedRequest: the body is not JSON, as its type says.
+        Invalid: naming the parameters or fields.
+    """
+    if route.asks is None:
+        parsing.parse_query(_Nothing, request.rel_url.raw_query_string)
+    if route.takes is None and not route.takes_events and body and request.content_type == JSON:
+        sent = parsing.parse_json(body)
+        faults = validation.unknown_fields(sent, ()) if isinstance(sent, dict) else []
+        if faults:
+            raise Invalid(*faults)
+
+
+class _Nothing(msgspec.Struct):
+    """The schema of a request without parameters."""
 
 
 def _parse_body(

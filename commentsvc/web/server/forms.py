@@ -197,20 +197,31 @@ def collect(
     With ``known``, other names are left out, and a value that is sent twice counts once.
 
     Raises:
-        Invalid: naming a field that was sent twice.
+        Invalid: naming the fields that were sent twice.
     """
+    values, repeated = collect_first(schema, pairs, known)
+    if repeated:
+        raise Invalid(*repeated)
+    return values
+
+
+def collect_first(
+    schema: type[msgspec.Struct], pairs: Iterable[tuple[str, str]], known: Collection[str] | None = None
+) -> tuple[dict[str, Any], list[FieldError]]:
+    """Return the first value of each field, as ``collect`` does, and an error for each field that was sent twice."""
     lists = list_fields(schema)
     values: dict[str, Any] = {}
+    repeated: dict[str, FieldError] = {}
     for name, value in pairs:
         if known is not None and (name not in known or (name not in lists and values.get(name) == value)):
             continue
         if name in lists:
             values.setdefault(name, []).append(value)
         elif name in values:
-            raise Invalid(FieldError(escape_surrogates(name)[:80], "repeated", "Send this field once."))
+            repeated[name] = FieldError(escape_surrogates(name)[:80], "repeated", "Send this field once.")
         else:
             values[name] = value
-    return values
+    return values, [*repeated.values()]
 
 
 @cache

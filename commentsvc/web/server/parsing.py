@@ -103,13 +103,16 @@ def parse_query(schema: type[msgspec.Struct], text: str) -> dict[str, Any]:
 
     Raises:
         MalformedRequest: it is not UTF-8, or it has too many fields.
-        Invalid: naming the parameters that are unknown or were sent twice.
+        Invalid: naming the parameters that are unknown or were sent twice; it has the values of the others.
     """
-    values = forms.collect(schema, forms.read_pairs(_encode(text), "The query string"))
-    unknown = validation.unknown_fields(values, schema.__struct_encode_fields__)
-    if unknown:
-        raise Invalid(*map(_explain_unknown, unknown))
-    return values
+    pairs = forms.read_pairs(_encode(text), "The query string")
+    known = schema.__struct_encode_fields__
+    sent, twice = forms.collect_first(schema, pairs)
+    unknown = validation.unknown_fields(sent, known)
+    repeated = [fault for fault in twice if fault.field in known]
+    if unknown or repeated:
+        raise Invalid(*map(_explain_unknown, unknown), *repeated, valid=sent)
+    return sent
 
 
 def _explain_unknown(fault: FieldError) -> FieldError:

@@ -76,6 +76,11 @@ class Route:
         return self.page or (self.kind != JSON and self.scope is None)
 
     @property
+    def strict(self) -> bool:
+        """Tell whether only programs send its requests: parameters and fields that it does not know are mistakes."""
+        return not self.page and (self.scope is not None or self.edit_token)
+
+    @property
     def limited(self) -> bool:
         """Tell whether requests that cannot be read count against a rate limit: those that readers send to write."""
         return RateLimited in self.refuses and self.scope is None
