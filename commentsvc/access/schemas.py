@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.domain import fields
 from commentsvc.domain.deliveries import MailMode
-from commentsvc.domain.fields import Address, Id, SiteName, Time, Validator
+from commentsvc.domain.fields import Address, Id, SiteName, Time, Validator, sent_time
 from commentsvc.domain.models import Scope
 
 
@@ -18,7 +18,7 @@ class NewKey(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Validator(fields.clean_name), Meta(min_length=1, max_length=80)]
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=3)]
     site: SiteName | None = None
-    expires_at: Annotated[str, Meta(max_length=40)] | None = None
+    expires_at: Annotated[str, sent_time("Default: it does not expire.")] | None = None
     person: Annotated[
         bool, Meta(description="A person uses this key: its decisions count as a person's, not as a program's.")
     ] = False

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from commentsvc.domain.fields import Cursor, Id, SiteName, Time, Verb, one_of
+from commentsvc.domain.fields import Cursor, Id, Limit, SiteName, Time, Verb, one_of, sent_time
 from commentsvc.domain.models import Actor, Effect, Mode, Scope, Status
 
 
@@ -36,9 +36,9 @@ class AuditQuery(Struct, frozen=True, kw_only=True):
     """Filters of the audit log."""
 
     site: Annotated[SiteName, Meta(description="Only entries about this site.")] | None = None
-    since: Annotated[str, Meta(max_length=40, description="At or after this time.")] | None = None
-    until: Annotated[str, Meta(max_length=40, description="Before this time.")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=200, description="Maximum number of results, 1 to 200.")] = 50
+    since: Annotated[str, sent_time("At or after this time.")] | None = None
+    until: Annotated[str, sent_time("Before this time.")] | None = None
+    limit: Limit = 50
     cursor: Cursor | None = None
 
 

@@ -1,10 +1,22 @@
 """Schemas of requests and responses about comments."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from commentsvc.domain.fields import Cursor, Id, Language, SiteName, Text, ThreadName, Time, Title, Token
+from commentsvc.domain.fields import (
+    Cursor,
+    Id,
+    Language,
+    Limit,
+    SiteName,
+    Text,
+    ThreadName,
+    Time,
+    Title,
+    Token,
+    sent_time,
+)
 from commentsvc.domain.models import Draft
 from commentsvc.rules.schemas import Challenge
 
@@ -222,23 +234,31 @@ class OwnComment(PublicComment, frozen=True, kw_only=True):
 SoughtId = Annotated[str, Meta(max_length=100, description="Id of a comment: return the page that shows it.")]
 
 
+Order: TypeAlias = Annotated[
+    Literal["oldest", "newest"], Meta(description="Which comments come first; in a tree, on its top level.")
+]
+ThreadLimit: TypeAlias = Annotated[int, Meta(ge=1, le=1000, description="Maximum number of comments, 1 to 1000.")]
+
+
 class ThreadQuery(Struct, frozen=True, kw_only=True):
     """The part of a thread to return, and its form."""
 
     thread: ThreadName
     site: SiteName | None = None
-    order: Literal["oldest", "newest"] = "oldest"
-    view: Literal["tree", "flat"] = "tree"
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+    order: Order = "oldest"
+    view: Annotated[
+        Literal["tree", "flat"], Meta(description="Replies inside the comments that they answer, or one list by time.")
+    ] = "tree"
+    limit: ThreadLimit = 50
     cursor: Cursor | None = None
-    since: Annotated[str, Meta(max_length=40, description="Only comments published after this time.")] | None = None
+    since: Annotated[str, sent_time("Only comments published after this time.")] | None = None
     at: SoughtId | None = None
 
 
 class CountsQuery(Struct, frozen=True, kw_only=True):
     """The threads to count."""
 
-    thread: Annotated[list[ThreadName], Meta(min_length=1, max_length=200)]
+    thread: Annotated[list[ThreadName], Meta(min_length=1, max_length=200, description="Up to 200 threads.")]
     site: SiteName | None = None
     lang: Language | None = None
 
@@ -248,7 +268,7 @@ class FeedQuery(Struct, frozen=True, kw_only=True):
 
     thread: ThreadName
     site: SiteName | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: Limit = 50
     cursor: Cursor | None = None
     lang: Language | None = None
 
@@ -257,7 +277,7 @@ class LatestQuery(Struct, frozen=True, kw_only=True):
     """The site whose latest comments to return."""
 
     site: SiteName | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 20
+    limit: Limit = 20
     cursor: Cursor | None = None
 
 

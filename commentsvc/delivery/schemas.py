@@ -5,8 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from commentsvc.domain.deliveries import Channel, ParcelState
-from commentsvc.domain.fields import Cursor, Id, Time
-from commentsvc.moderation.schemas import Limit
+from commentsvc.domain.fields import Cursor, Id, Limit, Time
 
 
 class DeliveryQuery(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.domain.deliveries import ParcelState
-from commentsvc.domain.fields import Id, SiteName, Time
+from commentsvc.domain.fields import Id, Limit, SiteName, Time
 from commentsvc.storage.webhooks import DisabledFor
 
 
@@ -102,7 +102,7 @@ class WebhookTest(Struct, frozen=True, kw_only=True):
 class WebhookDeliveryQuery(Struct, frozen=True, kw_only=True):
     """The number of deliveries to return."""
 
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: Limit = 50
 
 
 class WebhookDelivery(Struct, frozen=True, kw_only=True):

@@ -152,14 +152,18 @@ def clean_website(text: str, limits: Limits) -> str | None:
     return text
 
 
+MIN_TOKEN: Final = 8
+MAX_TOKEN: Final = 200
+
+
 def check_token(text: str, _limits: Limits) -> str:
     """Return a token that a program made: 8 to 200 visible ASCII characters.
 
     Raises:
         InvalidValue: it is something else.
     """
-    if not re.fullmatch(r"[\x21-\x7e]{8,200}", text):
-        raise InvalidValue("invalid", "Use 8 to 200 visible ASCII characters.")
+    if not re.fullmatch(rf"[\x21-\x7e]{{{MIN_TOKEN},{MAX_TOKEN}}}", text):
+        raise InvalidValue("invalid", f"Use {MIN_TOKEN} to {MAX_TOKEN} visible ASCII characters.")
     return text
 
 
@@ -215,8 +219,8 @@ Token: TypeAlias = Annotated[
     str,
     Validator(check_token),
     Meta(
-        min_length=8,
-        max_length=200,
+        min_length=MIN_TOKEN,
+        max_length=MAX_TOKEN,
         description="Idempotency key made by the client: sending the same one again returns the same response.",
     ),
 ]
@@ -230,6 +234,14 @@ Unused: TypeAlias = Annotated[str, Meta(max_length=4000, description="Accepted b
 Cursor: TypeAlias = Annotated[
     str, Meta(max_length=400, description="The cursor that the previous page ends with (next_cursor).")
 ]
+
+
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200, description="Maximum number of results, 1 to 200.")]
+
+
+def sent_time(description: str) -> Meta:
+    """Return the annotation of a time in a request."""
+    return Meta(max_length=40, description=description, extra_json_schema={"format": "date-time"})
 
 
 def one_of(name: str, description: str | None = None) -> Meta:

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from commentsvc.domain.fields import Id, Note, Time
+from commentsvc.domain.fields import Id, Note, Time, sent_time
 from commentsvc.domain.models import Effect
 from commentsvc.rules.schemas import RuleRecord
 
@@ -58,9 +58,7 @@ class NewBan(Struct, frozen=True, kw_only=True):
     ] = DAYS
     waiting: Annotated[Expected, Meta(description="Mark the pending comments: how many you expect.")] | None = None
     public: Annotated[Expected, Meta(description="Mark the approved comments too: how many you expect.")] | None = None
-    as_of: (
-        Annotated[str, Meta(max_length=40, description="Leave out comments written or edited after this time.")] | None
-    ) = None
+    as_of: Annotated[str, sent_time("Leave out comments written or edited after this time.")] | None = None
 
 
 class BanRecord(Struct, frozen=True, kw_only=True):

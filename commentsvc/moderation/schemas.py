@@ -5,14 +5,14 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.comments.schemas import PublicComment, PublicThread
-from commentsvc.domain.fields import Cursor, Id, Name, Note, SiteName, Text, ThreadName, Time, Title, Verb, one_of
+from commentsvc.domain import fields
+from commentsvc.domain.fields import Cursor, Id, Limit, Name, Note, SiteName, Text, ThreadName, Time, Title, Verb
 from commentsvc.domain.models import ActionVerb, Actor, Effect, Mode, Status
 from commentsvc.storage.comment_filter import CommentFilter, PrivateCommentFilter
 
 Order: TypeAlias = Annotated[
     Literal["oldest", "newest", "score"], Meta(description="Oldest or newest first; score: least likely spam first.")
 ]
-Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200, description="Maximum number of results, 1 to 200.")]
 
 Seen: TypeAlias = Annotated[
     dict[str, int],
@@ -40,7 +40,7 @@ class ReasonRecord(Struct, frozen=True, kw_only=True):
     """A reason for a comment's status: a rule's, or a person's note."""
 
     actor: Annotated[Actor, Meta(description="The actor who decided.")]
-    code: Annotated[str, one_of("ReasonCode", "null for a person's note.")] | None
+    code: Annotated[str, fields.one_of("ReasonCode", "null for a person's note.")] | None
     args: Annotated[dict[str, str | int], Meta(description="The values in the text.")]
     text: Annotated[str, Meta(description="The reason in English.")]
     effect: Annotated[Effect, Meta(description="Only note, of a rule that decides nothing.")] | UnsetType = UNSET
@@ -191,7 +191,9 @@ class Action(Struct, frozen=True, kw_only=True):
     action: ActionVerb
     ids: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=500)] | None = None
     seen: Seen | None = None
-    where: Annotated[dict[str, Any], one_of("PrivateCommentFilter", "At least one besides status.")] | None = None
+    where: Annotated[dict[str, Any], fields.one_of("PrivateCommentFilter", "At least one besides status.")] | None = (
+        None
+    )
     expect: Annotated[int, Meta(ge=0, le=5000, description="Number of comments that must match where.")] | None = None
     note: Note | None = None
 
@@ -241,10 +243,9 @@ class ThreadChange(Struct, frozen=True, kw_only=True):
     open_until: (
         Annotated[
             str,
-            Meta(
-                max_length=40,
-                description="Until then, rules do not close it by its age. Default if closed is false and a rule has "
-                "closed it: as long as the rule keeps a new thread open.",
+            fields.sent_time(
+                "Until then, rules do not close it by its age. Default if closed is false and a rule has "
+                "closed it: as long as the rule keeps a new thread open."
             ),
         ]
         | UnsetType
@@ -274,8 +275,8 @@ class UnpublishedThreads(Struct, frozen=True, kw_only=True):
 
     site: Annotated[SiteName, Meta(description="Only threads of this site.")] | None = None
     q: Annotated[str, Meta(min_length=1, max_length=200, description="Words of the title or name.")] | None = None
-    since: Annotated[str, Meta(min_length=1, max_length=40, description="Created at this time or later.")] | None = None
-    until: Annotated[str, Meta(min_length=1, max_length=40, description="Created before this time.")] | None = None
+    since: Annotated[str, fields.sent_time("Created at this time or later.")] | None = None
+    until: Annotated[str, fields.sent_time("Created before this time.")] | None = None
     network: (
         Annotated[str, Meta(min_length=1, max_length=50, description="All comments are from it, as a card shows it.")]
         | None

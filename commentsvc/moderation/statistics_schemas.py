@@ -37,7 +37,8 @@ def parse_day(text: str, _limits: Limits) -> str:
     return text
 
 
-Date: TypeAlias = Annotated[str, Validator(parse_day), Meta(max_length=40)]
+Date: TypeAlias = Annotated[str, Validator(parse_day), Meta(max_length=40, extra_json_schema={"format": "date"})]
+Day: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "date"})]
 
 
 class StatisticsQuery(Struct, frozen=True, kw_only=True):
@@ -75,8 +76,8 @@ class Outcomes(Struct, frozen=True, kw_only=True):
 class PeriodRecord(Outcomes, frozen=True, kw_only=True):
     """A day, week or month, as far as it is inside the days asked for."""
 
-    from_: Annotated[str, Meta(description="Its first day.")] = field(name="from")
-    to: Annotated[str, Meta(description="Its last day.")]
+    from_: Annotated[Day, Meta(description="Its first day.")] = field(name="from")
+    to: Annotated[Day, Meta(description="Its last day.")]
     median_wait: MedianWait | None
 
 
@@ -132,8 +133,8 @@ class Statistics(Struct, frozen=True, kw_only=True):
 
     site: Annotated[str | None, Meta(description="Null: all sites that you have access to.")]
     time_zone: Annotated[str, Meta(description="The zone of all days: that of the sites, or UTC if these differ.")]
-    from_: str = field(name="from")
-    to: str
+    from_: Day = field(name="from")
+    to: Day
     by: Span
     queue: QueueRecord
     total: Outcomes

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Self, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.audit.schemas import ActionResult
-from commentsvc.domain.fields import Cursor, Id, Note, SiteName, Time
+from commentsvc.domain.fields import Cursor, Id, Limit, Note, SiteName, Time, sent_time
 from commentsvc.domain.models import Effect, RuleKind, Status
 from commentsvc.domain.reasons import Reason, reason_text
 
@@ -56,7 +56,7 @@ class RuleText(Struct, frozen=True, kw_only=True):
 class NewRule(RuleText, frozen=True, kw_only=True):
     """A rule to add. Without a site it applies to all sites of the key."""
 
-    expires_at: Annotated[str, Meta(max_length=40, description="For bans and word lists only.")] | None = None
+    expires_at: Annotated[str, sent_time("For bans and word lists only.")] | None = None
     note: Note | None = None
 
 
@@ -65,9 +65,7 @@ class RuleChange(Struct, frozen=True, kw_only=True):
 
     match: Matching | None = None
     effect: Effect | None = None
-    expires_at: (
-        Annotated[str, Meta(max_length=40, description="null means that the rule does not expire.")] | UnsetType | None
-    ) = UNSET
+    expires_at: Annotated[str, sent_time("null means that the rule does not expire.")] | UnsetType | None = UNSET
     note: Annotated[str, Meta(max_length=2000, description="null removes the note.")] | UnsetType | None = UNSET
 
 
@@ -96,7 +94,7 @@ class RuleRecord(Struct, frozen=True, kw_only=True):
 class RuleUndo(Struct, frozen=True, kw_only=True):
     """From when on to undo what a rule did, and how many comments are expected to change."""
 
-    since: Annotated[str, Meta(max_length=40, description="Undo what the rule did at or after this time.")]
+    since: Annotated[str, sent_time("Undo what the rule did at or after this time.")]
     expect: (
         Annotated[int, Meta(ge=0, le=5000, description="Number of comments. Without it, nothing is changed.")] | None
     ) = None
@@ -113,7 +111,7 @@ class RuleQuery(Struct, frozen=True, kw_only=True):
     """Filter and page of the list of rules."""
 
     site: SiteName | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: Limit = 50
     cursor: Cursor | None = None
 
 

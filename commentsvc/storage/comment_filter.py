@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from commentsvc.domain.fields import Address, SiteName, ThreadName
+from commentsvc.domain.fields import Address, SiteName, ThreadName, sent_time
 from commentsvc.domain.ids import id_prefix
 from commentsvc.domain.models import StatusFilter
 from commentsvc.domain.search_tokens import Term, terms
@@ -90,7 +90,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     since: (
         Annotated[
             str,
-            Meta(max_length=40, description="Only comments written at or after this time."),
+            sent_time("Only comments written at or after this time."),
             Sql("comment.created_at >= :value", time=">="),
         ]
         | None
@@ -98,7 +98,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     until: (
         Annotated[
             str,
-            Meta(max_length=40, description="Only comments written before this time."),
+            sent_time("Only comments written before this time."),
             Sql("comment.created_at < :value", time="<"),
         ]
         | None
@@ -135,7 +135,7 @@ class CommentFilter(Struct, frozen=True, kw_only=True):
     as_of: (
         Annotated[
             str,
-            Meta(max_length=40, description="Only comments written and last edited at or before this time."),
+            sent_time("Only comments written and last edited at or before this time."),
             Sql("comment.created_at <= :value AND COALESCE(comment.edited_at, '') <= :value", time="<"),
         ]
         | None

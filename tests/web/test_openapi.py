@@ -158,6 +158,47 @@ def test_generators_of_clients_understand_every_schema():
         assert name.lower() not in {field.replace("_", "") for field in schema.get("properties", {})}, name
 
 
+def test_a_linter_finds_the_items_of_every_array():
+    # Spectral's rule array-items; openapi-python-client cannot read ``false`` there.
+    arrays = [part for part in parts_of(load_document()) if part.get("type") == "array" or "prefixItems" in part]
+    assert [part for part in arrays if not isinstance(part.get("items"), dict)] == []
+
+
+def test_a_generated_client_writes_times_and_dates_in_requests_itself():
+    document = load_document()
+    times = {
+        (name, field): schema.get("format")
+        for name, kind in document["components"]["schemas"].items()
+        for field, schema in kind.get("properties", {}).items()
+        if re.search(r"(_at|_until|since|^until|as_of)$", field)
+    }
+    times |= {
+        (path, one["name"]): one["schema"].get("format")
+        for (_, path), operation in operations().items()
+        for one in operation.get("parameters", ())
+        if one["name"] in {"since", "until", "as_of"}
+    }
+    assert set(times.values()) == {"date-time"}, times
+    (statistics,) = [operation for (_, path), operation in operations().items() if path == "/v1/stats"]
+    dates = [one for one in statistics["parameters"] if one["name"] in {"from", "to"}]
+    assert [one["schema"]["format"] for one in dates] == ["date", "date"]
+
+
+def test_every_parameter_is_described():
+    assert [
+        (path, one["name"])
+        for (_, path), operation in operations().items()
+        for one in operation.get("parameters", ())
+        if not one.get("description")
+    ] == []
+
+
+def test_every_operation_with_a_body_lists_how_a_body_is_refused():
+    for place, operation in operations().items():
+        if "requestBody" in operation:
+            assert {"400", "408", "413", "415", "422"} <= set(operation["responses"]), place
+
+
 def test_programmers_find_the_codes_of_errors_and_reasons_as_enumerations():
     schemas = load_document()["components"]["schemas"]
     titles = {error.code for error in problems.STATUS_OF_ERROR}

@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import commentsvc
-from commentsvc.domain.errors import OutcomeUnknown, RateLimited, Refusal, Unavailable
+from commentsvc.domain.errors import Invalid, OutcomeUnknown, RateLimited, Refusal, Unavailable
+from commentsvc.domain.fields import MAX_TOKEN, MIN_TOKEN
 from commentsvc.domain.models import Scope
 from commentsvc.web.api.examples import Example, load_examples
 from commentsvc.web.api.openapi_schemas import build_schemas, form_schema, query_fields, ref
@@ -201,16 +202,17 @@ def _in_query(route: Route, example: Example | None) -> Iterable[Json]:
 
 
 def _in_header(route: Route, example: Example | None) -> Iterable[Json]:
-    headers = []
+    headers: list[tuple[str, str, Json]] = []
     if route.takes and "submission" in route.takes.__struct_fields__:
-        headers.append(("Idempotency-Key", "Used as the field submission if that is missing."))
+        token = {"minLength": MIN_TOKEN, "maxLength": MAX_TOKEN}
+        headers.append(("Idempotency-Key", "Used as the field submission if that is missing.", token))
     if HTTPStatus.NOT_MODIFIED in route.status:
-        headers.append(("If-None-Match", "The ETag you have; 304 if nothing changed."))
+        headers.append(("If-None-Match", "The ETag you have; 304 if nothing changed.", {}))
     if any(error.code == "version_required" for error in route.refuses):
-        headers.append(("If-Match", 'The version you have read, such as "3".'))
-    for name, description in headers:
+        headers.append(("If-Match", 'The version you have read, such as "3".', {}))
+    for name, description, limits in headers:
         parameter = {"name": name, "in": "header", "required": False, "description": description}
-        yield parameter | {"schema": {"type": "string"}} | _example(example.headers if example else {}, name)
+        yield parameter | {"schema": {"type": "string"} | limits} | _example(example.headers if example else {}, name)
 
 
 def _example(values: Json, name: str) -> Json:
@@ -228,10 +230,12 @@ def _refusals_of(route: Route) -> list[tuple[int, list[type[Refusal]]]]:
     by_status: dict[int, list[type[Refusal]]] = {}
     # Networks may use up their budget of work, or try too many keys.
     implied: list[type[Refusal]] = [] if route.free else [RateLimited, Unavailable]
+    implied += [Invalid] if route.strict else []
     implied += [OutcomeUnknown] if route.method != "GET" and Unavailable in route.refuses else []
     for error in dict.fromkeys((*route.refuses, *implied)):
         by_status.setdefault(problems.STATUS_OF_ERROR[error], []).append(error)
-    framework = {*ALWAYS, *(WITH_BODY if route.takes is not None or route.takes_file else ())}
+    has_body = route.takes is not None or route.takes_file or route.takes_events
+    framework = {*ALWAYS, *(WITH_BODY if has_body else ())}
     return [(status, by_status.get(status, [])) for status in sorted({*by_status, *framework})]
 
 

@@ -202,7 +202,7 @@ def _tidy(schema: Json) -> Json:
             tidied[name] = _tidy(tidied[name])
     if "prefixItems" in tidied:
         tidied["prefixItems"] = [_tidy(part) for part in tidied["prefixItems"]]
-        del tidied["items"]  # false: some generators cannot read it, and maxItems says the same
+        tidied["items"] = {}  # not false, which some generators cannot read: maxItems says the same
     if "enum" in tidied:
         return _typed(tidied)
     return _join(tidied, [_tidy(part) for part in tidied.pop("anyOf")]) if "anyOf" in tidied else tidied

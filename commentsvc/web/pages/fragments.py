@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,18 +12,20 @@ from msgspec import UNSET, Meta
 
 from commentsvc.comments.read import ThreadPage
 from commentsvc.comments.schemas import (
+    Order,
     OwnComment,
     PublicComment,
     Receipt,
     SoughtId,
     Stub,
+    ThreadLimit,
     ThreadQuery,
     ThreadTree,
     TreeComment,
 )
 from commentsvc.comments.surroundings import Surroundings
 from commentsvc.domain.email_typos import suggest_address
-from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName
+from commentsvc.domain.fields import Cursor, Language, SiteName, ThreadName, sent_time
 from commentsvc.domain.models import Site
 from commentsvc.service import Service
 from commentsvc.web.pages import redirects
@@ -152,10 +154,10 @@ class FragmentQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     thread: ThreadName
     site: SiteName | None = None
-    order: Literal["oldest", "newest"] = "oldest"
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+    order: Order = "oldest"
+    limit: ThreadLimit = 50
     cursor: Cursor | None = None
-    since: Annotated[str, Meta(max_length=40, description="Only comments published after this time.")] | None = None
+    since: Annotated[str, sent_time("Only comments published after this time.")] | None = None
     at: SoughtId | None = None
     lang: Language | None = None
     known: Annotated[
