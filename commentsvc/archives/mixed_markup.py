@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import Final
 
-import comrak
+from commentsvc.domain import markdown
 
 # Tags that those systems show. Others are text: ``Vector<int>`` keeps its words, and so does a script.
 _TAGS: Final = (
@@ -23,13 +23,6 @@ _UNCLOSED: Final = frozenset({"br", "dd", "dt", "hr", "img", "li", "p", "tbody",
 # Links in the page and on the site, such as "[@Mia](#62c7efa8)" in replies of Waline: their words alone are shown.
 _LOCAL: Final = re.compile(r"\]\(<?[#/](?!/)")
 _LOCAL_LINK: Final = re.compile(r'<(?:a href|img src)="[#/](?!/)')
-_SHOWN, _ESCAPED = comrak.RenderOptions(), comrak.RenderOptions()
-for _options in (_SHOWN, _ESCAPED):
-    _options.unsafe_ = True  # the HTML is only read, never sent to anybody
-    _options.hardbreaks = True
-_ESCAPED.escape = True
-_EXTENSIONS: Final = comrak.ExtensionOptions()
-_EXTENSIONS.strikethrough = _EXTENSIONS.table = True
 
 
 def render_mixed(text: str) -> str | None:
@@ -40,8 +33,8 @@ def render_mixed(text: str) -> str | None:
     """
     if not _TAG.search(text) and not _LOCAL.search(text):
         return None
-    shown = _NO_TAG.sub("&lt;", comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_SHOWN))
-    escaped = comrak.render_markdown(text, extension_options=_EXTENSIONS, render_options=_ESCAPED)
+    shown = _NO_TAG.sub("&lt;", markdown.render_raw(text, escapes=False))
+    escaped = markdown.render_raw(text, escapes=True)
     tags = _TAG.findall(shown)
     if len(tags) > len(_TAG.findall(escaped)) and _are_closed(tags):
         return shown

@@ -94,6 +94,15 @@ def render(text: str) -> str:
     return isolate_controls(f"<p>{_escape(source.expand_plain(source.text).strip())}</p>")
 
 
+def render_raw(text: str, *, escapes: bool) -> str:
+    """Return Markdown as HTML that is not sanitised, so that a program can read it. ``escapes``: tags become text."""
+    extensions, options = comrak.ExtensionOptions(), comrak.RenderOptions()
+    extensions.strikethrough = extensions.table = True
+    options.hardbreaks = options.unsafe_ = True
+    options.escape = escapes
+    return str(comrak.render_markdown(text, extension_options=extensions, render_options=options))
+
+
 def sanitise(html: str) -> str:
     """Return HTML with the elements in ``TAGS`` only. What ``render`` returned stays as it is."""
     return isolate_controls(_LINK_WITHOUT_TARGET.sub(r"\1", _CLEANER.clean(html)).strip())
