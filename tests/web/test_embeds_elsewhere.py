@@ -115,10 +115,10 @@ async def test_links_of_other_systems_show_counts(opened, blog, browse):
 async def test_a_page_that_changes_without_loading_changes_its_thread(opened, blog, browse):
     url, service = await opened(moderation=Mode.NONE)
     address = await blog(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Site</title><div id=remark42></div>"
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Site</title><div id=remark42>Loading</div>"
         f"<script>var remark_config = {{host: '{url}', url: '/a/'}}</script><script src={url}/web/embed.js></script>"
     )
-    for name in ("a", "b"):
+    for name in ("a", "b", "c", "d", "e"):
         await post(service, f"On {name}.", thread=f"{address}/{name}/")
     page = await browse(address, script=True, also=[url])
     await page.goto("/")
@@ -130,6 +130,16 @@ async def test_a_page_that_changes_without_loading_changes_its_thread(opened, bl
 
     await page.get_by_text("On b.").wait_for()
     assert await page.get_by_text("On a.").count() == 0
+    assert await page.get_by_text("Loading").count() == 0
+
+    await page.evaluate("window.instance = REMARK42.createInstance({url: '/c/'})")  # as Remark42, also without a place
+    await page.get_by_text("On c.").wait_for()
+    await page.evaluate("instance.destroy(); instance.changeTheme('dark'); REMARK42.createInstance({url: '/d/'})")
+    await page.get_by_text("On d.").wait_for()
+    await page.evaluate("remark42.id = 'cusdis_thread'; cusdis_thread.dataset.pageId = '/e/'")
+    await page.evaluate("CUSDIS.renderTo(cusdis_thread)")
+    await page.get_by_text("On e.").wait_for()
+    assert await page.locator("comment-thread").count() == 1
 
 
 async def test_every_name_is_served_and_kept_as_the_widget_is(opened, curl):

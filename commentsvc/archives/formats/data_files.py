@@ -40,7 +40,7 @@ MAX_NODES: Final = 200_000  # values of a YAML file with a map
 LIST_FILE: Final = re.compile(rb"\s*(?:#[^\n]*\n\s*|---[^\n]*\n\s*)*-\s")  # YAML
 MAP_FILE: Final = re.compile(rb"\s*(?:#[^\n]*\n\s*|---[^\n]*\n\s*)*[^\s{<\[:][^\n:{<]*:[ \t]*\r?\n\s*- ")  # of lists
 MAX_DEPTH: Final = 4  # of maps in maps, and of lists in lists
-KEY: Final = re.compile(rb"^[ \t]*(?:- )*[ \t]*([a-zA-Z_]{3,20}):", re.MULTILINE)
+KEY: Final = re.compile(rb"^[ \t]*+(?:-[ \t]++)*+([a-zA-Z_]{3,20}):", re.MULTILINE)
 FRONT_MATTER: Final = re.compile(
     rb"\A(?:\xef\xbb\xbf)?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL
 )

@@ -19,7 +19,14 @@ const show = (place, [thread, lang]) => {
   // Without a name, it is the address of the page.
   if (filled(thread)) element.setAttribute("thread", thread)
   if (filled(lang)) element.lang = lang.replace("_", "-")
-  place.append(element)
+  place.replaceChildren(element) // themes write "Loading" there
+}
+
+// In the place of another thread, if there is one.
+const change = (place, named) => {
+  const shown = place?.querySelector("comment-thread")
+  if (shown && (shown.getAttribute("thread") ?? "") != filled(named[0])) shown.remove()
+  show(place, named)
 }
 
 const count = (selector, name, how = "words") => {
@@ -48,12 +55,17 @@ const restart = () => {
 // Pages that change without loading call these.
 const nothing = () => {}
 window.Isso ??= { init: restart, initWidget: nothing, fetchComments: restart }
+const destroy = () => document.querySelectorAll("#remark42 > comment-thread").forEach(element => element.remove())
 window.REMARK42 ??= {
-  createInstance: ({ node, ...given }) => show(node, [given.url ?? config().url, given.locale ?? config().locale]),
-  destroy: () => document.querySelectorAll("#remark42 > comment-thread").forEach(element => element.remove()),
+  createInstance: given => {
+    const { node, url, locale } = given ?? {}
+    change(node?.append ? node : document.getElementById("remark42"), [url ?? config().url, locale ?? config().locale])
+    return { destroy, changeTheme: nothing }
+  },
+  destroy,
   changeTheme: nothing,
 }
-window.CUSDIS ??= { initial: restart, renderTo: place => show(place, places.cusdis_thread(place)), setTheme: nothing }
+window.CUSDIS ??= { initial: restart, renderTo: place => change(place, places.cusdis_thread(place)), setTheme: nothing }
 window.renderCusdis ??= window.CUSDIS.renderTo
 
 const start = () => {
