@@ -71,6 +71,11 @@ def test_a_thread_may_come_after_its_comments_and_have_an_address_as_its_id(find
     assert threads_of(records)[-1].links == ("http://garden.example/?p=198",)
 
 
+def test_a_thread_without_a_link_may_have_a_path_as_its_id(find):
+    threads = threads_of(find('<thread dsq:id="11"><id>/2020/roses</id><link/></thread>', disqus_post(thread="11")))
+    assert threads[-1].links == ("/2020/roses",)
+
+
 def test_several_threads_of_one_page_stay_several(find):
     thread = '<thread dsq:id="11"><id>other</id><link>https://garden.example/roses</link></thread>'
     threads = threads_of(find(thread, disqus_post(), disqus_post("21", thread="11")))
@@ -109,6 +114,13 @@ def test_links_that_disqus_counts_lead_to_their_target_again(find):
     message = f'<![CDATA[<p><a href="{link}" rel="nofollow">a.example</a> and http://disq.us/p/1abc</p>]]>'
     assert only(find(disqus_post(message=message))).text == (
         '<p><a href="https://a.example/?x=1&amp;y" rel="nofollow">a.example</a> and http://disq.us/p/1abc</p>'
+    )
+
+
+def test_people_who_are_mentioned_have_their_names_alone(find):
+    message = "<p>@some-one:disqus thanks, @other:disqus. See a@b:disqus, @b:disqus.example</p>"
+    assert only(find(disqus_post(message=f"<![CDATA[{message}]]>"))).text == (
+        "<p>@some-one thanks, @other. See a@b:disqus, @b:disqus.example</p>"
     )
 
 

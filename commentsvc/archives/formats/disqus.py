@@ -41,7 +41,8 @@ FORUM: Final = re.compile(rf"<{PREFIX}forum\s*>([^<]+)<")
 # Disqus counts clicks: "http://disq.us/url?url=https%3A%2F%2Fa.example%2F%3A2vYB…&amp;cuid=123"
 COUNTED: Final = re.compile(r"""https?://disq\.us/(?:url)?\?url=([^\s"'<>&]+)(?:&[^\s"'<>]*)?""")
 DIGEST: Final = re.compile(r":[A-Za-z0-9_-]{20,40}\Z")
-ADDRESS: Final = re.compile(r"https?://\S+")
+ADDRESS: Final = re.compile(r"https?://\S+|\A/\S*")
+MENTION: Final = re.compile(r"(?<!\w)(@[\w-]{1,60}):disqus(?![.-]?\w)")  # shown without its end
 
 
 def read(file: ArchiveFile) -> Iterator[Record]:
@@ -64,7 +65,7 @@ def read(file: ArchiveFile) -> Iterator[Record]:
 
 
 def _read_thread(thread: Element) -> ThreadRecord:
-    """Return a thread. Its own id is text that the page gave: an address, "198 http://…/?p=198", or any name."""
+    """Return a thread. Its own id is text of the page: an address, a path, "198 http://…/?p=198", or any name."""
     links = [thread.get("link"), *ADDRESS.findall(thread.get("id"))]
     return ThreadRecord(
         id=thread.key,
@@ -92,7 +93,7 @@ def _read_post(post: Element, deleted: set[str]) -> CommentRecord | LeftOut:
         id=number,
         thread=thread,
         parent=parent,
-        text=COUNTED.sub(_read_target, post.get("message")),
+        text=MENTION.sub(r"\1", COUNTED.sub(_read_target, post.get("message"))),
         markup=Markup.HTML,
         name=post.get("name"),
         author=None if is_anonymous else post.get("username") or None,
