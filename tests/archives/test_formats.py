@@ -87,6 +87,12 @@ def test_people_who_leave_leancloud_keep_the_time_of_writing(name, tmp_path):
     assert {one.markup for one in found.values()} == {Markup.HTML}
 
 
+def test_markdown_of_valine_is_read_as_such(tmp_path):
+    row = {"objectId": "v1", "nick": "Mia", "url": "/hello/", "comment": "## Hi *all*"}
+    (one,) = comments(BY_NAME["valine"].read(ArchiveFile(make_text(tmp_path / "file", json.dumps([row]))))).values()
+    assert one.markup == Markup.MIXED
+
+
 @pytest.mark.parametrize("name", ["waline", "waline-lines", "waline-answer", "waline-tar"])
 def test_waline_texts_are_markdown_but_older_ones_html(name, tmp_path):
     found = comments(read(name, tmp_path))

@@ -1,4 +1,4 @@
-"""Exports of Valine: the class Comment of LeanCloud. Its texts are HTML.
+"""Exports of Valine: the class Comment of LeanCloud. Its texts are HTML, or Markdown of some versions.
 
 A blog that went on to Waline has rows of both, so that each row is read as what it is: see ``waline.py``.
 """

@@ -35,7 +35,7 @@ TABLE_IN_JSON: Final = re.compile(rb'"type":\s*"table",\s*"name":\s*"(?:\w{1,60}
 # ``insertedAt`` is when somebody wrote it, ``createdAt`` when the row was last imported.
 TIMES: Final = ("insertedAt", "createdAt")
 STATUSES: Final = {"approved": Status.APPROVED, "spam": Status.SPAM}
-# Comments that came from Valine are still HTML.
+# Comments that came from Valine are still HTML, but for those of some of its versions.
 RENDERED: Final = re.compile(r"<(p|div|ul|ol|pre|blockquote|a)\b.*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -45,9 +45,8 @@ def _status(row: Row) -> Status:
 
 
 def _markup(row: Row) -> Markup:
-    """Return Markdown for rows of Waline. Those of Valine have no status, or are rendered."""
-    is_html = "status" not in row or RENDERED.fullmatch(text_of(row["comment"]))
-    return Markup.HTML if is_html else Markup.MIXED
+    """Return HTML for rows that are rendered: those of Valine mostly are. Others are Markdown."""
+    return Markup.HTML if RENDERED.fullmatch(text_of(row["comment"])) else Markup.MIXED
 
 
 DIALECT: Final = Dialect(OWN_LISTS, TIMES, _status, _markup)
