@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, cast
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.utf_16 import as_utf_8
-from commentsvc.archives.zip_archives import MAX_RATIO, SMALL, ZIP_MAGIC, open_content
+from commentsvc.archives.zip_archives import MAX_RATIO, SMALL, ZIP_MAGIC, list_parts, open_content
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 HEAD_BYTES: Final = 65_536  # of which the format is guessed
@@ -26,6 +26,7 @@ class ArchiveFile:
     """A file or folder that somebody wants to import."""
 
     path: Path
+    part: str | None = None  # of a zip archive with the parts of one export
 
     @property
     def name(self) -> str:
@@ -46,7 +47,7 @@ class ArchiveFile:
                 file.seek(0)
                 if magic.startswith(GZIP_MAGIC):
                     yield as_utf_8(stack.enter_context(_decompress(file)))
-                elif magic == ZIP_MAGIC and (content := open_content(stack, file)) is not None:
+                elif magic == ZIP_MAGIC and (content := open_content(stack, file, self.part)) is not None:
                     yield as_utf_8(content)
                 else:
                     file.seek(0)
@@ -58,6 +59,22 @@ class ArchiveFile:
         except OSError as error:
             reason = error.strerror or error
             raise UnreadableArchive(f"{self.name} cannot be read: {reason}.") from error
+
+    def parts(self) -> "list[ArchiveFile]":
+        """Return the parts of an export in a zip archive; otherwise the file alone.
+
+        Raises:
+            UnreadableArchive: it is a damaged zip archive.
+        """
+        try:
+            with _open_regular(self.path) as file:
+                is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+                names = list_parts(file) if is_zip else []
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise UnreadableArchive(f"{self.name} is damaged. Copy or download it again.") from error
+        except OSError as error:
+            raise UnreadableArchive(f"{self.name} cannot be read: {error.strerror or error}.") from error
+        return [ArchiveFile(self.path, name) for name in names] or [self]
 
     def head(self) -> bytes:
         """Return the beginning of the file, decompressed; nothing of a folder."""

@@ -58,17 +58,25 @@ def is_left_by_system(name: str) -> bool:
     return "__MACOSX" in path.parts or path.name.startswith("._") or path.name in SYSTEM_FILES
 
 
-def open_content(stack: ExitStack, file: BinaryIO) -> BinaryIO | None:
+def list_parts(file: BinaryIO) -> list[str]:
+    """Return the names of the files in a zip archive that has several XML files and no others; none for another one."""
+    with ExitStack() as stack:
+        members = _list_members(open_zip(stack, file))
+        return [one.filename for one in members] if len(members) > 1 and _are_xml(members) else []
+
+
+def open_content(stack: ExitStack, file: BinaryIO, part: str | None = None) -> BinaryIO | None:
     """Open the file in a zip archive that has only one, or its XML files one after the other if it has no others.
 
-    WordPress.com packs the parts of a long export so. Return None for other archives with several files.
+    WordPress.com packs the parts of a long export so; ``part`` names one of them. Return None for other archives with
+    several files.
 
     Raises:
         UnreadableArchive: a file becomes too large, or is encrypted.
     """
     archive = open_zip(stack, file)
-    members = [info for info in archive.infolist() if not info.is_dir() and not is_left_by_system(info.filename)]
-    if not members or (len(members) > 1 and not all(one.filename.lower().endswith(".xml") for one in members)):
+    members = [one for one in _list_members(archive) if part in {None, one.filename}]
+    if not members or (len(members) > 1 and not _are_xml(members)):
         return None
     size, packed = sum(one.file_size for one in members), sum(one.compress_size for one in members)
     if size > SMALL and size > MAX_RATIO * packed:
@@ -80,8 +88,16 @@ def open_content(stack: ExitStack, file: BinaryIO) -> BinaryIO | None:
         raise UnreadableArchive("The zip archive is encrypted. Decompress it yourself, and import the result.")
     if len(members) == 1:
         return cast(BinaryIO, stack.enter_context(archive.open(members[0])))
-    members.sort(key=lambda one: one.filename)
     return cast(BinaryIO, io.BufferedReader(_Joined(archive, members)))
+
+
+def _list_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    members = [one for one in archive.infolist() if not one.is_dir() and not is_left_by_system(one.filename)]
+    return sorted(members, key=lambda one: one.filename)
+
+
+def _are_xml(members: Sequence[zipfile.ZipInfo]) -> bool:
+    return all(one.filename.lower().endswith(".xml") for one in members)
 
 
 class _Joined(io.RawIOBase):

@@ -106,6 +106,12 @@ def test_the_parts_of_a_long_export_may_stay_in_their_zip_archive(tmp_path):
     assert [one.id for one in records if isinstance(one, CommentRecord)] == ["1", "2", "3"]
 
 
+def test_two_exports_of_one_blog_in_a_zip_archive_have_the_same_ids_for_the_same_comments(tmp_path):
+    older, newer = wordpress(wordpress_comment()), wordpress(wordpress_comment(), wordpress_comment(comment_id="2"))
+    records = read(ArchiveFile(make_zip(tmp_path / "export.zip", {"2019.xml": older, "2020.xml": newer})))
+    assert [one.id for one in records if isinstance(one, CommentRecord)] == ["1", "1", "2"]
+
+
 def test_what_macos_adds_to_a_zip_archive_counts_as_nothing(tmp_path):
     plain = read(ArchiveFile(make_zip(tmp_path / "plain.zip", STATICMAN)))
     packed = read(ArchiveFile(make_zip(tmp_path / "macos.zip", {**LEFT_BY_MACOS, **STATICMAN})))

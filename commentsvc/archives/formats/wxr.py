@@ -95,6 +95,11 @@ def read(file: ArchiveFile) -> Iterator[Record]:
     Raises:
         UnreadableArchive: the file cannot be read.
     """
+    for part in file.parts():  # which may have the same comments, as exports of two months have
+        yield from _read_part(part)
+
+
+def _read_part(file: ArchiveFile) -> Iterator[Record]:
     reader = Reader(find_blog(file.head()))
     with file.open() as data:
         for element in scan(data, GRAMMAR, file.name):
