@@ -1,6 +1,7 @@
 """Read CSV files with a header line."""
 
 import csv
+import itertools
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
@@ -9,6 +10,8 @@ from commentsvc.archives.values import Row
 
 MAX_LINE_BYTES: Final = 1_048_576
 BOM: Final = b"\xef\xbb\xbf"
+DELIMITERS: Final = ",;\t"
+csv.field_size_limit(MAX_LINE_BYTES)  # the default is 128 KiB, and texts have pictures as data
 
 
 def csv_header(head: bytes) -> tuple[str, ...]:
@@ -16,7 +19,12 @@ def csv_header(head: bytes) -> tuple[str, ...]:
     line, _, _ = head.removeprefix(BOM).partition(b"\n")
     if line.lstrip().startswith((b"{", b"[", b"<")):
         return ()
-    return tuple(name.strip().strip('"') for name in line.decode("utf-8", "replace").strip().split(","))
+    text = line.decode("utf-8", "replace").strip()
+    return tuple(name.strip().strip('"') for name in text.split(_find_delimiter(text)))
+
+
+def _find_delimiter(header: str) -> str:
+    return max(DELIMITERS, key=header.count)  # the first of those that are there as often
 
 
 def read_csv(stream: BinaryIO, name: str) -> Iterator[Row]:
@@ -26,7 +34,9 @@ def read_csv(stream: BinaryIO, name: str) -> Iterator[Row]:
         UnreadableArchive: it is no CSV, or has a line or a field of an impossible length.
     """
     try:
-        for row in csv.DictReader(_lines(stream, name)):
+        lines = _lines(stream, name)
+        header = next(lines, "")
+        for row in csv.DictReader(itertools.chain([header], lines), delimiter=_find_delimiter(header)):
             yield {key: value for key, value in row.items() if isinstance(key, str)}
     except csv.Error as error:
         raise UnreadableArchive(f"{name} is no valid CSV: {error}.") from error

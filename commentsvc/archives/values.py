@@ -19,11 +19,14 @@ MILLISECONDS_FROM: Final = 1e11  # as seconds that would be the year 5138
 MICROSECONDS_FROM: Final = 1e14
 FIRST_YEAR: Final = 1980  # an earlier time is the zero of some system
 LAST_YEAR: Final = 2200
+NOON: Final = 12
 TIME: Final = re.compile(
     r"(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[T\s]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
-    r"\s*(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)?",
+    r"(?:\s*([ap])\.?m\b)?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)?",
     re.IGNORECASE,
 )
+# JavaScript writes "Wed May 04 2022 12:00:00 GMT+0800 (China Standard Time)".
+ZONE_OF_JAVASCRIPT: Final = re.compile(r"\bGMT([+-]\d{4})\b.*", re.DOTALL)
 
 
 def text_of(value: object) -> str:
@@ -94,10 +97,13 @@ def _from_number(number: float) -> datetime:
 def _from_text(text: str) -> datetime | None:
     found = TIME.match(text)
     if found is None:
-        return parsedate_to_datetime(text) if text else None
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
+        return parsedate_to_datetime(ZONE_OF_JAVASCRIPT.sub(r"\1", text)) if text else None
+    year, month, day, hour, minute, second, fraction, half, zone = found.groups()
     micro = int((fraction or "0").ljust(6, "0")[:6])
-    when = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), micro)  # noqa: DTZ001
+    hours = int(hour or 0)
+    if half and hours <= NOON:
+        hours = hours % NOON + (NOON if half in "pP" else 0)
+    when = datetime(int(year), int(month), int(day), hours, int(minute or 0), int(second or 0), micro)  # noqa: DTZ001
     return when.replace(tzinfo=_zone(zone)) if zone else when
 
 

@@ -5,13 +5,16 @@ import io
 import json
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.files import ArchiveFile
 from commentsvc.archives.formats.registry import FORMATS, find_format
+from commentsvc.archives.preparation import storable
 from commentsvc.archives.records import CommentRecord, LeftOut
+from commentsvc.archives.values import moment
 from tests.archives.samples import CUSDIS, STATICMAN, TWIKOO, WALINE, make_sample, make_tar, make_text, make_zip
 from tests.archives.xml_files import wordpress, wordpress_comment
 
@@ -45,9 +48,9 @@ def as_sqlite(path, table, rows):
     return path
 
 
-def as_csv(rows):
+def as_csv(rows, delimiter=","):
     text = io.StringIO()
-    table = csv.DictWriter(text, columns_of(rows))
+    table = csv.DictWriter(text, columns_of(rows), delimiter=delimiter)
     table.writeheader()
     table.writerows(rows)
     return text.getvalue()
@@ -61,10 +64,25 @@ def as_csv(rows):
         ("twikoo", lambda path: make_text(path, json.dumps({"code": 0, "data": TWIKOO}))),
         ("waline", lambda path: as_sqlite(path, "wl_Comment", WALINE)),
         ("waline", lambda path: make_text(path, as_csv(WALINE))),
+        ("waline", lambda path: make_text(path, as_csv(WALINE, ";"))),
+        (
+            "waline",
+            lambda path: make_text(path, as_csv(WALINE).replace("insertedAt,createdAt", "insertedat,createdat")),
+        ),
         ("waline", lambda path: make_text(path, as_php_my_admin({"wl_Users": [{"id": 1}], "wl_Comment": WALINE}))),
         ("cusdis", lambda path: make_text(path, as_php_my_admin({"users": [{"id": 1}], **CUSDIS}))),
     ],
-    ids=["mongodb", "utf-16", "cloudbase", "sqlite", "csv", "waline-phpmyadmin", "cusdis-phpmyadmin"],
+    ids=[
+        "mongodb",
+        "utf-16",
+        "cloudbase",
+        "sqlite",
+        "csv",
+        "semicolons",
+        "postgresql",
+        "waline-phpmyadmin",
+        "cusdis-phpmyadmin",
+    ],
 )
 def test_other_ways_to_write_the_same_rows_are_read_alike(sample, make, tmp_path):
     file = ArchiveFile(make(tmp_path / "export"))
@@ -77,6 +95,30 @@ def test_a_table_of_phpmyadmin_that_is_longer_than_the_beginning_is_recognised(t
     rows = [{**WALINE[0], "objectId": number, "comment": "long " * 400} for number in range(60)]
     file = ArchiveFile(make_text(tmp_path / "export", as_php_my_admin({"wl_Comment": rows})))
     assert find_format(file).name == "waline"
+
+
+def test_a_comment_in_a_repository_may_have_a_picture_in_it_and_a_time_of_javascript(tmp_path):
+    row = {
+        "id": "k1",
+        "nick": "Mia",
+        "url": "/",
+        "comment": f"Look\n![a cat.png](data:image/png;base64,{'A' * 200_000})",
+    }
+    row["insertedAt"] = "Mon May 18 2026 09:27:11 GMT+0200 (Central European Summer Time)"
+    (one,) = [
+        one
+        for one in read(ArchiveFile(make_text(tmp_path / "Comment.csv", as_csv([row | {"status": "approved"}]))))
+        if isinstance(one, CommentRecord)
+    ]
+    assert one.created_at == datetime(2026, 5, 18, 7, 27, 11, tzinfo=UTC)
+    assert storable(one).text == "Look\na cat.png"
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"), [("12:05 AM", 0), ("1:05 am", 1), ("12:05 PM", 12), ("11:05 p.m.", 23), ("13:05 PM", 13)]
+)
+def test_hours_of_half_a_day_are_understood(written, hour):
+    assert moment(f"2022-05-04 {written}") == datetime(2022, 5, 4, hour, 5)  # noqa: DTZ001
 
 
 def test_a_database_without_comments_of_waline_is_refused_with_the_reason(tmp_path):

@@ -85,7 +85,7 @@ def _rows(file: ArchiveFile, dialect: Dialect) -> Iterator[Row | None]:
         yield from _member_rows(file)
         return
     for path, row in read_rows(file, dialect.lists):
-        if path and path not in dialect.lists and not path[-1].endswith("Comment"):
+        if path and path not in dialect.lists and not path[-1].lower().endswith("comment"):
             continue  # another table of the database
         if dialect.rows_of is None or row is None:
             yield row

@@ -31,9 +31,9 @@ COLUMNS: Final = tuple(
     "id objectId user_id comment insertedAt ip link mail nick pid rid status isSpam ua url createdAt".split()  # noqa: SIM905 -- one line
 )
 NEEDED: Final = frozenset({"comment", "nick", "url"})
-TABLE_IN_JSON: Final = re.compile(rb'"type":\s*"table",\s*"name":\s*"(?:\w{1,60}_)?Comment"')
+TABLE_IN_JSON: Final = re.compile(rb'"type":\s*"table",\s*"name":\s*"(?:\w{1,60}_)?[Cc]omment"')
 # ``insertedAt`` is when somebody wrote it, ``createdAt`` when the row was last imported.
-TIMES: Final = ("insertedAt", "createdAt")
+TIMES: Final = ("insertedAt", "insertedat", "createdAt", "createdat")  # PostgreSQL has no capital letters
 STATUSES: Final = {"approved": Status.APPROVED, "spam": Status.SPAM}
 # Comments that came from Valine are still HTML, but for those of some of its versions.
 RENDERED: Final = re.compile(r"<(p|div|ul|ol|pre|blockquote|a)\b.*>", re.IGNORECASE | re.DOTALL)
