@@ -5,7 +5,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from commentsvc.archives.authors import Authors
 from commentsvc.archives.books import Books, Progress
 from commentsvc.archives.files import ArchiveFile
 from commentsvc.archives.formats.registry import ArchiveFormat
+from commentsvc.archives.garbage import collect_rarely
 from commentsvc.archives.incoming import Incoming, Target
 from commentsvc.archives.options import ImportOptions
 from commentsvc.archives.pace import Pace
@@ -31,6 +32,7 @@ from commentsvc.archives.uploads import reserved_bytes
 from commentsvc.archives.workers import Preparer, open_preparer
 from commentsvc.audit import log
 from commentsvc.domain.errors import FieldError, Invalid
+from commentsvc.domain.ids import id_at
 from commentsvc.domain.models import Actor, ActorKind
 from commentsvc.service import Service, private_read, write
 from commentsvc.sites import resolve
@@ -38,7 +40,8 @@ from commentsvc.storage import servers
 from commentsvc.storage.database import PrivateRead, Row, Write
 
 AHEAD: Final = 3  # pieces that are prepared while one is written
-# After each piece other writers have their turn: so long, and this part of the time that the piece took.
+COMMENTS_AHEAD: Final = 1500  # in them
+# After each unit other writers have their turn: so long, and beside a server this part of the time that the unit took.
 PAUSE_SECONDS: Final = 0.002
 PAUSE_SHARE: Final = 0.05
 SQLITE: Final = "sqlite:///"
@@ -75,8 +78,12 @@ async def import_archive(
     if options.site and site is None:
         names = ", ".join(one.name for one in directory.sites[:NAMED_SITES])
         raise Invalid(FieldError("site", "unknown_site", f"There is no site of this name. Sites here: {names}."))
-    with Staging.open(_folder_of(service), reserved_bytes(service.config)) as staging:
-        running = _Import(service, staging, archive_format, options, report, actor)
+    with (
+        Staging.open(_folder_of(service), reserved_bytes(service.config)) as staging,
+        open_preparer(service.config.limits) as preparer,
+        collect_rarely(),
+    ):
+        running = _Import(service, staging, preparer, archive_format, options, report, actor)
         await running.read(files)
         await asyncio.to_thread(find_pages, staging, PageFinder(directory, site, options.thread_map))
         await running.write()
@@ -93,6 +100,7 @@ class _Import:
         self,
         service: Service,
         staging: Staging,
+        preparer: Preparer,
         archive_format: ArchiveFormat,
         options: ImportOptions,
         report: Callable[[Progress], None],
@@ -101,6 +109,7 @@ class _Import:
         self.books = Books()
         self._service = service
         self._staging = staging
+        self._preparer = preparer
         self._format = archive_format
         self._options = options
         self._report = report
@@ -120,6 +129,7 @@ class _Import:
 
         def report(progress: Progress) -> None:
             loop.call_soon_threadsafe(self._report, progress)
+            loop.call_soon_threadsafe(self._preparer.expect, progress.done)
 
         reading = Reading(self._staging, self._options, self.books, self._service.clock(), report, stop)
         task = asyncio.ensure_future(asyncio.to_thread(reading.read, files, self._format))
@@ -135,9 +145,9 @@ class _Import:
         """Write what was read, unless this is a dry run; complete the books."""
         await asyncio.to_thread(self._count_read)
         try:
-            with open_preparer(self._service.config.limits, self._total) as preparer:
-                async with aclosing(self._prepare_ahead(preparer)) as pieces:
-                    await self._write_pieces(pieces)
+            self._preparer.expect(self._total)
+            async with aclosing(self._prepare_ahead()) as pieces:
+                await self._write_pieces(pieces)
             for thread_id in sorted(self._unordered):
                 await renumbering.sort_thread(self._service, thread_id)
         finally:
@@ -167,14 +177,14 @@ class _Import:
             books.left_out[reason] = books.left_out.get(reason, 0) + without_page
         self._total = staging.count_comments() - without_page
 
-    async def _prepare_ahead(self, preparer: Preparer) -> AsyncGenerator[list[Incoming], None]:
+    async def _prepare_ahead(self) -> AsyncGenerator[list[Incoming], None]:
         """Return the pieces with their prepared comments. Some are prepared before they are asked for."""
         pieces = self._pieces()
         waiting: deque[tuple[Piece, asyncio.Task[list[Prepared]]]] = deque()
         try:
             while True:
-                while len(waiting) < AHEAD and (piece := await asyncio.to_thread(next, pieces, None)):
-                    waiting.append((piece, asyncio.create_task(preparer.prepare(piece.encoded))))
+                while _has_room(waiting) and (piece := await asyncio.to_thread(next, pieces, None)):
+                    waiting.append((piece, asyncio.create_task(self._preparer.prepare(piece.encoded))))
                 if not waiting:
                     return
                 piece, task = waiting.popleft()
@@ -191,6 +201,9 @@ class _Import:
             target = Target(page, staging.list_names(page.number))
             arrangement = arrange(staging.list_comments(page.number), staging.find_left_out, staging.find_time_before)
             self.books.merged += arrangement.merged
+            if self._pace.is_better_ended(len(piece.comments), len(arrangement.comments)):
+                yield piece
+                piece, size = Piece([], []), 0
             for arranged in arrangement.comments:
                 encoded = staging.find_record(arranged.comment.seq)
                 if piece.comments and self._pace.is_enough(len(piece.comments), size + len(encoded)):
@@ -213,20 +226,27 @@ class _Import:
         source = sources[comment.source]
         author_id = self._authors.find_id(source, prepared.author, prepared.email)
         sealed, digest = self._authors.seal(prepared.email) if prepared.email else (None, None)
-        twins = arranged.twins
+        keys = [(site_id, sources[number], id_) for number, id_ in ((comment.source, comment.id), *arranged.twins)]
         return Incoming(
             target=target,
             arranged=arranged,
             prepared=prepared,
             author_id=author_id,
             hue=self._authors.find_hue(site_id, author_id, prepared.name),
-            keys=[(site_id, sources[number], id_) for number, id_ in ((comment.source, comment.id), *twins)],
+            comment_id=id_at(arranged.created_at, arranged.order, keys[0]),
+            keys=keys,
             answered=(site_id, sources[arranged.answered[0]], arranged.answered[1]) if arranged.answered else None,
             email_sealed=sealed,
             email_digest=digest,
         )
 
     async def _write_piece(self, piece: list[Incoming]) -> None:
+        while piece:
+            number = self._pace.unit
+            await self._write_unit(piece[:number])
+            piece = piece[number:]
+
+    async def _write_unit(self, piece: list[Incoming]) -> None:
         started = time.perf_counter()
         if self._options.is_dry_run:
             new = await list_new(self._service, piece)
@@ -240,7 +260,7 @@ class _Import:
             seconds = time.perf_counter() - started
             self._pace.is_alone = not await _list_servers(self._service)
             self._pace.note(len(new), seconds)
-            await asyncio.sleep(PAUSE_SECONDS + PAUSE_SHARE * seconds)
+            await asyncio.sleep(PAUSE_SECONDS + (0 if self._pace.is_alone else PAUSE_SHARE * seconds))
 
     def _count(self, piece: Sequence[Incoming], new: Sequence[Incoming]) -> None:
         books = self.books
@@ -255,6 +275,10 @@ class _Import:
                 books.threads += 1
         self._written += len(piece)
         self._report(Progress("importing", self._written, self._total))
+
+
+def _has_room(waiting: Collection[tuple[Piece, object]]) -> bool:
+    return len(waiting) < AHEAD and sum(len(piece.comments) for piece, _ in waiting) < COMMENTS_AHEAD
 
 
 @private_read

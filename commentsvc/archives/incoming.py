@@ -30,13 +30,18 @@ Key: TypeAlias = tuple[str, str, str]  # site, archive, and id in the archive
 
 
 class Incoming(Struct, frozen=True):
-    """A comment that is to be written: ``keys`` are its own and those of its duplicates; ``answered`` is another's."""
+    """A comment that is to be written: ``keys`` are its own and those of its duplicates; ``answered`` is another's.
+
+    ``comment_id`` is the same in each import of the archive. So the journal of erasures knows a comment that comes
+    again with an import into a restored backup.
+    """
 
     target: Target
     arranged: Arranged
     prepared: Prepared
     author_id: str
     hue: int
+    comment_id: str
     keys: list[Key]
     answered: Key | None
     email_sealed: str | None
@@ -57,12 +62,12 @@ class Place(Struct, frozen=True):
     depth: int
 
 
-def build_comment(one: Incoming, comment_id: str, thread: Thread, place: Place, answered_id: str | None) -> Comment:
+def build_comment(one: Incoming, thread: Thread, place: Place, answered_id: str | None) -> Comment:
     """Return a new comment as it is stored; an approved one is public since it was written."""
     prepared, created_at = one.prepared, format_milliseconds(one.arranged.created_at)
     public_since = created_at if prepared.status is Status.APPROVED else None
     return Comment(
-        id=comment_id,
+        id=one.comment_id,
         site_id=thread.site_id,
         thread_id=thread.id,
         parent_id=place.parent_id,

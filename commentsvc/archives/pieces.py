@@ -54,7 +54,7 @@ async def _find_known(unit: PrivateRead, piece: Sequence[Incoming]) -> dict[Key,
     for (site_id, source), ids in wanted.items():
         found = await imported.find(unit, site_id, source, list(ids))
         known |= {(site_id, source, source_id): comment_id for source_id, comment_id in found.items()}
-    others = {find_id(one): one.key for one in piece if one.key not in known}
+    others = {one.comment_id: one.key for one in piece if one.key not in known}
     for row in await comment_import.list_answered(unit, list(others)) if others else ():
         known[others[row["id"]]] = row["id"]
     return known
@@ -82,15 +82,6 @@ async def import_piece(unit: Write, piece: Sequence[Incoming], actor: Actor) -> 
             unordered.add(thread.id)
     await writer.save(actor)
     return Written(new, unordered)
-
-
-def find_id(one: Incoming) -> str:
-    """Return the id of a comment of an archive.
-
-    It is the same in each import of the archive. So the journal of erasures knows a comment that comes again with an
-    import into a restored backup.
-    """
-    return id_at(one.arranged.created_at, one.arranged.order, one.key)
 
 
 async def _list_threads(unit: PrivateRead, piece: Sequence[Incoming], known: Mapping[Key, str]) -> set[str]:
@@ -178,12 +169,11 @@ class _Writer:
         by_time = sorted(new, key=lambda one: one.arranged.order)
         numbers = {one.key: first + rank for rank, one in enumerate(by_time)}
         for one in new:
-            comment_id = find_id(one)
             answered = self._ids.get(one.answered) if one.answered else None
             place, answered_id = await self._find_place(thread, answered, numbers[one.key])
-            self._ids |= dict.fromkeys(one.keys, comment_id)
-            self._places[comment_id] = place
-            self._built.append((one, build_comment(one, comment_id, thread, place, answered_id)))
+            self._ids |= dict.fromkeys(one.keys, one.comment_id)
+            self._places[one.comment_id] = place
+            self._built.append((one, build_comment(one, thread, place, answered_id)))
         return list(new) != by_time
 
     async def _find_place(self, thread: Thread, answered_id: str | None, number: int) -> tuple[Place, str | None]:

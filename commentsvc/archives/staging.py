@@ -23,7 +23,7 @@ SUFFIX: Final = ".staging"
 PIECE: Final = 500  # records that are written together
 NO_ROOM: Final = "The disk has no room for a copy of the archive. Free some space, then import again."
 SCHEMA: Final = """
-    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -16384;
+    PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -4096;
     CREATE TABLE source (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE thread (
         source INTEGER NOT NULL, id TEXT NOT NULL, links TEXT NOT NULL, title TEXT, is_closed INTEGER NOT NULL,

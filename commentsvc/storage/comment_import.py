@@ -1,7 +1,7 @@
 """Insert comments of an archive: many at once, and nobody is told."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
@@ -9,6 +9,11 @@ from commentsvc.domain.models import Comment, Contact, Decision
 from commentsvc.storage import actors, comments, contacts, search
 from commentsvc.storage.actors import actor_values
 from commentsvc.storage.database import PublicRead, Row, Write, in_list
+
+# What no comment of an archive has: nobody here has decided on it, edited or erased it yet.
+ABSENT: Final = {"moderator_id", "page_title", "status_before", "note", "erased_at"}
+COLUMNS: Final = ("row_digest", *(name for name in Comment.__struct_fields__ if name not in ABSENT))
+INSERT: Final = f"INSERT INTO comment ({', '.join(COLUMNS)}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
 
 
 class ImportedComment(Struct, frozen=True):
@@ -31,13 +36,16 @@ async def add(unit: Write, added: Sequence[ImportedComment], decision: Decision)
 
     The caller counts them in their threads and in the parents that are not among them.
     """
-    rows = [structs.asdict(one.comment) | {"row_digest": comments.digest_comment(one.comment)} for one in added]
-    await unit.run_many(
-        f"INSERT INTO comment ({comments.PLAIN_COLUMNS}, row_digest) VALUES ({comments.VALUES}, :row_digest)", rows
-    )
+    await unit.run_many(INSERT, list(map(_row_of, added)))
     await contacts.add_many(unit, [one.contact for one in added])
     await _add_decisions(unit, added, decision)
     await search.add_many(unit, [(one.comment, one.words, one.note or "") for one in added])
+
+
+def _row_of(one: ImportedComment) -> dict[str, Any]:
+    comment = one.comment
+    # The driver looks for a converter of each value that is no plain text or number: more work than to store it.
+    return structs.asdict(comment) | {"status": comment.status.value, "row_digest": comments.digest_comment(comment)}
 
 
 async def _add_decisions(unit: Write, added: Sequence[ImportedComment], decision: Decision) -> None:

@@ -39,7 +39,7 @@ async def add_many(unit: Write, added: Sequence[Contact]) -> None:
 def _row_of(contact: Contact, spam_score: int = -1) -> dict[str, Any]:
     digest = digest_email(contact.comment_id, contact.email_sealed)
     values = {name: getattr(contact, name) for name in Contact.__struct_fields__}
-    return values | {"spam_score": spam_score, "row_digest": digest}
+    return values | {"status": contact.status.value, "spam_score": spam_score, "row_digest": digest}
 
 
 async def get_many(unit: PrivateRead, comment_ids: Sequence[str]) -> dict[str, Contact]:

@@ -108,7 +108,7 @@ async def live(service, chance):
 async def test_everything_adds_up_after_an_import_into_a_page_that_is_in_use(service, monkeypatch, seed):
     chance = random.Random(seed)  # noqa: S311 -- the same choices in each run
     monkeypatch.setattr(importer, "Pace", partial(pace.Pace, comments=10))
-    for bound in ("LEAST", "MOST"):
+    for bound in ("LEAST", "MOST", "MOST_ALONE"):
         monkeypatch.setattr(pace, bound, 10)
     other = ThreadRecord(id="2", links=("http://localhost/b-page/",))
     numbers = list(range(1, 121))
