@@ -287,8 +287,9 @@ CREATE TABLE contact (
 
 CREATE INDEX contact_email ON contact (email_digest, status, comment_id, site_id);
 CREATE INDEX contact_network ON contact (network, status, comment_id, site_id, created_at);
--- Approved comments by name, to warn of another commenter with the same name.
-CREATE INDEX contact_name ON contact (site_id, name_key, comment_id, email_digest) WHERE status = 'approved';
+-- Approved comments by name, to warn of another commenter with the same name. With the status, SQLite reads the index
+-- alone, although every row has the same one.
+CREATE INDEX contact_name ON contact (site_id, name_key, comment_id, email_digest, status) WHERE status = 'approved';
 -- The queue, least likely spam first.
 CREATE INDEX contact_score ON contact (spam_score, comment_id, site_id, status) WHERE status = 'pending';
 

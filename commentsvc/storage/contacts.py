@@ -73,20 +73,17 @@ async def find_namesakes(unit: PrivateRead, names: Sequence[tuple[str, str]], mo
         values |= {f"site{at}": site_id, f"key{at}": key}
         branches.append(
             f"""
-            SELECT * FROM (
-                SELECT site_id, name_key, email_digest FROM contact
+            SELECT CAST(:site{at} AS TEXT) AS site_id, CAST(:key{at} AS TEXT) AS name_key, email_digest,
+                COUNT(*) AS number
+            FROM (
+                SELECT email_digest FROM contact
                 WHERE site_id = :site{at} AND name_key = :key{at} AND status = 'approved'
                 ORDER BY comment_id DESC LIMIT CAST(:most AS BIGINT)
             ) AS latest{at}
+            WHERE email_digest IS NOT NULL GROUP BY email_digest
             """
         )
-    return await unit.all(
-        f"""
-        SELECT site_id, name_key, email_digest, COUNT(*) AS number FROM ({" UNION ALL ".join(branches)}) AS named
-        WHERE email_digest IS NOT NULL GROUP BY site_id, name_key, email_digest
-        """,
-        **values,
-    )
+    return await unit.all(f"{' UNION ALL '.join(branches)} ORDER BY site_id, name_key, email_digest", **values)
 
 
 async def count_by_email(

@@ -179,6 +179,11 @@ async def test_a_query_uses_its_index_on_a_new_database(laid_file, name):
     assert indexes_in(plan) == indexes, plan
 
 
+async def test_commenters_with_one_name_are_found_in_the_index_alone(laid_file):
+    plan = await plan_of(laid_file, QUERIES["commenters with one name"][0])
+    assert sum("USING COVERING INDEX contact_name" in line for line in plan) == 2, plan
+
+
 async def test_queries_use_their_indexes_on_a_large_database(large):
     for name, (query, indexes) in QUERIES.items():
         plan = await plan_of(large, query)
