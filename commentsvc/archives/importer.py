@@ -242,7 +242,7 @@ class _Import:
 
     async def _write_piece(self, piece: list[Incoming]) -> None:
         while piece:
-            number = self._pace.unit
+            number = self._pace.comments
             await self._write_unit(piece[:number])
             piece = piece[number:]
 
@@ -258,8 +258,8 @@ class _Import:
         self._count(piece, new)
         if not self._options.is_dry_run:
             seconds = time.perf_counter() - started
-            self._pace.is_alone = not await _list_servers(self._service)
             self._pace.note(len(new), seconds)
+            self._pace.set_alone(is_alone=not await _list_servers(self._service))
             await asyncio.sleep(PAUSE_SECONDS + (0 if self._pace.is_alone else PAUSE_SHARE * seconds))
 
     def _count(self, piece: Sequence[Incoming], new: Sequence[Incoming]) -> None:

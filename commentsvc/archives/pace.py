@@ -24,10 +24,11 @@ class Pace(Struct):
     comments: int = FIRST
     is_alone: bool = False
 
-    @property
-    def unit(self) -> int:
-        """The number of comments to write together now."""
-        return self.comments if self.is_alone else min(MOST, self.comments)
+    def set_alone(self, *, is_alone: bool) -> None:
+        """Note whether no server is running. If one has started, small units come next."""
+        if self.is_alone and not is_alone:
+            self.comments = min(FIRST, self.comments)
+        self.is_alone = is_alone
 
     def is_enough(self, comments: int, size: int) -> bool:
         """Return whether a piece with so many comments and bytes of text is complete."""

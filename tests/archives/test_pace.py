@@ -32,11 +32,32 @@ def test_units_are_larger_while_no_server_runs():
     assert (alone.comments, beside.comments) == (1000, 500)
 
 
-def test_pieces_that_were_ready_before_a_server_started_are_divided():
-    ready = Pace(comments=1500, is_alone=True)
-    assert ready.unit == 1500
-    ready.is_alone = False
-    assert ready.unit == 500
+def test_units_are_small_as_soon_as_a_server_starts():
+    large = Pace(comments=1500, is_alone=True)
+    large.set_alone(is_alone=True)
+    assert large.comments == 1500
+    large.set_alone(is_alone=False)
+    assert large.comments == 100
+
+
+async def test_pieces_that_were_ready_before_a_server_started_are_divided(service, monkeypatch):
+    written = []
+    write = importer.import_piece
+
+    async def write_and_note(service, piece, actor):
+        written.append(len(piece))
+        return await write(service, piece, actor)
+
+    async def find_server(_service):
+        return ["a server"]
+
+    monkeypatch.setattr(importer, "import_piece", write_and_note)
+    monkeypatch.setattr(importer, "_list_servers", find_server)
+    monkeypatch.setattr(importer, "Pace", partial(Pace, comments=120, is_alone=True))
+    page = ThreadRecord(id="1", links=("http://localhost/a/",))
+    await import_records(service, [page, *(a_comment(at, thread="1") for at in range(1, 240))])
+    assert written[0] == 120
+    assert max(written[1:]) <= 100
 
 
 def test_long_texts_make_pieces_of_fewer_comments():
