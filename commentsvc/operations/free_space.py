@@ -53,6 +53,7 @@ def _give_back(path: Path, *, is_alone: bool) -> FreeSpace:
     is_worth = free >= LEAST_BYTES or sqlite_backup.has_erased(path)
     if not is_worth or not is_alone:
         return FreeSpace(before, before, free, waits=is_worth)
+    path = path.resolve()  # a link to another disk keeps leading there
     new = path.with_name(f"{path.name}.shrinking")
     new.unlink(missing_ok=True)  # what a killed one has left
     try:

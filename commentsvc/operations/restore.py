@@ -101,6 +101,7 @@ async def restore(config: Config, file: Path, *, without_key: bool = False) -> R
 def _restore(config: Config, path: Path, file: Path, *, without_key: bool) -> Restored:
     if path.exists() and file.exists() and path.samefile(file):
         raise Conflict("This file is the database itself. Name a backup.")
+    path = path.resolve()  # a link to another disk keeps leading there
     new = path.with_name(f"{path.name}.restoring")
     new.unlink(missing_ok=True)  # what a killed one has left
     try:

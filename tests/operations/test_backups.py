@@ -20,7 +20,7 @@ from commentsvc.cli.parser import parse_arguments
 from commentsvc.config.settings import Config
 from commentsvc.domain.errors import ConfigurationError, Invalid, NotFound, Unavailable
 from commentsvc.domain.models import Mode
-from commentsvc.operations import backup, restore
+from commentsvc.operations import backup, free_space, restore
 from commentsvc.operations.backup import back_up, is_due, read_last
 from commentsvc.storage import sqlite_backup, sqlite_inspection
 from commentsvc.storage.backups import LastBackup
@@ -285,11 +285,19 @@ def test_an_operator_restores_and_finds_the_replaced_database(tmp_path):
     assert with_service(tmp_path, lambda service: post(service, "Posted after the restore"))
 
 
-def test_a_restore_of_a_backup_that_does_not_exist_creates_nothing(tmp_path):
-    done = run_main(tmp_path, "restore", "nowhere.db")
-
-    assert (done.returncode, "Cannot read the backup nowhere.db" in done.stderr) == (1, True)
-    assert list(tmp_path.iterdir()) == []
+def test_a_link_to_a_database_on_another_disk_stays(tmp_path, monkeypatch):
+    file = a_backup(tmp_path, "Backed up")
+    link, disk = tmp_path / "data" / "commentsvc.db", tmp_path / "disk"
+    disk.mkdir()
+    link.rename(disk / "comments.db")
+    link.symlink_to(disk / "comments.db")
+    config = Config(database_url=f"sqlite:///{link}")
+    done = asyncio.run(restore.restore(config, file))
+    monkeypatch.setattr(free_space, "LEAST_BYTES", 0)
+    assert not asyncio.run(free_space.give_back(config)).waits
+    assert link.readlink() == disk / "comments.db"
+    assert texts_of(disk / "comments.db") == ["Backed up"]
+    assert done.replaced.startswith(str(disk))
 
 
 def test_a_restore_is_refused_while_a_server_runs(tmp_path):
