@@ -18,7 +18,7 @@ from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Conflict, NotFound
 from commentsvc.operations import secret_file, server_lock
 from commentsvc.operations.backup import POSTGRES
-from commentsvc.storage import durable_files, sqlite_backup, sqlite_inspection
+from commentsvc.storage import durable_files, sqlite_backup, sqlite_inspection, sqlite_structure
 from commentsvc.storage.data_folder import keep_owner
 from commentsvc.storage.sqlite_inspection import Inspection
 
@@ -45,7 +45,7 @@ class Restored(Struct, frozen=True):
 
 
 async def check_backup(config: Config, file: Path) -> BackupCheck:
-    """Check a backup: its pages, the digest of each row, its schema, and that its secret key is here.
+    """Check a backup: its pages, the digest of each row, its schema and references, and that its secret key is here.
 
     Raises:
         NotFound: there is no such file, or it cannot be read.
@@ -54,7 +54,11 @@ async def check_backup(config: Config, file: Path) -> BackupCheck:
         found = await asyncio.to_thread(sqlite_inspection.inspect, file, threading.Event())
     except OSError as error:
         raise _unreadable(file, error) from None
-    return BackupCheck(str(file), found.rows, found.fingerprint, [*found.faults, *find_key_fault(config, found)])
+    faults = [*found.faults, *find_key_fault(config, found)]
+    if found.fingerprint and not found.faults:
+        faults += await asyncio.to_thread(sqlite_structure.find_missing_parts, file)
+        faults += await asyncio.to_thread(sqlite_structure.find_lost_references, file)
+    return BackupCheck(str(file), found.rows, found.fingerprint, faults)
 
 
 def _unreadable(file: Path, error: OSError) -> NotFound:

@@ -156,8 +156,13 @@ def read_schema() -> str:
     return file.read_text(encoding="utf-8")
 
 
-async def _run(statements: Statements, script: str) -> None:
+def split_statements(script: str) -> list[str]:
+    """Return the statements of a script, without comments."""
     # A trigger is one statement: semicolons inside it are not at the end of a line.
-    for statement in re.split(r";[ ]*(?:\n|$)", re.sub(r"--[^\n]*", "", script)):
-        if statement.strip():
-            await statements.run(statement)
+    found = re.split(r";[ ]*(?:\n|$)", re.sub(r"--[^\n]*", "", script))
+    return [statement for statement in found if statement.strip()]
+
+
+async def _run(statements: Statements, script: str) -> None:
+    for statement in split_statements(script):
+        await statements.run(statement)

@@ -1,5 +1,6 @@
 """Check the computer that the service runs on: folder, space, clock, secret files, backups."""
 
+import os
 import shlex
 import shutil
 import stat
@@ -14,6 +15,7 @@ from commentsvc.operations import preparation, secret_file
 from commentsvc.operations.backup import OURS
 from commentsvc.operations.doctor.findings import Finding, fault, from_error, ok, warning
 from commentsvc.storage import data_folder
+from commentsvc.storage.erasure_journal import find_journal
 
 MEBIBYTE: Final = 1024 * 1024
 SCARCE_MB: Final = 100
@@ -50,6 +52,25 @@ def check_space(config: Config) -> Iterator[Finding]:
         yield warning("free space", f"{says} A migration needs as much as the database.", cure)
     else:
         yield ok("free space", says)
+
+
+def check_journal(config: Config) -> Iterator[Finding]:
+    """Yield whether erasures can be noted outside the database, and read there at each start."""
+    journal = find_journal(config)
+    if journal is None:
+        return
+    path = journal.path
+    if not path.absolute().parent.is_dir():
+        folder = path.absolute().parent
+        yield fault("erasures", f"The folder {folder} of the journal is missing.", f"mkdir -p {_quote(folder)}")
+    elif path.exists() and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
+        yield fault(
+            "erasures",
+            f"This user cannot read and write the journal {path}.",
+            f"chown {os.geteuid()} {_quote(path)}"
+            if path.is_file()
+            else f"rmdir {_quote(path)}, then restore the file from your copy",
+        )
 
 
 def check_file_times(config: Config) -> Iterator[Finding]:

@@ -21,15 +21,25 @@ OLD_SECONDS: Final = 7 * 86_400  # of a comment that waits for a moderator
 
 
 async def check_schema(service: Service) -> AsyncIterator[Finding]:
-    """Yield the schema. Another one was refused when the database was opened."""
+    """Yield whether the schema is whole. Another version of it was refused when the database was opened."""
+    if missing := await integrity.find_missing_parts(service):
+        yield fault(
+            "schema",
+            f"The schema is not whole: {'; '.join(missing[:NAMED_ROWS])}. Faults: {len(missing):,}.",
+            "Stop the service, and use a new database: commentsvc copy --to sqlite:///NEW.db",
+        )
+        return
     yield ok("schema", f"The database has the schema of this version ({await schema.read_number(service.db)}).")
 
 
 async def check_integrity(service: Service) -> AsyncIterator[Finding]:
     """Yield whether the file of the database is damaged, and whether each row is what the service wrote."""
-    cure = "Stop the service, and restore a backup: commentsvc restore --help"
+    cure = "Stop the service, and restore a backup: commentsvc restore FILE"
     if damage := await service.db.find_damage():
         yield fault("integrity", f"The database file is damaged ({damage}).", cure)
+        return
+    if lost := await integrity.find_lost_references(service):
+        yield fault("integrity", f"Rows are missing: {'; '.join(lost[:NAMED_ROWS])}.", cure)
         return
     checked = await integrity.check_rows(service)
     if not checked.damaged:

@@ -30,6 +30,7 @@ async def examine_inside(config: Config, given: Collection[str], open_service: O
     is_missing = any(one.check == "data folder" and one.level is Level.FAULT for one in found)
     if not is_missing:
         found += await _examine_database(open_service)
+    found += _collect("erasures", lambda: computer.check_journal(config))
     found += _collect("backups", lambda: computer.check_backups(config))
     found += await _await_findings("mail", mail.check_mail(config))
     found += await _await_findings("external check", external_check.check_external_check(config))

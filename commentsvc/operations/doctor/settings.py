@@ -6,6 +6,7 @@ from typing import Final
 from commentsvc.config import PREFIX
 from commentsvc.config.settings import Config
 from commentsvc.domain import urls
+from commentsvc.domain.networks import parse_networks
 from commentsvc.operations.doctor.findings import Finding, ok, warning
 
 CHECK: Final = "settings"
@@ -17,6 +18,7 @@ ONLY_POSTGRES: Final = (
     "database_connections",
     "reader_connections",
 )
+LEAST_PREFIX: Final = {4: 8, 6: 7}  # the widest private networks: 10.0.0.0/8 and fc00::/7
 ONLY_SQLITE: Final = ("database_check", "min_free_mb")
 ONLY_MAIL: Final = ("mail_from", "mail_minutes")
 ONLY_CHECK: Final = ("verdict_secret", "verdict_mode", "verdict_timeout", "verdict_dialect", "verdict_send")
@@ -39,8 +41,21 @@ def check_settings(config: Config, given: Collection[str]) -> Iterator[Finding]:
             "The service has no https address, so nobody can sign in to the moderation page.",
             f"{PREFIX}PUBLIC_URL=https://{urls.host_of(config.own_origin)}{config.base_path}",
         )
+    yield from _check_networks(config)
     if not idle:
         yield ok(CHECK, f"Settings that are not defaults: {len(given)}. All have an effect.")
+
+
+def _check_networks(config: Config) -> Iterator[Finding]:
+    """Yield settings that trust more networks than one operator has."""
+    for name, says in (
+        ("trusted_proxies", "so clients can write any address themselves, and rate limits and bans stop nobody"),
+        ("outbound_allow", "so webhooks reach every private network of this computer"),
+    ):
+        wide = [one for one in parse_networks(getattr(config, name)) if one.prefixlen < LEAST_PREFIX[one.version]]
+        if wide:
+            cure = f"Name only the networks that are yours in {PREFIX}{name.upper()}, such as 10.0.0.0/8."
+            yield warning(CHECK, f"{PREFIX}{name.upper()} has {wide[0]}, {says}.", cure)
 
 
 def _find_idle(config: Config, given: Collection[str]) -> Iterator[tuple[str, str]]:
