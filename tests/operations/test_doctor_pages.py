@@ -1,5 +1,6 @@
 """Test what the doctor reads from pages of real blogs: wrong HTML, unusual headers, slow servers."""
 
+import gzip
 import http.client
 import socket
 import threading
@@ -147,6 +148,37 @@ def test_redirects_go_where_browsers_go(a_blog):
 def test_a_compression_that_nobody_asked_for_is_named(a_blog):
     with pytest.raises(FetchFailed, match="compressed by br"):
         fetch_page(a_blog.show("x", Content_Encoding="br"), CONFIG)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bytes])
+def test_a_page_is_read_as_a_whole_or_not_at_all(pack, monkeypatch):
+    monkeypatch.setattr(fetching, "MOST_BYTES", 200)
+    encoding = "gzip" if pack is gzip.compress else ""
+    with one_answer(pack(b"a" * 200), encoding) as url:
+        assert fetch(Request(url)).body == b"a" * 200
+    with one_answer(pack(b"a" * 201), encoding) as url, pytest.raises(FetchFailed, match="The answer has more than"):
+        fetch(Request(url))
+
+
+@contextmanager
+def one_answer(body, encoding):
+    """Serve one answer with this body."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+    def answer():
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(head + body)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        thread.join()
+        listener.close()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from commentsvc.domain.urls import normalise_host
 SECONDS: Final = 10.0  # one step
 TOTAL_SECONDS: Final = 20.0
 MOST_BYTES: Final = 5 * 1024 * 1024
+TOO_LARGE: Final = f"The answer has more than {MOST_BYTES // 1024 // 1024} MiB."
 MOST_REDIRECTS: Final = 8
 GZIP: Final = 31  # window bits, for zlib
 AGENT: Final = "Mozilla/5.0 (compatible; commentsvc-doctor)"
@@ -233,7 +234,7 @@ def _read_body(response: http.client.HTTPResponse) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > MOST_BYTES:
-            raise FetchFailed(f"The answer has more than {MOST_BYTES // 1024 // 1024} MiB.")
+            raise FetchFailed(TOO_LARGE)
     return _decompress(b"".join(pieces), response.headers.get("Content-Encoding", "").strip().lower())
 
 
@@ -242,7 +243,11 @@ def _decompress(body: bytes, encoding: str) -> bytes:
         return body
     if encoding not in {"gzip", "x-gzip"}:
         raise FetchFailed(f"The answer is compressed by {encoding}, which was not asked for.")
-    return zlib.decompressobj(GZIP).decompress(body, MOST_BYTES)
+    unpacking = zlib.decompressobj(GZIP)
+    unpacked = unpacking.decompress(body, MOST_BYTES)
+    if unpacking.unconsumed_tail:
+        raise FetchFailed(TOO_LARGE)
+    return unpacked
 
 
 def clock_offset(headers: http.client.HTTPMessage) -> float:
