@@ -1,7 +1,7 @@
 """Verify the audit log."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -56,6 +56,18 @@ async def verify_log(service: Service, noted: str | None = None) -> VerifiedLog:
             seq, "is the last, and no entry has the hash that you noted: the log was cut or rewritten."
         )
     return VerifiedLog(seq, last, noted_seq)
+
+
+def find_break(rows: Iterable[Row], head: tuple[int, str]) -> str | None:
+    """Return where a log is broken; None if it is not. ``rows`` are all of it; ``head``: see ``storage.audit``."""
+    seq, last = 0, ""
+    try:
+        for row in rows:
+            seq, last = _check_entry(row, seq, last)
+        _check_end(seq, last, *head)
+    except AuditLogBroken as error:
+        return str(error)
+    return None
 
 
 @private_read

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from commentsvc.audit import verification
 from commentsvc.config.settings import Config
 from commentsvc.domain.crypto import Keyring
 from commentsvc.domain.errors import ConfigurationError, Conflict, NotFound
@@ -45,7 +46,7 @@ class Restored(Struct, frozen=True):
 
 
 async def check_backup(config: Config, file: Path) -> BackupCheck:
-    """Check a backup: its pages, the digest of each row, its schema and references, and that its secret key is here.
+    """Check a backup: pages, digests of rows, schema, references, audit log, and that its secret key is here.
 
     Raises:
         NotFound: there is no such file, or it cannot be read.
@@ -56,9 +57,19 @@ async def check_backup(config: Config, file: Path) -> BackupCheck:
         raise _unreadable(file, error) from None
     faults = [*found.faults, *find_key_fault(config, found)]
     if found.fingerprint and not found.faults:
-        faults += await asyncio.to_thread(sqlite_structure.find_missing_parts, file)
-        faults += await asyncio.to_thread(sqlite_structure.find_lost_references, file)
+        faults += await asyncio.to_thread(_find_more_faults, file)
     return BackupCheck(str(file), found.rows, found.fingerprint, faults)
+
+
+def _find_more_faults(file: Path) -> list[str]:
+    """Return the faults of a file with which it can be restored all the same."""
+    try:
+        with sqlite_structure.open_audit_log(file) as (rows, head):
+            broken = verification.find_break(rows, head)
+        found = [f"its audit log is broken: {broken}"] if broken else []
+        return [*found, *sqlite_structure.find_missing_parts(file), *sqlite_structure.find_lost_references(file)]
+    except OSError as error:
+        return [f"it cannot be read as a whole ({error})"]
 
 
 def _unreadable(file: Path, error: OSError) -> NotFound:

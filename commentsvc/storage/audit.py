@@ -27,6 +27,8 @@ class Entry(Struct, frozen=True):
 
 COLUMNS: Final = ", ".join(Entry.__struct_fields__)
 VALUES: Final = ", ".join(f":{name}" for name in Entry.__struct_fields__)
+LIST_ALL: Final = f"SELECT {COLUMNS} FROM audit ORDER BY seq"
+GET_HEAD: Final = "SELECT audited, audit_hash FROM installation WHERE id = 1"
 # The action id in a body that has one. Its keys are sorted, so it starts with {"action":" and 36 characters.
 ACTION: Final = "SUBSTR(body, 12, 36)"
 
@@ -55,7 +57,7 @@ async def add(unit: Write, entry: Entry) -> None:
 
 async def get_head(unit: PrivateRead) -> tuple[int, str]:
     """Return the number of entries that were ever added, and the hash of the newest."""
-    row = await unit.one("SELECT audited, audit_hash FROM installation WHERE id = 1")
+    row = await unit.one(GET_HEAD)
     return (row["audited"], row["audit_hash"]) if row else (0, "")
 
 

@@ -2,11 +2,13 @@
 
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from commentsvc.storage import schema
+from commentsvc.storage import audit, schema
+from commentsvc.storage.database import Row
 from commentsvc.storage.sqlite_connection import open_read_only
 
 LIST_PARTS: Final = """
@@ -19,15 +21,24 @@ LIST_COLUMNS: Final = """
 """
 
 
+@contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with open_read_only(path) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise OSError(str(error)) from error
+
+
 def find_missing_parts(path: Path) -> list[str]:
     """Return tables, columns, indexes and triggers that a database lacks, or that were changed. More may be there.
 
     A database with an older schema has no fault: its next migration adds the rest.
 
     Raises:
-        sqlite3.Error: the file cannot be read.
+        OSError: the file cannot be read.
     """
-    with open_read_only(path) as found, closing(sqlite3.connect(":memory:")) as expected:
+    with _open(path) as found, closing(sqlite3.connect(":memory:")) as expected:
         (number,) = found.execute(schema.NEWEST_STEP).fetchone()
         if number != schema.newest_step():
             return []
@@ -56,13 +67,26 @@ def _read_parts(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
     return {(kind, name): " ".join(sql.split()) for kind, name, sql in connection.execute(LIST_PARTS)}
 
 
+@contextmanager
+def open_audit_log(path: Path) -> Iterator[tuple[Iterator[Row], tuple[int, str]]]:
+    """Open the audit log of a database: its rows, oldest first, and what ``audit.get_head`` returns.
+
+    Raises:
+        OSError: the file, or a row, cannot be read.
+    """
+    with _open(path) as connection:
+        connection.row_factory = sqlite3.Row
+        head = connection.execute(audit.GET_HEAD).fetchone()
+        yield connection.execute(audit.LIST_ALL), (head["audited"], head["audit_hash"])
+
+
 def find_lost_references(path: Path) -> list[str]:
     """Return from which tables rows refer to rows that are not there, and how many. It reads the whole file.
 
     Raises:
-        sqlite3.Error: the file cannot be read.
+        OSError: the file cannot be read.
     """
-    with open_read_only(path) as connection:
+    with _open(path) as connection:
         counted = Counter((table, parent) for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check"))
     return [
         f"rows of the table {table} that refer to a missing row of {parent}: {number:,}"

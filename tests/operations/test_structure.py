@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from commentsvc.access import moderators
 from commentsvc.config.settings import Config
 from commentsvc.operations import restore
 from commentsvc.operations.doctor.computer import check_journal
@@ -12,7 +13,7 @@ from commentsvc.operations.doctor.database import check_integrity, check_schema
 from commentsvc.operations.doctor.findings import Level
 from commentsvc.operations.doctor.settings import check_settings
 from commentsvc.storage import sqlite_structure
-from tests.conftest import copied, post
+from tests.conftest import SECRET, copied, post
 from tests.operations.test_database_copy import copy_of
 
 
@@ -69,6 +70,25 @@ async def test_rows_without_the_row_that_they_refer_to_are_found(served):
     assert "rows of the table comment that refer to a missing row of thread: 1" in fault
     found = await restore.check_backup(service.config, service.config.sqlite_path)
     assert any("missing row of thread" in one for one in found.faults)
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE audit SET body = body || ' ' WHERE seq = 1", "its audit log is broken: Entry 1"),
+        ("DELETE FROM audit", "its audit log is broken: Entry 1 is missing"),
+        ("UPDATE audit SET verb = CAST(X'ff' AS TEXT) WHERE seq = 1", "it cannot be read as a whole"),
+    ],
+)
+async def test_a_backup_with_a_broken_audit_log_is_named(served, statement, fault):
+    service = await served()
+    await moderators.add_moderator(service, "Ada Lovelace", None, [])
+    file = service.config.sqlite_path
+    config = Config(database_url=service.config.database_url, secret_key=SECRET)
+    assert (await restore.check_backup(config, file)).faults == []
+    change(file, statement)
+    [found] = (await restore.check_backup(config, file)).faults
+    assert found.startswith(fault)
 
 
 @pytest.mark.parametrize(("name", "cure"), [("folder", "rmdir "), ("lost/erasures.log", "mkdir -p ")])
