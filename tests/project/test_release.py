@@ -14,6 +14,7 @@ from commentsvc import __version__
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8"))
+MANIFEST = "deploy/kubernetes/commentsvc.yaml"
 STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
 
 
@@ -24,8 +25,9 @@ def run(folder, *command):
 @pytest.fixture
 def project(tmp_path):
     """Return a repository with what a release changes."""
-    for name in ("scripts/release", "scripts/check-release", "commentsvc/__init__.py", "CHANGELOG.md"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    names = ("scripts/release", "scripts/check-release", "commentsvc/__init__.py", "CHANGELOG.md", MANIFEST)
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for command in (
         ["init", "--quiet"], ["config", "user.name", "Ada"], ["config", "user.email", "ada@example.com"],
@@ -42,6 +44,7 @@ def test_a_release_dates_the_changelog_sets_the_version_and_makes_a_tag(project)
     changelog = (project / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(r"^## \[Unreleased\]\n\n## \[7\.8\.9\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
     assert '__version__ = "7.8.9"' in (project / "commentsvc" / "__init__.py").read_text(encoding="utf-8")
+    assert "image: commentsvc:7.8.9\n" in (project / MANIFEST).read_text(encoding="utf-8")
     assert run(project, "git", "describe", "--exact-match").stdout == "v7.8.9\n"
     assert run(project, "git", "status", "--porcelain").stdout == ""
     checked = run(project, "scripts/check-release", "v7.8.9")
