@@ -66,6 +66,14 @@ def test_a_script_that_is_only_text_on_the_page_is_missing(a_blog, html):
     assert fault.says.startswith("The page has no script of commentsvc")
 
 
+@pytest.mark.parametrize("content", ["0; url=/new/", "0;URL='/new/'", "1.5, /new/"])
+def test_a_page_that_sends_its_readers_to_another_one_names_it(a_blog, content):
+    url = a_blog.show(f'<meta http-equiv=refresh content="{content}">')
+    with pytest.raises(FetchFailed, match=f"sends its readers to {a_blog.url}/new/"):
+        look(url)
+    assert look(a_blog.show(f"<meta http-equiv=refresh content=300><body>{TAG}")) == []
+
+
 def test_a_script_for_old_browsers_only_does_not_run(a_blog):
     [fault] = look(a_blog.show(f'<body><script nomodule src="{SERVICE}/embed.js"></script>'))
     assert "the attribute nomodule" in fault.says

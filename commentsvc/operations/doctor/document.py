@@ -16,6 +16,9 @@ RUNNABLE: Final = frozenset(
     {"", "module", "text/javascript", "application/javascript", "application/x-javascript", "text/ecmascript"}
 )
 
+# Such as "0; url=/a-post/": https://html.spec.whatwg.org/multipage/semantics.html#attr-meta-http-equiv-refresh
+REFRESH: Final = re.compile(r"\s*[\d.]+\s*[;,\s]\s*(?:url\s*=\s*)?[\"']?([^\"']+)", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class ScriptTag:
@@ -38,6 +41,7 @@ class Document:
     url: str
     scripts: list[ScriptTag] = field(default_factory=list)
     canonical: str = ""
+    refresh: str = ""  # where the page itself sends its readers
     policies: list[str] = field(default_factory=list)  # of meta elements
     # Attributes of the comment-thread elements, also of those that the script makes in places of other systems.
     threads: list[dict[str, str]] = field(default_factory=list)
@@ -83,8 +87,10 @@ class _Reader(HTMLParser):
             document.base = document.base or join_address(document.url, href)  # the first one counts
         elif "canonical" in found.get("rel", "").lower().split() and not document.canonical:
             document.canonical = join_address(document.base or document.url, href) or href
-        elif found.get("http-equiv", "").lower() == "content-security-policy":
+        elif (kind := found.get("http-equiv", "").lower()) == "content-security-policy":
             document.policies.append(found.get("content", ""))
+        elif kind == "refresh" and (target := REFRESH.match(found.get("content", ""))):
+            document.refresh = join_address(document.base or document.url, target[1])
 
     def _read_element(self, tag: str, found: dict[str, str]) -> None:
         document = self.document

@@ -40,6 +40,8 @@ def fetch_page(url: str, config: Config) -> BlogPage:
     if answer.kind not in {"text/html", "application/xhtml+xml"}:
         raise FetchFailed(f"{answer.url} is not a page: its type is {answer.kind or 'missing'}.")
     document = read_document(answer.url, answer.text())
+    if document.refresh and document.refresh != answer.url:
+        raise FetchFailed(f"{answer.url} sends its readers to {document.refresh}.")
     script = _find_widget(document, config.own_url)
     if script and answer.url.startswith("https:") and policy.upgrades(_list_policies(answer, document)):
         script = replace(script, url=script.url.replace("http:", "https:", 1))
