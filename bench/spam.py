@@ -1,6 +1,7 @@
 """Judge the memory of decisions and the learned filter on labelled comments: python -m bench.spam [FOLDER].
 
-FOLDER has ``spam`` (labelled sets) and ``archives`` (of real blogs). The exit code is 1 if a bar is missed.
+FOLDER has ``spam`` (labelled sets) and ``archives`` (of real blogs). The exit code is 1 if a bar is missed. The sets
+``campaign``, ``youtube`` and ``blog`` have bars. Every other set there is judged in the same ways, without bars.
 """
 
 import argparse
@@ -9,18 +10,20 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from bench.servers import ROOT
-from bench.spam_data import Comment, read_archives, read_labelled
+from bench.spam_data import Comment, list_sets, read_archives, read_labelled
 from commentsvc.spam.features import weigh_features
 from commentsvc.spam.filter import SpamFilter
 from commentsvc.spam.near_text import EXACT_LENGTH, Fingerprint
 
+SETS: Final = ("campaign", "youtube", "blog")  # with bars
 DRAWS: Final = 15  # random choices of decisions
+ORDERS: Final = ("mixed", "spam first", "good first")  # in which they are made
 DECISIONS: Final = ((5, 20), (10, 20), (20, 40), (40, 80), (70, 140))  # spams and approvals
 MANY: Final = 100_000
 WRONG: Final = 50
@@ -104,9 +107,11 @@ def judge_campaign(comments: Sequence[Comment], keep: float = 99.9) -> None:
     """Judge the second half by the first; then with each decision that comes in between too."""
     half = len(comments) // 2
     print(f"\ncampaign by time, first half to second; filter keeps {keep} % of good comments")
+    print("  measured before the filter was written: memory 97.7 %; filter 93 to 97 %, with 0.5 % of good ones lost")
     print_parts("", judge_by_time(comments, keep, start=half, learns=False))
     found = judge_by_time(comments, keep, start=half)
     print_parts("learning on the way", found)
+    print_time(comments)
     both = found[-1]
     reached = both.caught_share >= 0.95 and both.lost_share <= 0.001
     require("95 % caught by memory and filter, learning on the way, at 0.1 % lost", reached=reached)
@@ -139,9 +144,18 @@ def print_parts(title: str, found: tuple[Judged, Judged, Judged]) -> None:
         print(f"  {title:20} {name:16} {judged}")
 
 
+def print_time(comments: Sequence[Comment]) -> None:
+    """Print how long the filter takes to score one of these comments."""
+    learned, used = learn(comments[: len(comments) // 2]), time.process_time()
+    for comment in comments:
+        learned.score(weigh_features(comment.sample))
+    print(f"  {(time.process_time() - used) / max(1, len(comments)) * 1000:.3f} ms of processor time a comment")
+
+
 def judge_videos(comments: Sequence[Comment], keep: float = 99.2) -> None:
     """Judge comments by time, learning on the way; then those of each video by the others."""
     print(f"\nyoutube by time, learning on the way; filter keeps {keep} % of good comments")
+    print("  measured before the filter was written: memory 35 % with 1 lost; filter 67 to 77 %, with 0.5 % lost")
     for title, rows in (("all comments", comments), ("those with a time", [one for one in comments if one.has_time])):
         found = judge_by_time(rows, keep)
         print_parts(title, found)
@@ -150,33 +164,55 @@ def judge_videos(comments: Sequence[Comment], keep: float = 99.2) -> None:
     for video in sorted({comment.group for comment in comments}):
         learned = learn(comment for comment in comments if comment.group != video)
         print(f"  {video:37} {judge(learned, [one for one in comments if one.group == video], keep)}")
+    print_time(comments)
 
 
 def judge_few(comments: Sequence[Comment], archives: Sequence[Comment], keep: float = 99.5) -> None:
     """Judge blog spam by few decisions, chosen at random; and how many comments of other blogs would be held."""
     print(f"\nblog spam by few decisions; filter keeps {keep} %; median (worst) of {DRAWS} draws")
+    print("  measured before the filter was written: 48 to 62 % after 5 to 70 spams; 18 to 38 % on text alone")
+    print_heading(archives)
+    for decisions in DECISIONS:
+        for order in ORDERS:
+            caught, held = judge_draws(comments, archives, decisions, keep, order)
+            if decisions == (10, 20):
+                reached = caught >= 0.5 and held <= 0.005 * len(archives)
+                require(f"50 % after 10 spams and 20 approvals, {order}, 0.5 % of the archives held", reached=reached)
+    print("  text alone, without name and website:")
+    texts, others = ([one.without_author() for one in rows] for rows in (comments, archives))
+    for decisions in DECISIONS:
+        judge_draws(texts, others, decisions, keep)
+    print_time(comments)
+
+
+def print_heading(archives: Sequence[Comment]) -> None:
+    """Print what the columns of ``judge_draws`` are."""
     print(f"  {'':28} {'spam caught':>18} {'good lost':>12} {f'of {len(archives):,} held':>16}")
-    for title, rows, others in (
-        ("", comments, archives),
-        (", text alone", [one.without_author() for one in comments], [one.without_author() for one in archives]),
-    ):
-        for decisions in DECISIONS:
-            found = [judge_draw(rows, others, decisions, keep, seed) for seed in range(DRAWS)]
-            caught = [judged.caught_share for judged, _ in found]
-            lost, held = ([judged.lost for judged in part] for part in zip(*found, strict=True))
-            print(
-                f"  {f'{decisions[0]} spam, {decisions[1]} good{title}':28} "
-                f"{statistics.median(caught):9.0%} ({min(caught):4.0%}) "
-                f"{statistics.median(lost):6.0f} ({max(lost):3}) {statistics.median(held):9.0f} ({max(held):3})",
-                flush=True,
-            )
-            if decisions == (10, 20) and not title:
-                reached = statistics.median(caught) >= 0.5 and statistics.median(held) <= 0.005 * len(archives)
-                require("50 % after 10 spams and 20 approvals, 0.5 % of the archives held", reached=reached)
+
+
+def judge_draws(
+    rows: Sequence[Comment], others: Sequence[Comment], decisions: tuple[int, int], keep: float, order: str = ORDERS[0]
+) -> tuple[float, float]:
+    """Print what is found after few decisions; return the medians of the spam caught and of the others held."""
+    found = [judge_draw(rows, others, decisions, keep, seed, order) for seed in range(DRAWS)]
+    caught = [judged.caught_share for judged, _ in found]
+    lost, held = ([judged.lost for judged in part] for part in zip(*found, strict=True))
+    print(
+        f"  {f'{decisions[0]} spam, {decisions[1]} good, {order}':28} "
+        f"{statistics.median(caught):9.0%} ({min(caught):4.0%}) "
+        f"{statistics.median(lost):6.0f} ({max(lost):3}) {statistics.median(held):9.0f} ({max(held):3})",
+        flush=True,
+    )
+    return statistics.median(caught), statistics.median(held)
 
 
 def judge_draw(
-    rows: Sequence[Comment], others: Sequence[Comment], decisions: tuple[int, int], keep: float, seed: int
+    rows: Sequence[Comment],
+    others: Sequence[Comment],
+    decisions: tuple[int, int],
+    keep: float,
+    seed: int,
+    order: str = ORDERS[0],
 ) -> tuple[Judged, Judged]:
     """Learn decisions that a seed chooses; judge the other comments, and those of other blogs."""
     chance = random.Random(seed)  # noqa: S311 -- the same draws each time
@@ -184,9 +220,25 @@ def judge_draw(
     chosen = [
         one for of_class, number in zip(classes, decisions, strict=True) for one in chance.sample(of_class, number)
     ]
-    chance.shuffle(chosen)
+    if order == "mixed":
+        chance.shuffle(chosen)
+    elif order == "good first":
+        chosen.reverse()
     learned, taken = learn(chosen), {*map(id, chosen)}
     return judge(learned, (one for one in rows if id(one) not in taken), keep), judge(learned, others, keep)
+
+
+def judge_other(name: str, comments: Sequence[Comment], archives: Sequence[Comment], keep: float = 99.5) -> None:
+    """Judge a set without bars: by time, and by few decisions."""
+    spam = sum(one.is_spam for one in comments)
+    print(f"\n{name}: {len(comments):,} comments, {spam:,} of them spam; filter keeps {keep} % of good comments")
+    print_parts("first half to second", judge_by_time(comments, keep, start=len(comments) // 2, learns=False))
+    print_parts("learning on the way", judge_by_time(comments, keep))
+    print_heading(archives)
+    for decisions in DECISIONS:
+        if decisions[0] < spam and decisions[1] < len(comments) - spam:
+            judge_draws(comments, archives, decisions, keep)
+    print_time(comments)
 
 
 def judge_speed(learned: SpamFilter, comments: Sequence[Comment]) -> None:
@@ -227,19 +279,17 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT.parent / "shared" / "data")
     folder = parser.parse_args(words).folder
     missed.clear()
-    campaign, videos, blog = (read_labelled(folder, name) for name in ("campaign", "youtube", "blog"))
+    sets = {name: read_labelled(folder, name) for name in list_sets(folder)}
     archives = [*read_archives(folder)]
-    sets = {"campaign": campaign, "youtube": videos, "blog": blog, "archives": archives}
-    print(", ".join(f"{name}: {len(rows):,} comments" for name, rows in sets.items()))
-    steps: Sequence[Callable[[], None]] = (
-        lambda: judge_campaign(campaign),
-        lambda: judge_videos(videos),
-        lambda: judge_few(blog, archives),
-        lambda: judge_healing(videos),
-        lambda: judge_speed(learn(blog), [*archives, *blog]),
-    )
-    for step in steps:
-        step()
+    counts = {name: len(rows) for name, rows in sets.items()} | {"archives": len(archives)}
+    print(", ".join(f"{name}: {count:,} comments" for name, count in counts.items()))
+    for name in sorted({*sets} - {*SETS}):
+        judge_other(name, sets[name], archives)
+    judge_campaign(sets["campaign"])
+    judge_videos(sets["youtube"])
+    judge_few(sets["blog"], archives)
+    judge_healing(sets["youtube"])
+    judge_speed(learn(sets["blog"]), [*archives, *sets["blog"]])
     print(f"\n{len(missed)} of the bars missed")
     return int(bool(missed))
 

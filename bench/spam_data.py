@@ -52,18 +52,27 @@ class Comment:
         return Comment(self.html, is_spam=self.is_spam)
 
 
+def list_sets(folder: Path) -> list[str]:
+    """Return the names of the labelled sets in a folder."""
+    return sorted(path.name.removesuffix(".gz").removesuffix(".jsonl") for path in (folder / "spam").glob("*.jsonl*"))
+
+
 def read_labelled(folder: Path, name: str) -> list[Comment]:
-    """Read a labelled set, oldest first; comments without a time come last."""
-    with gzip.open(folder / "spam" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
+    """Read a labelled set, oldest first; comments without a time come last.
+
+    Each line is an object with ``text`` and ``spam``, and maybe with ``name``, ``website``, ``video`` and ``at``.
+    """
+    packed = folder / "spam" / f"{name}.jsonl.gz"
+    text = gzip.decompress(packed.read_bytes()) if packed.exists() else packed.with_suffix("").read_bytes()
+    rows = [json.loads(line) for line in text.split(b"\n") if line.strip()]
     return [
         Comment(
             render_text(row["text"]).html,
             row.get("name") or "",
-            row.get("website"),
-            row["spam"],
-            row.get("video", ""),
-            bool(row["at"]),
+            row.get("website") or None,
+            bool(row["spam"]),
+            row.get("video") or "",
+            bool(row.get("at")),
         )
         for row in rows
     ]

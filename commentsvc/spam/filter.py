@@ -24,7 +24,16 @@ MOST_REPEATED: Final = 8000  # their features
 RECENT: Final = 3000  # comments of each class whose scores give the threshold
 ENOUGH: Final = 5  # recent good comments above the threshold, so that it needs no estimate
 CAREFUL: Final = 99  # percent of good comments to keep, from which on spam has at least the logit FLOOR
-FLOOR: Final = 2.0  # also while the threshold is estimated: a score of 0.88
+FLOOR: Final = 2.0  # a score of 0.88
+# Logits from before the filter had learned so many of each class say nothing about the scores of later comments.
+LEAST_KNOWN: Final = (5, 3)
+# With fewer good comments, the floor moves with the logits that recent examples of both classes have now: after 20
+# approvals in a row all comments score lower than after 10 spams in a row. Found by trying orders of decisions.
+FEW_GOOD: Final = 499  # the first number of which ENOUGH are above the threshold for CAREFUL
+USUAL_MIDDLE: Final = 1.1
+LEAN: Final = 0.6  # with up to FEW_SPAM spams; with more of them the other bounds suffice
+FEW_SPAM: Final = 15
+LEAST_FLOOR: Final = 1.0  # a score of 0.73
 LEAST_RECENT: Final = 10  # of the spams, of which the last quarter is recent
 NEARER: Final = 0.5  # share of the upper quartile of spam's logits: nearer to spam than to an unknown text
 STEM: Final = 4  # letters with which words of one family begin
@@ -53,6 +62,7 @@ class SpamFilter:
         # By class, good first, oldest first. Logits are those of a comment before the filter learned it.
         self._logits: tuple[list[float], list[float]] = ([], [])
         self._recent: tuple[list[dict[int, float]], list[dict[int, float]]] = ([], [])
+        self._middle: float | None = None  # of the logits of recent examples; None: not computed since it learned
 
     @property
     def is_ready(self) -> bool:
@@ -67,15 +77,20 @@ class SpamFilter:
         make all comments look like spam.
         """
         for values, is_spam in examples:
-            logits = self._logits[is_spam]
-            logits += _round([self._logit(values)])
-            del logits[:-RECENT]
+            self._note_logit(values, is_spam)
             self.spam, self.good = self.spam + is_spam, self.good + (not is_spam)
             self._step(values, is_spam)
             for label in (not is_spam, is_spam):
                 if recent := self._recent[label]:
                     self._step(recent[(self.good + self.spam) % len(recent)], label)
             self._keep(values, is_spam)
+        self._middle = None
+
+    def _note_logit(self, values: Mapping[int, float], is_spam: bool) -> None:  # noqa: FBT001
+        if self.good >= LEAST_KNOWN[False] and self.spam >= LEAST_KNOWN[True]:
+            logits = self._logits[is_spam]
+            logits += _round([self._logit(values)])
+            del logits[:-RECENT]
 
     def _step(self, values: Mapping[int, float], is_spam: bool) -> None:  # noqa: FBT001
         """Move the weights of features against the error; AdaGrad: the more a feature has moved, the slower."""
@@ -115,17 +130,27 @@ class SpamFilter:
         if not self.is_ready:
             return 1.0
         lost = max(100 - keep, LEAST_LOST) / 100
-        recent = self._logits[0][-math.ceil(ENOUGH / lost) :]
-        # Not the first ones: scores spread the more, the more it has learned.
-        spam = sorted(self._logits[1][-max(LEAST_RECENT, len(self._logits[1]) // 4) :])
-        good = sorted(recent, reverse=True)
+        good = sorted(self._logits[0][-math.ceil(ENOUGH / lost) :], reverse=True)
         above = int((len(good) + 1) * lost + ROUNDING)  # as many of the next n + 1 good comments may be above it
         if above >= ENOUGH:
             return _just_above(max(good[above - 1], FLOOR if keep >= CAREFUL else -LARGEST))
-        mean = fmean(good)
-        spread = math.sqrt(fmean([(logit - mean) ** 2 for logit in good]) * (1 + 1 / len(good)))
-        bound = mean + NormalDist().inv_cdf(1 - lost) * spread
-        return _just_above(max(FLOOR, NEARER * spam[len(spam) * 3 // 4], bound, good[max(above - 1, 0)]))
+        bounds = [self._find_floor()]
+        if good:
+            mean = fmean(good)
+            spread = math.sqrt(fmean([(logit - mean) ** 2 for logit in good]) * (1 + 1 / len(good)))
+            bounds += [mean + NormalDist().inv_cdf(1 - lost) * spread, good[max(above - 1, 0)]]
+        # Not the first ones: scores spread the more, the more it has learned.
+        if spam := sorted(self._logits[1][-max(LEAST_RECENT, len(self._logits[1]) // 4) :]):
+            bounds.append(NEARER * spam[len(spam) * 3 // 4])
+        return _just_above(max(bounds))
+
+    def _find_floor(self) -> float:
+        if len(self._logits[0]) >= FEW_GOOD:
+            return FLOOR
+        if self._middle is None:
+            self._middle = fmean(fmean(map(self._logit, one)) for one in self._recent)
+        lean = LEAN * min(1, FEW_SPAM / self.spam)
+        return max(LEAST_FLOOR, FLOOR + lean * (self._middle - USUAL_MIDDLE))
 
     def strongest(self, sample: Sample, most: int = 5, *, good: bool = False) -> Sequence[Feature]:
         """Return the features that raise a comment's score the most, the strongest first; with ``good``, lower it.
