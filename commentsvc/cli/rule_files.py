@@ -18,6 +18,7 @@ from commentsvc.rules.schemas import RuleUndo
 from commentsvc.service import Service
 
 STANDARD_INPUT: Final = "-"
+BYTE_ORDER_MARK: Final = "\ufeff"  # editors on Windows write it
 
 
 async def _export_rules(service: Service, arguments: argparse.Namespace, terminal: Terminal) -> CommandResult:
@@ -48,7 +49,7 @@ async def _apply_rules(service: Service, arguments: argparse.Namespace, terminal
 
 def _read_file(name: str, terminal: Terminal) -> str:
     if name == STANDARD_INPUT:
-        return "".join(terminal.read_lines())
+        return "".join(terminal.read_lines()).removeprefix(BYTE_ORDER_MARK)
     try:
         return Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -6,11 +6,12 @@ import unicodedata
 from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from commentsvc.domain.fields import BARE_HOST
 from commentsvc.domain.urls import normalise_host
 
+WEB: Final = frozenset({"http", "https"})
 # The start of a bare link. ``git@www.example.com`` and ``xhttps://`` are none.
 BARE_LINK: Final = r"(?<![a-z0-9])https?://(?=[^\W_]|\[)|(?<![a-z0-9@./:-])www\.(?=[^\W_])"
 _SCHEME: Final = re.compile(r"https?://|mailto:(?=.)", re.IGNORECASE)
@@ -64,6 +65,21 @@ def _has_host(authority: str) -> bool:
     except ValueError:
         return False
     return len(host) <= _MAX_HOST and bool(name)
+
+
+@lru_cache(maxsize=1024)  # as above
+def linked_host(address: str) -> str | None:
+    """Return the host to which a web address leads: in lower case and ASCII (IDNA), without ``www.``.
+
+    None for an address without a host, such as one of mail. The links of a comment have their letters
+    percent-encoded, and phones write a capital in ``Https://``.
+    """
+    try:
+        parts = urlsplit(address)
+        host = normalise_host(unquote(parts.hostname or "")) if parts.scheme in WEB else ""
+    except ValueError:
+        return None
+    return host.removeprefix("www.") or None
 
 
 def find_end(text: str, start: int) -> int:

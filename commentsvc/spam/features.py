@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from commentsvc.domain.confusables import drawn
 from commentsvc.domain.folding import folded
+from commentsvc.domain.links import linked_host
 from commentsvc.domain.visible_text import read_visible_text
 from commentsvc.spam.text_shape import list_character_features
 
@@ -78,13 +79,12 @@ class _HashedWord(NamedTuple):
 def sample_of(name: str, website: str | None, html: str, thread_age_days: float) -> Sample:
     """Return the sample of a comment as it is stored, with its HTML."""
     visible = read_visible_text(html)
-    host, path = _split_address(website or "")
-    targets = filter(None, (_split_address(target)[0] for target in visible.addresses))
+    targets = filter(None, map(linked_host, visible.addresses))
     return Sample(
         text=visible.text,
         name=name,
-        website_host=host,
-        website_path=path,
+        website_host=(linked_host(website) if website else None) or "",
+        website_path=_read_path(website or ""),
         link_hosts=tuple(itertools.islice(dict.fromkeys(targets), MOST_HOSTS)),
         links=visible.links,
         has_code="<code" in html,
@@ -92,12 +92,12 @@ def sample_of(name: str, website: str | None, html: str, thread_age_days: float)
     )
 
 
-def _split_address(address: str) -> tuple[str, str]:
+def _read_path(address: str) -> str:
     try:
         parts = urlsplit(address)
-        return (parts.hostname or "").removeprefix("www."), f"{parts.path}?{parts.query}".strip("/?")
     except ValueError:
-        return "", ""
+        return ""
+    return f"{parts.path}?{parts.query}".strip("/?")
 
 
 def weigh_features(sample: Sample) -> Mapping[int, float]:

@@ -11,12 +11,11 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Final
-from urllib.parse import urlsplit
 
 from commentsvc.domain.comment_text import MAX_INLINE_LENGTH
 from commentsvc.domain.confusables import skeleton
+from commentsvc.domain.links import linked_host
 from commentsvc.domain.meter import metered
-from commentsvc.domain.urls import normalise_host
 from commentsvc.domain.visible_text import read_visible_text, visible_length
 
 EXACT_LENGTH: Final = 20  # visible characters: many people write the same shorter text
@@ -65,13 +64,13 @@ def read_fingerprint(html: str, website: str | None) -> Fingerprint:
     """Return the fingerprint of a comment. It takes up to 5 ms: call ``prepare_fingerprint`` before a unit."""
     visible = read_visible_text(html)
     text = skeleton(visible.text)
-    hosts = filter(None, map(_host_of, visible.addresses))
+    hosts = filter(None, map(linked_host, visible.addresses))
     return Fingerprint(
         text,
         visible_length(visible.text),
         find_bands(text),
         tuple(dict.fromkeys(hosts))[:MOST_HOSTS],
-        _host_of(website) if website else None,
+        linked_host(website) if website else None,
     )
 
 
@@ -106,13 +105,3 @@ def _hash_pieces(letters: str) -> list[int]:
     sums = (number * FACTOR >> DIGIT * (PIECE - 1) + MIDDLE & _HALVES) * MIXING[0]
     mixed = ((sums ^ sums >> MIDDLE) & _HALVES) * MIXING[1] >> MIDDLE & _HASHES
     return sorted({*struct.unpack_from(f"<{count}Q", mixed.to_bytes(DIGIT // 8 * (len(letters) + 2), "little"))})
-
-
-def _host_of(address: str) -> str | None:
-    if not address.startswith(("http://", "https://")):
-        return None
-    try:
-        host = normalise_host(urlsplit(address).hostname or "")
-    except ValueError:
-        return None
-    return host.removeprefix("www.") or None

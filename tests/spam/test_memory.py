@@ -12,6 +12,7 @@ from commentsvc.moderation import actions, queue, undo
 from commentsvc.moderation.schemas import Action, CommentUpdate, QueueQuery
 from commentsvc.service import private_read
 from commentsvc.spam.features import sample_of
+from commentsvc.spam.near_text import read_fingerprint
 from commentsvc.storage import decisions
 from tests.comments.test_post import everything_in
 from tests.conftest import EVERYTHING, a_service, draft, post, visit
@@ -113,6 +114,37 @@ async def test_a_host_that_was_in_spam_holds_and_one_that_was_good_too_does_not(
         fine = await post(service, "A talk about bicycles: https://video.example/watch")
         await act(service, ActionVerb.APPROVE, fine)
         assert await judged(service, "Another talk: https://video.example/bikes") == (Status.APPROVED, [])
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "Https://Pills.example/a",  # as phones write it
+        "HTTP://PILLS.EXAMPLE:8080",
+        "www.pills.example",
+        "[a](https://user@pills.example.)",
+        "https://\uff50ills.example/",
+    ],
+)
+def test_a_host_is_the_same_however_it_is_written(link):
+    html = render(link)
+    assert read_fingerprint(html, None).hosts == sample_of("Eve", None, html, 0).link_hosts == ("pills.example",)
+
+
+@pytest.mark.parametrize(
+    "link", ["https://m\u00fcller.example/a", "Www.M\u00dcLLER.example", "http://xn--mller-kva.example"]
+)
+def test_a_host_with_letters_of_a_language_is_the_same_as_its_name_in_ascii(link):
+    html = render(link)
+    assert (
+        read_fingerprint(html, None).hosts == sample_of("Eve", None, html, 0).link_hosts == ("xn--mller-kva.example",)
+    )
+    website = "https://m\u00fcller.example/"
+    assert (
+        read_fingerprint("", website).website
+        == sample_of("Eve", website, "", 0).website_host
+        == "xn--mller-kva.example"
+    )
 
 
 @pytest.mark.parametrize(
