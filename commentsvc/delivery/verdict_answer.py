@@ -1,7 +1,8 @@
 """Read the answers of the external check. Everything in them is foreign: it is checked, cleaned and shortened."""
 
+import json
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -64,12 +65,20 @@ def read_verdict(answer: Answer) -> HookVerdict:
     Raises:
         NoVerdictError: see ``require_success``; or the answer is wrong in form.
     """
+    body = require_success(answer)
     try:
-        found = msgspec.json.decode(require_success(answer), type=_Verdict)
+        found = msgspec.json.decode(body, type=_Verdict)
+        json.loads(body, object_pairs_hook=_require_unique_names)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise NoVerdictError(WRONG_FORM) from None
     permille = None if found.score is None else round(found.score * 1000)
     return HookVerdict(effect=found.effect, permille=permille, reason=clean_foreign(found.reason or ""))
+
+
+def _require_unique_names(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object in which a name comes twice: a comment that a model repeats may have added an effect."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError
 
 
 def clean_foreign(text: str) -> str:

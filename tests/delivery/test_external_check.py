@@ -317,6 +317,7 @@ WRONG = {
     "a closed connection": "close",
     "an endless answer": "huge",
     "deep JSON": lambda: web.Response(text='{"effect":' + "[" * 30000),
+    "two effects": lambda: web.Response(text='{"effect": "none", "effect": "spam"}'),
     "a huge reason": lambda: answer({"effect": "spam", "reason": "x" * 4001}),
 }
 
