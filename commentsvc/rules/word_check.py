@@ -1,5 +1,6 @@
 """Check comments against a word list, and tell which of its lines matched."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +12,8 @@ from commentsvc.domain.reasons import Reason, mask_personal_data
 from commentsvc.rules.context import Context
 from commentsvc.rules.word_list import WordList
 
+# Four or more letters with the same sign between them: "c.a.s.i.n.o".
+_SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_]([ .,_*+~|/·•-])[^\W\d_](?:\1[^\W\d_]){2,}(?![^\W_])")
 MAX_NAMED: Final = 3  # lines in a reason, each of at most ``MAX_ENTRY_LENGTH`` characters
 
 
@@ -45,6 +48,8 @@ def compile_words(text: str) -> WordCheck:
 
 
 def _searched_parts(draft: Draft, context: Context) -> Iterator[str]:
-    yield from context.texts_of(draft)
+    texts = context.texts_of(draft)
+    yield from texts
+    yield "\n".join(found[0].replace(found[1], "") for text in texts for found in _SPELLED.finditer(text))
     website = draft.website or ""
     yield from (context.visible.targets if context.visible else "", draft.name, website, unquote(website))

@@ -34,9 +34,11 @@ async def test_a_word_rule_finds_the_words_that_readers_see(service, aiohttp_cli
         "[x](https://example.com/ca&#115;ino)", "[x](https://example.com 'c&#97;sino')", "# c~~a~~sino",
         "[x][1]\n\n[1]: https://example.com/ca&#115;ino", "`casino`", "[casino]: unused",
         "[x](https://example.com/casin%6F)", "[x](https://&#xFF43;asino)",
+        "my c.a.s.i.n.o!", "C A S I N O", "c*a*s*i*n*o", "\u0441-a-s-i-n-\u043e",
     )):  # fmt: skip
         assert await post(client, comment, thread=f"https://localhost/{number}/") == 202, comment
     assert await post(client, "cas **ino**") == 201
+    assert await post(client, "A casin o, and c.a.s.i.n.o.s") == 201
     assert await post(client, "hello", website="https://example.com/casin%6F") == 202
 
 
