@@ -57,7 +57,7 @@ async def _list_given(unit: PublicRead, thread_id: str) -> list[str]:
     rows = await unit.all(
         "SELECT name FROM thread_name WHERE thread_id = :id AND given = 1 ORDER BY name", id=thread_id
     )
-    return [row["name"] for row in rows]
+    return sorted(row["name"] for row in rows)  # each PostgreSQL has its own order
 
 
 async def _forget_states(unit: Write, thread_ids: Sequence[str]) -> None:

@@ -119,7 +119,7 @@ async def add_removed_threads(unit: Write, thread_ids: Sequence[str]) -> None:
     )
     for thread_id in dict.fromkeys(row["id"] for row in rows):
         of_thread = [row for row in rows if row["id"] == thread_id]
-        names = {"key": of_thread[0]["key"], "names": [row["name"] for row in of_thread if row["name"]]}
+        names = {"key": of_thread[0]["key"], "names": sorted(row["name"] for row in of_thread if row["name"])}
         await add(
             unit,
             EventKind.THREAD_CHANGED,

@@ -59,8 +59,9 @@ async def get_many(unit: PrivateRead, site_ids: Sequence[str]) -> dict[str, Mana
 
 
 async def list_origins(unit: PublicRead) -> Sequence[Row]:
-    """Return ``origin, site_id`` of every origin, sorted by origin."""
-    return await unit.all("SELECT origin, site_id FROM site_origin ORDER BY origin")
+    """Return ``origin, site_id`` of every origin, in the order of code points of the origins."""
+    rows = await unit.all("SELECT origin, site_id FROM site_origin ORDER BY origin")
+    return sorted(rows, key=lambda row: str(row["origin"]))  # each PostgreSQL has its own order
 
 
 async def update(unit: Write, site: ManagedSite, changed: ManagedSite) -> None:

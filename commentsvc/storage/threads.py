@@ -93,12 +93,14 @@ async def add_name(unit: Write, site_id: str, name: str, thread_id: str, *, give
 
 
 async def list_names(unit: PublicRead, thread_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return every name of these threads, sorted, by thread id."""
+    """Return every name of these threads, in the order of code points, by thread id."""
     ids, values = in_list("id", thread_ids)
     rows = await unit.all(f"SELECT thread_id, name FROM thread_name WHERE thread_id IN {ids} ORDER BY name", **values)
     names: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
         names[row["thread_id"]].append(row["name"])
+    for found in names.values():
+        found.sort()  # each PostgreSQL has its own order
     return names
 
 

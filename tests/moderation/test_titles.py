@@ -2,11 +2,12 @@
 
 import pytest
 
+from commentsvc.comments.post import post_comment
 from commentsvc.domain.models import Mode, Scope, Status
 from commentsvc.moderation import actions, threads
 from commentsvc.moderation.schemas import CommentUpdate, ThreadChange, ThreadListQuery
 from commentsvc.web.routes import application
-from tests.conftest import EVERYTHING, a_key, a_moderators_key, a_service, fields_of
+from tests.conftest import EVERYTHING, a_key, a_moderators_key, a_service, draft, fields_of, visit
 
 PAGE = "http://localhost/a-page/"
 SPAM = "BUY PILLS"
@@ -107,3 +108,12 @@ async def test_a_moderator_sets_a_title_and_their_reply_takes_none(opened):
         if thread.key == "/a-page":
             await threads.change_thread(service, EVERYTHING, thread.id, ThreadChange(title="Ours"))
     assert await public(client) == "Ours"
+
+
+async def test_names_of_a_thread_have_one_order_on_every_database(service):
+    """A PostgreSQL server may sort by language: small letters before capitals."""
+    await post_comment(service, draft(thread="/m/"), visit())
+    page = await threads.list_threads(service, EVERYTHING, ThreadListQuery())
+    for name in ("/b", "/B", "/a"):
+        changed = await threads.change_thread(service, EVERYTHING, page.threads[0].id, ThreadChange(alias=name))
+    assert changed.aliases == ["/B", "/a", "/b"]
