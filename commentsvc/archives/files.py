@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, cast
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.utf_16 import as_utf_8
-from commentsvc.archives.zip_archives import MAX_RATIO, SMALL, ZIP_MAGIC, list_parts, open_content
+from commentsvc.archives.zip_archives import MAX_RATIO, SMALL, ZIP_MAGIC, is_left_by_system, list_parts, open_content
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 HEAD_BYTES: Final = 65_536  # of which the format is guessed
@@ -61,12 +61,14 @@ class ArchiveFile:
             raise UnreadableArchive(f"{self.name} cannot be read: {reason}.") from error
 
     def parts(self) -> "list[ArchiveFile]":
-        """Return the parts of an export in a zip archive; otherwise the file alone.
+        """Return the parts of an export in a zip archive or in a folder of XML files; otherwise the file alone.
 
         Raises:
             UnreadableArchive: it is a damaged zip archive.
         """
         try:
+            if self.path.is_dir():
+                return _xml_files(self.path) or [self]
             with _open_regular(self.path) as file:
                 is_zip = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
                 names = list_parts(file) if is_zip else []
@@ -77,12 +79,20 @@ class ArchiveFile:
         return [ArchiveFile(self.path, name) for name in names] or [self]
 
     def head(self) -> bytes:
-        """Return the beginning of the file, decompressed; nothing of a folder."""
+        """Return the beginning of the file, or of the first part of an export, decompressed; nothing of a folder."""
         with suppress(OSError):  # then ``open`` says what is wrong
             if self.path.is_dir():
-                return b""
+                first = self.parts()[0]
+                return first.head() if first != self else b""
         with self.open() as file:
             return file.read(HEAD_BYTES)
+
+
+def _xml_files(folder: Path) -> list[ArchiveFile]:
+    """Return the XML files of a folder, if it has nothing else."""
+    found = sorted(one for one in folder.iterdir() if not is_left_by_system(one.name))
+    are_xml = all(one.suffix.lower() == ".xml" and not one.is_symlink() for one in found)
+    return [ArchiveFile(one) for one in found] if are_xml else []
 
 
 def _open_regular(path: Path) -> BinaryIO:

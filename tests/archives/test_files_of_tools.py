@@ -15,7 +15,17 @@ from commentsvc.archives.formats.registry import FORMATS, find_format
 from commentsvc.archives.preparation import storable
 from commentsvc.archives.records import CommentRecord, LeftOut
 from commentsvc.archives.values import moment
-from tests.archives.samples import CUSDIS, STATICMAN, TWIKOO, WALINE, make_sample, make_tar, make_text, make_zip
+from tests.archives.samples import (
+    CUSDIS,
+    STATICMAN,
+    TWIKOO,
+    WALINE,
+    make_folder,
+    make_sample,
+    make_tar,
+    make_text,
+    make_zip,
+)
 from tests.archives.xml_files import wordpress, wordpress_comment
 
 BY_NAME = {one.name: one for one in FORMATS}
@@ -140,11 +150,10 @@ LEFT_BY_MACOS = {
 }
 
 
-def test_the_parts_of_a_long_export_may_stay_in_their_zip_archive(tmp_path):
-    parts = {
-        f"blog/garden.00{number}.xml": wordpress(wordpress_comment(comment_id=str(number))) for number in (1, 2, 3)
-    }
-    records = read(ArchiveFile(make_zip(tmp_path / "export.zip", {**LEFT_BY_MACOS, **parts})))
+@pytest.mark.parametrize("make", [make_zip, make_folder])
+def test_the_parts_of_a_long_export_may_stay_in_their_zip_archive_or_folder(make, tmp_path):
+    parts = {f"garden.00{number}.xml": wordpress(wordpress_comment(comment_id=str(number))) for number in (1, 2, 3)}
+    records = read(ArchiveFile(make(tmp_path / "export", {".DS_Store": "\x00", **parts})))
     assert [one.id for one in records if isinstance(one, CommentRecord)] == ["1", "2", "3"]
 
 
