@@ -97,7 +97,7 @@ def _from_number(number: float) -> datetime:
 def _from_text(text: str) -> datetime | None:
     found = TIME.match(text)
     if found is None:
-        return parsedate_to_datetime(ZONE_OF_JAVASCRIPT.sub(r"\1", text)) if text else None
+        return _from_words(ZONE_OF_JAVASCRIPT.sub(r"\1", text)) if text else None
     year, month, day, hour, minute, second, fraction, half, zone = found.groups()
     micro = int((fraction or "0").ljust(6, "0")[:6])
     hours = int(hour or 0)
@@ -105,6 +105,13 @@ def _from_text(text: str) -> datetime | None:
         hours = hours % NOON + (NOON if half in "pP" else 0)
     when = datetime(int(year), int(month), int(day), hours, int(minute or 0), int(second or 0), micro)  # noqa: DTZ001
     return when.replace(tzinfo=_zone(zone)) if zone else when
+
+
+def _from_words(text: str) -> datetime:
+    try:
+        return parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return parsedate_to_datetime(f"{text} 00:00:00")  # "May 4, 2022" is a day alone
 
 
 def _zone(text: str) -> timezone:

@@ -131,6 +131,18 @@ def test_hours_of_half_a_day_are_understood(written, hour):
     assert moment(f"2022-05-04 {written}") == datetime(2022, 5, 4, hour, 5)  # noqa: DTZ001
 
 
+@pytest.mark.parametrize("written", ["May 4, 2022", "4 May 2022", "Wednesday, 4 May 2022", "2022-05-04", "2022/5/4"])
+def test_a_day_without_a_time_is_understood(written):
+    assert moment(written) == datetime(2022, 5, 4)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    "written", ["yesterday", "4 May", "soon 00:00:00", "2022", "99 May 2022", "\x00", "-", "()" * 500]
+)
+def test_other_words_are_no_time(written):
+    assert moment(written) is None
+
+
 def test_a_database_without_comments_of_waline_is_refused_with_the_reason(tmp_path):
     path = as_sqlite(tmp_path / "other.db", "notes", [{"id": 1}])
     with pytest.raises(UnreadableArchive, match="lacks the table wl_Comment"):
