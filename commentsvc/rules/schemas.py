@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Final, Self, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commentsvc.audit.schemas import ActionResult
-from commentsvc.domain.fields import Cursor, Id, Limit, Note, SiteName, Time, sent_time
+from commentsvc.domain.fields import Cursor, Id, Limit, Note, SiteName, Time, one_of, sent_time
 from commentsvc.domain.models import Effect, RuleKind, Status
 from commentsvc.domain.reasons import Reason, reason_text
 
@@ -139,7 +139,7 @@ class Disagreement(Struct, frozen=True, kw_only=True):
     excerpt: str
     created_at: Time
     reason: Annotated[str, Meta(description="The reason that the rule would have given, in English.")]
-    code: Annotated[str, Meta(description="The code of this reason.")]
+    code: Annotated[str, one_of("ReasonCode", "The code of this reason.")]
     args: Annotated[dict[str, str | int], Meta(description="The values in its text.")]
 
     @classmethod

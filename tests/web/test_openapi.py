@@ -206,6 +206,7 @@ def test_programmers_find_the_codes_of_errors_and_reasons_as_enumerations():
     assert titles < set(schemas["ErrorCode"]["enum"])
     assert schemas["FieldErrorCode"]["enum"] == sorted(get_args(FieldCode))
     assert schemas["ReasonCode"]["enum"] == sorted(TEMPLATES)
+    assert schemas["Disagreement"]["properties"]["code"]["$ref"] == "#/components/schemas/ReasonCode"
     assert schemas["Verb"]["enum"] == sorted(VERBS)
 
 
