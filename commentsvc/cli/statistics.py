@@ -82,7 +82,7 @@ EXTERNAL: Final[Table[ExternalVerdicts]] = (
 )
 THREADS: Final[Table[ThreadStatistics]] = (
     (Column("APPROVED"), lambda one: f"{one.approved:,}"),
-    (Column("TITLE", 10), lambda one: one.title or one.url or one.thread),
+    (Column("TITLE", 10), lambda one: one.title or one.key),
 )
 
 COMMANDS: Final[Commands] = {("stats", "stats"): _show_statistics}

@@ -226,6 +226,7 @@ def _rule_record(row: Row) -> RuleStatistics:
 def _thread_record(row: Row, names: Mapping[str, str]) -> ThreadStatistics:
     return ThreadStatistics(
         thread=row["id"],
+        key=row["key"],
         title=row["title"],
         url=row["url"],
         site=names.get(row["site_id"], ""),

@@ -110,6 +110,7 @@ class ThreadStatistics(Struct, frozen=True, kw_only=True):
     """A public thread and its approved comments."""
 
     thread: Id
+    key: Annotated[str, Meta(description="The name of the thread: the path of its page, or a key of the page's own.")]
     title: str | None
     url: str | None
     site: str

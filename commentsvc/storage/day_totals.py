@@ -126,12 +126,12 @@ async def sum_rules(unit: PrivateRead, sites: Sequence[str] | None, period: Peri
 async def sum_threads(
     unit: PrivateRead, sites: Sequence[str] | None, days: Sequence[date], limit: int
 ) -> Sequence[Row]:
-    """Return ``id, title, url, site_id, number`` of the public threads with most approved comments on days of UTC."""
+    """Return ``id, key, title, url, site_id, number`` of the public threads with most approved comments on UTC days."""
     on_sites, values = site_condition("site_id", sites)
     periods, named = in_list("period", list_periods(days))
     return await unit.all(
         f"""
-        SELECT thread.id, thread.title, thread.url, thread.site_id, busy.number FROM (
+        SELECT thread.id, thread.key, thread.title, thread.url, thread.site_id, busy.number FROM (
             SELECT thread_id, {_sum_of("number")} AS number FROM thread_total
             WHERE period IN {periods} AND {on_sites}
             GROUP BY thread_id ORDER BY 2 DESC, 1 LIMIT CAST(:candidates AS BIGINT)

@@ -56,7 +56,7 @@ async def test_a_moderator_reads_arrivals_by_outcome_with_equal_sums(service, cl
         assert sum(getattr(period, name) for period in found.periods) == getattr(total, name)
     assert [(one.from_, one.arrived) for one in found.periods[-2:]] == [("2026-11-22", 2), ("2026-11-23", 4)]
     assert found.queue.waiting == sum(age.number for age in found.queue.ages) == 2
-    assert [(one.title, one.approved) for one in found.threads] == [(None, 2)]
+    assert [(one.key, one.title, one.approved) for one in found.threads] == [("/a-page", None, 2)]
 
 
 async def test_days_are_those_of_the_time_zone_and_change_with_it_at_once(service, clock):
