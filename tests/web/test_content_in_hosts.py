@@ -41,7 +41,6 @@ HOSTS = {
         #content ul { list-style: none; padding: 0 } #content code { color: #fff; background: #000 }
         #content blockquote::before { content: "\\201c"; position: absolute; font-size: 4em }
         #content li::before { content: "- " } #content a[href^=http]::after { content: " \\2197" }
-        #content p:first-of-type::first-letter { float: left; font-size: 4em }
         #content :is(td, tr) { background: #eee; border: 0 } #content hr { border: 5px solid; opacity: .5 }
         #content :is(button, input) { width: 100%; float: left; background: red } #content label::after { content: ":" }
         #content :is(details, summary) { background: #ffd; padding: 1em; margin: 0 }
@@ -122,7 +121,6 @@ LOOK = """() => {
     "signs of the page": [...document.querySelectorAll(".ct *")].filter(one => !one.matches(".ct-text code *"))
       .flatMap(one => [getComputedStyle(one, "::before"), getComputedStyle(one, "::after")])
       .filter(sign => !["none", "normal"].includes(sign.content)).length,
-    "large first letters": style("p", "::first-letter").float,
     "first lines": [style("p").textIndent, style("p").whiteSpace],
     buttons: getComputedStyle(document.querySelector(".ct-copy")).backgroundColor,
     hints: getComputedStyle(document.querySelector(".ct-aid code")).color
@@ -146,7 +144,6 @@ EXPECTED = {
     "words": ["700", "line-through", True],
     "fold": [True, "0px 0px 0px 48px"],
     "signs of the page": 0,
-    "large first letters": "none",
     "first lines": ["0px", "normal"],
     "buttons": NOTHING,
     "hints": True,
