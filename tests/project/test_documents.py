@@ -517,6 +517,7 @@ def test_bloggers_find_every_dropped_query_parameter():
     documented = re.findall(r"`([\w.\[\]-]+\*?)`", section)
     wanted = [*tracking.TRACKING, *(f"{prefix}*" for prefix in tracking.TRACKING_PREFIXES)]
     assert sorted(documented) == sorted(wanted)
+    assert set(re.findall(r"`(\w+)=`", section)) == tracking.TIMED
 
 
 def test_bloggers_see_the_true_thread_name_of_an_address():
