@@ -34,8 +34,6 @@ async def recall(
 ) -> tuple[Sequence[Row], Row]:
     """Return what memory knows of the keys of a comment, and ``of_network, of_author, filter_version``.
 
-    These are the numbers of spam comments of its network and by its author, and the version of the site's spam filter.
-    A row of a key has ``comment_id, key``, the numbers of other comments with that key that people called spam
     These are the numbers of spam comments of its network and by its author, and the version of the site's filter.
     Each row of the keys has ``comment_id, key``, the numbers of other comments with that key that people called spam
     (``spam``), that were spam in an archive (``imported``) and that were good (``good``), and ``marked_at``: when the
