@@ -115,11 +115,9 @@ async def _find_start(unit: PublicRead, query: ThreadQuery, listing: Listing) ->
 
 
 async def _find_position(unit: PublicRead, listing: Listing, id_: str) -> Position:
-    last = await comments.get_readable(unit, id_)
-    if last is not None and last.thread_id != listing.thread_id:
-        raise pagination.invalid_cursor()
     if listing.view == "flat":
         return Position("", id_)
+    last = await comments.get_readable(unit, id_)
     if last is None or (last.published_at is None and id_ != listing.own):
         raise pagination.invalid_cursor()
     return Position(last.path, id_)

@@ -12,8 +12,9 @@ from commentsvc.storage.database import PublicRead, Row, Write, in_list
 
 # What no comment of an archive has: nobody here has decided on it, edited or erased it yet.
 ABSENT: Final = {"moderator_id", "page_title", "status_before", "note", "erased_at"}
-COLUMNS: Final = ("row_digest", *(name for name in Comment.__struct_fields__ if name not in ABSENT))
-INSERT: Final = f"INSERT INTO comment ({', '.join(COLUMNS)}) VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
+COLUMNS: Final = [name for name in Comment.__struct_fields__ if name not in ABSENT]
+VALUES: Final = ", ".join(f":{name}" for name in COLUMNS)
+INSERT: Final = f"INSERT INTO comment ({', '.join(COLUMNS)}, row_digest) VALUES ({VALUES}, :row_digest)"
 
 
 class ImportedComment(Struct, frozen=True):
