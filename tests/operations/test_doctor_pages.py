@@ -190,15 +190,15 @@ def one_answer(body, encoding):
 
 
 @contextmanager
-def slow_server():
-    """Serve an answer that never ends: a byte from time to time."""
+def slow_server(beginning):
+    """Serve an answer that begins so and never ends: a byte from time to time."""
     stop = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
 
     def answer():
         connection, _ = listener.accept()
         with connection, suppress(OSError):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            connection.sendall(beginning)
             while not stop.wait(0.02):
                 connection.sendall(b"a")
 
@@ -212,9 +212,18 @@ def slow_server():
         listener.close()
 
 
-def test_a_server_that_never_ends_its_answer_does_not_hold_the_doctor(monkeypatch):
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5000\r\n\r\n",
+    ],
+)
+def test_a_server_that_never_ends_its_answer_does_not_hold_the_doctor(monkeypatch, beginning):
     monkeypatch.setattr(fetching, "TOTAL_SECONDS", 0.1)
-    with slow_server() as url, pytest.raises(FetchFailed, match="did not finish its answer"):
+    with slow_server(beginning) as url, pytest.raises(FetchFailed, match="did not finish its answer"):
         fetch(Request(url))
 
 

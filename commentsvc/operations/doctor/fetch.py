@@ -11,8 +11,8 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -135,19 +135,18 @@ def _write_address(url: str) -> str:
 def _fetch_once(request: Request) -> Answer:
     parts = split_address(request.url)
     connection = _connection_to(parts)
-    timer = threading.Timer(TOTAL_SECONDS, _interrupt, [connection])  # a server may send a byte from time to time
     sent = {"User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "gzip", "Connection": "close"} | dict(
         request.headers
     )
     started = time.monotonic()
-    timer.start()
     try:
         connection.connect()
         until = _certificate_end(connection)
         path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        connection.request(request.method, path, body=request.body, headers=sent)
-        response = connection.getresponse()
-        body = _read_body(response)
+        with _interrupted_at(started + TOTAL_SECONDS, connection.sock):
+            connection.request(request.method, path, body=request.body, headers=sent)
+            response = connection.getresponse()
+            body = _read_body(response)
         if time.monotonic() - started >= TOTAL_SECONDS:
             raise TimeoutError
         return Answer(
@@ -167,14 +166,26 @@ def _fetch_once(request: Request) -> Answer:
     except (OSError, http.client.HTTPException, zlib.error) as error:
         raise FetchFailed(_describe_failure(parts.netloc, error, time.monotonic() - started)) from None
     finally:
-        timer.cancel()
         connection.close()
 
 
-def _interrupt(connection: http.client.HTTPConnection) -> None:
-    """End an answer that takes too long. The thread that reads it gets no more bytes."""
-    with suppress(OSError, AttributeError):  # there is no connection, or it ended just now
-        socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+@contextmanager
+def _interrupted_at(end: float, connected: socket.socket) -> Iterator[None]:
+    """End an answer that takes too long: a server may send a byte from time to time. Its reader gets no more bytes.
+
+    The socket is that of the connection, which forgets it when it has read the headers of its last answer.
+    """
+    timer = threading.Timer(max(0, end - time.monotonic()), _interrupt, [connected])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _interrupt(connected: socket.socket) -> None:
+    with suppress(OSError):  # it ended just now
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _describe_failure(server: str, error: Exception, seconds: float) -> str:
