@@ -22,7 +22,7 @@ LAST_YEAR: Final = 2200
 NOON: Final = 12
 TIME: Final = re.compile(
     r"(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[T\s]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
-    r"(?:\s*([ap])\.?m\b)?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)?",
+    r"(?:\s*([ap])\.?m\b\.?)?\s*(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)?",
     re.IGNORECASE,
 )
 # JavaScript writes "Wed May 04 2022 12:00:00 GMT+0800 (China Standard Time)".

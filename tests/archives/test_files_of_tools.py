@@ -129,6 +129,7 @@ def test_a_comment_in_a_repository_may_have_a_picture_in_it_and_a_time_of_javasc
 )
 def test_hours_of_half_a_day_are_understood(written, hour):
     assert moment(f"2022-05-04 {written}") == datetime(2022, 5, 4, hour, 5)  # noqa: DTZ001
+    assert moment(f"2022-05-04 {written} UTC") == datetime(2022, 5, 4, hour, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("written", ["May 4, 2022", "4 May 2022", "Wednesday, 4 May 2022", "2022-05-04", "2022/5/4"])

@@ -163,6 +163,14 @@ async def test_a_program_learns_all_faults_of_a_query_string_at_once(client):
     assert len(faults) == 5
 
 
+@pytest.mark.parametrize("path", ["comments.html", "comments.atom"])
+async def test_nobody_is_told_that_a_parameter_is_missing_which_they_sent(client, path):
+    response = await client.get(f"/v1/{path}?thread=/a/&limit=1&limit=2&cursor={'c' * 1000}&utm=x")
+    faults = (await response.json())["errors"]
+
+    assert [(fault["field"], fault["code"]) for fault in faults] == [("limit", "repeated"), ("cursor", "invalid")]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

@@ -178,7 +178,9 @@ def _read_leniently(body: bytes) -> Pairs:
 
 
 def _adapt(schema: type[msgspec.Struct], pairs: Pairs) -> dict[str, Any]:
-    values = collect(schema, pairs, known_names(schema))
+    values, repeated = collect(schema, pairs, known_names(schema))
+    if repeated:
+        raise Invalid(*repeated)
     return foreign_fields.adapt(values, pairs) if schema is NewComment else values
 
 
@@ -191,24 +193,12 @@ def known_names(schema: type[msgspec.Struct]) -> frozenset[str]:
 
 def collect(
     schema: type[msgspec.Struct], pairs: Iterable[tuple[str, str]], known: Collection[str] | None = None
-) -> dict[str, Any]:
-    """Return the values by name. Only list fields of the schema may have several.
-
-    With ``known``, other names are left out, and a value that is sent twice counts once.
-
-    Raises:
-        Invalid: naming the fields that were sent twice.
-    """
-    values, repeated = collect_first(schema, pairs, known)
-    if repeated:
-        raise Invalid(*repeated)
-    return values
-
-
-def collect_first(
-    schema: type[msgspec.Struct], pairs: Iterable[tuple[str, str]], known: Collection[str] | None = None
 ) -> tuple[dict[str, Any], list[FieldError]]:
-    """Return the first value of each field, as ``collect`` does, and an error for each field that was sent twice."""
+    """Return the first value of each field, and an error for each field that was sent twice.
+
+    Only list fields of the schema may have several values. With ``known``, other names are left out, and a value that
+    is sent twice counts once.
+    """
     lists = list_fields(schema)
     values: dict[str, Any] = {}
     repeated: dict[str, FieldError] = {}

@@ -107,7 +107,7 @@ def parse_query(schema: type[msgspec.Struct], text: str) -> dict[str, Any]:
     """
     pairs = forms.read_pairs(_encode(text), "The query string")
     known = schema.__struct_encode_fields__
-    sent, twice = forms.collect_first(schema, pairs)
+    sent, twice = forms.collect(schema, pairs)
     unknown = validation.unknown_fields(sent, known)
     repeated = [fault for fault in twice if fault.field in known]
     if unknown or repeated:
@@ -127,7 +127,7 @@ def parse_shared_query(schema: type[msgspec.Struct], text: str) -> dict[str, Any
 
     Raises:
         MalformedRequest: a known parameter is not UTF-8, or there are too many of them.
-        Invalid: naming a known parameter that was sent with two values.
+        Invalid: naming the known parameters that were sent with two values; it has the values of the others.
     """
     known = forms.known_names(schema)
     pieces = [
@@ -135,7 +135,10 @@ def parse_shared_query(schema: type[msgspec.Struct], text: str) -> dict[str, Any
         for piece in _encode(text).split(b"&")
         if unquote_plus(piece.partition(b"=")[0].decode("latin-1")) in known
     ]
-    return forms.collect(schema, forms.read_pairs(b"&".join(pieces), "The query string"), known)
+    sent, repeated = forms.collect(schema, forms.read_pairs(b"&".join(pieces), "The query string"), known)
+    if repeated:
+        raise Invalid(*repeated, valid=sent)
+    return sent
 
 
 def _encode(text: str) -> bytes:
