@@ -189,6 +189,17 @@ async def test_a_filter_that_does_not_exist_does_not_mean_everything(client, key
     assert (response.status, fault["code"], fault["field"] in {"site", "ids"}) == (422, "unknown_field", True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("application/x-www-form-urlencoded", '{"ids": ["y"]}'), ("text/plain", "ids=y"), ("application/json", '["y"]')],
+)
+async def test_a_filter_of_another_type_does_not_mean_everything(client, key, kind, body):
+    """``curl -d`` sends JSON as a form."""
+    headers = {**key, "Content-Type": kind}
+    response = await client.post("/v1/moderation/actions/x/undo", data=body, headers=headers)
+    assert (response.status, (await response.json())["detail"]) == (400, "This request takes no body. Leave it out.")
+
+
 async def test_a_program_may_send_an_empty_object_where_no_field_is_known(client, key):
     for body in ({}, None):
         response = await client.post("/v1/moderation/actions/x/undo", data=json.dumps(body), headers={**key, **JSON})

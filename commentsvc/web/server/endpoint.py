@@ -219,19 +219,23 @@ def _join_faults(error: Invalid, check: Callable[[Mapping[str, Any]], Any]) -> I
 
 
 def _refuse_unknown(route: Route, request: web.Request, body: bytes) -> None:
-    """Refuse parameters and fields where none is known, so that a filter which does not exist does not mean "all".
+    """Refuse parameters and bodies where none is known, so that a filter which does not exist does not mean "all".
 
     Raises:
-        MalformedRequest: the body is not JSON, as its type says.
+        MalformedRequest: the body is not JSON, as its type says, or something else than an object.
         Invalid: naming the parameters or fields.
     """
     if route.asks is None:
         parsing.parse_query(_Nothing, request.rel_url.raw_query_string)
-    if route.takes is None and not route.takes_events and body and request.content_type == JSON:
-        sent = parsing.parse_json(body)
-        faults = validation.unknown_fields(sent, ()) if isinstance(sent, dict) else []
-        if faults:
-            raise Invalid(*faults)
+    if body and route.takes is None and not route.takes_events:
+        _refuse_content(parsing.parse_json(body) if request.content_type == JSON else body)
+
+
+def _refuse_content(sent: Any) -> None:
+    if isinstance(sent, dict) and (faults := validation.unknown_fields(sent, ())):
+        raise Invalid(*faults)
+    if sent:
+        raise MalformedRequest("This request takes no body. Leave it out.")
 
 
 class _Nothing(msgspec.Struct):
