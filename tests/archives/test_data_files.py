@@ -175,6 +175,23 @@ def test_comments_in_the_front_matter_of_a_post_come_along(tmp_path):
     assert pages == {"2010-05-06-roses": ("/2010/05/06/roses.html",)}
 
 
+@pytest.mark.parametrize(
+    ("written", "status"),
+    [
+        ("approved: no", Status.PENDING),
+        ("comment_approved: 0", Status.PENDING),
+        ("status: Spam", Status.SPAM),
+        ("comment_approved: post-trashed", Status.TRASH),
+        ("status: spam\napproved: false", Status.SPAM),
+        ("status: published", Status.APPROVED),
+        ("published: 2026-01-01", Status.APPROVED),
+    ],
+)
+def test_what_the_blog_did_not_show_is_not_published(tmp_path, written, status):
+    [comment], _ = read(make_folder(tmp_path, {"comments/roses/1.yml": f"{one()}{written}\n"}) / "comments")
+    assert comment.status is status
+
+
 def test_a_blog_with_many_data_files_is_recognised_and_ids_are_the_same_as_in_its_folder(tmp_path):
     files = {f"blog/_data/a{number}.yml": "a: b\n" for number in range(60)} | {"blog/_data/comments/roses/1.yml": one()}
     packed, _ = read(make_tar(tmp_path / "blog.tar.gz", files))

@@ -48,6 +48,14 @@ POSITION: Final = "replying_to"
 GMT: Final = ("date_gmt",)
 NO_PARENT: Final = frozenset({"", "0", "undefined", "null"})
 HIDDEN: Final = ("approved", "published")  # false: it waits for a moderator
+FALSE: Final = frozenset({"false", "no", "off", "0"})
+# Where themes and copies of the table of WordPress write what became of it. Comments with another word are public.
+STATES: Final = ("comment_approved", "status")
+STATUSES: Final = {
+    **dict.fromkeys(("0", "hold", "pending", "unapproved"), Status.PENDING),
+    "spam": Status.SPAM,
+    **dict.fromkeys(("trash", "post-trashed", "deleted"), Status.TRASH),
+}
 
 
 @dataclass(frozen=True)
@@ -192,11 +200,15 @@ def _comment(one: Found, own: str, parent: str | None, text: str) -> CommentReco
         email=next((found for key in EMAILS if (found := email_of(person.get(key)))), None),  # mostly a hash
         website=next((found for key in WEBSITES if (found := optional(person.get(key)))), None),
         created_at=_date(one.row),
-        status=Status.PENDING
-        if any(text_of(one.row.get(key)).lower() == "false" for key in HIDDEN)
-        else Status.APPROVED,
+        status=_status(one.row),
         repairs=(Repair.CONTROL_CHARACTERS,) if one.at.has_controls else (),
     )
+
+
+def _status(row: Row) -> Status:
+    found = STATUSES.get(first_of(row, *STATES).lower(), Status.APPROVED)
+    is_hidden = any(text_of(row.get(key)).lower() in FALSE for key in HIDDEN)
+    return Status.PENDING if is_hidden and found is Status.APPROVED else found
 
 
 def _date(row: Row) -> datetime | None:
