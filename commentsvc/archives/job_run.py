@@ -146,7 +146,8 @@ async def _work(
         if job.format == OWN or (job.format == AUTO and is_own_archive(file)):
             name, books = OWN, await _import_lines(service, job, file, options, report)
         else:
-            found = registry.find_format(file) if job.format == AUTO else _named_format(job.format)
+            is_auto = job.format == AUTO  # then perhaps every file of a blog is looked at
+            found = await asyncio.to_thread(registry.find_format, file) if is_auto else _named_format(job.format)
             name = found.name
             books = await import_archive(service, [file], found, options, report, actor=job.actor)
     except Unavailable:  # another attempt may find the database
