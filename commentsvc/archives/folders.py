@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from commentsvc.archives.errors import UnreadableArchive
 from commentsvc.archives.files import ArchiveFile
+from commentsvc.archives.utf_16 import text_as_utf_8
 from commentsvc.archives.zip_archives import ENCRYPTED, ZIP_MAGIC, is_left_by_system, open_zip
 
 TAR_MAGIC: Final = b"ustar"
@@ -57,7 +58,7 @@ def _is_zip(file: ArchiveFile) -> bool:
 
 
 def read_members(file: ArchiveFile, endings: tuple[str, ...], max_bytes: int) -> Iterator[Member]:
-    """Yield the files whose names have one of some endings, each at most ``max_bytes`` long.
+    """Yield the files whose names have one of some endings, each at most ``max_bytes`` long; UTF-16 becomes UTF-8.
 
     Raises:
         UnreadableArchive: the archive is damaged, or unpacks to more than any blog has.
@@ -67,7 +68,7 @@ def read_members(file: ArchiveFile, endings: tuple[str, ...], max_bytes: int) ->
         for number, member in enumerate(found):
             if number >= MAX_MEMBERS:
                 raise UnreadableArchive(f"{file.name} has more than {MAX_MEMBERS:,} files. Give the comments alone.")
-            yield member
+            yield member if member.data is None else Member(member.path, text_as_utf_8(member.data))
     except DAMAGE as error:
         raise UnreadableArchive(f"{file.name} is damaged, or no archive: {error}") from error
 

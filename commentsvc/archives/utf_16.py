@@ -12,12 +12,21 @@ CHUNK: Final = 131_072
 
 def as_utf_8(file: BinaryIO) -> BinaryIO:
     """Return the file, or its text in UTF-8 if it begins with a byte order mark of UTF-16."""
-    head = cast(io.BufferedReader, file).peek(len(NOT_UTF_16))
-    charset = MARKS.get(head[:MARK_BYTES])
-    if charset is None or head.startswith(NOT_UTF_16):
+    charset = _find_charset(cast(io.BufferedReader, file).peek(len(NOT_UTF_16)))
+    if charset is None:
         return file
     file.read(MARK_BYTES)
     return cast(BinaryIO, io.BufferedReader(_Transcoded(file, charset), CHUNK))
+
+
+def text_as_utf_8(data: bytes) -> bytes:
+    """Return the content of a file; its text in UTF-8 if it begins with a byte order mark of UTF-16."""
+    charset = _find_charset(data)
+    return data[MARK_BYTES:].decode(charset, "replace").encode() if charset else data
+
+
+def _find_charset(head: bytes) -> str | None:
+    return None if head.startswith(NOT_UTF_16) else MARKS.get(head[:MARK_BYTES])
 
 
 class _Transcoded(io.RawIOBase):

@@ -101,6 +101,15 @@ def test_other_ways_to_write_the_same_rows_are_read_alike(sample, make, tmp_path
     assert read(file) == list(BY_NAME[sample].read(make_sample(sample, tmp_path)))
 
 
+def test_tables_in_a_folder_may_be_the_output_of_powershell(tmp_path):
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for name, rows in CUSDIS.items():
+        make_text(folder / f"{name}.json", json.dumps(rows).encode("utf-16"))
+    assert find_format(ArchiveFile(folder)).name == "cusdis"
+    assert read(ArchiveFile(folder)) == list(BY_NAME["cusdis"].read(make_sample("cusdis", tmp_path)))
+
+
 def test_a_table_of_phpmyadmin_that_is_longer_than_the_beginning_is_recognised(tmp_path):
     rows = [{**WALINE[0], "objectId": number, "comment": "long " * 400} for number in range(60)]
     file = ArchiveFile(make_text(tmp_path / "export", as_php_my_admin({"wl_Comment": rows})))
