@@ -48,8 +48,8 @@ def compile_words(text: str) -> WordCheck:
 
 
 def _searched_parts(draft: Draft, context: Context) -> Iterator[str]:
-    texts = context.texts_of(draft)
+    texts = [*context.texts_of(draft), draft.name]
     yield from texts
     yield "\n".join(found[0].replace(found[1], "") for text in texts for found in _SPELLED.finditer(text))
     website = draft.website or ""
-    yield from (context.visible.targets if context.visible else "", draft.name, website, unquote(website))
+    yield from (context.visible.targets if context.visible else "", website, unquote(website))

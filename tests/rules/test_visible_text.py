@@ -40,6 +40,7 @@ async def test_a_word_rule_finds_the_words_that_readers_see(service, aiohttp_cli
     assert await post(client, "cas **ino**") == 201
     assert await post(client, "A casin o, and c.a.s.i.n.o.s") == 201
     assert await post(client, "hello", website="https://example.com/casin%6F") == 202
+    assert await post(client, "hello", name="C.a.s.i.n.o") == 202
 
 
 async def test_a_link_rule_counts_the_links_that_readers_see(service, aiohttp_client):
