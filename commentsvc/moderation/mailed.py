@@ -72,7 +72,8 @@ async def open_links(
     """Create the links of a mail about the first of these comments that still waits; None if nothing waits.
 
     Another attempt at the same mail has the same links, unless it is about another comment: a worker may have died
-    after the server accepted the mail, and then the links of the first comment were used.
+    after the server accepted the mail, and then the links of the first comment were used. A day later, their addresses
+    are new, and they work for longer.
     """
     recipient = await _find_recipient(unit, moderator_id)
     if recipient is None:
@@ -83,7 +84,9 @@ async def open_links(
     if comment is None:
         return None
     (card,) = await queue_cards.build_cards(unit, recipient.who, [comment])
-    expires_at = format_time(parse_time(created_at) + timedelta(days=decision_links.LINK_DAYS))
+    # The service may have been off for days since the mail was planned.
+    written_at = created_at if created_at > unit.ago(days=1) else unit.now()
+    expires_at = format_time(parse_time(written_at) + timedelta(days=decision_links.LINK_DAYS))
     link_id = str(uuid5(UUID(parcel_id), comment.id))
     link = StoredLink(
         id=link_id,

@@ -258,6 +258,19 @@ async def test_links_end_after_seven_days(mailing, browser, mailed, clock):
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
+async def test_links_of_a_mail_that_waited_for_the_service_work_for_seven_days(mailing, browser, clock):
+    await a_moderator(mailing)
+    await post(mailing, "A question.")
+    postbox = Postbox()
+    postbox.away = True
+    assert await postbox.collect(mailing) == []
+    clock.move(days=8)
+    postbox.away = False
+    (mail,) = await postbox.collect(mailing)
+    clock.move(days=6)
+    await show(browser, links_of(mail)["approve"])
+
+
 async def test_links_of_a_wrong_clock_end_some_days_after_it_is_right(mailing, browser, mailed, clock):
     await maintenance._clean_up(mailing)
     clock.move(days=365)
