@@ -28,6 +28,7 @@ NOBODY: Final = "203.0.113.0/24"  # a network that sent nothing
 PAGES: Final = f"{BLOG}/lag"  # the threads; there is more than one site
 HELD: Final = "xylophone"  # comments with this word wait
 WORD_LIST: Final = "\n".join(f"unwanted{number}word" for number in range(30_000))
+LONG_RULE: Final = {"kind": "words", "match": WORD_LIST, "effect": "hold"}  # one site may have only seven
 GZIP: Final = {"Accept-Encoding": "gzip"}
 WEBHOOK: Final = {"url": "https://hooks.invalid/", "events": ["comment.held"]}  # no name server knows it
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -97,6 +98,10 @@ def prepare_data(server: Server, sizes: Sequence[int] = (1000, 200, 50), waiting
     rule = ask("POST", "/v1/rules", {"kind": "words", "match": f"{HELD}\n{WORD_LIST}", "effect": "hold"})["id"]
     rng = random.Random(3)  # noqa: S311 -- the same each time
     held = [write_comment(rng, f"{PAGES}/held/{at % 40}") for at in range(waiting)]
+    sites = [
+        ask("POST", "/v1/sites", {"name": f"site{at}", "origins": [f"https://site{at}.example"]})["id"]
+        for at in range(40)
+    ]
     ids = [ask("POST", "/v1/comments", fields | {"comment": f"{write_text(rng)} {HELD}"})["id"] for fields in held]
     posted = [ask("POST", "/v1/comments", write_comment(rng, f"{PAGES}/own/{at}")) for at in range(40)]
     ask("POST", "/v1/moderation/actions", {"action": "trash", "ids": ids[200:240]})  # only these can be erased
@@ -110,10 +115,7 @@ def prepare_data(server: Server, sizes: Sequence[int] = (1000, 200, 50), waiting
         waiting=ids,
         trashed=ids[200:240],
         rule=rule,
-        removed_rules=[
-            ask("POST", "/v1/rules", {"kind": "words", "match": f"gone{at}\n{WORD_LIST}", "effect": "hold"})["id"]
-            for at in range(10)
-        ],
+        removed_rules=[ask("POST", "/v1/rules", LONG_RULE | {"site": f"site{at}"})["id"] for at in range(10)],
         threads=[one["id"] for one in ask("GET", "/v1/threads?limit=200")["threads"]],
         actions=[
             ask("POST", "/v1/moderation/actions", {"action": "trash", "ids": ids[at : at + 20]})["id"]
@@ -122,10 +124,7 @@ def prepare_data(server: Server, sizes: Sequence[int] = (1000, 200, 50), waiting
         moderator=ask("GET", "/v1/moderators")["moderators"][0]["id"],
         feed=_create_feed(server, cookie),
         keys=[ask("POST", "/v1/keys", {"name": f"lag {at}", "scopes": ["read"]})["id"] for at in range(40)],
-        sites=[
-            ask("POST", "/v1/sites", {"name": f"site{at}", "origins": [f"https://site{at}.example"]})["id"]
-            for at in range(40)
-        ],
+        sites=sites,
         webhooks=[ask("POST", "/v1/webhooks", WEBHOOK)["id"] for _ in range(20)],
         widget=_find_name(server, "/", r"embed\.\w+\.js"),
         form=_find_name(server, "/embed.js", r"embed-form\.\w+\.js"),
@@ -313,7 +312,6 @@ def _of_widget() -> dict[str, str]:
 
 def _of_programs(data: Data) -> list[Probe]:
     key = {**data.key, **GZIP}
-    long_rule = {"kind": "words", "match": WORD_LIST, "effect": "hold"}
     one = data.listed[2]
 
     def act(number: int) -> dict[str, object]:
@@ -378,8 +376,8 @@ def _of_programs(data: Data) -> list[Probe]:
         ),
         send("removal of a flood", "POST", "/v1/threads/removals", {"where": {"network": NOBODY}, "expect": 0}, key),
         get("rules", "/v1/rules?limit=200", key),
-        send("new rule of 30,000 words", "POST", "/v1/rules", lambda at: long_rule | {"note": f"{at}"}, key),
-        send("test of a rule of 30,000 words", "POST", "/v1/rules/test", long_rule | {"last": 1000}, key),
+        send("new rule of 30,000 words", "POST", "/v1/rules", lambda at: LONG_RULE | {"site": f"site{10 + at}"}, key),
+        send("test of a rule of 30,000 words", "POST", "/v1/rules/test", LONG_RULE | {"last": 1000}, key),
         get("rule of 30,000 words", f"/v1/rules/{data.rule}", key, "/v1/rules/{id}"),
         Probe("change of a rule", ("PATCH", "/v1/rules/{id}"), change_rule),
         send(
@@ -494,7 +492,6 @@ def _of_the_page(data: Data) -> list[Probe]:
     card, thread, rule = data.waiting[1051], data.threads[-1], data.rule
     queue = "/moderate?status=any&order=newest"
     selected = [f"{one}.1" for one in data.waiting[650:1050]]
-    long_rule = {"kind": "words", "match": WORD_LIST, "effect": "hold"}
     return [
         get("sign-in link", "/sign-in/nobodys", cookie, "/sign-in/{token}"),
         form("use of a sign-in link", "/sign-in/nobodys", "/sign-in/{token}"),
@@ -525,7 +522,7 @@ def _of_the_page(data: Data) -> list[Probe]:
              expect=4999),
         form("search for a flood on the page", "/moderate/unpublished", network=NOBODY),
         get("page of rules", "/moderate/rules", cookie),
-        form("test of 30,000 words on the page", "/moderate/rules", **long_rule, do="test"),
+        form("test of 30,000 words on the page", "/moderate/rules", **LONG_RULE, do="test"),
         get("page of a rule of 30,000 words", f"/moderate/rules/{rule}", cookie, "/moderate/rules/{id}"),
         form("count of what a rule did, on the page", f"/moderate/rules/{rule}/undo", "/moderate/rules/{id}/undo",
              since="2020-01-01"),
