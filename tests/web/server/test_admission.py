@@ -171,7 +171,7 @@ async def crowd(served, monkeypatch):
 async def test_a_reader_with_a_quick_request_is_admitted_before_expensive_ones(crowd):
     until = asyncio.Event()
     for number in range(admission.AT_ONCE + 20):
-        crowd.admission.budget.charge(network(number), "", 0.1)
+        crowd.admission.budget.charge(network(number), "", 1)
     async with asyncio.TaskGroup() as tasks:
         for number in range(admission.AT_ONCE + 20):
             tasks.create_task(crowd.hold(crowd.request(network(number)), "hostile", until))
