@@ -53,6 +53,10 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # no test fails 
 hypothesis.settings.load_profile("untimed")
 PROJECT = Path(__file__).parent / "project"  # documents, the image, deployment files
 STORAGE = Path(__file__).parent / "storage"  # the drivers: other tests on PostgreSQL check SQL, with one Python
+# These contain no SQL: `make test` runs their tests on SQLite, and `make check` on PostgreSQL.
+ABOVE_STORAGE = tuple(
+    Path(__file__).parent / name for name in ("cli", "delivery", "operations", "subscriptions", "web")
+)
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -78,11 +82,13 @@ def pytest_asyncio_loop_factories(config, item):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests that need one Python only: see ``once`` in ``pyproject.toml``."""
+    """Mark the tests that need one Python only, and more of those that are slow: see ``pyproject.toml``."""
     for item in items:
         on_postgres = "postgres" in item.name and not item.path.is_relative_to(STORAGE)
         if "chromium" in item.fixturenames or item.path.is_relative_to(PROJECT) or on_postgres:
             item.add_marker("once")
+        if on_postgres and any(item.path.is_relative_to(folder) for folder in ABOVE_STORAGE):
+            item.add_marker("slow")
 
 
 def pytest_sessionfinish(session, exitstatus):
