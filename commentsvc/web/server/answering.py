@@ -52,6 +52,7 @@ class Answering:
         self._handle_unmetered = handle
         self._admission, self._received = app[ADMISSION], app[RECEIVED]
         self._in_work: dict[Question, asyncio.Future[bool]] = {}
+        self._number: int | None = None  # of changes, as the present turn of the event loop has read it
         recorder = self._recorder = self._service.parts.get(Recorder)
         self._requests = ThreadHistogram(recorder, REQUESTS) if recorder else None
         self._hits = ThreadCounter(recorder, ANSWERED, ("hit",)) if recorder else None
@@ -66,16 +67,17 @@ class Answering:
         return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        patience = begin_request()
         question = None if self._draining.process else self._questions.read(request)
+        answer = None if question is None else self._answers.get(question)
+        if answer is not None and self._is_unchanged(answer):  # almost every request: without a coroutine or a deadline
+            return self._respond(answer, request)
+        patience = begin_request()
         if question is None:
             return await self._handle(request)
         for _ in range(TURNS):
             answer = self._answers.get(question)
             if answer is not None and await self._is_current(answer):
-                if self._hits is not None:
-                    self._hits.count()
-                return answer.respond(request)
+                return self._respond(answer, request)
             in_work = self._in_work.get(question)
             if in_work is None:
                 return await self._make(question, request)
@@ -99,13 +101,40 @@ class Answering:
             self._admission.charge(request, meter.seconds)
             self._received.release(request)
 
+    def _respond(self, answer: Answer, request: web.Request) -> web.StreamResponse:
+        if self._hits is not None:
+            self._hits.count()
+        return answer.respond(request)
+
+    def _count_changes(self) -> int | None:
+        """Return the number of changes, which requests of one turn of the event loop share.
+
+        Each request of a turn was ready when the turn began, so it had arrived before the number was read.
+        """
+        if self._number is None:
+            self._number = self._service.db.count_changes()
+            if self._number is not None:
+                asyncio.get_running_loop().call_soon(self._forget_number)
+        return self._number
+
+    def _forget_number(self) -> None:
+        self._number = None
+
+    def _is_in_time(self, answer: Answer) -> bool:
+        basis = answer.basis
+        return not (basis.until or basis.since) or basis.is_of(self._service.now())
+
+    def _is_unchanged(self, answer: Answer) -> bool:
+        """Return whether nothing was committed since the answer was read."""
+        number = self._count_changes()
+        return number is not None and number == answer.number and self._is_in_time(answer)
+
     async def _is_current(self, answer: Answer) -> bool:
-        if (answer.basis.until or answer.basis.since) and not answer.basis.is_of(self._service.now()):
-            return False
-        number = self._service.db.count_changes()
-        if number is not None and number == answer.number:
+        if self._is_unchanged(answer):
             return True
-        check = answer.basis.check
+        if not self._is_in_time(answer):
+            return False
+        number, check = self._count_changes(), answer.basis.check
         try:
             state = state_of(await self._service.db.read_rows(check.sql, check.values, late=True))
         except Unavailable:
@@ -127,7 +156,7 @@ class Answering:
         done = self._in_work[question] = asyncio.get_running_loop().create_future()
         kept: Answer | None = None
         try:
-            number = self._service.db.count_changes()  # before the answer is read
+            number = self._count_changes()  # before the answer is read
             request[WHOLE] = True
             response = await self._handle(request)
             kept = _keep(self._service, question, number, request, response)
