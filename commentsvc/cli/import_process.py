@@ -5,6 +5,7 @@ It reads the settings of the server from its standard input, and ends when that 
 
 import asyncio
 import os
+import select
 import sys
 import threading
 import time
@@ -38,8 +39,8 @@ def main() -> int:
 
 def _end_late() -> None:
     """End some seconds after the server, also if something hangs: this process must not keep the database open."""
-    while os.read(0, 1):
-        pass
+    # Nothing follows the settings: it can be read once it is closed. uvloop makes it non-blocking, so a read may fail.
+    select.select([sys.stdin.fileno()], [], [])
     time.sleep(END_SECONDS)
     os._exit(REFUSED)
 
