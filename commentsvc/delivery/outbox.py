@@ -148,7 +148,8 @@ async def settle(unit: Write, parcel: Parcel, outcome: Outcome, milliseconds: in
     """
     due_at = None
     if outcome.state is ParcelState.WAITING:
-        if parcel.attempts >= LEAST_ATTEMPTS and parcel.created_at < unit.ago(days=GIVE_UP_DAYS):
+        is_old = parcel.attempts >= LEAST_ATTEMPTS and parcel.created_at < unit.ago(days=GIVE_UP_DAYS)
+        if is_old and not await installation.is_clock_doubtful(unit):
             outcome = _give_up(outcome)
         else:
             due_at = unit.ahead(seconds=max(outcome.retry_after or 0, pause_after(parcel.attempts)))

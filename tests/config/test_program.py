@@ -91,6 +91,7 @@ def test_an_error_in_json_is_json_whatever_the_path_of_the_database():
     )
 
 
+@pytest.mark.slow
 def test_a_printed_command_works_as_it_is_printed_from_another_terminal(tmp_path):
     """The settings of the first command are not in the second terminal."""
     theirs = {name: value for name, value in os.environ.items() if not name.startswith("COMMENTSVC_")}

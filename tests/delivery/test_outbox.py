@@ -120,6 +120,21 @@ async def test_a_failed_parcel_is_tried_again_later_and_given_up_after_days(mail
     assert set(receiver.delivered) == {parcel}
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_a_parcel_is_not_given_up_because_of_one_jump_of_the_clock(mailing, clock):
+    await maintenance._clean_up(mailing)
+    await add_parcels(mailing, 1)
+    failure = Outcome(state=ParcelState.WAITING, error="451 busy")
+    receiver = Receiver(failure)
+    for jump in (365, -365):
+        clock.move(days=jump)
+        await work(mailing, receiver)
+        await maintenance._clean_up(mailing)
+    clock.move(hours=1)
+    await work(mailing, receiver)
+    assert (len(receiver.delivered), await read_parcels(mailing)) == (2, [])
+
+
 async def test_what_waited_while_the_service_was_off_for_days_has_more_than_one_attempt(mailing, clock):
     await add_parcels(mailing, 1)
     receiver = Receiver(Outcome(state=ParcelState.WAITING, error="451 greylisted"))

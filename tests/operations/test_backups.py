@@ -285,6 +285,13 @@ def test_an_operator_restores_and_finds_the_replaced_database(tmp_path):
     assert with_service(tmp_path, lambda service: post(service, "Posted after the restore"))
 
 
+def test_a_restore_of_a_backup_that_does_not_exist_creates_nothing(tmp_path):
+    done = run_main(tmp_path, "restore", "nowhere.db")
+
+    assert (done.returncode, "Cannot read the backup nowhere.db" in done.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_link_to_a_database_on_another_disk_stays(tmp_path, monkeypatch):
     file = a_backup(tmp_path, "Backed up")
     link, disk = tmp_path / "data" / "commentsvc.db", tmp_path / "disk"

@@ -12,6 +12,7 @@ from commentsvc.domain.metrics import ANSWERS, CONNECTIONS, METRICS, REQUESTS, U
 from commentsvc.domain.models import Mode
 from commentsvc.operations import metrics
 from commentsvc.operations.backup import back_up
+from commentsvc.web.server.metrics import MOST_CONNECTIONS
 from tests.conftest import a_key, fields_of
 from tests.processes.running import service_with_workers
 

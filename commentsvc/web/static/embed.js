@@ -44,7 +44,7 @@ const parse = html => {
   return content.firstElementChild
 }
 
-// Reads or writes the localStorage of the page's site. A value that the browser does not store is kept until the page is left.
+// Reads or writes the localStorage of the page's site. If the browser refuses, values are kept until the page is left.
 const kept = {}
 const store = (name, value) => {
   name = `commentsvc:${name}`
