@@ -172,43 +172,49 @@ def test_a_page_is_read_as_a_whole_or_not_at_all(pack, monkeypatch):
 @contextmanager
 def one_answer(body, encoding):
     """Serve one answer with this body."""
-    listener = socket.create_server(("127.0.0.1", 0))
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
 
-    def answer():
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(4096)
-            connection.sendall(head + body)
+    def answer(connection):
+        connection.recv(4096)
+        connection.sendall(head + body)
 
-    thread = threading.Thread(target=answer)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        thread.join()
-        listener.close()
+    with answered_by(answer) as url:
+        yield url
 
 
 @contextmanager
 def slow_server(beginning):
     """Serve an answer that begins so and never ends: a byte from time to time."""
     stop = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def answer():
-        connection, _ = listener.accept()
-        with connection, suppress(OSError):
+    def answer(connection):
+        with suppress(OSError):
             connection.sendall(beginning)
             while not stop.wait(0.02):
                 connection.sendall(b"a")
 
-    thread = threading.Thread(target=answer)
+    with answered_by(answer) as url:
+        try:
+            yield url
+        finally:
+            stop.set()
+
+
+@contextmanager
+def answered_by(answer):
+    """Let a function answer the first connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection:
+            answer(connection)
+
+    thread = threading.Thread(target=serve)
     thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
     finally:
-        stop.set()
         thread.join()
         listener.close()
 
