@@ -55,7 +55,7 @@ def combine_signals(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _is_sign(verdict: Verdict) -> bool:
-    """Return whether a verdict is evidence against the comment or its writer."""
+    """Return whether a verdict is evidence against the comment or its author."""
     if verdict.effect is not Effect.HOLD or verdict.reason.code == "form_token_missing":
         return False
     return verdict.rule not in _NO_SIGNS

@@ -49,7 +49,7 @@ GMT: Final = ("date_gmt",)
 NO_PARENT: Final = frozenset({"", "0", "undefined", "null"})
 HIDDEN: Final = ("approved", "published")  # false: it waits for a moderator
 FALSE: Final = frozenset({"false", "no", "off", "0"})
-# Where themes and copies of the table of WordPress write what became of it. Comments with another word are public.
+# Fields in which themes, and copies of the table of WordPress, write the status. With any other word it is approved.
 STATES: Final = ("comment_approved", "status")
 STATUSES: Final = {
     **dict.fromkeys(("0", "hold", "pending", "unapproved"), Status.PENDING),

@@ -77,7 +77,7 @@ class Route:
 
     @property
     def strict(self) -> bool:
-        """Tell whether only programs send its requests: parameters and fields that it does not know are mistakes."""
+        """Return whether only programs send its requests: parameters and fields that it does not know are mistakes."""
         return not self.page and (self.scope is not None or self.edit_token)
 
     @property
