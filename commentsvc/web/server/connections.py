@@ -10,6 +10,7 @@ import termios
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, cast
 
@@ -23,6 +24,7 @@ from commentsvc.web.pages.refused import show_unread
 from commentsvc.web.server import problems, security
 from commentsvc.web.server.answer_cache import KeptResponse
 from commentsvc.web.server.answering import Answering
+from commentsvc.web.server.connection_class import serve_with
 from commentsvc.web.server.connection_limits import ConnectionLimits
 from commentsvc.web.server.last_connections import await_last_requests, stop_accepting
 from commentsvc.web.server.middleware import DRAINING, STARTED, make_request_id
@@ -227,14 +229,6 @@ def _bytes_in_kernel(transport: Any) -> int:
     return int.from_bytes(answer, sys.byteorder)
 
 
-class _Server(web.Server):
-    limits: ConnectionLimits
-    config: Config
-
-    def __call__(self) -> Connection:
-        return Connection(self.limits, self.config, self, loop=self._loop, **self._kwargs)
-
-
 class Runner(web.AppRunner):
     """Runs an application with our connections, and closes those that are too slow."""
 
@@ -255,15 +249,13 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        # aiohttp creates its server itself and has no option for the class of its connections.
-        server.__class__ = _Server
-        assert isinstance(server, _Server)  # noqa: S101 -- for the type checker
         server.request_handler = cast(
             Any, Answering(self.app, cast(Any, server.request_handler))
         )  # requests are web.Request
         service = self.app[SERVICE]
-        server.limits, server.config = ConnectionLimits(service.config, service.parts.get(Recorder)), service.config
-        self._sweeper = asyncio.create_task(_close_slow(server.limits, self._deadlines), name="sweeper")
+        limits = ConnectionLimits(service.config, service.parts.get(Recorder))
+        serve_with(server, partial(Connection, limits, service.config))
+        self._sweeper = asyncio.create_task(_close_slow(limits, self._deadlines), name="sweeper")
         return server
 
     async def drain(self, *, socket_stays: bool = False) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from commentsvc.domain.errors import ConfigurationError, Unauthorized
 from commentsvc.operations import metrics
 from commentsvc.service import Service
 from commentsvc.web.server import security
+from commentsvc.web.server.connection_class import serve_with
 from commentsvc.web.server.routing import SERVICE
 
 KIND: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -94,20 +96,10 @@ class _Connection(web.RequestHandler):
         super().connection_lost(exc)
 
 
-class _Server(web.Server):
-    opened: dict[_Connection, None]
-
-    def __call__(self) -> _Connection:
-        return _Connection(self.opened, self, loop=self._loop, **self._kwargs)
-
-
 class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        # aiohttp creates its server itself and has no option for the class of its connections.
-        server.__class__ = _Server
-        assert isinstance(server, _Server)  # noqa: S101 -- for the type checker
-        server.opened = {}
+        serve_with(server, partial(_Connection, {}))
         return server
 
 
